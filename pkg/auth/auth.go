@@ -1,0 +1,67 @@
+// Package auth says who is calling and what they may do.
+//
+// A [Principal] belongs to one workspace and sees nothing of another. What it
+// may do is a set of scopes; roles are names for such sets. Today a principal
+// comes from an API token ([Tokens]) or, with authentication off, is the admin
+// of the default workspace; another way to sign in is another [Authenticator].
+package auth
+
+import "slices"
+
+// DefaultWorkspace is where rows live until principals bring other workspaces.
+const DefaultWorkspace = "default"
+
+// Scope is one thing a principal may do.
+type Scope string
+
+// The scopes of the API contract.
+const (
+	ProvidersRead     Scope = "providers:read"
+	ProvidersWrite    Scope = "providers:write"
+	ModelsTest        Scope = "models:test"
+	CredentialsReveal Scope = "credentials:reveal"
+	AuditRead         Scope = "audit:read"
+	TokensWrite       Scope = "tokens:write"
+)
+
+// Scopes returns every scope, in the contract's order.
+func Scopes() []Scope {
+	return []Scope{ProvidersRead, ProvidersWrite, ModelsTest, CredentialsReveal, AuditRead, TokensWrite}
+}
+
+// Role is a name for a set of scopes.
+type Role string
+
+// The roles of the API contract.
+const (
+	Viewer Role = "viewer"
+	Editor Role = "editor"
+	Admin  Role = "admin"
+)
+
+// Scopes returns what the role may do; none for an unknown role.
+func (r Role) Scopes() []Scope {
+	switch r {
+	case Viewer:
+		return []Scope{ProvidersRead}
+	case Editor:
+		return []Scope{ProvidersRead, ProvidersWrite, ModelsTest}
+	case Admin:
+		return Scopes()
+	}
+	return nil
+}
+
+// Principal is who is calling.
+type Principal struct {
+	// Subject names the principal: a token's id, or `anonymous` with
+	// authentication off. It is not a secret.
+	Subject   string
+	Kind      string // `token`, or `none` with authentication off
+	Workspace string
+	Role      Role
+	Scopes    []Scope
+}
+
+// May reports whether the principal has the scope.
+func (p Principal) May(s Scope) bool { return slices.Contains(p.Scopes, s) }

@@ -1,0 +1,254 @@
+// Package provider knows the world's model providers: which settings each type
+// needs, how to check them, and how to talk to the service behind it.
+//
+// A type is one file with a [spec] over two structs, one for credentials and
+// one for config. The tags of those structs are the single source for strict
+// decoding, validation, the form description and the JSON Schema. Everything in
+// the credentials struct is secret and is never answered; everything in the
+// config struct is clear. Nothing outside this package names a type.
+//
+// A [Client] is built with [Type.Open] from settings that [Type.Read] accepted.
+// It calls the upstream through the transport it is handed, never retries,
+// reads nothing from the environment, and cuts every secret it knows out of
+// whatever the upstream says.
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/secret"
+)
+
+// Type is one kind of provider, such as `openai`.
+type Type interface {
+	// Name is the type's stable name on the wire.
+	Name() string
+	// Form describes the settings for a user interface.
+	Form() Form
+	// CredentialFields names the credentials, in the order of the form.
+	CredentialFields() []string
+
+	// CheckShape finds what is malformed in the two JSON objects of a request:
+	// unknown fields, duplicate keys and values of the wrong JSON type. An
+	// empty message stands for an absent object. Values are not judged.
+	CheckShape(credentials, config json.RawMessage) fault.Fields
+
+	// Read lays the settings of a request over those that are stored, trims,
+	// normalises and validates them. Broken fields come back all at once, as
+	// `credentials.…` and `config.…`; the Settings are meaningful only when
+	// there is none.
+	Read(request Request, stored Stored) (Settings, fault.Fields)
+
+	// Origin is the normalised base URL of a config (scheme, host, port and
+	// path, without `/v1` and a trailing slash), or "" for a type without one.
+	// A stored credential must not be sent to another origin.
+	Origin(config map[string]string) string
+
+	// Open builds a client. The credentials and the config are those that Read
+	// accepted; every credential field is present.
+	Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error)
+}
+
+// Request is what a request says of a provider's settings: the raw JSON
+// objects, empty where the request leaves one out.
+type Request struct {
+	Credentials json.RawMessage
+	Config      json.RawMessage
+}
+
+// Stored is what is already kept of a provider's settings; the zero value when
+// nothing is.
+type Stored struct {
+	// Credentials names the credential fields that have a stored value.
+	Credentials []string
+	Config      map[string]string
+}
+
+// Settings is the outcome of [Type.Read].
+type Settings struct {
+	// Credentials holds the fields whose value the request replaces. A field
+	// that keeps its stored value (absent, null, "", the mask, or the object
+	// that a provider is answered with) is missing here.
+	Credentials map[string]secret.Text
+	// Config is the whole wanted config, normalised.
+	Config map[string]string
+}
+
+// OpenOptions are the outside world of one client.
+type OpenOptions struct {
+	// Transport carries every call of the client; it never follows redirects.
+	Transport http.RoundTripper
+	// Endpoint is the operator's own endpoint for the type, written as its
+	// SDK's base URL is; empty for the public one.
+	Endpoint string
+	// TokenEndpoint is the operator's own Google token endpoint; empty for
+	// Google's.
+	TokenEndpoint string
+	// Redact are secrets beyond the client's own credentials that must not
+	// leave in what the upstream says: the stored ones that a draft replaces.
+	Redact []secret.Text
+}
+
+// Form describes the settings of a type, for a user interface to draw.
+type Form struct {
+	Type               string
+	Label              string
+	Description        string
+	DocsURL            string
+	Icon               string
+	Credentials        []FormField
+	Config             []FormField
+	ModelIDLabel       string
+	ModelIDPlaceholder string
+	// CredentialsSchema and ConfigSchema are JSON Schema 2020-12 objects.
+	CredentialsSchema map[string]any
+	ConfigSchema      map[string]any
+}
+
+// FormField is one input of a form. Kind is `secret`, `secret_json`, `text`,
+// `url` or `select`; Options belong to the last.
+type FormField struct {
+	Name        string
+	Label       string
+	Kind        string
+	Required    bool
+	Help        string
+	Placeholder string
+	Pattern     string
+	Options     []FormOption
+}
+
+// FormOption is one choice of a `select` field.
+type FormOption struct {
+	Value string
+	Label string
+}
+
+// Client talks to one provider account. It is safe for concurrent use.
+type Client interface {
+	// Generate sends one prompt to a model and reads the whole answer. With
+	// onDelta the answer is streamed: onDelta is called with each piece of
+	// text, in order, from one goroutine, before Generate returns. A failure
+	// is a Result with Failure set. Cancelling ctx ends the upstream call.
+	Generate(ctx context.Context, prompt Prompt, onDelta func(text string)) Result
+
+	// Models asks the upstream which models it offers, at most
+	// [MaxDiscovered]. The error is a *[Failure].
+	Models(ctx context.Context) (Discovery, error)
+}
+
+// MaxDiscovered bounds the models of one discovery.
+const MaxDiscovered = 1000
+
+// Prompt is one request to a model.
+type Prompt struct {
+	ModelID string
+	Text    string
+	System  string // empty: none
+	// MaxOutputTokens of 0 leaves the choice to the client.
+	MaxOutputTokens int
+	Temperature     *float64 // nil: not sent
+}
+
+// Result is what came of one prompt.
+type Result struct {
+	// Failure is nil on success.
+	Failure *Failure
+
+	Response     string
+	Model        string // as the upstream names it
+	FinishReason string
+	Usage        *Usage // nil where the upstream does not tell
+	// Sent are the parameters that were sent beside model and messages.
+	Sent map[string]any
+
+	// Latency spans sending the answered request to having read the whole
+	// answer. FirstToken is the time to the first delta; 0 when not streamed.
+	Latency    time.Duration
+	FirstToken time.Duration
+	Timing     Timing
+
+	RequestID string // the provider's own id of the request
+	Endpoint  string // the URL that was called, without its query
+}
+
+// Usage counts tokens.
+type Usage struct {
+	InputTokens  int
+	OutputTokens int
+}
+
+// Timing splits the latency of one call. Connect and TLS are 0 on a warm
+// connection.
+type Timing struct {
+	Connect   time.Duration
+	TLS       time.Duration
+	FirstByte time.Duration
+	Total     time.Duration
+}
+
+// Discovery is the list of models that an upstream offers.
+type Discovery struct {
+	// Supported is false where the upstream has no such list.
+	Supported bool
+	// Truncated says that the upstream has more than MaxDiscovered.
+	Truncated bool
+	Models    []DiscoveredModel // ordered by ModelID
+}
+
+// DiscoveredModel is one model that an upstream offers.
+type DiscoveredModel struct {
+	ModelID     string
+	DisplayName string // the ModelID where the upstream has no name for it
+}
+
+// FailureKind says why a call failed.
+type FailureKind string
+
+// The failure kinds of the API contract.
+const (
+	Authentication  FailureKind = "authentication"
+	Permission      FailureKind = "permission"
+	QuotaExceeded   FailureKind = "quota_exceeded"
+	RateLimited     FailureKind = "rate_limited"
+	ModelNotFound   FailureKind = "model_not_found"
+	InvalidRequest  FailureKind = "invalid_request"
+	ContentFiltered FailureKind = "content_filtered"
+	Timeout         FailureKind = "timeout"
+	Unreachable     FailureKind = "unreachable"
+	Blocked         FailureKind = "blocked"
+	Misconfigured   FailureKind = "misconfigured"
+	UpstreamError   FailureKind = "upstream"
+)
+
+// Failure is a failed call, in the provider's words. Every text in it is free
+// of the secrets the client knows.
+type Failure struct {
+	Kind       FailureKind
+	Message    string
+	HTTPStatus int    // 0: no answer came
+	Code       string // the provider's own error code; empty: none
+	Hint       string // what a person can do about it; empty: nothing known
+	// Account says that a Permission failure is about the whole account, not
+	// about one model.
+	Account bool
+}
+
+// Error says kind and message.
+func (f *Failure) Error() string { return string(f.Kind) + ": " + f.Message }
+
+// OfProvider reports whether the failure is the provider's, so that every
+// other call would fail too, rather than the request's or the model's.
+func (f *Failure) OfProvider() bool {
+	switch f.Kind {
+	case Authentication, QuotaExceeded, Unreachable, Blocked, Misconfigured:
+		return true
+	case Permission:
+		return f.Account
+	}
+	return false
+}
