@@ -1,0 +1,107 @@
+package strictjson
+
+import (
+	"encoding"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+var (
+	rawMessage = reflect.TypeFor[json.RawMessage]()
+	jsonNumber = reflect.TypeFor[json.Number]()
+
+	unmarshaler     = reflect.TypeFor[json.Unmarshaler]()
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// field is one JSON field of a struct.
+type field struct {
+	index   []int
+	ignored bool
+	object  bool
+}
+
+// fieldsOf returns the JSON fields of a struct by name.
+func fieldsOf(t reflect.Type) map[string]field {
+	fields := make(map[string]field, t.NumField())
+	collect(fields, t, nil)
+	return fields
+}
+
+// collect adds the fields of t, which is embedded at index. As in encoding/json
+// an outer field hides one of the same name in an embedded struct.
+func collect(fields map[string]field, t reflect.Type, index []int) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		tag := f.Tag.Get("json")
+		name, options, _ := strings.Cut(tag, ",")
+		at := append(slices.Clone(index), i)
+		switch {
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
+			collect(fields, f.Type, at)
+			continue
+		case f.Anonymous && name == "", strings.Contains(options, "string"):
+			panic(fmt.Sprintf("strictjson: field %s of %s is embedded or tagged in a way that is not supported", f.Name, t))
+		case tag == "-" || !f.IsExported():
+			continue
+		case name == "":
+			name = f.Name
+		}
+		if other, twice := fields[name]; twice && len(other.index) == len(at) {
+			panic(fmt.Sprintf("strictjson: two fields of %s are named %q", t, name))
+		} else if twice && len(other.index) < len(at) {
+			continue
+		}
+		strict := f.Tag.Get("strict")
+		fields[name] = field{index: at, ignored: strict == "ignore", object: strict == "object"}
+	}
+}
+
+// kindOf returns the kind of JSON value that a Go type takes.
+func kindOf(t reflect.Type) kind {
+	p := reflect.PointerTo(t)
+	if t != jsonNumber && !p.Implements(unmarshaler) && !p.Implements(textUnmarshaler) {
+		switch t.Kind() {
+		case reflect.String:
+			return text
+		case reflect.Bool:
+			return boolean
+		case reflect.Struct:
+			return object
+		case reflect.Map:
+			if t.Key().Kind() == reflect.String {
+				return object
+			}
+		case reflect.Slice:
+			if t.Elem().Kind() != reflect.Uint8 { // encoding/json reads base64 there
+				return array
+			}
+		case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
+			reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64,
+			reflect.Float32, reflect.Float64:
+			return number
+		}
+	}
+	panic(fmt.Sprintf("strictjson: values of type %s are not supported", t))
+}
+
+// suggestion names the field that an unknown name probably means: one that
+// differs only in case, `_` and `-`.
+func suggestion(fields map[string]field, unknown string) string {
+	if len(unknown) > maxName {
+		return ""
+	}
+	for name, f := range fields {
+		if !f.ignored && plain(name) == plain(unknown) {
+			return "; did you mean `" + name + "`?"
+		}
+	}
+	return ""
+}
+
+func plain(name string) string {
+	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+}

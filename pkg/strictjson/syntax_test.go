@@ -1,0 +1,148 @@
+package strictjson_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/strictjson"
+)
+
+func TestRefusesWhatIsNotOneJSONObject(t *testing.T) {
+	for _, c := range []struct{ body, want string }{
+		{"", "The body is empty; a JSON object is expected."},
+		{" \n", "The body is empty; a JSON object is expected."},
+		{`[]`, "The body must be a JSON object, not an array."},
+		{`"a"`, "The body must be a JSON object, not a string."},
+		{`3`, "The body must be a JSON object, not a number."},
+		{`null`, "The body must be a JSON object, not null."},
+		{`true`, "The body must be a JSON object, not true or false."},
+		{`name=x`, "line 1, column 1: a value is expected."},
+		{`{`, "line 1, column 2: the body ends where a string in double quotes is expected."},
+		{`{"name"`, "line 1, column 8: the body ends where a colon is expected."},
+		{`{"name":`, "line 1, column 9: the body ends where a value is expected."},
+		{`{"name":"é"`, "line 1, column 12: the body ends where a comma or a closing brace is expected."},
+		{`{"name":"é`, "line 1, column 9: the string that begins here has no end."},
+		{"{\n  \"name\": \"x\",\n}", "line 3, column 1: a string in double quotes is expected."},
+		{`{'name':1}`, "line 1, column 2: a string in double quotes is expected."},
+		{`{name:1}`, "line 1, column 2: a string in double quotes is expected."},
+		{`{"name" 1}`, "line 1, column 9: a colon is expected."},
+		{`{"a":1 "b":2}`, "line 1, column 8: a comma or a closing brace is expected."},
+		{`{"a":[1 2]}`, "line 1, column 9: a comma or a closing bracket is expected."},
+		{`{"a":[1,]}`, "line 1, column 9: a value is expected."},
+		{`{"a":[`, "line 1, column 7: the body ends where a value is expected."},
+		{`{"a":nul}`, "line 1, column 6: a value is expected."},
+		{`{"a":truE}`, "line 1, column 6: a value is expected."},
+		{`{"a":NaN}`, "line 1, column 6: a value is expected."},
+		{`{"a":01}`, "line 1, column 7: a comma or a closing brace is expected."},
+		{`{"a":-}`, "line 1, column 7: a digit is expected."},
+		{`{"a":1.}`, "line 1, column 8: a digit is expected."},
+		{`{"a":1e+}`, "line 1, column 9: a digit is expected."},
+		{`{"a":+1}`, "line 1, column 6: a value is expected."},
+		{`{"a":0x1}`, "line 1, column 7: a comma or a closing brace is expected."},
+		{"{\"a\":\"x\ty\"}", "line 1, column 8: a control character in a string must be escaped."},
+		{`{"a":"\x"}`, "line 1, column 7: there is no such escape sequence."},
+		{`{"a":"\u12g4"}`, `line 1, column 7: four hexadecimal digits must follow \u.`},
+		{`{"a":"\u12`, `line 1, column 7: four hexadecimal digits must follow \u.`},
+		{`{"a":"\`, "line 1, column 8: the body ends where the rest of an escape sequence is expected."},
+		{`{"a":"\ud800"}`, "line 1, column 7: half of a surrogate pair stands alone."},
+		{`{"a":"\udc00"}`, "line 1, column 7: half of a surrogate pair stands alone."},
+		{`{"a":"\ud800\u0041"}`, "line 1, column 7: half of a surrogate pair stands alone."},
+		{`{"a":"\ud800\n0000"}`, "line 1, column 7: half of a surrogate pair stands alone."},
+		{`{"\ud800":1}`, "line 1, column 3: half of a surrogate pair stands alone."},
+		{"{\"a\":\"\xff\"}", "line 1, column 7: the text is not valid UTF-8."},
+		{"{\"a\":\"\xed\xa0\x80\"}", "line 1, column 7: the text is not valid UTF-8."},
+		{"\uFEFF{}", "line 1, column 1: there is a byte order mark; send UTF-8 without one."},
+		{`{}{}`, "line 1, column 3: there is more after the end of the JSON object."},
+		{"{}\n x", "line 2, column 2: there is more after the end of the JSON object."},
+		{`{"a":1}]`, "line 1, column 8: there is more after the end of the JSON object."},
+		{"{}\x00", "line 1, column 3: there is more after the end of the JSON object."},
+	} {
+		var r request
+		_, err := strictjson.Decode([]byte(c.body), &r)
+		f := fault.As(err)
+		if f == nil || f.Kind != fault.MalformedRequest {
+			t.Errorf("%q: error %v, want a malformed_request", c.body, err)
+			continue
+		}
+		if want := strings.TrimPrefix(c.want, "line"); !strings.HasSuffix(f.Message, want) {
+			t.Errorf("%q: told %q, want %q", c.body, f.Message, c.want)
+		}
+	}
+}
+
+func TestSyntaxIsCheckedEverywhere(t *testing.T) {
+	for _, field := range []string{"name", "unknown", "created_at", "any", "credentials", "models"} {
+		for _, value := range []string{`{"a":}`, `[1,`, `"\ud800"`, `{"a":[tru]}`, `-`} {
+			var r request
+			if _, err := strictjson.Decode([]byte(`{"`+field+`":`+value+`}`), &r); !fault.Is(err, fault.MalformedRequest) {
+				t.Errorf("%s: %s: error %v, want a malformed_request", field, value, err)
+			}
+		}
+	}
+}
+
+func TestDepthIsBounded(t *testing.T) {
+	nested := func(n int) []byte {
+		return []byte(`{"any":` + strings.Repeat("[", n) + strings.Repeat("]", n) + `}`)
+	}
+	var r request
+	if _, err := strictjson.Decode(nested(31), &r); err != nil {
+		t.Errorf("32 deep: %v", err)
+	}
+	for _, n := range []int{32, 1 << 19} {
+		if _, err := strictjson.Decode(nested(n), &r); !fault.Is(err, fault.MalformedRequest) || !strings.Contains(err.Error(), "deeper than 32") {
+			t.Errorf("%d deep: error %v", n+1, err)
+		}
+	}
+	wide := []byte(`{"any":[` + strings.Repeat("[],", 100) + `{}]}`)
+	if _, err := strictjson.Decode(wide, &r); err != nil {
+		t.Errorf("many arrays side by side: %v", err)
+	}
+}
+
+func TestPanicsOnTypesItWouldReadWrongly(t *testing.T) {
+	for name, dst := range map[string]any{
+		"not a pointer": request{},
+		"nil":           (*request)(nil),
+		"not a struct":  new(int),
+		"interface":     &struct{ A any }{},
+		"bytes":         &struct{ A []byte }{},
+		"array":         &struct{ A [2]int }{},
+		"number":        &struct{ A json.Number }{},
+		"unmarshaler":   &struct{ A timeLike }{},
+		"string option": &struct {
+			A int `json:",string"`
+		}{},
+		"embedded pointer": &struct{ *base }{},
+		"two of one name": &struct {
+			A string `json:"B"`
+			B string
+		}{},
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic")
+				}
+			}()
+			_, _ = strictjson.Decode([]byte(`{"A":1}`), dst)
+		})
+	}
+}
+
+type timeLike struct{}
+
+func (*timeLike) UnmarshalJSON([]byte) error { return nil }
+
+func TestOuterFieldHidesEmbeddedOne(t *testing.T) {
+	var got struct {
+		base
+		Note int `json:"note"`
+	}
+	problems, err := strictjson.Decode([]byte(`{"note":3}`), &got)
+	if err != nil || len(problems.Malformed) > 0 || got.Note != 3 {
+		t.Errorf("got %+v, %v, %v", got, problems, err)
+	}
+}
