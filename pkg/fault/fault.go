@@ -81,12 +81,21 @@ func (f Fields) Under(prefix string) Fields {
 	return out
 }
 
-// Err returns nil when no field is broken, else an error of the given kind.
+// Err returns nil when no field is broken, else an error of the given kind. A
+// field that was found broken twice is told once.
 func (f Fields) Err(kind Kind, format string, args ...any) error {
 	if len(f) == 0 {
 		return nil
 	}
-	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Fields: f}
+	told := map[string]bool{}
+	fields := make(Fields, 0, len(f))
+	for _, field := range f {
+		if !told[field.Name] {
+			fields = append(fields, field)
+		}
+		told[field.Name] = true
+	}
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Fields: fields}
 }
 
 // Error is an error that knows how it is to be answered.

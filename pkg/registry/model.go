@@ -1,7 +1,13 @@
 package registry
 
 import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
 	"time"
+
+	"modelproviders/pkg/fault"
 )
 
 // Model is one model of a provider.
@@ -37,4 +43,341 @@ type LastTest struct {
 	Kind    string // a provider.FailureKind; empty on success
 	Latency time.Duration
 	At      time.Time
+}
+
+// ModelInput is what a request says of a model. In an edit nil leaves a thing
+// as it is; in a new model ModelID and Stages are required, DisplayName is the
+// ModelID when nil, and Enabled is true when nil.
+type ModelInput struct {
+	ID          *string // among the models of a provider's edit only
+	ModelID     *string
+	DisplayName *string
+	Stages      *[]string
+	Enabled     *bool
+	Version     *int64 // sent back: must be the present one
+}
+
+// ModelEdit is a request to change one model.
+type ModelEdit struct {
+	ModelInput
+	If     Precondition
+	Faults fault.Fields // see NewProvider
+}
+
+// ModelFilter selects and orders models; zero values select everything, by
+// display name.
+type ModelFilter struct {
+	Search         string // substring of the display name or the model id, without regard to case
+	Stage          Stage
+	Enabled        *bool
+	ProviderID     string
+	ProviderType   string
+	ProviderStatus Status
+	Available      *bool // model and provider are both switched on
+	Sort           Sort
+}
+
+// Models lists models with the facts of their providers. The second result is
+// the cursor of the next page, empty on the last one. It returns
+// malformed_request for a cursor that isn't of this list.
+func (r *Registry) Models(ctx context.Context, workspace string, f ModelFilter, p Page) ([]Model, string, error) {
+	query := ModelQuery{
+		Search: Fold(f.Search), Stage: f.Stage, Enabled: f.Enabled, ProviderID: f.ProviderID,
+		ProviderType: f.ProviderType, ProviderStatus: f.ProviderStatus, Available: f.Available,
+		Sort: cmp.Or(f.Sort, SortName),
+	}
+	c, err := r.cursorFor("models", workspace, query)
+	if err != nil {
+		return nil, "", err
+	}
+	return page(c, p, func(after *Position, limit int) ([]Model, error) {
+		query.After, query.Limit = after, limit
+		return r.store.Models(ctx, workspace, query)
+	}, func(m Model) Position {
+		return query.Sort.position(m.NameKey, m.CreatedAt, m.ID)
+	})
+}
+
+// ProviderModels is [Registry.Models] of one provider. It returns not_found
+// when there is no such provider.
+func (r *Registry) ProviderModels(ctx context.Context, workspace, providerID string, f ModelFilter, p Page) ([]Model, string, error) {
+	id, err := canonicalID("provider", providerID)
+	if err != nil {
+		return nil, "", err
+	}
+	f.ProviderID = id
+	models, next, err := r.Models(ctx, workspace, f, p)
+	if err == nil && len(models) == 0 {
+		_, err = r.store.Provider(ctx, workspace, id)
+	}
+	return models, next, err
+}
+
+// Model returns one model with the facts of its provider. It returns not_found.
+func (r *Registry) Model(ctx context.Context, workspace, id string) (Model, error) {
+	id, err := canonicalID("model", id)
+	if err != nil {
+		return Model{}, err
+	}
+	return r.store.Model(ctx, workspace, id)
+}
+
+// ProviderModel returns one model of a provider. It returns not_found.
+func (r *Registry) ProviderModel(ctx context.Context, workspace, providerID, id string) (Model, error) {
+	providerID, err := canonicalID("provider", providerID)
+	if err != nil {
+		return Model{}, err
+	}
+	m, err := r.Model(ctx, workspace, id)
+	if err == nil && m.ProviderID != providerID {
+		err = fault.New(fault.NotFound, "There is no model with the id %q in this provider.", id)
+	}
+	return m, err
+}
+
+// AddModels adds models to a provider, all or none. The faults of models[i] are
+// reported under the name that field(i) makes of a field. It returns not_found,
+// validation_failed, and model_exists when the only fault of a single model is
+// that the provider has it already.
+func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, faults fault.Fields, field func(i int, name string) string) ([]Model, error) {
+	var added []Model
+	p, err := r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
+		added = nil
+		seen := map[string]bool{}
+		for _, m := range p.Models {
+			seen[m.ModelID] = true
+		}
+		faults := slices.Clip(faults)
+		if len(p.Models)+len(inputs) > MaxModels {
+			faults.Add("models", fault.TooMany, "would make %d models; a provider holds at most %d", len(p.Models)+len(inputs), MaxModels)
+		}
+		for i, in := range inputs {
+			m, err := newModel(p.ID, now)
+			if err != nil {
+				return false, err
+			}
+			applyModel(&m, in, now, func(name string) string { return field(i, name) }, &faults)
+			if m.ModelID != "" && seen[m.ModelID] {
+				faults.Add(field(i, "model_id"), fault.Duplicate, "is a model of this provider already")
+			}
+			seen[m.ModelID] = true
+			added = append(added, m)
+		}
+		p.Models = append(p.Models, added...)
+		return true, faults.Err(fault.ValidationFailed, "No model was added: the request has values that can't be taken.")
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range added {
+		added[i].Provider = p.facts()
+	}
+	return added, nil
+}
+
+// AddModel adds one model to a provider. It returns not_found,
+// validation_failed and model_exists.
+func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, in ModelInput, faults fault.Fields) (Model, error) {
+	added, err := r.AddModels(ctx, workspace, providerID, []ModelInput{in}, faults, func(_ int, name string) string { return name })
+	if e := fault.As(err); e != nil && len(e.Fields) == 1 && e.Fields[0].Code == fault.Duplicate && e.Fields[0].Name == "model_id" {
+		return Model{}, modelExists(*in.ModelID)
+	}
+	if err != nil {
+		return Model{}, err
+	}
+	return added[0], nil
+}
+
+// UpdateModel changes a model of a provider. An edit that changes nothing
+// leaves both versions as they are. It returns not_found, validation_failed,
+// version_mismatch and model_exists.
+func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id string, edit ModelEdit) (Model, error) {
+	var m Model
+	p, err := r.editModel(ctx, workspace, providerID, id, func(p *Provider, i int, now time.Time) (bool, error) {
+		faults := slices.Clip(edit.Faults)
+		m = p.Models[i]
+		version := m.Version
+		changed := applyModel(&m, edit.ModelInput, now, func(name string) string { return name }, &faults)
+		if err := faults.Err(fault.ValidationFailed, "The model was not changed: the request has values that can't be taken."); err != nil {
+			return false, err
+		}
+		precondition := edit.If
+		precondition.Version = edit.Version
+		if err := precondition.check("model", version); err != nil {
+			return false, err
+		}
+		for j, other := range p.Models {
+			if j != i && other.ModelID == m.ModelID {
+				return false, modelExists(m.ModelID)
+			}
+		}
+		p.Models[i] = m
+		return changed, nil
+	})
+	m.Provider = p.facts()
+	return m, err
+}
+
+// DeleteModel removes a model of a provider. It returns not_found and
+// version_mismatch.
+func (r *Registry) DeleteModel(ctx context.Context, workspace, providerID, id string, precondition Precondition) error {
+	_, err := r.editModel(ctx, workspace, providerID, id, func(p *Provider, i int, _ time.Time) (bool, error) {
+		if err := precondition.check("model", p.Models[i].Version); err != nil {
+			return false, err
+		}
+		p.Models = slices.Delete(p.Models, i, i+1)
+		return true, nil
+	})
+	return err
+}
+
+// editModel is editProvider for the model with that id, the provider's i-th.
+func (r *Registry) editModel(ctx context.Context, workspace, providerID, id string, apply func(p *Provider, i int, now time.Time) (bool, error)) (Provider, error) {
+	return r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
+		canonical, err := canonicalID("model", id)
+		if err != nil {
+			return false, err
+		}
+		i := slices.IndexFunc(p.Models, func(m Model) bool { return m.ID == canonical })
+		if i < 0 {
+			return false, fault.New(fault.NotFound, "There is no model with the id %q in this provider.", id)
+		}
+		return apply(p, i, now)
+	})
+}
+
+// setModels makes the models of a provider the wanted ones. A stale version
+// among them comes back as an error that faults take precedence over.
+func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fields) (changed bool, stale error) {
+	if len(inputs) > MaxModels {
+		faults.Add("models", fault.TooMany, "holds %d models; a provider holds at most %d", len(inputs), MaxModels)
+		return false, nil
+	}
+	matched := matchModels(p.Models, inputs, faults)
+	wanted := make([]Model, 0, len(inputs))
+	seen := map[string]bool{}
+	for i, in := range inputs {
+		field := func(name string) string { return index("models", i) + "." + name }
+		m, err := newModel(p.ID, now)
+		if err != nil {
+			return false, err
+		}
+		if at := matched[i]; at >= 0 {
+			m = p.Models[at]
+			if err := (Precondition{Version: in.Version}).check("model "+m.ModelID, m.Version); err != nil && stale == nil {
+				stale = err
+			}
+		}
+		if applyModel(&m, in, now, field, faults) {
+			changed = true
+		}
+		if m.ModelID != "" && seen[m.ModelID] {
+			faults.Add(field("model_id"), fault.Duplicate, "is in the list already")
+		}
+		seen[m.ModelID] = true
+		wanted = append(wanted, m)
+	}
+	changed = changed || len(wanted) != len(p.Models)
+	slices.SortFunc(wanted, func(a, b Model) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+	})
+	p.Models = wanted
+	return changed, stale
+}
+
+// matchModels says for each input which present model it means: by id first,
+// then by model id among those that no id has claimed; -1 is a new model.
+func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []int {
+	matched := make([]int, len(inputs))
+	claimed := make([]bool, len(present))
+	for i, in := range inputs {
+		matched[i] = -1
+		if in.ID == nil {
+			continue
+		}
+		id, err := canonicalID("model", *in.ID)
+		at := slices.IndexFunc(present, func(m Model) bool { return err == nil && m.ID == id })
+		switch {
+		case at < 0:
+			faults.Add(index("models", i)+".id", fault.Missing, "is not the id of a model of this provider; leave it out to add a model")
+		case claimed[at]:
+			faults.Add(index("models", i)+".id", fault.Duplicate, "is in the list already")
+		default:
+			matched[i], claimed[at] = at, true
+		}
+	}
+	for i, in := range inputs {
+		if in.ID != nil || in.ModelID == nil {
+			continue
+		}
+		at := slices.IndexFunc(present, func(m Model) bool { return m.ModelID == strings.TrimSpace(*in.ModelID) })
+		if at >= 0 && !claimed[at] {
+			matched[i], claimed[at] = at, true
+		}
+	}
+	return matched
+}
+
+// newModel is a model before its first input is applied.
+func newModel(providerID string, now time.Time) (Model, error) {
+	id, err := newID()
+	return Model{ID: id, ProviderID: providerID, Enabled: true, CreatedAt: now}, err
+}
+
+// applyModel lays an input over a model and reports whether anything changed.
+// A model of version 0 is new: what it needs must be there.
+func applyModel(m *Model, in ModelInput, now time.Time, field func(name string) string, faults *fault.Fields) bool {
+	before := *m
+	isNew := m.Version == 0
+	switch {
+	case in.ModelID != nil:
+		m.ModelID = checkModelID(faults, field("model_id"), *in.ModelID)
+	case isNew:
+		faults.Add(field("model_id"), fault.Required, "must be given: the id under which the provider knows the model")
+	}
+	switch {
+	case in.DisplayName != nil:
+		m.DisplayName = checkDisplayName(faults, field("display_name"), *in.DisplayName, m.ModelID, before.DisplayName)
+	case isNew:
+		m.DisplayName = m.ModelID
+	}
+	switch {
+	case in.Stages != nil:
+		m.Stages = checkStages(faults, field("supported_stages"), *in.Stages)
+	case isNew:
+		faults.Add(field("supported_stages"), fault.Required, "must name at least one stage: %s", stageNames())
+	}
+	if in.Enabled != nil {
+		m.Enabled = *in.Enabled
+	}
+	m.NameKey = Fold(m.DisplayName)
+	if m.ModelID != before.ModelID {
+		m.LastTest = nil
+	}
+	changed := isNew || m.ModelID != before.ModelID || m.DisplayName != before.DisplayName ||
+		m.Enabled != before.Enabled || !slices.Equal(m.Stages, before.Stages)
+	if changed {
+		m.Version++
+		m.UpdatedAt = now
+	}
+	return changed
+}
+
+// checkDisplayName allows, beyond the length of a name, what a model without a
+// name of its own is answered with: its model id.
+func checkDisplayName(faults *fault.Fields, field, value, modelID, present string) string {
+	limit := MaxDisplayName
+	if trimmed := strings.TrimSpace(value); trimmed == modelID || trimmed == present {
+		limit = MaxModelID
+	}
+	return checkText(faults, field, value, limit)
+}
+
+// facts is what models tell of their provider.
+func (p Provider) facts() ModelProvider {
+	return ModelProvider{Name: p.Name, Type: p.Type, Status: p.Status(), Enabled: p.Enabled}
+}
+
+func modelExists(modelID string) error {
+	return fault.New(fault.ModelExists, "This provider has a model %q already.", strings.TrimSpace(modelID))
 }

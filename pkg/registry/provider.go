@@ -1,7 +1,14 @@
 package registry
 
 import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
 	"time"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
 )
 
 // Provider is one connected account of a provider type.
@@ -69,4 +76,233 @@ func statusOf(enabled, failing bool) Status {
 		return Error
 	}
 	return Active
+}
+
+// ProviderFilter selects and orders providers; zero values select everything,
+// by name.
+type ProviderFilter struct {
+	Search string // substring of the name, without regard to case
+	Type   string
+	Status Status
+	Sort   Sort
+}
+
+// NewProvider is a request to create a provider.
+type NewProvider struct {
+	Name     string
+	Type     string
+	Settings provider.Request
+	Models   []ModelInput
+	// Faults were found when the request was read; they are reported together
+	// with what is found here.
+	Faults fault.Fields
+}
+
+// ProviderEdit is a request to change a provider; nil leaves a thing as it is.
+type ProviderEdit struct {
+	Name     *string
+	Type     *string
+	Status   *string
+	Settings provider.Request
+	// Models is the whole wanted list: an entry with an id is merged into that
+	// model, one without matches a model id or else is created, a model that is
+	// left out is removed.
+	Models *[]ModelInput
+	If     Precondition
+	Faults fault.Fields // see NewProvider
+}
+
+// Providers lists providers with their models. The second result is the cursor
+// of the next page, empty on the last one. It returns malformed_request for a
+// cursor that isn't of this list.
+func (r *Registry) Providers(ctx context.Context, workspace string, f ProviderFilter, p Page) ([]Provider, string, error) {
+	query := ProviderQuery{Search: Fold(f.Search), Type: f.Type, Status: f.Status, Sort: cmp.Or(f.Sort, SortName)}
+	c, err := r.cursorFor("providers", workspace, query)
+	if err != nil {
+		return nil, "", err
+	}
+	return page(c, p, func(after *Position, limit int) ([]Provider, error) {
+		query.After, query.Limit = after, limit
+		return r.store.Providers(ctx, workspace, query)
+	}, func(p Provider) Position {
+		return query.Sort.position(p.NameKey, p.CreatedAt, p.ID)
+	})
+}
+
+// Provider returns one provider with its models. It returns not_found.
+func (r *Registry) Provider(ctx context.Context, workspace, id string) (Provider, error) {
+	id, err := canonicalID("provider", id)
+	if err != nil {
+		return Provider{}, err
+	}
+	return r.store.Provider(ctx, workspace, id)
+}
+
+// CreateProvider adds a provider with its sealed credentials and its models. It
+// returns validation_failed and name_taken.
+func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewProvider) (Provider, error) {
+	now := r.clock()
+	id, err := newID()
+	if err != nil {
+		return Provider{}, err
+	}
+	faults := in.Faults
+	name := checkText(&faults, "name", in.Name, MaxName)
+	settings := readNewSettings(&faults, in.Type, in.Settings)
+	p := Provider{
+		ID: id, Workspace: workspace, Name: name, NameKey: Fold(name), Type: in.Type, Enabled: true,
+		Config: settings.Config, Version: 1, Connection: 1, CreatedAt: now, UpdatedAt: now,
+	}
+	if _, err := setModels(&p, in.Models, now, &faults); err != nil {
+		return Provider{}, err
+	}
+	if err := faults.Err(fault.ValidationFailed, "The provider was not created: the request has values that can't be taken."); err != nil {
+		return Provider{}, err
+	}
+	if err := r.seal(&p, settings.Credentials, now); err != nil {
+		return Provider{}, err
+	}
+	return p, r.store.InTx(ctx, func(ctx context.Context) error { return r.store.CreateProvider(ctx, p) })
+}
+
+// UpdateProvider changes a provider. An edit that changes nothing leaves its
+// version as it is. It returns not_found, validation_failed, type_immutable,
+// credentials_required, version_mismatch and name_taken.
+func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edit ProviderEdit) (Provider, error) {
+	return r.editProvider(ctx, workspace, id, func(p *Provider, now time.Time) (bool, error) {
+		return r.applyEdit(p, edit, now)
+	})
+}
+
+// DeleteProvider removes a provider, its models and its credentials. It returns
+// not_found and version_mismatch.
+func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, precondition Precondition) error {
+	id, err := canonicalID("provider", id)
+	if err != nil {
+		return err
+	}
+	return r.store.InTx(ctx, func(ctx context.Context) error {
+		p, err := r.store.LockProvider(ctx, workspace, id)
+		if err != nil {
+			return err
+		}
+		if err := precondition.check("provider", p.Version); err != nil {
+			return err
+		}
+		return r.store.DeleteProvider(ctx, workspace, id)
+	})
+}
+
+// editProvider is the one way a stored provider or one of its models is
+// changed: locked, changed by apply, written when apply says that it did, and
+// one edit version later.
+func (r *Registry) editProvider(ctx context.Context, workspace, id string, apply func(*Provider, time.Time) (changed bool, err error)) (Provider, error) {
+	id, err := canonicalID("provider", id)
+	if err != nil {
+		return Provider{}, err
+	}
+	var p Provider
+	err = r.store.InTx(ctx, func(ctx context.Context) error {
+		p, err = r.store.LockProvider(ctx, workspace, id)
+		if err != nil {
+			return err
+		}
+		now := r.clock()
+		changed, err := apply(&p, now)
+		if err != nil || !changed {
+			return err
+		}
+		p.Version++
+		p.UpdatedAt = now
+		return r.store.UpdateProvider(ctx, p)
+	})
+	return p, err
+}
+
+func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (changed bool, err error) {
+	faults := editFaults{Fields: edit.Faults}
+	version := p.Version
+	name := p.Name
+	if edit.Name != nil {
+		name = checkText(&faults.Fields, "name", *edit.Name, MaxName)
+	}
+	if edit.Type != nil && *edit.Type != p.Type {
+		faults.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed: make a new provider of the other type")
+	}
+	enabled := wantedStatus(&faults.Fields, *p, edit.Status)
+	settings, err := readEdit(&faults, *p, edit.Settings)
+	if err != nil {
+		return false, err
+	}
+	modelsChanged, stale := false, error(nil)
+	if edit.Models != nil {
+		modelsChanged, stale = setModels(p, *edit.Models, now, &faults.Fields)
+	}
+	if err := faults.err("Nothing was changed"); err != nil {
+		return false, err
+	}
+	if err := cmp.Or(edit.If.check("provider", version), stale); err != nil {
+		return false, err
+	}
+
+	renamed, switched := name != p.Name, enabled != p.Enabled
+	reconnected := len(settings.Credentials) > 0 || !maps.Equal(settings.Config, p.Config)
+	p.Name, p.NameKey, p.Enabled, p.Config = name, Fold(name), enabled, settings.Config
+	if reconnected {
+		p.Connection++
+		p.Error = nil
+		if err := r.seal(p, settings.Credentials, now); err != nil {
+			return false, err
+		}
+	}
+	return renamed || switched || reconnected || modelsChanged, nil
+}
+
+// wantedStatus reads the admin's switch from the status of an edit.
+func wantedStatus(faults *fault.Fields, p Provider, status *string) (enabled bool) {
+	if status == nil {
+		return p.Enabled
+	}
+	switch Status(*status) {
+	case Active:
+		return true
+	case Inactive:
+		return false
+	case Error:
+		if p.Status() != Error {
+			faults.Add("status", fault.Invalid, "can't be set to error: error is what the service observes; set active or inactive")
+		}
+		return p.Enabled
+	}
+	faults.Add("status", fault.Invalid, "must be active or inactive")
+	return p.Enabled
+}
+
+// position is where a row stands in a list of this order.
+func (s Sort) position(nameKey string, created time.Time, id string) Position {
+	if s == SortCreated || s == SortCreatedDesc {
+		return Position{CreatedAt: created, ID: id}
+	}
+	return Position{Name: nameKey, ID: id}
+}
+
+// editFaults gathers the faults of an edit. Its kind is a specific one only
+// when every fault is of that kind.
+type editFaults struct {
+	fault.Fields
+	special []fault.Kind
+}
+
+func (f *editFaults) add(kind fault.Kind, field string, code fault.Code, message string) {
+	f.Add(field, code, "%s", message)
+	f.special = append(f.special, kind)
+}
+
+// err tells the faults, and what they kept from happening.
+func (f *editFaults) err(prevented string) error {
+	kind := fault.ValidationFailed
+	if len(f.special) > 0 && len(f.special) == len(f.Fields) && len(slices.Compact(f.special)) == 1 {
+		kind = f.special[0]
+	}
+	return f.Err(kind, "%s: the request has values that can't be taken.", prevented)
 }

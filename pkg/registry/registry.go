@@ -3,6 +3,89 @@
 // them on demand.
 //
 // Sealing happens here and nowhere else: the [Store] below sees bytes, the API
-// above sees nothing. A credential is opened in [Registry.Client], where it
-// goes into a client, and in [Registry.Reveal].
+// above sees nothing. A credential is opened in two places: where it goes into
+// a client ([Registry.Client]) and where it is revealed ([Registry.Reveal]).
 package registry
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"golang.org/x/sync/singleflight"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/secret"
+)
+
+// Config is what a registry is made of.
+type Config struct {
+	Store  Store
+	Keyset *secret.Keyset
+	// Transport returns the guarded transport for upstream calls; calls to the
+	// trusted origins are exempt from its policy.
+	Transport func(trusted ...string) http.RoundTripper
+	Endpoints provider.Endpoints
+	// TestTimeout bounds one upstream call.
+	TestTimeout time.Duration
+	// ClientCache is how many built clients are kept; 0 means 1,000.
+	ClientCache int
+	Now         func() time.Time
+}
+
+// Registry is the service over providers and models. It is safe for concurrent
+// use. Its methods return a [*fault.Error] or the error of a done context.
+type Registry struct {
+	store       Store
+	keyset      *secret.Keyset
+	transport   func(trusted ...string) http.RoundTripper
+	endpoints   provider.Endpoints
+	testTimeout time.Duration
+	now         func() time.Time
+
+	clients  *lru.Cache[clientKey, provider.Client]
+	building singleflight.Group
+}
+
+// New makes a registry.
+func New(cfg Config) (*Registry, error) {
+	size := cfg.ClientCache
+	if size == 0 {
+		size = 1000
+	}
+	clients, err := lru.New[clientKey, provider.Client](size)
+	if err != nil {
+		return nil, fmt.Errorf("client cache: %w", err)
+	}
+	return &Registry{
+		store: cfg.Store, keyset: cfg.Keyset, transport: cfg.Transport, endpoints: cfg.Endpoints,
+		testTimeout: cfg.TestTimeout, now: cfg.Now, clients: clients,
+	}, nil
+}
+
+// clock is the present moment as rows keep it: UTC, whole milliseconds.
+func (r *Registry) clock() time.Time { return r.now().UTC().Truncate(time.Millisecond) }
+
+// newID makes a UUIDv7 (RFC 9562, section 5.7): ids of one process ascend.
+func newID() (string, error) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "No id could be made.")
+	}
+	return id.String(), nil
+}
+
+// canonicalID returns an id in the form in which rows keep it. An id that is
+// no UUID cannot exist.
+func canonicalID(what, id string) (string, error) {
+	parsed, err := uuid.Parse(id)
+	if err != nil || len(id) != len(uuid.Nil.String()) {
+		return "", fault.New(fault.NotFound, "There is no %s with the id %q.", what, id)
+	}
+	return parsed.String(), nil
+}
+
+func index(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }

@@ -1,11 +1,14 @@
 package registry
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // Stage is a pipeline stage that a model can serve.
 type Stage string
 
-// The stages, in the order in which they are answered.
+// The stages of the API contract.
 const (
 	Planning      Stage = "planning"
 	ToolCall      Stage = "tool_call"
@@ -13,10 +16,10 @@ const (
 	Guardrail     Stage = "guardrail"
 )
 
-// Stages returns every stage, in order.
+// Stages returns every stage, in the order in which they are answered.
 func Stages() []Stage { return []Stage{Planning, ToolCall, Summarization, Guardrail} }
 
-// Label names the stage for people.
+// Label names the stage for people. It is empty for an unknown stage.
 func (s Stage) Label() string {
 	switch s {
 	case Planning:
@@ -28,16 +31,14 @@ func (s Stage) Label() string {
 	case Guardrail:
 		return "Guardrail"
 	}
-	return string(s)
+	return ""
 }
 
-// sortStages returns the stages in the order of [Stages].
+// sortStages puts stages into the order of [Stages].
 func sortStages(in []Stage) []Stage {
-	out := make([]Stage, 0, len(in))
-	for _, s := range Stages() {
-		if slices.Contains(in, s) {
-			out = append(out, s)
-		}
-	}
-	return out
+	order := Stages()
+	slices.SortFunc(in, func(a, b Stage) int {
+		return cmp.Compare(slices.Index(order, a), slices.Index(order, b))
+	})
+	return in
 }

@@ -1,0 +1,114 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+)
+
+// AvailableModels is what an upstream offers.
+type AvailableModels struct {
+	Models    []AvailableModel // ordered by ModelID
+	Supported bool             // false: the upstream has no such list
+	Truncated bool             // there are more than were read
+}
+
+// AvailableModel is one model that an upstream offers.
+type AvailableModel struct {
+	provider.DiscoveredModel
+	Added bool // a model of the provider already
+}
+
+// AvailableModels asks a provider's upstream which models it offers; search is
+// a substring of id or name, without regard to case. The outcome sets or clears
+// the provider's error as a test does. It returns not_found and
+// upstream_failed.
+func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search string) (AvailableModels, error) {
+	p, err := r.Provider(ctx, workspace, id)
+	if err != nil {
+		return AvailableModels{}, err
+	}
+	client, err := r.clientOf(p)
+	if err != nil {
+		return AvailableModels{}, err
+	}
+	found, failure, err := r.discover(ctx, client)
+	if err != nil {
+		return AvailableModels{}, err
+	}
+	if found.Supported || failure != nil {
+		err := r.store.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
+			return r.recordHealth(ctx, p, "", failure)
+		})
+		if err != nil {
+			return AvailableModels{}, err
+		}
+	}
+	if failure != nil {
+		return AvailableModels{}, upstreamFailed(failure)
+	}
+	return available(found, search, p.Models), nil
+}
+
+// AvailableModelsOfType asks for settings of a type that are not saved. It
+// stores nothing. It returns not_found for an unknown type, validation_failed
+// and upstream_failed.
+func (r *Registry) AvailableModelsOfType(ctx context.Context, typeName string, request provider.Request, faults fault.Fields, search string) (AvailableModels, error) {
+	typ, ok := provider.Lookup(typeName)
+	if !ok {
+		return AvailableModels{}, noType(typeName)
+	}
+	settings, more := typ.Read(request, provider.Stored{})
+	faults = append(slices.Clip(faults), more...)
+	if err := faults.Err(fault.ValidationFailed, "Nothing was sent: the request has values that can't be taken."); err != nil {
+		return AvailableModels{}, err
+	}
+	client, err := r.openClient(typeName, settings.Credentials, settings.Config, nil)
+	if err != nil {
+		return AvailableModels{}, err
+	}
+	found, failure, err := r.discover(ctx, client)
+	if err == nil && failure != nil {
+		err = upstreamFailed(failure)
+	}
+	return available(found, search, nil), err
+}
+
+// discover asks the upstream within the time of a test. A caller that went away
+// is an error, not a failure.
+func (r *Registry) discover(ctx context.Context, client provider.Client) (provider.Discovery, *provider.Failure, error) {
+	bounded, cancel := context.WithTimeout(ctx, r.testTimeout)
+	defer cancel()
+	found, err := client.Models(bounded)
+	if gone := ctx.Err(); gone != nil {
+		return provider.Discovery{}, nil, gone
+	}
+	var failure *provider.Failure
+	if err != nil && !errors.As(err, &failure) {
+		return provider.Discovery{}, nil, fault.Wrap(fault.Internal, err, "The provider's models could not be read.")
+	}
+	return found, failure, nil
+}
+
+func available(found provider.Discovery, search string, added []Model) AvailableModels {
+	out := AvailableModels{Models: []AvailableModel{}, Supported: found.Supported, Truncated: found.Truncated}
+	search = Fold(search)
+	for _, m := range found.Models {
+		if !strings.Contains(Fold(m.ModelID), search) && !strings.Contains(Fold(m.DisplayName), search) {
+			continue
+		}
+		isAdded := slices.ContainsFunc(added, func(have Model) bool { return have.ModelID == m.ModelID })
+		out.Models = append(out.Models, AvailableModel{DiscoveredModel: m, Added: isAdded})
+	}
+	return out
+}
+
+func upstreamFailed(f *provider.Failure) error {
+	err := fault.New(fault.UpstreamFailed, "The provider did not answer with a list of models: %s", f.Message)
+	err.Upstream = &fault.Upstream{Kind: string(f.Kind), Message: f.Message, HTTPStatus: f.HTTPStatus, Hint: f.Hint}
+	return err
+}

@@ -1,0 +1,82 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/secret"
+)
+
+// Reveal opens one credential of a provider. It returns not_found for a
+// provider or a field that doesn't exist.
+func (r *Registry) Reveal(ctx context.Context, workspace, id, field string) (secret.Text, error) {
+	p, err := r.Provider(ctx, workspace, id)
+	if err != nil {
+		return secret.Text{}, err
+	}
+	if _, ok := p.Credentials[field]; !ok {
+		return secret.Text{}, fault.New(fault.NotFound, "This provider has no credential %q.", field)
+	}
+	return r.open(p, field)
+}
+
+// seal puts the replaced credentials of a provider in place of the present
+// ones, bound to where they may be used.
+func (r *Registry) seal(p *Provider, replaced map[string]secret.Text, now time.Time) error {
+	credentials := maps.Clone(p.Credentials)
+	if credentials == nil {
+		credentials = map[string]Credential{}
+	}
+	for field, plain := range replaced {
+		binding, err := bindingOf(*p, field)
+		if err != nil {
+			return err
+		}
+		sealed, err := r.keyset.Seal(plain, binding)
+		if err != nil {
+			return fault.Wrap(fault.Internal, err, "The credential %q could not be sealed.", field)
+		}
+		credentials[field] = Credential{Sealed: sealed, UpdatedAt: now}
+	}
+	p.Credentials = credentials
+	return nil
+}
+
+func (r *Registry) open(p Provider, field string) (secret.Text, error) {
+	binding, err := bindingOf(p, field)
+	if err != nil {
+		return secret.Text{}, err
+	}
+	plain, err := r.keyset.Open(p.Credentials[field].Sealed, binding)
+	if err != nil {
+		return secret.Text{}, fault.Wrap(fault.Internal, err, "The credential %q of provider %s could not be opened.", field, p.ID)
+	}
+	return plain, nil
+}
+
+// openAll opens every stored credential of a provider but the excepted ones.
+func (r *Registry) openAll(p Provider, except map[string]secret.Text) (map[string]secret.Text, error) {
+	opened := make(map[string]secret.Text, len(p.Credentials))
+	for field := range p.Credentials {
+		if _, skip := except[field]; skip {
+			continue
+		}
+		plain, err := r.open(p, field)
+		if err != nil {
+			return nil, err
+		}
+		opened[field] = plain
+	}
+	return opened, nil
+}
+
+// bindingOf says where a credential of a provider may be opened.
+func bindingOf(p Provider, field string) (secret.Binding, error) {
+	typ, err := lookupType(p)
+	if err != nil {
+		return secret.Binding{}, err
+	}
+	return secret.Binding{Workspace: p.Workspace, Provider: p.ID, Field: field, BaseURL: typ.Origin(p.Config)}, nil
+}

@@ -1,0 +1,73 @@
+package registry
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+)
+
+// lookupType returns the type of a stored provider.
+func lookupType(p Provider) (provider.Type, error) {
+	typ, ok := provider.Lookup(p.Type)
+	if !ok {
+		return nil, fault.New(fault.Internal, "Provider %s is of the type %q, which this version does not know.", p.ID, p.Type)
+	}
+	return typ, nil
+}
+
+// readNewSettings reads the settings of a provider that is not stored yet.
+func readNewSettings(faults *fault.Fields, typeName string, request provider.Request) provider.Settings {
+	typ, ok := provider.Lookup(typeName)
+	switch {
+	case typeName == "":
+		faults.Add("type", fault.Required, "must be one of %s", typeNames())
+		return provider.Settings{}
+	case !ok:
+		faults.Add("type", fault.Invalid, "must be one of %s", typeNames())
+		return provider.Settings{}
+	}
+	settings, more := typ.Read(request, provider.Stored{})
+	*faults = append(*faults, more...)
+	return settings
+}
+
+// stored is what a provider's type needs to know of what is kept.
+func stored(p Provider) provider.Stored {
+	return provider.Stored{Credentials: slices.Sorted(maps.Keys(p.Credentials)), Config: p.Config}
+}
+
+func typeNames() string {
+	var names []string
+	for _, t := range provider.Types() {
+		names = append(names, t.Name())
+	}
+	return strings.Join(names, ", ")
+}
+
+// readEdit reads settings laid over those of a stored provider. Stored
+// credentials that would follow a base URL to another address are a fault.
+func readEdit(faults *editFaults, p Provider, request provider.Request) (provider.Settings, error) {
+	typ, err := lookupType(p)
+	if err != nil {
+		return provider.Settings{}, err
+	}
+	settings, more := typ.Read(request, stored(p))
+	faults.Fields = append(faults.Fields, more...)
+	if len(more) > 0 || typ.Origin(settings.Config) == typ.Origin(p.Config) {
+		return settings, nil
+	}
+	for _, field := range typ.CredentialFields() {
+		if _, replaced := settings.Credentials[field]; !replaced {
+			faults.add(fault.CredentialsRequired, "credentials."+field, fault.Required,
+				"must be given anew, because base_url now leads somewhere else: a stored credential is never sent to another address")
+		}
+	}
+	return settings, nil
+}
+
+func noType(name string) error {
+	return fault.New(fault.NotFound, "There is no provider type %q; the types are %s.", name, typeNames())
+}
