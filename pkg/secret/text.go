@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"crypto/subtle"
 	"fmt"
 	"log/slog"
 )
@@ -11,16 +12,33 @@ const Mask = "••••••••"
 
 // Text is a plaintext secret that prints dots: in logs, in errors, in JSON and
 // in every formatting verb. Only [Text.Reveal] returns the secret.
-type Text struct{ plain string }
+type Text struct {
+	_ [0]func() // not comparable with ==: see Equal
+	// plain is behind a pointer because fmt prints the fields of a struct
+	// without asking their methods where it has to: in an unexported field of
+	// another struct, or for a verb such as %p. It prints an address then.
+	plain *string
+}
 
 // NewText makes a Text of a plaintext.
-func NewText(plain string) Text { return Text{plain: plain} }
+func NewText(plain string) Text { return Text{plain: &plain} }
 
 // Reveal returns the plaintext. Each call is a place to look at in a review.
-func (t Text) Reveal() string { return t.plain }
+func (t Text) Reveal() string {
+	if t.plain == nil {
+		return ""
+	}
+	return *t.plain
+}
 
 // Empty reports whether there is no secret.
-func (t Text) Empty() bool { return t.plain == "" }
+func (t Text) Empty() bool { return t.Reveal() == "" }
+
+// Equal reports whether both are the same secret, in a time that tells nothing
+// but their lengths.
+func (t Text) Equal(other Text) bool {
+	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
+}
 
 // String returns the mask.
 func (Text) String() string { return Mask }

@@ -1,0 +1,137 @@
+package secret
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/tink-crypto/tink-go/v2/aead"
+	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
+	"github.com/tink-crypto/tink-go/v2/keyset"
+	tinkpb "github.com/tink-crypto/tink-go/v2/proto/tink_go_proto"
+	"github.com/tink-crypto/tink-go/v2/tink"
+)
+
+// maxKeyset bounds a keyset file, in bytes. A key takes about 200.
+const maxKeyset = 1 << 20
+
+// Keyset holds the keys that seal and open. It is safe for concurrent use.
+type Keyset struct {
+	aead    tink.AEAD
+	ids     map[uint32]bool // of the keys that open
+	exposed bool
+}
+
+// Create makes a file with a new keyset of one key, which only its owner can
+// read. The file appears whole or not at all, and never replaces another: if
+// there is one, or another process makes it meanwhile, the error is
+// fs.ErrExist, and Load is what to call.
+func Create(path string) (*Keyset, error) {
+	handle, err := keyset.NewHandle(aead.XAES256GCM192BitNonceKeyTemplate())
+	if err != nil {
+		return nil, fmt.Errorf("making a key: %w", err)
+	}
+	var content bytes.Buffer
+	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&content)); err != nil {
+		return nil, fmt.Errorf("writing a keyset: %w", err)
+	}
+	content.WriteByte('\n')
+	if err := createFile(path, content.Bytes()); err != nil {
+		return nil, fmt.Errorf("creating the keyset %s: %w", path, err)
+	}
+	return newKeyset(handle)
+}
+
+// Load reads the keyset in a file, in Tink's JSON format. The error is
+// fs.ErrNotExist when there is no such file; whether to create one is for the
+// caller to know: never where there is data sealed with another. Other errors
+// say what to do.
+func Load(path string) (*Keyset, error) {
+	content, mode, err := readFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the keyset %s: %w", path, err)
+	}
+	// The parser's own error is left out: it quotes what it could not read.
+	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(content)))
+	if err != nil {
+		return nil, fmt.Errorf("%s is not a Tink keyset in JSON: it is damaged, or another file; restore it from your backup, no new one can open what is stored", path)
+	}
+	k, err := newKeyset(handle)
+	if err != nil {
+		return nil, fmt.Errorf("the keyset %s can't be used: %w; restore it from your backup", path, err)
+	}
+	k.exposed = mode.Perm()&0o077 != 0
+	return k, nil
+}
+
+// Exposed reports whether the file lets others than its owner read or write it.
+func (k *Keyset) Exposed() bool { return k.exposed }
+
+func newKeyset(handle *keyset.Handle) (*Keyset, error) {
+	info := handle.KeysetInfo()
+	k := &Keyset{ids: map[uint32]bool{}}
+	for _, key := range info.GetKeyInfo() {
+		k.ids[key.GetKeyId()] = key.GetStatus() == tinkpb.KeyStatusType_ENABLED
+		if key.GetKeyId() == info.GetPrimaryKeyId() && key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {
+			return nil, errors.New("its primary key does not put its id before what it seals (output prefix TINK)")
+		}
+	}
+	var err error
+	if k.aead, err = aead.New(handle); err != nil {
+		return nil, errors.New("it holds no key for authenticated encryption (AEAD)")
+	}
+	return k, nil
+}
+
+func readFile(path string) ([]byte, fs.FileMode, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxKeyset+1))
+	if err == nil && len(content) > maxKeyset {
+		err = errors.New("the file is too large to be a keyset")
+	}
+	return content, info.Mode(), err
+}
+
+// createFile makes a file with that content. A crash leaves no part of it under
+// its name: it is written under another, flushed to disk, and linked to its
+// name, which fails where that is taken, as renaming would not.
+func createFile(path string, content []byte) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+	_, err = f.Write(content)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// syncDir flushes a directory, so that a name made in it survives a crash.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
