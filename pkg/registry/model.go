@@ -257,7 +257,7 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 	wanted := make([]Model, 0, len(inputs))
 	seen := map[string]bool{}
 	for i, in := range inputs {
-		field := func(name string) string { return index("models", i) + "." + name }
+		field := func(name string) string { return InModels(i, name) }
 		m, err := newModel(p.ID, now)
 		if err != nil {
 			return false, err
@@ -299,9 +299,9 @@ func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []i
 		at := slices.IndexFunc(present, func(m Model) bool { return err == nil && m.ID == id })
 		switch {
 		case at < 0:
-			faults.Add(index("models", i)+".id", fault.Missing, "is not the id of a model of this provider; leave it out to add a model")
+			faults.Add(InModels(i, "id"), fault.Missing, "is not the id of a model of this provider; leave it out to add a model")
 		case claimed[at]:
-			faults.Add(index("models", i)+".id", fault.Duplicate, "is in the list already")
+			faults.Add(InModels(i, "id"), fault.Duplicate, "is in the list already")
 		default:
 			matched[i], claimed[at] = at, true
 		}
@@ -372,6 +372,9 @@ func checkDisplayName(faults *fault.Fields, field, value, modelID, present strin
 	}
 	return checkText(faults, field, value, limit)
 }
+
+// InModels names a field of the i-th entry of a request's models.
+func InModels(i int, name string) string { return index("models", i) + "." + name }
 
 // facts is what models tell of their provider.
 func (p Provider) facts() ModelProvider {

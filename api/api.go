@@ -1,0 +1,138 @@
+// Package api is the HTTP face of modelproviders: routes, the shapes of requests
+// and answers, and the one map from faults to problem documents (RFC 9457). It
+// is the only package that knows Echo.
+//
+// A handler reads its request strictly, calls the registry, and maps the
+// outcome; rules live below. What a client may rely on is in openapi.yaml,
+// which is generated from the annotations of the handlers.
+package api
+
+import (
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/auth"
+	"modelproviders/pkg/registry"
+)
+
+// Config is what the API is made of.
+type Config struct {
+	Registry      *registry.Registry
+	Authenticator auth.Authenticator
+	Logger        *slog.Logger
+	// Ready says which part of the service is not usable; nil is ready.
+	Ready func(*http.Request) error
+
+	// BasePath is the prefix of all routes, such as `/api/v1`; empty for none.
+	BasePath string
+	// CORSOrigins are the exact origins of browser apps that may call.
+	CORSOrigins []string
+	// TrustedProxies are the CIDRs whose X-Forwarded-For counts.
+	TrustedProxies []string
+	// LoopbackOnly refuses requests for a host that isn't loopback and from web
+	// pages of other origins: it guards a service without authentication.
+	LoopbackOnly bool
+
+	Reveal       bool // false: credentials are never revealed
+	RevealReason bool // true: a reveal must give a reason
+
+	RequestTimeout time.Duration // bound on a request that calls no upstream
+	TestTimeout    time.Duration // bound on an upstream call
+	Limits         Limits
+}
+
+// API answers requests.
+type API struct {
+	Config
+	limits limiters
+}
+
+// route is one line of the table of contents. Every route has a scope: the
+// field order makes one without it not compile.
+type route struct {
+	method  string
+	path    string
+	scope   auth.Scope
+	handler echo.HandlerFunc
+	query   []string // the query parameters it knows
+}
+
+func (a *API) routes() []route {
+	const (
+		read   = auth.ProvidersRead
+		write  = auth.ProvidersWrite
+		test   = auth.ModelsTest
+		reveal = auth.CredentialsReveal
+	)
+	listed := []string{"limit", "cursor"}
+	providers := append([]string{"q", "type", "status", "sort"}, listed...)
+	ofProvider := append([]string{"q", "stage", "enabled", "sort"}, listed...)
+	models := append([]string{"provider_id", "provider_type", "provider_status", "available"}, ofProvider...)
+	return []route{
+		{http.MethodGet, "/provider-types", read, a.listProviderTypes, nil},
+		{http.MethodGet, "/provider-types/:type", read, a.getProviderType, nil},
+		{http.MethodPost, "/provider-types/:type/test", test, a.testProviderType, nil},
+		{http.MethodPost, "/provider-types/:type/available-models", test, a.listAvailableModelsOfType, []string{"q"}},
+		{http.MethodGet, "/stages", read, a.listStages, nil},
+
+		{http.MethodGet, "/providers", read, a.listProviders, providers},
+		{http.MethodPost, "/providers", write, a.createProvider, nil},
+		{http.MethodGet, "/providers/:id", read, a.getProvider, nil},
+		{http.MethodPatch, "/providers/:id", write, a.updateProvider, nil},
+		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, nil},
+		{http.MethodPost, "/providers/:id/test", test, a.testProvider, nil},
+		{http.MethodGet, "/providers/:id/available-models", test, a.listAvailableModels, []string{"q"}},
+		{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, a.revealCredential, nil},
+
+		{http.MethodGet, "/providers/:id/models", read, a.listProviderModels, ofProvider},
+		{http.MethodPost, "/providers/:id/models", write, a.createModel, nil},
+		{http.MethodPost, "/providers/:id/models/bulk", write, a.createModels, nil},
+		{http.MethodGet, "/providers/:id/models/:model", read, a.getProviderModel, nil},
+		{http.MethodPatch, "/providers/:id/models/:model", write, a.updateModel, nil},
+		{http.MethodDelete, "/providers/:id/models/:model", write, a.deleteModel, nil},
+
+		{http.MethodGet, "/models", read, a.listModels, models},
+		{http.MethodGet, "/models/:id", read, a.getModel, nil},
+		{http.MethodPost, "/models/:id/test", test, a.testModel, nil},
+	}
+}
+
+// New makes the handler of the whole API.
+func New(cfg Config) (http.Handler, error) {
+	a := &API{Config: cfg, limits: newLimiters(cfg.Limits)}
+	e := echo.New()
+	e.HTTPErrorHandler = a.answerError
+	extractor, err := ipExtractor(cfg.TrustedProxies)
+	if err != nil {
+		return nil, err
+	}
+	e.IPExtractor = extractor
+	e.Use(a.identifyRequest, a.logRequest, a.recoverPanic, a.secureHeaders, a.cors(), a.guardLoopback)
+
+	spec, err := newSpec(cfg.BasePath)
+	if err != nil {
+		return nil, err
+	}
+	g := e.Group(cfg.BasePath)
+	for _, service := range []struct {
+		path    string
+		handler echo.HandlerFunc
+	}{
+		{"/healthz", a.healthz}, {"/readyz", a.readyz},
+		{"/openapi.yaml", spec.yaml}, {"/openapi.json", spec.json},
+	} {
+		g.GET(service.path, service.handler)
+		g.HEAD(service.path, service.handler)
+	}
+	for _, r := range a.routes() {
+		handler := a.admit(r)
+		g.Add(r.method, r.path, handler)
+		if r.method == http.MethodGet {
+			g.HEAD(r.path, handler)
+		}
+	}
+	return e, nil
+}

@@ -1,0 +1,129 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/registry"
+)
+
+// availableModels is what an upstream offers.
+type availableModels struct {
+	// Ordered by model_id; at most 1,000.
+	Data []availableModel `json:"data"`
+	// False where the upstream has no such list.
+	Supported bool `json:"supported" example:"true"`
+	// Whether there are more.
+	Truncated bool `json:"truncated" example:"false"`
+} // @name AvailableModels
+
+// availableModel is one model that an upstream offers.
+type availableModel struct {
+	// The id under which the provider knows the model.
+	ModelID string `json:"model_id" example:"gpt-4-turbo"`
+	// Its name for people.
+	DisplayName string `json:"display_name" example:"GPT-4 Turbo"`
+	// Whether the provider has it already.
+	Added bool `json:"added" example:"false"`
+} // @name AvailableModel
+
+// draftSettings is settings that are not saved.
+type draftSettings struct {
+	// The type's credentials.
+	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object"`
+	// The type's config; may be left out where the type has none.
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+} // @name DraftSettings
+
+// listAvailableModels asks a provider's upstream for its models.
+//
+//	@Summary		List the models that a provider offers
+//	@Description	Asks the upstream live, with the stored credentials.
+//	@ID				listAvailableModels
+//	@Tags			models
+//	@Produce		json
+//	@Param			id	path		string	true	"Id of the provider"	format(uuid)
+//	@Param			q	query		string	false	"Substring of id or name, without regard to case"
+//	@Success		200	{object}	availableModels
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		404	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		502	{object}	problem
+//	@Failure		503	{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id}/available-models [get]
+func (a *API) listAvailableModels(c echo.Context) error {
+	leave, err := a.startTest(c)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.QueryParam("q"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toAvailableModels(found))
+}
+
+// listAvailableModelsOfType asks an upstream with settings that are not saved.
+//
+//	@Summary		List the models that unsaved settings reach
+//	@Description	Asks the upstream live, with the credentials of the request. Nothing is stored.
+//	@ID				listAvailableModelsOfType
+//	@Tags			provider types
+//	@Accept			json
+//	@Produce		json
+//	@Param			type	path		string			true	"Name of the type"
+//	@Param			q		query		string			false	"Substring of id or name, without regard to case"
+//	@Param			body	body		draftSettings	true	"The settings"
+//	@Success		200		{object}	availableModels
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		404		{object}	problem
+//	@Failure		413		{object}	problem
+//	@Failure		415		{object}	problem
+//	@Failure		422		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		502		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/provider-types/{type}/available-models [post]
+func (a *API) listAvailableModelsOfType(c echo.Context) error {
+	typ, err := lookupType(c)
+	if err != nil {
+		return err
+	}
+	var body draftSettings
+	nulls, err := decode(c, &body, func() fault.Fields { return typ.CheckShape(body.Credentials, body.Config) })
+	if err != nil {
+		return err
+	}
+	leave, err := a.startTest(c)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), typ.Name(),
+		provider.Request{Credentials: body.Credentials, Config: body.Config}, nulls, c.QueryParam("q"))
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toAvailableModels(found))
+}
+
+func toAvailableModels(found registry.AvailableModels) availableModels {
+	out := availableModels{Data: make([]availableModel, 0, len(found.Models)), Supported: found.Supported, Truncated: found.Truncated}
+	for _, m := range found.Models {
+		out.Data = append(out.Data, availableModel{ModelID: m.ModelID, DisplayName: m.DisplayName, Added: m.Added})
+	}
+	return out
+}

@@ -1,0 +1,175 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/fault"
+)
+
+// problem is a problem document (RFC 9457).
+type problem struct {
+	// A URN of the code.
+	Type string `json:"type" example:"urn:modelproviders:problem:validation_failed"`
+	// What the code means, in a few words.
+	Title string `json:"title" example:"Validation failed"`
+	// The HTTP status of this answer.
+	Status int `json:"status" example:"422"`
+	// What happened, to what, and what to do.
+	Detail string `json:"detail" example:"The provider was not created: the request has values that can't be taken."`
+	// The path of the request.
+	Instance string `json:"instance" example:"/providers"`
+	// What went wrong, stable and machine-readable.
+	Code string `json:"code" example:"validation_failed"`
+	// The id under which the log knows this request.
+	RequestID string `json:"request_id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	// Every broken field of the request.
+	Errors []fieldError `json:"errors,omitempty"`
+	// What the provider's own service answered, with upstream_failed.
+	Upstream *upstreamError `json:"upstream,omitempty"`
+} // @name Problem
+
+// fieldError is one broken field.
+type fieldError struct {
+	// The field's path, as the request wrote it; of a query, the parameter.
+	Field string `json:"field" example:"credentials.api_key"`
+	// What is wrong with it.
+	Code string `json:"code" enums:"required,invalid,too_long,too_many,unknown,duplicate,not_found" example:"required"`
+	// The same, for people.
+	Message string `json:"message" example:"must not be empty"`
+} // @name FieldError
+
+// upstreamError is what a provider's own service answered.
+type upstreamError struct {
+	// Why the call failed.
+	Kind string `json:"kind" enums:"authentication,permission,quota_exceeded,rate_limited,model_not_found,invalid_request,content_filtered,timeout,unreachable,blocked,misconfigured,upstream" example:"authentication"`
+	// The provider's own words.
+	Message string `json:"message" example:"Incorrect API key provided."`
+	// The provider's HTTP status; absent when no answer came.
+	HTTPStatus int `json:"http_status,omitempty" example:"401"`
+	// What to do about it; absent when nothing is known.
+	Hint string `json:"hint,omitempty" example:"Replace the API key of this provider."`
+} // @name UpstreamError
+
+// answers maps every kind of fault to its status and title: the only such map.
+var answers = map[fault.Kind]struct {
+	status int
+	title  string
+}{
+	fault.MalformedRequest:     {http.StatusBadRequest, "Malformed request"},
+	fault.Unauthenticated:      {http.StatusUnauthorized, "Not signed in"},
+	fault.Forbidden:            {http.StatusForbidden, "Not allowed"},
+	fault.RevealDisabled:       {http.StatusForbidden, "Revealing is switched off"},
+	fault.NotFound:             {http.StatusNotFound, "Not found"},
+	fault.MethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed"},
+	fault.NameTaken:            {http.StatusConflict, "Name taken"},
+	fault.ModelExists:          {http.StatusConflict, "Model exists"},
+	fault.LastAdmin:            {http.StatusConflict, "Last admin"},
+	fault.Conflict:             {http.StatusConflict, "Conflict"},
+	fault.VersionMismatch:      {http.StatusPreconditionFailed, "Changed meanwhile"},
+	fault.TooLarge:             {http.StatusRequestEntityTooLarge, "Too large"},
+	fault.UnsupportedMediaType: {http.StatusUnsupportedMediaType, "Unsupported media type"},
+	fault.ValidationFailed:     {http.StatusUnprocessableEntity, "Validation failed"},
+	fault.TypeImmutable:        {http.StatusUnprocessableEntity, "Type can't be changed"},
+	fault.CredentialsRequired:  {http.StatusUnprocessableEntity, "Credentials required"},
+	fault.IdempotencyKeyReused: {http.StatusUnprocessableEntity, "Idempotency key reused"},
+	fault.RateLimited:          {http.StatusTooManyRequests, "Too many requests"},
+	fault.Internal:             {http.StatusInternalServerError, "Internal error"},
+	fault.UpstreamFailed:       {http.StatusBadGateway, "The provider failed"},
+	fault.Unavailable:          {http.StatusServiceUnavailable, "Unavailable"},
+}
+
+// unavailableFor is what a client is told to wait when nothing better is known.
+const unavailableFor = 5 * time.Second
+
+// answerError writes the problem document of an error. What a 5xx was caused by
+// goes to the log alone.
+func (a *API) answerError(err error, c echo.Context) {
+	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
+		c.Set(keyError, err) // the client has gone: there is nobody to answer
+		return
+	}
+	f := toFault(err)
+	c.Set(keyError, f)
+	if c.Response().Committed {
+		return
+	}
+	answer := answers[f.Kind]
+	h := c.Response().Header()
+	if f.RetryAfter > 0 {
+		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
+	}
+	if f.Kind == fault.Unauthenticated {
+		h.Set(echo.HeaderWWWAuthenticate, challenge(c.Request()))
+	}
+	h.Set(echo.HeaderContentType, "application/problem+json")
+	body, marshalErr := json.Marshal(problemOf(f, c))
+	if marshalErr != nil {
+		a.Logger.Error("a problem document could not be written", slog.Any("error", marshalErr))
+		body = nil
+	}
+	c.Response().WriteHeader(answer.status)
+	if c.Request().Method != http.MethodHead {
+		_, _ = c.Response().Write(append(body, '\n'))
+	}
+}
+
+func problemOf(f *fault.Error, c echo.Context) problem {
+	answer := answers[f.Kind]
+	p := problem{
+		Type:      "urn:modelproviders:problem:" + string(f.Kind),
+		Title:     answer.title,
+		Status:    answer.status,
+		Detail:    f.Message,
+		Instance:  c.Request().URL.EscapedPath(),
+		Code:      string(f.Kind),
+		RequestID: requestID(c),
+	}
+	if f.Kind == fault.Internal {
+		p.Detail = fmt.Sprintf("Something went wrong on our side. The log knows it as request %s.", p.RequestID)
+	}
+	for _, field := range f.Fields {
+		p.Errors = append(p.Errors, fieldError{Field: field.Name, Code: string(field.Code), Message: field.Message})
+	}
+	if u := f.Upstream; u != nil {
+		p.Upstream = &upstreamError{Kind: u.Kind, Message: u.Message, HTTPStatus: u.HTTPStatus, Hint: u.Hint}
+	}
+	return p
+}
+
+// toFault makes a fault of any error: our own, Echo's, that of a request that
+// took too long, and, for all others, an internal one.
+func toFault(err error) *fault.Error {
+	if f := fault.As(err); f != nil {
+		return f
+	}
+	var he *echo.HTTPError
+	switch {
+	case errors.As(err, &he) && he.Code == http.StatusNotFound:
+		return fault.New(fault.NotFound, "There is nothing at this path.")
+	case errors.As(err, &he) && he.Code == http.StatusMethodNotAllowed:
+		return fault.New(fault.MethodNotAllowed, "This path does not take that method; see the Allow header.")
+	case errors.Is(err, context.DeadlineExceeded):
+		f := fault.Wrap(fault.Unavailable, err, "The request took too long. Nothing is known to have changed; try again.")
+		f.RetryAfter = unavailableFor
+		return f
+	}
+	return fault.Wrap(fault.Internal, err, "Internal error.")
+}
+
+// challenge is the WWW-Authenticate of RFC 6750, section 3.
+func challenge(r *http.Request) string {
+	if r.Header.Get(echo.HeaderAuthorization) == "" {
+		return `Bearer realm="modelproviders"`
+	}
+	return `Bearer realm="modelproviders", error="invalid_token"`
+}

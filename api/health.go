@@ -1,0 +1,55 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/fault"
+)
+
+// serviceStatus says how the service is.
+type serviceStatus struct {
+	// `ok`.
+	Status string `json:"status" enums:"ok" example:"ok"`
+} // @name ServiceStatus
+
+// healthz answers as long as the process lives.
+//
+//	@Summary		Tell whether the process is alive
+//	@Description	Answers without looking at anything else: a failure means restart it.
+//	@ID				getHealth
+//	@Tags			service
+//	@Produce		json
+//	@Success		200	{object}	serviceStatus
+//	@Router			/healthz [get]
+func (a *API) healthz(c echo.Context) error {
+	return c.JSON(http.StatusOK, serviceStatus{Status: "ok"})
+}
+
+// readyz answers whether requests can be served.
+//
+//	@Summary		Tell whether requests can be served
+//	@Description	Checks that the database is reachable, its schema current and the keys usable. A 503 says which is not.
+//	@ID				getReadiness
+//	@Tags			service
+//	@Produce		json
+//	@Success		200	{object}	serviceStatus
+//	@Failure		503	{object}	problem
+//	@Router			/readyz [get]
+func (a *API) readyz(c echo.Context) error {
+	if err := a.Ready(c.Request()); err != nil {
+		f := fault.Wrap(fault.Unavailable, err, "Not ready: %s.", readinessDetail(err))
+		f.RetryAfter = unavailableFor
+		return f
+	}
+	return c.JSON(http.StatusOK, serviceStatus{Status: "ok"})
+}
+
+// readinessDetail is the message of a fault: its cause is for the log.
+func readinessDetail(err error) string {
+	if f := fault.As(err); f != nil {
+		return f.Message
+	}
+	return "a check failed"
+}

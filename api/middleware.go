@@ -1,0 +1,243 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+
+	"modelproviders/pkg/auth"
+	"modelproviders/pkg/fault"
+)
+
+// Keys of what middleware leaves in the context of a request.
+const (
+	keyRequestID = "request_id"
+	keyPrincipal = "principal"
+	keyError     = "error"
+)
+
+// requestIDForm is what a client's own request id has to look like.
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
+
+// identifyRequest takes X-Request-Id from the request when it is well formed,
+// else makes one, and puts it on the response.
+func (a *API) identifyRequest(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !requestIDForm.MatchString(id) {
+			made, err := uuid.NewV7()
+			if err != nil {
+				return err
+			}
+			id = made.String()
+		}
+		c.Set(keyRequestID, id)
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		return next(c)
+	}
+}
+
+func requestID(c echo.Context) string {
+	id, _ := c.Get(keyRequestID).(string)
+	return id
+}
+
+func principal(c echo.Context) auth.Principal {
+	p, _ := c.Get(keyPrincipal).(auth.Principal)
+	return p
+}
+
+// logRequest writes one line a request. It names the route, not the URL: a URL
+// is the client's, and what a client puts there is not for the log.
+func (a *API) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		began := time.Now()
+		if err := next(c); err != nil {
+			c.Error(err)
+		}
+		level := slog.LevelInfo
+		attrs := []slog.Attr{
+			slog.String("request_id", requestID(c)),
+			slog.String("method", c.Request().Method),
+			slog.String("route", c.Path()),
+			slog.Int("status", c.Response().Status),
+			slog.Duration("duration", time.Since(began)),
+			slog.Int64("bytes", c.Response().Size),
+			slog.String("client_ip", c.RealIP()),
+		}
+		if p := principal(c); p.Subject != "" {
+			attrs = append(attrs, slog.String("principal", p.Subject), slog.String("workspace", p.Workspace))
+		}
+		if err, ok := c.Get(keyError).(error); ok {
+			f := fault.As(err)
+			if f == nil {
+				attrs = append(attrs, slog.Bool("client_gone", true))
+			} else {
+				attrs = append(attrs, slog.String("code", string(f.Kind)))
+				if answers[f.Kind].status >= http.StatusInternalServerError {
+					level = slog.LevelError
+					attrs = append(attrs, slog.String("cause", f.Error()))
+				}
+			}
+		}
+		a.Logger.LogAttrs(c.Request().Context(), level, "request", attrs...)
+		return nil
+	}
+}
+
+// recoverPanic makes a 500 of a panic. The log gets the stack, and the type of
+// the panic's value only: the value may hold anything.
+func (a *API) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if value := recover(); value != nil {
+				if value == http.ErrAbortHandler {
+					panic(value)
+				}
+				err = fault.Wrap(fault.Internal, fmt.Errorf("panic of type %T\n%s", value, debug.Stack()), "Internal error.")
+			}
+		}()
+		return next(c)
+	}
+}
+
+// secureHeaders keeps answers out of shared caches and browsers from making
+// anything of them but data.
+func (a *API) secureHeaders(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		h := c.Response().Header()
+		h.Set(echo.HeaderCacheControl, "private, no-cache")
+		h.Set(echo.HeaderXContentTypeOptions, "nosniff")
+		h.Set(echo.HeaderReferrerPolicy, "no-referrer")
+		h.Set(echo.HeaderContentSecurityPolicy, "default-src 'none'; frame-ancestors 'none'")
+		if c.Request().TLS != nil {
+			h.Set(echo.HeaderStrictTransportSecurity, "max-age=31536000")
+		}
+		return next(c)
+	}
+}
+
+// cors lets the browser apps of the configured origins call, by exact origin.
+func (a *API) cors() echo.MiddlewareFunc {
+	return middleware.CORSWithConfig(middleware.CORSConfig{
+		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(a.CORSOrigins, origin), nil },
+		AllowMethods:    []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete},
+		AllowHeaders:    []string{echo.HeaderAuthorization, echo.HeaderContentType, echo.HeaderAccept, "If-Match", "Idempotency-Key", echo.HeaderXRequestID},
+		ExposeHeaders: []string{"ETag", echo.HeaderLocation, echo.HeaderRetryAfter, echo.HeaderXRequestID, echo.HeaderWWWAuthenticate,
+			echo.HeaderAllow, "Accept-Patch", "Idempotency-Replayed"},
+		MaxAge: 600,
+	})
+}
+
+// guardLoopback keeps web pages away from a service without authentication: a
+// page that reaches us under a rebound name sends that name as Host, and one of
+// another origin sends its Origin.
+func (a *API) guardLoopback(next echo.HandlerFunc) echo.HandlerFunc {
+	if !a.LoopbackOnly {
+		return next
+	}
+	return func(c echo.Context) error {
+		r := c.Request()
+		if !isLoopback(r.Host) {
+			return fault.New(fault.Forbidden, "Authentication is off, so only requests for localhost are answered.")
+		}
+		if origin := r.Header.Get(echo.HeaderOrigin); origin != "" && !slices.Contains(a.CORSOrigins, origin) && !sameOrigin(origin, r) {
+			return fault.New(fault.Forbidden, "Authentication is off, so requests of web pages are answered only for allowed origins; see MODELPROVIDERS_CORS_ORIGINS.")
+		}
+		return next(c)
+	}
+}
+
+func isLoopback(hostport string) bool {
+	host := hostport
+	if h, _, err := net.SplitHostPort(hostport); err == nil {
+		host = h
+	}
+	host = strings.Trim(host, "[]")
+	if strings.EqualFold(strings.TrimSuffix(host, "."), "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
+
+func sameOrigin(origin string, r *http.Request) bool {
+	u, err := url.Parse(origin)
+	return err == nil && (u.Scheme == "http") == (r.TLS == nil) && strings.EqualFold(u.Host, r.Host)
+}
+
+// admit is what stands before every handler of the API: who calls, whether they
+// may, what the query holds, and how long it may take.
+func (a *API) admit(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		p, err := a.authenticate(c)
+		if err != nil {
+			return err
+		}
+		c.Set(keyPrincipal, p)
+		if !p.May(r.scope) {
+			return fault.New(fault.Forbidden, "This needs the scope %s, which the token does not have.", r.scope)
+		}
+		if err := checkQuery(c, r.query); err != nil {
+			return err
+		}
+		limit := a.RequestTimeout
+		if r.scope == auth.ModelsTest {
+			limit += a.TestTimeout
+		}
+		ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		return r.handler(c)
+	}
+}
+
+// authenticate tells who calls by the bearer token (RFC 6750, section 2.1).
+// Failed sign-ins of one client address are limited; a valid token never is.
+func (a *API) authenticate(c echo.Context) (auth.Principal, error) {
+	scheme, bearer, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		bearer = ""
+	}
+	p, err := a.Authenticator.Authenticate(c.Request().Context(), strings.TrimSpace(bearer))
+	if !fault.Is(err, fault.Unauthenticated) {
+		return p, err
+	}
+	if bearer == "" {
+		return p, fault.New(fault.Unauthenticated, "This needs a token: send Authorization: Bearer <token>.")
+	}
+	if limited := a.limits.signIns.take(c.RealIP(), "failed sign-ins from this address"); limited != nil {
+		return p, limited
+	}
+	return p, err
+}
+
+// ipExtractor reads the client's address; X-Forwarded-For counts only from
+// trusted proxies.
+func ipExtractor(trusted []string) (echo.IPExtractor, error) {
+	if len(trusted) == 0 {
+		return echo.ExtractIPDirect(), nil
+	}
+	options := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+	for _, cidr := range trusted {
+		_, network, err := net.ParseCIDR(cidr)
+		if err != nil {
+			return nil, fmt.Errorf("trusted proxies: %q is not a CIDR such as 10.0.0.0/8", cidr)
+		}
+		options = append(options, echo.TrustIPRange(network))
+	}
+	return echo.ExtractIPFromXFFHeader(options...), nil
+}

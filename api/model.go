@@ -1,0 +1,504 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
+)
+
+// modelOfProvider is a model among those of its provider.
+type modelOfProvider struct {
+	// UUIDv7.
+	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d"`
+	// Id of its provider.
+	ProviderID string `json:"provider_id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	// The id under which the provider knows the model; unique in the provider.
+	ModelID string `json:"model_id" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
+	// Its name for people.
+	DisplayName string `json:"display_name" minLength:"1" maxLength:"256" example:"GPT-4 Turbo"`
+	// The pipeline stages it serves, in the order of GET /stages.
+	SupportedStages []string `json:"supported_stages" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
+	// Whether it is switched on.
+	Enabled bool `json:"enabled" example:"true"`
+	// The outcome of its last test; null before the first one and after an edit of model_id.
+	LastTest *lastTest `json:"last_test" extensions:"x-nullable"`
+	// Counts edits of the model; the ETag.
+	Version int64 `json:"version" example:"1"`
+	// When it was created.
+	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
+	// When it was last edited.
+	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
+} // @name ModelOfProvider
+
+// modelResponse is a model with the facts of its provider.
+type modelResponse struct {
+	modelOfProvider
+	// Name of its provider.
+	ProviderName string `json:"provider_name" example:"Production OpenAI"`
+	// Type of its provider.
+	ProviderType string `json:"provider_type" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"openai"`
+	// Status of its provider.
+	ProviderStatus string `json:"provider_status" enums:"active,inactive,error" example:"active"`
+	// Whether its provider is switched on.
+	ProviderEnabled bool `json:"provider_enabled" example:"true"`
+} // @name Model
+
+// lastTest is the outcome of the last test of a model.
+type lastTest struct {
+	// Whether the model answered.
+	Status string `json:"status" enums:"success,failed" example:"success"`
+	// Why it failed; absent on success.
+	Kind string `json:"kind,omitempty" enums:"authentication,permission,quota_exceeded,rate_limited,model_not_found,invalid_request,content_filtered,timeout,unreachable,blocked,misconfigured,upstream" example:"authentication"`
+	// From sending the request to having read the whole answer, in milliseconds.
+	LatencyMS int64 `json:"latency_ms" example:"412"`
+	// When it ended.
+	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
+} // @name LastTest
+
+// modelList is one page of models.
+type modelList struct {
+	// The models of this page.
+	Data []modelResponse `json:"data"`
+	// For the next page; null on the last one.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
+} // @name ModelList
+
+// modelsAdded is the models that were added together.
+type modelsAdded struct {
+	// In the order of the request.
+	Data []modelResponse `json:"data"`
+} // @name ModelsAdded
+
+// modelCreate is a model to create.
+type modelCreate struct {
+	// The id under which the provider knows the model; unique in the provider.
+	ModelID *string `json:"model_id" validate:"required" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
+	// Its name for people; the model_id where it is left out.
+	DisplayName *string `json:"display_name,omitempty" minLength:"1" maxLength:"100" example:"GPT-4 Turbo"`
+	// The pipeline stages it serves: at least one.
+	SupportedStages *[]string `json:"supported_stages" validate:"required" minItems:"1" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
+	// Whether it is switched on.
+	Enabled *bool `json:"enabled,omitempty" default:"true" example:"true"`
+} // @name ModelCreate
+
+// modelsCreate is models to create together.
+type modelsCreate struct {
+	// 1 to 100 models.
+	Models *[]modelCreate `json:"models" validate:"required" minItems:"1" maxItems:"100"`
+} // @name ModelsCreate
+
+// modelChanges is what an edit may change of a model.
+type modelChanges struct {
+	// The id under which the provider knows the model; a new one clears last_test.
+	ModelID *string `json:"model_id,omitempty" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
+	// Its name for people.
+	DisplayName *string `json:"display_name,omitempty" minLength:"1" maxLength:"256" example:"GPT-4 Turbo"`
+	// The pipeline stages it serves: at least one.
+	SupportedStages *[]string `json:"supported_stages,omitempty" minItems:"1" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
+	// Whether it is switched on.
+	Enabled *bool `json:"enabled,omitempty" example:"false"`
+	// The version that was read; another present one is 412.
+	Version *int64 `json:"version,omitempty" example:"1"`
+
+	ProviderID      any `json:"provider_id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	ProviderName    any `json:"provider_name,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	ProviderType    any `json:"provider_type,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	ProviderStatus  any `json:"provider_status,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	ProviderEnabled any `json:"provider_enabled,omitempty" strict:"ignore" swaggertype:"boolean" readonly:"true"`
+	LastTest        any `json:"last_test,omitempty" strict:"ignore" swaggertype:"object" readonly:"true"`
+	CreatedAt       any `json:"created_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	UpdatedAt       any `json:"updated_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+}
+
+// modelUpdate is an edit of a model: what is left out stays as it is. What only
+// the server sets may be sent back and is passed over.
+type modelUpdate struct {
+	modelChanges
+	ID any `json:"id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+} // @name ModelUpdate
+
+// modelUpdateOfProvider is a model in the wanted list of a provider's edit.
+type modelUpdateOfProvider struct {
+	// Which model to merge this into; left out, the model_id tells, and a new one makes a new model.
+	ID *string `json:"id,omitempty" format:"uuid" example:"0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d"`
+	modelChanges
+} // @name ModelUpdateOfProvider
+
+// listModels answers a page of the workspace's models.
+//
+//	@Summary		List models
+//	@Description	Lists the models of all providers, for routing and for trying them out.
+//	@ID				listModels
+//	@Tags			models
+//	@Produce		json
+//	@Param			q				query		string	false	"Substring of display name or model id, without regard to case"	example(gpt)
+//	@Param			stage			query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
+//	@Param			enabled			query		boolean	false	"Only models that are switched on, or off"
+//	@Param			provider_id		query		string	false	"Only models of this provider"									format(uuid)
+//	@Param			provider_type	query		string	false	"Only models of providers of this type"							Enums(openai, anthropic, azure_openai, aws_bedrock, gcp_vertex_ai, custom)
+//	@Param			provider_status	query		string	false	"Only models of providers of this status"						Enums(active, inactive, error)
+//	@Param			available		query		boolean	false	"Only models that are switched on together with their provider, or those that are not"
+//	@Param			sort			query		string	false	"Order; name is the display name"								Enums(name, -name, created_at, -created_at)	default(name)
+//	@Param			limit			query		int		false	"Size of a page"												minimum(1)	maximum(100)	default(20)
+//	@Param			cursor			query		string	false	"next_cursor of the page before"
+//	@Success		200				{object}	modelList
+//	@Failure		400				{object}	problem
+//	@Failure		401				{object}	problem
+//	@Failure		403				{object}	problem
+//	@Failure		429				{object}	problem
+//	@Failure		500				{object}	problem
+//	@Failure		503				{object}	problem
+//	@Security		bearer
+//	@Router			/models [get]
+func (a *API) listModels(c echo.Context) error {
+	q := query{c: c}
+	filter := q.modelFilter()
+	filter.ProviderID = q.uuid("provider_id")
+	filter.ProviderType = q.oneOf("provider_type", providerTypeNames()...)
+	filter.ProviderStatus = q.status("provider_status")
+	filter.Available = q.flag("available")
+	page := q.page()
+	if err := q.err(); err != nil {
+		return err
+	}
+	models, next, err := a.Registry.Models(c.Request().Context(), principal(c).Workspace, filter, page)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, modelList{Data: toModels(models), NextCursor: nextCursor(next)})
+}
+
+// listProviderModels answers a page of one provider's models.
+//
+//	@Summary		List a provider's models
+//	@Description	Lists the models of one provider.
+//	@ID				listProviderModels
+//	@Tags			models
+//	@Produce		json
+//	@Param			id		path		string	true	"Id of the provider"											format(uuid)
+//	@Param			q		query		string	false	"Substring of display name or model id, without regard to case"	example(gpt)
+//	@Param			stage	query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
+//	@Param			enabled	query		boolean	false	"Only models that are switched on, or off"
+//	@Param			sort	query		string	false	"Order; name is the display name"								Enums(name, -name, created_at, -created_at)	default(name)
+//	@Param			limit	query		int		false	"Size of a page"												minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Success		200		{object}	modelList
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		404		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id}/models [get]
+func (a *API) listProviderModels(c echo.Context) error {
+	q := query{c: c}
+	filter, page := q.modelFilter(), q.page()
+	if err := q.err(); err != nil {
+		return err
+	}
+	models, next, err := a.Registry.ProviderModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), filter, page)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, modelList{Data: toModels(models), NextCursor: nextCursor(next)})
+}
+
+// createModel adds a model to a provider.
+//
+//	@Summary		Add a model to a provider
+//	@Description	Adds one model. A provider holds at most 500.
+//	@ID				createModel
+//	@Tags			models
+//	@Accept			json
+//	@Produce		json
+//	@Param			id		path		string		true	"Id of the provider"	format(uuid)
+//	@Param			body	body		modelCreate	true	"The model"
+//	@Success		201		{object}	modelResponse
+//	@Header			201		{string}	Location	"Path of the new model"
+//	@Header			201		{string}	ETag		"The edit version"
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		404		{object}	problem
+//	@Failure		409		{object}	problem
+//	@Failure		413		{object}	problem
+//	@Failure		415		{object}	problem
+//	@Failure		422		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id}/models [post]
+func (a *API) createModel(c echo.Context) error {
+	var body modelCreate
+	nulls, err := decode(c, &body, nil)
+	if err != nil {
+		return err
+	}
+	m, err := a.Registry.AddModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), body.input(), nulls)
+	if err != nil {
+		return err
+	}
+	return a.created(c, modelPath(m), m.Version, toModel(m))
+}
+
+// maxModelsAtOnce bounds the models that are added together.
+const maxModelsAtOnce = 100
+
+// createModels adds models to a provider, all or none.
+//
+//	@Summary		Add models to a provider
+//	@Description	Adds up to 100 models in one transaction: all of them, or none when any of them can't be added.
+//	@ID				createModels
+//	@Tags			models
+//	@Accept			json
+//	@Produce		json
+//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
+//	@Param			body	body		modelsCreate	true	"The models"
+//	@Success		201		{object}	modelsAdded
+//	@Header			201		{string}	Location	"Path of the provider's models"
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		404		{object}	problem
+//	@Failure		413		{object}	problem
+//	@Failure		415		{object}	problem
+//	@Failure		422		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id}/models/bulk [post]
+func (a *API) createModels(c echo.Context) error {
+	var body modelsCreate
+	faults, err := decode(c, &body, nil)
+	if err != nil {
+		return err
+	}
+	var inputs []registry.ModelInput
+	switch {
+	case body.Models == nil || len(*body.Models) == 0:
+		faults.Add("models", fault.Required, "must hold at least one model")
+	case len(*body.Models) > maxModelsAtOnce:
+		faults.Add("models", fault.TooMany, "holds %d models; at most %d can be added at once", len(*body.Models), maxModelsAtOnce)
+	default:
+		inputs = toModelInputs(*body.Models)
+	}
+	added, err := a.Registry.AddModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), inputs, faults, registry.InModels)
+	if err != nil {
+		return err
+	}
+	c.Response().Header().Set(echo.HeaderLocation, a.BasePath+"/providers/"+added[0].ProviderID+"/models")
+	return c.JSON(http.StatusCreated, modelsAdded{Data: toModels(added)})
+}
+
+// getModel answers one model.
+//
+//	@Summary		Read a model
+//	@Description	Answers one model with the facts of its provider.
+//	@ID				getModel
+//	@Tags			models
+//	@Produce		json
+//	@Param			id	path		string	true	"Id of the model"	format(uuid)
+//	@Success		200	{object}	modelResponse
+//	@Header			200	{string}	ETag	"The edit version"
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		404	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
+//	@Security		bearer
+//	@Router			/models/{id} [get]
+func (a *API) getModel(c echo.Context) error {
+	m, err := a.Registry.Model(c.Request().Context(), principal(c).Workspace, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return versioned(c, http.StatusOK, m.Version, toModel(m))
+}
+
+// getProviderModel answers one model of a provider.
+//
+//	@Summary		Read a provider's model
+//	@Description	Answers one model of a provider.
+//	@ID				getProviderModel
+//	@Tags			models
+//	@Produce		json
+//	@Param			id		path		string	true	"Id of the provider"	format(uuid)
+//	@Param			model	path		string	true	"Id of the model"		format(uuid)
+//	@Success		200		{object}	modelResponse
+//	@Header			200		{string}	ETag	"The edit version"
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		404		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id}/models/{model} [get]
+func (a *API) getProviderModel(c echo.Context) error {
+	m, err := a.Registry.ProviderModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"))
+	if err != nil {
+		return err
+	}
+	return versioned(c, http.StatusOK, m.Version, toModel(m))
+}
+
+// updateModel edits a model.
+//
+//	@Summary		Edit a model
+//	@Description	Changes what the body names and leaves the rest. A model may be sent back as it was answered. The edit raises the provider's version too.
+//	@ID				updateModel
+//	@Tags			models
+//	@Accept			json
+//	@Accept			application/merge-patch+json
+//	@Produce		json
+//	@Param			id			path		string		true	"Id of the provider"	format(uuid)
+//	@Param			model		path		string		true	"Id of the model"		format(uuid)
+//	@Param			If-Match	header		string		false	"The ETag that was read; another present one is 412"
+//	@Param			body		body		modelUpdate	true	"The changes"
+//	@Success		200			{object}	modelResponse
+//	@Header			200			{string}	ETag	"The edit version"
+//	@Failure		400			{object}	problem
+//	@Failure		401			{object}	problem
+//	@Failure		403			{object}	problem
+//	@Failure		404			{object}	problem
+//	@Failure		409			{object}	problem
+//	@Failure		412			{object}	problem
+//	@Failure		413			{object}	problem
+//	@Failure		415			{object}	problem
+//	@Failure		422			{object}	problem
+//	@Failure		429			{object}	problem
+//	@Failure		500			{object}	problem
+//	@Failure		503			{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id}/models/{model} [patch]
+func (a *API) updateModel(c echo.Context) error {
+	match, err := ifMatch(c)
+	if err != nil {
+		return err
+	}
+	var body modelUpdate
+	nulls, err := decode(c, &body, nil)
+	if err != nil {
+		return err
+	}
+	m, err := a.Registry.UpdateModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"),
+		registry.ModelEdit{ModelInput: body.input(), If: registry.Precondition{Match: match}, Faults: nulls})
+	if err != nil {
+		return err
+	}
+	return versioned(c, http.StatusOK, m.Version, toModel(m))
+}
+
+// deleteModel removes a model.
+//
+//	@Summary		Delete a model
+//	@Description	Removes a model of a provider. It raises the provider's version.
+//	@ID				deleteModel
+//	@Tags			models
+//	@Produce		json
+//	@Param			id			path	string	true	"Id of the provider"	format(uuid)
+//	@Param			model		path	string	true	"Id of the model"		format(uuid)
+//	@Param			If-Match	header	string	false	"The ETag that was read; another present one is 412"
+//	@Success		204
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		404	{object}	problem
+//	@Failure		412	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id}/models/{model} [delete]
+func (a *API) deleteModel(c echo.Context) error {
+	match, err := ifMatch(c)
+	if err != nil {
+		return err
+	}
+	err = a.Registry.DeleteModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), registry.Precondition{Match: match})
+	if err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func modelPath(m registry.Model) string { return "/providers/" + m.ProviderID + "/models/" + m.ID }
+
+func (q *query) modelFilter() registry.ModelFilter {
+	var stages []string
+	for _, s := range registry.Stages() {
+		stages = append(stages, string(s))
+	}
+	return registry.ModelFilter{
+		Search:  q.text("q"),
+		Stage:   registry.Stage(q.oneOf("stage", stages...)),
+		Enabled: q.flag("enabled"),
+		Sort:    q.sort(),
+	}
+}
+
+func (m modelCreate) input() registry.ModelInput {
+	return registry.ModelInput{ModelID: m.ModelID, DisplayName: m.DisplayName, Stages: m.SupportedStages, Enabled: m.Enabled}
+}
+
+func (m modelChanges) input() registry.ModelInput {
+	return registry.ModelInput{ModelID: m.ModelID, DisplayName: m.DisplayName, Stages: m.SupportedStages, Enabled: m.Enabled, Version: m.Version}
+}
+
+func (m modelUpdateOfProvider) input() registry.ModelInput {
+	in := m.modelChanges.input()
+	in.ID = m.ID
+	return in
+}
+
+func toModelInputs(models []modelCreate) []registry.ModelInput {
+	inputs := make([]registry.ModelInput, 0, len(models))
+	for _, m := range models {
+		inputs = append(inputs, m.input())
+	}
+	return inputs
+}
+
+func toModelOfProvider(m registry.Model) modelOfProvider {
+	out := modelOfProvider{
+		ID: m.ID, ProviderID: m.ProviderID, ModelID: m.ModelID, DisplayName: m.DisplayName,
+		SupportedStages: make([]string, 0, len(m.Stages)), Enabled: m.Enabled,
+		Version: m.Version, CreatedAt: timestamp(m.CreatedAt), UpdatedAt: timestamp(m.UpdatedAt),
+	}
+	for _, s := range m.Stages {
+		out.SupportedStages = append(out.SupportedStages, string(s))
+	}
+	if t := m.LastTest; t != nil {
+		out.LastTest = &lastTest{Status: testStatus(t.Success), Kind: t.Kind, LatencyMS: milliseconds(t.Latency), At: timestamp(t.At)}
+	}
+	return out
+}
+
+func toModel(m registry.Model) modelResponse {
+	return modelResponse{
+		modelOfProvider: toModelOfProvider(m),
+		ProviderName:    m.Provider.Name, ProviderType: m.Provider.Type,
+		ProviderStatus: string(m.Provider.Status), ProviderEnabled: m.Provider.Enabled,
+	}
+}
+
+func toModels(models []registry.Model) []modelResponse {
+	out := make([]modelResponse, 0, len(models))
+	for _, m := range models {
+		out = append(out, toModel(m))
+	}
+	return out
+}
+
+func milliseconds(d time.Duration) int64 { return d.Round(time.Millisecond).Milliseconds() }

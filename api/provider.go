@@ -1,0 +1,376 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/secret"
+)
+
+// providerResponse is a connected account of a provider type.
+type providerResponse struct {
+	// UUIDv7.
+	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	// Unique in the workspace, without regard to case.
+	Name string `json:"name" minLength:"1" maxLength:"100" example:"Production OpenAI"`
+	// See GET /provider-types.
+	Type string `json:"type" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"openai"`
+	// The type's name for people.
+	TypeLabel string `json:"type_label" example:"OpenAI"`
+	// `inactive` when switched off, else `error` when `error` is set, else `active`.
+	Status string `json:"status" enums:"active,inactive,error" example:"active"`
+	// The admin's switch alone, whatever was observed.
+	Enabled bool `json:"enabled" example:"true"`
+	// What was last observed to be wrong with the provider; null when nothing.
+	Error *providerError `json:"error" extensions:"x-nullable"`
+	// One entry a credential field of the type. Values are never answered here.
+	Credentials map[string]credentialState `json:"credentials"`
+	// The type's config fields.
+	Config map[string]string `json:"config" example:"region:us-east-1"`
+	// How many of the models are switched on.
+	EnabledModelCount int `json:"enabled_model_count" example:"1"`
+	// How many models there are.
+	ModelCount int `json:"model_count" example:"1"`
+	// In the order in which they were added.
+	Models []modelOfProvider `json:"models"`
+	// Counts edits of the provider and of its models; the ETag.
+	Version int64 `json:"version" example:"1"`
+	// When it was created: UTC, RFC 3339 with milliseconds.
+	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
+	// When it was last edited.
+	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
+} // @name Provider
+
+// providerError is a failure that was the provider's rather than the request's
+// or the model's. A test, a discovery or a health check sets it; any success and
+// any change of credentials or config clears it.
+type providerError struct {
+	// Why the call failed.
+	Kind string `json:"kind" enums:"authentication,permission,quota_exceeded,unreachable,blocked,misconfigured" example:"authentication"`
+	// The provider's own words.
+	Message string `json:"message" example:"Incorrect API key provided."`
+	// The upstream's id of the model it was observed with; null for none.
+	ModelID *string `json:"model_id" extensions:"x-nullable" example:"gpt-4-turbo"`
+	// When it was first observed.
+	Since timestamp `json:"since" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
+} // @name ProviderError
+
+// credentialState says that a credential is there, not what it is. Sent back in
+// an edit it keeps the credential.
+type credentialState struct {
+	// Whether a value is stored.
+	Set bool `json:"set" example:"true"`
+	// Always eight bullets.
+	Masked string `json:"masked" example:"••••••••"`
+	// When the value was last replaced.
+	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
+} // @name CredentialState
+
+// providerList is one page of providers.
+type providerList struct {
+	// The providers of this page.
+	Data []providerResponse `json:"data"`
+	// For the next page; null on the last one.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
+} // @name ProviderList
+
+// providerCreate is a provider to create.
+type providerCreate struct {
+	// Unique in the workspace, without regard to case.
+	Name string `json:"name" validate:"required" minLength:"1" maxLength:"100" example:"Production OpenAI"`
+	// See GET /provider-types.
+	Type string `json:"type" validate:"required" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"openai"`
+	// The type's credentials.
+	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object"`
+	// The type's config; may be left out where the type has none.
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+	// The provider's first models.
+	Models []modelCreate `json:"models,omitempty" maxItems:"500"`
+} // @name ProviderCreate
+
+// providerUpdate is an edit of a provider: what is left out stays as it is.
+// What only the server sets may be sent back and is passed over.
+type providerUpdate struct {
+	// Unique in the workspace, without regard to case.
+	Name *string `json:"name,omitempty" minLength:"1" maxLength:"100" example:"Production OpenAI"`
+	// The present type; it can't be changed.
+	Type *string `json:"type,omitempty" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"openai"`
+	// `active` or `inactive` switches the provider; `error` is taken only where it is the present status.
+	Status *string `json:"status,omitempty" enums:"active,inactive,error" example:"inactive"`
+	// Replaces the given credentials; one that is left out, null, empty, the mask or the object as it was answered stays.
+	Credentials json.RawMessage `json:"credentials,omitempty" strict:"object" swaggertype:"object"`
+	// Merged field by field.
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+	// The whole wanted list: an entry with `id` is merged into that model, one without matches a `model_id` or else is created, a model that is left out is removed.
+	Models *[]modelUpdateOfProvider `json:"models,omitempty" maxItems:"500"`
+	// The version that was read; another present one is 412.
+	Version *int64 `json:"version,omitempty" example:"1"`
+
+	ID                any `json:"id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	TypeLabel         any `json:"type_label,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	Enabled           any `json:"enabled,omitempty" strict:"ignore" swaggertype:"boolean" readonly:"true"`
+	Error             any `json:"error,omitempty" strict:"ignore" swaggertype:"object" readonly:"true"`
+	EnabledModelCount any `json:"enabled_model_count,omitempty" strict:"ignore" swaggertype:"integer" readonly:"true"`
+	ModelCount        any `json:"model_count,omitempty" strict:"ignore" swaggertype:"integer" readonly:"true"`
+	CreatedAt         any `json:"created_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	UpdatedAt         any `json:"updated_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+} // @name ProviderUpdate
+
+// listProviders answers a page of providers.
+//
+//	@Summary		List providers
+//	@Description	Lists the workspace's providers with their models.
+//	@ID				listProviders
+//	@Tags			providers
+//	@Produce		json
+//	@Param			q		query		string	false	"Substring of the name, without regard to case"	example(openai)
+//	@Param			type	query		string	false	"Only providers of this type"					Enums(openai, anthropic, azure_openai, aws_bedrock, gcp_vertex_ai, custom)
+//	@Param			status	query		string	false	"Only providers of this status"					Enums(active, inactive, error)
+//	@Param			sort	query		string	false	"Order"											Enums(name, -name, created_at, -created_at)	default(name)
+//	@Param			limit	query		int		false	"Size of a page"								minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Success		200		{object}	providerList
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/providers [get]
+func (a *API) listProviders(c echo.Context) error {
+	q := query{c: c}
+	filter := registry.ProviderFilter{
+		Search: q.text("q"),
+		Type:   q.oneOf("type", providerTypeNames()...),
+		Status: q.status("status"),
+		Sort:   q.sort(),
+	}
+	page := q.page()
+	if err := q.err(); err != nil {
+		return err
+	}
+	providers, next, err := a.Registry.Providers(c.Request().Context(), principal(c).Workspace, filter, page)
+	if err != nil {
+		return err
+	}
+	list := providerList{Data: make([]providerResponse, 0, len(providers)), NextCursor: nextCursor(next)}
+	for _, p := range providers {
+		list.Data = append(list.Data, toProvider(p))
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+// createProvider adds a provider.
+//
+//	@Summary		Create a provider
+//	@Description	Adds a provider with its credentials, which are sealed, and its first models. New providers are active.
+//	@ID				createProvider
+//	@Tags			providers
+//	@Accept			json
+//	@Produce		json
+//	@Param			body	body		providerCreate	true	"The provider"
+//	@Success		201		{object}	providerResponse
+//	@Header			201		{string}	Location	"Path of the new provider"
+//	@Header			201		{string}	ETag		"The edit version"
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		409		{object}	problem
+//	@Failure		413		{object}	problem
+//	@Failure		415		{object}	problem
+//	@Failure		422		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/providers [post]
+func (a *API) createProvider(c echo.Context) error {
+	var body providerCreate
+	nulls, err := decode(c, &body, func() fault.Fields { return settingsShape(body.Type, body.Credentials, body.Config) })
+	if err != nil {
+		return err
+	}
+	p, err := a.Registry.CreateProvider(c.Request().Context(), principal(c).Workspace, registry.NewProvider{
+		Name: body.Name, Type: body.Type,
+		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
+		Models:   toModelInputs(body.Models),
+		Faults:   nulls,
+	})
+	if err != nil {
+		return err
+	}
+	return a.created(c, "/providers/"+p.ID, p.Version, toProvider(p))
+}
+
+// getProvider answers one provider.
+//
+//	@Summary		Read a provider
+//	@Description	Answers one provider with its models.
+//	@ID				getProvider
+//	@Tags			providers
+//	@Produce		json
+//	@Param			id	path		string	true	"Id of the provider"	format(uuid)
+//	@Success		200	{object}	providerResponse
+//	@Header			200	{string}	ETag	"The edit version"
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		404	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id} [get]
+func (a *API) getProvider(c echo.Context) error {
+	p, err := a.Registry.Provider(c.Request().Context(), principal(c).Workspace, c.Param("id"))
+	if err != nil {
+		return err
+	}
+	return versioned(c, http.StatusOK, p.Version, toProvider(p))
+}
+
+// updateProvider edits a provider.
+//
+//	@Summary		Edit a provider
+//	@Description	Changes what the body names and leaves the rest. A provider may be sent back as it was answered. When base_url leads to another address, new credentials have to come in the same request.
+//	@ID				updateProvider
+//	@Tags			providers
+//	@Accept			json
+//	@Accept			application/merge-patch+json
+//	@Produce		json
+//	@Param			id			path		string			true	"Id of the provider"	format(uuid)
+//	@Param			If-Match	header		string			false	"The ETag that was read; another present one is 412"
+//	@Param			body		body		providerUpdate	true	"The changes"
+//	@Success		200			{object}	providerResponse
+//	@Header			200			{string}	ETag	"The edit version"
+//	@Failure		400			{object}	problem
+//	@Failure		401			{object}	problem
+//	@Failure		403			{object}	problem
+//	@Failure		404			{object}	problem
+//	@Failure		409			{object}	problem
+//	@Failure		412			{object}	problem
+//	@Failure		413			{object}	problem
+//	@Failure		415			{object}	problem
+//	@Failure		422			{object}	problem
+//	@Failure		429			{object}	problem
+//	@Failure		500			{object}	problem
+//	@Failure		503			{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id} [patch]
+func (a *API) updateProvider(c echo.Context) error {
+	ctx, workspace, id := c.Request().Context(), principal(c).Workspace, c.Param("id")
+	match, err := ifMatch(c)
+	if err != nil {
+		return err
+	}
+	present, err := a.Registry.Provider(ctx, workspace, id)
+	if err != nil {
+		return err
+	}
+	var body providerUpdate
+	nulls, err := decode(c, &body, func() fault.Fields { return settingsShape(present.Type, body.Credentials, body.Config) })
+	if err != nil {
+		return err
+	}
+	edit := registry.ProviderEdit{
+		Name: body.Name, Type: body.Type, Status: body.Status,
+		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
+		If:       registry.Precondition{Match: match, Version: body.Version},
+		Faults:   nulls,
+	}
+	if body.Models != nil {
+		models := make([]registry.ModelInput, 0, len(*body.Models))
+		for _, m := range *body.Models {
+			models = append(models, m.input())
+		}
+		edit.Models = &models
+	}
+	p, err := a.Registry.UpdateProvider(ctx, workspace, id, edit)
+	if err != nil {
+		return err
+	}
+	return versioned(c, http.StatusOK, p.Version, toProvider(p))
+}
+
+// deleteProvider removes a provider.
+//
+//	@Summary		Delete a provider
+//	@Description	Removes the provider, its models and its credentials.
+//	@ID				deleteProvider
+//	@Tags			providers
+//	@Produce		json
+//	@Param			id			path	string	true	"Id of the provider"	format(uuid)
+//	@Param			If-Match	header	string	false	"The ETag that was read; another present one is 412"
+//	@Success		204
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		404	{object}	problem
+//	@Failure		412	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id} [delete]
+func (a *API) deleteProvider(c echo.Context) error {
+	match, err := ifMatch(c)
+	if err != nil {
+		return err
+	}
+	err = a.Registry.DeleteProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), registry.Precondition{Match: match})
+	if err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func toProvider(p registry.Provider) providerResponse {
+	out := providerResponse{
+		ID: p.ID, Name: p.Name, Type: p.Type, TypeLabel: p.Type, Status: string(p.Status()), Enabled: p.Enabled,
+		Credentials: map[string]credentialState{}, Config: map[string]string{},
+		ModelCount: len(p.Models), Models: make([]modelOfProvider, 0, len(p.Models)),
+		Version: p.Version, CreatedAt: timestamp(p.CreatedAt), UpdatedAt: timestamp(p.UpdatedAt),
+	}
+	if typ, ok := provider.Lookup(p.Type); ok {
+		out.TypeLabel = typ.Label()
+	}
+	if e := p.Error; e != nil {
+		out.Error = &providerError{Kind: e.Kind, Message: e.Message, Since: timestamp(e.Since)}
+		if e.ModelID != "" {
+			out.Error.ModelID = &e.ModelID
+		}
+	}
+	for field, credential := range p.Credentials {
+		out.Credentials[field] = credentialState{Set: true, Masked: secret.Mask, UpdatedAt: timestamp(credential.UpdatedAt)}
+	}
+	for field, value := range p.Config {
+		out.Config[field] = value
+	}
+	for _, m := range p.Models {
+		out.Models = append(out.Models, toModelOfProvider(m))
+		if m.Enabled {
+			out.EnabledModelCount++
+		}
+	}
+	return out
+}
+
+// settingsShape finds what is malformed in the settings of a type. Of an
+// unknown type nothing can be said; the registry refuses it.
+func settingsShape(typeName string, credentials, config json.RawMessage) fault.Fields {
+	typ, ok := provider.Lookup(typeName)
+	if !ok {
+		return nil
+	}
+	return typ.CheckShape(credentials, config)
+}
+
+func (q *query) status(name string) registry.Status {
+	return registry.Status(q.oneOf(name, string(registry.Active), string(registry.Inactive), string(registry.Error)))
+}

@@ -1,0 +1,158 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+)
+
+// providerType is what a form needs to draw itself for a type.
+type providerType struct {
+	// Its stable name.
+	Type string `json:"type" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"azure_openai"`
+	// Its name for people.
+	Label string `json:"label" example:"Azure OpenAI"`
+	// What it connects to.
+	Description string `json:"description" example:"Models deployed in your own Azure OpenAI resource."`
+	// Where its credentials are explained.
+	DocsURL string `json:"docs_url" format:"uri" example:"https://learn.microsoft.com/azure/ai-services/openai/"`
+	// Name of an icon.
+	Icon string `json:"icon" example:"azure_openai"`
+	// The secret inputs, in order.
+	Credentials []formField `json:"credentials"`
+	// The clear inputs, in order.
+	Config []formField `json:"config"`
+	// What the type calls a model's id.
+	ModelIDLabel string `json:"model_id_label" example:"Deployment name"`
+	// An example of a model's id.
+	ModelIDPlaceholder string `json:"model_id_placeholder" example:"gpt-4o-prod"`
+	// JSON Schema 2020-12 of credentials.
+	CredentialsSchema map[string]any `json:"credentials_schema"`
+	// JSON Schema 2020-12 of config.
+	ConfigSchema map[string]any `json:"config_schema"`
+} // @name ProviderType
+
+// formField is one input of a form.
+type formField struct {
+	// The field's name in credentials or config.
+	Name string `json:"name" example:"api_version"`
+	// Its name for people.
+	Label string `json:"label" example:"API Version"`
+	// How to draw it.
+	Kind string `json:"kind" enums:"secret,secret_json,text,url,select" example:"text"`
+	// Whether it has to be filled in.
+	Required bool `json:"required" example:"true"`
+	// What to fill in, for people; absent when nothing needs saying.
+	Help string `json:"help,omitempty" example:"The version of the API to call."`
+	// An example value; absent when there is none.
+	Placeholder string `json:"placeholder,omitempty" example:"2024-10-21"`
+	// A regular expression (ECMA-262) that a value has to match; absent when there is none.
+	Pattern string `json:"pattern,omitempty" example:"^v1$"`
+	// The choices of a `select`; absent for the other kinds.
+	Options []formOption `json:"options,omitempty"`
+} // @name FormField
+
+// formOption is one choice of a `select`.
+type formOption struct {
+	// What is sent.
+	Value string `json:"value" example:"us"`
+	// What is shown.
+	Label string `json:"label" example:"United States"`
+} // @name FormOption
+
+// providerTypeList is every type.
+type providerTypeList struct {
+	// In the order in which they are offered.
+	Data []providerType `json:"data"`
+} // @name ProviderTypeList
+
+// listProviderTypes answers every type.
+//
+//	@Summary		List the provider types
+//	@Description	Answers what a form needs to draw itself, for every type.
+//	@ID				listProviderTypes
+//	@Tags			provider types
+//	@Produce		json
+//	@Success		200	{object}	providerTypeList
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
+//	@Security		bearer
+//	@Router			/provider-types [get]
+func (a *API) listProviderTypes(c echo.Context) error {
+	list := providerTypeList{}
+	for _, t := range provider.Types() {
+		list.Data = append(list.Data, toProviderType(t.Form()))
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+// getProviderType answers one type.
+//
+//	@Summary		Read a provider type
+//	@Description	Answers what a form needs to draw itself for one type.
+//	@ID				getProviderType
+//	@Tags			provider types
+//	@Produce		json
+//	@Param			type	path		string	true	"Name of the type"
+//	@Success		200		{object}	providerType
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		404		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/provider-types/{type} [get]
+func (a *API) getProviderType(c echo.Context) error {
+	typ, err := lookupType(c)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toProviderType(typ.Form()))
+}
+
+// lookupType returns the type that the path names, or not_found.
+func lookupType(c echo.Context) (provider.Type, error) {
+	typ, ok := provider.Lookup(c.Param("type"))
+	if !ok {
+		return nil, fault.New(fault.NotFound, "There is no provider type %q; GET /provider-types lists them.", c.Param("type"))
+	}
+	return typ, nil
+}
+
+func providerTypeNames() []string {
+	var names []string
+	for _, t := range provider.Types() {
+		names = append(names, t.Name())
+	}
+	return names
+}
+
+func toProviderType(f provider.Form) providerType {
+	return providerType{
+		Type: f.Type, Label: f.Label, Description: f.Description, DocsURL: f.DocsURL, Icon: f.Icon,
+		Credentials: toFormFields(f.Credentials), Config: toFormFields(f.Config),
+		ModelIDLabel: f.ModelIDLabel, ModelIDPlaceholder: f.ModelIDPlaceholder,
+		CredentialsSchema: f.CredentialsSchema, ConfigSchema: f.ConfigSchema,
+	}
+}
+
+func toFormFields(fields []provider.FormField) []formField {
+	out := make([]formField, 0, len(fields))
+	for _, f := range fields {
+		field := formField{Name: f.Name, Label: f.Label, Kind: f.Kind, Required: f.Required, Help: f.Help, Placeholder: f.Placeholder, Pattern: f.Pattern}
+		for _, o := range f.Options {
+			field.Options = append(field.Options, formOption{Value: o.Value, Label: o.Label})
+		}
+		out = append(out, field)
+	}
+	return out
+}

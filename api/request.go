@@ -1,0 +1,236 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/strictjson"
+)
+
+// maxBody bounds the body of a request, in bytes.
+const maxBody = 1 << 20
+
+const (
+	mediaJSON       = "application/json"
+	mediaMergePatch = "application/merge-patch+json" // RFC 7396
+)
+
+// decode reads the JSON body of a request into dst. Everything malformed in it,
+// and what more finds malformed in the parts that only a provider type
+// understands, comes back as one malformed_request. Fields that are null come
+// back as faults, to be reported with whatever else is invalid.
+func decode(c echo.Context, dst any, more func() fault.Fields) (nulls fault.Fields, err error) {
+	body, err := readBody(c)
+	if err != nil {
+		return nil, err
+	}
+	problems, err := strictjson.Decode(body, dst)
+	if err != nil {
+		return nil, err
+	}
+	malformed := problems.Malformed
+	if more != nil {
+		malformed = append(malformed, more()...)
+	}
+	return problems.Null, malformed.Err(fault.MalformedRequest, "The body does not have the form that this request needs.")
+}
+
+// decodeOptional is decode for a body that may be left out.
+func decodeOptional(c echo.Context, dst any) (nulls fault.Fields, err error) {
+	if r := c.Request(); r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
+		return nil, nil
+	}
+	return decode(c, dst, nil)
+}
+
+func readBody(c echo.Context) ([]byte, error) {
+	r := c.Request()
+	tooLarge := fault.New(fault.TooLarge, "The body is larger than %d bytes, which is all that is taken.", maxBody)
+	if r.ContentLength > maxBody {
+		return nil, tooLarge
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
+	var limit *http.MaxBytesError
+	switch {
+	case errors.As(err, &limit):
+		return nil, tooLarge
+	case err != nil:
+		return nil, fault.Wrap(fault.MalformedRequest, err, "The body could not be read to its end.")
+	case len(body) == 0:
+		return nil, fault.New(fault.MalformedRequest, "The body is empty; this request needs a JSON object.")
+	}
+	return body, checkMediaType(c)
+}
+
+// checkMediaType refuses a body that says it is something else than JSON.
+func checkMediaType(c echo.Context) error {
+	r := c.Request()
+	accepted := []string{mediaJSON}
+	if r.Method == http.MethodPatch {
+		accepted = append(accepted, mediaMergePatch)
+	}
+	refusal := fault.New(fault.UnsupportedMediaType, "The body must be %s.", strings.Join(accepted, " or "))
+	if r.Method == http.MethodPatch {
+		c.Response().Header().Set("Accept-Patch", strings.Join(accepted, ", "))
+	}
+	media, parameters, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+	if err != nil || !slices.Contains(accepted, media) {
+		return refusal
+	}
+	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return refusal
+	}
+	if coding := r.Header.Get(echo.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
+		return fault.New(fault.UnsupportedMediaType, "The body must not be compressed.")
+	}
+	c.Response().Header().Del("Accept-Patch")
+	return nil
+}
+
+// checkQuery refuses query parameters that the route doesn't know, that are
+// given twice, or that hold control characters.
+func checkQuery(c echo.Context, known []string) error {
+	var faults fault.Fields
+	values, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return fault.Wrap(fault.MalformedRequest, err, "The query of the URL is not well-formed.")
+	}
+	for name, given := range values {
+		switch {
+		case !slices.Contains(known, name):
+			faults.Add(name, fault.Unknown, "is not a query parameter here%s", suggest(known))
+		case len(given) > 1:
+			faults.Add(name, fault.Duplicate, "is given %d times", len(given))
+		case !utf8.ValidString(given[0]) || strings.ContainsFunc(given[0], unicode.IsControl):
+			faults.Add(name, fault.Invalid, "must not contain control characters or broken UTF-8")
+		case len(given[0]) > maxQueryValue:
+			faults.Add(name, fault.TooLong, "is longer than %d bytes", maxQueryValue)
+		}
+	}
+	slices.SortFunc(faults, func(a, b fault.Field) int { return strings.Compare(a.Name, b.Name) })
+	return faults.Err(fault.MalformedRequest, "The query of the URL has parameters that can't be taken.")
+}
+
+// maxQueryValue bounds one query parameter, in bytes; a cursor fits in.
+const maxQueryValue = 2048
+
+func suggest(known []string) string {
+	if len(known) == 0 {
+		return ""
+	}
+	return "; it takes " + strings.Join(known, ", ")
+}
+
+// query reads the checked query parameters of a request and gathers what is
+// wrong with their values.
+type query struct {
+	c      echo.Context
+	faults fault.Fields
+}
+
+func (q *query) err() error {
+	return q.faults.Err(fault.MalformedRequest, "The query of the URL has values that can't be taken.")
+}
+
+func (q *query) text(name string) string { return q.c.QueryParam(name) }
+
+// flag reads true or false; nil when the parameter is absent.
+func (q *query) flag(name string) *bool {
+	switch given := q.c.QueryParam(name); given {
+	case "":
+		q.presentButEmpty(name)
+		return nil
+	case "true", "false":
+		value := given == "true"
+		return &value
+	}
+	q.faults.Add(name, fault.Invalid, "must be true or false")
+	return nil
+}
+
+// oneOf reads one of some values; empty when the parameter is absent.
+func (q *query) oneOf(name string, allowed ...string) string {
+	given := q.c.QueryParam(name)
+	if given == "" {
+		q.presentButEmpty(name)
+		return ""
+	}
+	if !slices.Contains(allowed, given) {
+		q.faults.Add(name, fault.Invalid, "must be one of %s", strings.Join(allowed, ", "))
+	}
+	return given
+}
+
+func (q *query) presentButEmpty(name string) {
+	if q.c.QueryParams().Has(name) {
+		q.faults.Add(name, fault.Invalid, "must not be empty; leave it out instead")
+	}
+}
+
+func (q *query) sort() registry.Sort {
+	return registry.Sort(q.oneOf("sort", string(registry.SortName), string(registry.SortNameDesc),
+		string(registry.SortCreated), string(registry.SortCreatedDesc)))
+}
+
+// Bounds of the limit parameter.
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+)
+
+func (q *query) page() registry.Page {
+	page := registry.Page{Limit: defaultLimit, Cursor: q.c.QueryParam("cursor")}
+	if q.c.QueryParams().Has("limit") {
+		limit, err := strconv.Atoi(q.c.QueryParam("limit"))
+		if err != nil || limit < 1 || limit > maxLimit {
+			q.faults.Add("limit", fault.Invalid, "must be a number from 1 to %d", maxLimit)
+		}
+		page.Limit = limit
+	}
+	if page.Cursor == "" {
+		q.presentButEmpty("cursor")
+	}
+	return page
+}
+
+// ifMatch reads If-Match (RFC 9110, section 13.1.1): `*`, and lists of entity
+// tags, weak ones too because proxies weaken tags. Nil demands nothing.
+func ifMatch(c echo.Context) ([]int64, error) {
+	given := c.Request().Header.Values("If-Match")
+	if len(given) == 0 {
+		return nil, nil
+	}
+	list := strings.TrimSpace(strings.Join(given, ","))
+	if list == "*" {
+		return nil, nil
+	}
+	versions := []int64{}
+	for tag := range strings.SplitSeq(list, ",") {
+		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
+		if tag == "" {
+			continue // RFC 9110, section 5.6.1: empty list elements are passed over
+		}
+		if len(tag) < 2 || tag[0] != '"' || tag[len(tag)-1] != '"' {
+			return nil, fault.New(fault.MalformedRequest, `The If-Match header is not well-formed; send an ETag as it was answered, such as "3".`)
+		}
+		if version, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64); err == nil && tag == etag(version) {
+			versions = append(versions, version)
+		}
+	}
+	return versions, nil
+}
+
+func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }

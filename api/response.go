@@ -1,0 +1,38 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// timestamp is a time as it is answered: UTC, RFC 3339 with milliseconds.
+type timestamp time.Time
+
+const timestampLayout = "2006-01-02T15:04:05.000Z"
+
+// MarshalText writes the time.
+func (t timestamp) MarshalText() ([]byte, error) {
+	return time.Time(t).UTC().AppendFormat(nil, timestampLayout), nil
+}
+
+// created answers 201 with the new resource and where it is.
+func (a *API) created(c echo.Context, path string, version int64, body any) error {
+	c.Response().Header().Set(echo.HeaderLocation, a.BasePath+path)
+	return versioned(c, http.StatusCreated, version, body)
+}
+
+// versioned answers a resource with the tag of its edit version.
+func versioned(c echo.Context, status int, version int64, body any) error {
+	c.Response().Header().Set("ETag", etag(version))
+	return c.JSON(status, body)
+}
+
+// nextCursor is null on the last page.
+func nextCursor(cursor string) *string {
+	if cursor == "" {
+		return nil
+	}
+	return &cursor
+}

@@ -1,0 +1,47 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/registry"
+)
+
+// stage is a pipeline stage that a model can serve.
+type stage struct {
+	// Its stable name.
+	Stage string `json:"stage" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
+	// Its name for people.
+	Label string `json:"label" example:"Planning"`
+} // @name Stage
+
+// stageList is every stage.
+type stageList struct {
+	// In the order in which a pipeline runs them.
+	Data []stage `json:"data"`
+} // @name StageList
+
+// listStages answers the pipeline stages.
+//
+//	@Summary		List the pipeline stages
+//	@Description	Answers the stages that a model can serve, in their order.
+//	@ID				listStages
+//	@Tags			provider types
+//	@Produce		json
+//	@Success		200	{object}	stageList
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
+//	@Security		bearer
+//	@Router			/stages [get]
+func (a *API) listStages(c echo.Context) error {
+	list := stageList{}
+	for _, s := range registry.Stages() {
+		list.Data = append(list.Data, stage{Stage: string(s), Label: s.Label()})
+	}
+	return c.JSON(http.StatusOK, list)
+}

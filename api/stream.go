@@ -1,0 +1,113 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/registry"
+)
+
+// heartbeat is how often a silent stream says that it lives, so that no proxy
+// closes it.
+const heartbeat = 10 * time.Second
+
+// wantsEvents reports whether the client asks for server-sent events.
+func wantsEvents(r *http.Request) bool {
+	for _, accept := range r.Header.Values(echo.HeaderAccept) {
+		for part := range strings.SplitSeq(accept, ",") {
+			if media, _, err := mime.ParseMediaType(part); err == nil && media == "text/event-stream" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// streamTest runs a test and answers server-sent events (WHATWG HTML, section
+// 9.2): `delta` events as the answer comes, then one `result` event. What goes
+// wrong on our side before anything was streamed is answered as a problem, after
+// that it is an `error` event with the same document.
+func (a *API) streamTest(c echo.Context, run func(onDelta func(string)) (registry.TestResult, error)) error {
+	events := newEventWriter(c)
+	defer events.beat()()
+	result, err := run(func(text string) { events.send("delta", testDelta{Text: text}) })
+	switch {
+	case err == nil:
+		events.send("result", toTestResult(result, true))
+	case !events.begun():
+		return err
+	default:
+		events.send("error", problemOf(toFault(err), c))
+		c.Set(keyError, toFault(err))
+	}
+	return nil
+}
+
+// eventWriter writes server-sent events, each flushed at once. The response
+// begins with the first of them.
+type eventWriter struct {
+	c       echo.Context
+	mu      sync.Mutex
+	started bool
+}
+
+func newEventWriter(c echo.Context) *eventWriter { return &eventWriter{c: c} }
+
+func (w *eventWriter) send(event string, data any) {
+	body, err := json.Marshal(data)
+	if err != nil {
+		body = []byte(`{}`)
+	}
+	w.write(fmt.Sprintf("event: %s\ndata: %s\n\n", event, body))
+}
+
+func (w *eventWriter) begun() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.started
+}
+
+// write sends a chunk. That the client has gone shows in the context of the
+// request, which ends the upstream call; the error of a write adds nothing.
+func (w *eventWriter) write(chunk string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.started {
+		w.started = true
+		h := w.c.Response().Header()
+		h.Set(echo.HeaderContentType, "text/event-stream")
+		h.Set("X-Accel-Buffering", "no") // nginx would hold the stream back
+		w.c.Response().WriteHeader(http.StatusOK)
+	}
+	_, _ = w.c.Response().Write([]byte(chunk))
+	w.c.Response().Flush()
+}
+
+// beat writes a comment now and then until it is stopped.
+func (w *eventWriter) beat() (stop func()) {
+	ticker := time.NewTicker(heartbeat)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ticker.C:
+				w.write(": still waiting\n\n")
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() {
+		ticker.Stop()
+		close(done)
+		wg.Wait()
+	}
+}

@@ -1,0 +1,298 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/registry"
+)
+
+// testRequest is a prompt to test a model with.
+type testRequest struct {
+	// What to ask.
+	Prompt string `json:"prompt" validate:"required" minLength:"1" maxLength:"100000" example:"Say hello."`
+	// Instructions to the model; left out, none are sent.
+	System *string `json:"system,omitempty" minLength:"1" maxLength:"100000" example:"Answer in one word."`
+	// Bound on the answer, in tokens.
+	MaxOutputTokens *int `json:"max_output_tokens,omitempty" minimum:"1" maximum:"128000" example:"1024"`
+	// Left out, none is sent: some models take none.
+	Temperature *float64 `json:"temperature,omitempty" minimum:"0" maximum:"2" example:"0.7"`
+} // @name TestRequest
+
+// draftTestRequest tests settings of a type that are not saved.
+type draftTestRequest struct {
+	// The type's credentials.
+	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object"`
+	// The type's config; may be left out where the type has none.
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+	// The id under which the provider knows the model.
+	ModelID string `json:"model_id" validate:"required" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
+	testRequest
+} // @name DraftTestRequest
+
+// editTestRequest tests an edit of a provider, laid over what is stored.
+type editTestRequest struct {
+	// Replaces the given credentials for this test; the others are the stored ones.
+	Credentials json.RawMessage `json:"credentials,omitempty" strict:"object" swaggertype:"object"`
+	// Merged field by field into the stored config for this test.
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+	// The id under which the provider knows the model.
+	ModelID string `json:"model_id" validate:"required" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
+	testRequest
+} // @name EditTestRequest
+
+// testResult is the outcome of a test. A failed test is a result too.
+type testResult struct {
+	// Whether the model answered.
+	Status string `json:"status" enums:"success,failed" example:"success"`
+	// What the model answered; on success only. Empty with finish_reason `length` when all tokens went into thinking.
+	Response *string `json:"response,omitempty" example:"Hello!"`
+	// Why the test failed; on failure only.
+	Error *testError `json:"error,omitempty"`
+	// From sending the request to having read the whole answer, in milliseconds.
+	LatencyMS int64 `json:"latency_ms" example:"412"`
+	// From sending the request to the first piece of the answer, in milliseconds; of a streamed success only.
+	TimeToFirstTokenMS *int64 `json:"time_to_first_token_ms,omitempty" example:"380"`
+	// The model that answered, as the provider names it.
+	Model string `json:"model,omitempty" example:"gpt-4-turbo-2024-04-09"`
+	// Why the model stopped, in the provider's words.
+	FinishReason string `json:"finish_reason,omitempty" example:"stop"`
+	// Tokens used; absent where the provider does not tell.
+	Usage *tokenUsage `json:"usage,omitempty"`
+	// The parameters that were sent beside the messages; on success only.
+	Sent map[string]any `json:"sent,omitempty" swaggertype:"object"`
+	// Where the time went; on success only.
+	Timing *timing `json:"timing,omitempty"`
+	// The provider's own id of the request; absent where it gives none.
+	ProviderRequestID string `json:"provider_request_id,omitempty" example:"req_9f1c"`
+	// The URL that was called.
+	Endpoint string `json:"endpoint" example:"https://api.openai.com/v1/chat/completions"`
+	// When the test ended.
+	TestedAt timestamp `json:"tested_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
+} // @name TestResult
+
+// testError says why a test failed.
+type testError struct {
+	// Why the call failed.
+	Kind string `json:"kind" enums:"authentication,permission,quota_exceeded,rate_limited,model_not_found,invalid_request,content_filtered,timeout,unreachable,blocked,misconfigured,upstream" example:"authentication"`
+	// The provider's own words, without any credential.
+	Message string `json:"message" example:"Incorrect API key provided: sk-••••."`
+	// The provider's HTTP status; absent when no answer came.
+	HTTPStatus int `json:"http_status,omitempty" example:"401"`
+	// The provider's own code; absent when it gives none.
+	Code string `json:"code,omitempty" example:"invalid_api_key"`
+	// What to do about it; absent when nothing is known.
+	Hint string `json:"hint,omitempty" example:"Replace the API key of this provider."`
+} // @name TestError
+
+// tokenUsage counts tokens.
+type tokenUsage struct {
+	// Tokens of the prompt.
+	InputTokens int `json:"input_tokens" example:"9"`
+	// Tokens of the answer.
+	OutputTokens int `json:"output_tokens" example:"3"`
+} // @name TokenUsage
+
+// timing splits the time of a call, in milliseconds. A connection that was open
+// already took no time to connect.
+type timing struct {
+	// To connect.
+	ConnectMS int64 `json:"connect_ms" example:"12"`
+	// To agree on TLS.
+	TLSMS int64 `json:"tls_ms" example:"21"`
+	// Until the first byte of the answer.
+	FirstByteMS int64 `json:"first_byte_ms" example:"380"`
+	// Until the whole answer was read.
+	TotalMS int64 `json:"total_ms" example:"412"`
+} // @name Timing
+
+// testDelta is a piece of an answer, the data of a `delta` event.
+type testDelta struct {
+	// The piece.
+	Text string `json:"text" example:"Hel"`
+} // @name TestDelta
+
+// testModel sends a prompt to a model.
+//
+//	@Summary		Test a model
+//	@Description	Sends a prompt and says what came back, how fast, or why not. A failed test is a result, answered with 200. It works on inactive providers and disabled models too. With Accept: text/event-stream the answer comes as `delta` events and one `result` event; the client going away cancels the upstream call.
+//	@ID				testModel
+//	@Tags			tests
+//	@Accept			json
+//	@Produce		json
+//	@Param			id		path		string		true	"Id of the model"	format(uuid)
+//	@Param			body	body		testRequest	true	"The prompt"
+//	@Success		200		{object}	testResult
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		404		{object}	problem
+//	@Failure		413		{object}	problem
+//	@Failure		415		{object}	problem
+//	@Failure		422		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/models/{id}/test [post]
+func (a *API) testModel(c echo.Context) error {
+	var body testRequest
+	nulls, err := decode(c, &body, nil)
+	if err != nil {
+		return err
+	}
+	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
+		return a.Registry.TestModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), body.input(nulls), onDelta)
+	})
+}
+
+// testProviderType tests settings that are not saved.
+//
+//	@Summary		Test unsaved settings
+//	@Description	Sends a prompt with the credentials and config of the request. Nothing is stored. Streams as testModel does.
+//	@ID				testProviderType
+//	@Tags			tests
+//	@Accept			json
+//	@Produce		json
+//	@Param			type	path		string				true	"Name of the type"
+//	@Param			body	body		draftTestRequest	true	"Settings and prompt"
+//	@Success		200		{object}	testResult
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		404		{object}	problem
+//	@Failure		413		{object}	problem
+//	@Failure		415		{object}	problem
+//	@Failure		422		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/provider-types/{type}/test [post]
+func (a *API) testProviderType(c echo.Context) error {
+	typ, err := lookupType(c)
+	if err != nil {
+		return err
+	}
+	var body draftTestRequest
+	nulls, err := decode(c, &body, func() fault.Fields { return typ.CheckShape(body.Credentials, body.Config) })
+	if err != nil {
+		return err
+	}
+	draft := registry.Draft{
+		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
+		ModelID:   body.ModelID,
+		TestInput: body.input(nulls),
+	}
+	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
+		return a.Registry.TestType(c.Request().Context(), typ.Name(), draft, onDelta)
+	})
+}
+
+// testProvider tests an edit before it is saved.
+//
+//	@Summary		Test an edit of a provider
+//	@Description	Sends a prompt with the settings of the request laid over the stored ones. Nothing is stored. A draft that leads a stored credential to another address is refused before anything is sent. Streams as testModel does.
+//	@ID				testProvider
+//	@Tags			tests
+//	@Accept			json
+//	@Produce		json
+//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
+//	@Param			body	body		editTestRequest	true	"Settings and prompt"
+//	@Success		200		{object}	testResult
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		404		{object}	problem
+//	@Failure		413		{object}	problem
+//	@Failure		415		{object}	problem
+//	@Failure		422		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/providers/{id}/test [post]
+func (a *API) testProvider(c echo.Context) error {
+	ctx, workspace, id := c.Request().Context(), principal(c).Workspace, c.Param("id")
+	present, err := a.Registry.Provider(ctx, workspace, id)
+	if err != nil {
+		return err
+	}
+	var body editTestRequest
+	nulls, err := decode(c, &body, func() fault.Fields { return settingsShape(present.Type, body.Credentials, body.Config) })
+	if err != nil {
+		return err
+	}
+	draft := registry.Draft{
+		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
+		ModelID:   body.ModelID,
+		TestInput: body.input(nulls),
+	}
+	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
+		return a.Registry.TestProvider(ctx, workspace, id, draft, onDelta)
+	})
+}
+
+func (r testRequest) input(nulls fault.Fields) registry.TestInput {
+	return registry.TestInput{Prompt: r.Prompt, System: r.System, MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature, Faults: nulls}
+}
+
+// startTest takes a place for a call to an upstream, to be given back.
+func (a *API) startTest(c echo.Context) (leave func(), err error) {
+	workspace := principal(c).Workspace
+	if err := a.limits.tests.take(workspace, "tests in this workspace"); err != nil {
+		return nil, err
+	}
+	return a.limits.inFlight.enter(workspace, "tests in this workspace")
+}
+
+// runTest runs a test and answers its result, streamed where the client asks
+// for a stream.
+func (a *API) runTest(c echo.Context, run func(onDelta func(string)) (registry.TestResult, error)) error {
+	leave, err := a.startTest(c)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if wantsEvents(c.Request()) {
+		return a.streamTest(c, run)
+	}
+	result, err := run(nil)
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toTestResult(result, false))
+}
+
+func toTestResult(r registry.TestResult, streamed bool) testResult {
+	out := testResult{
+		Status: testStatus(r.Failure == nil), LatencyMS: milliseconds(r.Latency),
+		ProviderRequestID: r.RequestID, Endpoint: r.Endpoint, TestedAt: timestamp(r.TestedAt),
+	}
+	if f := r.Failure; f != nil {
+		out.Error = &testError{Kind: string(f.Kind), Message: f.Message, HTTPStatus: f.HTTPStatus, Code: f.Code, Hint: f.Hint}
+		return out
+	}
+	out.Response, out.Model, out.FinishReason, out.Sent = &r.Response, r.Model, r.FinishReason, r.Sent
+	if u := r.Usage; u != nil {
+		out.Usage = &tokenUsage{InputTokens: u.InputTokens, OutputTokens: u.OutputTokens}
+	}
+	t := r.Timing
+	out.Timing = &timing{ConnectMS: milliseconds(t.Connect), TLSMS: milliseconds(t.TLS), FirstByteMS: milliseconds(t.FirstByte), TotalMS: milliseconds(t.Total)}
+	if streamed && r.FirstToken > 0 {
+		ms := milliseconds(r.FirstToken)
+		out.TimeToFirstTokenMS = &ms
+	}
+	return out
+}
+
+func testStatus(success bool) string {
+	if success {
+		return "success"
+	}
+	return "failed"
+}
