@@ -1,0 +1,74 @@
+// Command modelproviders serves the modelproviders API.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "modelproviders:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// commandLine is every command with its flags.
+type commandLine struct {
+	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve the API (the default)."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+// streams is where a command writes.
+type streams struct{ stdout, stderr io.Writer }
+
+// environmentPrefix stands before a flag's name in upper case, with _ for -, in
+// the environment variable that sets it.
+const environmentPrefix = "MODELPROVIDERS_"
+
+// run is the program: main hands it the outside world, and so does its test. It
+// returns when the command has ended or ctx is done.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	var cli commandLine
+	exited := false
+	parser, err := kong.New(&cli,
+		kong.Name("modelproviders"),
+		kong.Description("The backend of a bring-your-own-model settings page. "+
+			"Every flag can be set by an environment variable: "+environmentPrefix+" and the flag's name, such as MODELPROVIDERS_DATA_DIR."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { exited = true }),
+		kong.Resolvers(environment(getenv)),
+		kong.BindTo(ctx, (*context.Context)(nil)),
+		kong.Bind(streams{stdout: stdout, stderr: stderr}),
+	)
+	if err != nil {
+		return err
+	}
+	command, err := parser.Parse(args)
+	if exited || err != nil { // --help has been answered
+		return err
+	}
+	return command.Run()
+}
+
+// environment resolves flags from environment variables. An empty variable is
+// not set.
+func environment(getenv func(string) string) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		name := environmentPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		if value := getenv(name); value != "" {
+			return value, nil
+		}
+		return nil, nil
+	})
+}

@@ -1,0 +1,240 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"modelproviders/api"
+	"modelproviders/pkg/auth"
+	"modelproviders/pkg/egress"
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/secret"
+	"modelproviders/pkg/store"
+)
+
+// Bounds of the phases of a request and of a stop.
+const (
+	requestTimeout    = 30 * time.Second // of a request that calls no upstream
+	readHeaderTimeout = 10 * time.Second
+	readTimeout       = 30 * time.Second
+	idleTimeout       = 2 * time.Minute
+	stopTimeout       = 25 * time.Second // for requests in flight; orchestrators kill after 30
+	readyTimeout      = 5 * time.Second
+	maxHeaderBytes    = 64 << 10
+)
+
+// App is a running service.
+type App struct {
+	cfg      Config
+	store    *store.Store
+	keyset   *secret.Keyset
+	guard    *egress.Guard
+	server   *http.Server
+	listener net.Listener
+	served   chan error
+}
+
+// Start opens the database and the keyset, makes what a first start makes, and
+// serves. An error says which setting or file is in the way. Close ends it.
+func Start(ctx context.Context, cfg Config) (app *App, err error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	app = &App{cfg: cfg, served: make(chan error, 1)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, app.release())
+			app = nil
+		}
+	}()
+	if err := app.open(ctx); err != nil {
+		return app, err
+	}
+	handler, err := app.handler()
+	if err != nil {
+		return app, err
+	}
+	return app, app.listen(ctx, handler)
+}
+
+// open opens what the service keeps: data dir, database, keyset, first token.
+func (a *App) open(ctx context.Context) error {
+	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("the data dir can't be made: %w", err)
+	}
+	var err error
+	a.store, err = store.Open(ctx, store.Config{DatabaseURL: a.cfg.DatabaseURL, Path: a.cfg.sqlitePath(), Logger: a.cfg.Logger})
+	if err != nil {
+		return err
+	}
+	a.keyset, err = openKeyset(ctx, a.store, a.cfg.keysetPath(), a.cfg.Logger)
+	if err != nil {
+		return err
+	}
+	if a.cfg.AuthOff {
+		return nil
+	}
+	return a.firstAdmin(ctx)
+}
+
+// firstAdmin leaves the first admin token in the data dir. The log says where
+// it is, never what it is.
+func (a *App) firstAdmin(ctx context.Context) error {
+	path := a.cfg.adminTokenPath()
+	made, err := auth.NewTokens(a.store, a.cfg.Now).FirstAdmin(ctx, func(value string) error {
+		return writePrivate(path, value+"\n")
+	})
+	if err != nil {
+		return fmt.Errorf("the first admin token can't be made: %w", err)
+	}
+	if made {
+		a.cfg.Logger.Info("made the first admin token; keep it safe", slog.String("path", path))
+	}
+	return nil
+}
+
+// writePrivate writes a file that only its owner can read. A file that is there
+// already is from a start that never finished: nothing in it is valid.
+func writePrivate(path, content string) error {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(content)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func (a *App) handler() (http.Handler, error) {
+	endpoints, err := provider.ParseEndpoints(a.cfg.ProviderEndpoints)
+	if err != nil {
+		return nil, fmt.Errorf("MODELPROVIDERS_PROVIDER_ENDPOINTS: %w", err)
+	}
+	proxy, err := a.cfg.egressProxy()
+	if err != nil {
+		return nil, err
+	}
+	a.guard, err = egress.New(egress.Config{Allow: a.cfg.AllowUpstreams, Proxy: proxy, RootCAs: a.cfg.UpstreamCAs})
+	if err != nil {
+		return nil, fmt.Errorf("MODELPROVIDERS_ALLOW_UPSTREAMS: %w", err)
+	}
+	reg, err := registry.New(registry.Config{
+		Store: a.store, Keyset: a.keyset, Transport: a.guard.Transport, Endpoints: endpoints,
+		TestTimeout: a.cfg.TestTimeout, Now: a.cfg.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var authenticator auth.Authenticator = auth.NewTokens(a.store, a.cfg.Now)
+	if a.cfg.AuthOff {
+		authenticator = auth.Anyone{}
+	}
+	return api.New(api.Config{
+		Registry: reg, Authenticator: authenticator, Logger: a.cfg.Logger, Ready: a.ready,
+		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
+		LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
+		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Limits: a.cfg.Limits,
+	})
+}
+
+func (a *App) listen(ctx context.Context, handler http.Handler) error {
+	var err error
+	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("MODELPROVIDERS_ADDR: %w", err)
+	}
+	a.server = &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      readTimeout + a.cfg.TestTimeout + requestTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
+	}
+	go func() {
+		if a.cfg.TLSCert != "" {
+			a.served <- a.server.ServeTLS(a.listener, a.cfg.TLSCert, a.cfg.TLSKey)
+			return
+		}
+		a.served <- a.server.Serve(a.listener)
+	}()
+	a.cfg.Logger.Info("serving", slog.String("url", a.URL()))
+	return nil
+}
+
+// URL is where the service answers, without a slash at the end.
+func (a *App) URL() string {
+	scheme := "http"
+	if a.cfg.TLSCert != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + a.listener.Addr().String() + a.cfg.BasePath
+}
+
+// Run serves until ctx is done or serving fails, and then stops: requests in
+// flight end, as far as they do within a bounded time.
+func (a *App) Run(ctx context.Context) error {
+	var err error
+	select {
+	case <-ctx.Done():
+		a.cfg.Logger.Info("stopping")
+	case err = <-a.served:
+		err = fmt.Errorf("serving failed: %w", err)
+	}
+	return errors.Join(err, a.Close())
+}
+
+// Close stops serving, lets requests in flight end within a bounded time, and
+// closes the database.
+func (a *App) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	err := a.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.cfg.Logger.Warn("some requests did not end in time and were cut off")
+		err = a.server.Close()
+	}
+	return errors.Join(err, a.release())
+}
+
+// release closes what was opened, as far as it was.
+func (a *App) release() error {
+	if a.guard != nil {
+		a.guard.CloseIdle()
+	}
+	if a.store != nil {
+		return a.store.Close()
+	}
+	return nil
+}
+
+// ready says which part is not usable: database, schema or keys.
+func (a *App) ready(r *http.Request) error {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
+	defer cancel()
+	if err := a.store.Ping(ctx); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "the database can't be reached")
+	}
+	if err := a.store.SchemaCurrent(ctx); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "the database's schema is not the one that this version needs")
+	}
+	claim, err := a.store.Claimed(ctx, keysetClaim)
+	if err != nil || !a.keyset.Matches(claim) {
+		return fault.Wrap(fault.Unavailable, err, "the encryption keys are not those of the database")
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+// Package app wires a running service out of its configuration: database,
+// keyset, registry, HTTP server. The program and the test kits start it.
+package app
+
+import (
+	"crypto/x509"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"modelproviders/api"
+)
+
+// Limits bound what one caller may ask for.
+type Limits = api.Limits
+
+// Config is everything a service can be told. docs and README say what each
+// setting means to the operator.
+type Config struct {
+	Addr        string // host:port to listen on; port 0 picks a free one
+	DataDir     string
+	DatabaseURL string // empty: SQLite in DataDir
+	Keyset      string // empty: keyset.json in DataDir
+	AuthOff     bool
+
+	CORSOrigins       []string
+	ProviderEndpoints string // type=URL,…
+	AllowUpstreams    []string
+	EgressProxy       string
+	BasePath          string
+	TLSCert           string
+	TLSKey            string
+	TrustedProxies    []string
+
+	Reveal       bool
+	RevealReason bool
+	TestTimeout  time.Duration
+	Limits       Limits
+
+	Logger *slog.Logger
+	// UpstreamCAs are the certificate authorities trusted for upstream calls;
+	// nil means the system's.
+	UpstreamCAs *x509.CertPool
+	// Now is the clock; nil means the system's.
+	Now func() time.Time
+}
+
+func (c Config) keysetPath() string {
+	if c.Keyset != "" {
+		return c.Keyset
+	}
+	return filepath.Join(c.DataDir, "keyset.json")
+}
+
+func (c Config) sqlitePath() string { return filepath.Join(c.DataDir, "modelproviders.db") }
+
+func (c Config) adminTokenPath() string { return filepath.Join(c.DataDir, "admin.token") }
+
+// check refuses settings that can't work or would not be safe. Each error names
+// the setting.
+func (c Config) check() error {
+	host, _, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		return fmt.Errorf("MODELPROVIDERS_ADDR: %q is not host:port", c.Addr)
+	}
+	if c.AuthOff && !loopbackHost(host) {
+		return fmt.Errorf("MODELPROVIDERS_AUTH=off is refused on %s: without authentication the service listens on a loopback address only, such as 127.0.0.1:8080", c.Addr)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return fmt.Errorf("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY belong together: only one of them is set")
+	}
+	if c.BasePath != "" && (!strings.HasPrefix(c.BasePath, "/") || strings.HasSuffix(c.BasePath, "/") || strings.ContainsAny(c.BasePath, "?#:*% ")) {
+		return fmt.Errorf("MODELPROVIDERS_BASE_PATH: %q must start with / and not end with it, such as /api/v1", c.BasePath)
+	}
+	if c.TestTimeout <= 0 {
+		return fmt.Errorf("MODELPROVIDERS_TEST_TIMEOUT: must be longer than 0")
+	}
+	if slices.Min([]int{c.Limits.TestsPerMinute, c.Limits.TestsInFlight, c.Limits.RevealsPerMinute, c.Limits.SignInsPerMinute}) < 0 {
+		return fmt.Errorf("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
+	}
+	for _, origin := range c.CORSOrigins {
+		if u, err := url.Parse(origin); err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.Contains(origin, "*") {
+			return fmt.Errorf("MODELPROVIDERS_CORS_ORIGINS: %q is not an exact origin such as https://app.example.com", origin)
+		}
+	}
+	return nil
+}
+
+func (c Config) egressProxy() (*url.URL, error) {
+	if c.EgressProxy == "" {
+		return nil, nil
+	}
+	u, err := url.Parse(c.EgressProxy)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
+		return nil, fmt.Errorf("MODELPROVIDERS_EGRESS_PROXY: must be an http or https URL such as http://proxy.internal:3128")
+	}
+	return u, nil
+}
+
+func loopbackHost(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback()
+}
