@@ -1,0 +1,145 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"regexp"
+	"strings"
+
+	"github.com/openai/openai-go/v3/option"
+
+	"modelproviders/pkg/secret"
+)
+
+var azureOpenAI = register(spec[azureCredentials, azureConfig]{
+	name:        "azure_openai",
+	label:       "Azure OpenAI",
+	description: "OpenAI models, deployed in your own Azure resource.",
+	docsURL:     "https://learn.microsoft.com/azure/ai-foundry/openai/reference",
+	icon:        "azure_openai",
+
+	modelIDLabel:       "Deployment name",
+	modelIDPlaceholder: "gpt-4o-prod",
+
+	requestIDHeaders: []string{"Apim-Request-Id", "X-Ms-Request-Id", "X-Request-Id"},
+	parse:            map[string]func(string) (string, error){"base_url": cleanAzureURL},
+	origin:           func(config azureConfig) string { return originOfText(config.BaseURL) },
+	open:             openAzure,
+})
+
+type azureCredentials struct {
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" help:"One of the two keys of the resource, under Keys and Endpoint in the Azure portal."`
+}
+
+type azureConfig struct {
+	BaseURL    string `json:"base_url" label:"Base URL" kind:"url" validate:"required,max=2048" placeholder:"https://my-resource.openai.azure.com" help:"The endpoint of the resource, or of a gateway in front of it."`
+	APIVersion string `json:"api_version" label:"API Version" kind:"text" validate:"required,max=64" pattern:"^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$" placeholder:"2024-10-21" help:"A dated version of the classic API, or v1 for the v1 API."`
+}
+
+// azurePasted is what people paste behind the endpoint of a resource: the path
+// of an example call.
+var azurePasted = regexp.MustCompile(`(?i)/openai(/v1|/deployments)?(/.*)?$`)
+
+// cleanAzureURL takes the endpoint out of what was pasted. The rest of the path
+// stays: it may lead through a gateway.
+func cleanAzureURL(address string) (string, error) {
+	u, err := parseBaseURL(address)
+	if err != nil {
+		return "", err
+	}
+	if u.Scheme != "https" {
+		return "", errors.New("must begin with https://")
+	}
+	query, err := url.ParseQuery(u.RawQuery)
+	query.Del("api-version")
+	if err != nil || len(query) > 0 {
+		return "", errors.New("must not have a query")
+	}
+	path := azurePasted.ReplaceAllString(u.EscapedPath(), "")
+	return u.Scheme + "://" + u.Host + strings.TrimRight(path, "/"), nil
+}
+
+// azureUpstream talks to an Azure resource. The SDK's own package for Azure is
+// not used: it refuses an address without api-version, and has a way round the
+// transport it is given.
+type azureUpstream struct {
+	chat   *openAIChat
+	config azureConfig
+}
+
+func openAzure(creds azureCredentials, config azureConfig, env environment) (upstream, error) {
+	a := &azureUpstream{config: config}
+	opts := []option.RequestOption{option.WithHeader("Api-Key", creds.APIKey.Reveal())}
+	if !a.isV1() {
+		opts = append(opts, option.WithQuery("api-version", config.APIVersion))
+	}
+	a.chat = newOpenAIChat(env.http, a.read, opts...)
+	return a, nil
+}
+
+// isV1 reports whether the v1 API is called, which has no api-version.
+func (a *azureUpstream) isV1() bool {
+	switch a.config.APIVersion {
+	case "v1", "preview", "latest":
+		return true
+	}
+	return false
+}
+
+// base is the base URL of a call. In the classic API the deployment is part of
+// it.
+func (a *azureUpstream) base(deployment string) option.RequestOption {
+	base := originOfText(a.config.BaseURL) + "/openai/"
+	switch {
+	case a.isV1():
+		base += "v1/"
+	case deployment != "":
+		base += "deployments/" + url.PathEscape(deployment) + "/"
+	}
+	return option.WithBaseURL(base)
+}
+
+func (a *azureUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
+	return a.chat.generate(ctx, p, emit, a.base(p.ModelID))
+}
+
+// models lists the models that the resource can deploy. Its API has no list of
+// deployments.
+func (a *azureUpstream) models(ctx context.Context) (Discovery, error) {
+	d, err := a.chat.models(ctx, func(m listedModel) bool {
+		return m.Capabilities.ChatCompletion == nil || *m.Capabilities.ChatCompletion
+	}, a.base(""))
+	return unlessAbsent(ctx, d, err)
+}
+
+// read explains an error of Azure OpenAI, or of the API Management before it.
+func (a *azureUpstream) read(p Prompt, c *call, said problem) *Failure {
+	f := openAIFailure(p, errorStatus(c, said), said)
+	switch {
+	case said.code == "DeploymentNotFound" || (f.Kind == ModelNotFound && said.about("deployment")):
+		f.Kind = ModelNotFound
+		f.Hint = "Deployment `" + p.ModelID + "` does not exist on this resource: Azure wants the deployment's name, not the model's. One that was just made needs a few minutes."
+	case f.Kind == ModelNotFound:
+		f.Hint = "There is no deployment `" + p.ModelID + "`: Azure wants the deployment's name, not the model's."
+	case said.about("api version not supported", "api-version", "unsupported api version"):
+		f.Kind = Misconfigured
+		f.Hint = "Azure does not take api_version `" + a.config.APIVersion + "` here: choose a newer one, or v1."
+	case f.Kind == Misconfigured:
+		f.Hint = "Nothing is at " + c.endpoint + ": check base_url, and that api_version `" + a.config.APIVersion + "` exists."
+	case f.Kind == Authentication:
+		f.Hint = "Replace the API key, and check that it belongs to the resource in base_url."
+	case f.Kind == Permission && said.about("firewall", "virtual network", "public access", "private endpoint"):
+		f.Account = true
+		f.Hint = "The network rules of this resource shut this server out: allow its address under Networking in the Azure portal."
+	case f.Kind == QuotaExceeded:
+		f.Hint = "Raise the quota or the spending limit of this resource in the Azure portal."
+	case f.Kind == RateLimited:
+		f.Hint = "The deployment's tokens or requests per minute are used up: wait, or raise its quota in the Azure portal."
+	case c.status == http.StatusBadRequest && said.code == "OperationNotSupported":
+		f.Kind = InvalidRequest
+		f.Hint = "The model behind deployment `" + p.ModelID + "` is not served by this API: choose a deployment of a chat model."
+	}
+	return f
+}

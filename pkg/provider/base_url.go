@@ -1,0 +1,94 @@
+package provider
+
+import (
+	"errors"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// hostName is a DNS name in ASCII, or an IPv4 address. The underscore is not of
+// RFC 1123, but names in private networks have it.
+var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
+
+// parseBaseURL parses an address that a person typed, and normalises its scheme
+// and host. It refuses whatever could make a request go elsewhere than it
+// seems: a user, a fragment, `.` and `..` segments in any spelling. The query
+// is left to the caller. An error completes a sentence that begins with the
+// name of the field.
+func parseBaseURL(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, errors.New("is not a URL")
+	}
+	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	switch {
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, errors.New("must begin with https:// or http://")
+	case u.Opaque != "" || u.Host == "":
+		return nil, errors.New("must name a host")
+	case u.User != nil:
+		return nil, errors.New("must not hold a user or a password: credentials have fields of their own")
+	case u.Fragment != "" || strings.Contains(address, "#"):
+		return nil, errors.New("must not have a fragment (#…)")
+	}
+	if err := checkHost(u); err != nil {
+		return nil, err
+	}
+	if err := checkPath(u); err != nil {
+		return nil, err
+	}
+	return u, nil
+}
+
+// checkHost refuses a host or port that no one could reach, and drops the
+// scheme's own port.
+func checkHost(u *url.URL) error {
+	host, port := u.Hostname(), u.Port()
+	if strings.HasPrefix(u.Host, "[") {
+		addr, err := netip.ParseAddr(host)
+		if err != nil || addr.Zone() != "" {
+			return errors.New("has a host that is no IPv6 address")
+		}
+		host = "[" + addr.String() + "]"
+	} else if len(host) > 253 || !hostName.MatchString(host) {
+		return errors.New("has an invalid host; write an international name in its xn-- form")
+	}
+	if port == "" {
+		u.Host = host
+		return nil
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return errors.New("has an invalid port")
+	}
+	port = strings.TrimLeft(port, "0")
+	if (u.Scheme == "https" && port == "443") || (u.Scheme == "http" && port == "80") {
+		u.Host = host
+		return nil
+	}
+	u.Host = host + ":" + port
+	return nil
+}
+
+func checkPath(u *url.URL) error {
+	for segment := range strings.SplitSeq(u.EscapedPath(), "/") {
+		plain, err := url.PathUnescape(segment)
+		if err != nil || plain == "." || plain == ".." || strings.ContainsAny(plain, "/\\") {
+			return errors.New("must not have `.` or `..` segments, or escaped slashes, in its path")
+		}
+		if strings.ContainsFunc(plain, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return errors.New("must not contain control characters")
+		}
+	}
+	return nil
+}
+
+// originOf is the normal form of a base URL: scheme, host, port where it is not
+// the scheme's own, and path, without `/v1` and trailing slashes.
+func originOf(u *url.URL) string {
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	path = strings.TrimRight(strings.TrimSuffix(path, "/v1"), "/")
+	return u.Scheme + "://" + u.Host + path
+}

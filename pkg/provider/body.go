@@ -1,0 +1,140 @@
+package provider
+
+import (
+	"bytes"
+	"io"
+	"time"
+	"unicode/utf8"
+)
+
+// body is the body of a successful answer: it bounds what is read, refuses what
+// is not UTF-8, and tells its call how it ended.
+type body struct {
+	io.ReadCloser
+	call    *call
+	total   int
+	limit   int
+	events  bool // server-sent events: each is bounded
+	event   int  // bytes since the last blank line
+	newline bool // the last byte but carriage returns was a line feed
+	binary  bool // frames of a binary event stream, not text
+	partial []byte
+}
+
+func newBody(c *call, rc io.ReadCloser) *body {
+	b := &body{ReadCloser: rc, call: c, limit: maxAnswer}
+	switch c.contentType {
+	case "text/event-stream":
+		b.events, b.limit = true, maxStream
+	case "application/vnd.amazon.eventstream":
+		b.binary, b.limit = true, maxStream
+	}
+	return b
+}
+
+// Read reads on. Past a bound, or where the text is not UTF-8, it fails for
+// good.
+func (b *body) Read(p []byte) (int, error) {
+	if err := b.call.broken(); err != nil {
+		return 0, err
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.keep(p[:n])
+	if fault := b.check(p[:n], err == io.EOF); fault != nil {
+		b.call.end(fault)
+		return 0, fault
+	}
+	switch {
+	case err == io.EOF:
+		b.call.end(nil)
+	case err != nil:
+		b.call.end(err)
+	}
+	return n, err
+}
+
+// Close closes the body. An answer that is closed early is done.
+func (b *body) Close() error {
+	b.call.mu.Lock()
+	if b.call.times.done.IsZero() {
+		b.call.times.done = time.Now()
+	}
+	b.call.mu.Unlock()
+	return b.ReadCloser.Close()
+}
+
+func (b *body) keep(p []byte) {
+	b.call.mu.Lock()
+	defer b.call.mu.Unlock()
+	if room := maxHead - len(b.call.head); room > 0 {
+		b.call.head = append(b.call.head, p[:min(room, len(p))]...)
+	}
+}
+
+func (b *body) check(p []byte, last bool) error {
+	b.total += len(p)
+	if b.total > b.limit || b.tooLongAnEvent(p) {
+		return errTooLarge
+	}
+	if !b.binary && !b.isUTF8(p, last) {
+		return errNotUTF8
+	}
+	return nil
+}
+
+// tooLongAnEvent counts the bytes of the event that is being read. Events end
+// with a blank line.
+func (b *body) tooLongAnEvent(p []byte) bool {
+	if !b.events {
+		return false
+	}
+	for len(p) > 0 {
+		i := bytes.IndexByte(p, '\n')
+		line := p
+		if i >= 0 {
+			line = p[:i]
+		}
+		if len(bytes.Trim(line, "\r")) > 0 {
+			b.newline = false
+		}
+		b.event += len(line)
+		if b.event > maxEvent {
+			return true
+		}
+		if i < 0 {
+			return false
+		}
+		if b.newline {
+			b.event = 0
+		}
+		b.newline = true
+		p = p[i+1:]
+	}
+	return false
+}
+
+// isUTF8 checks the text piece by piece; a character may be cut in two by a
+// border between pieces.
+func (b *body) isUTF8(p []byte, last bool) bool {
+	if len(b.partial) > 0 {
+		p = append(b.partial, p...)
+		b.partial = nil
+	}
+	if utf8.Valid(p) {
+		return true
+	}
+	cut := len(p)
+	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
+		if c := p[len(p)-i]; utf8.RuneStart(c) {
+			if !utf8.FullRune(p[len(p)-i:]) {
+				cut = len(p) - i
+			}
+			break
+		}
+	}
+	if last || cut == len(p) {
+		return false
+	}
+	b.partial = bytes.Clone(p[cut:])
+	return utf8.Valid(p[:cut])
+}

@@ -1,0 +1,215 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"modelproviders/pkg/egress"
+)
+
+// classify turns what an upstream returned into a failure.
+func classify(ctx context.Context, err error) *Failure {
+	return explain(ctx, err, func(*call) *Failure { return nil })
+}
+
+// explain turns an error of an SDK into a failure. What was seen on the wire
+// decides first. Then read reads the answer in the way of one service; it is
+// called with an answer of status 400 or more, or with a success that the SDK
+// could not take, and returns nil for what it does not know. Any other answer
+// is explained by its status.
+func explain(ctx context.Context, err error, read func(c *call) *Failure) *Failure {
+	if f := asFailure(err); f != nil {
+		return f
+	}
+	c := lastCall(ctx)
+	if f := wireFailure(ctx, c, err); f != nil {
+		return f
+	}
+	if f := read(c); f != nil {
+		return f
+	}
+	if c.status >= 400 {
+		return statusFailure(c.status, problemOf(c.errorBody))
+	}
+	return foreign(c, err)
+}
+
+// foreign explains an answer with a status of success that is not what the API
+// answers.
+func foreign(c *call, err error) *Failure {
+	f := &Failure{Kind: UpstreamError, Hint: "Try again; if it stays, the server behind this address does not speak the API of this provider type."}
+	switch {
+	case errors.Is(err, errBrokeOff):
+		f.Message = "The stream of " + c.host + " ended before the answer was complete."
+		f.Hint = "Try again; if it stays, look for a proxy that cuts long answers off."
+	case errors.Is(err, errNoList):
+		f.Message = c.host + " answered with something that is not a list of models."
+	default:
+		f.Message = c.host + " answered with something that is not a model's answer: it is incomplete, or not JSON of the expected form."
+	}
+	return f
+}
+
+// wireFailure explains what can be told without reading the answer: it did not
+// come, broke off, came too late, or is no API's. It returns nil when the
+// answer has to be read.
+func wireFailure(ctx context.Context, c *call, err error) *Failure {
+	if c == nil {
+		return unsent(ctx, err)
+	}
+	switch broken := c.broken(); {
+	case context.Cause(ctx) == errTooLarge || errors.Is(broken, errTooLarge):
+		return &Failure{Kind: UpstreamError, Message: c.host + " answered with more than a model's answer can be; reading it was given up."}
+	case c.status >= 400 && !c.isHTML():
+		return nil
+	case c.status >= 300:
+		return c.noAPI()
+	case broken != nil:
+		return c.brokenOff(ctx, broken)
+	case ctx.Err() != nil:
+		return c.late(ctx.Err())
+	case c.isHTML():
+		return c.noAPI()
+	}
+	return nil
+}
+
+// unsent explains why no request was made.
+func unsent(ctx context.Context, err error) *Failure {
+	if ctx.Err() != nil {
+		return &Failure{Kind: Unreachable, Message: "The time was up before a request could be sent."}
+	}
+	return &Failure{Kind: InvalidRequest, Message: "No request could be made of this: " + withoutURL(err).Error()}
+}
+
+// noAPI explains a redirect and an HTML page; nil where the status of a page
+// tells more than that it is one.
+func (c *call) noAPI() *Failure {
+	if c.status >= 300 && c.status < 400 {
+		f := &Failure{
+			Kind:    Misconfigured,
+			Message: c.host + " answered with a redirect, which is not followed: the credentials must not go elsewhere.",
+			Hint:    "Enter the address of the API itself.",
+		}
+		if to := redirectHost(c); to != "" {
+			f.Message = c.host + " answered with a redirect to " + to + ", which is not followed: the credentials must not go elsewhere."
+			f.Hint = "If " + to + " is the API, enter its address; if it is a sign-in page, the address is not an API's."
+		}
+		return f
+	}
+	if c.status >= 400 && c.status != http.StatusNotFound {
+		return nil
+	}
+	return &Failure{
+		Kind:    Misconfigured,
+		Message: "The answer of " + c.host + " was an HTML page" + titleOf(c.page()) + ", not the answer of an API.",
+		Hint:    "Is the address right? " + c.endpoint + " was called: the base URL may lack a path (such as /v1) or have one too many.",
+	}
+}
+
+// page is what is kept of the body.
+func (c *call) page() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.status >= 300 {
+		return c.errorBody
+	}
+	return c.head
+}
+
+// redirectHost is the host that a redirect points to; empty when unknown.
+func redirectHost(c *call) string {
+	to, err := url.Parse(c.header.Get("Location"))
+	if err != nil {
+		return ""
+	}
+	if to.Host == "" {
+		return c.host
+	}
+	return to.Scheme + "://" + to.Host
+}
+
+// brokenOff explains why the request could not be sent, or its answer not be
+// read to the end.
+func (c *call) brokenOff(ctx context.Context, err error) *Failure {
+	var blocked *egress.BlockedError
+	switch {
+	case errors.As(err, &blocked):
+		return &Failure{
+			Kind: Blocked, Message: blocked.Error(),
+			Hint: "Enter a public address, or ask the operator of this service to allow this one.",
+		}
+	case errors.Is(err, errNotUTF8):
+		return &Failure{Kind: UpstreamError, Message: "The answer of " + c.host + " is broken: it is not valid UTF-8."}
+	case errors.Is(err, errHeaderLines):
+		return &Failure{Kind: UpstreamError, Message: "The answer of " + c.host + " has more header lines than are read."}
+	case ctx.Err() != nil:
+		return c.late(ctx.Err())
+	case isTimeout(err):
+		return c.late(context.DeadlineExceeded)
+	case c.status == 0 && !c.reached():
+		return unreachable(c.host, err)
+	}
+	return &Failure{
+		Kind:    UpstreamError,
+		Message: c.host + " closed the connection before its answer was complete.",
+		Hint:    "Try again; if it stays, look at the log of the server or of a proxy before it.",
+	}
+}
+
+// late explains that the time was up.
+func (c *call) late(cause error) *Failure {
+	if errors.Is(cause, context.Canceled) {
+		return &Failure{Kind: Timeout, Message: "The call was cancelled before the answer of " + c.host + " was complete."}
+	}
+	if !c.reached() {
+		return &Failure{
+			Kind: Unreachable, Message: "No connection to " + c.host + " came about in time.",
+			Hint: "Check host and port, and that no firewall keeps this service from reaching them.",
+		}
+	}
+	return &Failure{
+		Kind: Timeout, Message: c.host + " did not answer completely in time.",
+		Hint: "Try again, with a shorter prompt or a lower output limit; a model that is loading may need a minute.",
+	}
+}
+
+// isTimeout reports whether the transport itself gave up waiting.
+func isTimeout(err error) bool {
+	var timeout interface{ Timeout() bool }
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// withoutURL drops what net/http wraps around an error: method and URL, which
+// may hold a query.
+func withoutURL(err error) error {
+	var wrapped *url.Error
+	for errors.As(err, &wrapped) {
+		err = wrapped.Err
+	}
+	return err
+}
+
+// titleOf is the title of an HTML page in brackets; empty when it has none.
+func titleOf(page []byte) string {
+	text := string(page)
+	lower := strings.ToLower(text)
+	_, rest, found := strings.Cut(lower, "<title")
+	if !found {
+		return ""
+	}
+	start := len(lower) - len(rest)
+	open := strings.IndexByte(text[start:], '>')
+	end := strings.Index(lower[start:], "</title")
+	if open < 0 || end < open {
+		return ""
+	}
+	title := strings.Join(strings.Fields(text[start+open+1:start+end]), " ")
+	if title == "" {
+		return ""
+	}
+	return " (“" + printable(title, 100, "") + "”)"
+}

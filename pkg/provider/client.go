@@ -1,0 +1,206 @@
+package provider
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Bounds, in characters, of what is passed on of an upstream's words.
+const (
+	maxMessage = 2000
+	maxName    = 256 // model ids and names, request ids, codes, finish reasons
+)
+
+// client is the [Client] of every type: it wraps the type's upstream, measures,
+// explains failures and cuts secrets out of everything that leaves.
+type client struct {
+	upstream  upstream
+	redact    *redactor
+	idHeaders []string
+}
+
+func newClient(idHeaders []string) *client {
+	return &client{redact: newRedactor(), idHeaders: idHeaders}
+}
+
+// Generate implements [Client.Generate].
+func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text string)) Result {
+	e := &exchange{redact: c.redact.child()}
+	ctx, cancel := context.WithCancelCause(withExchange(ctx, e))
+	defer cancel(nil)
+
+	var s *streaming
+	var emit func(string)
+	if onDelta != nil {
+		s = &streaming{exchange: e, redact: stream{redact: e.redact}, onDelta: onDelta, cancel: cancel}
+		emit = s.emit
+	}
+	a, err := c.upstream.generate(ctx, prompt, emit)
+	if err == nil && context.Cause(ctx) == errTooLarge {
+		err = errTooLarge
+	}
+	if s != nil {
+		s.flush()
+	}
+	result := c.result(e, a, s)
+	if err != nil {
+		result = Result{Latency: result.Latency, FirstToken: result.FirstToken, Timing: result.Timing,
+			RequestID: result.RequestID, Endpoint: result.Endpoint}
+		result.Failure = c.failure(ctx, e, err)
+	}
+	return result
+}
+
+// Models implements [Client.Models].
+func (c *client) Models(ctx context.Context) (Discovery, error) {
+	e := &exchange{redact: c.redact.child()}
+	ctx = withExchange(ctx, e)
+	d, err := c.upstream.models(ctx)
+	if err != nil {
+		return Discovery{}, c.failure(ctx, e, err)
+	}
+	return tidy(e.redact, d), nil
+}
+
+// streaming passes on the pieces of a streamed answer.
+type streaming struct {
+	exchange *exchange
+	redact   stream
+	onDelta  func(string)
+	cancel   context.CancelCauseFunc
+
+	first time.Time // when the model's first text arrived
+	text  strings.Builder
+}
+
+func (s *streaming) emit(piece string) {
+	if piece == "" {
+		return
+	}
+	if s.first.IsZero() {
+		s.first = time.Now()
+	}
+	if s.text.Len()+len(piece) > maxAnswer {
+		s.cancel(errTooLarge)
+		return
+	}
+	s.pass(s.redact.write(piece))
+}
+
+func (s *streaming) flush() { s.pass(s.redact.flush()) }
+
+func (s *streaming) pass(piece string) {
+	if piece != "" {
+		s.text.WriteString(piece)
+		s.onDelta(piece)
+	}
+}
+
+// result is what came of a prompt, without the failure.
+func (c *client) result(e *exchange, a answer, s *streaming) Result {
+	r := Result{
+		Model:        name(e.redact, a.model),
+		FinishReason: name(e.redact, a.finishReason),
+		Usage:        a.usage,
+		Sent:         a.sent,
+		RequestID:    name(e.redact, a.requestID),
+	}
+	if s != nil {
+		r.Response = s.text.String()
+	} else {
+		r.Response = e.redact.text(a.text)
+	}
+	call := e.told()
+	if call == nil {
+		return r
+	}
+	r.Latency, r.Timing, r.Endpoint = call.latency(), call.timing(), call.endpoint
+	if r.RequestID == "" {
+		r.RequestID = name(e.redact, call.requestID(c.idHeaders))
+	}
+	if s != nil && !s.first.IsZero() {
+		r.FirstToken = call.since(s.first)
+	}
+	return r
+}
+
+// requestID is the first of the headers that is set.
+func (c *call) requestID(headers []string) string {
+	for _, h := range headers {
+		if id := c.header.Get(h); id != "" {
+			return id
+		}
+	}
+	return ""
+}
+
+// failure is err as it leaves: explained, free of secrets and bounded.
+func (c *client) failure(ctx context.Context, e *exchange, err error) *Failure {
+	f := *classify(ctx, err)
+	if call := e.told(); call != nil && f.HTTPStatus == 0 {
+		f.HTTPStatus = call.status
+	}
+	f.Message = message(e.redact, f.Message)
+	f.Code = name(e.redact, f.Code)
+	f.Hint = message(e.redact, f.Hint)
+	return &f
+}
+
+// tidy orders discovered models, and drops what cannot be used: repeated ids,
+// and those that no model can have.
+func tidy(redact *redactor, d Discovery) Discovery {
+	models := make([]DiscoveredModel, 0, len(d.Models))
+	for _, m := range d.Models {
+		if m.ModelID == "" || name(redact, m.ModelID) != m.ModelID {
+			continue
+		}
+		m.DisplayName = cmp.Or(name(redact, m.DisplayName), m.ModelID)
+		models = append(models, m)
+	}
+	slices.SortStableFunc(models, func(a, b DiscoveredModel) int { return cmp.Compare(a.ModelID, b.ModelID) })
+	models = slices.CompactFunc(models, func(a, b DiscoveredModel) bool { return a.ModelID == b.ModelID })
+	if len(models) > MaxDiscovered {
+		models, d.Truncated = models[:MaxDiscovered], true
+	}
+	d.Models = models
+	return d
+}
+
+// message is a text of an upstream as it leaves; it may have several lines.
+func message(redact *redactor, s string) string {
+	return printable(redact.text(s), maxMessage, "\n")
+}
+
+// name is a short text of an upstream, in one line, as it leaves.
+func name(redact *redactor, s string) string { return printable(redact.text(s), maxName, "") }
+
+// printable is s with at most limit characters, and without control characters
+// but the kept ones.
+func printable(s string, limit int, keep string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) && !strings.ContainsRune(keep, r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
+	s = strings.TrimSpace(s)
+	if utf8.RuneCountInString(s) <= limit {
+		return s
+	}
+	return string([]rune(s)[:limit-1]) + "…"
+}
+
+// asFailure returns the Failure in err's chain, or nil.
+func asFailure(err error) *Failure {
+	var f *Failure
+	if errors.As(err, &f) {
+		return f
+	}
+	return nil
+}

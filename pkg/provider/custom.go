@@ -1,0 +1,138 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/openai/openai-go/v3/option"
+
+	"modelproviders/pkg/secret"
+)
+
+var custom = register(spec[customCredentials, customConfig]{
+	name:        "custom",
+	label:       "Custom (LiteLLM)",
+	description: "Any server that speaks OpenAI's API: LiteLLM, vLLM, Ollama, llama.cpp, OpenRouter and others.",
+	docsURL:     "https://docs.litellm.ai/docs/simple_proxy",
+	icon:        "custom",
+
+	modelIDLabel:       "Model name",
+	modelIDPlaceholder: "my-model",
+
+	requestIDHeaders: []string{"X-Request-Id", "X-Litellm-Call-Id", "Request-Id", "Apim-Request-Id", "Cf-Ray"},
+	parse:            map[string]func(string) (string, error){"base_url": checkCustomURL},
+	origin:           func(config customConfig) string { return originOfText(config.BaseURL) },
+	open:             openCustom,
+})
+
+type customCredentials struct {
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" help:"The key that the server wants; any text where it wants none."`
+}
+
+type customConfig struct {
+	BaseURL string `json:"base_url" label:"Base URL" kind:"url" validate:"required,max=2048" placeholder:"https://litellm.example.com" help:"The address of the server, with or without /v1."`
+}
+
+// checkCustomURL keeps the address as it was typed.
+func checkCustomURL(address string) (string, error) {
+	u, err := parseBaseURL(address)
+	if err != nil {
+		return "", err
+	}
+	if u.RawQuery != "" || u.ForceQuery {
+		return "", errors.New("must not have a query")
+	}
+	return address, nil
+}
+
+// originOfText is the origin of an address that was accepted; empty for any
+// other.
+func originOfText(address string) string {
+	u, err := parseBaseURL(address)
+	if err != nil {
+		return ""
+	}
+	return originOf(u)
+}
+
+// customUpstream talks to a server of the user's. Its API lies under /v1,
+// whether the address says so or not; where there is nothing and the address
+// does not say so, it may lie right at the address, as behind gateways.
+type customUpstream struct {
+	chat   *openAIChat
+	origin string
+	named  bool        // the address says /v1
+	bare   atomic.Bool // the API was found right at the address
+}
+
+func openCustom(creds customCredentials, config customConfig, env environment) (upstream, error) {
+	c := &customUpstream{origin: originOfText(config.BaseURL)}
+	c.named = strings.HasSuffix(strings.TrimRight(config.BaseURL, "/"), "/v1")
+	c.chat = newOpenAIChat(env.http, readCustom, option.WithAPIKey(creds.APIKey.Reveal()))
+	return c, nil
+}
+
+func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
+	var a answer
+	err := c.find(ctx, func(base option.RequestOption) (err error) {
+		a, err = c.chat.generate(ctx, p, emit, base)
+		return err
+	})
+	return a, err
+}
+
+func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
+	var d Discovery
+	err := c.find(ctx, func(base option.RequestOption) (err error) {
+		d, err = c.chat.models(ctx, nil, base)
+		return err
+	})
+	return unlessAbsent(ctx, d, err)
+}
+
+// find calls the API where it is. When it is not found at the second place
+// either, the first one tells what is wrong.
+func (c *customUpstream) find(ctx context.Context, call func(base option.RequestOption) error) error {
+	atV1, atOrigin := option.WithBaseURL(c.origin+"/v1/"), option.WithBaseURL(c.origin+"/")
+	if c.bare.Load() {
+		return call(atOrigin)
+	}
+	err := call(atV1)
+	if first := lastCall(ctx); err != nil && !c.named && isMissing(first, err) {
+		again := call(atOrigin)
+		if again == nil || !isMissing(lastCall(ctx), again) {
+			c.bare.Store(again == nil)
+			return again
+		}
+		report(ctx, first)
+	}
+	return err
+}
+
+// isMissing reports whether the failure is that nothing is at the address.
+func isMissing(c *call, err error) bool {
+	f := asFailure(err)
+	return f != nil && f.Kind == Misconfigured && c != nil && isAbsent(c.status)
+}
+
+// readCustom explains an error of a server that is like OpenAI's.
+func readCustom(p Prompt, c *call, said problem) *Failure {
+	f := openAIFailure(p, errorStatus(c, said), said)
+	switch {
+	case said.about("http request to an https server", "http request was sent to https port"):
+		f.Kind, f.Hint = Misconfigured, "The server speaks TLS: its address begins with https://."
+	case f.Kind == Misconfigured:
+		f.Hint = "Nothing answers at " + c.endpoint + ": does base_url have a path too many or too few?"
+	case f.Kind == ModelNotFound:
+		f.Hint = "The server does not know model `" + p.ModelID + "`: the list of available models shows the names that it takes."
+	case f.Kind == Authentication && said.about("litellm.authenticationerror"):
+		f.Hint = "The gateway took this key, but its own key for model `" + p.ModelID + "` was refused: replace that in the gateway."
+	case said.about("litellm.contentpolicyviolationerror"):
+		f.Kind, f.Hint = kindOfCode("content_policy_violation")
+	case said.about("litellm.contextwindowexceedederror"):
+		f.Kind, f.Hint = kindOfCode("context_length_exceeded")
+	}
+	return f
+}

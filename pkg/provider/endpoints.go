@@ -1,0 +1,98 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Endpoints are the operator's own endpoints, which take the place of the
+// public ones. They are trusted: a type's own calls to them are exempt from the
+// egress policy. The zero value has none.
+type Endpoints struct{ byName map[string]string }
+
+// ParseEndpoints reads `type=URL,…`. Each URL is written as the base URL of the
+// type's SDK is. A type whose base URL is a user's setting has no endpoint of
+// the operator's; naming one is an error, and so is an unknown or a repeated
+// name.
+func ParseEndpoints(list string) (Endpoints, error) {
+	e := Endpoints{byName: map[string]string{}}
+	for entry := range strings.SplitSeq(list, ",") {
+		entry = strings.TrimSpace(entry)
+		if entry == "" {
+			continue
+		}
+		name, address, found := strings.Cut(entry, "=")
+		name = strings.TrimSpace(name)
+		if !found {
+			return Endpoints{}, fmt.Errorf("provider endpoint %q: write it as type=URL", entry)
+		}
+		if names := endpointNames(); !slices.Contains(names, name) {
+			return Endpoints{}, fmt.Errorf("provider endpoint %q: there is no such endpoint; the names are %s", name, strings.Join(names, ", "))
+		}
+		if e.byName[name] != "" {
+			return Endpoints{}, fmt.Errorf("provider endpoint %q is given twice", name)
+		}
+		normal, err := parseEndpoint(strings.TrimSpace(address))
+		if err != nil {
+			return Endpoints{}, fmt.Errorf("provider endpoint %q: %w", name, err)
+		}
+		e.byName[name] = normal
+	}
+	return e, nil
+}
+
+// For returns the operator's endpoint and token endpoint for a type, without a
+// trailing slash; each is empty where there is none.
+func (e Endpoints) For(typeName string) (endpoint, tokenEndpoint string) {
+	for _, t := range table {
+		if t.Name() == typeName {
+			_, token := t.endpoints()
+			return e.byName[typeName], e.byName[token]
+		}
+	}
+	return "", ""
+}
+
+// Origins returns the origins (scheme://host[:port]) that a type's own calls
+// may reach whatever the egress policy says.
+func (e Endpoints) Origins(typeName string) []string {
+	var origins []string
+	endpoint, token := e.For(typeName)
+	for _, address := range []string{endpoint, token} {
+		if u, err := url.Parse(address); address != "" && err == nil {
+			if origin := u.Scheme + "://" + u.Host; !slices.Contains(origins, origin) {
+				origins = append(origins, origin)
+			}
+		}
+	}
+	return origins
+}
+
+// endpointNames are the names that an operator may give an endpoint for.
+func endpointNames() []string {
+	var types, tokens []string
+	for _, t := range table {
+		own, token := t.endpoints()
+		if own {
+			types = append(types, t.Name())
+		}
+		if token != "" {
+			tokens = append(tokens, token)
+		}
+	}
+	return append(types, tokens...)
+}
+
+func parseEndpoint(address string) (string, error) {
+	u, err := parseBaseURL(address)
+	if err != nil {
+		return "", errors.New("the URL " + err.Error())
+	}
+	if u.RawQuery != "" || u.ForceQuery {
+		return "", errors.New("the URL must not have a query")
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}

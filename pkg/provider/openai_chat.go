@@ -1,0 +1,260 @@
+package provider
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/packages/ssestream"
+	"github.com/openai/openai-go/v3/responses"
+)
+
+// openAIChat talks to a server that speaks OpenAI's Chat Completions API, and
+// where that refers to the Responses API, to that. Its options bring the base
+// URL (with a trailing slash: the paths below are relative to it) and the
+// authentication, here or with each call.
+type openAIChat struct {
+	completions openai.ChatCompletionService
+	responses   responses.ResponseService
+	list        openai.ModelService
+	// read explains an error of the service; see [explain]. The problem is the
+	// body's.
+	read func(p Prompt, c *call, said problem) *Failure
+}
+
+// newOpenAIChat uses the services of the SDK rather than its client, which
+// would look for a key, a base URL and more in the environment.
+func newOpenAIChat(client *http.Client, read func(Prompt, *call, problem) *Failure, opts ...option.RequestOption) *openAIChat {
+	opts = append([]option.RequestOption{option.WithHTTPClient(client), option.WithMaxRetries(0)}, opts...)
+	return &openAIChat{
+		completions: openai.NewChatCompletionService(opts...),
+		responses:   responses.NewResponseService(opts...),
+		list:        openai.NewModelService(opts...),
+		read:        read,
+	}
+}
+
+// generate sends the prompt, in another form where the server asks for it: each
+// form is tried at most once, and only the request that was answered counts.
+func (o *openAIChat) generate(ctx context.Context, p Prompt, emit func(string), opts ...option.RequestOption) (answer, error) {
+	form := chatForm{limit: "max_completion_tokens", usage: emit != nil}
+	a, err := o.complete(ctx, p, form, emit, opts)
+	for err != nil {
+		next, changed := form.asked(lastCall(ctx))
+		if !changed {
+			break
+		}
+		form = next
+		a, err = o.complete(ctx, p, form, emit, opts)
+	}
+	if err != nil && wantsResponses(lastCall(ctx)) {
+		a, err = o.respond(ctx, p, emit, opts)
+	}
+	if err != nil {
+		return answer{}, o.explain(ctx, p, err)
+	}
+	return a, nil
+}
+
+func (o *openAIChat) explain(ctx context.Context, p Prompt, err error) *Failure {
+	return explain(ctx, err, func(c *call) *Failure {
+		if c.status < 400 {
+			return nil
+		}
+		return o.read(p, c, problemOf(c.errorBody))
+	})
+}
+
+// refused explains an error inside an answer whose status is a success.
+func (o *openAIChat) refused(ctx context.Context, p Prompt, body []byte) *Failure {
+	f := o.read(p, lastCall(ctx), problemOf(body))
+	f.HTTPStatus = lastCall(ctx).status
+	return f
+}
+
+// chatForm is what differs from server to server.
+type chatForm struct {
+	limit string // the name of the output limit
+	usage bool   // ask a stream to count tokens
+	tries int
+}
+
+// asked is the form that an answer asks for, if it does. OpenAI's newer models
+// refuse max_tokens, older servers know only that; some know no stream_options.
+// Which it is shows in the answer, not in the model's name.
+func (f chatForm) asked(c *call) (chatForm, bool) {
+	if c == nil || f.tries == 2 || (c.status != http.StatusBadRequest && c.status != http.StatusUnprocessableEntity) {
+		return f, false
+	}
+	f.tries++
+	switch said := problemOf(c.errorBody); {
+	case f.usage && said.refuses("stream_options"):
+		f.usage = false
+		return f, true
+	case said.refuses(f.limit):
+		if f.limit == "max_tokens" {
+			return f, false
+		}
+		f.limit = "max_tokens"
+		return f, true
+	}
+	return f, false
+}
+
+// refuses reports whether the problem is that a parameter is not known, rather
+// than that its value is wrong.
+func (p problem) refuses(param string) bool {
+	if p.param != param && !p.about(param) {
+		return false
+	}
+	switch p.code + p.typ {
+	case "unsupported_parameter", "unknown_parameter", "extra_forbidden":
+		return true
+	}
+	return p.about("unsupported parameter", "unknown", "unrecognized", "unrecognised", "not supported", "does not support",
+		"unsupported", "extra inputs", "extra fields", "not permitted", "unexpected", "additional properties", "no such")
+}
+
+// params is the request in this form, and what of it beside model and messages
+// is told in the result.
+func (f chatForm) params(p Prompt, streamed bool) (openai.ChatCompletionNewParams, map[string]any) {
+	params := openai.ChatCompletionNewParams{Model: p.ModelID}
+	if p.System != "" {
+		params.Messages = append(params.Messages, openai.SystemMessage(p.System))
+	}
+	params.Messages = append(params.Messages, openai.UserMessage(p.Text))
+	sent := map[string]any{f.limit: p.outputTokens()}
+	if f.limit == "max_tokens" {
+		params.MaxTokens = openai.Int(int64(p.outputTokens()))
+	} else {
+		params.MaxCompletionTokens = openai.Int(int64(p.outputTokens()))
+	}
+	if p.Temperature != nil {
+		params.Temperature = openai.Float(*p.Temperature)
+		sent["temperature"] = *p.Temperature
+	}
+	if streamed {
+		sent["stream"] = true
+	}
+	if f.usage {
+		params.StreamOptions.IncludeUsage = openai.Bool(true)
+		sent["stream_options"] = map[string]any{"include_usage": true}
+	}
+	return params, sent
+}
+
+// complete makes one call of the Chat Completions API.
+func (o *openAIChat) complete(ctx context.Context, p Prompt, form chatForm, emit func(string), opts []option.RequestOption) (answer, error) {
+	params, sent := form.params(p, emit != nil)
+	var a answer
+	err := o.exchange(ctx, p, emit, &a, &chatAnswer{}, func(opts ...option.RequestOption) error {
+		_, err := o.completions.New(ctx, params, opts...)
+		return err
+	}, opts)
+	a.sent = sent
+	return a, err
+}
+
+// reading puts an answer together from a whole body or from the events of a
+// stream.
+type reading interface {
+	// whole reads a body that is JSON.
+	whole(body []byte) (answer, error)
+	// event reads the data of an event, which is JSON. over says that the
+	// answer is complete.
+	event(data []byte, emit func(string)) (over bool, err error)
+	// end is the answer of a stream that is over. done says that the server
+	// said so.
+	end(done bool) (answer, error)
+}
+
+// exchange makes a call and reads its answer: the raw body, since servers
+// differ from OpenAI's in more than the SDK takes.
+func (o *openAIChat) exchange(ctx context.Context, p Prompt, emit func(string), a *answer, r reading, send func(...option.RequestOption) error, opts []option.RequestOption) error {
+	var res *http.Response
+	opts = append(opts, option.WithResponseBodyInto(&res))
+	if emit != nil {
+		opts = append(opts, option.WithJSONSet("stream", true))
+	}
+	if err := send(opts...); err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		return errNoAnswer
+	}
+	var err error
+	if emit != nil && !strings.Contains(lastCall(ctx).contentType, "json") {
+		*a, err = o.readStream(ctx, p, res, r, emit)
+		return err
+	}
+	body, err := io.ReadAll(res.Body)
+	if err != nil {
+		return err
+	}
+	if *a, err = o.readWhole(ctx, p, body, r); err != nil {
+		return err
+	}
+	if emit != nil { // the server does not stream
+		emit(a.text)
+		a.text = ""
+	}
+	return nil
+}
+
+func (o *openAIChat) readWhole(ctx context.Context, p Prompt, body []byte, r reading) (answer, error) {
+	if !json.Valid(body) {
+		return answer{}, errNoAnswer
+	}
+	if holdsError(body) {
+		return answer{}, o.refused(ctx, p, body)
+	}
+	return r.whole(body)
+}
+
+func (o *openAIChat) readStream(ctx context.Context, p Prompt, res *http.Response, r reading, emit func(string)) (answer, error) {
+	events := ssestream.NewDecoder(res)
+	for events.Next() {
+		event := events.Event()
+		data := strings.TrimSpace(string(event.Data))
+		switch {
+		case data == "[DONE]":
+			return r.end(true)
+		case event.Type == "error" || holdsError([]byte(data)):
+			return answer{}, o.refused(ctx, p, []byte(data))
+		case !json.Valid([]byte(data)):
+			return answer{}, errNoAnswer
+		}
+		over, err := r.event([]byte(data), emit)
+		if err != nil {
+			return answer{}, err
+		}
+		if over {
+			return r.end(true)
+		}
+	}
+	if err := events.Err(); err != nil {
+		return answer{}, err
+	}
+	return r.end(false)
+}
+
+// holdsError reports whether a JSON object has an `error` that says something.
+// Some servers write null or an empty one beside every answer.
+func holdsError(body []byte) bool {
+	var envelope struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if json.Unmarshal(body, &envelope) != nil {
+		return false
+	}
+	switch string(envelope.Error) {
+	case "", "null", `""`, "{}", "[]", "false":
+		return false
+	}
+	return true
+}

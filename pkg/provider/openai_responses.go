@@ -1,0 +1,125 @@
+package provider
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/responses"
+)
+
+// wantsResponses reports whether the answer says that the model is served by
+// the Responses API only: "This model is only supported in v1/responses and not
+// in v1/chat/completions."
+func wantsResponses(c *call) bool {
+	if c == nil || (c.status != http.StatusNotFound && c.status != http.StatusBadRequest) {
+		return false
+	}
+	return problemOf(c.errorBody).about("v1/responses", "responses api", "/responses endpoint")
+}
+
+// respond makes one call of the Responses API.
+func (o *openAIChat) respond(ctx context.Context, p Prompt, emit func(string), opts []option.RequestOption) (answer, error) {
+	params := responses.ResponseNewParams{
+		Model:           p.ModelID,
+		Input:           responses.ResponseNewParamsInputUnion{OfString: openai.String(p.Text)},
+		MaxOutputTokens: openai.Int(int64(p.outputTokens())),
+		// A test leaves nothing behind; the API keeps answers by default.
+		Store: openai.Bool(false),
+	}
+	sent := map[string]any{"max_output_tokens": p.outputTokens(), "store": false}
+	if p.System != "" {
+		params.Instructions = openai.String(p.System)
+	}
+	if p.Temperature != nil {
+		params.Temperature = openai.Float(*p.Temperature)
+		sent["temperature"] = *p.Temperature
+	}
+	if emit != nil {
+		sent["stream"] = true
+	}
+	var a answer
+	err := o.exchange(ctx, p, emit, &a, &responsesAnswer{}, func(opts ...option.RequestOption) error {
+		_, err := o.responses.New(ctx, params, opts...)
+		return err
+	}, opts)
+	a.sent = sent
+	return a, err
+}
+
+// responsesAnswer reads answers of the Responses API.
+// Source: OpenAI API reference, "Responses".
+type responsesAnswer struct {
+	said bool // there was text
+	last *responses.Response
+}
+
+func (r *responsesAnswer) whole(body []byte) (answer, error) {
+	var response responses.Response
+	if response.UnmarshalJSON(body) != nil || !response.JSON.Output.Valid() {
+		return answer{}, errNoAnswer
+	}
+	return r.answer(response)
+}
+
+func (r *responsesAnswer) event(data []byte, emit func(string)) (over bool, err error) {
+	var event responses.ResponseStreamEventUnion
+	if event.UnmarshalJSON(data) != nil {
+		return false, errNoAnswer
+	}
+	switch event.Type {
+	case "response.output_text.delta", "response.refusal.delta":
+		r.said = r.said || event.Delta != ""
+		emit(event.Delta)
+	case "response.completed", "response.incomplete", "response.failed":
+		r.last = &event.Response
+		return true, nil
+	}
+	return false, nil
+}
+
+func (r *responsesAnswer) end(bool) (answer, error) {
+	if r.last == nil {
+		return answer{}, errBrokeOff
+	}
+	a, err := r.answer(*r.last)
+	a.text = "" // its deltas were passed on
+	return a, err
+}
+
+// answer reads a finished response. Its finish reasons are told in the words of
+// the Chat Completions API.
+func (r *responsesAnswer) answer(response responses.Response) (answer, error) {
+	a := answer{text: response.OutputText(), model: response.Model, finishReason: "stop"}
+	if a.text == "" {
+		a.text = refusalOf(response)
+	}
+	if response.JSON.Usage.Valid() {
+		a.usage = &Usage{InputTokens: int(response.Usage.InputTokens), OutputTokens: int(response.Usage.OutputTokens)}
+	}
+	switch {
+	case response.Status == "failed":
+		kind, hint := kindOfCode(string(response.Error.Code))
+		if kind == "" {
+			kind = UpstreamError
+		}
+		return answer{}, &Failure{Kind: kind, Message: response.Error.Message, Code: string(response.Error.Code), Hint: hint}
+	case response.IncompleteDetails.Reason == "max_output_tokens":
+		a.finishReason = "length"
+	case response.IncompleteDetails.Reason != "":
+		a.finishReason = response.IncompleteDetails.Reason
+	}
+	filter := chatAnswer{answer: a, said: r.said || a.text != ""}
+	return filter.finish()
+}
+
+func refusalOf(response responses.Response) string {
+	text := ""
+	for _, item := range response.Output {
+		for _, part := range item.Content {
+			text += part.Refusal
+		}
+	}
+	return text
+}

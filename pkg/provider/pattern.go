@@ -1,0 +1,153 @@
+package provider
+
+import (
+	"bytes"
+	"strconv"
+	"strings"
+)
+
+// pattern is one form of a secret: a digit of lead, where there is one, the
+// core, and a digit of tail, where there is one. The core of a base64 pattern
+// is in the standard alphabet; the URL alphabet matches too.
+type pattern struct {
+	lead   string
+	core   []byte
+	tail   string
+	base64 bool
+}
+
+func (p pattern) len() int {
+	n := len(p.core)
+	if p.lead != "" {
+		n++
+	}
+	if p.tail != "" {
+		n++
+	}
+	return n
+}
+
+// takes reports whether character j of the pattern may be c.
+func (p pattern) takes(j int, c byte) bool {
+	if p.base64 {
+		switch c {
+		case '-':
+			c = '+'
+		case '_':
+			c = '/'
+		}
+	}
+	if p.lead != "" {
+		if j == 0 {
+			return strings.IndexByte(p.lead, c) >= 0
+		}
+		j--
+	}
+	if j == len(p.core) {
+		return strings.IndexByte(p.tail, c) >= 0
+	}
+	return p.core[j] == c
+}
+
+// match matches the whole pattern against the beginning of text, where each
+// character may be escaped. It returns how many bytes match, 0 for none. open
+// says that the text ended before this was decided.
+//
+// An escape can be read in more than one way (a backslash is itself, or begins
+// `\\`), so all readings are followed at once: at holds where each one is.
+func (p pattern) match(text []byte) (n int, open bool) {
+	at, next := []int{0}, []int(nil)
+	for j := range p.len() {
+		next = next[:0]
+		for _, i := range at {
+			next, open = p.step(j, text, i, next, open)
+		}
+		if len(next) == 0 {
+			return 0, open
+		}
+		at, next = next, at
+	}
+	for _, i := range at {
+		n = max(n, i)
+	}
+	return n, open
+}
+
+// step adds to next where a reading at i stands after character j.
+func (p pattern) step(j int, text []byte, i int, next []int, open bool) ([]int, bool) {
+	if i >= len(text) {
+		return next, true
+	}
+	c := text[i]
+	if p.takes(j, c) {
+		next = add(next, i+1)
+	}
+	switch c {
+	case '+': // a space in a query (WHATWG URL, application/x-www-form-urlencoded)
+		if p.takes(j, ' ') {
+			next = add(next, i+1)
+		}
+	case '%': // RFC 3986, 2.1; the percent sign may itself be escaped, as %25
+		start := i + 1
+		for bytes.HasPrefix(text[start:], []byte("25")) {
+			start += 2
+		}
+		next, open = p.hex(j, text, start, 2, next, open)
+		if start > i+1 && p.takes(j, '%') {
+			next = add(next, start)
+		}
+	case '\\':
+		next, open = p.backslash(j, text, i, next, open)
+	}
+	return next, open
+}
+
+// backslash follows the readings of an escape of RFC 8259, 7 (and Go's \x).
+// Text that was quoted more than once has several backslashes.
+func (p pattern) backslash(j int, text []byte, i int, next []int, open bool) ([]int, bool) {
+	end := i
+	for end < len(text) && text[end] == '\\' {
+		end++
+	}
+	if p.takes(j, '\\') {
+		for width := 2; width <= 8 && i+width <= end; width *= 2 {
+			next = add(next, i+width)
+		}
+	}
+	if end == len(text) {
+		return next, true
+	}
+	switch c := text[end]; c {
+	case 'u':
+		return p.hex(j, text, end+1, 4, next, open)
+	case 'x':
+		return p.hex(j, text, end+1, 2, next, open)
+	default:
+		if k := strings.IndexByte(`nrtbf"'/`, c); k >= 0 && p.takes(j, "\n\r\t\b\f\"'/"[k]) {
+			next = add(next, end+1)
+		}
+	}
+	return next, open
+}
+
+// hex follows the reading of a character as digits of its code.
+func (p pattern) hex(j int, text []byte, start, digits int, next []int, open bool) ([]int, bool) {
+	if start+digits > len(text) {
+		return next, true
+	}
+	code, err := strconv.ParseUint(string(text[start:start+digits]), 16, 32)
+	if err == nil && code < 256 && p.takes(j, byte(code)) {
+		next = add(next, start+digits)
+	}
+	return next, open
+}
+
+// add adds a position that is not there yet.
+func add(positions []int, i int) []int {
+	for _, p := range positions {
+		if p == i {
+			return positions
+		}
+	}
+	return append(positions, i)
+}

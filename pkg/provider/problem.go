@@ -1,0 +1,248 @@
+package provider
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// problem is what the body of an error says, whatever its shape.
+type problem struct {
+	message string
+	code    string // the service's own code; a bare HTTP status is none
+	typ     string // a class of errors, such as invalid_request_error
+	param   string // the parameter of the request it is about
+	status  string // a status in words, such as Google's PERMISSION_DENIED
+	inner   string // the code of a more exact, inner error
+	http    int    // the HTTP status that the body names; 0: none
+}
+
+// name is the most exact word for the problem that the service has.
+func (p problem) name() string {
+	for _, s := range []string{p.code, p.status, p.typ} {
+		if s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// about reports whether the message holds one of the phrases, which are in
+// lower case.
+func (p problem) about(phrases ...string) bool {
+	lower := strings.ToLower(p.message)
+	for _, phrase := range phrases {
+		if strings.Contains(lower, phrase) {
+			return true
+		}
+	}
+	return false
+}
+
+// problemOf reads the body of an error. Servers differ: OpenAI's and most
+// others' {"error":{"message",…}}, {"error":"text"}, {"message":…},
+// {"detail":…} as text, as an object, or as FastAPI's list of broken fields
+// with a path each, problem documents, OAuth's {"error","error_description"},
+// lists of any of these, a bare string, plain text, HTML.
+func problemOf(body []byte) problem {
+	body = bytes.TrimSpace(body)
+	var value any
+	decoder := json.NewDecoder(bytes.NewReader(body))
+	decoder.UseNumber()
+	if decoder.Decode(&value) == nil {
+		if p := problemIn(value); p.message != "" || p.name() != "" {
+			return p
+		}
+	}
+	if looksLikeHTML(body) {
+		return problem{message: "The answer was an HTML page" + titleOf(body) + "."}
+	}
+	return problem{message: string(body)}
+}
+
+// problemIn reads a decoded body, or a part of it.
+func problemIn(value any) problem {
+	switch v := value.(type) {
+	case string:
+		return problem{message: v}
+	case []any:
+		return problemInList(v)
+	case map[string]any:
+		return problemInObject(v)
+	}
+	return problem{}
+}
+
+// problemInList joins what a list's members say.
+func problemInList(list []any) problem {
+	var all problem
+	var messages []string
+	for _, member := range list {
+		p := problemIn(member)
+		if p.message != "" {
+			messages = append(messages, p.message)
+		}
+		if all.name() == "" && all.param == "" {
+			all = p
+		}
+	}
+	all.message = strings.Join(messages, "; ")
+	return all
+}
+
+func problemInObject(o map[string]any) problem {
+	var p problem
+	for _, name := range []string{"error", "detail", "errors", "fault"} {
+		if p = problemIn(o[name]); p.message != "" || p.name() != "" {
+			break
+		}
+	}
+	own := problem{
+		code: codeText(o["code"]), typ: text(o["type"]), status: text(o["status"]),
+		param: text(o["param"]), inner: innerCode(o), http: statusIn(o),
+	}
+	for _, name := range []string{"message", "msg", "error_description", "faultstring", "error_message", "title"} {
+		if own.message = messageText(o[name]); own.message != "" {
+			break
+		}
+	}
+	if loc := location(o["loc"]); loc != "" { // FastAPI's broken field
+		own.param, own.message = loc[strings.LastIndexByte(loc, '.')+1:], loc+": "+own.message
+	}
+	if word := text(o["error"]); word != "" && own.message != "" {
+		// A word beside a message is a code, as in RFC 6749, 5.2.
+		p = problem{}
+		if !strings.Contains(word, " ") {
+			own.code = word
+		}
+	}
+	if raw := text(field2(o, "metadata", "raw")); raw != "" { // OpenRouter: the words of the provider behind it
+		own.message = strings.TrimSpace(own.message + ": " + raw)
+	}
+	return p.or(own)
+}
+
+// or fills what p leaves out from other.
+func (p problem) or(other problem) problem {
+	for _, f := range []struct{ to, from *string }{
+		{&p.message, &other.message}, {&p.code, &other.code}, {&p.typ, &other.typ},
+		{&p.param, &other.param}, {&p.status, &other.status}, {&p.inner, &other.inner},
+	} {
+		if *f.to == "" {
+			*f.to = *f.from
+		}
+	}
+	p.http = cmp.Or(p.http, other.http)
+	return p
+}
+
+// statusIn is an HTTP status of an error that a field of the object is.
+func statusIn(o map[string]any) int {
+	for _, name := range []string{"code", "status", "statusCode", "status_code"} {
+		s := text(o[name])
+		if n, ok := o[name].(json.Number); ok {
+			s = n.String()
+		}
+		if status, err := strconv.Atoi(s); err == nil && status >= 400 && status < 600 {
+			return status
+		}
+	}
+	return 0
+}
+
+// innerCode is the code of Azure's `innererror`.
+func innerCode(o map[string]any) string {
+	if code := text(field2(o, "innererror", "code")); code != "" {
+		return code
+	}
+	return text(field2(o, "inner_error", "code"))
+}
+
+// field2 is o[outer][inner], nil where there is no such thing.
+func field2(o map[string]any, outer, inner string) any {
+	nested, _ := o[outer].(map[string]any)
+	return nested[inner]
+}
+
+// text is a string that says something.
+func text(value any) string {
+	s, _ := value.(string)
+	if s == "None" || s == "null" { // LiteLLM writes Python's
+		return ""
+	}
+	return s
+}
+
+// codeText is an error code; a number is a mere HTTP status.
+func codeText(value any) string {
+	s := text(value)
+	if _, err := strconv.Atoi(s); err == nil {
+		return ""
+	}
+	return s
+}
+
+// messageText is a message: a string, or the JSON of something else.
+func messageText(value any) string {
+	switch v := value.(type) {
+	case nil:
+		return ""
+	case string:
+		return v
+	}
+	b, err := json.Marshal(value)
+	if err != nil {
+		return ""
+	}
+	return string(b)
+}
+
+// location is FastAPI's path of a broken field, with dots.
+func location(value any) string {
+	list, _ := value.([]any)
+	var parts []string
+	for _, part := range list {
+		switch v := part.(type) {
+		case string:
+			parts = append(parts, v)
+		case json.Number:
+			parts = append(parts, v.String())
+		}
+	}
+	return strings.Join(parts, ".")
+}
+
+// statusFailure explains an error by its HTTP status (RFC 9110, 15) alone.
+func statusFailure(status int, p problem) *Failure {
+	f := &Failure{Message: p.message, HTTPStatus: status, Code: p.name()}
+	if f.Message == "" {
+		f.Message = "The server answered " + strings.TrimSpace(strconv.Itoa(status)+" "+http.StatusText(status)) + " without saying why."
+	}
+	f.Kind, f.Hint = kindOfStatus(status)
+	return f
+}
+
+func kindOfStatus(status int) (FailureKind, string) {
+	switch {
+	case status == http.StatusUnauthorized:
+		return Authentication, "Replace the credentials of this provider."
+	case status == http.StatusPaymentRequired:
+		return QuotaExceeded, "Add credit to the account, or raise its limit."
+	case status == http.StatusForbidden:
+		return Permission, "Give these credentials the permission to use this model."
+	case status == http.StatusNotFound:
+		return ModelNotFound, "Check the model's id, and that this account has access to it."
+	case status == http.StatusMethodNotAllowed:
+		return Misconfigured, "The address is not the one of the API: check its path."
+	case status == http.StatusRequestTimeout:
+		return Timeout, "Try again later."
+	case status == http.StatusTooManyRequests:
+		return RateLimited, "Wait a little and try again, or ask the provider for a higher rate limit."
+	case status >= 500:
+		return UpstreamError, "The fault is on the provider's side: try again later, and look at its status page."
+	}
+	return InvalidRequest, "The provider refused the request: its message says why."
+}

@@ -1,0 +1,206 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"html"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// cut stands where a secret was.
+const cut = "••••"
+
+// minSecret is the length, in characters, from which a secret is cut out:
+// shorter ones are ordinary words.
+const minSecret = 6
+
+// redactor cuts secrets out of text that an upstream wrote: as they are, in
+// base64 (both alphabets, wherever in a longer text the secret stood), and with
+// any of their characters escaped as in a URL or a JSON string, nested too. It
+// is safe for concurrent use.
+type redactor struct {
+	parent *redactor // its secrets are cut out too; nil: none
+
+	mu    sync.RWMutex
+	known map[string]bool
+	own   matcher
+}
+
+// matcher is what is looked for in a text.
+type matcher struct {
+	patterns []pattern
+	starts   [256]bool // the bytes that may begin a match
+}
+
+func newRedactor() *redactor { return &redactor{known: map[string]bool{}} }
+
+// child makes a redactor that adds secrets of its own to those of r.
+func (r *redactor) child() *redactor {
+	c := newRedactor()
+	c.parent = r
+	return c
+}
+
+// add makes the redactor cut out a secret, if it is long enough.
+func (r *redactor) add(secret string) {
+	secret = strings.TrimSpace(secret)
+	if utf8.RuneCountInString(secret) < minSecret || r.knows(secret) {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.known[secret] = true
+	for _, p := range patternsOf(secret) {
+		r.own.add(p)
+	}
+}
+
+func (r *redactor) knows(secret string) bool {
+	if r == nil {
+		return false
+	}
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.known[secret] || r.parent.knows(secret)
+}
+
+func (m *matcher) add(p pattern) {
+	m.patterns = append(m.patterns, p)
+	m.starts['%'], m.starts['\\'], m.starts['+'] = true, true, true
+	for b := range m.starts {
+		m.starts[b] = m.starts[b] || p.takes(0, byte(b))
+	}
+}
+
+// all looks for the secrets of the redactor and of its parents.
+func (r *redactor) all() matcher {
+	var m matcher
+	for ; r != nil; r = r.parent {
+		r.mu.RLock()
+		m.patterns = append(m.patterns, r.own.patterns...)
+		for b, may := range r.own.starts {
+			m.starts[b] = m.starts[b] || may
+		}
+		r.mu.RUnlock()
+	}
+	return m
+}
+
+// text cuts the secrets out of a whole text.
+func (r *redactor) text(s string) string {
+	out, _ := r.all().scan([]byte(s), true)
+	return string(out)
+}
+
+// stream cuts secrets out of a text that comes in pieces: the end of what has
+// come is held back for as long as it may be the beginning of a secret.
+type stream struct {
+	redact *redactor
+	held   []byte
+}
+
+// write takes the next piece and returns what can be let go.
+func (s *stream) write(piece string) string {
+	out, rest := s.redact.all().scan(append(s.held, piece...), false)
+	s.held = bytes.Clone(rest)
+	return string(out)
+}
+
+// flush returns what was held back at the end of the text.
+func (s *stream) flush() string {
+	out, _ := s.redact.all().scan(s.held, true)
+	s.held = nil
+	return string(out)
+}
+
+// scan copies text without what matches a pattern: at each place the longest
+// match. Unless the text is final, rest is the end that may begin a match.
+func (m matcher) scan(text []byte, final bool) (out, rest []byte) {
+	out = make([]byte, 0, len(text))
+	for i := 0; i < len(text); {
+		if !m.starts[text[i]] {
+			out = append(out, text[i])
+			i++
+			continue
+		}
+		longest := 0
+		for _, p := range m.patterns {
+			n, open := p.match(text[i:])
+			if open && !final {
+				return out, text[i:]
+			}
+			longest = max(longest, n)
+		}
+		if longest == 0 {
+			out = append(out, text[i])
+			i++
+			continue
+		}
+		out = append(out, cut...)
+		i += longest
+	}
+	return out, nil
+}
+
+// patternsOf are the forms in which a secret is looked for. Escapes of single
+// characters are left to [pattern.match].
+func patternsOf(secret string) []pattern {
+	patterns := []pattern{{core: []byte(secret)}}
+	for _, form := range []string{html.EscapeString(secret), escapeNonASCII(secret)} {
+		if form != secret {
+			patterns = append(patterns, pattern{core: []byte(form)})
+		}
+	}
+	for shift := range 3 {
+		patterns = append(patterns, base64Pattern(secret, shift))
+	}
+	return patterns
+}
+
+// escapeNonASCII writes what is not ASCII as JSON's \uXXXX (RFC 8259, 7).
+func escapeNonASCII(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		switch {
+		case r < utf8.RuneSelf:
+			b.WriteRune(r)
+		case r > 0xffff:
+			r -= 0x10000
+			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+// base64Pattern is the secret in base64 (RFC 4648), where it begins shift bytes
+// into a group of three. The digits at its ends also hold bits of neighbours.
+func base64Pattern(secret string, shift int) pattern {
+	padded := append(make([]byte, shift), secret...)
+	digits := base64.RawStdEncoding.EncodeToString(padded)
+	p := pattern{base64: true}
+	switch bits := shift * 8 % 6; shift {
+	case 1, 2: // whole digits of the neighbour, then one of which it has some bits
+		digits = digits[shift:]
+		value := strings.IndexByte(base64Digits, digits[0])
+		for high := range 1 << bits {
+			p.lead += string(base64Digits[high<<(6-bits)|value])
+		}
+		digits = digits[1:]
+	}
+	if free := len(padded) * 8 % 6; free > 0 { // the secret has the high bits
+		value := strings.IndexByte(base64Digits, digits[len(digits)-1])
+		for low := range 1 << (6 - free) {
+			p.tail += string(base64Digits[value|low])
+		}
+		digits = digits[:len(digits)-1]
+	}
+	p.core = []byte(digits)
+	return p
+}

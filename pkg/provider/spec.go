@@ -1,0 +1,181 @@
+package provider
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+
+	"github.com/go-playground/validator/v10"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/secret"
+)
+
+// spec is one provider type over its credentials struct C, whose fields are
+// secret.Text, and its config struct F, whose fields are string. Tags on the
+// fields say everything about a setting:
+//
+//	json         the name on the wire
+//	label        the name for people
+//	help         one sentence for people
+//	kind         secret, secret_json, text or url
+//	placeholder  an example
+//	validate     rules of go-playground/validator: required, max, max_bytes, printascii
+//	pattern      a regular expression that the whole value matches
+//
+// Lengths are in characters, but for max_bytes.
+type spec[C, F any] struct {
+	name        string
+	label       string
+	description string
+	docsURL     string
+	icon        string
+
+	modelIDLabel       string
+	modelIDPlaceholder string
+
+	// acceptsEndpoint: the operator may put an endpoint of his own in the place
+	// of the public one. tokenEndpoint names the token endpoint that he may
+	// replace too; empty: none.
+	acceptsEndpoint bool
+	tokenEndpoint   string
+
+	// requestIDHeaders are the response headers that may hold the provider's id
+	// of a request; the first one that is set counts.
+	requestIDHeaders []string
+
+	// parse normalises the value of a field beyond what its tags say, or says
+	// in a sentence without the value what is wrong with it. Keyed by wire name.
+	parse map[string]func(value string) (string, error)
+
+	// origin is the normalised base URL of a config; nil for types without one.
+	origin func(config F) string
+
+	// open builds the type's side of a client. It calls nobody.
+	open func(credentials C, config F, env environment) (upstream, error)
+
+	credentialFields []field
+	configFields     []field
+	validate         *validator.Validate
+}
+
+// environment is the outside world of one upstream.
+type environment struct {
+	// http records every call in the exchange of its context, bounds what is
+	// read, and follows no redirect. It is the only way out.
+	http *http.Client
+	// endpoint is the operator's own base URL without a trailing slash; empty
+	// for the public one. tokenEndpoint likewise.
+	endpoint      string
+	tokenEndpoint string
+	// hide keeps a secret derived from the credentials out of everything the
+	// client says. A secret that belongs to one call goes to [hide] instead.
+	hide func(plain string)
+}
+
+// registered is what the type table knows of a type beyond [Type].
+type registered interface {
+	Type
+	// endpoints says which endpoints of the type an operator may replace.
+	endpoints() (own bool, token string)
+}
+
+// register completes a spec with what its tags say. A faulty tag is a fault of
+// the program, and panics at its start.
+func register[C, F any](s spec[C, F]) *spec[C, F] {
+	s.validate = newValidator()
+	s.credentialFields = fieldsOf(reflect.TypeFor[C](), reflect.TypeFor[secret.Text]())
+	s.configFields = fieldsOf(reflect.TypeFor[F](), reflect.TypeFor[string]())
+	for name := range s.parse {
+		known := slices.ContainsFunc(slices.Concat(s.credentialFields, s.configFields), func(f field) bool { return f.name == name })
+		if !known {
+			panic(fmt.Sprintf("provider: %s parses the unknown field %q", s.name, name))
+		}
+	}
+	return &s
+}
+
+// Name is the type's stable name on the wire.
+func (s *spec[C, F]) Name() string { return s.name }
+
+// CredentialFields names the credentials, in the order of the form.
+func (s *spec[C, F]) CredentialFields() []string {
+	names := make([]string, len(s.credentialFields))
+	for i, f := range s.credentialFields {
+		names[i] = f.name
+	}
+	return names
+}
+
+// CheckShape implements [Type.CheckShape].
+func (s *spec[C, F]) CheckShape(credentials, config json.RawMessage) fault.Fields {
+	return append(under("credentials", decodeCredentials(s.credentialFields, credentials).malformed),
+		under("config", decodeConfig(s.configFields, config).malformed)...)
+}
+
+// Read implements [Type.Read].
+func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Fields) {
+	credentials, faults := s.readCredentials(request.Credentials, stored.Credentials)
+	config, more := s.readConfig(request.Config, stored.Config)
+	return Settings{Credentials: credentials, Config: config}, append(faults, more...)
+}
+
+// Origin implements [Type.Origin].
+func (s *spec[C, F]) Origin(config map[string]string) string {
+	if s.origin == nil {
+		return ""
+	}
+	return s.origin(fillConfig[F](s.configFields, config))
+}
+
+// Open implements [Type.Open].
+func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error) {
+	for _, f := range s.credentialFields {
+		if credentials[f.name].Empty() {
+			return nil, fault.New(fault.Internal, "The credential %s of this %s provider is missing.", f.name, s.label)
+		}
+	}
+	c := newClient(s.requestIDHeaders)
+	for _, value := range credentials {
+		c.redact.add(value.Reveal())
+	}
+	for _, value := range opts.Redact {
+		c.redact.add(value.Reveal())
+	}
+	env := environment{
+		http:          newHTTPClient(opts.Transport),
+		endpoint:      opts.Endpoint,
+		tokenEndpoint: opts.TokenEndpoint,
+		hide:          c.redact.add,
+	}
+	up, err := s.open(fillCredentials[C](s.credentialFields, credentials), fillConfig[F](s.configFields, config), env)
+	if err != nil {
+		return nil, err
+	}
+	c.upstream = up
+	return c, nil
+}
+
+func (s *spec[C, F]) endpoints() (own bool, token string) { return s.acceptsEndpoint, s.tokenEndpoint }
+
+// fillCredentials makes the credentials struct of values by wire name.
+func fillCredentials[C any](fields []field, values map[string]secret.Text) C {
+	var c C
+	v := reflect.ValueOf(&c).Elem()
+	for _, f := range fields {
+		v.Field(f.index).Set(reflect.ValueOf(values[f.name]))
+	}
+	return c
+}
+
+// fillConfig makes the config struct of values by wire name.
+func fillConfig[F any](fields []field, values map[string]string) F {
+	var c F
+	v := reflect.ValueOf(&c).Elem()
+	for _, f := range fields {
+		v.Field(f.index).SetString(values[f.name])
+	}
+	return c
+}

@@ -1,0 +1,31 @@
+package provider
+
+// table is every type, in the order of the contract. It is the only list of
+// types in the program.
+var table = []registered{
+	openAI,
+	anthropicAPI,
+	azureOpenAI,
+	awsBedrock,
+	gcpVertexAI,
+	custom,
+}
+
+// Types returns every provider type, in the order in which they are shown.
+func Types() []Type {
+	types := make([]Type, len(table))
+	for i, t := range table {
+		types[i] = t
+	}
+	return types
+}
+
+// Lookup returns the type with that name.
+func Lookup(name string) (Type, bool) {
+	for _, t := range table {
+		if t.Name() == name {
+			return t, true
+		}
+	}
+	return nil, false
+}
