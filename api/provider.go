@@ -338,7 +338,7 @@ func toProvider(p registry.Provider) providerResponse {
 		Version: p.Version, CreatedAt: timestamp(p.CreatedAt), UpdatedAt: timestamp(p.UpdatedAt),
 	}
 	if typ, ok := provider.Lookup(p.Type); ok {
-		out.TypeLabel = typ.Label()
+		out.TypeLabel = typ.Form().Label
 	}
 	if e := p.Error; e != nil {
 		out.Error = &providerError{Kind: e.Kind, Message: e.Message, Since: timestamp(e.Since)}

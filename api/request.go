@@ -13,6 +13,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/fault"
@@ -159,6 +160,20 @@ func (q *query) flag(name string) *bool {
 	}
 	q.faults.Add(name, fault.Invalid, "must be true or false")
 	return nil
+}
+
+// uuid reads an id in its canonical form; empty when the parameter is absent.
+func (q *query) uuid(name string) string {
+	given := q.c.QueryParam(name)
+	if given == "" {
+		q.presentButEmpty(name)
+		return ""
+	}
+	id, err := uuid.Parse(given)
+	if err != nil {
+		q.faults.Add(name, fault.Invalid, "must be a UUID")
+	}
+	return id.String()
 }
 
 // oneOf reads one of some values; empty when the parameter is absent.

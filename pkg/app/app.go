@@ -74,7 +74,7 @@ func (a *App) open(ctx context.Context) error {
 		return fmt.Errorf("the data dir can't be made: %w", err)
 	}
 	var err error
-	a.store, err = store.Open(ctx, store.Config{DatabaseURL: a.cfg.DatabaseURL, Path: a.cfg.sqlitePath(), Logger: a.cfg.Logger})
+	a.store, err = store.Open(ctx, store.Config{DatabaseURL: a.cfg.DatabaseURL, SQLitePath: a.cfg.sqlitePath(), Logger: a.cfg.Logger})
 	if err != nil {
 		return err
 	}
