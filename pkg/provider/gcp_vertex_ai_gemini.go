@@ -1,0 +1,236 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// geminiRequest is the body of generateContent, as far as it is used.
+// Source: Vertex AI REST reference, projects.locations.publishers.models.
+type geminiRequest struct {
+	Contents          []geminiContent  `json:"contents"`
+	SystemInstruction *geminiContent   `json:"systemInstruction,omitempty"`
+	GenerationConfig  geminiGeneration `json:"generationConfig"`
+}
+
+type geminiContent struct {
+	Role  string       `json:"role,omitempty"`
+	Parts []geminiPart `json:"parts"`
+}
+
+type geminiPart struct {
+	Text    string `json:"text"`
+	Thought bool   `json:"thought,omitempty"` // what the model thinks, not what it says
+}
+
+type geminiGeneration struct {
+	MaxOutputTokens int      `json:"maxOutputTokens"`
+	Temperature     *float64 `json:"temperature,omitempty"`
+}
+
+// geminiResponse is the answer of generateContent, and one event of its stream.
+type geminiResponse struct {
+	Candidates []struct {
+		Content       geminiContent `json:"content"`
+		FinishReason  string        `json:"finishReason"`
+		FinishMessage string        `json:"finishMessage"`
+	} `json:"candidates"`
+	PromptFeedback struct {
+		BlockReason        string `json:"blockReason"`
+		BlockReasonMessage string `json:"blockReasonMessage"`
+	} `json:"promptFeedback"`
+	UsageMetadata *struct {
+		PromptTokens    int `json:"promptTokenCount"`
+		CandidateTokens int `json:"candidatesTokenCount"`
+		ThoughtTokens   int `json:"thoughtsTokenCount"`
+	} `json:"usageMetadata"`
+	ModelVersion string          `json:"modelVersion"`
+	ResponseID   string          `json:"responseId"`
+	Error        json.RawMessage `json:"error"`
+}
+
+func newGeminiRequest(p Prompt) (geminiRequest, map[string]any) {
+	request := geminiRequest{
+		Contents:         []geminiContent{{Role: "user", Parts: []geminiPart{{Text: p.Text}}}},
+		GenerationConfig: geminiGeneration{MaxOutputTokens: p.outputTokens(), Temperature: p.Temperature},
+	}
+	sent := map[string]any{"maxOutputTokens": p.outputTokens()}
+	if p.System != "" {
+		request.SystemInstruction = &geminiContent{Parts: []geminiPart{{Text: p.System}}}
+	}
+	if p.Temperature != nil {
+		sent["temperature"] = *p.Temperature
+	}
+	return request, sent
+}
+
+// generateGemini calls a model of Google's own.
+func (v *vertexUpstream) generateGemini(ctx context.Context, token string, model vertexModel, p Prompt, emit func(string)) (answer, error) {
+	request, sent := newGeminiRequest(p)
+	method := "generateContent"
+	if emit != nil {
+		method = "streamGenerateContent?alt=sse"
+	}
+	res, err := v.call(ctx, http.MethodPost, v.location("v1")+model.path(method), token, request)
+	if err != nil {
+		return answer{sent: sent}, err
+	}
+	defer res.Body.Close()
+	reading := geminiAnswer{fail: func(body []byte) error { return v.geminiFault(body, p.ModelID) }}
+	if emit != nil {
+		err = readEvents(res.Body, func(data []byte) error { return reading.add(data, emit) })
+	} else {
+		var body []byte
+		if body, err = io.ReadAll(res.Body); err == nil {
+			var text strings.Builder
+			err = reading.add(body, func(s string) { text.WriteString(s) })
+			reading.answer.text = text.String()
+		}
+	}
+	if err == nil {
+		err = reading.end()
+	}
+	reading.answer.sent = sent
+	return reading.answer, err
+}
+
+// call makes a JSON call; the error of an answer that is no success is told by
+// what the exchange recorded of it.
+func (v *vertexUpstream) call(ctx context.Context, method, url, token string, body any) (*http.Response, error) {
+	var payload io.Reader
+	if body != nil {
+		encoded, err := json.Marshal(body)
+		if err != nil {
+			return nil, fmt.Errorf("encode request: %w", err)
+		}
+		payload = bytes.NewReader(encoded)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, url, payload)
+	if err != nil {
+		return nil, fmt.Errorf("make request: %w", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Accept", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	res, err := v.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		_ = res.Body.Close()
+		return nil, fmt.Errorf("unexpected status %d", res.StatusCode)
+	}
+	return res, nil
+}
+
+// geminiFault explains an error that came with status 200: in the body, or in
+// the middle of a stream.
+func (v *vertexUpstream) geminiFault(body []byte, model string) error {
+	fault, ok := parseGoogleFault(body)
+	if !ok {
+		return errNoAnswer
+	}
+	return v.explainFault(fault, http.StatusOK, model)
+}
+
+// geminiAnswer puts an answer together from one response, or from the events of
+// a stream.
+type geminiAnswer struct {
+	answer answer
+	finish string
+	seen   bool // a response of the right form came
+	said   bool // there was text
+	fail   func(body []byte) error
+}
+
+func (g *geminiAnswer) add(data []byte, emit func(string)) error {
+	var r geminiResponse
+	if err := json.Unmarshal(data, &r); err != nil {
+		return fmt.Errorf("parse answer: %w", err)
+	}
+	if len(r.Error) > 0 && string(r.Error) != "null" {
+		return g.fail(data)
+	}
+	if reason := r.PromptFeedback.BlockReason; reason != "" {
+		return geminiBlocked(reason, r.PromptFeedback.BlockReasonMessage, "The prompt was blocked")
+	}
+	g.seen = g.seen || r.Candidates != nil || r.UsageMetadata != nil
+	if r.ModelVersion != "" {
+		g.answer.model = r.ModelVersion
+	}
+	if r.ResponseID != "" {
+		g.answer.requestID = r.ResponseID
+	}
+	if u := r.UsageMetadata; u != nil {
+		g.answer.usage = &Usage{InputTokens: u.PromptTokens, OutputTokens: u.CandidateTokens + u.ThoughtTokens}
+	}
+	if len(r.Candidates) == 0 {
+		return nil
+	}
+	candidate := r.Candidates[0]
+	for _, part := range candidate.Content.Parts {
+		if part.Text != "" && !part.Thought {
+			g.said = true
+			emit(part.Text)
+		}
+	}
+	if candidate.FinishReason != "" {
+		g.finish = candidate.FinishReason
+		return g.stop(candidate.FinishMessage)
+	}
+	return nil
+}
+
+// end says whether all of the answer came: it is whole once there is a reason
+// why it ended.
+func (g *geminiAnswer) end() error {
+	switch {
+	case g.finish != "":
+		return nil
+	case g.seen:
+		return errBrokeOff
+	}
+	return errNoAnswer
+}
+
+// stop names the reason why the answer ended in the words that are common to all
+// types, or returns the failure that it means.
+func (g *geminiAnswer) stop(message string) error {
+	switch g.finish {
+	case "STOP":
+		g.answer.finishReason = finishStop
+	case "MAX_TOKENS":
+		g.answer.finishReason = finishLength
+	case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "MODEL_ARMOR":
+		return geminiBlocked(g.finish, message, "The answer was blocked")
+	default:
+		g.answer.finishReason = strings.ToLower(g.finish)
+		if !g.said {
+			return &Failure{Kind: UpstreamError, Message: orElse(message, "The model ended without an answer ("+g.finish+")."), Code: g.finish}
+		}
+	}
+	return nil
+}
+
+func geminiBlocked(reason, message, otherwise string) error {
+	return &Failure{
+		Kind:    ContentFiltered,
+		Message: orElse(message, otherwise+" ("+reason+")."),
+		Code:    reason,
+		Hint:    "A safety filter stopped the answer: try another prompt. Provider and model work.",
+	}
+}
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,107 @@
+package provider
+
+import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// serviceAccount is what a Google service-account key file says, as far as it
+// is used. Everything else in the file is ignored, above all the URLs.
+type serviceAccount struct {
+	ClientEmail  string
+	PrivateKey   string // PEM, with real line breaks
+	PrivateKeyID string
+	ProjectID    string // the account's own project, not the one that is called
+}
+
+// googleTokenURIs are the token endpoints that Google has written into key
+// files over the years. They are accepted, and never dialled as given.
+func googleTokenURIs() []string {
+	return []string{
+		"https://oauth2.googleapis.com/token",
+		"https://oauth2.mtls.googleapis.com/token",
+		"https://accounts.google.com/o/oauth2/token",
+		"https://www.googleapis.com/oauth2/v3/token",
+		"https://www.googleapis.com/oauth2/v4/token",
+	}
+}
+
+// parseServiceAccount reads the text of a key file and parses its private key.
+// The errors are sentences for the user that hold no value of the file: they
+// start with a verb and go after the name of the field.
+//
+// Only `type` `service_account` is read: the other types of Google's credential
+// files can name files to read, programs to run and URLs to call.
+func parseServiceAccount(text string) (serviceAccount, error) {
+	var file struct {
+		Type           string `json:"type"`
+		ClientEmail    string `json:"client_email"`
+		PrivateKey     string `json:"private_key"`
+		PrivateKeyID   string `json:"private_key_id"`
+		ProjectID      string `json:"project_id"`
+		TokenURI       string `json:"token_uri"`
+		UniverseDomain string `json:"universe_domain"`
+	}
+	if err := json.Unmarshal([]byte(text), &file); err != nil || !strings.HasPrefix(strings.TrimSpace(text), "{") {
+		return serviceAccount{}, errors.New("must be the JSON of a service-account key file; paste the whole file")
+	}
+	switch {
+	case file.Type == "":
+		return serviceAccount{}, errors.New("has no `type`; paste the whole service-account key file")
+	case file.Type != "service_account":
+		return serviceAccount{}, errors.New("must be of `type` `service_account`; other kinds of Google credentials are not accepted")
+	case file.TokenURI != "" && !slices.Contains(googleTokenURIs(), file.TokenURI):
+		return serviceAccount{}, errors.New("has a `token_uri` that is not Google's; remove it or use the file as Google made it")
+	case file.UniverseDomain != "" && file.UniverseDomain != "googleapis.com":
+		return serviceAccount{}, errors.New("has a `universe_domain` other than `googleapis.com`, which is not supported")
+	case !strings.Contains(file.ClientEmail, "@") || strings.ContainsFunc(file.ClientEmail, isControlOrSpace):
+		return serviceAccount{}, errors.New("has no valid `client_email`; paste the whole service-account key file")
+	case file.PrivateKey == "":
+		return serviceAccount{}, errors.New("has no `private_key`; paste the whole service-account key file")
+	}
+
+	// A file that went through an environment variable or a form arrives with
+	// its line breaks escaped twice.
+	key := strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "").Replace(file.PrivateKey)
+	if err := checkPrivateKey(key); err != nil {
+		return serviceAccount{}, err
+	}
+	return serviceAccount{
+		ClientEmail:  file.ClientEmail,
+		PrivateKey:   key,
+		PrivateKeyID: file.PrivateKeyID,
+		ProjectID:    file.ProjectID,
+	}, nil
+}
+
+// checkPrivateKey parses a private key the way it is parsed when a token is
+// signed with it, so that a broken one is told when it is entered and not when
+// it is first used.
+func checkPrivateKey(text string) error {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return errors.New("has a `private_key` that is not PEM; use the file as Google made it")
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		if parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
+			return errors.New("has a `private_key` that cannot be parsed; it may be cut short")
+		}
+	}
+	key, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return errors.New("has a `private_key` that is not an RSA key; Google's service accounts sign with RSA")
+	}
+	if bits := key.N.BitLen(); bits < 1024 {
+		return fmt.Errorf("has a `private_key` of %d bits; at least 1024 are needed to sign", bits)
+	}
+	return nil
+}
+
+func isControlOrSpace(r rune) bool { return r <= ' ' || r == 0x7f }

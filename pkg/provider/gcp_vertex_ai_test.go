@@ -1,0 +1,160 @@
+package provider
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestVertexHost(t *testing.T) {
+	for region, want := range map[string]string{
+		"global": "aiplatform.googleapis.com", "us": "aiplatform.us.rep.googleapis.com",
+		"eu": "aiplatform.eu.rep.googleapis.com", "europe-west4": "europe-west4-aiplatform.googleapis.com",
+	} {
+		if got := vertexHost(region); got != want {
+			t.Errorf("region %s is called at %s, want %s", region, got, want)
+		}
+	}
+}
+
+func TestVertexModelSpellings(t *testing.T) {
+	gemini := vertexModel{"google", "gemini-2.5-flash"}
+	claude := vertexModel{"anthropic", "claude-sonnet-4@20250514"}
+	llama := vertexModel{"meta", "llama-3.3-70b-instruct-maas"}
+	for id, want := range map[string]vertexModel{
+		"gemini-2.5-flash":                          gemini,
+		"google/gemini-2.5-flash":                   gemini,
+		"models/gemini-2.5-flash":                   gemini,
+		"publishers/google/models/gemini-2.5-flash": gemini,
+		"projects/p/locations/us-central1/publishers/google/models/gemini-2.5-flash": gemini,
+		"claude-sonnet-4@20250514":                             claude,
+		"anthropic/claude-sonnet-4@20250514":                   claude,
+		"publishers/anthropic/models/claude-sonnet-4@20250514": claude,
+		"meta/llama-3.3-70b-instruct-maas":                     llama,
+		"publishers/meta/models/llama-3.3-70b-instruct-maas":   llama,
+	} {
+		if got := parseVertexModel(id); got != want {
+			t.Errorf("%s was read as %v, want %v", id, got, want)
+		}
+	}
+}
+
+func TestVertexModelStaysInItsPlaceOfThePath(t *testing.T) {
+	for name, want := range map[string]string{
+		"claude-sonnet-4@20250514":  "/publishers/google/models/claude-sonnet-4@20250514:generateContent",
+		"a/../../b":                 "/publishers/google/models/a%2F..%2F..%2Fb:generateContent",
+		"x:predict":                 "/publishers/google/models/x%3Apredict:generateContent",
+		"x?alt=media":               "/publishers/google/models/x%3Falt=media:generateContent",
+		"x#fragment":                "/publishers/google/models/x%23fragment:generateContent",
+		"x%2e%2e":                   "/publishers/google/models/x%252e%252e:generateContent",
+		"..":                        "/publishers/google/models/..:generateContent",
+		"modèle":                    "/publishers/google/models/mod%C3%A8le:generateContent",
+		"a b":                       "/publishers/google/models/a%20b:generateContent",
+		"x;jsessionid=1,2":          "/publishers/google/models/x%3Bjsessionid=1%2C2:generateContent",
+		"x:streamGenerateContent?a": "/publishers/google/models/x%3AstreamGenerateContent%3Fa:generateContent",
+	} {
+		if got := (vertexModel{"google", name}).path("generateContent"); got != want {
+			t.Errorf("%q is called at %s, want %s", name, got, want)
+		}
+	}
+}
+
+func TestVertexListShowsWhatCanBeCalled(t *testing.T) {
+	page, err := parseModelPage([]byte(`{"publisherModels":[
+		{"name":"publishers/google/models/gemini-2.5-pro","versionId":"default"},
+		{"name":"publishers/google/models/gemini-embedding-001","versionId":"default"},
+		{"name":"publishers/google/models/imagen-4.0-generate-001","versionId":"default"},
+		{"name":"publishers/google/models/gemma-3","versionId":"gemma-3-27b-it"},
+		{"name":"publishers/anthropic/models/claude-sonnet-4","versionId":"20250514"},
+		{"name":"publishers/anthropic/models/claude-opus-4","versionId":"default"},
+		{"name":"publishers/meta/models/llama-3.3-70b-instruct-maas","versionId":"001"},
+		{"name":"publishers/meta/models/llama3","versionId":"llama-3-8b"}],
+		"nextPageToken":"more"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := modelPage{next: "more", models: []DiscoveredModel{
+		{ModelID: "gemini-2.5-pro"}, {ModelID: "claude-sonnet-4@20250514"},
+		{ModelID: "claude-opus-4"}, {ModelID: "meta/llama-3.3-70b-instruct-maas"},
+	}}
+	if diff := cmp.Diff(want, page, cmp.AllowUnexported(modelPage{})); diff != "" {
+		t.Errorf("the page was read otherwise (-want +got):\n%s", diff)
+	}
+	// Each of them leads back to the model that was listed.
+	if got := parseVertexModel("claude-sonnet-4@20250514"); got.publisher != "anthropic" {
+		t.Errorf("a listed model is called as %v", got)
+	}
+}
+
+func FuzzParseVertexModel(f *testing.F) {
+	for _, id := range []string{"gemini-2.5-flash", "publishers/google/models/x", "projects/p/publishers/", "a//b", "claude-@", "/models/"} {
+		f.Add(id)
+	}
+	f.Fuzz(func(t *testing.T, id string) {
+		model := parseVertexModel(id)
+		path := model.path("generateContent")
+		// Four segments, whatever the id holds, and one method.
+		if n := countByte(path, '/'); n != 4 {
+			t.Errorf("%q is called at %s, which has %d segments", id, path, n)
+		}
+		if n := countByte(path[len("/publishers/"):], ':'); model.publisher == "google" && n != 1 {
+			t.Errorf("%q is called at %s, which has %d methods", id, path, n)
+		}
+	})
+}
+
+func countByte(s string, b byte) int {
+	n := 0
+	for i := range len(s) {
+		if s[i] == b {
+			n++
+		}
+	}
+	return n
+}
+
+func FuzzParseModelPage(f *testing.F) {
+	f.Add([]byte(`{"publisherModels":[{"name":"publishers/google/models/gemini-2.5-pro"}],"nextPageToken":"x"}`))
+	f.Add([]byte(`{"publisherModels":null}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		page, err := parseModelPage(body)
+		for _, m := range page.models {
+			if err != nil || m.ModelID == "" {
+				t.Errorf("%q was read as %v, %v", body, page, err)
+			}
+		}
+	})
+}
+
+func FuzzParseGoogleFault(f *testing.F) {
+	f.Add([]byte(`{"error":{"code":403,"message":"no","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"SERVICE_DISABLED"}]}}`))
+	f.Add([]byte(`[{"error":{"code":404,"message":"no","status":"NOT_FOUND"}}]`))
+	f.Add([]byte(`{"error":"invalid_grant"}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		if fault, ok := parseGoogleFault(body); ok {
+			v := vertexUpstream{project: "p", region: "global"}
+			if f := v.explainFault(fault, 200, "m"); f == nil || f.Kind == "" || f.Message == "" {
+				t.Errorf("%q was explained as %+v", body, f)
+			}
+		}
+	})
+}
+
+func FuzzGeminiAnswer(f *testing.F) {
+	f.Add([]byte(`{"candidates":[{"content":{"parts":[{"text":"Hello"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":3}}`))
+	f.Add([]byte(`{"promptFeedback":{"blockReason":"SAFETY"}}`))
+	f.Add([]byte(`{"error":{"code":500,"message":"no","status":"INTERNAL"}}`))
+	f.Add([]byte(`{"candidates":[null]}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		v := vertexUpstream{}
+		reading := geminiAnswer{fail: func(b []byte) error { return v.geminiFault(b, "m") }}
+		said := ""
+		err := reading.add(body, func(s string) { said += s })
+		if err == nil {
+			err = reading.end()
+		}
+		if err == nil && reading.answer.finishReason == "" {
+			t.Errorf("%q is an answer without an end", body)
+		}
+	})
+}
