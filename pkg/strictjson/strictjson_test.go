@@ -175,6 +175,13 @@ func TestProblemsKeepElementsInPlace(t *testing.T) {
 	}
 }
 
+func TestFirstOfTwoIsTaken(t *testing.T) {
+	r, _ := decode(t, `{"name":"first","name":"second"}`)
+	if r.Name != "first" {
+		t.Errorf("Name = %q", r.Name)
+	}
+}
+
 func TestRawMessageOutlivesTheBody(t *testing.T) {
 	body := []byte(`{"any":"abc"}`)
 	var r request
