@@ -105,6 +105,7 @@ func New(cfg Config) (http.Handler, error) {
 	a := &API{Config: cfg, limits: newLimiters(cfg.Limits)}
 	e := echo.New()
 	e.HTTPErrorHandler = a.answerError
+	e.JSONSerializer = serializer{}
 	extractor, err := ipExtractor(cfg.TrustedProxies)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -112,14 +111,12 @@ func (a *API) answerError(err error, c echo.Context) {
 		h.Set(echo.HeaderWWWAuthenticate, challenge(c.Request()))
 	}
 	h.Set(echo.HeaderContentType, "application/problem+json")
-	body, marshalErr := json.Marshal(problemOf(f, c))
-	if marshalErr != nil {
-		a.Logger.Error("a problem document could not be written", slog.Any("error", marshalErr))
-		body = nil
-	}
 	c.Response().WriteHeader(answer.status)
-	if c.Request().Method != http.MethodHead {
-		_, _ = c.Response().Write(append(body, '\n'))
+	if c.Request().Method == http.MethodHead {
+		return
+	}
+	if err := encodeJSON(c.Response(), problemOf(f, c)); err != nil { // the client has gone meanwhile
+		a.Logger.Warn("a problem document could not be written", slog.String("request_id", requestID(c)), slog.Any("error", err))
 	}
 }
 

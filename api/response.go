@@ -1,6 +1,8 @@
 package api
 
 import (
+	"encoding/json"
+	"io"
 	"net/http"
 	"time"
 
@@ -35,4 +37,19 @@ func nextCursor(cursor string) *string {
 		return nil
 	}
 	return &cursor
+}
+
+// serializer writes JSON as it is meant: Echo's own escapes <, > and &.
+type serializer struct{ echo.DefaultJSONSerializer }
+
+// Serialize writes a value as one line of JSON.
+func (serializer) Serialize(c echo.Context, value any, _ string) error {
+	return encodeJSON(c.Response(), value)
+}
+
+// encodeJSON writes a value as one line of JSON, without escapes for HTML.
+func encodeJSON(w io.Writer, value any) error {
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(value)
 }

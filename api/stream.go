@@ -1,8 +1,8 @@
 package api
 
 import (
-	"encoding/json"
-	"fmt"
+	"bytes"
+	"log/slog"
 	"mime"
 	"net/http"
 	"strings"
@@ -35,7 +35,7 @@ func wantsEvents(r *http.Request) bool {
 // wrong on our side before anything was streamed is answered as a problem, after
 // that it is an `error` event with the same document.
 func (a *API) streamTest(c echo.Context, run func(onDelta func(string)) (registry.TestResult, error)) error {
-	events := newEventWriter(c)
+	events := &eventWriter{c: c, logger: a.Logger}
 	defer events.beat()()
 	result, err := run(func(text string) { events.send("delta", testDelta{Text: text}) })
 	switch {
@@ -54,18 +54,20 @@ func (a *API) streamTest(c echo.Context, run func(onDelta func(string)) (registr
 // begins with the first of them.
 type eventWriter struct {
 	c       echo.Context
+	logger  *slog.Logger
 	mu      sync.Mutex
 	started bool
 }
 
-func newEventWriter(c echo.Context) *eventWriter { return &eventWriter{c: c} }
-
 func (w *eventWriter) send(event string, data any) {
-	body, err := json.Marshal(data)
-	if err != nil {
-		body = []byte(`{}`)
+	var chunk bytes.Buffer
+	chunk.WriteString("event: " + event + "\ndata: ")
+	if err := encodeJSON(&chunk, data); err != nil { // of one line, with its end
+		w.logger.Error("an event could not be written", slog.String("request_id", requestID(w.c)), slog.Any("error", err))
+		return
 	}
-	w.write(fmt.Sprintf("event: %s\ndata: %s\n\n", event, body))
+	chunk.WriteString("\n")
+	w.write(chunk.Bytes())
 }
 
 func (w *eventWriter) begun() bool {
@@ -76,7 +78,7 @@ func (w *eventWriter) begun() bool {
 
 // write sends a chunk. That the client has gone shows in the context of the
 // request, which ends the upstream call; the error of a write adds nothing.
-func (w *eventWriter) write(chunk string) {
+func (w *eventWriter) write(chunk []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.started {
@@ -86,7 +88,7 @@ func (w *eventWriter) write(chunk string) {
 		h.Set("X-Accel-Buffering", "no") // nginx would hold the stream back
 		w.c.Response().WriteHeader(http.StatusOK)
 	}
-	_, _ = w.c.Response().Write([]byte(chunk))
+	_, _ = w.c.Response().Write(chunk)
 	w.c.Response().Flush()
 }
 
@@ -99,7 +101,7 @@ func (w *eventWriter) beat() (stop func()) {
 		for {
 			select {
 			case <-ticker.C:
-				w.write(": still waiting\n\n")
+				w.write([]byte(": still waiting\n\n"))
 			case <-done:
 				return
 			}

@@ -32,7 +32,7 @@ func (r *Registry) clientOf(p Provider) (provider.Client, error) {
 	if client, ok := r.clients.Get(key); ok {
 		return client, nil
 	}
-	built, err, _ := r.building.Do(fmt.Sprintf("%q", key), func() (any, error) {
+	built, err, _ := r.building.Do(fmt.Sprintf("%s %s %d", key.provider, key.workspace, key.version), func() (any, error) {
 		if client, ok := r.clients.Get(key); ok {
 			return client, nil
 		}
