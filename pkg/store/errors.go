@@ -1,0 +1,82 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"modelproviders/pkg/fault"
+)
+
+// class is what an error of a database driver means to us.
+type class int
+
+const (
+	unknown   class = iota
+	away            // the database cannot be reached, or cannot work
+	busy            // it can, but others kept us waiting too long
+	collision       // two transactions stood in each other's way: one may be repeated
+	duplicate       // a unique index holds such a row already
+)
+
+// errTimeout is the cause of a context that ended at callTimeout.
+var errTimeout = errors.New("the database did not answer in time")
+
+// bounded returns a context that ends at callTimeout at the latest.
+func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, callTimeout, errTimeout)
+}
+
+// translate makes a fault of a driver's error: unavailable, or conflict for a
+// duplicate, or internal. A caller's own cancellation or deadline stays one. An
+// error in a transaction is its end, whatever the caller makes of it.
+func (s *Store) translate(ctx context.Context, err error) error {
+	if err == nil || fault.As(err) != nil {
+		return err
+	}
+	translated := s.translation(ctx, err)
+	if t := s.transaction(ctx); t != nil && t.failed == nil {
+		t.failed = translated
+	}
+	return translated
+}
+
+func (s *Store) translation(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errTimeout) {
+		return unavailable(fmt.Errorf("%w: %w", errTimeout, err), busy)
+	}
+	if ended := ctx.Err(); ended != nil {
+		return fmt.Errorf("%w: %w", ended, err)
+	}
+	switch class := s.engine.classify(err); class {
+	case away, busy, collision:
+		return unavailable(err, class)
+	case duplicate:
+		return fault.Wrap(fault.Conflict, err, "There is such an entry already.")
+	}
+	return fault.Wrap(fault.Internal, err, "Something went wrong while the data was read or stored.")
+}
+
+func unavailable(err error, class class) error {
+	f := fault.Wrap(fault.Unavailable, err, "The database cannot be reached just now. Try again in a few seconds.")
+	f.RetryAfter = 2 * time.Second
+	if class != away {
+		f.Message = "The database is busy just now. Try again in a second."
+		f.RetryAfter = time.Second
+	}
+	return f
+}
+
+// asDuplicate returns instead where err is a duplicate, else err.
+func asDuplicate(err error, instead *fault.Error) error {
+	if !fault.Is(err, fault.Conflict) {
+		return err
+	}
+	instead.Err = err
+	return instead
+}
+
+func notFound(what, id string) error {
+	return fault.New(fault.NotFound, "There is no %s with the id %s.", what, id)
+}

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"gorm.io/driver/postgres"
+)
+
+// postgresConns is the default bound on connections. PostgreSQL allows 100 in
+// all; this leaves room for some replicas and for the operator.
+const postgresConns = 20
+
+// postgresSettings bound what a statement, a lock and an idle transaction may
+// hold up. A URL that sets one of them itself has its way.
+func postgresSettings() map[string]string {
+	return map[string]string{
+		"application_name":                    "modelproviders",
+		"statement_timeout":                   "10s",
+		"lock_timeout":                        "5s",
+		"idle_in_transaction_session_timeout": "30s",
+	}
+}
+
+// openPostgres opens a PostgreSQL database. The pool finds out about broken
+// connections by itself, so that the store recovers when the server is back.
+func openPostgres(ctx context.Context, url string, maxConns int, log *slog.Logger) (engine, int64, error) {
+	config, err := pgx.ParseConfig(url)
+	if err != nil {
+		return engine{}, 0, fmt.Errorf("read the database URL: %w", err) // pgx leaves the password out
+	}
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
+	schema, err := migratePostgres(ctx, *config, log)
+	if err != nil {
+		return engine{}, 0, fmt.Errorf("open the database %s at %s: %w", config.Database, config.Host, err)
+	}
+	for name, value := range postgresSettings() {
+		if _, set := config.RuntimeParams[name]; !set {
+			config.RuntimeParams[name] = value
+		}
+	}
+	if maxConns == 0 {
+		maxConns = postgresConns
+	}
+	db := stdlib.OpenDB(*config)
+	db.SetMaxOpenConns(maxConns)
+	db.SetMaxIdleConns(maxConns)
+	db.SetConnMaxIdleTime(5 * time.Minute)
+	db.SetConnMaxLifetime(time.Hour)
+	pool, err := newPool(postgres.New(postgres.Config{Conn: db, WithoutReturning: true}))
+	if err != nil {
+		return engine{}, 0, errors.Join(err, db.Close())
+	}
+	return engine{
+		writer: pool, reader: pool, snapshot: sql.LevelRepeatableRead, contains: "strpos", classify: classifyPostgres,
+		present: func() error { return nil },
+	}, schema, nil
+}
+
+// migratePostgres works on connections of its own: a migration may last longer
+// than a statement of the service. An advisory lock makes processes take turns.
+func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logger) (schema int64, err error) {
+	db := stdlib.OpenDB(config)
+	defer func() { err = errors.Join(err, db.Close()) }()
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // every second, for five minutes
+	if err != nil {
+		return 0, err
+	}
+	return migrate(ctx, goose.DialectPostgres, db, log, goose.WithSessionLocker(locker))
+}
+
+// classifyPostgres sorts errors by SQLSTATE
+// (https://www.postgresql.org/docs/current/errcodes-appendix.html) and those of
+// the connection.
+func classifyPostgres(err error) class {
+	var refused *pgconn.ConnectError
+	var answer *pgconn.PgError
+	switch {
+	case errors.As(err, &refused):
+		return away // whatever the server says of it: it let us in before
+	case errors.As(err, &answer):
+		if strings.HasSuffix(answer.ConstraintName, "_pkey") {
+			return unknown // ids are ours: no request can make one twice
+		}
+		return classifySQLState(answer.Code)
+	case connectionLost(err):
+		return away
+	}
+	return unknown
+}
+
+func classifySQLState(code string) class {
+	switch code {
+	case pgUniqueViolation:
+		return duplicate
+	case pgSerializationFailure, pgDeadlockDetected:
+		return collision
+	case pgLockNotAvailable, pgQueryCanceled, pgIdleInTransactionTimeout:
+		return busy
+	case pgReadOnlyTransaction: // a primary that became a standby
+		return away
+	}
+	for _, class := range []string{"08", "53", "57P", "58"} { // connection, resources, shutdown, system
+		if strings.HasPrefix(code, class) {
+			return away
+		}
+	}
+	return unknown
+}
+
+// The SQLSTATEs that are told apart.
+const (
+	pgUniqueViolation          = "23505"
+	pgReadOnlyTransaction      = "25006"
+	pgIdleInTransactionTimeout = "25P03"
+	pgSerializationFailure     = "40001"
+	pgDeadlockDetected         = "40P01"
+	pgLockNotAvailable         = "55P03"
+	pgQueryCanceled            = "57014"
+)
+
+// connectionLost reports whether an error is the network's or a closed
+// connection's.
+func connectionLost(err error) bool {
+	var network net.Error
+	return errors.As(err, &network) || pgconn.SafeToRetry(err) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/pressly/goose/v3"
+	"gorm.io/gorm"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+const (
+	// sqliteReaders is how many connections read at once by default. Readers
+	// share one file cache of the operating system, so more gain little.
+	sqliteReaders = 8
+	// sqliteLockRetry is how often another process's work on the schema is
+	// looked after.
+	sqliteLockRetry = 20 * time.Millisecond
+)
+
+// openSQLite opens a SQLite file. In WAL mode readers and the one writer don't
+// keep each other waiting; the writer's pool has a single connection, so that
+// transactions queue up in Go and don't poll for the file's lock, which other
+// processes hold only for moments.
+func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger) (engine, int64, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return engine{}, 0, fmt.Errorf("find the SQLite file: %w", err)
+	}
+	// One process at a time turns a new file into a database.
+	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
+	if _, err := lock.TryLockContext(ctx, sqliteLockRetry); err != nil {
+		return engine{}, 0, fmt.Errorf("lock the SQLite file %s: %w", path, err)
+	}
+	defer lock.Close()
+
+	file, err := makePrivate(path)
+	if err != nil {
+		return engine{}, 0, fmt.Errorf("make the SQLite file %s: %w", path, err)
+	}
+	if maxConns == 0 {
+		maxConns = sqliteReaders
+	}
+	writer, err := sqlitePool(path, 1, "_txlock", "immediate", "_journal_mode", "WAL")
+	if err != nil {
+		return engine{}, 0, err
+	}
+	db, _ := writer.DB()
+	schema, err := migrate(ctx, goose.DialectSQLite3, db, log)
+	if err != nil {
+		return engine{}, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))
+	}
+	reader, err := sqlitePool(path, maxConns, "_query_only", "on")
+	if err != nil {
+		return engine{}, 0, errors.Join(err, closeAll(writer))
+	}
+	return engine{
+		writer: writer, reader: reader, contains: "instr", steered: true, classify: classifySQLite,
+		present: func() error {
+			if now, err := os.Stat(path); err != nil {
+				return err
+			} else if !os.SameFile(now, file) {
+				return fmt.Errorf("%s was replaced by another file: restart the program to open that one", path)
+			}
+			return nil
+		},
+	}, schema, nil
+}
+
+// makePrivate makes the file when there is none, and keeps others from reading
+// it. SQLite gives the files that it puts beside it (-wal, -shm) its mode.
+func makePrivate(path string) (fs.FileInfo, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		info, err := os.Stat(path + suffix)
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			err = os.Chmod(path+suffix, 0o600)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	}
+	return file.Stat()
+}
+
+// sqlitePool opens a pool of connections with the given settings and those that
+// each connection needs.
+//
+// synchronous=FULL: a commit survives a power cut, as one of PostgreSQL does.
+// NORMAL would be faster and could lose the last ones: a token that was revoked
+// would be back. Waiting for a lock ends after busy_timeout (ms).
+func sqlitePool(path string, conns int, settings ...string) (*gorm.DB, error) {
+	query := url.Values{
+		"_busy_timeout": {"5000"},
+		"_foreign_keys": {"on"},
+		"_synchronous":  {"FULL"},
+		"_defensive":    {"1"},
+		"_dqs":          {"0"},
+		"_error_rc":     {"1"},
+	}
+	for i := 0; i < len(settings); i += 2 {
+		query.Set(settings[i], settings[i+1])
+	}
+	// As a URI with an escaped path, any character of a path is its own.
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
+	connector, err := sqlite.NewConnector(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("open the SQLite file %s: %w", path, err)
+	}
+	db := sql.OpenDB(connector)
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(conns)
+	pool, err := newPool(sqliteDialector{db})
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return pool, nil
+}
+
+// classifySQLite sorts errors by SQLite's result codes
+// (https://www.sqlite.org/rescode.html).
+func classifySQLite(err error) class {
+	var e *sqlite.Error
+	switch {
+	case errors.As(err, &e):
+	case errors.Is(err, sql.ErrConnDone):
+		return away
+	default:
+		return unknown
+	}
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+		return duplicate
+	}
+	switch e.Code() & 0xff { // without the extension
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
+		return busy
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM:
+		return away
+	}
+	return unknown
+}

@@ -1,0 +1,163 @@
+package storetest
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/store"
+)
+
+// together runs n calls at once and waits for them.
+func together(n int, call func(i int)) {
+	var group sync.WaitGroup
+	begin := make(chan struct{})
+	for i := range n {
+		group.Go(func() {
+			<-begin
+			call(i)
+		})
+	}
+	close(begin)
+	group.Wait()
+}
+
+func testConcurrency(t *testing.T, s *store.Store) {
+	const callers = 16
+
+	t.Run("one gets the name", func(t *testing.T) {
+		var won atomic.Int64
+		together(callers, func(int) {
+			switch err := s.CreateProvider(t.Context(), newProvider("wanted", "a", "b")); {
+			case err == nil:
+				won.Add(1)
+			case !fault.Is(err, fault.NameTaken):
+				t.Errorf("got %v, want %s", err, fault.NameTaken)
+			}
+		})
+		if won.Load() != 1 {
+			t.Errorf("%d providers got the name, want 1", won.Load())
+		}
+	})
+
+	t.Run("no edit, test or health is lost", func(t *testing.T) {
+		p := newProvider("edited", "m0")
+		create(t, s, p)
+		m := p.Models[0]
+		together(callers, func(i int) {
+			err := s.InTx(t.Context(), func(ctx context.Context) error {
+				p, err := s.LockProvider(ctx, workspace, p.ID)
+				if err != nil {
+					return err
+				}
+				p.Version++
+				p.Models = append(p.Models, newModel(p.ID, "m"+newID(), start))
+				return s.UpdateProvider(ctx, p)
+			})
+			if err != nil {
+				t.Errorf("edit %d: %v", i, err)
+			}
+			err = s.InTx(t.Context(), func(ctx context.Context) error {
+				at := start.Add(time.Duration(i) * time.Second)
+				if err := s.RecordTest(ctx, workspace, m.ID, m.ModelID, registry.LastTest{At: at}); err != nil {
+					return err
+				}
+				_, err := s.RecordHealth(ctx, workspace, p.ID, 1, &registry.ProviderError{Kind: "unreachable", Since: at})
+				return err
+			})
+			if err != nil {
+				t.Errorf("outcome %d: %v", i, err)
+			}
+		})
+		got := stored(t, s, p.ID)
+		if got.Version != 1+callers || len(got.Models) != 1+callers {
+			t.Errorf("after %d edits: version %d with %d models", callers, got.Version, len(got.Models))
+		}
+		if last := got.Models[0].LastTest; got.Error == nil || last == nil || !last.At.Equal(got.Error.Since) {
+			t.Errorf("last test %+v and error %+v are not of one transaction", last, got.Error)
+		}
+	})
+
+	t.Run("an edit keeps the outcome of a test that ends meanwhile", func(t *testing.T) {
+		p := newProvider("tested", "m")
+		create(t, s, p)
+		recorded := make(chan error, 1)
+		noError(t, "edit", s.InTx(t.Context(), func(ctx context.Context) error {
+			locked, err := s.LockProvider(ctx, workspace, p.ID)
+			if err != nil {
+				return err
+			}
+			go func() {
+				recorded <- s.RecordTest(t.Context(), workspace, p.Models[0].ID, "m", registry.LastTest{Success: true, At: start})
+			}()
+			time.Sleep(50 * time.Millisecond) // lets the test come first, if it can
+			locked.Models[0].Enabled = false
+			return s.UpdateProvider(ctx, locked)
+		}))
+		noError(t, "record", <-recorded)
+		p.Models[0].Enabled, p.Models[0].LastTest = false, &registry.LastTest{Success: true, At: start}
+		wantStored(t, s, p)
+	})
+
+	t.Run("reading sees one state", func(t *testing.T) {
+		p := newProvider("read", "0")
+		create(t, s, p)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			for i := range 30 {
+				err := s.InTx(t.Context(), func(ctx context.Context) error {
+					p, err := s.LockProvider(ctx, workspace, p.ID)
+					if err != nil {
+						return err
+					}
+					p.Version = int64(i)
+					p.Models[0].Version = int64(i)
+					return s.UpdateProvider(ctx, p)
+				})
+				if err != nil {
+					t.Error("edit:", err)
+				}
+			}
+		}()
+		for reading := true; reading; {
+			select {
+			case <-done:
+				reading = false
+			default:
+			}
+			got := stored(t, s, p.ID)
+			if got.Version != got.Models[0].Version && got.Version != 1 {
+				t.Fatalf("version %d of the provider with version %d of its model", got.Version, got.Models[0].Version)
+			}
+		}
+	})
+
+	t.Run("transactions that stand in each other's way all succeed", func(t *testing.T) {
+		a, b := newProvider("left"), newProvider("right")
+		create(t, s, a, b)
+		together(8, func(i int) {
+			ids := []string{a.ID, b.ID}
+			err := s.InTx(t.Context(), func(ctx context.Context) error {
+				for j := range 2 { // half of them the other way round
+					p, err := s.LockProvider(ctx, workspace, ids[(i+j)%2])
+					if err != nil {
+						return err
+					}
+					p.Version++
+					if err := s.UpdateProvider(ctx, p); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+			if err != nil && !fault.Is(err, fault.Unavailable) {
+				t.Errorf("edit %d: %v", i, err)
+			}
+		})
+	})
+}

@@ -1,0 +1,64 @@
+package storetest
+
+import (
+	"context"
+	"testing"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/store"
+)
+
+// testWorkspaces checks that no method reaches into another workspace.
+func testWorkspaces(t *testing.T, s *store.Store) {
+	mine, theirs := newProvider("same name", "m"), newProvider("same name", "m")
+	theirs.Workspace = "another"
+	create(t, s, mine, theirs)
+	ctx := t.Context()
+
+	_, err := s.Provider(ctx, workspace, theirs.ID)
+	wantFault(t, "Provider", err, fault.NotFound)
+	_, err = s.Model(ctx, workspace, theirs.Models[0].ID)
+	wantFault(t, "Model", err, fault.NotFound)
+	wantFault(t, "DeleteProvider", s.DeleteProvider(ctx, workspace, theirs.ID), fault.NotFound)
+	wantFault(t, "LockProvider", s.InTx(ctx, func(ctx context.Context) error {
+		_, err := s.LockProvider(ctx, workspace, theirs.ID)
+		return err
+	}), fault.NotFound)
+
+	list, err := s.Providers(ctx, workspace, registry.ProviderQuery{})
+	noError(t, "Providers", err)
+	if len(list) != 1 || list[0].ID != mine.ID || len(list[0].Models) != 1 {
+		t.Errorf("Providers: got %v, want mine alone", list)
+	}
+	models, err := s.Models(ctx, workspace, registry.ModelQuery{})
+	noError(t, "Models", err)
+	if len(models) != 1 || models[0].ID != mine.Models[0].ID {
+		t.Errorf("Models: got %v, want mine alone", models)
+	}
+	models, err = s.Models(ctx, workspace, registry.ModelQuery{ProviderID: theirs.ID})
+	noError(t, "Models of their provider", err)
+	if len(models) != 0 {
+		t.Errorf("Models of their provider: got %v", models)
+	}
+
+	noError(t, "RecordTest", s.RecordTest(ctx, workspace, theirs.Models[0].ID, "m", registry.LastTest{Success: true, At: start}))
+	recorded, err := s.RecordHealth(ctx, workspace, theirs.ID, 1, &registry.ProviderError{Kind: "blocked", Since: start})
+	if err != nil || recorded {
+		t.Errorf("RecordHealth: got %v, %v; want false", recorded, err)
+	}
+	stolen := theirs
+	stolen.Workspace, stolen.Name, stolen.NameKey = workspace, "stolen", "stolen"
+	noError(t, "create with an id of theirs", s.CreateProvider(ctx, stolen))
+
+	untouched, err := s.Provider(ctx, "another", theirs.ID)
+	noError(t, "read theirs", err)
+	if untouched.Name != "same name" || untouched.Error != nil || untouched.Models[0].LastTest != nil {
+		t.Errorf("their provider was changed: %+v", untouched)
+	}
+
+	_, err = s.Providers(ctx, "", registry.ProviderQuery{})
+	if err == nil {
+		t.Error("a list of no workspace has no error")
+	}
+}
