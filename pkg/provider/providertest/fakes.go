@@ -1,0 +1,10 @@
+package providertest
+
+// Fakes is a fake of the upstream of every provider type.
+func Fakes() []Fake {
+	return []Fake{
+		OpenAI(),
+		AzureOpenAI(),
+		Custom(),
+	}
+}
