@@ -34,9 +34,9 @@ type availableModel struct {
 // draftSettings is settings that are not saved.
 type draftSettings struct {
 	// The type's credentials.
-	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object"`
+	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
 	// The type's config; may be left out where the type has none.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
 } // @name DraftSettings
 
 // listAvailableModels asks a provider's upstream for its models.
@@ -80,7 +80,7 @@ func (a *API) listAvailableModels(c echo.Context) error {
 //	@Tags			provider types
 //	@Accept			json
 //	@Produce		json
-//	@Param			type	path		string			true	"Name of the type"
+//	@Param			type	path		string			true	"Name of the type"	extensions(x-ref=ProviderTypeName)
 //	@Param			q		query		string			false	"Substring of id or name, without regard to case"
 //	@Param			body	body		draftSettings	true	"The settings"
 //	@Success		200		{object}	availableModels

@@ -15,15 +15,15 @@ import (
 type revealRequest struct {
 	// For the audit log; the operator may demand it.
 	Reason *string `json:"reason,omitempty" maxLength:"500" example:"Moving to another key"`
-} // @name RevealRequest
+} //	@name	RevealRequest
 
 // revealedCredential is a credential in clear.
 type revealedCredential struct {
 	// The credential's name.
 	Field string `json:"field" example:"api_key"`
 	// Its value.
-	Value string `json:"value" example:"sk-proj-1234"`
-} // @name RevealedCredential
+	Value string `json:"value" format:"password" example:"sk-proj-1234"`
+} //	@name	RevealedCredential
 
 // maxReason bounds the reason of a reveal, in characters.
 const maxReason = 500
@@ -36,8 +36,8 @@ const maxReason = 500
 //	@Tags			credentials
 //	@Accept			json
 //	@Produce		json
-//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
-//	@Param			field	path		string			true	"Name of the credential"
+//	@Param			id		path		string			true	"Id of the provider"		format(uuid)
+//	@Param			field	path		string			true	"Name of the credential"	example(api_key)
 //	@Param			body	body		revealRequest	false	"Why"
 //	@Success		200		{object}	revealedCredential
 //	@Failure		400		{object}	problem

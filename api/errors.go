@@ -28,7 +28,7 @@ type problem struct {
 	// The path of the request.
 	Instance string `json:"instance" example:"/providers"`
 	// What went wrong, stable and machine-readable.
-	Code string `json:"code" example:"validation_failed"`
+	Code string `json:"code" enums:"malformed_request,unauthenticated,forbidden,reveal_disabled,not_found,method_not_allowed,name_taken,model_exists,last_admin,conflict,version_mismatch,too_large,unsupported_media_type,validation_failed,type_immutable,credentials_required,idempotency_key_reused,rate_limited,internal,upstream_failed,unavailable" example:"validation_failed"`
 	// The id under which the log knows this request.
 	RequestID string `json:"request_id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// Every broken field of the request.

@@ -22,6 +22,7 @@ type serviceStatus struct {
 //	@Tags			service
 //	@Produce		json
 //	@Success		200	{object}	serviceStatus
+//	@Failure		403	{object}	problem
 //	@Router			/healthz [get]
 func (a *API) healthz(c echo.Context) error {
 	return c.JSON(http.StatusOK, serviceStatus{Status: "ok"})
@@ -35,6 +36,7 @@ func (a *API) healthz(c echo.Context) error {
 //	@Tags			service
 //	@Produce		json
 //	@Success		200	{object}	serviceStatus
+//	@Failure		403	{object}	problem
 //	@Failure		503	{object}	problem
 //	@Router			/readyz [get]
 func (a *API) readyz(c echo.Context) error {

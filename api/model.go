@@ -32,7 +32,7 @@ type modelOfProvider struct {
 	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
 	// When it was last edited.
 	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
-} // @name ModelOfProvider
+} //	@name	ModelOfProvider
 
 // modelResponse is a model with the facts of its provider.
 type modelResponse struct {
@@ -40,12 +40,12 @@ type modelResponse struct {
 	// Name of its provider.
 	ProviderName string `json:"provider_name" example:"Production OpenAI"`
 	// Type of its provider.
-	ProviderType string `json:"provider_type" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"openai"`
+	ProviderType string `json:"provider_type" extensions:"x-ref=ProviderTypeName" example:"openai"`
 	// Status of its provider.
 	ProviderStatus string `json:"provider_status" enums:"active,inactive,error" example:"active"`
 	// Whether its provider is switched on.
 	ProviderEnabled bool `json:"provider_enabled" example:"true"`
-} // @name Model
+} //	@name	Model
 
 // lastTest is the outcome of the last test of a model.
 type lastTest struct {
@@ -57,7 +57,7 @@ type lastTest struct {
 	LatencyMS int64 `json:"latency_ms" example:"412"`
 	// When it ended.
 	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
-} // @name LastTest
+} //	@name	LastTest
 
 // modelList is one page of models.
 type modelList struct {
@@ -65,13 +65,13 @@ type modelList struct {
 	Data []modelResponse `json:"data"`
 	// For the next page; null on the last one.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
-} // @name ModelList
+} //	@name	ModelList
 
 // modelsAdded is the models that were added together.
 type modelsAdded struct {
 	// In the order of the request.
 	Data []modelResponse `json:"data"`
-} // @name ModelsAdded
+} //	@name	ModelsAdded
 
 // modelCreate is a model to create.
 type modelCreate struct {
@@ -80,16 +80,16 @@ type modelCreate struct {
 	// Its name for people; the model_id where it is left out.
 	DisplayName *string `json:"display_name,omitempty" minLength:"1" maxLength:"100" example:"GPT-4 Turbo"`
 	// The pipeline stages it serves: at least one.
-	SupportedStages *[]string `json:"supported_stages" validate:"required" minItems:"1" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
+	SupportedStages *[]string `json:"supported_stages" validate:"required,min=1,unique" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
 	// Whether it is switched on.
 	Enabled *bool `json:"enabled,omitempty" default:"true" example:"true"`
-} // @name ModelCreate
+} //	@name	ModelCreate
 
 // modelsCreate is models to create together.
 type modelsCreate struct {
 	// 1 to 100 models.
-	Models *[]modelCreate `json:"models" validate:"required" minItems:"1" maxItems:"100"`
-} // @name ModelsCreate
+	Models *[]modelCreate `json:"models" validate:"required,min=1,max=100"`
+} //	@name	ModelsCreate
 
 // modelChanges is what an edit may change of a model.
 type modelChanges struct {
@@ -98,7 +98,7 @@ type modelChanges struct {
 	// Its name for people.
 	DisplayName *string `json:"display_name,omitempty" minLength:"1" maxLength:"256" example:"GPT-4 Turbo"`
 	// The pipeline stages it serves: at least one.
-	SupportedStages *[]string `json:"supported_stages,omitempty" minItems:"1" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
+	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"min=1,unique" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
 	// Whether it is switched on.
 	Enabled *bool `json:"enabled,omitempty" example:"false"`
 	// The version that was read; another present one is 412.
@@ -119,14 +119,14 @@ type modelChanges struct {
 type modelUpdate struct {
 	modelChanges
 	ID any `json:"id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-} // @name ModelUpdate
+} //	@name	ModelUpdate
 
 // modelUpdateOfProvider is a model in the wanted list of a provider's edit.
 type modelUpdateOfProvider struct {
 	// Which model to merge this into; left out, the model_id tells, and a new one makes a new model.
 	ID *string `json:"id,omitempty" format:"uuid" example:"0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d"`
 	modelChanges
-} // @name ModelUpdateOfProvider
+} //	@name	ModelUpdateOfProvider
 
 // listModels answers a page of the workspace's models.
 //
@@ -138,12 +138,12 @@ type modelUpdateOfProvider struct {
 //	@Param			q				query		string	false	"Substring of display name or model id, without regard to case"	example(gpt)
 //	@Param			stage			query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
 //	@Param			enabled			query		boolean	false	"Only models that are switched on, or off"
-//	@Param			provider_id		query		string	false	"Only models of this provider"									format(uuid)
-//	@Param			provider_type	query		string	false	"Only models of providers of this type"							Enums(openai, anthropic, azure_openai, aws_bedrock, gcp_vertex_ai, custom)
-//	@Param			provider_status	query		string	false	"Only models of providers of this status"						Enums(active, inactive, error)
+//	@Param			provider_id		query		string	false	"Only models of this provider"				format(uuid)
+//	@Param			provider_type	query		string	false	"Only models of providers of this type"		extensions(x-ref=ProviderTypeName)
+//	@Param			provider_status	query		string	false	"Only models of providers of this status"	Enums(active, inactive, error)
 //	@Param			available		query		boolean	false	"Only models that are switched on together with their provider, or those that are not"
-//	@Param			sort			query		string	false	"Order; name is the display name"								Enums(name, -name, created_at, -created_at)	default(name)
-//	@Param			limit			query		int		false	"Size of a page"												minimum(1)	maximum(100)	default(20)
+//	@Param			sort			query		string	false	"Order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
+//	@Param			limit			query		int		false	"Size of a page"					minimum(1)									maximum(100)	default(20)
 //	@Param			cursor			query		string	false	"next_cursor of the page before"
 //	@Success		200				{object}	modelList
 //	@Failure		400				{object}	problem
@@ -183,8 +183,8 @@ func (a *API) listModels(c echo.Context) error {
 //	@Param			q		query		string	false	"Substring of display name or model id, without regard to case"	example(gpt)
 //	@Param			stage	query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
 //	@Param			enabled	query		boolean	false	"Only models that are switched on, or off"
-//	@Param			sort	query		string	false	"Order; name is the display name"								Enums(name, -name, created_at, -created_at)	default(name)
-//	@Param			limit	query		int		false	"Size of a page"												minimum(1)	maximum(100)	default(20)
+//	@Param			sort	query		string	false	"Order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
+//	@Param			limit	query		int		false	"Size of a page"					minimum(1)									maximum(100)	default(20)
 //	@Param			cursor	query		string	false	"next_cursor of the page before"
 //	@Success		200		{object}	modelList
 //	@Failure		400		{object}	problem

@@ -19,7 +19,7 @@ type providerResponse struct {
 	// Unique in the workspace, without regard to case.
 	Name string `json:"name" minLength:"1" maxLength:"100" example:"Production OpenAI"`
 	// See GET /provider-types.
-	Type string `json:"type" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"openai"`
+	Type string `json:"type" extensions:"x-ref=ProviderTypeName" example:"openai"`
 	// The type's name for people.
 	TypeLabel string `json:"type_label" example:"OpenAI"`
 	// `inactive` when switched off, else `error` when `error` is set, else `active`.
@@ -44,7 +44,7 @@ type providerResponse struct {
 	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
 	// When it was last edited.
 	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
-} // @name Provider
+} //	@name	Provider
 
 // providerError is a failure that was the provider's rather than the request's
 // or the model's. A test, a discovery or a health check sets it; any success and
@@ -58,7 +58,7 @@ type providerError struct {
 	ModelID *string `json:"model_id" extensions:"x-nullable" example:"gpt-4-turbo"`
 	// When it was first observed.
 	Since timestamp `json:"since" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
-} // @name ProviderError
+} //	@name	ProviderError
 
 // credentialState says that a credential is there, not what it is. Sent back in
 // an edit it keeps the credential.
@@ -69,7 +69,7 @@ type credentialState struct {
 	Masked string `json:"masked" example:"••••••••"`
 	// When the value was last replaced.
 	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
-} // @name CredentialState
+} //	@name	CredentialState
 
 // providerList is one page of providers.
 type providerList struct {
@@ -77,21 +77,21 @@ type providerList struct {
 	Data []providerResponse `json:"data"`
 	// For the next page; null on the last one.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
-} // @name ProviderList
+} //	@name	ProviderList
 
 // providerCreate is a provider to create.
 type providerCreate struct {
 	// Unique in the workspace, without regard to case.
 	Name string `json:"name" validate:"required" minLength:"1" maxLength:"100" example:"Production OpenAI"`
 	// See GET /provider-types.
-	Type string `json:"type" validate:"required" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"openai"`
+	Type string `json:"type" validate:"required" extensions:"x-ref=ProviderTypeName" example:"openai"`
 	// The type's credentials.
-	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object"`
+	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
 	// The type's config; may be left out where the type has none.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
 	// The provider's first models.
-	Models []modelCreate `json:"models,omitempty" maxItems:"500"`
-} // @name ProviderCreate
+	Models []modelCreate `json:"models,omitempty" validate:"max=500"`
+} //	@name	ProviderCreate
 
 // providerUpdate is an edit of a provider: what is left out stays as it is.
 // What only the server sets may be sent back and is passed over.
@@ -99,15 +99,15 @@ type providerUpdate struct {
 	// Unique in the workspace, without regard to case.
 	Name *string `json:"name,omitempty" minLength:"1" maxLength:"100" example:"Production OpenAI"`
 	// The present type; it can't be changed.
-	Type *string `json:"type,omitempty" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"openai"`
+	Type *string `json:"type,omitempty" extensions:"x-ref=ProviderTypeName" example:"openai"`
 	// `active` or `inactive` switches the provider; `error` is taken only where it is the present status.
 	Status *string `json:"status,omitempty" enums:"active,inactive,error" example:"inactive"`
 	// Replaces the given credentials; one that is left out, null, empty, the mask or the object as it was answered stays.
-	Credentials json.RawMessage `json:"credentials,omitempty" strict:"object" swaggertype:"object"`
+	Credentials json.RawMessage `json:"credentials,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
 	// Merged field by field.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
 	// The whole wanted list: an entry with `id` is merged into that model, one without matches a `model_id` or else is created, a model that is left out is removed.
-	Models *[]modelUpdateOfProvider `json:"models,omitempty" maxItems:"500"`
+	Models *[]modelUpdateOfProvider `json:"models,omitempty" validate:"max=500"`
 	// The version that was read; another present one is 412.
 	Version *int64 `json:"version,omitempty" example:"1"`
 
@@ -119,7 +119,7 @@ type providerUpdate struct {
 	ModelCount        any `json:"model_count,omitempty" strict:"ignore" swaggertype:"integer" readonly:"true"`
 	CreatedAt         any `json:"created_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
 	UpdatedAt         any `json:"updated_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-} // @name ProviderUpdate
+} //	@name	ProviderUpdate
 
 // listProviders answers a page of providers.
 //
@@ -129,10 +129,10 @@ type providerUpdate struct {
 //	@Tags			providers
 //	@Produce		json
 //	@Param			q		query		string	false	"Substring of the name, without regard to case"	example(openai)
-//	@Param			type	query		string	false	"Only providers of this type"					Enums(openai, anthropic, azure_openai, aws_bedrock, gcp_vertex_ai, custom)
+//	@Param			type	query		string	false	"Only providers of this type"					extensions(x-ref=ProviderTypeName)
 //	@Param			status	query		string	false	"Only providers of this status"					Enums(active, inactive, error)
 //	@Param			sort	query		string	false	"Order"											Enums(name, -name, created_at, -created_at)	default(name)
-//	@Param			limit	query		int		false	"Size of a page"								minimum(1)	maximum(100)	default(20)
+//	@Param			limit	query		int		false	"Size of a page"								minimum(1)									maximum(100)	default(20)
 //	@Param			cursor	query		string	false	"next_cursor of the page before"
 //	@Success		200		{object}	providerList
 //	@Failure		400		{object}	problem

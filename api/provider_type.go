@@ -12,7 +12,7 @@ import (
 // providerType is what a form needs to draw itself for a type.
 type providerType struct {
 	// Its stable name.
-	Type string `json:"type" enums:"openai,anthropic,azure_openai,aws_bedrock,gcp_vertex_ai,custom" example:"azure_openai"`
+	Type string `json:"type" extensions:"x-ref=ProviderTypeName" example:"azure_openai"`
 	// Its name for people.
 	Label string `json:"label" example:"Azure OpenAI"`
 	// What it connects to.
@@ -100,7 +100,7 @@ func (a *API) listProviderTypes(c echo.Context) error {
 //	@ID				getProviderType
 //	@Tags			provider types
 //	@Produce		json
-//	@Param			type	path		string	true	"Name of the type"
+//	@Param			type	path		string	true	"Name of the type"	extensions(x-ref=ProviderTypeName)
 //	@Success		200		{object}	providerType
 //	@Failure		400		{object}	problem
 //	@Failure		401		{object}	problem

@@ -40,6 +40,7 @@ func newSpec(basePath string) (*spec, error) {
 //	@Tags			service
 //	@Produce		application/yaml
 //	@Success		200	{string}	string
+//	@Failure		403	{object}	problem
 //	@Router			/openapi.yaml [get]
 func (s *spec) yaml(c echo.Context) error {
 	return c.Blob(http.StatusOK, "application/yaml", s.asYAML)
@@ -53,6 +54,7 @@ func (s *spec) yaml(c echo.Context) error {
 //	@Tags			service
 //	@Produce		json
 //	@Success		200	{object}	map[string]any
+//	@Failure		403	{object}	problem
 //	@Router			/openapi.json [get]
 func (s *spec) json(c echo.Context) error {
 	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, s.asJSON)

@@ -22,29 +22,29 @@ type testRequest struct {
 	MaxOutputTokens *int `json:"max_output_tokens,omitempty" minimum:"1" maximum:"128000" example:"1024"`
 	// Left out, none is sent: some models take none.
 	Temperature *float64 `json:"temperature,omitempty" minimum:"0" maximum:"2" example:"0.7"`
-} // @name TestRequest
+} //	@name	TestRequest
 
 // draftTestRequest tests settings of a type that are not saved.
 type draftTestRequest struct {
 	// The type's credentials.
-	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object"`
+	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
 	// The type's config; may be left out where the type has none.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
 	// The id under which the provider knows the model.
 	ModelID string `json:"model_id" validate:"required" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
 	testRequest
-} // @name DraftTestRequest
+} //	@name	DraftTestRequest
 
 // editTestRequest tests an edit of a provider, laid over what is stored.
 type editTestRequest struct {
 	// Replaces the given credentials for this test; the others are the stored ones.
-	Credentials json.RawMessage `json:"credentials,omitempty" strict:"object" swaggertype:"object"`
+	Credentials json.RawMessage `json:"credentials,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
 	// Merged field by field into the stored config for this test.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object"`
+	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
 	// The id under which the provider knows the model.
 	ModelID string `json:"model_id" validate:"required" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
 	testRequest
-} // @name EditTestRequest
+} //	@name	EditTestRequest
 
 // testResult is the outcome of a test. A failed test is a result too.
 type testResult struct {
@@ -65,7 +65,7 @@ type testResult struct {
 	// Tokens used; absent where the provider does not tell.
 	Usage *tokenUsage `json:"usage,omitempty"`
 	// The parameters that were sent beside the messages; on success only.
-	Sent map[string]any `json:"sent,omitempty" swaggertype:"object"`
+	Sent map[string]any `json:"sent,omitempty"`
 	// Where the time went; on success only.
 	Timing *timing `json:"timing,omitempty"`
 	// The provider's own id of the request; absent where it gives none.
@@ -74,7 +74,7 @@ type testResult struct {
 	Endpoint string `json:"endpoint" example:"https://api.openai.com/v1/chat/completions"`
 	// When the test ended.
 	TestedAt timestamp `json:"tested_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
-} // @name TestResult
+} //	@name	TestResult
 
 // testError says why a test failed.
 type testError struct {
@@ -88,7 +88,7 @@ type testError struct {
 	Code string `json:"code,omitempty" example:"invalid_api_key"`
 	// What to do about it; absent when nothing is known.
 	Hint string `json:"hint,omitempty" example:"Replace the API key of this provider."`
-} // @name TestError
+} //	@name	TestError
 
 // tokenUsage counts tokens.
 type tokenUsage struct {
@@ -96,7 +96,7 @@ type tokenUsage struct {
 	InputTokens int `json:"input_tokens" example:"9"`
 	// Tokens of the answer.
 	OutputTokens int `json:"output_tokens" example:"3"`
-} // @name TokenUsage
+} //	@name	TokenUsage
 
 // timing splits the time of a call, in milliseconds. A connection that was open
 // already took no time to connect.
@@ -109,13 +109,13 @@ type timing struct {
 	FirstByteMS int64 `json:"first_byte_ms" example:"380"`
 	// Until the whole answer was read.
 	TotalMS int64 `json:"total_ms" example:"412"`
-} // @name Timing
+} //	@name	Timing
 
 // testDelta is a piece of an answer, the data of a `delta` event.
 type testDelta struct {
 	// The piece.
 	Text string `json:"text" example:"Hel"`
-} // @name TestDelta
+} //	@name	TestDelta
 
 // testModel sends a prompt to a model.
 //
@@ -124,20 +124,23 @@ type testDelta struct {
 //	@ID				testModel
 //	@Tags			tests
 //	@Accept			json
+//	@Param			id		path	string		true	"Id of the model"	format(uuid)
+//	@Param			body	body	testRequest	true	"The prompt"
+//	@Produce		text/event-stream
+//	@Success		200	{object}	testDelta
+//	@x-event-stream	{"TestEvent": {"delta": "TestDelta", "result": "TestResult", "error": "Problem"}}
 //	@Produce		json
-//	@Param			id		path		string		true	"Id of the model"	format(uuid)
-//	@Param			body	body		testRequest	true	"The prompt"
-//	@Success		200		{object}	testResult
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		413		{object}	problem
-//	@Failure		415		{object}	problem
-//	@Failure		422		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
+//	@Success		200	{object}	testResult
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		404	{object}	problem
+//	@Failure		413	{object}	problem
+//	@Failure		415	{object}	problem
+//	@Failure		422	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
 //	@Security		bearer
 //	@Router			/models/{id}/test [post]
 func (a *API) testModel(c echo.Context) error {
@@ -158,20 +161,23 @@ func (a *API) testModel(c echo.Context) error {
 //	@ID				testProviderType
 //	@Tags			tests
 //	@Accept			json
+//	@Param			type	path	string				true	"Name of the type"	extensions(x-ref=ProviderTypeName)
+//	@Param			body	body	draftTestRequest	true	"Settings and prompt"
+//	@Produce		text/event-stream
+//	@Success		200	{object}	testDelta
+//	@x-event-stream	{"TestEvent": {"delta": "TestDelta", "result": "TestResult", "error": "Problem"}}
 //	@Produce		json
-//	@Param			type	path		string				true	"Name of the type"
-//	@Param			body	body		draftTestRequest	true	"Settings and prompt"
-//	@Success		200		{object}	testResult
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		413		{object}	problem
-//	@Failure		415		{object}	problem
-//	@Failure		422		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
+//	@Success		200	{object}	testResult
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		404	{object}	problem
+//	@Failure		413	{object}	problem
+//	@Failure		415	{object}	problem
+//	@Failure		422	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
 //	@Security		bearer
 //	@Router			/provider-types/{type}/test [post]
 func (a *API) testProviderType(c echo.Context) error {
@@ -201,20 +207,23 @@ func (a *API) testProviderType(c echo.Context) error {
 //	@ID				testProvider
 //	@Tags			tests
 //	@Accept			json
+//	@Param			id		path	string			true	"Id of the provider"	format(uuid)
+//	@Param			body	body	editTestRequest	true	"Settings and prompt"
+//	@Produce		text/event-stream
+//	@Success		200	{object}	testDelta
+//	@x-event-stream	{"TestEvent": {"delta": "TestDelta", "result": "TestResult", "error": "Problem"}}
 //	@Produce		json
-//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
-//	@Param			body	body		editTestRequest	true	"Settings and prompt"
-//	@Success		200		{object}	testResult
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		413		{object}	problem
-//	@Failure		415		{object}	problem
-//	@Failure		422		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
+//	@Success		200	{object}	testResult
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		404	{object}	problem
+//	@Failure		413	{object}	problem
+//	@Failure		415	{object}	problem
+//	@Failure		422	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
 //	@Security		bearer
 //	@Router			/providers/{id}/test [post]
 func (a *API) testProvider(c echo.Context) error {
