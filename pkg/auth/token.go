@@ -49,6 +49,34 @@ type Store interface {
 	HasTokens(ctx context.Context) (bool, error)
 }
 
+// ManagedStore is a Store whose tokens can be listed and revoked.
+type ManagedStore interface {
+	Store
+	// Tokens returns up to q.Limit tokens of a workspace before q.Before, newest
+	// first, revoked ones not.
+	Tokens(ctx context.Context, workspace string, q TokenQuery) ([]Token, error)
+	// LockTokens returns every token of a workspace that is not revoked, and
+	// keeps others from revoking any until the transaction ends.
+	LockTokens(ctx context.Context, workspace string) ([]Token, error)
+	// RevokeToken marks a token as revoked. It returns not_found for one that is
+	// not there or is revoked already.
+	RevokeToken(ctx context.Context, workspace, id string, at time.Time) error
+	// TouchToken notes when a token was last used.
+	TouchToken(ctx context.Context, workspace, id string, at time.Time) error
+}
+
+// TokenQuery selects tokens.
+type TokenQuery struct {
+	Before *TokenPosition
+	Limit  int
+}
+
+// TokenPosition is the last token of a page.
+type TokenPosition struct {
+	CreatedAt time.Time `json:"c"`
+	ID        string    `json:"i"`
+}
+
 // A token is `mp_`, 32 random bytes in base 62, and a checksum of both, so that
 // a scanner recognises a leaked one without asking us.
 const (
