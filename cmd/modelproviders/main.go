@@ -55,7 +55,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return err
 	}
 	command, err := parser.Parse(args)
-	if exited || err != nil { // --help has been answered
+	if exited { // --help has been answered; what follows it is not looked at
+		return nil
+	}
+	if err != nil {
 		return err
 	}
 	return command.Run()

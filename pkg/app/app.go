@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -22,32 +23,34 @@ import (
 
 // Bounds of the phases of a request and of a stop.
 const (
-	requestTimeout    = 30 * time.Second // of a request that calls no upstream
-	readHeaderTimeout = 10 * time.Second
-	readTimeout       = 30 * time.Second
-	idleTimeout       = 2 * time.Minute
-	stopTimeout       = 25 * time.Second // for requests in flight; orchestrators kill after 30
-	readyTimeout      = 5 * time.Second
-	maxHeaderBytes    = 64 << 10
+	requestTimeout     = 30 * time.Second // of a request that calls no upstream
+	readHeaderTimeout  = 10 * time.Second
+	defaultReadTimeout = 30 * time.Second
+	idleTimeout        = 2 * time.Minute
+	defaultStopTimeout = 25 * time.Second // orchestrators kill after 30
+	readyTimeout       = 5 * time.Second
+	maxHeaderBytes     = 64 << 10
 )
 
 // App is a running service.
 type App struct {
-	cfg      Config
-	store    *store.Store
-	keyset   *secret.Keyset
-	guard    *egress.Guard
-	server   *http.Server
-	listener net.Listener
-	served   chan error
+	cfg       Config
+	endpoints provider.Endpoints
+	guard     *egress.Guard
+	listener  net.Listener
+	tls       *tls.Config // nil: plain HTTP
+	store     *store.Store
+	keyset    *secret.Keyset
+	server    *http.Server
+	served    chan error
 }
 
 // Start opens the database and the keyset, makes what a first start makes, and
-// serves. An error says which setting or file is in the way. Close ends it.
+// serves. Everything that can be refused without looking at the data is refused
+// before anything is made. An error says which setting or file is in the way.
+// Close ends it.
 func Start(ctx context.Context, cfg Config) (app *App, err error) {
-	if cfg.Now == nil {
-		cfg.Now = time.Now
-	}
+	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
@@ -58,14 +61,47 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 			app = nil
 		}
 	}()
-	if err := app.open(ctx); err != nil {
-		return app, err
+	for _, step := range []func(context.Context) error{app.prepare, app.listen, app.open, app.serve} {
+		if err := step(ctx); err != nil {
+			return app, err
+		}
 	}
-	handler, err := app.handler()
+	return app, nil
+}
+
+// prepare reads the settings that upstream calls and TLS need.
+func (a *App) prepare(context.Context) error {
+	var err error
+	if a.endpoints, err = provider.ParseEndpoints(a.cfg.ProviderEndpoints); err != nil {
+		return fmt.Errorf("MODELPROVIDERS_PROVIDER_ENDPOINTS: %w", err)
+	}
+	proxy, err := a.cfg.egressProxy()
 	if err != nil {
-		return app, err
+		return err
 	}
-	return app, app.listen(ctx, handler)
+	a.guard, err = egress.New(egress.Config{Allow: a.cfg.AllowUpstreams, Proxy: proxy, RootCAs: a.cfg.UpstreamCAs})
+	if err != nil {
+		return fmt.Errorf("MODELPROVIDERS_ALLOW_UPSTREAMS: %w", err)
+	}
+	if a.cfg.TLSCert == "" {
+		return nil
+	}
+	certificate, err := tls.LoadX509KeyPair(a.cfg.TLSCert, a.cfg.TLSKey)
+	if err != nil {
+		return fmt.Errorf("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY can't be used: %w", err)
+	}
+	a.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
+	return nil
+}
+
+// listen takes the address. Nobody is answered before serve.
+func (a *App) listen(ctx context.Context) error {
+	var err error
+	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr)
+	if err != nil {
+		return fmt.Errorf("MODELPROVIDERS_ADDR: %w", err)
+	}
+	return nil
 }
 
 // open opens what the service keeps: data dir, database, keyset, first token.
@@ -119,20 +155,8 @@ func writePrivate(path, content string) error {
 }
 
 func (a *App) handler() (http.Handler, error) {
-	endpoints, err := provider.ParseEndpoints(a.cfg.ProviderEndpoints)
-	if err != nil {
-		return nil, fmt.Errorf("MODELPROVIDERS_PROVIDER_ENDPOINTS: %w", err)
-	}
-	proxy, err := a.cfg.egressProxy()
-	if err != nil {
-		return nil, err
-	}
-	a.guard, err = egress.New(egress.Config{Allow: a.cfg.AllowUpstreams, Proxy: proxy, RootCAs: a.cfg.UpstreamCAs})
-	if err != nil {
-		return nil, fmt.Errorf("MODELPROVIDERS_ALLOW_UPSTREAMS: %w", err)
-	}
 	reg, err := registry.New(registry.Config{
-		Store: a.store, Keyset: a.keyset, Transport: a.guard.Transport, Endpoints: endpoints,
+		Store: a.store, Keyset: a.keyset, Transport: a.guard.Transport, Endpoints: a.endpoints,
 		TestTimeout: a.cfg.TestTimeout, Now: a.cfg.Now,
 	})
 	if err != nil {
@@ -150,24 +174,25 @@ func (a *App) handler() (http.Handler, error) {
 	})
 }
 
-func (a *App) listen(ctx context.Context, handler http.Handler) error {
-	var err error
-	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr)
+// serve answers requests, until the server is shut down.
+func (a *App) serve(context.Context) error {
+	handler, err := a.handler()
 	if err != nil {
-		return fmt.Errorf("MODELPROVIDERS_ADDR: %w", err)
+		return err
 	}
 	a.server = &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readTimeout,
-		WriteTimeout:      readTimeout + a.cfg.TestTimeout + requestTimeout,
+		ReadTimeout:       a.cfg.ReadTimeout,
+		WriteTimeout:      a.cfg.ReadTimeout + a.cfg.TestTimeout + requestTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
+		TLSConfig:         a.tls,
 		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	go func() {
-		if a.cfg.TLSCert != "" {
-			a.served <- a.server.ServeTLS(a.listener, a.cfg.TLSCert, a.cfg.TLSKey)
+		if a.tls != nil {
+			a.served <- a.server.ServeTLS(a.listener, "", "")
 			return
 		}
 		a.served <- a.server.Serve(a.listener)
@@ -179,7 +204,7 @@ func (a *App) listen(ctx context.Context, handler http.Handler) error {
 // URL is where the service answers, without a slash at the end.
 func (a *App) URL() string {
 	scheme := "http"
-	if a.cfg.TLSCert != "" {
+	if a.tls != nil {
 		scheme = "https"
 	}
 	return scheme + "://" + a.listener.Addr().String() + a.cfg.BasePath
@@ -201,7 +226,7 @@ func (a *App) Run(ctx context.Context) error {
 // Close stops serving, lets requests in flight end within a bounded time, and
 // closes the database.
 func (a *App) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.StopTimeout)
 	defer cancel()
 	err := a.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -211,15 +236,20 @@ func (a *App) Close() error {
 	return errors.Join(err, a.release())
 }
 
-// release closes what was opened, as far as it was.
+// release closes what was opened, as far as it was. A listener that was handed
+// to the server is the server's to close.
 func (a *App) release() error {
+	var err error
+	if a.listener != nil && a.server == nil {
+		err = a.listener.Close()
+	}
 	if a.guard != nil {
 		a.guard.CloseIdle()
 	}
 	if a.store != nil {
-		return a.store.Close()
+		err = errors.Join(err, a.store.Close())
 	}
-	return nil
+	return err
 }
 
 // ready says which part is not usable: database, schema or keys.

@@ -3,6 +3,7 @@
 package app
 
 import (
+	"cmp"
 	"crypto/x509"
 	"fmt"
 	"log/slog"
@@ -47,8 +48,21 @@ type Config struct {
 	// UpstreamCAs are the certificate authorities trusted for upstream calls;
 	// nil means the system's.
 	UpstreamCAs *x509.CertPool
+	// ReadTimeout bounds the reading of a request, StopTimeout the requests in
+	// flight when the service stops; 0 means 30 and 25 seconds.
+	ReadTimeout time.Duration
+	StopTimeout time.Duration
 	// Now is the clock; nil means the system's.
 	Now func() time.Time
+}
+
+func (c Config) withDefaults() Config {
+	c.ReadTimeout = cmp.Or(c.ReadTimeout, defaultReadTimeout)
+	c.StopTimeout = cmp.Or(c.StopTimeout, defaultStopTimeout)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
 }
 
 func (c Config) keysetPath() string {
@@ -83,6 +97,11 @@ func (c Config) check() error {
 	}
 	if slices.Min([]int{c.Limits.TestsPerMinute, c.Limits.TestsInFlight, c.Limits.RevealsPerMinute, c.Limits.SignInsPerMinute}) < 0 {
 		return fmt.Errorf("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
+	}
+	for _, cidr := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(cidr); err != nil {
+			return fmt.Errorf("MODELPROVIDERS_TRUSTED_PROXIES: %q is not a CIDR such as 10.0.0.0/8", cidr)
+		}
 	}
 	for _, origin := range c.CORSOrigins {
 		if u, err := url.Parse(origin); err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.Contains(origin, "*") {
