@@ -20,7 +20,9 @@ func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQu
 		if err != nil {
 			return err
 		}
-		list, err = paged(list, q.Sort, false, q.After, q.Limit)
+		list, err = page{
+			order: q.Sort, after: q.After, limit: q.Limit, sorted: s.engine.steered && q.ProviderID != "",
+		}.of(list)
 		if err != nil {
 			return err
 		}

@@ -9,40 +9,59 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// paged orders rows and selects one page of them: at most limit, all of them
-// for 0, after a position. Where names are unique they order by themselves;
-// otherwise the id follows. Both directions read the same index.
-func paged(db *gorm.DB, sort registry.Sort, namesUnique bool, after *registry.Position, limit int) (*gorm.DB, error) {
+// page is one page of a list: at most limit rows, all of them for 0, that
+// follow a position in an order.
+type page struct {
+	order registry.Sort
+	after *registry.Position
+	limit int
+	// namesUnique says that the names order the rows by themselves. What is not
+	// unique is followed by the id.
+	namesUnique bool
+	// sorted says that an index on another column finds the few rows of the
+	// list, and keeps SQLite from reading along the order instead: the unary
+	// plus hides the columns from its planner.
+	sorted bool
+}
+
+// of selects the page from the rows of a list. Both directions read the same
+// index.
+func (p page) of(list *gorm.DB) (*gorm.DB, error) {
+	var after registry.Position
+	if p.after != nil {
+		after = *p.after
+	}
 	var columns []string
 	var values []any
-	var position registry.Position
-	if after != nil {
-		position = *after
-	}
-	switch sort {
+	switch p.order {
 	case "", registry.SortName, registry.SortNameDesc:
-		columns, values = []string{"name_key"}, []any{position.Name}
-		if !namesUnique {
-			columns, values = append(columns, "id"), append(values, position.ID)
+		columns, values = []string{"name_key", "id"}, []any{after.Name, after.ID}
+		if p.namesUnique {
+			columns, values = columns[:1], values[:1]
 		}
 	case registry.SortCreated, registry.SortCreatedDesc:
-		columns, values = []string{"created_at", "id"}, []any{toMillis(position.CreatedAt), position.ID}
+		columns, values = []string{"created_at", "id"}, []any{toMillis(after.CreatedAt), after.ID}
 	default:
-		return nil, fmt.Errorf("unknown order %q", sort)
+		return nil, fmt.Errorf("unknown order %q", p.order)
+	}
+	if p.sorted {
+		for i, column := range columns {
+			columns[i] = "+" + column
+		}
 	}
 	comparison, direction := ">", ""
-	if strings.HasPrefix(string(sort), "-") {
+	if strings.HasPrefix(string(p.order), "-") {
 		comparison, direction = "<", " DESC"
 	}
-	if after != nil {
+	if p.after != nil {
 		marks := strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ")
-		db = db.Where("("+strings.Join(columns, ", ")+") "+comparison+" ("+marks+")", values...)
+		list = list.Where("("+strings.Join(columns, ", ")+") "+comparison+" ("+marks+")", values...)
 	}
-	db = db.Order(strings.Join(columns, direction+", ") + direction)
-	if limit > 0 {
-		db = db.Limit(limit)
+	list = list.Order(strings.Join(columns, direction+", ") + direction)
+	if p.limit > 0 {
+		list = list.Limit(p.limit)
 	}
-	return db, nil
+	return list, nil
 }
 
 // storable reports whether a stored text can be, or hold, the given ones.

@@ -93,7 +93,7 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 	}
 	var providers []registry.Provider
 	err := s.readTogether(ctx, workspace, func(db *gorm.DB) error {
-		list, err := paged(s.filterProviders(db, q), q.Sort, true, q.After, q.Limit)
+		list, err := page{order: q.Sort, after: q.After, limit: q.Limit, namesUnique: true}.of(s.filterProviders(db, q))
 		if err != nil {
 			return err
 		}

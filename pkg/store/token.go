@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
 )
 
 // tokenRow is a row of tokens.
@@ -85,64 +87,58 @@ func (s *Store) HasTokens(ctx context.Context) (bool, error) {
 	return len(rows) > 0, err
 }
 
-// claimRow is a row of claims. It belongs to no workspace.
-type claimRow struct {
-	Name  string `gorm:"primaryKey"`
-	Value []byte
-}
-
-// TableName names the table to GORM.
-func (claimRow) TableName() string { return "claims" }
-
-// Claim implements [auth.Store].
-func (s *Store) Claim(ctx context.Context, name string, value []byte) ([]byte, error) {
-	var held claimRow
-	err := s.InTx(ctx, func(ctx context.Context) error {
-		db := s.transaction(ctx).db.WithContext(ctx)
-		// On PostgreSQL this waits for another transaction that claims the name.
-		err := db.Clauses(clause.OnConflict{DoNothing: true}).Create(&claimRow{Name: name, Value: value}).Error
-		if err == nil {
-			err = db.Where("name = ?", name).Take(&held).Error
+// Tokens implements [auth.Store].
+func (s *Store) Tokens(ctx context.Context, workspace string, q auth.TokenQuery) ([]auth.Token, error) {
+	newestFirst := page{order: registry.SortCreatedDesc, limit: q.Limit}
+	if q.Before != nil {
+		newestFirst.after = &registry.Position{CreatedAt: q.Before.CreatedAt, ID: q.Before.ID}
+	}
+	var rows []tokenRow
+	err := s.read(ctx, workspace, func(db *gorm.DB) error {
+		list, err := newestFirst.of(db.Where("revoked_at IS NULL"))
+		if err != nil {
+			return err
 		}
-		return s.translate(ctx, err)
+		return list.Find(&rows).Error
 	})
-	return held.Value, err
+	return tokens(rows), err
 }
 
-// Claimed returns what is stored under a claimed name. It returns not_found.
-func (s *Store) Claimed(ctx context.Context, name string) ([]byte, error) {
-	var held []claimRow
-	err := s.query(ctx, func(ctx context.Context, db *gorm.DB) error {
-		return db.WithContext(ctx).Where("name = ?", name).Find(&held).Error
+// LockTokens implements [auth.Store]. It works in a transaction only.
+func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token, error) {
+	if s.transaction(ctx) == nil {
+		return nil, errors.New("LockTokens outside a transaction locks nothing")
+	}
+	var rows []tokenRow
+	err := s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
+		// Everyone takes the locks in the order of the ids.
+		return db.Clauses(clause.Locking{Strength: "UPDATE"}).Where("revoked_at IS NULL").Order("id").Find(&rows).Error
 	})
-	if err == nil && len(held) == 0 {
-		err = fault.New(fault.NotFound, "Nothing has claimed %q.", name)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return held[0].Value, nil
+	return tokens(rows), err
 }
 
-// Times are kept as Unix milliseconds: they sort and compare as numbers, and
-// come back as they went in, on every database.
-
-func toMillis(t time.Time) int64 { return t.UnixMilli() }
-
-func fromMillis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
-
-func toMillisOrNil(t *time.Time) *int64 {
-	if t == nil {
-		return nil
-	}
-	ms := toMillis(*t)
-	return &ms
+// RevokeToken implements [auth.Store].
+func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.Time) error {
+	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
+		update := db.Model(&tokenRow{}).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", toMillis(at))
+		if update.Error == nil && update.RowsAffected == 0 {
+			return notFound("token", id)
+		}
+		return update.Error
+	})
 }
 
-func fromMillisOrNil(ms *int64) *time.Time {
-	if ms == nil {
-		return nil
+// TouchToken implements [auth.Store].
+func (s *Store) TouchToken(ctx context.Context, workspace, id string, at time.Time) error {
+	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
+		return db.Model(&tokenRow{}).Where("id = ?", id).Update("last_used_at", toMillis(at)).Error
+	})
+}
+
+func tokens(rows []tokenRow) []auth.Token {
+	all := make([]auth.Token, len(rows))
+	for i, row := range rows {
+		all[i] = row.token()
 	}
-	t := fromMillis(*ms)
-	return &t
+	return all
 }

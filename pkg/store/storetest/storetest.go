@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"LastTest":     testLastTest,
 		"Health":       testHealth,
 		"Token":        testToken,
+		"TokenList":    testTokenList,
 		"Claim":        testClaim,
 		"Transaction":  testTransaction,
 		"Concurrency":  testConcurrency,

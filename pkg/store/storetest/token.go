@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -50,6 +51,79 @@ func testToken(t *testing.T, s *store.Store) {
 	}
 }
 
+func testTokenList(t *testing.T, s *store.Store) {
+	var all []auth.Token // newest first, as they are listed
+	for i := range 5 {
+		token := newToken(fmt.Sprint(i))
+		token.CreatedAt = start.Add(time.Duration(i/2) * time.Millisecond) // two at a time
+		noError(t, "create", s.CreateToken(t.Context(), token))
+		all = append([]auth.Token{token}, all...)
+	}
+	foreign := newToken("foreign")
+	foreign.Workspace = "another"
+	noError(t, "create", s.CreateToken(t.Context(), foreign))
+	list := func(q auth.TokenQuery) []auth.Token {
+		t.Helper()
+		tokens, err := s.Tokens(t.Context(), "any", q)
+		noError(t, "list", err)
+		return tokens
+	}
+
+	var paged []auth.Token
+	q := auth.TokenQuery{Limit: 2}
+	for {
+		tokens := list(q)
+		paged = append(paged, tokens...)
+		if len(tokens) < q.Limit {
+			break
+		}
+		last := tokens[len(tokens)-1]
+		q.Before = &auth.TokenPosition{CreatedAt: last.CreatedAt, ID: last.ID}
+	}
+	if diff := cmp.Diff(all, paged); diff != "" {
+		t.Errorf("tokens in pages (-want +got):\n%s", diff)
+	}
+
+	noError(t, "touch", s.TouchToken(t.Context(), "any", all[0].ID, start.Add(time.Hour)))
+	noError(t, "touch a foreign one", s.TouchToken(t.Context(), "any", foreign.ID, start))
+	all[0].LastUsedAt = pointer(start.Add(time.Hour))
+	noError(t, "revoke", s.RevokeToken(t.Context(), "any", all[1].ID, start.Add(time.Hour)))
+	wantFault(t, "revoke again", s.RevokeToken(t.Context(), "any", all[1].ID, start), fault.NotFound)
+	wantFault(t, "revoke a foreign one", s.RevokeToken(t.Context(), "any", foreign.ID, start), fault.NotFound)
+	revoked, err := s.TokenByHash(t.Context(), all[1].Hash)
+	noError(t, "read", err)
+	if revoked.RevokedAt == nil || !revoked.RevokedAt.Equal(start.Add(time.Hour)) {
+		t.Errorf("revoked at %v", revoked.RevokedAt)
+	}
+	all = append(all[:1], all[2:]...)
+	if diff := cmp.Diff(all, list(auth.TokenQuery{})); diff != "" {
+		t.Errorf("tokens that are not revoked (-want +got):\n%s", diff)
+	}
+	if got, err := s.TokenByHash(t.Context(), foreign.Hash); err != nil || got.LastUsedAt != nil || got.RevokedAt != nil {
+		t.Errorf("the foreign token was changed: %+v, %v", got, err)
+	}
+
+	if _, err := s.LockTokens(t.Context(), "any"); err == nil {
+		t.Error("LockTokens outside a transaction worked")
+	}
+	// Each revokes one token, unless it is the last.
+	together(4, func(i int) {
+		err := s.InTx(t.Context(), func(ctx context.Context) error {
+			held, err := s.LockTokens(ctx, "any")
+			if err != nil || len(held) < 2 {
+				return err
+			}
+			return s.RevokeToken(ctx, "any", held[0].ID, start)
+		})
+		if err != nil {
+			t.Errorf("revoke %d: %v", i, err)
+		}
+	})
+	if left := list(auth.TokenQuery{}); len(left) != 1 {
+		t.Errorf("%d tokens are left, want 1", len(left))
+	}
+}
+
 func testClaim(t *testing.T, s *store.Store) {
 	claim := func(ctx context.Context, name, value, want string) {
 		t.Helper()
@@ -58,12 +132,21 @@ func testClaim(t *testing.T, s *store.Store) {
 			t.Errorf("claim %s for %s: got %q, %v; want %q", name, value, got, err, want)
 		}
 	}
+	held := func(name, want string) {
+		t.Helper()
+		if got, err := s.Claimed(t.Context(), name); err != nil || string(got) != want {
+			t.Errorf("claimed under %s: got %q, %v; want %q", name, got, err, want)
+		}
+	}
+	_, err := s.Claimed(t.Context(), "keyset")
+	wantFault(t, "read what nobody claimed", err, fault.NotFound)
 	claim(t.Context(), "keyset", "one", "one")
 	claim(t.Context(), "keyset", "two", "one")
 	claim(t.Context(), "other", "two", "two")
+	held("keyset", "one")
 
 	undo := errors.New("undo")
-	err := s.InTx(t.Context(), func(ctx context.Context) error {
+	err = s.InTx(t.Context(), func(ctx context.Context) error {
 		claim(ctx, "undone", "one", "one")
 		return undo
 	})

@@ -125,6 +125,7 @@ CREATE TABLE tokens (
 ) STRICT;
 
 CREATE UNIQUE INDEX tokens_hash ON tokens (hash);
+CREATE INDEX tokens_created ON tokens (workspace, created_at, id) WHERE revoked_at IS NULL;
 
 -- What one of several processes has settled for all, such as the keyset's
 -- fingerprint. A claim is never changed.
