@@ -125,7 +125,8 @@ func (c *client) result(e *exchange, a answer, s *streaming) Result {
 		r.RequestID = name(e.redact, call.requestID(c.idHeaders))
 	}
 	if s != nil && !s.first.IsZero() {
-		r.FirstToken = call.since(s.first)
+		// All of a short answer may have come before its first word is read.
+		r.FirstToken = min(call.since(s.first), r.Latency)
 	}
 	return r
 }

@@ -30,7 +30,7 @@ func (s *Server) misbehave(w http.ResponseWriter, r *Request, mode Mode, redirec
 		return
 	}
 	switch mode {
-	case Truncated, EarlyEnd:
+	case Truncated:
 		half := firstHalf(success)
 		half.Header.Del("Content-Length")
 		send(w, half)

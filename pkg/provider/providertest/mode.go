@@ -55,5 +55,4 @@ const (
 	PlainError    Mode = "plain error"    // 500 with plain text
 	EmptyError    Mode = "empty error"    // 503 with nothing
 	NotJSON       Mode = "not json"       // 200 with text of the type of a success
-	EarlyEnd      Mode = "early end"      // a stream that ends without saying why
 )

@@ -204,7 +204,8 @@ func jsonAnswer(status int, header http.Header, body any) Answer {
 
 // errorInStream is a stream that an error ends after its first deltas.
 func errorInStream(success Answer, body any) Answer {
-	success.Pieces = append(success.Pieces[:4:4], event(encode(body)))
+	first := min(4, len(success.Pieces))
+	success.Pieces = append(success.Pieces[:first:first], event(encode(body)))
 	return success
 }
 

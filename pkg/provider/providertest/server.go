@@ -33,6 +33,7 @@ type Server struct {
 	redirect string
 
 	left chan struct{}
+	stop func()
 }
 
 // Start serves a fake until the test ends. It answers with [Success].
@@ -49,10 +50,11 @@ func Start(t testing.TB, fake Fake) *Server {
 	} else {
 		server.Start()
 	}
-	t.Cleanup(func() {
+	s.stop = sync.OnceFunc(func() {
 		server.CloseClientConnections()
 		server.Close()
 	})
+	t.Cleanup(s.stop)
 	s.URL = server.URL
 	s.Credentials, s.Config = fake.Settings(s.URL)
 	return s
@@ -78,6 +80,9 @@ func (s *Server) RedirectTo(url string) {
 	defer s.mu.Unlock()
 	s.redirect = url
 }
+
+// Stop ends the server before the test does: nothing listens any more.
+func (s *Server) Stop() { s.stop() }
 
 // Requests are the requests that came, without the auxiliary ones.
 func (s *Server) Requests() []Request {

@@ -1,0 +1,143 @@
+package provider_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/provider/providertest"
+)
+
+var update = flag.Bool("update", false, "write docs/providers.md from the run")
+
+// scenario is one thing that every type has to do right.
+type scenario struct {
+	name string
+	says string // what is shown, for docs/providers.md
+	// mode is what the service must be able to answer; a service that has no
+	// such answer is left out. Empty: any service.
+	mode providertest.Mode
+	run  func(t *testing.T, server *providertest.Server)
+}
+
+// TestConformance runs every scenario for every type against the fake of its
+// upstream, and checks that docs/providers.md tells what ran.
+func TestConformance(t *testing.T) {
+	fakes := map[string]providertest.Fake{}
+	for _, fake := range providertest.Fakes() {
+		fakes[fake.Type] = fake
+	}
+	cells := map[string]map[string]string{}
+	complete := true
+	for _, s := range scenarios() {
+		cells[s.name] = map[string]string{}
+		for _, typ := range provider.Types() {
+			fake, ok := fakes[typ.Name()]
+			if !ok {
+				t.Errorf("providertest has no fake for %q", typ.Name())
+				complete = false
+				continue
+			}
+			if s.mode != "" && !knows(fake, s.mode) {
+				cells[s.name][typ.Name()] = "–"
+				continue
+			}
+			ran := false
+			passed := t.Run(s.name+"/"+typ.Name(), func(t *testing.T) {
+				ran = true
+				s.run(t, providertest.Start(t, fake))
+			})
+			complete = complete && ran && passed
+			cells[s.name][typ.Name()] = "✓"
+		}
+	}
+	if complete {
+		checkTable(t, cells)
+	}
+}
+
+// knows reports whether a service has an answer of its own for a mode.
+func knows(fake providertest.Fake, mode providertest.Mode) bool {
+	_, ok := fake.Answer(&providertest.Request{Method: "POST", Header: map[string][]string{}, Body: []byte(`{"stream":true}`)}, mode)
+	return ok
+}
+
+const tablePath = "../../docs/providers.md"
+
+// checkTable checks that docs/providers.md shows the cells, or writes it.
+func checkTable(t *testing.T, cells map[string]map[string]string) {
+	t.Helper()
+	want := page(cells)
+	if *update {
+		if err := os.WriteFile(tablePath, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	got, err := os.ReadFile(tablePath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Errorf("docs/providers.md does not tell what ran; write it with: go test ./pkg/provider -run Conformance -update")
+	}
+}
+
+func page(cells map[string]map[string]string) string {
+	var b strings.Builder
+	b.WriteString(`# Provider types and what is shown of them
+
+Written by ` + "`go test ./pkg/provider -run Conformance -update`" + `; the same test fails when this page is stale.
+
+Each ✓ is a test that ran: the type's client, over the guarded transport, against a fake of its upstream that refuses what the real service would refuse. – means that the service has no such answer.
+
+| scenario | shown`)
+	for _, typ := range provider.Types() {
+		b.WriteString(" | " + typ.Form().Label)
+	}
+	b.WriteString(" |\n|---|---" + strings.Repeat("|:-:", len(provider.Types())) + "|\n")
+	for _, s := range scenarios() {
+		fmt.Fprintf(&b, "| %s | %s", s.name, s.says)
+		for _, typ := range provider.Types() {
+			b.WriteString(" | " + cells[s.name][typ.Name()])
+		}
+		b.WriteString(" |\n")
+	}
+	return b.String()
+}
+
+// TestManyAtOnce has 64 prompts in flight on one client of each type.
+func TestManyAtOnce(t *testing.T) {
+	for _, fake := range providertest.Fakes() {
+		t.Run(fake.Type, func(t *testing.T) {
+			client := open(t, providertest.Start(t, fake))
+			var group sync.WaitGroup
+			for i := range 64 {
+				group.Go(func() {
+					if result, _ := client.generate(t, i%2 == 0); result.Failure != nil || result.Response != providertest.Text {
+						t.Errorf("result %+v", result)
+					}
+				})
+			}
+			group.Wait()
+		})
+	}
+}
+
+func BenchmarkGenerate(b *testing.B) {
+	for _, fake := range providertest.Fakes() {
+		b.Run(fake.Type, func(b *testing.B) {
+			client := open(b, providertest.Start(b, fake))
+			for b.Loop() {
+				if r := client.Generate(context.Background(), client.prompt(), nil); r.Failure != nil {
+					b.Fatal(r.Failure)
+				}
+			}
+		})
+	}
+}
