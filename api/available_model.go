@@ -112,7 +112,7 @@ func (a *API) listAvailableModelsOfType(c echo.Context) error {
 		return err
 	}
 	defer leave()
-	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), typ.Name(),
+	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typ.Name(),
 		provider.Request{Credentials: body.Credentials, Config: body.Config}, nulls, c.QueryParam("q"))
 	if err != nil {
 		return err

@@ -61,7 +61,8 @@ func (a *API) revealCredential(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := a.checkReason(body.Reason, faults); err != nil {
+	reason, err := a.checkReason(body.Reason, faults)
+	if err != nil {
 		return err
 	}
 	p := principal(c)
@@ -69,7 +70,7 @@ func (a *API) revealCredential(c echo.Context) error {
 		return err
 	}
 	field := c.Param("field")
-	value, err := a.Registry.Reveal(c.Request().Context(), p.Workspace, c.Param("id"), field)
+	value, err := a.Registry.Reveal(c.Request().Context(), p.Workspace, c.Param("id"), field, reason)
 	if err != nil {
 		return err
 	}
@@ -77,16 +78,19 @@ func (a *API) revealCredential(c echo.Context) error {
 	return c.JSON(http.StatusOK, revealedCredential{Field: field, Value: value.Reveal()})
 }
 
-func (a *API) checkReason(reason *string, faults fault.Fields) error {
+// checkReason checks the reason of a reveal and returns it trimmed.
+func (a *API) checkReason(given *string, faults fault.Fields) (string, error) {
+	reason := ""
+	if given != nil {
+		reason = strings.TrimSpace(*given)
+	}
 	switch {
-	case reason == nil || strings.TrimSpace(*reason) == "":
-		if a.RevealReason {
-			faults.Add("reason", fault.Required, "must be given: why is the credential revealed?")
-		}
-	case utf8.RuneCountInString(*reason) > maxReason:
+	case reason == "" && a.RevealReason:
+		faults.Add("reason", fault.Required, "must be given: why is the credential revealed?")
+	case utf8.RuneCountInString(reason) > maxReason:
 		faults.Add("reason", fault.TooLong, "must be at most %d characters long", maxReason)
-	case strings.ContainsFunc(*reason, unicode.IsControl):
+	case strings.ContainsFunc(reason, unicode.IsControl):
 		faults.Add("reason", fault.Invalid, "must not contain control characters")
 	}
-	return faults.Err(fault.ValidationFailed, "Nothing was revealed: the request has values that can't be taken.")
+	return reason, faults.Err(fault.ValidationFailed, "Nothing was revealed: the request has values that can't be taken.")
 }

@@ -196,7 +196,7 @@ func (a *API) testProviderType(c echo.Context) error {
 		TestInput: body.input(nulls),
 	}
 	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestType(c.Request().Context(), typ.Name(), draft, onDelta)
+		return a.Registry.TestType(c.Request().Context(), principal(c).Workspace, typ.Name(), draft, onDelta)
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 )
@@ -38,15 +39,18 @@ func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search st
 	}
 	found, failure, err := r.discover(ctx, client)
 	if err != nil {
-		return AvailableModels{}, err
+		return AvailableModels{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ProviderDiscover, p.target(), err)
 	}
-	if found.Supported || failure != nil {
-		err := r.store.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
-			return r.recordHealth(ctx, p, "", failure)
-		})
-		if err != nil {
-			return AvailableModels{}, err
+	err = r.store.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
+		if found.Supported || failure != nil { // else nothing was asked
+			if err := r.recordHealth(ctx, p, "", failure); err != nil {
+				return err
+			}
 		}
+		return r.recordCall(ctx, workspace, p.ID, audit.ProviderDiscover, p.target(), failure)
+	})
+	if err != nil {
+		return AvailableModels{}, err
 	}
 	if failure != nil {
 		return AvailableModels{}, upstreamFailed(failure)
@@ -57,7 +61,7 @@ func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search st
 // AvailableModelsOfType asks for settings of a type that are not saved. It
 // stores nothing. It returns not_found for an unknown type, validation_failed
 // and upstream_failed.
-func (r *Registry) AvailableModelsOfType(ctx context.Context, typeName string, request provider.Request, faults fault.Fields, search string) (AvailableModels, error) {
+func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeName string, request provider.Request, faults fault.Fields, search string) (AvailableModels, error) {
 	typ, ok := provider.Lookup(typeName)
 	if !ok {
 		return AvailableModels{}, noType(typeName)
@@ -72,10 +76,16 @@ func (r *Registry) AvailableModelsOfType(ctx context.Context, typeName string, r
 		return AvailableModels{}, err
 	}
 	found, failure, err := r.discover(ctx, client)
-	if err == nil && failure != nil {
-		err = upstreamFailed(failure)
+	if err != nil {
+		return AvailableModels{}, r.recordAbandoned(ctx, workspace, "", audit.ProviderDiscover, typeTarget(typeName), err)
 	}
-	return available(found, search, nil), err
+	if err := r.recordCall(context.WithoutCancel(ctx), workspace, "", audit.ProviderDiscover, typeTarget(typeName), failure); err != nil {
+		return AvailableModels{}, err
+	}
+	if failure != nil {
+		return AvailableModels{}, upstreamFailed(failure)
+	}
+	return available(found, search, nil), nil
 }
 
 // discover asks the upstream within the time of a test. A caller that went away

@@ -2,16 +2,19 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"time"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
 )
 
-// Reveal opens one credential of a provider. It returns not_found for a
-// provider or a field that doesn't exist.
-func (r *Registry) Reveal(ctx context.Context, workspace, id, field string) (secret.Text, error) {
+// Reveal opens one credential of a provider, for a reason that may be empty. The
+// event of it is stored before the value leaves: without it there is no value.
+// It returns not_found for a provider or a field that doesn't exist.
+func (r *Registry) Reveal(ctx context.Context, workspace, id, field, reason string) (secret.Text, error) {
 	p, err := r.Provider(ctx, workspace, id)
 	if err != nil {
 		return secret.Text{}, err
@@ -19,7 +22,17 @@ func (r *Registry) Reveal(ctx context.Context, workspace, id, field string) (sec
 	if _, ok := p.Credentials[field]; !ok {
 		return secret.Text{}, fault.New(fault.NotFound, "This provider has no credential %q.", field)
 	}
-	return r.open(p, field)
+	event := audit.Event{Workspace: workspace, Action: audit.CredentialReveal, ProviderID: p.ID, Outcome: audit.Success, Reason: reason,
+		Target: audit.Target{Type: "credential", ID: p.ID + "/" + field, Name: p.Name + "/" + field}}
+	plain, err := r.open(p, field)
+	if err != nil {
+		event.Outcome = audit.Failure
+		return secret.Text{}, errors.Join(err, r.audit.Record(ctx, event))
+	}
+	if err := r.audit.Record(ctx, event); err != nil {
+		return secret.Text{}, err
+	}
+	return plain, nil
 }
 
 // seal puts the replaced credentials of a provider in place of the present

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 )
 
@@ -165,6 +166,13 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 		}
 		p.Models = append(p.Models, added...)
 		return true, faults.Err(fault.ValidationFailed, "No model was added: the request has values that can't be taken.")
+	}, func(ctx context.Context, _, after Provider) error {
+		for _, m := range added {
+			if err := r.recordChange(ctx, workspace, after.ID, audit.ModelCreate, m.target(), facets{}, m.facets()); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return nil, err
@@ -213,6 +221,8 @@ func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id st
 		}
 		p.Models[i] = m
 		return changed, nil
+	}, func(ctx context.Context, before Model) error {
+		return r.recordChange(ctx, workspace, m.ProviderID, audit.ModelUpdate, m.target(), before.facets(), m.facets())
 	})
 	m.Provider = p.facts()
 	return m, err
@@ -227,12 +237,18 @@ func (r *Registry) DeleteModel(ctx context.Context, workspace, providerID, id st
 		}
 		p.Models = slices.Delete(p.Models, i, i+1)
 		return true, nil
+	}, func(ctx context.Context, before Model) error {
+		return r.recordChange(ctx, workspace, before.ProviderID, audit.ModelDelete, before.target(), before.facets(), facets{})
 	})
 	return err
 }
 
 // editModel is editProvider for the model with that id, the provider's i-th.
-func (r *Registry) editModel(ctx context.Context, workspace, providerID, id string, apply func(p *Provider, i int, now time.Time) (bool, error)) (Provider, error) {
+func (r *Registry) editModel(ctx context.Context, workspace, providerID, id string,
+	apply func(p *Provider, i int, now time.Time) (bool, error),
+	record func(ctx context.Context, before Model) error,
+) (Provider, error) {
+	var before Model
 	return r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
 		canonical, err := canonicalID("model", id)
 		if err != nil {
@@ -242,8 +258,9 @@ func (r *Registry) editModel(ctx context.Context, workspace, providerID, id stri
 		if i < 0 {
 			return false, fault.New(fault.NotFound, "There is no model with the id %q in this provider.", id)
 		}
+		before = p.Models[i]
 		return apply(p, i, now)
-	})
+	}, func(ctx context.Context, _, _ Provider) error { return record(ctx, before) })
 }
 
 // setModels makes the models of a provider the wanted ones. A stale version

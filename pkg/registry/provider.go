@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 )
@@ -162,7 +163,12 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 	if err := r.seal(&p, settings.Credentials, now); err != nil {
 		return Provider{}, err
 	}
-	return p, r.store.InTx(ctx, func(ctx context.Context) error { return r.store.CreateProvider(ctx, p) })
+	return p, r.store.InTx(ctx, func(ctx context.Context) error {
+		if err := r.store.CreateProvider(ctx, p); err != nil {
+			return err
+		}
+		return r.recordChange(ctx, workspace, p.ID, audit.ProviderCreate, p.target(), facets{}, p.facets())
+	})
 }
 
 // UpdateProvider changes a provider. An edit that changes nothing leaves its
@@ -171,6 +177,8 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edit ProviderEdit) (Provider, error) {
 	return r.editProvider(ctx, workspace, id, func(p *Provider, now time.Time) (bool, error) {
 		return r.applyEdit(p, edit, now)
+	}, func(ctx context.Context, before, after Provider) error {
+		return r.recordChange(ctx, workspace, after.ID, audit.ProviderUpdate, after.target(), before.facets(), after.facets())
 	})
 }
 
@@ -189,14 +197,20 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 		if err := precondition.check("provider", p.Version); err != nil {
 			return err
 		}
-		return r.store.DeleteProvider(ctx, workspace, id)
+		if err := r.store.DeleteProvider(ctx, workspace, id); err != nil {
+			return err
+		}
+		return r.recordChange(ctx, workspace, p.ID, audit.ProviderDelete, p.target(), p.facets(), facets{})
 	})
 }
 
 // editProvider is the one way a stored provider or one of its models is
-// changed: locked, changed by apply, written when apply says that it did, and
-// one edit version later.
-func (r *Registry) editProvider(ctx context.Context, workspace, id string, apply func(*Provider, time.Time) (changed bool, err error)) (Provider, error) {
+// changed: locked, changed by apply, written and recorded when apply says that
+// it did, and one edit version later.
+func (r *Registry) editProvider(ctx context.Context, workspace, id string,
+	apply func(*Provider, time.Time) (changed bool, err error),
+	record func(ctx context.Context, before, after Provider) error,
+) (Provider, error) {
 	id, err := canonicalID("provider", id)
 	if err != nil {
 		return Provider{}, err
@@ -208,13 +222,18 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string, apply
 			return err
 		}
 		now := r.clock()
+		before := p
+		before.Models = slices.Clone(p.Models)
 		changed, err := apply(&p, now)
 		if err != nil || !changed {
 			return err
 		}
 		p.Version++
 		p.UpdatedAt = now
-		return r.store.UpdateProvider(ctx, p)
+		if err := r.store.UpdateProvider(ctx, p); err != nil {
+			return err
+		}
+		return record(ctx, before, p)
 	})
 	return p, err
 }

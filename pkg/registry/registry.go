@@ -24,6 +24,7 @@ import (
 // Config is what a registry is made of.
 type Config struct {
 	Store  Store
+	Audit  Recorder
 	Keyset *secret.Keyset
 	// Transport returns the guarded transport for upstream calls; calls to the
 	// trusted origins are exempt from its policy.
@@ -40,6 +41,7 @@ type Config struct {
 // use. Its methods return a [*fault.Error] or the error of a done context.
 type Registry struct {
 	store       Store
+	audit       Recorder
 	keyset      *secret.Keyset
 	transport   func(trusted ...string) http.RoundTripper
 	endpoints   provider.Endpoints
@@ -61,7 +63,7 @@ func New(cfg Config) (*Registry, error) {
 		return nil, fmt.Errorf("client cache: %w", err)
 	}
 	return &Registry{
-		store: cfg.Store, keyset: cfg.Keyset, transport: cfg.Transport, endpoints: cfg.Endpoints,
+		store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, transport: cfg.Transport, endpoints: cfg.Endpoints,
 		testTimeout: cfg.TestTimeout, now: cfg.Now, clients: clients,
 	}, nil
 }

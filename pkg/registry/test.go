@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/secret"
@@ -65,7 +66,7 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestI
 	}
 	result, err := r.generate(ctx, client, prompt, onDelta)
 	if err != nil {
-		return TestResult{}, err
+		return TestResult{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ModelTest, m.target(), err)
 	}
 	return result, r.store.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
 		last := LastTest{Success: result.Failure == nil, Latency: result.Latency, At: result.TestedAt}
@@ -75,13 +76,16 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestI
 		if err := r.store.RecordTest(ctx, workspace, m.ID, m.ModelID, last); err != nil {
 			return err
 		}
-		return r.recordHealth(ctx, p, m.ModelID, result.Failure)
+		if err := r.recordHealth(ctx, p, m.ModelID, result.Failure); err != nil {
+			return err
+		}
+		return r.recordCall(ctx, workspace, p.ID, audit.ModelTest, m.target(), result.Failure)
 	})
 }
 
 // TestType tests settings of a type that are not saved. It stores nothing. It
 // returns not_found for an unknown type, and validation_failed.
-func (r *Registry) TestType(ctx context.Context, typeName string, draft Draft, onDelta func(string)) (TestResult, error) {
+func (r *Registry) TestType(ctx context.Context, workspace, typeName string, draft Draft, onDelta func(string)) (TestResult, error) {
 	typ, ok := provider.Lookup(typeName)
 	if !ok {
 		return TestResult{}, noType(typeName)
@@ -96,7 +100,7 @@ func (r *Registry) TestType(ctx context.Context, typeName string, draft Draft, o
 	if err != nil {
 		return TestResult{}, err
 	}
-	return r.generate(ctx, client, prompt, onDelta)
+	return r.testDraft(ctx, workspace, "", typeTarget(typeName), client, prompt, onDelta)
 }
 
 // TestProvider tests an edit of a provider before it is saved. It stores
@@ -122,7 +126,23 @@ func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft
 	if err != nil {
 		return TestResult{}, err
 	}
-	return r.generate(ctx, client, prompt, onDelta)
+	return r.testDraft(ctx, workspace, p.ID, p.target(), client, prompt, onDelta)
+}
+
+// testDraft tests what is not saved: only the event of it is stored.
+func (r *Registry) testDraft(ctx context.Context, workspace, providerID string, target audit.Target, client provider.Client,
+	prompt provider.Prompt, onDelta func(string),
+) (TestResult, error) {
+	result, err := r.generate(ctx, client, prompt, onDelta)
+	if err != nil {
+		return TestResult{}, r.recordAbandoned(ctx, workspace, providerID, audit.ProviderTest, target, err)
+	}
+	return result, r.recordCall(context.WithoutCancel(ctx), workspace, providerID, audit.ProviderTest, target, result.Failure)
+}
+
+// typeTarget is what a call with settings that are not saved is made to.
+func typeTarget(typeName string) audit.Target {
+	return audit.Target{Type: "provider_type", ID: typeName, Name: typeName}
 }
 
 // draftClient opens a client for settings laid over a stored provider. The

@@ -1,0 +1,126 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+
+	"modelproviders/pkg/audit"
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+)
+
+// Recorder keeps audit events. Inside a transaction the event is part of it.
+type Recorder interface {
+	Record(ctx context.Context, e audit.Event) error
+}
+
+// facets are what an event tells of a provider or a model: a JSON text a field.
+// A sealed value is told by its name alone.
+type facets struct {
+	clear  map[string]any
+	sealed map[string][]byte
+}
+
+func (p Provider) facets() facets {
+	f := facets{clear: map[string]any{"name": p.Name, "type": p.Type, "enabled": p.Enabled}, sealed: map[string][]byte{}}
+	for field, value := range p.Config {
+		f.clear["config."+field] = value
+	}
+	for field, credential := range p.Credentials {
+		f.sealed["credentials."+field] = credential.Sealed
+	}
+	for _, m := range p.Models {
+		for field, value := range m.facets().clear {
+			f.clear["models["+m.ID+"]."+field] = value
+		}
+	}
+	return f
+}
+
+func (m Model) facets() facets {
+	return facets{clear: map[string]any{"model_id": m.ModelID, "display_name": m.DisplayName,
+		"supported_stages": m.Stages, "enabled": m.Enabled}}
+}
+
+// changes tells what differs between two states, ordered by field.
+func changes(before, after facets) ([]audit.Change, error) {
+	var out []audit.Change
+	names := map[string]bool{}
+	for _, f := range []facets{before, after} {
+		for name := range f.clear {
+			names[name] = true
+		}
+		for name := range f.sealed {
+			names[name] = true
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if !bytes.Equal(before.sealed[name], after.sealed[name]) {
+			out = append(out, audit.Change{Field: name})
+			continue
+		}
+		was, err := before.text(name)
+		if err != nil {
+			return nil, err
+		}
+		is, err := after.text(name)
+		if err != nil {
+			return nil, err
+		}
+		if was != is {
+			out = append(out, audit.Change{Field: name, Old: was, New: is})
+		}
+	}
+	return out, nil
+}
+
+// text is the JSON text of a clear field; empty where there is none.
+func (f facets) text(name string) (string, error) {
+	value, ok := f.clear[name]
+	if !ok {
+		return "", nil
+	}
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "The change could not be recorded.")
+	}
+	return string(text), nil
+}
+
+func (p Provider) target() audit.Target {
+	return audit.Target{Type: "provider", ID: p.ID, Name: p.Name}
+}
+
+func (m Model) target() audit.Target {
+	return audit.Target{Type: "model", ID: m.ID, Name: m.ModelID}
+}
+
+// recordChange records an edit that succeeded.
+func (r *Registry) recordChange(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, before, after facets) error {
+	changed, err := changes(before, after)
+	if err != nil {
+		return err
+	}
+	return r.audit.Record(ctx, audit.Event{Workspace: workspace, Action: action, Target: target, ProviderID: providerID,
+		Outcome: audit.Success, Changes: changed})
+}
+
+// recordCall records a call to an upstream and what came of it.
+func (r *Registry) recordCall(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, failure *provider.Failure) error {
+	e := audit.Event{Workspace: workspace, Action: action, Target: target, ProviderID: providerID, Outcome: audit.Success}
+	if failure != nil {
+		e.Outcome, e.Reason = audit.Failure, string(failure.Kind)
+	}
+	return r.audit.Record(ctx, e)
+}
+
+// recordAbandoned records a call to an upstream whose caller went away before
+// its end. It returns the caller's error, with what kept it from being recorded.
+func (r *Registry) recordAbandoned(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, gone error) error {
+	return errors.Join(gone, r.audit.Record(context.WithoutCancel(ctx), audit.Event{Workspace: workspace, Action: action, Target: target,
+		ProviderID: providerID, Outcome: audit.Failure, Reason: "the caller went away"}))
+}
