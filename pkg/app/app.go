@@ -108,16 +108,20 @@ func (a *App) listen(ctx context.Context) error {
 // open opens what the service keeps: data dir, database, keyset, first token.
 func (a *App) open(ctx context.Context) error {
 	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("the data dir can't be made: %w", err)
+		return fmt.Errorf("MODELPROVIDERS_DATA_DIR: the data dir can't be made: %w", err)
 	}
 	var err error
 	a.store, err = store.Open(ctx, store.Config{DatabaseURL: a.cfg.DatabaseURL, SQLitePath: a.cfg.sqlitePath(), Logger: a.cfg.Logger})
 	if err != nil {
-		return err
+		setting := "MODELPROVIDERS_DATABASE_URL"
+		if a.cfg.DatabaseURL == "" {
+			setting = "MODELPROVIDERS_DATA_DIR"
+		}
+		return fmt.Errorf("%s: %w", setting, err)
 	}
 	a.keyset, err = openKeyset(ctx, a.store, a.cfg.keysetPath(), a.cfg.Logger)
 	if err != nil {
-		return err
+		return fmt.Errorf("MODELPROVIDERS_KEYSET: %w", err)
 	}
 	if a.cfg.AuthOff {
 		return nil

@@ -58,7 +58,7 @@ func openKeyset(ctx context.Context, db claims, path string, logger *slog.Logger
 		}
 	}
 	return nil, fmt.Errorf("the keyset %s is not the one that this database was started with, so its credentials can't be opened: "+
-		"set MODELPROVIDERS_KEYSET to a copy of that keyset, or restore it from a backup", path)
+		"point the setting to a copy of that keyset, or restore it from a backup", path)
 }
 
 func loadOrCreate(path string, mayCreate bool) (keys *secret.Keyset, made bool, err error) {
@@ -68,7 +68,7 @@ func loadOrCreate(path string, mayCreate bool) (keys *secret.Keyset, made bool, 
 	}
 	if !mayCreate {
 		return nil, false, fmt.Errorf("the keyset %s is missing, and this database holds data sealed with it: "+
-			"restore it from a backup, or set MODELPROVIDERS_KEYSET to where it is", path)
+			"restore it from a backup, or point the setting to where it is", path)
 	}
 	keys, err = secret.Create(path)
 	if errors.Is(err, fs.ErrExist) { // another process of the same data dir was faster
