@@ -38,6 +38,22 @@ func decode(c echo.Context, dst any, more func() fault.Fields) (nulls fault.Fiel
 	if err != nil {
 		return nil, err
 	}
+	if len(body) == 0 {
+		return nil, fault.New(fault.MalformedRequest, "The body is empty; this request needs a JSON object.")
+	}
+	return decodeBody(body, dst, more)
+}
+
+// decodeOptional is decode for a body that may be left out.
+func decodeOptional(c echo.Context, dst any) (nulls fault.Fields, err error) {
+	body, err := readBody(c)
+	if err != nil || len(body) == 0 {
+		return nil, err
+	}
+	return decodeBody(body, dst, nil)
+}
+
+func decodeBody(body []byte, dst any, more func() fault.Fields) (nulls fault.Fields, err error) {
 	problems, err := strictjson.Decode(body, dst)
 	if err != nil {
 		return nil, err
@@ -49,14 +65,8 @@ func decode(c echo.Context, dst any, more func() fault.Fields) (nulls fault.Fiel
 	return problems.Null, malformed.Err(fault.MalformedRequest, "The body does not have the form that this request needs.")
 }
 
-// decodeOptional is decode for a body that may be left out.
-func decodeOptional(c echo.Context, dst any) (nulls fault.Fields, err error) {
-	if r := c.Request(); r.ContentLength == 0 || r.Body == nil || r.Body == http.NoBody {
-		return nil, nil
-	}
-	return decode(c, dst, nil)
-}
-
+// readBody reads a body of an acceptable size and media type. An empty one needs
+// no media type.
 func readBody(c echo.Context) ([]byte, error) {
 	r := c.Request()
 	tooLarge := fault.New(fault.TooLarge, "The body is larger than %d bytes, which is all that is taken.", maxBody)
@@ -71,7 +81,7 @@ func readBody(c echo.Context) ([]byte, error) {
 	case err != nil:
 		return nil, fault.Wrap(fault.MalformedRequest, err, "The body could not be read to its end.")
 	case len(body) == 0:
-		return nil, fault.New(fault.MalformedRequest, "The body is empty; this request needs a JSON object.")
+		return nil, nil
 	}
 	return body, checkMediaType(c)
 }
