@@ -1,0 +1,150 @@
+package apitest
+
+import (
+	"crypto/rand"
+	"maps"
+	"net/http"
+)
+
+// Provider is a provider as it is answered.
+type Provider struct {
+	ID                string                `json:"id"`
+	Name              string                `json:"name"`
+	Type              string                `json:"type"`
+	TypeLabel         string                `json:"type_label"`
+	Status            string                `json:"status"`
+	Enabled           bool                  `json:"enabled"`
+	Error             *ProviderError        `json:"error"`
+	Credentials       map[string]Credential `json:"credentials"`
+	Config            map[string]string     `json:"config"`
+	EnabledModelCount int                   `json:"enabled_model_count"`
+	ModelCount        int                   `json:"model_count"`
+	Models            []Model               `json:"models"`
+	Version           int64                 `json:"version"`
+	CreatedAt         string                `json:"created_at"`
+	UpdatedAt         string                `json:"updated_at"`
+}
+
+// ProviderError is what was last observed to be wrong with a provider.
+type ProviderError struct {
+	Kind    string  `json:"kind"`
+	Message string  `json:"message"`
+	ModelID *string `json:"model_id"`
+	Since   string  `json:"since"`
+}
+
+// Credential says that a credential is stored.
+type Credential struct {
+	Set       bool   `json:"set"`
+	Masked    string `json:"masked"`
+	UpdatedAt string `json:"updated_at"`
+}
+
+// Model is a model as it is answered. The facts of its provider are nil where
+// it is answered among the models of that.
+type Model struct {
+	ID              string    `json:"id"`
+	ProviderID      string    `json:"provider_id"`
+	ProviderName    *string   `json:"provider_name"`
+	ProviderType    *string   `json:"provider_type"`
+	ProviderStatus  *string   `json:"provider_status"`
+	ProviderEnabled *bool     `json:"provider_enabled"`
+	ModelID         string    `json:"model_id"`
+	DisplayName     string    `json:"display_name"`
+	SupportedStages []string  `json:"supported_stages"`
+	Enabled         bool      `json:"enabled"`
+	LastTest        *LastTest `json:"last_test"`
+	Version         int64     `json:"version"`
+	CreatedAt       string    `json:"created_at"`
+	UpdatedAt       string    `json:"updated_at"`
+}
+
+// LastTest is the outcome of the last test of a model.
+type LastTest struct {
+	Status    string `json:"status"`
+	Kind      string `json:"kind"`
+	LatencyMS int64  `json:"latency_ms"`
+	At        string `json:"at"`
+}
+
+// Page is one page of a list.
+type Page[T any] struct {
+	Data       []T     `json:"data"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// Provider decodes a provider.
+func (a *Answer) Provider() (p Provider) {
+	a.t.Helper()
+	a.Into(&p)
+	return p
+}
+
+// Model decodes a model.
+func (a *Answer) Model() (m Model) {
+	a.t.Helper()
+	a.Into(&m)
+	return m
+}
+
+// UniqueName is a name that nothing else has.
+func UniqueName(what string) string { return what + " " + rand.Text() }
+
+// OpenAI is a provider to create; changes replace or add fields.
+func OpenAI(changes Object) Object {
+	body := Object{"name": UniqueName("OpenAI"), "type": "openai", "credentials": Object{"api_key": "sk-" + Secret}}
+	maps.Copy(body, changes)
+	return body
+}
+
+// Custom is a provider with a base URL to create; changes replace or add
+// fields.
+func Custom(baseURL string, changes Object) Object {
+	body := Object{"name": UniqueName("Custom"), "type": "custom",
+		"credentials": Object{"api_key": "sk-" + Secret}, "config": Object{"base_url": baseURL}}
+	maps.Copy(body, changes)
+	return body
+}
+
+// GPT is a model to create; changes replace or add fields.
+func GPT(modelID string, changes Object) Object {
+	body := Object{"model_id": modelID, "supported_stages": List{"planning"}}
+	maps.Copy(body, changes)
+	return body
+}
+
+// CreateProvider creates a provider.
+func (c *Client) CreateProvider(body Object) Provider {
+	c.t.Helper()
+	return c.Post("/providers", body).Is(http.StatusCreated).Provider()
+}
+
+// Provider reads a provider.
+func (c *Client) Provider(id string) Provider {
+	c.t.Helper()
+	return c.Get("/providers/" + id).Is(http.StatusOK).Provider()
+}
+
+// EditProvider edits a provider.
+func (c *Client) EditProvider(id string, body any, edits ...Edit) Provider {
+	c.t.Helper()
+	return c.Patch("/providers/"+id, body, edits...).Is(http.StatusOK).Provider()
+}
+
+// CreateModel adds a model to a provider.
+func (c *Client) CreateModel(providerID string, body Object) Model {
+	c.t.Helper()
+	return c.Post("/providers/"+providerID+"/models", body).Is(http.StatusCreated).Model()
+}
+
+// Model reads a model.
+func (c *Client) Model(id string) Model {
+	c.t.Helper()
+	return c.Get("/models/" + id).Is(http.StatusOK).Model()
+}
+
+// Path is where a model is edited.
+func (m Model) Path() string { return "/providers/" + m.ProviderID + "/models/" + m.ID }
+
+// Path is where a provider is.
+func (p Provider) Path() string { return "/providers/" + p.ID }

@@ -1,0 +1,200 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"modelproviders/api/apitest"
+)
+
+// What is no JSON object is refused wherever a body is taken, and changes
+// nothing.
+func TestBodySyntax(t *testing.T) {
+	broken := map[string]string{
+		"cut short":              `{"name":"a"`,
+		"array":                  `[]`,
+		"null":                   `null`,
+		"string":                 `"{}"`,
+		"number":                 `1`,
+		"trailing object":        `{} {}`,
+		"trailing letter":        `{}x`,
+		"trailing comma":         `{"name":"a",}`,
+		"comment":                `{/* no */}`,
+		"single quotes":          `{'name':'a'}`,
+		"bare name":              `{name:"a"}`,
+		"octal number":           `{"version":01}`,
+		"NaN":                    `{"version":NaN}`,
+		"line break in text":     "{\"name\":\"a\nb\"}",
+		"NUL":                    "{\"name\":\"a\x00b\"}",
+		"NUL behind":             "{}\x00",
+		"byte order mark":        "\ufeff{}",
+		"invalid UTF-8":          "{\"name\":\"\xff\xfe\"}",
+		"UTF-8 surrogate":        "{\"name\":\"\xed\xa0\x80\"}",
+		"overlong UTF-8":         "{\"name\":\"\xc0\x80\"}",
+		"UTF-16":                 "\xff\xfe{\x00}\x00",
+		"lone high surrogate":    `{"name":"\ud83d"}`,
+		"lone low surrogate":     `{"name":"\ude00"}`,
+		"swapped surrogates":     `{"name":"\ude00\ud83d"}`,
+		"unknown escape":         `{"name":"\x41"}`,
+		"in a field passed over": `{"id":"\ud83d"}`,
+		"nested too deep":        `{"models":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`,
+		"white space only":       "  \n",
+	}
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := blockedProvider(c)
+		for _, o := range withBody(p) {
+			t.Run(o.method+" "+strings.ReplaceAll(o.path, p.ID, "id"), func(t *testing.T) {
+				for name, body := range broken {
+					t.Run(name, func(t *testing.T) {
+						c.In(t).Do(o.method, o.path, body).Problem(http.StatusBadRequest, "malformed_request")
+					})
+				}
+			})
+		}
+		unchanged(t, c, p)
+		var page apitest.Page[apitest.Provider]
+		if c.Get("/providers").Into(&page); len(page.Data) != 1 {
+			t.Errorf("there are %d providers after nothing but broken requests, not 1", len(page.Data))
+		}
+	})
+}
+
+func TestBodyEmpty(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := blockedProvider(c)
+		noType := apitest.Header("Content-Type", "")
+		for _, o := range withBody(p) {
+			if strings.HasSuffix(o.path, "/reveal") {
+				c.Post(o.path, nil).Is(http.StatusOK)
+				c.Post(o.path, "", noType).Is(http.StatusOK)
+				c.Post(o.path, "", noType, apitest.Chunked).Is(http.StatusOK)
+				c.Post(o.path, "{}").Is(http.StatusOK)
+				continue
+			}
+			c.Do(o.method, o.path, nil).Problem(http.StatusBadRequest, "malformed_request")
+			c.Do(o.method, o.path, "").Problem(http.StatusBadRequest, "malformed_request")
+			c.Do(o.method, o.path, "", noType, apitest.Chunked).Problem(http.StatusBadRequest, "malformed_request")
+		}
+	})
+}
+
+func TestBodyMediaType(t *testing.T) {
+	refused := []string{
+		"text/plain", "text/json", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
+		"application/jsonx", "application/vnd.api+json", "application/problem+json", "application/json-patch+json",
+		"application/json; charset=iso-8859-1", "application/json; charset=utf-16", "application/json;;=", "json", "*/*",
+	}
+	accepted := []string{
+		"application/json", "Application/JSON", "application/json; charset=utf-8", `application/json;charset="UTF-8"`,
+	}
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := blockedProvider(c)
+		for _, o := range withBody(p) {
+			acceptPatch := ""
+			if o.method == http.MethodPatch {
+				acceptPatch = "application/json, application/merge-patch+json"
+			}
+			for _, media := range append([]string{""}, refused...) {
+				o.do(c, apitest.Header("Content-Type", media)).Has("Accept-Patch", acceptPatch).
+					Problem(http.StatusUnsupportedMediaType, "unsupported_media_type")
+			}
+			if o.method == http.MethodPost {
+				o.do(c, apitest.Header("Content-Type", "application/merge-patch+json")).
+					Problem(http.StatusUnsupportedMediaType, "unsupported_media_type")
+			}
+			o.do(c, apitest.Header("Content-Encoding", "gzip")).Problem(http.StatusUnsupportedMediaType, "unsupported_media_type")
+			o.do(c, apitest.Header("Content-Encoding", "identity")).Has("Accept-Patch", "")
+		}
+		unchanged(t, c, c.EditProvider(p.ID, object{"status": "active"}))
+
+		for _, media := range append(accepted, "application/merge-patch+json", "application/merge-patch+json; charset=utf-8") {
+			c.Patch(p.Path(), object{"name": apitest.UniqueName("n")}, apitest.Header("Content-Type", media)).Is(http.StatusOK).Has("Accept-Patch", "")
+		}
+		for _, media := range accepted {
+			c.Post("/providers", apitest.OpenAI(nil), apitest.Header("Content-Type", media)).Is(http.StatusCreated)
+		}
+	})
+}
+
+// A compressed body is not unpacked, so that it can't grow here.
+func TestBodyCompressed(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	fmt.Fprintf(w, `{"name":"Packed","type":"openai","credentials":{"api_key":"sk-%s"}}`, apitest.Secret)
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		c.Post("/providers", packed.String(), apitest.Header("Content-Encoding", "gzip")).Problem(http.StatusUnsupportedMediaType, "unsupported_media_type")
+		c.Post("/providers", packed.String()).Problem(http.StatusBadRequest, "malformed_request")
+	})
+}
+
+// The bound on a body is 1 MiB, whether its length is told or not.
+func TestBodySize(t *testing.T) {
+	const mebibyte = 1 << 20
+	padded := func(body string, size int) string { return body + strings.Repeat(" ", size-len(body)) }
+	await := apitest.Header("Expect", "100-continue") // as curl does: the answer may come before the body has gone
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := blockedProvider(c)
+		for _, o := range withBody(p) {
+			c.Do(o.method, o.path, padded("{}", 2*mebibyte), await).Problem(http.StatusRequestEntityTooLarge, "too_large")
+			c.Do(o.method, o.path, padded("{}", mebibyte+1), apitest.Chunked).Problem(http.StatusRequestEntityTooLarge, "too_large")
+		}
+		unchanged(t, c, p)
+
+		edit := fmt.Sprintf(`{"name":%q}`, "Edited")
+		c.Patch(p.Path(), padded(edit, mebibyte)).Is(http.StatusOK)
+		c.Patch(p.Path(), padded(edit, mebibyte), apitest.Chunked).Is(http.StatusOK)
+		c.Patch(p.Path(), padded(edit, mebibyte+1), await).Problem(http.StatusRequestEntityTooLarge, "too_large")
+		// A body that is too large and no JSON either is not read to find that out.
+		c.Patch(p.Path(), strings.Repeat("x", 2*mebibyte), await, apitest.Header("Content-Type", "text/plain")).
+			Problem(http.StatusRequestEntityTooLarge, "too_large")
+	})
+}
+
+// A client that sends 2 MiB in chunks without waiting reads the refusal, and
+// the service does not read it all.
+func TestBodySizeChunkedStream(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		address, err := url.Parse(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn, err := net.Dial("tcp", address.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		go func() {
+			fmt.Fprintf(conn, "POST /providers HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n",
+				address.Host, s.Admin(t).Token)
+			chunk := fmt.Sprintf("%x\r\n%s\r\n", 1<<16, strings.Repeat(" ", 1<<16))
+			for range 32 {
+				if _, err := conn.Write([]byte(chunk)); err != nil {
+					return // cut off, as it may be
+				}
+			}
+		}()
+		response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusRequestEntityTooLarge || !response.Close {
+			t.Errorf("2 MiB in chunks are answered with %d, connection closed: %t", response.StatusCode, response.Close)
+		}
+	})
+}
