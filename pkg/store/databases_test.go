@@ -17,6 +17,7 @@ type database struct {
 	open     func(t testing.TB) *store.Store // a fresh one
 	explain  string                          // what makes a plan of a query
 	newBlob  string                          // makes the size of a sealed credential
+	patient  string                          // lets a statement of the connection last
 	optimise string                          // what a server does by itself in the background
 }
 
@@ -26,7 +27,7 @@ func databases() []database {
 	}, {
 		name: "Postgres", open: func(t testing.TB) *store.Store {
 			return storetest.Open(t, store.Config{DatabaseURL: storetest.Postgres(t)})
-		}, explain: "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ", newBlob: "decode(repeat('ab', 140), 'hex')", optimise: "VACUUM ANALYZE",
+		}, explain: "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) ", newBlob: "decode(repeat('ab', 140), 'hex')", patient: "SET statement_timeout = 0", optimise: "VACUUM ANALYZE",
 	}}
 }
 
@@ -55,6 +56,7 @@ func (d database) seed(t testing.TB, s *store.Store, providers int) {
 	}
 	created := fmt.Sprintf("%d + i", firstCreated.UnixMilli())
 	statements := []string{
+		d.patient,
 		numbers(providers) + `INSERT INTO providers (workspace, id, name, name_key, type, enabled, error_kind, error_message,
 			error_model_id, error_since, config, version, connection, created_at, updated_at)
 			SELECT 'default', ` + seededID("i") + `, ` + name("i") + `, ` + name("i") + `, ` + typ("i") + `, i % 100 <> 7,
@@ -71,8 +73,13 @@ func (d database) seed(t testing.TB, s *store.Store, providers int) {
 			i % 2 = 0, i % 3 = 0, i % 5 = 0, i % 1000 = 9, i % 100 <> 13, i < 0, '', 0, 1, ` + created + `, 0 FROM n`,
 		d.optimise,
 	}
+	connection, err := s.Writer().Conn(t.Context())
+	if err != nil {
+		t.Fatal("seed:", err)
+	}
+	defer connection.Close()
 	for _, statement := range statements {
-		if _, err := s.Writer().ExecContext(t.Context(), statement); err != nil {
+		if _, err := connection.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("seed: %v\n%s", err, statement)
 		}
 	}

@@ -28,8 +28,14 @@ func TestPlans(t *testing.T) {
 				for sort, suffix := range sorts {
 					for _, after := range []*registry.Position{nil, middle} {
 						q.Sort, q.After, q.Limit = sort, after, 21
-						plan := explain(func() error { _, err := s.Providers(t.Context(), workspace, q); return err })
-						d.checkPlan(t, fmt.Sprintf("providers %+v", q), plan, index+suffix)
+						plans := explain(func() error { _, err := s.Providers(t.Context(), workspace, q); return err })
+						d.checkPlan(t, fmt.Sprintf("providers %+v", q), plans[0], index+suffix)
+						if len(plans) != 3 {
+							t.Fatalf("a page of providers takes %d queries, want 3", len(plans))
+						}
+						for _, plan := range plans[1:] {
+							d.checkParts(t, plan)
+						}
 					}
 				}
 			}
@@ -43,8 +49,11 @@ func TestPlans(t *testing.T) {
 				for sort, suffix := range sorts {
 					for _, after := range []*registry.Position{nil, middle} {
 						q.Sort, q.After, q.Limit = sort, after, 21
-						plan := explain(func() error { _, err := s.Models(t.Context(), workspace, q); return err })
-						d.checkPlan(t, fmt.Sprintf("models %+v", q), plan, index+suffix)
+						plans := explain(func() error { _, err := s.Models(t.Context(), workspace, q); return err })
+						d.checkPlan(t, fmt.Sprintf("models %+v", q), plans[0], index+suffix)
+						if len(plans) != 1 {
+							t.Fatalf("a page of models takes %d queries, want 1", len(plans))
+						}
 					}
 				}
 			}
@@ -62,10 +71,9 @@ func TestPlans(t *testing.T) {
 			models("models_guardrail", registry.ModelQuery{Stage: registry.Guardrail, ProviderStatus: registry.Active, ProviderType: "openai"})
 			models("models_status", registry.ModelQuery{ProviderStatus: registry.Error, ProviderType: "openai", Enabled: &yes})
 
-			one := registry.ModelQuery{ProviderID: "00000000-0000-7000-8000-100000000042", Enabled: &yes, Limit: 21}
-			plan := explain(func() error { _, err := s.Models(t.Context(), workspace, one); return err })
-			if !strings.Contains(plan, "models_provider") {
-				t.Errorf("models of one provider: the plan does not use the index models_provider:\n%s", plan)
+			for sort := range sorts {
+				one := registry.ModelQuery{ProviderID: "00000000-0000-7000-8000-100000000042", Enabled: &yes, Sort: sort, Limit: 21}
+				d.checkParts(t, explain(func() error { _, err := s.Models(t.Context(), workspace, one); return err })[0])
 			}
 		})
 	}
@@ -79,21 +87,25 @@ var middle = &registry.Position{
 	Name: "provider 1000005000", CreatedAt: firstCreated.Add(5000_000_000), ID: "00000000-0000-7000-8000-100000005000",
 }
 
-// plans returns a function that tells the plan of the first query of a call.
-func plans(t *testing.T, d database, s *store.Store) func(call func() error) string {
-	var first func() string
-	s.OnQuery(func(sql string, values []any) {
-		if first == nil {
-			first = func() string { return explained(t, s, d.explain+sql, values) }
-		}
-	})
-	return func(call func() error) string {
+// plans returns a function that tells the plans of the queries of a call.
+func plans(t *testing.T, d database, s *store.Store) func(call func() error) []string {
+	type query struct {
+		sql    string
+		values []any
+	}
+	var queries []query
+	s.OnQuery(func(sql string, values []any) { queries = append(queries, query{sql, values}) })
+	return func(call func() error) []string {
 		t.Helper()
-		first = nil
+		queries = nil
 		if err := call(); err != nil {
 			t.Fatal(err)
 		}
-		return first()
+		var plans []string
+		for _, q := range queries {
+			plans = append(plans, explained(t, s, d.explain+q.sql, q.values))
+		}
+		return plans
 	}
 }
 
@@ -147,5 +159,15 @@ func (d database) checkPlan(t *testing.T, what, plan, index string) {
 		if n, err := strconv.Atoi(found[1]); err != nil || n > 20 {
 			t.Errorf("%s: the plan passes over %s rows:\n%s", what, found[1], plan)
 		}
+	}
+}
+
+// checkParts checks that a plan finds what belongs to some providers by those
+// providers.
+func (d database) checkParts(t *testing.T, plan string) {
+	t.Helper()
+	byKey := map[string]string{"SQLite": "(workspace=? AND provider_id=?", "Postgres": "(provider_id ="}[d.name]
+	if !strings.Contains(plan, byKey) || strings.Contains(plan, "Filter: (provider_id") {
+		t.Errorf("credentials or models are not found by their provider:\n%s", plan)
 	}
 }

@@ -1,10 +1,13 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -197,10 +200,14 @@ func withParts(db *gorm.DB, rows []providerRow) ([]registry.Provider, error) {
 	for _, row := range credentials {
 		providers[index[row.ProviderID]].Credentials[row.Field] = row.credential()
 	}
+	// Sorted here: SQLite would rather read all models along an index.
 	var models []modelRow
-	if err := db.Where("provider_id IN ?", ids).Order("created_at, id").Find(&models).Error; err != nil {
+	if err := db.Where("provider_id IN ?", ids).Find(&models).Error; err != nil {
 		return nil, err
 	}
+	slices.SortFunc(models, func(a, b modelRow) int {
+		return cmp.Or(cmp.Compare(a.Created, b.Created), strings.Compare(a.ID, b.ID))
+	})
 	for _, row := range models {
 		p := &providers[index[row.ProviderID]]
 		p.Models = append(p.Models, row.model())

@@ -49,9 +49,20 @@ func (sqliteDialector) BindVarTo(writer clause.Writer, _ *gorm.Statement, _ any)
 	_ = writer.WriteByte('?')
 }
 
-// QuoteTo implements [gorm.Dialector].
+// QuoteTo implements [gorm.Dialector] for `column` and `table.column`.
 func (sqliteDialector) QuoteTo(writer clause.Writer, name string) {
-	_, _ = writer.WriteString(`"` + strings.NewReplacer(`"`, `""`, ".", `"."`).Replace(name) + `"`)
+	if table, column, qualified := strings.Cut(name, "."); qualified {
+		quote(writer, table)
+		_ = writer.WriteByte('.')
+		name = column
+	}
+	quote(writer, name)
+}
+
+func quote(writer clause.Writer, name string) {
+	_ = writer.WriteByte('"')
+	_, _ = writer.WriteString(strings.ReplaceAll(name, `"`, `""`))
+	_ = writer.WriteByte('"')
 }
 
 // Explain implements [gorm.Dialector]; only a logger would ask.
