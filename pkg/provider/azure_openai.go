@@ -40,7 +40,7 @@ type azureConfig struct {
 
 // azurePasted is what people paste behind the endpoint of a resource: the path
 // of an example call.
-var azurePasted = regexp.MustCompile(`(?i)/openai(/v1|/deployments)?(/.*)?$`)
+var azurePasted = regexp.MustCompile(`(?i)/openai(/(v1|deployments|responses|models|chat)(/.*)?)?$`)
 
 // cleanAzureURL takes the endpoint out of what was pasted. The rest of the path
 // stays: it may lead through a gateway.
@@ -57,8 +57,11 @@ func cleanAzureURL(address string) (string, error) {
 	if err != nil || len(query) > 0 {
 		return "", errors.New("must not have a query")
 	}
-	path := azurePasted.ReplaceAllString(u.EscapedPath(), "")
-	return u.Scheme + "://" + u.Host + strings.TrimRight(path, "/"), nil
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	for azurePasted.MatchString(path) {
+		path = strings.TrimRight(azurePasted.ReplaceAllString(path, ""), "/")
+	}
+	return u.Scheme + "://" + u.Host + path, nil
 }
 
 // azureUpstream talks to an Azure resource. The SDK's own package for Azure is
@@ -91,7 +94,7 @@ func (a *azureUpstream) isV1() bool {
 // base is the base URL of a call. In the classic API the deployment is part of
 // it.
 func (a *azureUpstream) base(deployment string) option.RequestOption {
-	base := originOfText(a.config.BaseURL) + "/openai/"
+	base := a.config.BaseURL + "/openai/"
 	switch {
 	case a.isV1():
 		base += "v1/"

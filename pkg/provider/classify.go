@@ -138,10 +138,11 @@ func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 	var blocked *egress.BlockedError
 	switch {
 	case errors.As(err, &blocked):
-		return &Failure{
-			Kind: Blocked, Message: blocked.Error(),
-			Hint: "Enter a public address, or ask the operator of this service to allow this one.",
+		f := &Failure{Kind: Blocked, Message: blocked.Error(), Hint: "Enter an address on the public internet."}
+		if blocked.Reason == egress.NotPublic {
+			f.Hint = "Enter an address on the public internet, or ask the operator of this service to allow this one."
 		}
+		return f
 	case errors.Is(err, errNotUTF8):
 		return &Failure{Kind: UpstreamError, Message: "The answer of " + c.host + " is broken: it is not valid UTF-8."}
 	case errors.Is(err, errHeaderLines):

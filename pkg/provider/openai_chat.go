@@ -243,18 +243,19 @@ func (o *openAIChat) readStream(ctx context.Context, p Prompt, res *http.Respons
 	return r.end(false)
 }
 
-// holdsError reports whether a JSON object has an `error` that says something.
-// Some servers write null or an empty one beside every answer.
+// holdsError reports whether a JSON object has an `error` that says something,
+// or is one. Some servers write null or an empty one beside every answer.
 func holdsError(body []byte) bool {
 	var envelope struct {
-		Error json.RawMessage `json:"error"`
+		Error  json.RawMessage `json:"error"`
+		Object json.RawMessage `json:"object"`
 	}
 	if json.Unmarshal(body, &envelope) != nil {
 		return false
 	}
 	switch string(envelope.Error) {
 	case "", "null", `""`, "{}", "[]", "false":
-		return false
+		return string(envelope.Object) == `"error"`
 	}
 	return true
 }
