@@ -17,6 +17,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/paging"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/strictjson"
 )
@@ -216,8 +217,8 @@ const (
 	maxLimit     = 100
 )
 
-func (q *query) page() registry.Page {
-	page := registry.Page{Limit: defaultLimit, Cursor: q.c.QueryParam("cursor")}
+func (q *query) page() paging.Page {
+	page := paging.Page{Limit: defaultLimit, Cursor: q.c.QueryParam("cursor")}
 	if q.c.QueryParams().Has("limit") {
 		limit, err := strconv.Atoi(q.c.QueryParam("limit"))
 		if err != nil || limit < 1 || limit > maxLimit {

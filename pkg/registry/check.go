@@ -2,8 +2,6 @@ package registry
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"modelproviders/pkg/fault"
 )
@@ -16,30 +14,11 @@ const (
 	MaxModels      = 500 // models of one provider
 )
 
-// checkText trims a value and checks that it is 1 to max characters long and
-// holds no control character. It returns the trimmed value.
-func checkText(faults *fault.Fields, field, value string, limit int) string {
-	value = strings.TrimSpace(value)
-	switch n := utf8.RuneCountInString(value); {
-	case n == 0:
-		faults.Add(field, fault.Required, "must not be empty")
-	case n > limit:
-		faults.Add(field, fault.TooLong, "is %d characters long; at most %d are allowed", n, limit)
-	case strings.ContainsFunc(value, isControl):
-		faults.Add(field, fault.Invalid, "must not contain control characters")
-	}
-	return value
-}
-
-// isControl reports control characters, and the two separators that break
-// lines in a log or a page as a control character would.
-func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
-
 // checkModelID trims and checks an upstream's model id. It enters URLs, so a
 // segment that a server would resolve is refused.
 func checkModelID(faults *fault.Fields, field, value string) string {
 	before := len(*faults)
-	value = checkText(faults, field, value, MaxModelID)
+	value = faults.Text(field, value, MaxModelID)
 	if len(*faults) > before {
 		return value
 	}

@@ -9,6 +9,7 @@ import (
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/paging"
 )
 
 // Model is one model of a provider.
@@ -81,17 +82,14 @@ type ModelFilter struct {
 // Models lists models with the facts of their providers. The second result is
 // the cursor of the next page, empty on the last one. It returns
 // malformed_request for a cursor that isn't of this list.
-func (r *Registry) Models(ctx context.Context, workspace string, f ModelFilter, p Page) ([]Model, string, error) {
+func (r *Registry) Models(ctx context.Context, workspace string, f ModelFilter, p paging.Page) ([]Model, string, error) {
 	query := ModelQuery{
 		Search: Fold(f.Search), Stage: f.Stage, Enabled: f.Enabled, ProviderID: f.ProviderID,
 		ProviderType: f.ProviderType, ProviderStatus: f.ProviderStatus, Available: f.Available,
 		Sort: cmp.Or(f.Sort, SortName),
 	}
-	c, err := r.cursorFor("models", workspace, query)
-	if err != nil {
-		return nil, "", err
-	}
-	return page(c, p, func(after *Position, limit int) ([]Model, error) {
+	list := paging.List{Name: "models", Workspace: workspace, Query: query}
+	return paging.Read(r.keyset, list, p, func(after *Position, limit int) ([]Model, error) {
 		query.After, query.Limit = after, limit
 		return r.store.Models(ctx, workspace, query)
 	}, func(m Model) Position {
@@ -101,7 +99,7 @@ func (r *Registry) Models(ctx context.Context, workspace string, f ModelFilter, 
 
 // ProviderModels is [Registry.Models] of one provider. It returns not_found
 // when there is no such provider.
-func (r *Registry) ProviderModels(ctx context.Context, workspace, providerID string, f ModelFilter, p Page) ([]Model, string, error) {
+func (r *Registry) ProviderModels(ctx context.Context, workspace, providerID string, f ModelFilter, p paging.Page) ([]Model, string, error) {
 	id, err := canonicalID("provider", providerID)
 	if err != nil {
 		return nil, "", err
@@ -387,7 +385,7 @@ func checkDisplayName(faults *fault.Fields, field, value, modelID, present strin
 	if trimmed := strings.TrimSpace(value); trimmed == modelID || trimmed == present {
 		limit = MaxModelID
 	}
-	return checkText(faults, field, value, limit)
+	return faults.Text(field, value, limit)
 }
 
 // InModels names a field of the i-th entry of a request's models.

@@ -9,6 +9,7 @@ import (
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/paging"
 	"modelproviders/pkg/provider"
 )
 
@@ -116,13 +117,10 @@ type ProviderEdit struct {
 // Providers lists providers with their models. The second result is the cursor
 // of the next page, empty on the last one. It returns malformed_request for a
 // cursor that isn't of this list.
-func (r *Registry) Providers(ctx context.Context, workspace string, f ProviderFilter, p Page) ([]Provider, string, error) {
+func (r *Registry) Providers(ctx context.Context, workspace string, f ProviderFilter, p paging.Page) ([]Provider, string, error) {
 	query := ProviderQuery{Search: Fold(f.Search), Type: f.Type, Status: f.Status, Sort: cmp.Or(f.Sort, SortName)}
-	c, err := r.cursorFor("providers", workspace, query)
-	if err != nil {
-		return nil, "", err
-	}
-	return page(c, p, func(after *Position, limit int) ([]Provider, error) {
+	list := paging.List{Name: "providers", Workspace: workspace, Query: query}
+	return paging.Read(r.keyset, list, p, func(after *Position, limit int) ([]Provider, error) {
 		query.After, query.Limit = after, limit
 		return r.store.Providers(ctx, workspace, query)
 	}, func(p Provider) Position {
@@ -148,7 +146,7 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 		return Provider{}, err
 	}
 	faults := in.Faults
-	name := checkText(&faults, "name", in.Name, MaxName)
+	name := faults.Text("name", in.Name, MaxName)
 	settings := readNewSettings(&faults, in.Type, in.Settings)
 	p := Provider{
 		ID: id, Workspace: workspace, Name: name, NameKey: Fold(name), Type: in.Type, Enabled: true,
@@ -243,7 +241,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 	version := p.Version
 	name := p.Name
 	if edit.Name != nil {
-		name = checkText(&faults.Fields, "name", *edit.Name, MaxName)
+		name = faults.Fields.Text("name", *edit.Name, MaxName)
 	}
 	if edit.Type != nil && *edit.Type != p.Type {
 		faults.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed: make a new provider of the other type")
