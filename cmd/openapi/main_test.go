@@ -1,0 +1,113 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.yaml.in/yaml/v4"
+)
+
+const root = "../.."
+
+// made is the description as it is generated now; made once for all tests.
+var made = sync.OnceValues(func() ([]byte, error) { return generate(bg, root) })
+
+func description(t *testing.T) object {
+	t.Helper()
+	text, err := made()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parse(t, string(text))
+}
+
+func parse(t *testing.T, text string) object {
+	t.Helper()
+	var doc object
+	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+func TestDescriptionIsFresh(t *testing.T) {
+	want, err := made()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range outputs() {
+		got, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) {
+			t.Errorf("%s is stale: run go generate ./cmd/openapi", name)
+		}
+	}
+}
+
+func TestDescriptionLeavesNothingOfTheMachinery(t *testing.T) {
+	text, err := made()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, trace := range []string{"x-", "readOnly", "writeOnly", "uniqueItems: false", "summary: body"} {
+		for line := range strings.Lines(string(text)) {
+			if strings.HasPrefix(strings.TrimSpace(line), trace) {
+				t.Errorf("the description holds %q: %s", trace, line)
+			}
+		}
+	}
+}
+
+func TestEveryOperationSaysWhatItCanAnswer(t *testing.T) {
+	doc := description(t)
+	for _, op := range operations(doc) {
+		must := []string{"403"}
+		if service := op.object["tags"].([]any)[0] == "service"; !service {
+			must = append(must, "400", "401", "429", "500", "503")
+		}
+		if strings.Contains(op.path, "{") {
+			must = append(must, "404")
+		}
+		if op.object["requestBody"] != nil {
+			must = append(must, "413", "415", "422")
+		}
+		if op.method == "patch" || op.method == "delete" {
+			must = append(must, "412")
+		}
+		for _, status := range must {
+			if at(op.object, "responses", status) == nil {
+				t.Errorf("%s does not say that it can answer %s", op, status)
+			}
+		}
+	}
+}
+
+func TestEveryAnswerCarriesARequestID(t *testing.T) {
+	doc := description(t)
+	for _, op := range operations(doc) {
+		for status := range at(op.object, "responses") {
+			response := at(op.object, "responses", status)
+			if ref, ok := response["$ref"].(string); ok {
+				response = at(doc, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...)
+			}
+			if at(response, "headers", "X-Request-Id") == nil || at(response, "headers", "Cache-Control") == nil {
+				t.Errorf("%s %s: X-Request-Id or Cache-Control is not described", op, status)
+			}
+		}
+	}
+}
+
+func TestGenerateOutsideAModuleFails(t *testing.T) {
+	if _, err := generate(bg, t.TempDir()); err == nil {
+		t.Error("a description was made of nothing")
+	}
+	if err := run(bg, nil, os.Stderr); err == nil {
+		t.Error("it ran without a root")
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"modelproviders/pkg/provider"
+)
+
+// TestEveryTypeIsDescribed loops over the table of types, so that a new type
+// needs nothing here.
+func TestEveryTypeIsDescribed(t *testing.T) {
+	schemas := at(description(t), "components", "schemas")
+	names, _ := at(schemas, "ProviderTypeName")["enum"].([]any)
+	credentialsEdit := at(schemas, "ProviderCredentialsUpdate", "properties")
+	configEdit := at(schemas, "ProviderConfigUpdate", "properties")
+	for _, typ := range provider.Types() {
+		form := typ.Form()
+		if !slices.Contains(names, any(form.Type)) {
+			t.Errorf("%s is no provider type name", form.Type)
+		}
+		for suffix, fields := range map[string][]provider.FormField{"Credentials": form.Credentials, "Config": form.Config} {
+			name := schemaName(form.Label) + suffix
+			s := at(schemas, name)
+			if s == nil || s["additionalProperties"] != false || len(at(s, "properties")) != len(fields) {
+				t.Fatalf("%s is not the closed schema of %d fields: %v", name, len(fields), s)
+			}
+			if choices := at(schemas, "Provider"+suffix)["anyOf"].([]any); !slices.ContainsFunc(choices, func(c any) bool { return refOf(c.(object)) == name }) {
+				t.Errorf("%s is not among the choices of a request", name)
+			}
+			required, _ := s["required"].([]any)
+			for _, f := range fields {
+				if f.Required != slices.Contains(required, any(f.Name)) {
+					t.Errorf("%s.%s: required is wrong", name, f.Name)
+				}
+			}
+		}
+		for _, f := range form.Credentials {
+			if credentialsEdit[f.Name] == nil {
+				t.Errorf("an edit can't replace the credential %s", f.Name)
+			}
+		}
+		for _, f := range form.Config {
+			if configEdit[f.Name] == nil {
+				t.Errorf("an edit can't change %s", f.Name)
+			}
+		}
+	}
+	if len(names) != len(provider.Types()) {
+		t.Errorf("the provider type names are %v", names)
+	}
+}
+
+func TestSchemaNames(t *testing.T) {
+	for label, want := range map[string]string{"OpenAI": "OpenAI", "GCP Vertex AI": "GCPVertexAI", "Custom (LiteLLM)": "Custom"} {
+		if got := schemaName(label); got != want {
+			t.Errorf("%q is named %s, not %s", label, got, want)
+		}
+	}
+}
+
+func TestSecretJSONIsTextOrObject(t *testing.T) {
+	s, err := settingsSchema(map[string]any{"properties": map[string]any{
+		"key": map[string]any{"type": []string{"string", "object"}, "maxLength": 9, "writeOnly": true, "description": "d"},
+	}}, []provider.FormField{{Name: "key", Kind: "secret_json"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := encode(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	becomes(t, func(object) error { return nil }, string(got), `
+properties: {key: {description: d, example: your-key, anyOf: [{type: string, maxLength: 9}, {$ref: '#/components/schemas/SecretObject'}]}}`)
+}
+
+func TestTypesMustNotShareSchemas(t *testing.T) {
+	types := provider.Types()
+	if _, err := settingsSchemas(append(types, types[0])); err == nil {
+		t.Error("two types of one name are taken")
+	}
+}
