@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// asProgram makes the test binary be the program: what several processes do to
+// one data dir or one database takes real ones.
+const asProgram = "MODELPROVIDERS_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// patience bounds every wait: long enough for a slow machine, and reached only
+// when something is broken.
+const patience = time.Minute
+
+// service is the program, serving.
+type service struct {
+	url    string
+	token  string // sent with every call; empty: none
+	stderr *output
+	stop   func() error
+}
+
+// environmentOf makes a getenv of pairs of name and value.
+func environmentOf(variables map[string]string) func(string) string {
+	return func(name string) string { return variables[name] }
+}
+
+// start runs the program in this process until it serves. It is stopped at the
+// end of the test, or by stop, which returns what run returned.
+func start(t *testing.T, variables map[string]string, args ...string) *service {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &service{stderr: &output{}}
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, append([]string{"--addr", "127.0.0.1:0"}, args...), environmentOf(variables), io.Discard, s.stderr)
+	}()
+	s.stop = sync.OnceValue(func() error {
+		cancel()
+		return <-ended
+	})
+	t.Cleanup(func() {
+		if err := s.stop(); err != nil {
+			t.Error("the program ended with:", err)
+		}
+	})
+	s.waitServing(t, func() bool {
+		select {
+		case err := <-ended:
+			ended <- err
+			return true
+		default:
+			return false
+		}
+	})
+	if s.url == "" {
+		t.Fatal("the program does not serve, it ended with: ", s.stop())
+	}
+	return s
+}
+
+// launch starts the program as a process of its own. It doesn't wait.
+func launch(t *testing.T, args ...string) *process {
+	t.Helper()
+	p := &process{service: service{stderr: &output{}}, ended: make(chan struct{})}
+	p.command = exec.Command(os.Args[0], append([]string{"--addr", "127.0.0.1:0"}, args...)...)
+	p.command.Env = []string{asProgram + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	p.command.Dir = t.TempDir()
+	p.command.Stderr = p.stderr
+	if err := p.command.Start(); err != nil {
+		t.Fatal("start the program:", err)
+	}
+	go func() {
+		p.err = p.command.Wait()
+		close(p.ended)
+	}()
+	t.Cleanup(func() {
+		p.signal(os.Kill)
+		<-p.ended
+	})
+	return p
+}
+
+// process is the program as a process of its own.
+type process struct {
+	service
+	command *exec.Cmd
+	ended   chan struct{}
+	err     error // how it ended, once it has
+}
+
+func (p *process) signal(s os.Signal) { _ = p.command.Process.Signal(s) } // it may have ended
+
+// settle waits until the process serves or has ended, and reports whether it
+// serves.
+func (p *process) settle(t *testing.T) bool {
+	t.Helper()
+	p.waitServing(t, p.hasEnded)
+	return !p.hasEnded()
+}
+
+func (p *process) hasEnded() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
+// servingLine is the log line that says where the service answers.
+var servingLine = regexp.MustCompile(`msg=serving url=(\S+)`)
+
+// waitServing waits until the log says where the service answers, or the
+// program has ended instead.
+func (s *service) waitServing(t *testing.T, hasEnded func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		over := hasEnded()
+		if found := servingLine.FindStringSubmatch(s.stderr.String()); found != nil {
+			s.url = found[1]
+			return
+		}
+		if over {
+			return
+		}
+	}
+	t.Fatalf("the program does not serve; it said:\n%s", s.stderr)
+}
+
+// output gathers what is written.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(p)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// answer is what came back of a call.
+type answer struct {
+	status int
+	header http.Header
+	body   map[string]any // nil for an empty body
+}
+
+// text returns a string of the body; empty when there is none of that name.
+func (a answer) text(name string) string {
+	s, _ := a.body[name].(string)
+	return s
+}
+
+// call makes one request, with a JSON body unless that is empty.
+func (s *service) call(t *testing.T, method, path, body string) answer {
+	t.Helper()
+	return s.callWith(t, http.DefaultClient, method, path, body, nil)
+}
+
+func (s *service) callWith(t *testing.T, client *http.Client, method, path, body string, header http.Header) answer {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		request.Header[name] = values
+	}
+	if s.token != "" {
+		request.Header.Set("Authorization", "Bearer "+s.token)
+	}
+	if body != "" {
+		request.Header.Set("Content-Type", "application/json")
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	got := answer{status: response.StatusCode, header: response.Header}
+	if err := json.NewDecoder(response.Body).Decode(&got.body); err != nil && !errors.Is(err, io.EOF) {
+		t.Fatalf("%s %s answered %d with a body that is no JSON: %v", method, path, got.status, err)
+	}
+	return got
+}
+
+// must makes a call that has to be answered with a status.
+func (s *service) must(t *testing.T, status int, method, path, body string) answer {
+	t.Helper()
+	got := s.call(t, method, path, body)
+	if got.status != status {
+		t.Fatalf("%s %s answered %d, not %d: %v\n%s", method, path, got.status, status, got.body, s.stderr)
+	}
+	return got
+}
+
+// signIn uses the admin token that a data dir holds.
+func (s *service) signIn(t *testing.T, dir string) {
+	t.Helper()
+	s.token = strings.TrimSpace(readFile(t, filepath.Join(dir, "admin.token")))
+}
+
+func readFile(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
+}
+
+func encode(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// certificate makes a certificate for 127.0.0.1 that signs itself, and returns
+// the files of it and its key.
+func certificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	signed, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	writeFile(t, cert, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: signed})))
+	writeFile(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})))
+	return cert, key
+}
+
+func TestTLS(t *testing.T) {
+	cert, key := certificate(t)
+	dir := filepath.Join(t.TempDir(), "data")
+	s := start(t, map[string]string{"MODELPROVIDERS_TLS_CERT": cert, "MODELPROVIDERS_TLS_KEY": key}, "--data-dir", dir)
+	if !strings.HasPrefix(s.url, "https://") {
+		t.Fatalf("serves at %s", s.url)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM([]byte(readFile(t, cert)))
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	got := s.callWith(t, &http.Client{Transport: transport}, "GET", "/healthz", "", nil)
+	if got.status != http.StatusOK {
+		t.Errorf("answered %d: %v", got.status, got.body)
+	}
+	if got.header.Get("Strict-Transport-Security") == "" {
+		t.Error("no Strict-Transport-Security over TLS")
+	}
+
+	old := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11}}
+	if response, err := (&http.Client{Transport: old}).Get(s.url + "/healthz"); err == nil {
+		response.Body.Close()
+		t.Error("TLS 1.1 is taken")
+	}
+}
