@@ -135,5 +135,7 @@ func New(cfg Config) (http.Handler, error) {
 			g.HEAD(r.path, handler)
 		}
 	}
+	// A parameter that nothing follows would match slashes too.
+	g.RouteNotFound("/providers/:id/models/:model/*", echo.NotFoundHandler)
 	return e, nil
 }
