@@ -1,9 +1,10 @@
 // Package auth says who is calling and what they may do.
 //
 // A [Principal] belongs to one workspace and sees nothing of another. What it
-// may do is a set of scopes; roles are names for such sets. Today a principal
-// comes from an API token ([Tokens]) or, with authentication off, is the admin
-// of the default workspace; another way to sign in is another [Authenticator].
+// may do is a set of scopes; roles are names for such sets. A principal comes
+// from an API token ([Tokens]), from the access token of an OpenID Connect issuer
+// ([OIDC]) or, with authentication off, is the admin of the default workspace;
+// another way to sign in is another [Authenticator].
 package auth
 
 import (
@@ -57,13 +58,16 @@ func (r Role) Scopes() []Scope {
 
 // Principal is who is calling.
 type Principal struct {
-	// Subject names the principal: a token's id, or `anonymous` with
-	// authentication off. It is not a secret.
+	// Subject names the principal: a token's id, the issuer's name for a user, or
+	// `anonymous` with authentication off. It is not a secret, and only together
+	// with Kind is it unique.
 	Subject   string
-	Kind      string // `token`, or `none` with authentication off
+	Kind      string // `token`, `oidc`, or `none` with authentication off
 	Workspace string
-	Role      Role
-	Scopes    []Scope
+	// Role is the widest role; empty when the scopes were granted one by one, or
+	// none were.
+	Role   Role
+	Scopes []Scope
 }
 
 // May reports whether the principal has the scope.
