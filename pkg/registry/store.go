@@ -42,8 +42,9 @@ type Store interface {
 	Model(ctx context.Context, workspace, id string) (Model, error)
 
 	// RecordTest writes the outcome of a test: last_test of the model, where
-	// the model still has the given model id.
-	RecordTest(ctx context.Context, workspace, id, modelID string, last LastTest) error
+	// the model still has the given model id, and its provider the given
+	// connection version.
+	RecordTest(ctx context.Context, workspace, id, modelID string, connectionVersion int64, last LastTest) error
 	// RecordHealth sets or, with nil, clears the provider's error, where the
 	// provider still has the given connection version. It reports whether it
 	// has. Neither raises an edit version nor touches updated_at.

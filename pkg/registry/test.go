@@ -45,8 +45,9 @@ type Draft struct {
 
 // TestModel sends a prompt to a model and records the outcome: last_test of the
 // model, and the error of its provider when the failure was the provider's or
-// when there was none. A failure of the upstream is a result, not an error. It
-// returns not_found and validation_failed.
+// when there was none. Nothing is recorded of a connection that was changed
+// meanwhile. A failure of the upstream is a result, not an error. It returns
+// not_found and validation_failed.
 func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestInput, onDelta func(string)) (TestResult, error) {
 	m, err := r.Model(ctx, workspace, id)
 	if err != nil {
@@ -73,7 +74,7 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestI
 		if result.Failure != nil {
 			last.Kind = string(result.Failure.Kind)
 		}
-		if err := r.store.RecordTest(ctx, workspace, m.ID, m.ModelID, last); err != nil {
+		if err := r.store.RecordTest(ctx, workspace, m.ID, m.ModelID, p.Connection, last); err != nil {
 			return err
 		}
 		if err := r.recordHealth(ctx, p, m.ModelID, result.Failure); err != nil {

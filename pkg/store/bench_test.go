@@ -88,7 +88,7 @@ func benchmarkCalls(b *testing.B, s *store.Store, size int) {
 	})
 	measure("record test", func() error {
 		id := fmt.Sprintf("00000000-0000-7000-8000-%d", 100_000_000_000+size)
-		return s.RecordTest(b.Context(), workspace, id, fmt.Sprintf("gpt-%d", size), registry.LastTest{Success: true, At: time.Now()})
+		return s.RecordTest(b.Context(), workspace, id, fmt.Sprintf("gpt-%d", size), 1, registry.LastTest{Success: true, At: time.Now()})
 	})
 }
 

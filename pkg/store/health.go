@@ -12,13 +12,14 @@ import (
 // RecordTest implements [registry.Store]. It takes the provider's lock first,
 // as every writer does, so that an edit under way doesn't write an older
 // outcome over it, and no two writers wait for each other.
-func (s *Store) RecordTest(ctx context.Context, workspace, id, modelID string, last registry.LastTest) error {
+func (s *Store) RecordTest(ctx context.Context, workspace, id, modelID string, connectionVersion int64, last registry.LastTest) error {
 	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
 		row, err := findModelRow(db, id)
+		var provider providerRow
 		if err == nil {
-			_, err = lockProviderRow(db, row.ProviderID)
+			provider, err = lockProviderRow(db, row.ProviderID)
 		}
-		if fault.Is(err, fault.NotFound) {
+		if fault.Is(err, fault.NotFound) || err == nil && provider.Connection != connectionVersion {
 			return nil
 		}
 		if err != nil {

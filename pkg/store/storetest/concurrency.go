@@ -63,7 +63,7 @@ func testConcurrency(t *testing.T, s *store.Store) {
 			}
 			err = s.InTx(t.Context(), func(ctx context.Context) error {
 				at := start.Add(time.Duration(i) * time.Second)
-				if err := s.RecordTest(ctx, workspace, m.ID, m.ModelID, registry.LastTest{At: at}); err != nil {
+				if err := s.RecordTest(ctx, workspace, m.ID, m.ModelID, p.Connection, registry.LastTest{At: at}); err != nil {
 					return err
 				}
 				_, err := s.RecordHealth(ctx, workspace, p.ID, 1, &registry.ProviderError{Kind: "unreachable", Since: at})
@@ -92,7 +92,7 @@ func testConcurrency(t *testing.T, s *store.Store) {
 				return err
 			}
 			go func() {
-				recorded <- s.RecordTest(t.Context(), workspace, p.Models[0].ID, "m", registry.LastTest{Success: true, At: start})
+				recorded <- s.RecordTest(t.Context(), workspace, p.Models[0].ID, "m", p.Connection, registry.LastTest{Success: true, At: start})
 			}()
 			time.Sleep(50 * time.Millisecond) // lets the test come first, if it can
 			locked.Models[0].Enabled = false

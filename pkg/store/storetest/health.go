@@ -15,7 +15,7 @@ func testLastTest(t *testing.T, s *store.Store) {
 	m := &p.Models[0]
 	record := func(id, modelID string, last registry.LastTest) {
 		t.Helper()
-		noError(t, "record", s.RecordTest(t.Context(), workspace, id, modelID, last))
+		noError(t, "record", s.RecordTest(t.Context(), workspace, id, modelID, p.Connection, last))
 	}
 
 	m.LastTest = &registry.LastTest{Kind: "timeout", Latency: time.Second, At: start}
@@ -28,13 +28,16 @@ func testLastTest(t *testing.T, s *store.Store) {
 
 	record(m.ID, "b", registry.LastTest{At: start}) // edited meanwhile
 	record(newID(), "a", registry.LastTest{At: start})
+	for _, connection := range []int64{p.Connection - 1, p.Connection + 1} { // began before credentials or config changed
+		noError(t, "record", s.RecordTest(t.Context(), workspace, m.ID, "a", connection, registry.LastTest{At: start}))
+	}
 	wantStored(t, s, p)
 
 	// In one transaction with the provider's health, as a test is recorded.
 	m.LastTest.Kind, m.LastTest.Success = "authentication", false
 	p.Error = &registry.ProviderError{Kind: "authentication", Message: "no", ModelID: "a", Since: start}
 	noError(t, "record both", s.InTx(t.Context(), func(ctx context.Context) error {
-		if err := s.RecordTest(ctx, workspace, m.ID, "a", *m.LastTest); err != nil {
+		if err := s.RecordTest(ctx, workspace, m.ID, "a", p.Connection, *m.LastTest); err != nil {
 			return err
 		}
 		_, err := s.RecordHealth(ctx, workspace, p.ID, p.Connection, p.Error)

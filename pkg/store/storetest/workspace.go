@@ -42,7 +42,7 @@ func testWorkspaces(t *testing.T, s *store.Store) {
 		t.Errorf("Models of their provider: got %v", models)
 	}
 
-	noError(t, "RecordTest", s.RecordTest(ctx, workspace, theirs.Models[0].ID, "m", registry.LastTest{Success: true, At: start}))
+	noError(t, "RecordTest", s.RecordTest(ctx, workspace, theirs.Models[0].ID, "m", theirs.Connection, registry.LastTest{Success: true, At: start}))
 	recorded, err := s.RecordHealth(ctx, workspace, theirs.ID, 1, &registry.ProviderError{Kind: "blocked", Since: start})
 	if err != nil || recorded {
 		t.Errorf("RecordHealth: got %v, %v; want false", recorded, err)
