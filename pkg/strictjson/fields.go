@@ -20,6 +20,7 @@ var (
 // field is one JSON field of a struct.
 type field struct {
 	index   []int
+	plain   string // see plain
 	ignored bool
 	object  bool
 }
@@ -56,7 +57,7 @@ func collect(fields map[string]field, t reflect.Type, index []int) {
 			continue
 		}
 		strict := f.Tag.Get("strict")
-		fields[name] = field{index: at, ignored: strict == "ignore", object: strict == "object"}
+		fields[name] = field{index: at, plain: plain(name), ignored: strict == "ignore", object: strict == "object"}
 	}
 }
 
@@ -94,14 +95,16 @@ func suggestion(fields map[string]field, unknown string) string {
 	if len(unknown) > maxName {
 		return ""
 	}
+	meant := plain(unknown)
 	for name, f := range fields {
-		if !f.ignored && plain(name) == plain(unknown) {
+		if !f.ignored && f.plain == meant {
 			return "; did you mean `" + name + "`?"
 		}
 	}
 	return ""
 }
 
+// plain is a name without what people mix up: case, `_` and `-`.
 func plain(name string) string {
-	return strings.ToLower(strings.NewReplacer("_", "", "-", "").Replace(name))
+	return strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(name, "_", ""), "-", ""))
 }
