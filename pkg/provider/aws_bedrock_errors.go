@@ -32,14 +32,23 @@ type awsFault struct {
 	Message string `json:"message"`
 }
 
+// parseAWSFault reads the body of an error. Some of AWS's front doors wrap it
+// into `Output`, with the status of a success at times.
 func parseAWSFault(body []byte) awsFault {
-	var fault awsFault
+	var fault struct {
+		awsFault
+		Output awsFault
+	}
 	if json.Unmarshal(body, &fault) != nil {
 		return awsFault{}
 	}
-	fault.Code = fault.Code[strings.LastIndexByte(fault.Code, '#')+1:]
-	fault.Code, _, _ = strings.Cut(fault.Code, ":")
-	return fault
+	f := fault.awsFault
+	if f.Code == "" {
+		f = fault.Output
+	}
+	f.Code = f.Code[strings.LastIndexByte(f.Code, '#')+1:]
+	f.Code, _, _ = strings.Cut(f.Code, ":")
+	return f
 }
 
 // bedrockFailure classifies an exception of Bedrock or of AWS's front door;
@@ -83,6 +92,8 @@ func bedrockFailure(status int, fault awsFault, modelID, region string) *Failure
 		f.Kind, f.Hint = UpstreamError, "The model is being started: try again in a few minutes."
 	case "ModelErrorException", "ModelStreamErrorException":
 		f.Kind, f.Hint = UpstreamError, "The model failed while it answered. Nothing is wrong with this provider: try again."
+	case "UnknownOperationException":
+		f.Kind, f.Hint = Misconfigured, "What answers is an AWS service, but not Amazon Bedrock: does region `"+region+"` have it, and is the operator's endpoint right?"
 	case "InternalServerException", "InternalFailure", "ServiceUnavailableException", "ServiceUnavailable":
 		f.Kind, f.Hint = UpstreamError, "Amazon Bedrock failed. Nothing is wrong with this provider: try again."
 	default:

@@ -208,6 +208,13 @@ func (c *call) receive(res *http.Response) error {
 	}
 	if res.StatusCode < 300 {
 		res.Body = newBody(c, res.Body)
+		if c.contentType == "text/html" {
+			// Whoever expects something else stops reading early; the title tells
+			// a person what the page is.
+			_, _ = io.CopyN(io.Discard, res.Body, maxHead)
+			_ = res.Body.Close()
+			res.Body = io.NopCloser(bytes.NewReader(c.page()))
+		}
 		return nil
 	}
 	// What is wrong is in the status: a body that breaks off takes nothing away.

@@ -149,8 +149,12 @@ func (v *vertexUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 	default:
 		a, err = v.generateOpen(ctx, token, model, p, emit)
 	}
-	if err != nil {
-		return a, v.failure(ctx, err, token, p.ModelID)
+	if err == nil {
+		return a, nil
 	}
-	return a, nil
+	if c := lastCall(ctx); c != nil && a.requestID == "" {
+		fault, _ := parseGoogleFault(c.page())
+		a.requestID = fault.requestID()
+	}
+	return a, v.failure(ctx, err, token, p.ModelID)
 }

@@ -10,15 +10,15 @@ import (
 
 // googleFault is the error of a Google API, {"error":{"code","message",
 // "status","details":[…]}}; some endpoints put it into an array of one.
-// Source: Google Cloud APIs, "Errors" (google.rpc.Status, google.rpc.ErrorInfo).
+// Source: Google Cloud APIs, "Errors" (google.rpc.Status and its details).
 type googleFault struct {
 	Code    int    `json:"code"`
 	Message string `json:"message"`
 	Status  string `json:"status"`
 	Details []struct {
-		Type     string            `json:"@type"`
-		Reason   string            `json:"reason"`
-		Metadata map[string]string `json:"metadata"`
+		Type      string `json:"@type"`
+		Reason    string `json:"reason"`    // of google.rpc.ErrorInfo
+		RequestID string `json:"requestId"` // of google.rpc.RequestInfo
 	} `json:"details"`
 }
 
@@ -41,12 +41,21 @@ func parseGoogleFault(body []byte) (googleFault, bool) {
 	return fault, fault.Message != "" && (fault.Status != "" || fault.Code != 0)
 }
 
-// reason is the machine-readable reason that a google.rpc.ErrorInfo holds, such
-// as SERVICE_DISABLED.
+// reason is the machine-readable reason of the fault, such as SERVICE_DISABLED.
 func (e googleFault) reason() string {
 	for _, d := range e.Details {
 		if d.Type == "type.googleapis.com/google.rpc.ErrorInfo" {
 			return d.Reason
+		}
+	}
+	return ""
+}
+
+// requestID is Google's id of the request that failed.
+func (e googleFault) requestID() string {
+	for _, d := range e.Details {
+		if d.Type == "type.googleapis.com/google.rpc.RequestInfo" {
+			return d.RequestID
 		}
 	}
 	return ""

@@ -158,9 +158,6 @@ func (g *geminiAnswer) add(data []byte, emit func(string)) error {
 	if len(r.Error) > 0 && string(r.Error) != "null" {
 		return g.fail(data)
 	}
-	if reason := r.PromptFeedback.BlockReason; reason != "" {
-		return geminiBlocked(reason, r.PromptFeedback.BlockReasonMessage, "The prompt was blocked")
-	}
 	g.seen = g.seen || r.Candidates != nil || r.UsageMetadata != nil
 	if r.ModelVersion != "" {
 		g.answer.model = r.ModelVersion
@@ -170,6 +167,9 @@ func (g *geminiAnswer) add(data []byte, emit func(string)) error {
 	}
 	if u := r.UsageMetadata; u != nil {
 		g.answer.usage = &Usage{InputTokens: u.PromptTokens, OutputTokens: u.CandidateTokens + u.ThoughtTokens}
+	}
+	if reason := r.PromptFeedback.BlockReason; reason != "" {
+		return geminiBlocked(reason, r.PromptFeedback.BlockReasonMessage, "The prompt was blocked")
 	}
 	if len(r.Candidates) == 0 {
 		return nil

@@ -4,7 +4,10 @@ package providertest
 func Fakes() []Fake {
 	return []Fake{
 		OpenAI(),
+		Anthropic(),
 		AzureOpenAI(),
+		AWSBedrock(),
+		GCPVertexAI(),
 		Custom(),
 	}
 }

@@ -22,6 +22,7 @@ const (
 	ErrorInSuccess    Mode = "error in success" // an error with the status of a success
 	ErrorInStream     Mode = "error in stream"  // after the first deltas
 	EmptyAnswer       Mode = "empty answer"     // the output limit was reached before any text
+	Refused           Mode = "refused"          // a success in which a filter kept the model from answering
 )
 
 // Modes of servers that differ from OpenAI's; the fakes of that family know

@@ -1,0 +1,193 @@
+package provider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// tokenServer is a token endpoint that answers as told, and counts.
+type tokenServer struct {
+	*httptest.Server
+	calls  atomic.Int32
+	answer func(w http.ResponseWriter, r *http.Request)
+}
+
+func newTokenServer(t *testing.T, answer func(http.ResponseWriter, *http.Request)) *tokenServer {
+	t.Helper()
+	s := &tokenServer{answer: answer}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.calls.Add(1)
+		if err := r.ParseForm(); err != nil { // with the body read, a client that leaves is noticed
+			t.Error(err)
+		}
+		s.answer(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+// tokens makes a token source that fetches from the server.
+func (s *tokenServer) tokens(t *testing.T) *googleTokens {
+	t.Helper()
+	account, err := parseServiceAccount(toJSON(t, newKeyFile(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), tokenEndpoint: s.URL + "/token"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+func issue(token string, seconds int) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":%q,"expires_in":%d,"token_type":"Bearer"}`, token, seconds)
+	}
+}
+
+func TestTokenIsFetchedOnceForManyCallers(t *testing.T) {
+	server := newTokenServer(t, func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(20 * time.Millisecond)
+		issue("token-1", 3600)(w, r)
+	})
+	tokens := server.tokens(t)
+	var wait sync.WaitGroup
+	for range 20 {
+		wait.Go(func() {
+			if got, err := tokens.get(t.Context()); err != nil || got != "token-1" {
+				t.Errorf("got %q, %v", got, err)
+			}
+		})
+	}
+	wait.Wait()
+	if n := server.calls.Load(); n != 1 {
+		t.Errorf("it was fetched %d times", n)
+	}
+}
+
+func TestTokenIsFetchedAgain(t *testing.T) {
+	server := newTokenServer(t, issue("token-1", 60))
+	tokens := server.tokens(t)
+	for want := range 2 {
+		if _, err := tokens.get(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if n := server.calls.Load(); n != int32(want)+1 {
+			t.Errorf("a token that is nearly over was fetched %d times for %d calls", n, want+1)
+		}
+	}
+	server.answer = issue("token-2", 3600)
+	first, err := tokens.get(t.Context())
+	if err != nil || first != "token-2" {
+		t.Fatalf("got %q, %v", first, err)
+	}
+	tokens.drop("some other token")
+	if _, err := tokens.get(t.Context()); err != nil || server.calls.Load() != 3 {
+		t.Errorf("a good token was dropped for another one's sake (%v)", err)
+	}
+	tokens.drop(first)
+	if _, err := tokens.get(t.Context()); err != nil || server.calls.Load() != 4 {
+		t.Errorf("a refused token was used again (%v)", err)
+	}
+}
+
+func TestTokenCallHearsItsCaller(t *testing.T) {
+	arrived := make(chan struct{}, 1)
+	server := newTokenServer(t, func(_ http.ResponseWriter, r *http.Request) {
+		arrived <- struct{}{}
+		<-r.Context().Done()
+	})
+	tokens := server.tokens(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { _, err := tokens.get(ctx); done <- err }()
+	<-arrived
+
+	// Who only waits for the other's call goes when its own time is up.
+	waiting, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer stop()
+	if _, err := tokens.get(waiting); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the one that waits got %v", err)
+	}
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("the cancelled one got %v", err)
+	}
+	// And the next one is not held up by either.
+	server.answer = issue("token-1", 3600)
+	if got, err := tokens.get(t.Context()); err != nil || got != "token-1" {
+		t.Errorf("the next one got %q, %v", got, err)
+	}
+}
+
+func TestTokenEndpointRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		status int
+		body   string
+		want   FailureKind
+		code   string
+		hint   string
+	}{
+		"deleted key":     {400, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`, Authentication, "invalid_grant", "new key"},
+		"deleted account": {400, `{"error":"invalid_grant","error_description":"Invalid grant: account not found"}`, Authentication, "invalid_grant", "deleted or disabled"},
+		"unknown client":  {401, `{"error":"invalid_client","error_description":"The OAuth client was not found."}`, Authentication, "invalid_client", "deleted or disabled"},
+		"wrong clock":     {400, `{"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim."}`, Authentication, "invalid_grant", "clock"},
+		"no description":  {400, `{"error":"unauthorized_client"}`, Authentication, "unauthorized_client", "new key"},
+		"too many":        {429, `{"error":"rate_limit_exceeded"}`, RateLimited, "rate_limit_exceeded", "minute"},
+		"broken":          {500, `{"error":"internal_failure"}`, UpstreamError, "internal_failure", "try again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := newTokenServer(t, func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(test.status)
+				fmt.Fprint(w, test.body)
+			})
+			_, err := server.tokens(t).get(t.Context())
+			f := asFailure(err)
+			if f == nil {
+				t.Fatalf("got %v", err)
+			}
+			if f.Kind != test.want || f.Code != test.code || f.HTTPStatus != test.status || !strings.Contains(f.Hint, test.hint) || f.Message == "" {
+				t.Errorf("got %+v", f)
+			}
+		})
+	}
+}
+
+func TestTokenEndpointAnswersWithoutAToken(t *testing.T) {
+	server := newTokenServer(t, issue("", 3600))
+	if token, err := server.tokens(t).get(t.Context()); err == nil {
+		t.Errorf("got %q", token)
+	}
+}
+
+// TestTokenCallKeepsItsAssertion has the endpoint echo what it was sent.
+func TestTokenCallKeepsItsAssertion(t *testing.T) {
+	sent := ""
+	server := newTokenServer(t, func(w http.ResponseWriter, r *http.Request) {
+		sent = r.PostForm.Get("assertion")
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"error":"invalid_grant","error_description":"no good: %s, signed %s"}`, sent, sent[strings.LastIndexByte(sent, '.')+1:])
+	})
+	e := &exchange{redact: newRedactor()}
+	_, err := server.tokens(t).get(withExchange(t.Context(), e))
+	f := asFailure(err)
+	if f == nil || sent == "" {
+		t.Fatalf("got %v", err)
+	}
+	said := e.redact.text(f.Message)
+	if strings.Contains(said, sent) || strings.Contains(said, sent[strings.LastIndexByte(sent, '.')+1:]) {
+		t.Errorf("the assertion leaves in %q", said)
+	}
+}
