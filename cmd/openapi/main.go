@@ -29,8 +29,9 @@ import (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stderr); err != nil {
+	err := run(ctx, os.Args[1:], os.Stderr)
+	stop()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "openapi:", err)
 		os.Exit(1)
 	}
@@ -51,7 +52,7 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 		return err
 	}
 	for _, name := range outputs() {
-		if err := os.WriteFile(filepath.Join(root, name), description, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(root, name), description, 0o600); err != nil {
 			return err
 		}
 	}

@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -23,22 +23,19 @@ func annotations(ctx context.Context, root string) (object, error) {
 	}
 	defer func() { _ = os.RemoveAll(out) }()
 	cmd := exec.CommandContext(ctx, "go", "tool", "swag", "init", "--v3.1", "--quiet",
-		"--dir", "api", "--generalInfo", "api.go", "--output", out, "--outputTypes", "yaml")
+		"--dir", "api", "--generalInfo", "api.go", "--outputTypes", "yaml")
+	cmd.Args = append(cmd.Args, "--output", out)
 	cmd.Dir = root
 	if said, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("swag: %w\n%s", err, said)
 	}
-	return read(filepath.Join(out, "swagger.yaml"))
-}
-
-func read(file string) (object, error) {
-	data, err := os.ReadFile(file)
+	data, err := fs.ReadFile(os.DirFS(out), "swagger.yaml")
 	if err != nil {
 		return nil, err
 	}
 	var doc object
 	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("swag's output: %w", err)
 	}
 	return doc, nil
 }
