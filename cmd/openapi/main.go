@@ -46,13 +46,17 @@ func run(ctx context.Context, args []string, stderr io.Writer) error {
 	if len(args) != 1 {
 		return errors.New("usage: openapi <root of the module>")
 	}
-	root := args[0]
-	description, err := generate(ctx, root)
+	description, err := generate(ctx, args[0])
 	if err != nil {
 		return err
 	}
+	root, err := os.OpenRoot(args[0])
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }()
 	for _, name := range outputs() {
-		if err := os.WriteFile(filepath.Join(root, name), description, 0o600); err != nil {
+		if err := root.WriteFile(name, description, 0o600); err != nil {
 			return err
 		}
 	}
