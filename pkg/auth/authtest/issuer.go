@@ -1,0 +1,137 @@
+// Package authtest is an OpenID Connect issuer for tests: a real provider
+// (zitadel/oidc) that listens on a local port, lets a public client sign users in
+// by the authorization code flow with PKCE, and signs JWT access tokens. It can
+// be made to misbehave as issuers do: to be away, or to change its keys.
+package authtest
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/pkg/op"
+)
+
+// Audience is what access tokens of the issuer are for, and ClientID the public
+// client that users sign in with.
+const (
+	Audience = "https://modelproviders.example.com"
+	ClientID = "modelproviders-app"
+)
+
+// Claims are the claims of a token.
+type Claims map[string]any
+
+// Issuer is a running provider.
+type Issuer struct {
+	URL string
+
+	server   *httptest.Server
+	storage  *storage
+	provider http.Handler
+	answer   atomic.Pointer[http.HandlerFunc] // instead of the provider; nil: none
+	mu       sync.Mutex
+	asked    map[string]int // requests by path
+}
+
+// Start runs an issuer until the test ends. It signs with ES256.
+func Start(t testing.TB) *Issuer {
+	t.Helper()
+	i := &Issuer{asked: map[string]int{}}
+	i.server = httptest.NewServer(i)
+	t.Cleanup(i.server.Close)
+	i.URL = i.server.URL
+	i.storage = newStorage(NewKey(t, jose.ES256))
+	provider, err := op.NewProvider(&op.Config{CodeMethodS256: true}, i.storage, op.StaticIssuer(i.URL), op.WithAllowInsecure())
+	if err != nil {
+		t.Fatal("make an OpenID provider: ", err)
+	}
+	i.provider = i.login(provider)
+	return i
+}
+
+// login serves the provider and the page on which a user signs in. The page asks
+// for no password: it takes the user's name from the header X-User.
+func (i *Issuer) login(provider op.OpenIDProvider) http.Handler {
+	callback := op.AuthCallbackURL(provider)
+	mux := http.NewServeMux()
+	mux.Handle("/", provider)
+	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
+		id := r.FormValue("id")
+		if err := i.storage.signIn(id, r.Header.Get("X-User")); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		http.Redirect(w, r, callback(op.ContextWithIssuer(r.Context(), i.URL), id), http.StatusFound)
+	})
+	return mux
+}
+
+// ServeHTTP implements [http.Handler].
+func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	i.mu.Lock()
+	i.asked[r.URL.Path]++
+	i.mu.Unlock()
+	if answer := i.answer.Load(); answer != nil {
+		(*answer)(w, r)
+		return
+	}
+	i.provider.ServeHTTP(w, r)
+}
+
+// Asked returns how often discovery and keys were asked for.
+func (i *Issuer) Asked() (discovery, keys int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.asked["/.well-known/openid-configuration"], i.asked["/keys"]
+}
+
+// Down makes the issuer break off every connection.
+func (i *Issuer) Down() {
+	i.Answer(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+}
+
+// Answer makes the issuer answer every request like this.
+func (i *Issuer) Answer(answer http.HandlerFunc) { i.answer.Store(&answer) }
+
+// Up ends what Down and Answer began.
+func (i *Issuer) Up() { i.answer.Store(nil) }
+
+// Provider answers a request as the issuer does when nothing is wrong.
+func (i *Issuer) Provider(w http.ResponseWriter, r *http.Request) { i.provider.ServeHTTP(w, r) }
+
+// Rotate makes the issuer sign with a new key, and publish no other.
+func (i *Issuer) Rotate(key Key) { i.storage.rotate(key) }
+
+// Key is the key that the issuer signs with.
+func (i *Issuer) Key() Key { return i.storage.signingKey() }
+
+// SetUserClaims sets what access tokens say about users beside their name.
+func (i *Issuer) SetUserClaims(claims Claims) { i.storage.setUserClaims(claims) }
+
+// AccessToken signs an access token like those of the issuer, for the user
+// alice, an hour from now on, with claims laid over. A claim that is nil is left
+// out.
+func (i *Issuer) AccessToken(t testing.TB, claims Claims) string {
+	t.Helper()
+	return i.Key().Sign(t, i.claims(time.Now(), claims))
+}
+
+// Claims returns the claims of [Issuer.AccessToken].
+func (i *Issuer) Claims(claims Claims) Claims { return i.claims(time.Now(), claims) }
+
+func (i *Issuer) claims(now time.Time, laidOver Claims) Claims {
+	claims := Claims{
+		"iss": i.URL, "aud": []string{Audience}, "sub": "alice", "client_id": ClientID, "jti": fmt.Sprint(now.UnixNano()),
+		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
+	}
+	maps.Copy(claims, laidOver)
+	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
+	return claims
+}
