@@ -45,6 +45,7 @@ func TestMain(m *testing.M) {
 // TestOpenAtOnce opens an empty database from several processes, and several
 // times in each.
 func TestOpenAtOnce(t *testing.T) {
+	t.Parallel()
 	program, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -85,6 +86,7 @@ func TestOpenAtOnce(t *testing.T) {
 }
 
 func TestANewerSchemaIsRefused(t *testing.T) {
+	t.Parallel()
 	check := func(t *testing.T, config store.Config) {
 		t.Helper()
 		s := storetest.Open(t, config)
@@ -144,7 +146,16 @@ func TestReopenKeepsWhatWasStored(t *testing.T) {
 	})
 }
 
+func TestSQLiteReadersCannotWrite(t *testing.T) {
+	t.Parallel()
+	s := storetest.SQLite(t)
+	if _, err := s.Reader().ExecContext(t.Context(), "DELETE FROM models"); err == nil {
+		t.Error("a connection for reading wrote")
+	}
+}
+
 func TestSQLiteFilesArePrivate(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "store.db")
 	if err := os.WriteFile(path, nil, 0o644); err != nil {
@@ -172,6 +183,7 @@ func TestSQLiteFilesArePrivate(t *testing.T) {
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	garbage := filepath.Join(dir, "garbage.db")
 	if err := os.WriteFile(garbage, bytes.Repeat([]byte("no database "), 1000), 0o600); err != nil {
@@ -205,6 +217,7 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 // TestNothingSecretIsLogged checks that neither migrations nor failures log
 // values.
 func TestNothingSecretIsLogged(t *testing.T) {
+	t.Parallel()
 	var log bytes.Buffer
 	for _, config := range []store.Config{
 		{SQLitePath: filepath.Join(t.TempDir(), "store.db")}, {DatabaseURL: storetest.Postgres(t)},

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"net/url"
 	"os"
 	"path/filepath"
 	"sync"
@@ -53,6 +54,7 @@ func wantBack(t *testing.T, s *store.Store) {
 }
 
 func TestPostgresOutage(t *testing.T) {
+	t.Parallel()
 	cluster := storetest.StartCluster(t)
 	s := storetest.Open(t, store.Config{DatabaseURL: cluster.Database(t), MaxConns: 4})
 	wantBack(t, s)
@@ -101,6 +103,7 @@ func TestPostgresOutage(t *testing.T) {
 }
 
 func TestSQLiteOutage(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	path := filepath.Join(dir, "store.db")
 	s := storetest.Open(t, store.Config{SQLitePath: path})
@@ -124,6 +127,7 @@ func TestSQLiteOutage(t *testing.T) {
 
 // TestSQLiteBusy has another program keep the file locked.
 func TestSQLiteBusy(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
 	s, other := storetest.Open(t, store.Config{SQLitePath: path}), storetest.Open(t, store.Config{SQLitePath: path})
 	err := other.InTx(t.Context(), func(ctx context.Context) error {
@@ -146,7 +150,8 @@ func TestSQLiteBusy(t *testing.T) {
 
 // TestPostgresLockTimeout has another transaction keep a provider locked.
 func TestPostgresLockTimeout(t *testing.T) {
-	s := storetest.Open(t, store.Config{DatabaseURL: storetest.Postgres(t) + "&lock_timeout=100ms"})
+	t.Parallel()
+	s := storetest.Open(t, store.Config{DatabaseURL: withSetting(t, storetest.Postgres(t), "lock_timeout", "100ms")})
 	p := benchmarkProvider()
 	if err := s.CreateProvider(t.Context(), p); err != nil {
 		t.Fatal(err)
@@ -165,8 +170,21 @@ func TestPostgresLockTimeout(t *testing.T) {
 	}
 }
 
+func withSetting(t *testing.T, database, name, value string) string {
+	t.Helper()
+	address, err := url.Parse(database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	query := address.Query()
+	query.Set(name, value)
+	address.RawQuery = query.Encode()
+	return address.String()
+}
+
 // TestMoreCallersThanConnections checks that callers queue up.
 func TestMoreCallersThanConnections(t *testing.T) {
+	t.Parallel()
 	s := storetest.Open(t, store.Config{DatabaseURL: storetest.Postgres(t), MaxConns: 2})
 	var group sync.WaitGroup
 	for range 50 {

@@ -16,6 +16,7 @@ import (
 // size no page of a list is found by sorting the list, or by passing over much
 // that a filter does not want.
 func TestPlans(t *testing.T) {
+	t.Parallel()
 	for _, d := range databases() {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()

@@ -8,10 +8,12 @@ import (
 )
 
 func TestSQLite(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Store { return storetest.SQLite(t) })
 }
 
 func TestPostgres(t *testing.T) {
+	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Store {
 		return storetest.Open(t, store.Config{DatabaseURL: storetest.Postgres(t)})
 	})

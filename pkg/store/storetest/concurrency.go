@@ -137,13 +137,15 @@ func testConcurrency(t *testing.T, s *store.Store) {
 		}
 	})
 
-	t.Run("transactions that stand in each other's way all succeed", func(t *testing.T) {
+	t.Run("transactions that stand in each other's way both succeed", func(t *testing.T) {
 		a, b := newProvider("left"), newProvider("right")
 		create(t, s, a, b)
-		together(8, func(i int) {
-			ids := []string{a.ID, b.ID}
+		ids := []string{a.ID, b.ID}
+		locked := []chan struct{}{make(chan struct{}), make(chan struct{})}
+		together(2, func(i int) {
+			first := sync.OnceFunc(func() { close(locked[i]) })
 			err := s.InTx(t.Context(), func(ctx context.Context) error {
-				for j := range 2 { // half of them the other way round
+				for j := range 2 { // each begins with another one
 					p, err := s.LockProvider(ctx, workspace, ids[(i+j)%2])
 					if err != nil {
 						return err
@@ -152,12 +154,22 @@ func testConcurrency(t *testing.T, s *store.Store) {
 					if err := s.UpdateProvider(ctx, p); err != nil {
 						return err
 					}
+					first()
+					select {
+					case <-locked[1-i]:
+					case <-time.After(200 * time.Millisecond): // where transactions take turns
+					}
 				}
 				return nil
 			})
-			if err != nil && !fault.Is(err, fault.Unavailable) {
-				t.Errorf("edit %d: %v", i, err)
+			if err != nil {
+				t.Errorf("transaction %d: %v", i, err)
 			}
 		})
+		for _, id := range ids {
+			if got := stored(t, s, id).Version; got != 3 {
+				t.Errorf("after two edits the version is %d, want 3", got)
+			}
+		}
 	})
 }
