@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -244,19 +245,21 @@ func ifMatch(c echo.Context) ([]int64, error) {
 		return nil, nil
 	}
 	versions := []int64{}
-	for tag := range strings.SplitSeq(list, ",") {
-		tag = strings.TrimPrefix(strings.TrimSpace(tag), "W/")
-		if tag == "" {
-			continue // RFC 9110, section 5.6.1: empty list elements are passed over
-		}
-		if len(tag) < 2 || tag[0] != '"' || tag[len(tag)-1] != '"' {
+	// RFC 9110, section 5.6.1: empty list elements are passed over.
+	for list = strings.TrimLeft(list, " \t,"); list != ""; list = strings.TrimLeft(list, " \t,") {
+		element := entityTag.FindStringSubmatch(list)
+		if element == nil {
 			return nil, fault.New(fault.MalformedRequest, `The If-Match header is not well-formed; send an ETag as it was answered, such as "3".`)
 		}
-		if version, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64); err == nil && tag == etag(version) {
+		list = list[len(element[0]):]
+		if version, err := strconv.ParseInt(element[1], 10, 64); err == nil && `"`+element[1]+`"` == etag(version) {
 			versions = append(versions, version)
 		}
 	}
 	return versions, nil
 }
+
+// entityTag is the first entity tag of a list (RFC 9110, section 8.8.3).
+var entityTag = regexp.MustCompile(`^(?:W/)?"([^"]*)"[ \t]*(?:,|$)`)
 
 func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }
