@@ -1,0 +1,108 @@
+package registry_test
+
+import (
+	"testing"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
+)
+
+// TestTamperedDatabase: who can write to the database still can't make the
+// service use a credential where it doesn't belong.
+func TestTamperedDatabase(t *testing.T) {
+	tests := map[string]func(t *testing.T, k *kit, ours, other registry.Provider){
+		"ciphertext of another provider": func(t *testing.T, k *kit, ours, other registry.Provider) {
+			k.exec(t, `UPDATE provider_credentials SET sealed = ? WHERE provider_id = ?`, other.Credentials["api_key"].Sealed, ours.ID)
+		},
+		"another base URL": func(t *testing.T, k *kit, ours, _ registry.Provider) {
+			k.exec(t, `UPDATE providers SET config = ? WHERE id = ?`, `{"base_url":"`+k.upstream.URL+`/elsewhere"}`, ours.ID)
+		},
+		"another host": func(t *testing.T, k *kit, ours, _ registry.Provider) {
+			k.exec(t, `UPDATE providers SET config = '{"base_url":"https://evil.example"}' WHERE id = ?`, ours.ID)
+		},
+		"a type without base URL": func(t *testing.T, k *kit, ours, _ registry.Provider) {
+			k.exec(t, `UPDATE providers SET type = 'openai', config = '{}' WHERE id = ?`, ours.ID)
+		},
+		"a flipped bit": func(t *testing.T, k *kit, ours, _ registry.Provider) {
+			sealed := ours.Credentials["api_key"].Sealed
+			sealed[len(sealed)-1] ^= 1
+			k.exec(t, `UPDATE provider_credentials SET sealed = ? WHERE provider_id = ?`, sealed, ours.ID)
+		},
+		"a ciphertext cut short": func(t *testing.T, k *kit, ours, _ registry.Provider) {
+			k.exec(t, `UPDATE provider_credentials SET sealed = ? WHERE provider_id = ?`, ours.Credentials["api_key"].Sealed[:7], ours.ID)
+		},
+		"a plaintext": func(t *testing.T, k *kit, ours, _ registry.Provider) {
+			k.exec(t, `UPDATE provider_credentials SET sealed = ? WHERE provider_id = ?`, []byte("sk-mine"), ours.ID)
+		},
+	}
+	for name, tamper := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			k := newKit(t)
+			ours, other := k.create(t, "ours"), k.create(t, "other")
+			tamper(t, k, ours, other)
+
+			_, err := k.TestModel(t.Context(), workspace, ours.Models[0].ID, registry.TestInput{Prompt: "Hello"}, nil)
+			wantFault(t, "test", err, fault.Internal)
+			_, err = k.Client(t.Context(), workspace, ours.ID)
+			wantFault(t, "client", err, fault.Internal)
+			_, err = k.AvailableModels(t.Context(), workspace, ours.ID, "")
+			wantFault(t, "available models", err, fault.Internal)
+			_, err = k.TestProvider(t.Context(), workspace, ours.ID, registry.Draft{
+				ModelID: k.upstream.ModelID, TestInput: registry.TestInput{Prompt: "Hello"},
+			}, nil)
+			wantFault(t, "draft test", err, fault.Internal)
+			value, err := k.Reveal(t.Context(), workspace, ours.ID, "api_key", "")
+			wantFault(t, "reveal", err, fault.Internal)
+			if !value.Empty() {
+				t.Error("a value was revealed")
+			}
+			if sent := k.upstream.Requests(); len(sent) > 0 {
+				t.Errorf("%d requests were sent", len(sent))
+			}
+			if p := k.read(t, ours.ID); p.Error != nil || p.Models[0].LastTest != nil {
+				t.Errorf("the provider was marked: %v, %v", p.Error, p.Models[0].LastTest)
+			}
+			k.test(t, other) // nothing happened to it
+		})
+	}
+}
+
+func TestCiphertextMovedToAnotherWorkspace(t *testing.T) {
+	k := newKit(t)
+	p := k.create(t, "ours")
+	k.exec(t, `PRAGMA foreign_keys = OFF; UPDATE providers SET workspace = 'theirs'`)
+	k.exec(t, `PRAGMA foreign_keys = OFF; UPDATE provider_credentials SET workspace = 'theirs'`)
+	_, err := k.Client(t.Context(), "theirs", p.ID)
+	wantFault(t, "client", err, fault.Internal)
+}
+
+// TestRestoredCredentialOpensAgain: a client that could not be built is not
+// remembered.
+func TestRestoredCredentialOpensAgain(t *testing.T) {
+	k := newKit(t)
+	p := k.create(t, "ours")
+	k.exec(t, `UPDATE provider_credentials SET sealed = x'00'`)
+	_, err := k.Client(t.Context(), workspace, p.ID)
+	wantFault(t, "client", err, fault.Internal)
+	k.exec(t, `UPDATE provider_credentials SET sealed = ?`, p.Credentials["api_key"].Sealed)
+	if failure := k.test(t, p).Failure; failure != nil {
+		t.Error(failure)
+	}
+}
+
+func TestEquivalentBaseURLStillOpens(t *testing.T) {
+	k := newKit(t)
+	p := k.create(t, "ours")
+	k.exec(t, `UPDATE providers SET config = ? WHERE id = ?`, `{"base_url":"`+k.upstream.URL+`/"}`, p.ID)
+	if failure := k.test(t, p).Failure; failure != nil {
+		t.Error("the address without /v1 and with a slash is the same, but:", failure)
+	}
+}
+
+func wantFault(t *testing.T, what string, err error, kind fault.Kind) {
+	t.Helper()
+	if !fault.Is(err, kind) {
+		t.Errorf("%s: got %v, want %s", what, err, kind)
+	}
+}
