@@ -182,7 +182,7 @@ func (q *query) uuid(name string) string {
 		return ""
 	}
 	id, err := uuid.Parse(given)
-	if err != nil {
+	if err != nil || len(given) != len(id.String()) { // no braces, no urn:uuid:
 		q.faults.Add(name, fault.Invalid, "must be a UUID")
 	}
 	return id.String()
