@@ -25,7 +25,7 @@ type Answer struct {
 func (a *Answer) Is(status int) *Answer {
 	a.t.Helper()
 	if a.Status != status {
-		a.t.Fatalf("%s is answered with %d, not %d: %s", a.call, a.Status, status, a.Body)
+		a.t.Fatalf("%s is answered with %d, not %d: %s", a.call, a.Status, status, a.excerpt())
 	}
 	return a
 }
@@ -46,7 +46,7 @@ func (a *Answer) Into(dst any) {
 	decoder := json.NewDecoder(strings.NewReader(a.Body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(dst); err != nil {
-		a.t.Fatalf("%s is answered with what is no %T: %v: %s", a.call, dst, err, a.Body)
+		a.t.Fatalf("%s is answered with what is no %T: %v: %s", a.call, dst, err, a.excerpt())
 	}
 }
 
@@ -57,7 +57,7 @@ func (a *Answer) Object() Object {
 	decoder.UseNumber()
 	var object Object
 	if err := decoder.Decode(&object); err != nil {
-		a.t.Fatalf("%s is answered with what is no object: %v: %s", a.call, err, a.Body)
+		a.t.Fatalf("%s is answered with what is no object: %v: %s", a.call, err, a.excerpt())
 	}
 	return object
 }
@@ -109,6 +109,15 @@ func (a *Answer) Problem(status int, code string, fields ...string) string {
 		a.t.Errorf("%s is refused for\n  %s\nnot for\n  %s", a.call, strings.Join(got, "\n  "), strings.Join(fields, "\n  "))
 	}
 	return p.Detail
+}
+
+// excerpt is as much of the body as a message bears.
+func (a *Answer) excerpt() string {
+	const limit = 1000
+	if len(a.Body) <= limit {
+		return a.Body
+	}
+	return a.Body[:limit] + "…"
 }
 
 // RequestID is the id under which the log knows the request.
