@@ -3,8 +3,10 @@ package provider
 import (
 	"context"
 	"errors"
+	"html"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"modelproviders/pkg/egress"
@@ -194,21 +196,16 @@ func withoutURL(err error) error {
 	return err
 }
 
+// htmlTitle finds the title of a page, in whatever case its tags are.
+var htmlTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
+
 // titleOf is the title of an HTML page in brackets; empty when it has none.
 func titleOf(page []byte) string {
-	text := string(page)
-	lower := strings.ToLower(text)
-	_, rest, found := strings.Cut(lower, "<title")
-	if !found {
+	found := htmlTitle.FindSubmatch(page)
+	if found == nil {
 		return ""
 	}
-	start := len(lower) - len(rest)
-	open := strings.IndexByte(text[start:], '>')
-	end := strings.Index(lower[start:], "</title")
-	if open < 0 || end < open {
-		return ""
-	}
-	title := strings.Join(strings.Fields(text[start+open+1:start+end]), " ")
+	title := strings.Join(strings.Fields(html.UnescapeString(string(found[1]))), " ")
 	if title == "" {
 		return ""
 	}

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"bytes"
-	"strconv"
 	"strings"
 )
 
@@ -51,14 +50,22 @@ func (p pattern) takes(j int, c byte) bool {
 
 // match matches the whole pattern against the beginning of text, where each
 // character may be escaped. It returns how many bytes match, 0 for none. open
-// says that the text ended before this was decided.
+// says that the text ended before this was decided. work is diminished by the
+// steps that were taken after the first character.
 //
 // An escape can be read in more than one way (a backslash is itself, or begins
 // `\\`), so all readings are followed at once: at holds where each one is.
-func (p pattern) match(text []byte) (n int, open bool) {
-	at, next := []int{0}, []int(nil)
+func (p pattern) match(text []byte, work *int) (n int, open bool) {
+	var first, second [8]int
+	at, next := first[:1], second[:0]
 	for j := range p.len() {
 		next = next[:0]
+		if j > 0 {
+			*work -= len(at) * len(at)
+		}
+		if *work < 0 {
+			return 0, false
+		}
 		for _, i := range at {
 			next, open = p.step(j, text, i, next, open)
 		}
@@ -89,12 +96,10 @@ func (p pattern) step(j int, text []byte, i int, next []int, open bool) ([]int, 
 		}
 	case '%': // RFC 3986, 2.1; the percent sign may itself be escaped, as %25
 		start := i + 1
-		for bytes.HasPrefix(text[start:], []byte("25")) {
-			start += 2
-		}
 		next, open = p.hex(j, text, start, 2, next, open)
-		if start > i+1 && p.takes(j, '%') {
-			next = add(next, start)
+		for nested := 0; nested < 3 && bytes.HasPrefix(text[start:], []byte("25")); nested++ {
+			start += 2
+			next, open = p.hex(j, text, start, 2, next, open)
 		}
 	case '\\':
 		next, open = p.backslash(j, text, i, next, open)
@@ -102,11 +107,15 @@ func (p pattern) step(j int, text []byte, i int, next []int, open bool) ([]int, 
 	return next, open
 }
 
+// maxBackslashes is how many stand before a character that was quoted four
+// times; more are not read as one escape.
+const maxBackslashes = 15
+
 // backslash follows the readings of an escape of RFC 8259, 7 (and Go's \x).
 // Text that was quoted more than once has several backslashes.
 func (p pattern) backslash(j int, text []byte, i int, next []int, open bool) ([]int, bool) {
 	end := i
-	for end < len(text) && text[end] == '\\' {
+	for end < len(text) && end < i+maxBackslashes && text[end] == '\\' {
 		end++
 	}
 	if p.takes(j, '\\') {
@@ -135,8 +144,15 @@ func (p pattern) hex(j int, text []byte, start, digits int, next []int, open boo
 	if start+digits > len(text) {
 		return next, true
 	}
-	code, err := strconv.ParseUint(string(text[start:start+digits]), 16, 32)
-	if err == nil && code < 256 && p.takes(j, byte(code)) {
+	code := 0
+	for _, c := range text[start : start+digits] {
+		digit := strings.IndexByte("0123456789abcdef0123456789ABCDEF", c)
+		if digit < 0 {
+			return next, open
+		}
+		code = code<<4 | digit&0xf
+	}
+	if code < 256 && p.takes(j, byte(code)) {
 		next = add(next, start+digits)
 	}
 	return next, open

@@ -116,10 +116,19 @@ func (s *stream) flush() string {
 	return string(out)
 }
 
+// scanWork bounds the steps of a scan, for each byte of the text and pattern, and
+// for all of it: an upstream that knows the secret can write what takes long to compare.
+const (
+	scanWorkPerByte = 16
+	scanWork        = 1 << 20
+)
+
 // scan copies text without what matches a pattern: at each place the longest
-// match. Unless the text is final, rest is the end that may begin a match.
+// match. Unless the text is final, rest is the end that may begin a match. Of a
+// text that takes too long the rest is cut out.
 func (m matcher) scan(text []byte, final bool) (out, rest []byte) {
 	out = make([]byte, 0, len(text))
+	work := scanWork + scanWorkPerByte*len(text)*len(m.patterns)
 	for i := 0; i < len(text); {
 		if !m.starts[text[i]] {
 			out = append(out, text[i])
@@ -128,7 +137,10 @@ func (m matcher) scan(text []byte, final bool) (out, rest []byte) {
 		}
 		longest := 0
 		for _, p := range m.patterns {
-			n, open := p.match(text[i:])
+			n, open := p.match(text[i:], &work)
+			if work < 0 {
+				return append(out, cut...), nil
+			}
 			if open && !final {
 				return out, text[i:]
 			}

@@ -1,0 +1,176 @@
+package provider
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+
+	"modelproviders/pkg/provider/providertest"
+)
+
+func redactorOf(secrets ...string) *redactor {
+	r := newRedactor()
+	for _, s := range secrets {
+		r.add(s)
+	}
+	return r
+}
+
+// secretKinds are secrets with every character that some form of writing
+// changes.
+func secretKinds() []string {
+	return []string{
+		"abcdef",
+		"sk-proj-0123456789abcdef",
+		`a+b/c=d&e"f\g<h>%25'i`,
+		"with spaces + plus",
+		"-----BEGIN PRIVATE KEY-----\nMIIEvQ+/AB==\n-----END PRIVATE KEY-----",
+		`{"type":"service_account","private_key":"-----BEGIN\nABC\n"}`,
+		"schlüssel-密钥-🔑",
+		`\\\"\\`,
+		"aaaaaaaaaaaa",
+	}
+}
+
+func TestRedactEveryForm(t *testing.T) {
+	for _, secret := range secretKinds() {
+		r := redactorOf(secret)
+		forms := append(providertest.Disguises(secret), ascii(secret), fmt.Sprintf("%q", secret))
+		for _, form := range forms {
+			got := r.text("before " + form + " after")
+			if strings.Contains(got, form) || !strings.Contains(got, cut) || !strings.HasPrefix(got, "before ") || !strings.HasSuffix(got, " after") {
+				t.Errorf("%q as %q: %q", secret, form, got)
+			}
+			if rest := strings.Trim(strings.NewReplacer("before ", "", " after", "", cut, "").Replace(got), `"\`); len(rest) > 12 {
+				t.Errorf("%q as %q leaves %q", secret, form, rest)
+			}
+		}
+	}
+}
+
+// ascii is the secret in JSON with \u escapes for all that is not ASCII.
+func ascii(secret string) string {
+	quoted, err := json.Marshal(secret)
+	if err != nil {
+		panic(err)
+	}
+	return escapeNonASCII(string(quoted))
+}
+
+func TestRedactBase64HasNoEdges(t *testing.T) {
+	secret := "sk-0123456789"
+	for before := range 4 {
+		for after := range 4 {
+			text := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("<", before) + secret + strings.Repeat(">", after)))
+			got := redactorOf(secret).text(text)
+			start, end, found := strings.Cut(got, cut)
+			if !found || strings.Trim(start, "PDw8") != "" || len(start) > 4 || strings.Trim(end, "Pj4+g=") != "" {
+				t.Errorf("%d before, %d after: %q of %q", before, after, got, text)
+			}
+		}
+	}
+}
+
+func TestRedactLeavesTheRest(t *testing.T) {
+	r := redactorOf("sk-secret", "short", "12345", "", "     ")
+	for _, text := range []string{
+		"", "sk-secre", "sk-secreT", "short and 12345", `C:\new\table`, "100% of %41 and %zz", "a+b", "50%", `\`, "sk-sk-sk-", "日本語 text",
+	} {
+		if got := r.text(text); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
+	}
+}
+
+func TestRedactTakesTheLongestSecret(t *testing.T) {
+	r := redactorOf("sk-abcdef", "sk-abcdefghijkl").child()
+	r.add("token-of-this-call")
+	got := r.text("sk-abcdefghijkl, sk-abcdefghijk, token-of-this-call")
+	if want := cut + ", " + cut + "ghijk, " + cut; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A stream tells the same as the whole text, wherever it is cut in pieces, and
+// never the beginning of a secret.
+func TestRedactStream(t *testing.T) {
+	for _, secret := range secretKinds() {
+		r := redactorOf(secret)
+		for _, form := range append(providertest.Disguises(secret), secret[:len(secret)-1]+"…") {
+			text := "x " + form + " y"
+			want := r.text(text)
+			for _, size := range []int{1, 2, 3, 7, len(text)} {
+				if got := pieces(r, text, size); got != want {
+					t.Errorf("%q in pieces of %d: %q, want %q", text, size, got, want)
+				}
+			}
+		}
+	}
+}
+
+func pieces(r *redactor, text string, size int) string {
+	s := stream{redact: r}
+	var out strings.Builder
+	for len(text) > 0 {
+		n := min(size, len(text))
+		out.WriteString(s.write(text[:n]))
+		text = text[n:]
+	}
+	out.WriteString(s.flush())
+	return out.String()
+}
+
+func TestRedactStreamHoldsNoMoreThanNeeded(t *testing.T) {
+	s := stream{redact: redactorOf("sk-secret")}
+	for _, step := range [][2]string{{"Hello ", "Hello "}, {"sk-", ""}, {"sec", ""}, {"ond.", "sk-second."}, {" sk-secret", " " + cut}, {"!", "!"}} {
+		if got := s.write(step[0]); got != step[1] {
+			t.Errorf("%q lets %q go, want %q", step[0], got, step[1])
+		}
+	}
+	if got := s.write("sk-sec") + s.flush(); got != "sk-sec" {
+		t.Errorf("the end is %q", got)
+	}
+}
+
+// An upstream may write what takes longest to compare with the secret. Of such
+// a text the end may be lost, but never the secret told.
+func TestRedactBoundsItsWork(t *testing.T) {
+	for _, char := range []string{"a", `\`, "%", "25"} {
+		secret := strings.Repeat(char, 2000) + "b"
+		text := strings.Repeat(char, 100_000)
+		got := redactorOf(secret).text(text + secret)
+		if strings.Contains(got, secret) || len(got) > len(text)+len(secret) {
+			t.Errorf("secret of %q: %d bytes are left", char, len(got))
+		}
+	}
+}
+
+func FuzzRedact(f *testing.F) {
+	f.Add("sk-secret", "the key sk-secret", 3)
+	f.Add(`a"b\c/`, `\\\"`, 1)
+	f.Add("ünïcödé", "%c3%bcn%u00", 2)
+	f.Fuzz(func(t *testing.T, secret, text string, size int) {
+		if size < 1 || len(secret) > 200 || len(text) > 1000 {
+			return
+		}
+		r := redactorOf(secret)
+		whole := r.text(text)
+		if got := pieces(r, text, size); got != whole {
+			t.Errorf("secret %q in %q: %q in pieces, %q whole", secret, text, got, whole)
+		}
+		if plain := strings.TrimSpace(secret); len([]rune(plain)) >= minSecret && strings.Contains(whole, plain) && !strings.Contains(cut+cut, plain) {
+			t.Errorf("secret %q is in %q", secret, whole)
+		}
+	})
+}
+
+func BenchmarkRedact(b *testing.B) {
+	r := redactorOf("sk-proj-0123456789abcdef0123456789abcdef")
+	text := strings.Repeat("The quick brown fox jumps over the lazy dog. ", 1000)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		r.text(text)
+	}
+}
