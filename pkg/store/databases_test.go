@@ -77,7 +77,7 @@ func (d database) seed(t testing.TB, s *store.Store, providers int) {
 	if err != nil {
 		t.Fatal("seed:", err)
 	}
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	for _, statement := range statements {
 		if _, err := connection.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("seed: %v\n%s", err, statement)

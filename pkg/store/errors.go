@@ -54,8 +54,9 @@ func (s *Store) translation(ctx context.Context, err error) error {
 		return unavailable(err, class)
 	case duplicate:
 		return fault.Wrap(fault.Conflict, err, "There is such an entry already.")
+	default:
+		return fault.Wrap(fault.Internal, err, "Something went wrong while the data was read or stored.")
 	}
-	return fault.Wrap(fault.Internal, err, "Something went wrong while the data was read or stored.")
 }
 
 func unavailable(err error, class class) error {

@@ -70,7 +70,7 @@ func TestTranslate(t *testing.T) {
 		t.Errorf("an unknown error: got %v", err)
 	}
 	domain := fault.New(fault.NameTaken, "taken")
-	if err := s.translate(t.Context(), domain); err != error(domain) {
+	if err := s.translate(t.Context(), domain); fault.As(err) != domain {
 		t.Errorf("a fault: got %v", err)
 	}
 

@@ -102,7 +102,7 @@ func plans(t *testing.T, d database, s *store.Store) func(call func() error) []s
 		if err := call(); err != nil {
 			t.Fatal(err)
 		}
-		var plans []string
+		plans := make([]string, 0, len(queries))
 		for _, q := range queries {
 			plans = append(plans, explained(t, s, d.explain+q.sql, q.values))
 		}
@@ -116,7 +116,7 @@ func explained(t *testing.T, s *store.Store, sql string, values []any) string {
 	if err != nil {
 		t.Fatalf("%s: %v", sql, err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	columns, err := rows.Columns()
 	if err != nil {
 		t.Fatal(err)

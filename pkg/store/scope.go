@@ -73,6 +73,7 @@ func scopeCondition(db *gorm.DB) {
 
 type parentheses struct{ clause.Where }
 
+// Build implements [clause.Expression].
 func (p parentheses) Build(builder clause.Builder) {
 	_ = builder.WriteByte('(')
 	p.Where.Build(builder)

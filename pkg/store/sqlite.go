@@ -32,8 +32,8 @@ const (
 // keep each other waiting; the writer's pool has a single connection, so that
 // transactions queue up in Go and don't poll for the file's lock, which other
 // processes hold only for moments.
-func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger) (engine, int64, error) {
-	path, err := filepath.Abs(path)
+func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger) (_ engine, schema int64, err error) {
+	path, err = filepath.Abs(path)
 	if err != nil {
 		return engine{}, 0, fmt.Errorf("find the SQLite file: %w", err)
 	}
@@ -42,7 +42,7 @@ func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger
 	if _, err := lock.TryLockContext(ctx, sqliteLockRetry); err != nil {
 		return engine{}, 0, fmt.Errorf("lock the SQLite file %s: %w", path, err)
 	}
-	defer lock.Close()
+	defer func() { err = errors.Join(err, lock.Close()) }()
 
 	file, err := makePrivate(path)
 	if err != nil {
@@ -51,16 +51,16 @@ func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger
 	if maxConns == 0 {
 		maxConns = sqliteReaders
 	}
-	writer, err := sqlitePool(path, 1, "_txlock", "immediate", "_journal_mode", "WAL")
+	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"})
 	if err != nil {
 		return engine{}, 0, err
 	}
 	db, _ := writer.DB()
-	schema, err := migrate(ctx, goose.DialectSQLite3, db, log)
+	schema, err = migrate(ctx, goose.DialectSQLite3, db, log)
 	if err != nil {
 		return engine{}, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))
 	}
-	reader, err := sqlitePool(path, maxConns, "_query_only", "on")
+	reader, err := sqlitePool(path, maxConns, map[string]string{"_query_only": "on"})
 	if err != nil {
 		return engine{}, 0, errors.Join(err, closeAll(writer))
 	}
@@ -80,11 +80,11 @@ func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger
 // makePrivate makes the file when there is none, and keeps others from reading
 // it. SQLite gives the files that it puts beside it (-wal, -shm) its mode.
 func makePrivate(path string) (fs.FileInfo, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		info, err := os.Stat(path + suffix)
 		if err == nil && info.Mode().Perm()&0o077 != 0 {
@@ -103,7 +103,7 @@ func makePrivate(path string) (fs.FileInfo, error) {
 // synchronous=FULL: a commit survives a power cut, as one of PostgreSQL does.
 // NORMAL would be faster and could lose the last ones: a token that was revoked
 // would be back. Waiting for a lock ends after busy_timeout (ms).
-func sqlitePool(path string, conns int, settings ...string) (*gorm.DB, error) {
+func sqlitePool(path string, conns int, settings map[string]string) (*gorm.DB, error) {
 	query := url.Values{
 		"_busy_timeout": {"5000"},
 		"_foreign_keys": {"on"},
@@ -112,8 +112,8 @@ func sqlitePool(path string, conns int, settings ...string) (*gorm.DB, error) {
 		"_dqs":          {"0"},
 		"_error_rc":     {"1"},
 	}
-	for i := 0; i < len(settings); i += 2 {
-		query.Set(settings[i], settings[i+1])
+	for name, value := range settings {
+		query.Set(name, value)
 	}
 	// As a URI with an escaped path, any character of a path is its own.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
@@ -142,8 +142,7 @@ func classifySQLite(err error) class {
 	default:
 		return unknown
 	}
-	switch e.Code() {
-	case sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+	if e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE { // a primary key's code is another
 		return duplicate
 	}
 	switch e.Code() & 0xff { // without the extension

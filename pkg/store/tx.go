@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"math/rand/v2"
 	"time"
 
 	"gorm.io/gorm"
@@ -56,7 +55,7 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 		select {
 		case <-ctx.Done():
 			return err
-		case <-time.After(rand.N(time.Duration(attempt) * 20 * time.Millisecond)):
+		case <-time.After(time.Duration(attempt) * 10 * time.Millisecond):
 		}
 	}
 }

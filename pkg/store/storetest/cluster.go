@@ -183,8 +183,7 @@ func (c *Cluster) run(program string, arguments ...string) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(output.Name())
-	defer output.Close()
+	defer func() { _ = errors.Join(output.Close(), os.Remove(output.Name())) }()
 	command := c.command(filepath.Join(c.bin, program), arguments...)
 	command.Stdout, command.Stderr = output, output
 	if err := command.Run(); err != nil {

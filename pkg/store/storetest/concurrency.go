@@ -130,11 +130,13 @@ func testConcurrency(t *testing.T, s *store.Store) {
 				reading = false
 			default:
 			}
-			got := stored(t, s, p.ID)
-			if got.Version != got.Models[0].Version && got.Version != 1 {
-				t.Fatalf("version %d of the provider with version %d of its model", got.Version, got.Models[0].Version)
+			got, err := s.Provider(t.Context(), workspace, p.ID)
+			if err != nil || got.Version != got.Models[0].Version {
+				t.Errorf("version %d of the provider with its models %+v, %v", got.Version, got.Models, err)
+				break
 			}
 		}
+		<-done
 	})
 
 	t.Run("transactions that stand in each other's way both succeed", func(t *testing.T) {

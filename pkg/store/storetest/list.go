@@ -18,7 +18,7 @@ var orders = []registry.Sort{"", registry.SortName, registry.SortNameDesc, regis
 
 func testProviderList(t *testing.T, s *store.Store) {
 	names := []string{"azure", "Azure 2", "azure-1", "azure_1", "Zürich", "zurich", "ärger", "éa", "東京", "100% sure", "a\\b", "b'c"}
-	var all []registry.Provider
+	all := make([]registry.Provider, 0, len(names))
 	for i, name := range names {
 		p := newProvider(name, "m1", "m2")
 		p.CreatedAt = start.Add(time.Duration(i/3) * time.Millisecond) // three at a time
@@ -91,7 +91,7 @@ func testProviderList(t *testing.T, s *store.Store) {
 func testModelList(t *testing.T, s *store.Store) {
 	random := rand.New(rand.NewPCG(1, 2))
 	yes := func() bool { return random.IntN(2) == 0 }
-	var all []registry.Model
+	all := make([]registry.Model, 0, 48)
 	for i := range 8 {
 		p := newProvider(fmt.Sprintf("provider %d", i))
 		p.Type = []string{"openai", "custom"}[i%2]

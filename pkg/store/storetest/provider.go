@@ -159,7 +159,7 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 			m := p.Models
 			m[0].ModelID, m[1].ModelID, m[2].ModelID = m[1].ModelID, m[2].ModelID, m[0].ModelID
 			freed := m[3].ModelID
-			p.Models = append(m[:3], newModel(p.ID, freed, start.Add(2*time.Hour)))
+			m[3] = newModel(p.ID, freed, start.Add(2*time.Hour))
 		}))
 		wantStored(t, s, p)
 	})

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -54,7 +54,7 @@ func testToken(t *testing.T, s *store.Store) {
 func testTokenList(t *testing.T, s *store.Store) {
 	var all []auth.Token // newest first, as they are listed
 	for i := range 5 {
-		token := newToken(fmt.Sprint(i))
+		token := newToken(strconv.Itoa(i))
 		token.CreatedAt = start.Add(time.Duration(i/2) * time.Millisecond) // two at a time
 		noError(t, "create", s.CreateToken(t.Context(), token))
 		all = append([]auth.Token{token}, all...)
