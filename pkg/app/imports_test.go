@@ -1,0 +1,207 @@
+package app_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"modelproviders/pkg/provider"
+)
+
+// directions says what each package may import of this project, beside itself.
+// A package that is missing here may not exist.
+func directions() map[string][]string {
+	table := map[string][]string{
+		"docs":           {},
+		"pkg/client":     {},
+		"pkg/egress":     {},
+		"pkg/fault":      {},
+		"pkg/secret":     {},
+		"pkg/strictjson": {"pkg/fault"},
+		"pkg/paging":     {"pkg/fault"},
+		"pkg/audit":      {"pkg/fault", "pkg/paging"},
+		"pkg/auth":       {"pkg/fault", "pkg/audit", "pkg/paging"},
+		"pkg/provider":   {"pkg/fault", "pkg/egress", "pkg/secret", "pkg/strictjson"},
+		"pkg/registry":   {"pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "pkg/strictjson", "pkg/paging"},
+		"pkg/store":      {"pkg/registry", "pkg/auth", "pkg/audit", "pkg/fault", "pkg/paging"},
+		"api":            {"pkg/registry", "pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "docs", "pkg/strictjson", "pkg/paging"},
+
+		"cmd/modelproviders": {"pkg/app", "pkg/fault"},
+		"cmd/openapi":        {"docs", "pkg/provider"},
+	}
+	for name := range table {
+		if name == "api" || strings.HasPrefix(name, "pkg/") && name != "pkg/client" {
+			table["pkg/app"] = append(table["pkg/app"], name)
+		}
+	}
+	return table
+}
+
+// kits are the test kits, and what each of them tests. A kit may import that,
+// what that may import, the program as a whole, and other kits; only tests and
+// kits may import a kit.
+func kits() map[string]string {
+	return map[string]string{
+		"api/apitest":               "pkg/app",
+		"pkg/auth/authtest":         "pkg/auth",
+		"pkg/provider/providertest": "pkg/provider",
+		"pkg/store/storetest":       "pkg/store",
+	}
+}
+
+// edges says which packages alone may import a library: what it is used for is
+// their business.
+func edges() map[string][]string {
+	kits := slices.Collect(maps.Keys(kits()))
+	return map[string][]string{
+		"github.com/labstack/echo":   {"api"},
+		"gorm.io":                    {"pkg/store"},
+		"github.com/pressly/goose":   {"pkg/store"},
+		"github.com/tink-crypto":     {"pkg/secret"},
+		"github.com/openai":          {"pkg/provider"},
+		"github.com/anthropics":      {"pkg/provider"},
+		"github.com/aws":             append(kits, "pkg/provider"),
+		"github.com/coreos/go-oidc":  {"pkg/auth"},
+		"code.dny.dev/ssrf":          {"pkg/egress"},
+		"github.com/alecthomas/kong": {"cmd/modelproviders"},
+		"testing":                    kits,
+	}
+}
+
+const module = "modelproviders"
+
+// source is one file of the project that is not a test.
+type source struct {
+	pkg  string // the directory, from the root
+	name string // from the root
+	ast  *ast.File
+}
+
+// sources parses every file of the project that is not a test.
+func sources(t *testing.T) []source {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	if _, err := os.Stat(filepath.Join(root, "go.mod")); err != nil {
+		t.Fatal("the root of the project is not where it was:", err)
+	}
+	var found []source
+	err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && file != root && (strings.HasPrefix(entry.Name(), ".") || entry.Name() == "testdata" || entry.Name() == "node_modules"):
+			return filepath.SkipDir
+		case !strings.HasSuffix(file, ".go") || strings.HasSuffix(file, "_test.go"):
+			return nil
+		}
+		name, err := filepath.Rel(root, file)
+		if err != nil {
+			return err
+		}
+		parsed, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.SkipObjectResolution)
+		found = append(found, source{pkg: path.Dir(filepath.ToSlash(name)), name: name, ast: parsed})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// imports are the paths that a file imports.
+func (s source) imports() []string {
+	var paths []string
+	for _, spec := range s.ast.Imports {
+		name, err := strconv.Unquote(spec.Path.Value)
+		if err == nil {
+			paths = append(paths, name)
+		}
+	}
+	return paths
+}
+
+func TestImportDirections(t *testing.T) {
+	table, kits := directions(), kits()
+	for _, s := range sources(t) {
+		for _, imported := range s.imports() {
+			imported, own := strings.CutPrefix(imported, module+"/")
+			if !own {
+				continue
+			}
+			allowed := table[s.pkg]
+			if tested, kit := kits[s.pkg]; kit {
+				allowed = slices.Concat([]string{tested, "pkg/app"}, table[tested], slices.Collect(maps.Keys(kits)))
+			}
+			if !slices.Contains(allowed, imported) {
+				t.Errorf("%s imports %s", s.name, imported)
+			}
+		}
+	}
+}
+
+func TestEveryPackageHasItsPlace(t *testing.T) {
+	table, kits := directions(), kits()
+	for _, s := range sources(t) {
+		_, known := table[s.pkg]
+		_, kit := kits[s.pkg]
+		if !known && !kit {
+			t.Errorf("%s: the package %s is not in the table of import directions", s.name, s.pkg)
+		}
+		if name := s.ast.Name.Name; name != "main" && name != path.Base(s.pkg) {
+			t.Errorf("%s: the package in %s is called %s", s.name, s.pkg, name)
+		}
+		for _, part := range strings.Split(s.pkg, "/") {
+			switch part {
+			case "util", "utils", "common", "model", "models", "service", "services", "types", "helper", "helpers", "misc", "shared", "internal":
+				t.Errorf("%s: %q says nothing about what is in a package", s.name, part)
+			}
+		}
+	}
+}
+
+func TestTechnologyStaysAtItsEdge(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, imported := range s.imports() {
+			for library, users := range edges() {
+				if (imported == library || strings.HasPrefix(imported, library+"/")) && !slices.Contains(users, s.pkg) {
+					t.Errorf("%s imports %s, which is for %v", s.name, imported, users)
+				}
+			}
+		}
+	}
+}
+
+// TestNobodyElseNamesAProviderType: a type is one file in pkg/provider, and a
+// fake. Tags of structs may name one as an example.
+func TestNobodyElseNamesAProviderType(t *testing.T) {
+	names := map[string]bool{}
+	for _, typ := range provider.Types() {
+		names[typ.Name()] = true
+	}
+	if len(names) == 0 {
+		t.Fatal("there is no provider type")
+	}
+	kits := kits()
+	for _, s := range sources(t) {
+		if _, kit := kits[s.pkg]; kit || s.pkg == "pkg/provider" {
+			continue
+		}
+		ast.Inspect(s.ast, func(node ast.Node) bool {
+			if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING {
+				if text, err := strconv.Unquote(literal.Value); err == nil && names[text] {
+					t.Errorf("%s names the provider type %q", s.name, text)
+				}
+			}
+			return true
+		})
+	}
+}
