@@ -1,0 +1,55 @@
+package apitest
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+)
+
+// coverage notes what the exchanges have reached.
+type coverage struct {
+	mu      sync.Mutex
+	reached map[string]bool
+}
+
+// place names an operation with a status and, where that may have bodies of
+// several kinds, the media type.
+func place(op *operation, status int, media string) string {
+	if len(op.answers[status].content) > 1 {
+		return fmt.Sprintf("%s %d %s", op.id, status, media)
+	}
+	return fmt.Sprintf("%s %d", op.id, status)
+}
+
+func (c *coverage) reach(place string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reached[place] = true
+}
+
+// Uncovered returns every documented operation and status that no exchange has
+// reached so far, such as `createProvider 409`, in order. Where a status may
+// have bodies of several media types, each is to be reached.
+func (c *Checker) Uncovered() []string {
+	c.coverage.mu.Lock()
+	defer c.coverage.mu.Unlock()
+	var missing []string
+	for _, op := range c.spec.operations {
+		for status, answer := range op.answers {
+			medias := []string{""}
+			if len(answer.content) > 1 {
+				medias = medias[:0]
+				for media := range answer.content {
+					medias = append(medias, media)
+				}
+			}
+			for _, media := range medias {
+				if at := place(op, status, media); !c.coverage.reached[at] {
+					missing = append(missing, at)
+				}
+			}
+		}
+	}
+	slices.Sort(missing)
+	return missing
+}
