@@ -64,6 +64,12 @@ func (p page) of(list *gorm.DB) (*gorm.DB, error) {
 	return list, nil
 }
 
+// repaired makes a text of the outside world storable: what PostgreSQL refuses
+// becomes U+FFFD.
+func repaired(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+}
+
 // storable reports whether a stored text can be, or hold, the given ones.
 // PostgreSQL refuses even to compare with the others.
 func storable(texts ...string) bool {

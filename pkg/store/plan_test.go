@@ -45,6 +45,13 @@ func TestPlans(t *testing.T) {
 			providers("providers_status", registry.ProviderQuery{Status: registry.Error})
 			providers("providers_type_status", registry.ProviderQuery{Type: "openai", Status: registry.Inactive})
 
+			if n := len(explain(func() error {
+				_, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{})
+				return err
+			})); n != 1+2*10 {
+				t.Errorf("a list of 10,000 providers takes %d queries, want one and two a thousand", n)
+			}
+
 			models := func(index string, q registry.ModelQuery) {
 				t.Helper()
 				for sort, suffix := range sorts {

@@ -1,18 +1,14 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -60,8 +56,8 @@ func newProviderRow(p registry.Provider) (providerRow, error) {
 func (row *providerRow) setError(e *registry.ProviderError) {
 	row.ErrorKind, row.ErrorMessage, row.ErrorModelID, row.ErrorSince = nil, nil, nil, nil
 	if e != nil {
-		since := toMillis(e.Since)
-		row.ErrorKind, row.ErrorMessage, row.ErrorModelID, row.ErrorSince = &e.Kind, &e.Message, &e.ModelID, &since
+		message, since := repaired(e.Message), toMillis(e.Since)
+		row.ErrorKind, row.ErrorMessage, row.ErrorModelID, row.ErrorSince = &e.Kind, &message, &e.ModelID, &since
 	}
 }
 
@@ -86,41 +82,6 @@ func (row providerRow) error() *registry.ProviderError {
 	return &registry.ProviderError{
 		Kind: *row.ErrorKind, Message: *row.ErrorMessage, ModelID: *row.ErrorModelID, Since: fromMillis(*row.ErrorSince),
 	}
-}
-
-// Providers implements [registry.Store]. It takes three queries, however many
-// providers, credentials and models there are.
-func (s *Store) Providers(ctx context.Context, workspace string, q registry.ProviderQuery) ([]registry.Provider, error) {
-	if !storable(q.Search, q.Type, string(q.Status)) {
-		return nil, nil
-	}
-	var providers []registry.Provider
-	err := s.readTogether(ctx, workspace, func(db *gorm.DB) error {
-		list, err := page{order: q.Sort, after: q.After, limit: q.Limit, namesUnique: true}.of(s.filterProviders(db, q))
-		if err != nil {
-			return err
-		}
-		var rows []providerRow
-		if err := list.Find(&rows).Error; err != nil {
-			return err
-		}
-		providers, err = withParts(db, rows)
-		return err
-	})
-	return providers, err
-}
-
-func (s *Store) filterProviders(db *gorm.DB, q registry.ProviderQuery) *gorm.DB {
-	if q.Type != "" {
-		db = db.Where("type = ?", q.Type)
-	}
-	if q.Status != "" {
-		db = db.Where("status = ?", q.Status)
-	}
-	if q.Search != "" {
-		db = db.Where(s.engine.contains+"(name_key, ?) > 0", q.Search)
-	}
-	return db
 }
 
 // Provider implements [registry.Store].
@@ -178,124 +139,4 @@ func oneProvider(db *gorm.DB, id string) (registry.Provider, error) {
 		return registry.Provider{}, err
 	}
 	return providers[0], nil
-}
-
-// withParts maps rows to providers with their credentials and models.
-func withParts(db *gorm.DB, rows []providerRow) ([]registry.Provider, error) {
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	providers, ids, index := make([]registry.Provider, len(rows)), make([]string, len(rows)), make(map[string]int, len(rows))
-	for i, row := range rows {
-		p, err := row.provider()
-		if err != nil {
-			return nil, err
-		}
-		providers[i], ids[i], index[row.ID] = p, row.ID, i
-	}
-	var credentials []credentialRow
-	if err := db.Where("provider_id IN ?", ids).Find(&credentials).Error; err != nil {
-		return nil, err
-	}
-	for _, row := range credentials {
-		providers[index[row.ProviderID]].Credentials[row.Field] = row.credential()
-	}
-	// Sorted here: SQLite would rather read all models along an index.
-	var models []modelRow
-	if err := db.Where("provider_id IN ?", ids).Find(&models).Error; err != nil {
-		return nil, err
-	}
-	slices.SortFunc(models, func(a, b modelRow) int {
-		return cmp.Or(cmp.Compare(a.Created, b.Created), strings.Compare(a.ID, b.ID))
-	})
-	for _, row := range models {
-		p := &providers[index[row.ProviderID]]
-		p.Models = append(p.Models, row.model())
-	}
-	return providers, nil
-}
-
-// CreateProvider implements [registry.Store].
-func (s *Store) CreateProvider(ctx context.Context, p registry.Provider) error {
-	row, models, err := rowsOf(p)
-	if err != nil {
-		return err
-	}
-	return s.write(ctx, p.Workspace, func(ctx context.Context, db *gorm.DB) error {
-		if err := s.translate(ctx, db.Create(&row).Error); err != nil {
-			return asDuplicate(err, nameTaken(p.Name))
-		}
-		if err := s.writeCredentials(ctx, db, nil, credentialRows(p)); err != nil {
-			return err
-		}
-		return s.writeModels(ctx, db, nil, models)
-	})
-}
-
-func rowsOf(p registry.Provider) (providerRow, []modelRow, error) {
-	row, err := newProviderRow(p)
-	if err != nil {
-		return row, nil, err
-	}
-	models, err := modelRows(p)
-	return row, models, err
-}
-
-// UpdateProvider implements [registry.Store]. The transaction must have locked
-// the provider.
-func (s *Store) UpdateProvider(ctx context.Context, p registry.Provider) error {
-	if t := s.transaction(ctx); t == nil || !t.locked[lockedProvider{p.Workspace, p.ID}] {
-		return fmt.Errorf("UpdateProvider of provider %s, which the transaction has not locked", p.ID)
-	}
-	row, models, err := rowsOf(p)
-	if err != nil {
-		return err
-	}
-	return s.write(ctx, p.Workspace, func(ctx context.Context, db *gorm.DB) error {
-		if err := s.updateProviderRow(ctx, db, row, p.Status()); err != nil {
-			return err
-		}
-		var credentials []credentialRow
-		if err := db.Where("provider_id = ?", p.ID).Find(&credentials).Error; err != nil {
-			return err
-		}
-		if err := s.writeCredentials(ctx, db, credentials, credentialRows(p)); err != nil {
-			return err
-		}
-		var storedModels []modelRow
-		if err := db.Where("provider_id = ?", p.ID).Find(&storedModels).Error; err != nil {
-			return err
-		}
-		return s.writeModels(ctx, db, storedModels, models)
-	})
-}
-
-// updateProviderRow writes the row of a provider, and what its models repeat.
-func (s *Store) updateProviderRow(ctx context.Context, db *gorm.DB, row providerRow, status registry.Status) error {
-	update := db.Model(&providerRow{}).Where("id = ?", row.ID).Select("*").Omit("Workspace", "ID").Updates(&row)
-	if err := s.translate(ctx, update.Error); err != nil {
-		return asDuplicate(err, nameTaken(row.Name))
-	}
-	if update.RowsAffected == 0 {
-		return notFound("provider", row.ID)
-	}
-	return db.Model(&modelRow{}).
-		Where("provider_id = ? AND (provider_name <> ? OR provider_type <> ? OR provider_status <> ?)", row.ID, row.Name, row.Type, status).
-		Updates(map[string]any{"provider_name": row.Name, "provider_type": row.Type, "provider_status": status}).Error
-}
-
-// DeleteProvider implements [registry.Store]. Credentials and models go with
-// the provider by their foreign keys.
-func (s *Store) DeleteProvider(ctx context.Context, workspace, id string) error {
-	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		deleted := db.Where("id = ?", id).Delete(&providerRow{})
-		if deleted.Error == nil && deleted.RowsAffected == 0 {
-			return notFound("provider", id)
-		}
-		return deleted.Error
-	})
-}
-
-func nameTaken(name string) *fault.Error {
-	return fault.New(fault.NameTaken, "A provider named %q exists already (upper and lower case count as the same). Choose another name.", name)
 }

@@ -79,6 +79,9 @@ func testHealth(t *testing.T, s *store.Store) {
 	record(5, nil, false)
 	p.Error = &registry.ProviderError{Kind: "authentication", Message: "refused", ModelID: "m", Since: start.Add(time.Minute)}
 	record(4, p.Error, true)
+	broken := &registry.ProviderError{Kind: "misconfigured", Message: "upstream said \x00 and \xff", Since: start}
+	p.Error = &registry.ProviderError{Kind: broken.Kind, Message: "upstream said \uFFFD and \uFFFD", Since: start}
+	record(4, broken, true)
 	p.Error = nil
 	record(4, nil, true)
 
