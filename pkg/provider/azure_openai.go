@@ -79,6 +79,7 @@ func openAzure(creds azureCredentials, config azureConfig, env environment) (ups
 		opts = append(opts, option.WithQuery("api-version", config.APIVersion))
 	}
 	a.chat = newOpenAIChat(env.http, a.read, opts...)
+	a.chat.responsesAt = []option.RequestOption{a.base("")}
 	return a, nil
 }
 
@@ -99,7 +100,7 @@ func (a *azureUpstream) base(deployment string) option.RequestOption {
 	case a.isV1():
 		base += "v1/"
 	case deployment != "":
-		base += "deployments/" + url.PathEscape(deployment) + "/"
+		base += "deployments/" + pathSegment(deployment) + "/"
 	}
 	return option.WithBaseURL(base)
 }

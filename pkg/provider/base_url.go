@@ -92,3 +92,12 @@ func originOf(u *url.URL) string {
 	path = strings.TrimRight(strings.TrimSuffix(path, "/v1"), "/")
 	return u.Scheme + "://" + u.Host + path
 }
+
+// pathSegment escapes a name for a place of its own in a path: no name can lead
+// to another place.
+func pathSegment(name string) string {
+	if name == "." || name == ".." {
+		return strings.ReplaceAll(name, ".", "%2E")
+	}
+	return url.PathEscape(name)
+}

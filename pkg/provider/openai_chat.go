@@ -21,6 +21,9 @@ type openAIChat struct {
 	completions openai.ChatCompletionService
 	responses   responses.ResponseService
 	list        openai.ModelService
+	// responsesAt are options that lead to the Responses API, where that is not
+	// beside the Chat Completions API.
+	responsesAt []option.RequestOption
 	// read explains an error of the service; see [explain]. The problem is the
 	// body's.
 	read func(p Prompt, c *call, said problem) *Failure
@@ -51,13 +54,22 @@ func (o *openAIChat) generate(ctx context.Context, p Prompt, emit func(string), 
 		form = next
 		a, err = o.complete(ctx, p, form, emit, opts)
 	}
-	if err != nil && wantsResponses(lastCall(ctx)) {
-		a, err = o.respond(ctx, p, emit, opts)
+	if err == nil {
+		return a, nil
 	}
-	if err != nil {
-		return answer{}, o.explain(ctx, p, err)
+	refusal, refused := o.explain(ctx, p, err), lastCall(ctx)
+	if !wantsResponses(refused) {
+		return answer{}, refusal
 	}
-	return a, nil
+	a, err = o.respond(ctx, p, emit, append(opts, o.responsesAt...))
+	if err == nil {
+		return a, nil
+	}
+	if lastCall(ctx).status == http.StatusNotFound { // there is no Responses API here
+		report(ctx, refused)
+		return answer{}, refusal
+	}
+	return answer{}, o.explain(ctx, p, err)
 }
 
 func (o *openAIChat) explain(ctx context.Context, p Prompt, err error) *Failure {

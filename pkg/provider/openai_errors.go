@@ -35,6 +35,9 @@ func openAIFailure(p Prompt, status int, said problem) *Failure {
 	case f.Kind == InvalidRequest:
 		f.Hint = requestHint(p, said, f.Hint)
 	}
+	if f.Kind == Authentication {
+		f.Hint = "Replace the API key of this provider."
+	}
 	if f.Kind == ModelNotFound {
 		f.Hint = "Check model `" + p.ModelID + "` for a typo, and that this key has access to it: the list of available models shows what it can use."
 		if isUnknownRoute(said) {
@@ -52,7 +55,7 @@ const quotaHint = "Add credit to the provider's account, or raise its spending l
 func kindOfCode(code string) (FailureKind, string) {
 	switch strings.ToLower(code) {
 	case "invalid_api_key", "invalid_authentication", "authentication_error", "account_deactivated":
-		return Authentication, "Replace the API key of this provider."
+		return Authentication, ""
 	case "insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "budget_exceeded", "quota_exceeded", "insufficient_credits":
 		return QuotaExceeded, quotaHint
 	case "rate_limit_exceeded", "ratelimitreached", "rate_limit_error", "too_many_requests":

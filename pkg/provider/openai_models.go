@@ -74,8 +74,8 @@ func parseModelList(body []byte) ([]listedModel, error) {
 		Data   []json.RawMessage `json:"data"`
 		Models []json.RawMessage `json:"models"`
 	}
-	entries := []json.RawMessage{}
-	if json.Unmarshal(body, &entries) != nil {
+	var entries []json.RawMessage
+	if json.Unmarshal(body, &entries) != nil || entries == nil {
 		if json.Unmarshal(body, &envelope) != nil || (envelope.Data == nil && envelope.Models == nil) {
 			return nil, errNoAnswer
 		}

@@ -44,7 +44,7 @@ func checkAzure(r *Request) error {
 	switch {
 	case v1 && path == "chat/completions":
 		return CheckChat(r)
-	case v1 && path == "responses":
+	case v1 && path == "responses", r.Path == "/openai/responses":
 		return checkResponses(r)
 	case (v1 && path == "models") || r.Path == "/openai/models":
 		return checkNoEnvironment(r)

@@ -1,0 +1,98 @@
+package provider
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/openai/openai-go/v3/option"
+)
+
+// answering is a transport that answers every request in one way.
+type answering struct {
+	status      int
+	contentType string
+	body        string
+}
+
+func (a answering) RoundTrip(req *http.Request) (*http.Response, error) {
+	_, _ = io.Copy(io.Discard, req.Body)
+	return &http.Response{
+		StatusCode: a.status, Header: http.Header{"Content-Type": {a.contentType}, "X-Request-Id": {a.body}},
+		Body: io.NopCloser(strings.NewReader(a.body)), Request: req, ContentLength: -1,
+	}, nil
+}
+
+// FuzzOpenAIAnswer feeds whole answers, streams, answers of the Responses API
+// and errors to a client: whatever comes is a success or an explained failure.
+func FuzzOpenAIAnswer(f *testing.F) {
+	for _, seed := range []string{
+		`{"choices":[{"message":{"content":"Hi!"},"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":2},"model":"m"}`,
+		"data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\ndata: [DONE]\n\n",
+		"event: error\ndata: {\"error\":{\"message\":\"x\"}}\n\n",
+		`{"output":[{"type":"message","content":[{"type":"output_text","text":"Hi"}]}],"status":"completed","model":"m"}`,
+		"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\ndata: {\"type\":\"response.completed\",\"response\":{\"output\":[],\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"max_output_tokens\"}}}\n\n",
+		`{"error":{"message":"This model is only supported in v1/responses","code":null,"param":"model"}}`,
+		`{"error":{"message":"Unsupported parameter: 'max_completion_tokens'","param":"max_completion_tokens","code":"unsupported_parameter"}}`,
+		`{"choices":[{"message":{"content":[{"text":"a"},5]}}]}`, `{"choices":5}`, `null`, "data: 5\n\n", `<html>`,
+	} {
+		for _, status := range []int{200, 400, 404} {
+			f.Add(seed, status, true, false)
+			f.Add(seed, status, false, true)
+		}
+	}
+	f.Fuzz(func(t *testing.T, body string, status int, stream, asEvents bool) {
+		if status < 200 || status > 599 {
+			return
+		}
+		contentType := "application/json"
+		if asEvents {
+			contentType = "text/event-stream"
+		}
+		c := newClient([]string{"X-Request-Id"})
+		c.redact.add("sk-fuzzing-key")
+		c.upstream = &openAIUpstream{chat: newOpenAIChat(newHTTPClient(answering{status, contentType, body}), readOpenAI, option.WithBaseURL("https://api.example/v1/"), option.WithAPIKey("sk-fuzzing-key"))}
+		var deltas strings.Builder
+		var emit func(string)
+		if stream {
+			emit = func(s string) { deltas.WriteString(s) }
+		}
+		r := c.Generate(context.Background(), Prompt{ModelID: "m", Text: "x"}, emit)
+		if r.Failure == nil && stream && deltas.String() != r.Response {
+			t.Errorf("deltas %q, response %q", deltas.String(), r.Response)
+		}
+		if r.Failure != nil && (r.Failure.Kind == "" || r.Failure.Message == "") {
+			t.Errorf("failure %+v", r.Failure)
+		}
+		for _, s := range []string{r.Response, deltas.String(), r.Model, r.FinishReason, r.RequestID} {
+			if strings.Contains(s, "sk-fuzzing-key") || !utf8.ValidString(s) {
+				t.Errorf("%q leaves", s)
+			}
+		}
+	})
+}
+
+func FuzzModelList(f *testing.F) {
+	for _, seed := range []string{`{"data":[{"id":"a"}]}`, `{"models":[{"name":"b"}]}`, `[{"id":"c","display_name":"C"}]`, `{"data":[null,{"id":5},{"capabilities":{"chat_completion":false}}]}`} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		list, err := parseModelList(body)
+		if err != nil {
+			return
+		}
+		d := Discovery{}
+		for _, m := range list {
+			d.Models = append(d.Models, DiscoveredModel{ModelID: m.id(), DisplayName: m.displayName()})
+		}
+		d = tidy(newRedactor(), d)
+		for i, m := range d.Models {
+			if m.ModelID == "" || m.DisplayName == "" || (i > 0 && d.Models[i-1].ModelID >= m.ModelID) {
+				t.Errorf("models %+v", d.Models)
+			}
+		}
+	})
+}
