@@ -32,6 +32,7 @@ func (c claude) generate(ctx context.Context, p Prompt, emit func(string), opts 
 	if emit == nil {
 		a, err = c.whole(ctx, params, opts)
 	} else {
+		sent["stream"] = true
 		a, err = c.stream(ctx, params, emit, opts)
 	}
 	a.sent = sent

@@ -1,7 +1,12 @@
 package provider
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrock"
@@ -45,6 +50,9 @@ type bedrockUpstream struct {
 	runtime *bedrockruntime.Client
 	control *bedrock.Client
 	region  string
+	public  bool // AWS's own endpoint is called
+	// temporary: the access key is one of a session, whose token is missing.
+	temporary bool
 }
 
 func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment) (upstream, error) {
@@ -64,20 +72,41 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 	// The SDK looks at AWS_BEARER_TOKEN_BEDROCK while it is built and prefers
 	// it to any static key: only an option function runs late enough to undo it.
 	runtime := bedrockruntime.New(bedrockruntime.Options{
-		Region: config.Region, Credentials: static, HTTPClient: env.http,
+		Region: config.Region, Credentials: static, HTTPClient: wholeBodies{env.http},
 		Retryer: aws.NopRetryer{}, BaseEndpoint: endpoint, APIOptions: stack,
 	}, func(o *bedrockruntime.Options) {
 		o.AuthSchemePreference = []string{"sigv4"}
 		o.BearerAuthTokenProvider = nil
 	})
 	control := bedrock.New(bedrock.Options{
-		Region: config.Region, Credentials: static, HTTPClient: env.http,
+		Region: config.Region, Credentials: static, HTTPClient: wholeBodies{env.http},
 		Retryer: aws.NopRetryer{}, BaseEndpoint: endpoint, APIOptions: stack,
 	}, func(o *bedrock.Options) {
 		o.AuthSchemePreference = []string{"sigv4"}
 		o.BearerAuthTokenProvider = nil
 	})
-	return &bedrockUpstream{runtime: runtime, control: control, region: config.Region}, nil
+	return &bedrockUpstream{
+		runtime: runtime, control: control, region: config.Region, public: env.endpoint == "",
+		temporary: strings.HasPrefix(creds.AccessKeyID.Reveal(), "ASIA"),
+	}, nil
+}
+
+// wholeBodies sends bodies that stay open. The SDK closes a body as soon as the
+// header of the answer is there; where that comes quickly, the transport may
+// still be looking for the body's end, takes the closing for a failed request,
+// and gives up the connection instead of using it again.
+type wholeBodies struct{ *http.Client }
+
+// Do implements the HTTPClient of the SDK.
+func (w wholeBodies) Do(req *http.Request) (*http.Response, error) {
+	if req.Body != nil {
+		body, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, fmt.Errorf("read request: %w", err)
+		}
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return w.Client.Do(req)
 }
 
 // withoutLambdaTrace takes out the step that copies the trace id of a Lambda
@@ -140,10 +169,13 @@ func (b *bedrockUpstream) converse(ctx context.Context, p Prompt, inference *typ
 		return answer{}, errNoAnswer
 	}
 	a := answer{model: p.ModelID, usage: bedrockUsage(out.Usage)}
+	var before types.ContentBlock
 	for _, block := range message.Value.Content {
-		if text, ok := block.(*types.ContentBlockMemberText); ok {
+		// The SDK puts the block before in the place of one that it does not know.
+		if text, ok := block.(*types.ContentBlockMemberText); ok && block != before {
 			a.text += text.Value
 		}
+		before = block
 	}
 	return a, bedrockStop(&a, out.StopReason)
 }

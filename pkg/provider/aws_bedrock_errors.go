@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"strings"
 
@@ -14,14 +15,32 @@ import (
 // failure explains an error of the AWS SDK. modelID is empty when no model was
 // asked.
 func (b *bedrockUpstream) failure(ctx context.Context, err error, modelID string) *Failure {
-	return explain(ctx, err, func(c *call) *Failure {
+	f := explain(ctx, err, func(c *call) *Failure {
 		fault := parseAWSFault(c.page())
 		var api smithy.APIError
 		if errors.As(err, &api) && api.ErrorCode() != "UnknownError" {
 			fault = awsFault{Code: api.ErrorCode(), Message: api.ErrorMessage()}
 		}
+		if fault.Code == "" && fault.Message != "" && c.status >= 400 { // a gateway's, {"Message":…}
+			return statusFailure(c.status, problem{message: fault.Message})
+		}
 		return bedrockFailure(c.status, fault, modelID, b.region)
 	})
+	switch {
+	case f.Kind == Authentication && b.temporary:
+		f.Hint = "This is a temporary access key (it begins with ASIA), which needs a session token that cannot be stored: enter a long-lived key of an IAM user (AKIA…)."
+	case f.Kind == Unreachable && b.public && isUnknownHost(ctx):
+		f.Hint = "Is there a region `" + b.region + "`, and does it have Amazon Bedrock?"
+	}
+	return f
+}
+
+// isUnknownHost reports whether the latest call failed because its host has no
+// address.
+func isUnknownHost(ctx context.Context) bool {
+	var dns *net.DNSError
+	c := lastCall(ctx)
+	return c != nil && errors.As(c.broken(), &dns) && dns.IsNotFound
 }
 
 // awsFault is the error of an AWS service in its JSON protocols: the code stands
@@ -51,8 +70,9 @@ func parseAWSFault(body []byte) awsFault {
 	return f
 }
 
-// bedrockFailure classifies an exception of Bedrock or of AWS's front door;
-// nil for one that is not known. Source: Amazon Bedrock user guide,
+// bedrockFailure classifies an exception of Bedrock or of AWS's front door. One
+// that is not known is left to the HTTP status, and is the upstream's fault
+// where that says success. Source: Amazon Bedrock user guide,
 // "Troubleshooting Amazon Bedrock API Error Codes"; AWS "Common Errors".
 func bedrockFailure(status int, fault awsFault, modelID, region string) *Failure {
 	f := &Failure{Message: fault.Message, HTTPStatus: status, Code: fault.Code}
@@ -97,7 +117,10 @@ func bedrockFailure(status int, fault awsFault, modelID, region string) *Failure
 	case "InternalServerException", "InternalFailure", "ServiceUnavailableException", "ServiceUnavailable":
 		f.Kind, f.Hint = UpstreamError, "Amazon Bedrock failed. Nothing is wrong with this provider: try again."
 	default:
-		return nil
+		if status >= 400 || f.Code == "" {
+			return nil
+		}
+		f.Kind = UpstreamError
 	}
 	return f
 }

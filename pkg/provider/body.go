@@ -14,10 +14,10 @@ type body struct {
 	call    *call
 	total   int
 	limit   int
-	events  bool // server-sent events: each is bounded
-	event   int  // bytes since the last blank line
-	newline bool // the last byte but carriage returns was a line feed
-	binary  bool // frames of a binary event stream, not text
+	events  bool    // server-sent events: each is bounded
+	event   int     // bytes since the last blank line
+	newline bool    // the last byte but carriage returns was a line feed
+	frames  *frames // of a binary event stream; nil for text
 	partial []byte
 }
 
@@ -27,7 +27,7 @@ func newBody(c *call, rc io.ReadCloser) *body {
 	case "text/event-stream":
 		b.events, b.limit = true, maxStream
 	case "application/vnd.amazon.eventstream":
-		b.binary, b.limit = true, maxStream
+		b.frames, b.limit = new(frames), maxStream
 	}
 	return b
 }
@@ -76,7 +76,10 @@ func (b *body) check(p []byte, last bool) error {
 	if b.total > b.limit || b.tooLongAnEvent(p) {
 		return errTooLarge
 	}
-	if !b.binary && !b.isUTF8(p, last) {
+	if b.frames != nil {
+		return b.frames.read(p, b.isUTF8)
+	}
+	if !b.isUTF8(p, last) {
 		return errNotUTF8
 	}
 	return nil

@@ -53,6 +53,7 @@ func checkServiceAccount(text string) (string, error) {
 type vertexUpstream struct {
 	http    *http.Client
 	base    string // scheme://host of the API
+	public  bool   // it is Google's own
 	project string
 	region  string
 	account serviceAccount
@@ -73,8 +74,8 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 		return nil, err
 	}
 	v := &vertexUpstream{
-		http: env.http, base: env.endpoint, project: config.Project, region: config.Region,
-		account: account, tokens: tokens,
+		http: env.http, base: env.endpoint, public: env.endpoint == "",
+		project: config.Project, region: config.Region, account: account, tokens: tokens,
 	}
 	if v.base == "" {
 		v.base = "https://" + vertexHost(config.Region)

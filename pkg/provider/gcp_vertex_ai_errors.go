@@ -67,12 +67,18 @@ func (v *vertexUpstream) failure(ctx context.Context, err error, token, model st
 	if c := lastCall(ctx); c != nil && c.status == http.StatusUnauthorized {
 		v.tokens.drop(token)
 	}
-	return explain(ctx, err, func(c *call) *Failure {
+	f := explain(ctx, err, func(c *call) *Failure {
 		if fault, ok := parseGoogleFault(c.page()); ok {
 			return v.explainFault(fault, c.status, model)
 		}
 		return v.withVertexHint(readClaudeFault(c, err))
 	})
+	// Google answers on any host name: for a region that there is none of, with
+	// a page that says 404.
+	if v.public && (f.Kind == Misconfigured || f.Kind == Unreachable && isUnknownHost(ctx)) {
+		f.Hint = "Is there a region `" + v.region + "`, and does it have Vertex AI?"
+	}
+	return f
 }
 
 // explainFault classifies a fault. One without a status that is known is left

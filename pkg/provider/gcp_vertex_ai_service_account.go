@@ -48,7 +48,8 @@ func parseServiceAccount(text string) (serviceAccount, error) {
 		TokenURI       string `json:"token_uri"`
 		UniverseDomain string `json:"universe_domain"`
 	}
-	if err := json.Unmarshal([]byte(text), &file); err != nil || !strings.HasPrefix(strings.TrimSpace(text), "{") {
+	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff")) // some editors on Windows begin a file with it
+	if err := json.Unmarshal([]byte(text), &file); err != nil || !strings.HasPrefix(text, "{") {
 		return serviceAccount{}, errors.New("must be the JSON of a service-account key file; paste the whole file")
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -133,6 +134,14 @@ func answerBedrock(r *Request, mode Mode) (Answer, bool) {
 	case Refused:
 		r.Text = ""
 		return ConverseAnswer(r, "guardrail_intervened"), true
+	case BrokenUTF8: // within a message whose checksum is right
+		success := ConverseAnswer(r, "end_turn")
+		if success.Pieces == nil {
+			return breakText(success), true
+		}
+		payload := breakText(Answer{Body: encode(map[string]any{"contentBlockIndex": 0, "delta": map[string]any{"text": "wörld"}})}).Body
+		success.Pieces = slices.Insert(success.Pieces, 1, rawFrame("event", "contentBlockDelta", payload))
+		return success, true
 	case ErrorInSuccess:
 		return jsonAnswer(http.StatusOK, bedrockHeaders(), map[string]any{
 			"Output": map[string]any{"__type": "com.amazon.coral.service#InternalFailure"}, "Version": "1.0",
@@ -209,8 +218,10 @@ func ConverseAnswer(r *Request, stop string) Answer {
 }
 
 // frame is one message of an event stream: an `event` or an `exception`.
-func frame(kind, name string, payload any) []byte {
-	message := eventstream.Message{Payload: encode(payload)}
+func frame(kind, name string, payload any) []byte { return rawFrame(kind, name, encode(payload)) }
+
+func rawFrame(kind, name string, payload []byte) []byte {
+	message := eventstream.Message{Payload: payload}
 	message.Headers.Set(":"+kind+"-type", eventstream.StringValue(name))
 	message.Headers.Set(":content-type", eventstream.StringValue("application/json"))
 	message.Headers.Set(":message-type", eventstream.StringValue(kind))

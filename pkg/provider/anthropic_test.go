@@ -1,0 +1,162 @@
+package provider_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/provider/providertest"
+)
+
+// answering makes a fake answer in a way of the test's own.
+func answering(fake providertest.Fake, answer func(r *providertest.Request) providertest.Answer) providertest.Fake {
+	fake.Answer = func(r *providertest.Request, _ providertest.Mode) (providertest.Answer, bool) { return answer(r), true }
+	return fake
+}
+
+// jsonAnswer is an answer of status 200.
+func jsonAnswer(body string) providertest.Answer {
+	return providertest.Answer{Status: http.StatusOK, Header: providertest.Headers("Content-Type", "application/json"), Body: []byte(body)}
+}
+
+// eventsAnswer is a stream of server-sent events.
+func eventsAnswer(events ...string) providertest.Answer {
+	a := providertest.Answer{Status: http.StatusOK, Header: providertest.Headers("Content-Type", "text/event-stream"), Pieces: [][]byte{}}
+	for _, event := range events {
+		a.Pieces = append(a.Pieces, []byte(event+"\n\n"))
+	}
+	return a
+}
+
+// TestRefusalIsNoAnswer: a model that refuses answers with a success.
+func TestRefusalIsNoAnswer(t *testing.T) {
+	for name, fake := range map[string]providertest.Fake{
+		"anthropic": providertest.Anthropic(), "aws_bedrock": providertest.AWSBedrock(),
+		"gcp_vertex_ai": providertest.GCPVertexAI(), "Claude on Vertex AI": providertest.GCPVertexAIClaude(),
+	} {
+		server := providertest.Start(t, fake)
+		server.Use(providertest.Refused)
+		client := open(t, server)
+		for _, stream := range []bool{false, true} {
+			result, deltas := client.generate(t, stream)
+			f := failure(t, result, provider.ContentFiltered)
+			if f.Hint == "" || f.Code == "" || f.OfProvider() || len(deltas) > 0 {
+				t.Errorf("%s: %+v, deltas %q", name, f, deltas)
+			}
+		}
+	}
+}
+
+// TestAnthropicLongAnswer: the SDK would not send a request for so many tokens
+// unless they are streamed.
+func TestAnthropicLongAnswer(t *testing.T) {
+	for _, fake := range []providertest.Fake{providertest.Anthropic(), providertest.GCPVertexAIClaude()} {
+		for _, model := range []string{fake.ModelID, "claude-opus-4-20250514"} {
+			server := providertest.Start(t, answering(fake, func(r *providertest.Request) providertest.Answer {
+				return providertest.MessagesAnswer(r, model, "end_turn", providertest.Headers())
+			}))
+			client := open(t, server)
+			result := client.Generate(t.Context(), provider.Prompt{ModelID: model, Text: "Hi", MaxOutputTokens: 128_000}, nil)
+			succeeded(t, result)
+			if !strings.Contains(string(server.Requests()[0].Body), `"max_tokens":128000`) {
+				t.Errorf("sent %s", server.Requests()[0].Body)
+			}
+		}
+	}
+}
+
+// TestAnthropicThinking: what a model thinks is not what it says.
+func TestAnthropicThinking(t *testing.T) {
+	server := providertest.Start(t, answering(providertest.Anthropic(), func(r *providertest.Request) providertest.Answer {
+		if !strings.Contains(string(r.Body), `"stream":true`) {
+			return jsonAnswer(`{"type":"message","role":"assistant","model":"m","stop_reason":"end_turn","content":[
+				{"type":"thinking","thinking":"Hm.","signature":"x"},{"type":"text","text":"Hel"},{"type":"future","text":"!"},{"type":"text","text":"lo"}]}`)
+		}
+		return eventsAnswer(
+			`event: message_start`+"\n"+`data: {"type":"message_start","message":{"model":"m","content":[],"usage":{"input_tokens":3,"output_tokens":1}}}`,
+			`event: content_block_start`+"\n"+`data: {"type":"content_block_start","index":0,"content_block":{"type":"thinking","thinking":""}}`,
+			`event: content_block_delta`+"\n"+`data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm."}}`,
+			`event: content_block_start`+"\n"+`data: {"type":"content_block_start","index":1,"content_block":{"type":"text","text":"Hel"}}`,
+			`event: content_block_delta`+"\n"+`data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"lo"}}`,
+			`event: future`+"\n"+`data: {"type":"future"}`,
+			`event: message_delta`+"\n"+`data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}`,
+			`event: message_stop`+"\n"+`data: {"type":"message_stop"}`)
+	}))
+	client := open(t, server)
+	for _, stream := range []bool{false, true} {
+		result, _ := client.generate(t, stream)
+		succeeded(t, result)
+		if result.Response != "Hello" || result.FinishReason != "stop" || result.Model != "m" {
+			t.Errorf("result %+v", result)
+		}
+		if stream && (result.Usage == nil || *result.Usage != provider.Usage{InputTokens: 3, OutputTokens: 9}) {
+			t.Errorf("usage %+v", result.Usage)
+		}
+	}
+}
+
+// TestForeignSuccess: JSON that is no answer is not taken for an empty one.
+func TestForeignSuccess(t *testing.T) {
+	for _, fake := range []providertest.Fake{
+		providertest.Anthropic(), providertest.AWSBedrock(), providertest.GCPVertexAI(), providertest.GCPVertexAIClaude(), providertest.GCPVertexAIOpen(),
+	} {
+		for _, body := range []string{`{}`, `null`, `[]`, `"hello"`, `{"ok":true}`, `{"error":{}}`, `{"error":null}`, ``, ` `, `{"content":null,"candidates":null,"output":null}`} {
+			server := providertest.Start(t, answering(fake, func(*providertest.Request) providertest.Answer { return jsonAnswer(body) }))
+			client := open(t, server)
+			for _, stream := range []bool{false, true} {
+				result, _ := client.generate(t, stream)
+				if result.Failure == nil || result.Failure.Kind != provider.UpstreamError {
+					t.Errorf("%s (%s): %q (streamed: %v) was taken for %+v", fake.Type, fake.ModelID, body, stream, result)
+				}
+			}
+			if _, err := client.Models(t.Context()); err == nil {
+				t.Errorf("%s: %q was taken for a list of models", fake.Type, body)
+			}
+		}
+	}
+}
+
+func TestAnthropicDiscoveryReadsPages(t *testing.T) {
+	page := func(r *providertest.Request, size int, more bool) providertest.Answer {
+		first := 0
+		_, _ = fmt.Sscanf(r.HTTP().URL.Query().Get("after_id"), "model-%d", &first)
+		var data []string
+		for i := range size {
+			data = append(data, fmt.Sprintf(`{"type":"model","id":"model-%05d","display_name":"Model %d"}`, first+i+1, first+i+1))
+		}
+		return jsonAnswer(fmt.Sprintf(`{"data":[%s],"has_more":%v,"first_id":"model-%05d","last_id":"model-%05d"}`, strings.Join(data, ","), more, first+1, first+size))
+	}
+	for name, test := range map[string]struct {
+		size  int
+		pages int // 0: they never end
+		want  provider.Discovery
+		calls int
+	}{
+		"two pages":    {20, 2, provider.Discovery{Supported: true}, 2},
+		"very many":    {1000, 0, provider.Discovery{Supported: true, Truncated: true}, 1},
+		"never ending": {1, 0, provider.Discovery{Supported: true, Truncated: true}, 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := providertest.Start(t, answering(providertest.Anthropic(), func(r *providertest.Request) providertest.Answer {
+				last := fmt.Sprintf("model-%05d", test.size*(test.pages-1))
+				return page(r, test.size, test.pages == 0 || r.HTTP().URL.Query().Get("after_id") != last)
+			}))
+			d, err := open(t, server).Models(t.Context())
+			calls := len(server.Requests())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := min(test.size*test.calls, provider.MaxDiscovered); len(d.Models) != n {
+				t.Errorf("%d models, want %d", len(d.Models), n)
+			}
+			d.Models = nil
+			if diff := cmp.Diff(test.want, d); diff != "" || calls != test.calls {
+				t.Errorf("%d calls, want %d; (-want +got):\n%s", calls, test.calls, diff)
+			}
+		})
+	}
+}

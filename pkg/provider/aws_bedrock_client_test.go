@@ -1,0 +1,330 @@
+package provider_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
+	"github.com/google/go-cmp/cmp"
+
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/provider/providertest"
+	"modelproviders/pkg/secret"
+)
+
+// TestBedrockTellsKeysApart: an unknown access key and a wrong secret are two
+// faults, and AWS says which.
+func TestBedrockTellsKeysApart(t *testing.T) {
+	for name, test := range map[string]struct {
+		change map[string]any
+		code   string
+		hint   string
+	}{
+		"unknown key":   {map[string]any{"access_key_id": "AKIAUNKNOWNUNKNOWN00"}, "UnrecognizedClientException", "access_key_id"},
+		"wrong secret":  {map[string]any{"secret_access_key": "Wrong/Secret+0123456789"}, "InvalidSignatureException", "secret_access_key"},
+		"temporary key": {map[string]any{"access_key_id": "ASIATEMPORARYKEY0000"}, "UnrecognizedClientException", "session token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := providertest.Start(t, providertest.AWSBedrock())
+			for field, value := range test.change {
+				server.Credentials[field] = value
+			}
+			result, _ := open(t, server).generate(t, false)
+			f := failure(t, result, provider.Authentication)
+			if f.Code != test.code || !strings.Contains(f.Hint, test.hint) || !f.OfProvider() {
+				t.Errorf("got %+v", f)
+			}
+		})
+	}
+}
+
+// TestBedrockSignatureCoversTheCall: the fake takes no request that was changed
+// on its way, which is why its successes prove the signature.
+func TestBedrockSignatureCoversTheCall(t *testing.T) {
+	server := providertest.Start(t, providertest.AWSBedrock())
+	for name, change := range map[string]func(*http.Request){
+		"the date": func(r *http.Request) { r.Header.Set("X-Amz-Date", "20250101T000000Z") },
+		"the model": func(r *http.Request) {
+			r.URL.RawPath = strings.Replace(r.URL.EscapedPath(), "/converse", "-x/converse", 1)
+			r.URL.Path, _ = url.PathUnescape(r.URL.RawPath)
+		},
+		"the prompt": func(r *http.Request) {
+			r.Body = io.NopCloser(strings.NewReader(strings.Repeat(" ", int(r.ContentLength)-len(otherPrompt)) + otherPrompt))
+		},
+	} {
+		client := openWith(t, server, func(o *provider.OpenOptions) { o.Transport = changing{o.Transport, change} })
+		result, _ := client.generate(t, false)
+		if result.Failure == nil || result.Failure.Kind != provider.Authentication {
+			t.Errorf("%s was changed: %+v", name, result)
+		}
+	}
+}
+
+const otherPrompt = `{"messages":[{"role":"user","content":[{"text":"x"}]}],"inferenceConfig":{"maxTokens":1}}`
+
+// changing changes requests on their way.
+type changing struct {
+	http.RoundTripper
+	change func(*http.Request)
+}
+
+func (c changing) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	c.change(req)
+	return c.RoundTripper.RoundTrip(req)
+}
+
+// eventMessage is one message of an event stream: an `event`, an `exception` or an
+// `error`.
+func eventMessage(t testing.TB, headers map[string]string, payload string) []byte {
+	t.Helper()
+	m := eventstream.Message{Payload: []byte(payload)}
+	for name, value := range headers {
+		m.Headers.Set(name, eventstream.StringValue(value))
+	}
+	var b bytes.Buffer
+	if err := eventstream.NewEncoder().Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+func converseEvent(t testing.TB, name, payload string) []byte {
+	t.Helper()
+	return eventMessage(t, map[string]string{":message-type": "event", ":event-type": name, ":content-type": "application/json"}, payload)
+}
+
+func converseStream(pieces ...[]byte) providertest.Answer {
+	return providertest.Answer{Status: http.StatusOK, Header: providertest.Headers("Content-Type", "application/vnd.amazon.eventstream"), Pieces: pieces}
+}
+
+func TestBedrockExceptionsInStream(t *testing.T) {
+	exception := func(name string) map[string]string {
+		return map[string]string{":message-type": "exception", ":exception-type": name, ":content-type": "application/json"}
+	}
+	for name, test := range map[string]struct {
+		headers map[string]string
+		payload string
+		want    provider.FailureKind
+		message string
+	}{
+		"throttled":  {exception("throttlingException"), `{"message":"Too many tokens"}`, provider.RateLimited, "Too many tokens"},
+		"invalid":    {exception("validationException"), `{"message":"Input is too long for requested model."}`, provider.InvalidRequest, "too long"},
+		"internal":   {exception("internalServerException"), `{"message":"It broke"}`, provider.UpstreamError, "It broke"},
+		"the model":  {exception("modelStreamErrorException"), `{"message":"It broke","originalMessage":"x"}`, provider.UpstreamError, "It broke"},
+		"unknown":    {exception("futureException"), `{"message":"Something new"}`, provider.UpstreamError, "Something new"},
+		"bare error": {map[string]string{":message-type": "error", ":error-code": "InternalFailure", ":error-message": "It broke"}, ``, provider.UpstreamError, "It broke"},
+		"no JSON":    {exception("internalServerException"), `oops`, provider.UpstreamError, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := providertest.Start(t, answering(providertest.AWSBedrock(), func(*providertest.Request) providertest.Answer {
+				return converseStream(
+					converseEvent(t, "messageStart", `{"role":"assistant"}`),
+					converseEvent(t, "contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"Hel"}}`),
+					eventMessage(t, test.headers, test.payload))
+			}))
+			result, deltas := open(t, server).generate(t, true)
+			f := failure(t, result, test.want)
+			if !strings.Contains(f.Message, test.message) || strings.Join(deltas, "") != "Hel" {
+				t.Errorf("got %+v after %q", f, deltas)
+			}
+		})
+	}
+}
+
+// TestBedrockReasoning: what a model thinks is not what it says.
+func TestBedrockReasoning(t *testing.T) {
+	server := providertest.Start(t, answering(providertest.AWSBedrock(), func(r *providertest.Request) providertest.Answer {
+		if strings.HasSuffix(r.Path, "/converse") {
+			return jsonAnswer(`{"output":{"message":{"role":"assistant","content":[{"reasoningContent":{"reasoningText":{"text":"Hm."}}},{"text":"Hel"},{"future":{}},{"text":"lo"}]}},"stopReason":"end_turn"}`)
+		}
+		return converseStream(
+			converseEvent(t, "messageStart", `{"role":"assistant"}`),
+			converseEvent(t, "contentBlockDelta", `{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"Hm."}}}`),
+			converseEvent(t, "contentBlockDelta", `{"contentBlockIndex":1,"delta":{"text":"Hello"}}`),
+			converseEvent(t, "future", `{}`),
+			converseEvent(t, "messageStop", `{"stopReason":"end_turn"}`))
+	}))
+	client := open(t, server)
+	for _, stream := range []bool{false, true} {
+		result, _ := client.generate(t, stream)
+		succeeded(t, result)
+		if result.Response != "Hello" || result.Usage != nil {
+			t.Errorf("result %+v", result)
+		}
+	}
+}
+
+// TestBedrockEndlessAnswer: well-formed messages that never end are given up.
+func TestBedrockEndlessAnswer(t *testing.T) {
+	delta := converseEvent(t, "contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"`+strings.Repeat("x", 60<<10)+`"}}`)
+	server := providertest.Start(t, answering(providertest.AWSBedrock(), func(*providertest.Request) providertest.Answer {
+		pieces := make([][]byte, 2000)
+		for i := range pieces {
+			pieces[i] = delta
+		}
+		return converseStream(pieces...)
+	}))
+	client := open(t, server)
+	result := client.Generate(t.Context(), client.prompt(), func(string) {})
+	if f := failure(t, result, provider.UpstreamError); !strings.Contains(f.Message, "more than a model's answer") {
+		t.Errorf("got %+v", f)
+	}
+}
+
+func TestBedrockTemperatureIsSentAsGiven(t *testing.T) {
+	server := providertest.Start(t, providertest.AWSBedrock())
+	client := open(t, server)
+	prompt, temperature := client.prompt(), 0.7
+	prompt.Temperature = &temperature
+	succeeded(t, client.Generate(t.Context(), prompt, nil))
+	if body := string(server.Requests()[0].Body); !strings.Contains(body, `"temperature":0.7`) || strings.Contains(body, "0.70") || strings.Contains(body, "0.69") {
+		t.Errorf("sent %s", body)
+	}
+}
+
+func TestBedrockDiscovery(t *testing.T) {
+	d, err := open(t, providertest.Start(t, providertest.AWSBedrock())).Models(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := provider.Discovery{Supported: true, Models: []provider.DiscoveredModel{
+		{ModelID: "amazon.nova-lite-v1:0", DisplayName: "Amazon Nova Lite"},
+		{ModelID: "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123", DisplayName: "Team budget"},
+		{ModelID: "meta.llama3-70b-instruct-v1:0", DisplayName: "Meta Llama 3 70B Instruct"},
+		{ModelID: "us.anthropic.claude-sonnet-4-20250514-v1:0", DisplayName: "US Claude Sonnet 4"},
+	}}
+	if diff := cmp.Diff(want, d); diff != "" {
+		t.Errorf("models (-want +got):\n%s", diff)
+	}
+}
+
+// TestBedrockDiscoveryWithoutPermission: either list may be refused; that is no
+// fault of the account.
+func TestBedrockDiscoveryWithoutPermission(t *testing.T) {
+	for name, test := range map[string]struct {
+		refused []string
+		models  int
+	}{
+		"foundation models": {[]string{"/foundation-models"}, 2},
+		"profiles":          {[]string{"/inference-profiles"}, 2},
+		"both":              {[]string{"/foundation-models", "/inference-profiles"}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := providertest.AWSBedrock()
+			granted := fake.Answer
+			fake.Answer = func(r *providertest.Request, mode providertest.Mode) (providertest.Answer, bool) {
+				for _, path := range test.refused {
+					if r.Path == path {
+						return providertest.BedrockError(403, "AccessDeniedException", "User: arn:aws:iam::123456789012:user/app is not authorized to perform: bedrock:List on resource: * because no identity-based policy allows the action. Your account is not authorized to invoke this API operation."), true
+					}
+				}
+				return granted(r, mode)
+			}
+			d, err := open(t, providertest.Start(t, fake)).Models(t.Context())
+			if test.models > 0 {
+				if err != nil || len(d.Models) != test.models {
+					t.Errorf("got %+v, %v", d, err)
+				}
+				return
+			}
+			f := asFailure(t, err)
+			if f.Kind != provider.Permission || f.Account || f.OfProvider() || !strings.Contains(f.Hint, "bedrock:ListFoundationModels") {
+				t.Errorf("got %+v", f)
+			}
+		})
+	}
+}
+
+func TestBedrockDiscoveryReadsPages(t *testing.T) {
+	fake := providertest.AWSBedrock()
+	first := fake.Answer
+	fake.Answer = func(r *providertest.Request, mode providertest.Mode) (providertest.Answer, bool) {
+		if r.Path != "/inference-profiles" {
+			return first(r, mode)
+		}
+		token := r.HTTP().URL.Query().Get("nextToken") + "x"
+		return jsonAnswer(fmt.Sprintf(`{"inferenceProfileSummaries":[{"inferenceProfileId":"us.page-%s","inferenceProfileName":"P","type":"SYSTEM_DEFINED"}],"nextToken":"%s"}`, token, token)), true
+	}
+	server := providertest.Start(t, fake)
+	d, err := open(t, server).Models(t.Context())
+	if calls := len(server.Requests()) - 1; err != nil || !d.Truncated || calls != 10 || len(d.Models) != 12 {
+		t.Errorf("a list that never ends: %d calls, %+v, %v", calls, d, err)
+	}
+}
+
+// TestUnknownRegion: a region that does not exist has no host, and a page of
+// Google's where it has one.
+func TestUnknownRegion(t *testing.T) {
+	for _, fake := range []providertest.Fake{providertest.AWSBedrock(), providertest.GCPVertexAI()} {
+		server := providertest.Start(t, fake)
+		client := openWith(t, server, func(o *provider.OpenOptions) {
+			o.Transport, o.Endpoint = noHost{o.Transport, server.Host()}, ""
+		})
+		result, _ := client.generate(t, false)
+		f := failure(t, result, provider.Unreachable)
+		if !strings.Contains(f.Hint, "Is there a region") {
+			t.Errorf("%s: hint %q", fake.Type, f.Hint)
+		}
+	}
+}
+
+// noHost knows one host.
+type noHost struct {
+	http.RoundTripper
+	known string
+}
+
+func (n noHost) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Host == n.known {
+		return n.RoundTripper.RoundTrip(req)
+	}
+	return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: req.URL.Hostname(), IsNotFound: true}}
+}
+
+// TestDerivedSecretsStay: an upstream that echoes signature or access token
+// reveals nothing.
+func TestDerivedSecretsStay(t *testing.T) {
+	for _, fake := range []providertest.Fake{providertest.AWSBedrock(), providertest.GCPVertexAI(), providertest.GCPVertexAIClaude(), providertest.GCPVertexAIOpen()} {
+		success := fake.Answer
+		said := ""
+		fake.Answer = func(r *providertest.Request, mode providertest.Mode) (providertest.Answer, bool) {
+			said = r.Header.Get("Authorization")
+			said = said[strings.LastIndexAny(said, " =")+1:]
+			r.Text = "You sent " + said + "."
+			return success(r, mode)
+		}
+		client := open(t, providertest.Start(t, fake))
+		for _, stream := range []bool{false, true} {
+			result, deltas := client.generate(t, stream)
+			succeeded(t, result)
+			if len(said) < 20 || strings.Contains(result.Response+strings.Join(deltas, ""), said) || result.Response != "You sent ••••." {
+				t.Errorf("%s (%s): %q", fake.Type, fake.ModelID, result.Response)
+			}
+		}
+	}
+}
+
+// TestOpenNeedsNoNetwork: a client is made without a call.
+func TestOpenNeedsNoNetwork(t *testing.T) {
+	typ, _ := provider.Lookup("aws_bedrock")
+	_, err := typ.Open(map[string]secret.Text{"access_key_id": secret.NewText("AKIA000000"), "secret_access_key": secret.NewText("secret00")},
+		map[string]string{"region": "us-east-1"}, provider.OpenOptions{Transport: noNetwork{t}})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+type noNetwork struct{ t *testing.T }
+
+func (n noNetwork) RoundTrip(req *http.Request) (*http.Response, error) {
+	n.t.Errorf("a call to %s", req.URL.Host)
+	return nil, errors.New("there is no network")
+}

@@ -1,0 +1,88 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
+)
+
+// eventMessage is one message of an event stream.
+func eventMessage(t testing.TB, payload []byte) []byte {
+	t.Helper()
+	m := eventstream.Message{Payload: payload}
+	m.Headers.Set(":event-type", eventstream.StringValue("contentBlockDelta"))
+	m.Headers.Set(":binary", eventstream.BytesValue([]byte{0xff, 0xfe})) // headers are no text
+	var b bytes.Buffer
+	if err := eventstream.NewEncoder().Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// readFrames reads a stream in pieces of a size, as a body does.
+func readFrames(stream []byte, size int) (payloads []byte, err error) {
+	var b body
+	var f frames
+	for len(stream) > 0 && err == nil {
+		n := min(size, len(stream))
+		err = f.read(stream[:n], func(piece []byte, last bool) bool {
+			payloads = append(payloads, piece...)
+			return b.isUTF8(piece, last)
+		})
+		stream = stream[n:]
+	}
+	return payloads, err
+}
+
+func TestFramesFindPayloads(t *testing.T) {
+	var stream []byte
+	for _, payload := range []string{`{"text":"wörld"}`, "", `{"text":"€"}`} {
+		stream = append(stream, eventMessage(t, []byte(payload))...)
+	}
+	for _, size := range []int{1, 2, 3, 7, 64, len(stream)} {
+		payloads, err := readFrames(stream, size)
+		if err != nil || string(payloads) != `{"text":"wörld"}{"text":"€"}` {
+			t.Errorf("in pieces of %d: %q, %v", size, payloads, err)
+		}
+	}
+}
+
+func TestFramesRefuseWhatIsNotUTF8(t *testing.T) {
+	for _, payload := range []string{"{\"text\":\"w\xff\xferld\"}", "cut in a character: \xc3"} {
+		stream := append(eventMessage(t, []byte("{}")), eventMessage(t, []byte(payload))...)
+		stream = append(stream, eventMessage(t, []byte("\xb6"))...)
+		for _, size := range []int{1, 5, len(stream)} {
+			if _, err := readFrames(stream, size); !errors.Is(err, errNotUTF8) {
+				t.Errorf("%q in pieces of %d: %v", payload, size, err)
+			}
+		}
+	}
+}
+
+func TestFramesBoundMessages(t *testing.T) {
+	prelude := make([]byte, preludeLength)
+	binary.BigEndian.PutUint32(prelude, 20<<20)
+	binary.BigEndian.PutUint32(prelude[8:], crc32.ChecksumIEEE(prelude[:8]))
+	if _, err := readFrames(prelude, 3); !errors.Is(err, errTooLarge) {
+		t.Errorf("a message of 20 MiB: %v", err)
+	}
+	if _, err := readFrames([]byte("this is no event stream at all"), 3); err != nil {
+		t.Errorf("text: %v, but it is the decoder that refuses it", err)
+	}
+}
+
+func FuzzFrames(f *testing.F) {
+	f.Add(append(eventMessage(f, []byte(`{"a":"ö"}`)), eventMessage(f, nil)...), uint8(3))
+	f.Add([]byte("\x00\x00\x00\x10\x00\x00\x00\x00\x05\xc2\x48\xeb\x7d\x98\xc8\xff"), uint8(1))
+	f.Fuzz(func(t *testing.T, stream []byte, size uint8) {
+		whole, err := readFrames(stream, len(stream))
+		pieces, err2 := readFrames(stream, int(size)+1)
+		if !errors.Is(err2, err) || (err == nil && !bytes.Equal(whole, pieces)) {
+			t.Errorf("at once %q, %v; in pieces %q, %v", whole, err, pieces, err2)
+		}
+	})
+}
