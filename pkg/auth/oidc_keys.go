@@ -2,14 +2,21 @@ package auth
 
 import (
 	"context"
-	"errors"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/time/rate"
 
 	"modelproviders/pkg/fault"
 )
@@ -27,24 +34,35 @@ const (
 	// twice as long each time, up to slowestRetry.
 	firstRetry   = time.Second
 	slowestRetry = 30 * time.Second
+
+	// Tokens that no known key signed make the issuer be asked for new ones, at
+	// most strangersBurst times at once and then once every strangersPace:
+	// whoever sends made-up tokens must not make us flood it.
+	strangersPace  = 10 * time.Second
+	strangersBurst = 5
 )
 
 // issuerKeys are the keys an issuer signs with, read by discovery.
 //
-// They are read when the first token comes, again after [keysFreshFor], so that
-// a key the issuer withdrew is no longer trusted, and at once for a token that
-// names a key not known yet: a new key needs no restart. Whoever comes while
-// they are being read waits for that one reading; after one that failed nobody
-// asks for a while.
+// They are read when the first token comes; again after [keysFreshFor], so that
+// a key the issuer withdrew is no longer trusted; and at once for a token that
+// none of them signed, so that a new key needs no restart. Whoever comes while
+// they are being read waits for that one reading, and after one that failed
+// nobody asks for a while.
+//
+// go-oidc's own RemoteKeySet asks the issuer again for every forged token, keeps
+// a withdrawn key until it meets an unknown one, and does not tell a reading that
+// failed from a signature that is wrong.
 type issuerKeys struct {
 	issuer    string
-	transport http.RoundTripper
+	client    *http.Client
 	logger    *slog.Logger
 	now       func() time.Time
+	strangers *rate.Limiter
 	reading   singleflight.Group
 
 	mu       sync.Mutex // guards what follows
-	held     *oidc.RemoteKeySet
+	held     *oidc.StaticKeySet
 	readAt   time.Time // when held was read
 	failures int       // readings in a row that failed
 	cause    error     // of the last of them
@@ -52,90 +70,116 @@ type issuerKeys struct {
 }
 
 func newIssuerKeys(cfg OIDCConfig) *issuerKeys {
-	return &issuerKeys{issuer: cfg.Issuer, transport: newIssuerTransport(cfg.Transport), logger: cfg.Logger, now: cfg.Now}
+	return &issuerKeys{
+		issuer: cfg.Issuer, client: &http.Client{Transport: newIssuerTransport(cfg.Transport)}, logger: cfg.Logger, now: cfg.Now,
+		strangers: rate.NewLimiter(rate.Every(strangersPace), strangersBurst),
+	}
 }
 
-// VerifySignature implements [oidc.KeySet]. It returns unavailable when the keys
-// that it takes can't be read, and any other error for a token that none of them
-// signed.
+// VerifySignature implements [oidc.KeySet]. It returns unavailable when keys are
+// needed that can't be read, and any other error for a token that the issuer did
+// not sign.
 func (k *issuerKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
-	keys, err := k.current(ctx, jwt)
+	keys, justRead, err := k.current(ctx)
 	if err != nil {
 		return nil, err
 	}
 	payload, err := keys.VerifySignature(ctx, jwt)
-	if failure := readFailure(err); failure != nil {
-		return nil, issuerUnavailable(failure, pace)
+	if err == nil || justRead || !k.strangers.AllowN(k.now(), 1) {
+		return payload, err
 	}
-	return payload, err
+	newer, err := wait(ctx, k.read(ctx, keys))
+	if err != nil {
+		return nil, err
+	}
+	return newer.VerifySignature(ctx, jwt)
 }
 
-// current returns the keys to use now, and reads them first where that is due.
-func (k *issuerKeys) current(ctx context.Context, jwt string) (*oidc.RemoteKeySet, error) {
-	held, due := k.known()
-	if !due {
-		return k.orUnavailable(held)
+// current returns the keys to use now, and whether they had to be read for it.
+func (k *issuerKeys) current(ctx context.Context) (keys *oidc.StaticKeySet, justRead bool, err error) {
+	k.mu.Lock()
+	held, age := k.held, k.now().Sub(k.readAt)
+	k.mu.Unlock()
+	switch {
+	case held == nil || age >= keysKeptFor:
+		keys, err = wait(ctx, k.read(ctx, held))
+		return keys, true, err
+	case age < keysFreshFor:
+		return held, false, nil
 	}
-	read := k.reading.DoChan("", func() (any, error) { return k.refresh(context.WithoutCancel(ctx), jwt) })
-	var patience <-chan time.Time
-	if held != nil {
-		timer := time.NewTimer(keysPatience)
-		defer timer.Stop()
-		patience = timer.C
+	impatient, cancel := context.WithTimeout(ctx, keysPatience)
+	defer cancel()
+	if keys, err = wait(impatient, k.read(ctx, held)); err != nil {
+		return held, false, nil
 	}
+	return keys, true, nil
+}
+
+// read begins to read keys that are newer than the known ones, or joins a
+// reading under way. A caller that leaves does not end it.
+func (k *issuerKeys) read(ctx context.Context, known *oidc.StaticKeySet) <-chan singleflight.Result {
+	ctx = context.WithoutCancel(ctx)
+	return k.reading.DoChan("", func() (any, error) {
+		k.mu.Lock()
+		held, cause, pause := k.held, k.cause, k.retryAt.Sub(k.now())
+		k.mu.Unlock()
+		switch {
+		case held != known:
+			return held, nil
+		case pause > 0:
+			return nil, issuerUnavailable(cause, pause)
+		}
+		keys, err := k.fetch(ctx)
+		if err != nil {
+			return nil, issuerUnavailable(err, k.failed(err))
+		}
+		k.succeeded(keys)
+		return keys, nil
+	})
+}
+
+// wait returns what a reading brings, or the error of a context that ends first.
+func wait(ctx context.Context, reading <-chan singleflight.Result) (*oidc.StaticKeySet, error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
-	case <-patience:
-		return held, nil
-	case result := <-read:
-		if result.Err != nil {
-			return nil, result.Err
-		}
-		return result.Val.(*oidc.RemoteKeySet), nil
+	case result := <-reading:
+		keys, _ := result.Val.(*oidc.StaticKeySet)
+		return keys, result.Err
 	}
 }
 
-// known returns the keys that may still be used, or nil, and whether the issuer
-// is to be asked.
-func (k *issuerKeys) known() (held *oidc.RemoteKeySet, due bool) {
+func (k *issuerKeys) succeeded(keys *oidc.StaticKeySet) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	now := k.now()
-	age := now.Sub(k.readAt)
-	if k.held != nil && age < keysKeptFor {
-		held = k.held
+	if k.failures > 0 {
+		k.logger.Info("the keys of the OIDC issuer can be read again", slog.String("issuer", k.issuer))
 	}
-	return held, (held == nil || age >= keysFreshFor) && !now.Before(k.retryAt)
+	k.held, k.readAt, k.failures, k.cause = keys, k.now(), 0, nil
 }
 
-func (k *issuerKeys) orUnavailable(held *oidc.RemoteKeySet) (*oidc.RemoteKeySet, error) {
-	if held != nil {
-		return held, nil
-	}
+// failed returns how long to wait before the next reading.
+func (k *issuerKeys) failed(cause error) (pause time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return nil, issuerUnavailable(k.cause, k.retryAt.Sub(k.now()))
+	pause = min(firstRetry<<min(k.failures, 10), slowestRetry)
+	k.failures++
+	k.cause, k.retryAt = cause, k.now().Add(pause)
+	k.logger.Warn("the keys of the OIDC issuer can't be read, so sign-ins through it may have to wait",
+		slog.String("issuer", k.issuer), slog.Any("error", cause), slog.Duration("retry_in", pause))
+	return pause
 }
 
-// refresh reads the keys anew, unless that has just been done. The ones held
-// stay in use when it fails.
-func (k *issuerKeys) refresh(ctx context.Context, jwt string) (*oidc.RemoteKeySet, error) {
-	held, due := k.known()
-	if !due {
-		return k.orUnavailable(held)
-	}
-	keys, err := k.read(ctx, jwt)
-	k.note(keys, err)
-	if err == nil {
-		return keys, nil
-	}
-	return k.orUnavailable(held)
+func issuerUnavailable(cause error, pause time.Duration) error {
+	f := fault.Wrap(fault.Unavailable, cause, "The sign-in can't be checked now: the issuer of the token can't be reached. Try again shortly.")
+	f.RetryAfter = pause
+	return f
 }
 
-// read asks the issuer where its keys are, and for them.
-func (k *issuerKeys) read(ctx context.Context, jwt string) (*oidc.RemoteKeySet, error) {
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, &http.Client{Transport: k.transport}), k.issuer)
+// fetch asks the issuer where its keys are (OpenID Connect Discovery, section 4)
+// and for them.
+func (k *issuerKeys) fetch(ctx context.Context) (*oidc.StaticKeySet, error) {
+	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, k.client), k.issuer)
 	if err != nil {
 		return nil, err
 	}
@@ -145,48 +189,41 @@ func (k *issuerKeys) read(ctx context.Context, jwt string) (*oidc.RemoteKeySet, 
 	if err := provider.Claims(&metadata); err != nil {
 		return nil, err
 	}
-	paced := &http.Client{Transport: newPacedTransport(k.transport, k.now)}
-	keys := oidc.NewRemoteKeySet(oidc.ClientContext(context.Background(), paced), metadata.KeysURL)
-	// A key set reads its keys when it meets the first token. Whether they signed
-	// this one doesn't matter yet, only whether they could be read.
-	_, err = keys.VerifySignature(ctx, jwt)
-	return keys, readFailure(err)
-}
-
-// readFailure returns why a key set could not read its keys, and nil when it
-// could and they did not sign the token. go-oidc wraps the error of a reading
-// alone, and quotes all that it could not decode.
-func readFailure(err error) error {
-	var failed *issuerError
-	switch {
-	case errors.As(err, &failed):
-		return failed
-	case errors.Unwrap(err) == nil, errors.Is(err, errPaced):
-		return nil
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, metadata.KeysURL, nil)
+	if err != nil {
+		return nil, err
 	}
-	return errors.New("the issuer's key set can't be decoded")
+	answer, err := k.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	var published struct {
+		Keys []json.RawMessage `json:"keys"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&published); err != nil {
+		return nil, err
+	}
+	keys := usableKeys(published.Keys)
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("%s holds no key that this service can use", req.URL.Redacted())
+	}
+	return &oidc.StaticKeySet{PublicKeys: keys}, nil
 }
 
-// note remembers how a reading ended.
-func (k *issuerKeys) note(keys *oidc.RemoteKeySet, err error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if err == nil {
-		if k.failures > 0 {
-			k.logger.Info("the keys of the OIDC issuer can be read again", slog.String("issuer", k.issuer))
+// usableKeys returns the public keys for signatures of a key set. Keys of other
+// kinds, and what can't be understood, are passed over (RFC 7517, section 5).
+func usableKeys(published []json.RawMessage) []crypto.PublicKey {
+	var keys []crypto.PublicKey
+	for _, raw := range published {
+		var key jose.JSONWebKey
+		if key.UnmarshalJSON(raw) != nil || key.Use != "" && key.Use != "sig" {
+			continue
 		}
-		k.held, k.readAt, k.failures, k.cause = keys, k.now(), 0, nil
-		return
+		switch public := key.Public().Key.(type) {
+		case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
+			keys = append(keys, public)
+		}
 	}
-	wait := min(firstRetry<<min(k.failures, 10), slowestRetry)
-	k.failures++
-	k.cause, k.retryAt = err, k.now().Add(wait)
-	k.logger.Warn("the keys of the OIDC issuer can't be read, so sign-ins through it may have to wait",
-		slog.String("issuer", k.issuer), slog.Any("error", err), slog.Duration("retry_in", wait))
-}
-
-func issuerUnavailable(cause error, wait time.Duration) error {
-	f := fault.Wrap(fault.Unavailable, cause, "The sign-in can't be checked now: the issuer of the token can't be reached. Try again shortly.")
-	f.RetryAfter = max(wait, time.Second)
-	return f
+	return keys
 }

@@ -1,0 +1,116 @@
+package auth
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"modelproviders/pkg/fault"
+)
+
+// FuzzLookup looks claims of any shape up by any name: only what the claims hold
+// may be found, and what they hold under the exact name comes first.
+func FuzzLookup(f *testing.F) {
+	f.Add(`{"role":"admin"}`, "role")
+	f.Add(`{"app":{"role":["viewer","editor"]}}`, "app.role")
+	f.Add(`{"app.role":"viewer","app":{"role":"admin"}}`, "app.role")
+	f.Add(`{"https://app.example/claims":{"role":"viewer"}}`, "https://app.example/claims.role")
+	f.Add(`{"":{"":{"":"admin"}}}`, "..")
+	f.Add(`{"a":[{"b":1}],"a.b":null}`, "a.b")
+	f.Fuzz(func(t *testing.T, text, name string) {
+		var c claims
+		if json.Unmarshal([]byte(text), &c) != nil {
+			return
+		}
+		exact, ok := c[name]
+		if value := c.lookup(name); ok && !same(value, exact) {
+			t.Fatalf("%q in %s is %v, not what stands under that name", name, text, value)
+		}
+		for _, found := range c.texts(name) {
+			if !holds(map[string]any(c), found) {
+				t.Fatalf("%q in %s is %q, which is nowhere in it", name, text, found)
+			}
+		}
+		if role, scopes := (claimRules{role: name}).grants(c); len(scopes) != len(role.Scopes()) {
+			t.Fatalf("%s grants %q and %v", text, role, scopes)
+		}
+		p, err := claimRules{role: name, workspace: name}.principal(c)
+		if err == nil && (p.Workspace != c.lookup(name) || strings.ContainsAny(p.Workspace+p.Subject, "\x00\r\n")) {
+			t.Fatalf("%s makes the principal %+v", text, p)
+		}
+	})
+}
+
+func same(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && string(x) == string(y)
+}
+
+// holds reports whether a text is a value somewhere in decoded JSON.
+func holds(value any, text string) bool {
+	switch value := value.(type) {
+	case string:
+		return value == text
+	case []any:
+		for _, item := range value {
+			if holds(item, text) {
+				return true
+			}
+		}
+	case map[string]any:
+		for _, item := range value {
+			if holds(item, text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// FuzzBearer sends any text as bearer token to a service whose issuer publishes
+// a key nobody has: no one may get in.
+func FuzzBearer(f *testing.F) {
+	f.Add("")
+	f.Add("mp_0123456789")
+	f.Add("a.b.c")
+	f.Add("eyJhbGciOiJub25lIn0.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIn0.AAAA")
+	f.Add("eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.eyJpc3MiOiJodHRwczovL2xvZ2luLmV4YW1wbGUuY29tIiwiYXVkIjoibXAifQ.AAAA")
+	f.Add(`{"payload":"e30","protected":"eyJhbGciOiJFUzI1NiJ9","signature":"AAAA"}`)
+	oidc, err := NewOIDC(OIDCConfig{
+		Issuer: "https://login.example.com", Audience: "mp", RoleClaim: "role", Now: time.Now,
+		Logger: slog.New(slog.DiscardHandler), Transport: http.NewFileTransportFS(issuerFiles),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	bearers := Bearers{Tokens: noTokens{}, JWTs: oidc}
+	f.Fuzz(func(t *testing.T, bearer string) {
+		p, err := bearers.Authenticate(t.Context(), bearer)
+		if !fault.Is(err, fault.Unauthenticated) || p.Subject != "" {
+			t.Fatalf("%q is answered with %v and %+v", bearer, err, p)
+		}
+		if isJWT(bearer) && strings.Count(bearer, ".") != 2 {
+			t.Fatalf("%q is taken for a JWT", bearer)
+		}
+	})
+}
+
+// noTokens knows no API token.
+type noTokens struct{}
+
+func (noTokens) Authenticate(context.Context, string) (Principal, error) {
+	return Principal{}, fault.New(fault.Unauthenticated, "unknown")
+}
+
+// issuerFiles are the documents of an issuer, with the public key of RFC 7517,
+// appendix A.1.
+var issuerFiles = fstest.MapFS{
+	".well-known/openid-configuration": {Data: []byte(`{"issuer":"https://login.example.com","jwks_uri":"https://login.example.com/keys"}`)},
+	"keys":                             {Data: []byte(`{"keys":[{"kty":"EC","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"}]}`)},
+}
