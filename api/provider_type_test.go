@@ -1,0 +1,166 @@
+package api_test
+
+import (
+	"net/http"
+	"regexp"
+	"slices"
+	"testing"
+
+	"modelproviders/api/apitest"
+)
+
+// form is what a form needs to draw itself for a type.
+type form struct {
+	Type               string      `json:"type"`
+	Label              string      `json:"label"`
+	Description        string      `json:"description"`
+	DocsURL            string      `json:"docs_url"`
+	Icon               string      `json:"icon"`
+	Credentials        []formField `json:"credentials"`
+	Config             []formField `json:"config"`
+	ModelIDLabel       string      `json:"model_id_label"`
+	ModelIDPlaceholder string      `json:"model_id_placeholder"`
+	CredentialsSchema  schema      `json:"credentials_schema"`
+	ConfigSchema       schema      `json:"config_schema"`
+}
+
+type formField struct {
+	Name        string `json:"name"`
+	Label       string `json:"label"`
+	Kind        string `json:"kind"`
+	Required    bool   `json:"required"`
+	Help        string `json:"help"`
+	Placeholder string `json:"placeholder"`
+	Pattern     string `json:"pattern"`
+	Options     list   `json:"options"`
+}
+
+type schema struct {
+	Schema               string            `json:"$schema"`
+	Title                string            `json:"title"`
+	Type                 string            `json:"type"`
+	Properties           map[string]object `json:"properties"`
+	Required             []string          `json:"required"`
+	AdditionalProperties *bool             `json:"additionalProperties"`
+}
+
+func TestProviderTypes(t *testing.T) {
+	types := []struct {
+		name, label         string
+		credentials, config []string // name and kind
+	}{
+		{"openai", "OpenAI", []string{"api_key secret"}, nil},
+		{"anthropic", "Anthropic", []string{"api_key secret"}, nil},
+		{"azure_openai", "Azure OpenAI", []string{"api_key secret"}, []string{"base_url url", "api_version text"}},
+		{"aws_bedrock", "AWS Bedrock", []string{"access_key_id secret", "secret_access_key secret"}, []string{"region text"}},
+		{"gcp_vertex_ai", "GCP Vertex AI", []string{"service_account_json secret_json"}, []string{"project text", "region text"}},
+		{"custom", "Custom (LiteLLM)", []string{"api_key secret"}, []string{"base_url url"}},
+	}
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		var answer struct{ Data []form }
+		c.Get("/provider-types").Is(http.StatusOK).Into(&answer)
+		if len(answer.Data) != len(types) {
+			t.Fatalf("there are %d types, not %d", len(answer.Data), len(types))
+		}
+		for i, want := range types {
+			got := answer.Data[i]
+			if got.Type != want.name || got.Label != want.label || got.Icon == "" || got.Description == "" || got.ModelIDLabel == "" || got.ModelIDPlaceholder == "" ||
+				!regexp.MustCompile(`^https://[^ ]+$`).MatchString(got.DocsURL) {
+				t.Errorf("type %d is described as %+v", i, got)
+			}
+			wantForm(t, got.Type+" credentials", got.Credentials, got.CredentialsSchema, want.credentials)
+			wantForm(t, got.Type+" config", got.Config, got.ConfigSchema, want.config)
+			for name, property := range got.CredentialsSchema.Properties {
+				if property["format"] != "password" || property["writeOnly"] != true {
+					t.Errorf("%s: the schema of %s does not say that it is a secret: %v", got.Type, name, property)
+				}
+			}
+			var one form
+			c.Get("/provider-types/" + want.name).Is(http.StatusOK).Into(&one)
+			if !equalJSON(one, got) {
+				t.Errorf("%s by itself is described as %+v, in the list as %+v", want.name, one, got)
+			}
+		}
+		for _, name := range []string{"x", "OpenAI", "openai%20", "..", "%00", "open_ai"} {
+			c.Get("/provider-types/"+name).Problem(http.StatusNotFound, "not_found")
+			c.Post("/provider-types/"+name+"/test", object{}).Problem(http.StatusNotFound, "not_found")
+			c.Post("/provider-types/"+name+"/available-models", object{}).Problem(http.StatusNotFound, "not_found")
+		}
+	})
+}
+
+func wantForm(t *testing.T, what string, fields []formField, schema schema, want []string) {
+	t.Helper()
+	var got, names, required []string
+	for _, f := range fields {
+		got = append(got, f.Name+" "+f.Kind)
+		names = append(names, f.Name)
+		if f.Required {
+			required = append(required, f.Name)
+		}
+		property := schema.Properties[f.Name]
+		if f.Label == "" || !f.Required || property == nil {
+			t.Errorf("%s: the field is described as %+v and %v", what, f, property)
+		}
+		pattern, _ := property["pattern"].(string)
+		if f.Pattern != "" && f.Pattern != pattern {
+			t.Errorf("%s: the pattern of %s is %q in the form and %q in the schema", what, f.Name, f.Pattern, pattern)
+		}
+		if f.Pattern != "" && !regexp.MustCompile(f.Pattern).MatchString(f.Placeholder) {
+			t.Errorf("%s: the placeholder %q of %s is not of the pattern %s", what, f.Placeholder, f.Name, f.Pattern)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%s: the fields are %q, not %q", what, got, want)
+	}
+	slices.Sort(names)
+	slices.Sort(required)
+	schemaRequired := slices.Sorted(slices.Values(schema.Required))
+	if schema.Schema != "https://json-schema.org/draft/2020-12/schema" || schema.Type != "object" || schema.AdditionalProperties == nil || *schema.AdditionalProperties ||
+		len(schema.Properties) != len(names) || !slices.Equal(schemaRequired, required) {
+		t.Errorf("%s: the schema is %+v", what, schema)
+	}
+}
+
+// What the form says is required, is.
+func TestFormsAreTrue(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		var answer struct{ Data []form }
+		c.Get("/provider-types").Is(http.StatusOK).Into(&answer)
+		for _, f := range answer.Data {
+			var missing []string
+			for _, field := range f.Credentials {
+				missing = append(missing, "credentials."+field.Name+" required")
+			}
+			for _, field := range f.Config {
+				missing = append(missing, "config."+field.Name+" required")
+			}
+			for _, empty := range []object{{"credentials": object{}, "config": object{}}, {"credentials": object{}}} {
+				empty["name"], empty["type"] = "n", f.Type
+				c.Post("/providers", empty).Problem(http.StatusUnprocessableEntity, "validation_failed", missing...)
+			}
+			draft := object{"credentials": object{}, "model_id": "m", "prompt": "Hi"}
+			c.Post("/provider-types/"+f.Type+"/test", draft).Problem(http.StatusUnprocessableEntity, "validation_failed", missing...)
+			c.Post("/provider-types/"+f.Type+"/available-models", object{"credentials": object{}}).Problem(http.StatusUnprocessableEntity, "validation_failed", missing...)
+		}
+	})
+}
+
+func TestStages(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		var answer struct {
+			Data []struct{ Stage, Label string }
+		}
+		s.Workspace(t).Get("/stages").Is(http.StatusOK).Into(&answer)
+		var got []string
+		for _, stage := range answer.Data {
+			got = append(got, stage.Stage)
+			if stage.Label == "" {
+				t.Errorf("the stage %s has no label", stage.Stage)
+			}
+		}
+		wantList(t, "stages", got, "planning", "tool_call", "summarization", "guardrail")
+	})
+}
