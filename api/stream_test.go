@@ -1,0 +1,157 @@
+package api_test
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"modelproviders/api/apitest"
+	"modelproviders/pkg/provider/providertest"
+)
+
+var asEvents = apitest.Header("Accept", "text/event-stream")
+
+// event is one server-sent event.
+type event struct{ name, data string }
+
+func eventsOf(t *testing.T, body string) []event {
+	t.Helper()
+	var events []event
+	for block := range strings.SplitSeq(strings.TrimSuffix(body, "\n\n"), "\n\n") {
+		if strings.HasPrefix(block, ":") {
+			continue
+		}
+		name, data, ok := strings.Cut(block, "\n")
+		if !ok || !strings.HasPrefix(name, "event: ") || !strings.HasPrefix(data, "data: ") {
+			t.Fatalf("not an event: %q", block)
+		}
+		events = append(events, event{strings.TrimPrefix(name, "event: "), strings.TrimPrefix(data, "data: ")})
+	}
+	return events
+}
+
+// streamed reads the deltas and the result of a streamed test.
+func streamed(t *testing.T, a *apitest.Answer) (text string, deltas int, o outcome) {
+	t.Helper()
+	a.Is(http.StatusOK).Has("Content-Type", "text/event-stream").Has("Cache-Control", "private, no-cache")
+	events := eventsOf(t, a.Body)
+	for i, e := range events {
+		switch {
+		case e.name == "delta":
+			var delta struct{ Text string }
+			if err := json.Unmarshal([]byte(e.data), &delta); err != nil {
+				t.Fatal(err)
+			}
+			text += delta.Text
+			deltas++
+		case e.name == "result" && i == len(events)-1:
+			if err := json.Unmarshal([]byte(e.data), &o); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			t.Errorf("event %d of %d is %q", i, len(events), e.name)
+		}
+	}
+	return text, deltas, o
+}
+
+func TestAStreamOfEachType(t *testing.T) {
+	fakes := startFakes(t)
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		admin := s.Admin(t)
+		for _, fake := range fakes {
+			t.Run(fake.Type, func(t *testing.T) {
+				admin := admin.In(t)
+				p := admin.CreateProvider(providerOf(fake))
+				draft := apitest.Object{"model_id": fake.ModelID, "prompt": "Say hello."}
+				for _, answer := range []*apitest.Answer{
+					admin.Post("/models/"+p.Models[0].ID+"/test", prompt, asEvents),
+					admin.Post(p.Path()+"/test", draft, asEvents),
+					admin.Post("/provider-types/"+fake.Type+"/test", settingsOf(fake, draft), asEvents),
+				} {
+					text, deltas, o := streamed(t, answer)
+					succeeded(t, o)
+					if text != providertest.Text || deltas < 2 {
+						t.Errorf("%d deltas say %q", deltas, text)
+					}
+					if o.TimeToFirstTokenMS == nil {
+						t.Error("no time_to_first_token_ms")
+					}
+				}
+				if last := admin.Model(p.Models[0].ID).LastTest; last == nil || last.Status != "success" {
+					t.Errorf("last_test is %+v", last)
+				}
+			})
+		}
+	}, reaching(fakes...))
+}
+
+func TestAnErrorInMidStream(t *testing.T) {
+	fake := providertest.Start(t, providertest.OpenAI())
+	fake.Use(providertest.ErrorInStream)
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		admin := s.Admin(t)
+		p := admin.CreateProvider(providerOf(fake))
+		text, _, o := streamed(t, admin.Post("/models/"+p.Models[0].ID+"/test", prompt, asEvents))
+		failed(t, o, "upstream")
+		if text == "" || !strings.HasPrefix(providertest.Text, text) {
+			t.Errorf("the deltas before the error say %q", text)
+		}
+	}, reaching(fake))
+}
+
+// TestARefusalBeforeAStream is a problem, as without a stream.
+func TestARefusalBeforeAStream(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		admin := s.Admin(t)
+		admin.Post("/models/0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10/test", prompt, asEvents).Problem(http.StatusNotFound, "not_found")
+		admin.Post("/provider-types/openai/test", apitest.Object{"credentials": apitest.Object{}, "model_id": "m", "prompt": "Hi"}, asEvents).
+			Problem(http.StatusUnprocessableEntity, "validation_failed", "credentials.api_key required")
+	})
+}
+
+// TestDeltasComeAtOnce reads the first delta of an answer that never ends, and
+// goes away: the upstream notices.
+func TestDeltasComeAtOnce(t *testing.T) {
+	fake := providertest.Start(t, providertest.OpenAI())
+	fake.Use(providertest.Stall)
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		admin := s.Admin(t)
+		p := admin.CreateProvider(providerOf(fake))
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		body, err := json.Marshal(prompt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/models/"+p.Models[0].ID+"/test", bytes.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+admin.Token)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("Accept", "text/event-stream")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer response.Body.Close()
+		line, err := bufio.NewReader(response.Body).ReadString('\n')
+		if err != nil || line != "event: delta\n" {
+			t.Fatalf("the first line is %q, %v", line, err)
+		}
+		began := time.Now()
+		leave()
+		select {
+		case <-fake.Left():
+			t.Logf("the upstream call ended %s after the client had left", time.Since(began))
+		case <-time.After(5 * time.Second):
+			t.Error("the upstream call went on after the client had left")
+		}
+	}, reaching(fake))
+}
