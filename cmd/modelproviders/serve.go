@@ -16,6 +16,8 @@ type serveCommand struct {
 	Keyset      string `help:"Encryption keyset; empty: keyset.json in the data dir."`
 	Auth        string `default:"on" enum:"on,off" help:"off lets everyone in as admin; on a loopback address only."`
 
+	OIDC oidcFlags `embed:"" prefix:"oidc-"`
+
 	CorsOrigins       []string      `help:"Exact origins of browser apps, comma-separated."`
 	ProviderEndpoints string        `help:"Operator's own endpoints: type=URL, comma-separated."`
 	AllowUpstreams    []string      `help:"Hosts or CIDRs that a base_url may reach beside the public internet, comma-separated."`
@@ -35,10 +37,21 @@ type serveCommand struct {
 	RateSignIns   int    `default:"60" help:"Failed sign-ins a minute from an address; 0: no bound."`
 }
 
+// oidcFlags say whose access tokens are taken beside API tokens.
+type oidcFlags struct {
+	Issuer         string `help:"OpenID Connect issuer whose JWT access tokens are taken, exactly as its tokens name it; empty: none."`
+	Audience       string `help:"Audience that these tokens are for; needed with an issuer."`
+	RoleClaim      string `help:"Claim that holds a role or a list of them: its exact name, or a dotted path; empty: no token has a role."`
+	WorkspaceClaim string `help:"Claim that holds the workspace; empty: everyone is in the workspace default."`
+	Roles          string `help:"Roles of the role claim's values: group=role, comma-separated; empty: the values are roles."`
+}
+
 // Run serves until ctx is done.
 func (s serveCommand) Run(ctx context.Context, out streams) error {
 	service, err := app.Start(ctx, app.Config{
 		Addr: s.Addr, DataDir: s.DataDir, DatabaseURL: s.DatabaseURL, Keyset: s.Keyset, AuthOff: s.Auth == "off",
+		OIDC: app.OIDC{Issuer: s.OIDC.Issuer, Audience: s.OIDC.Audience, RoleClaim: s.OIDC.RoleClaim,
+			WorkspaceClaim: s.OIDC.WorkspaceClaim, Roles: s.OIDC.Roles},
 		CORSOrigins: s.CorsOrigins, ProviderEndpoints: s.ProviderEndpoints, AllowUpstreams: s.AllowUpstreams,
 		EgressProxy: s.EgressProxy, BasePath: s.BasePath, TLSCert: s.TLSCert, TLSKey: s.TLSKey, TrustedProxies: s.TrustedProxies,
 		Reveal: s.Reveal == "on", RevealReason: s.RevealReason == "required", TestTimeout: s.TestTimeout,

@@ -38,6 +38,7 @@ type App struct {
 	cfg       Config
 	endpoints provider.Endpoints
 	guard     *egress.Guard
+	oidc      *auth.OIDC // nil: no issuer is configured
 	listener  net.Listener
 	tls       *tls.Config // nil: plain HTTP
 	store     *store.Store
@@ -70,8 +71,16 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	return app, nil
 }
 
-// prepare reads the settings that upstream calls and TLS need.
+// prepare reads the settings that sign-ins, upstream calls and TLS need.
 func (a *App) prepare(context.Context) error {
+	if a.cfg.OIDC.Issuer != "" {
+		cfg := a.cfg.OIDC
+		cfg.Logger, cfg.Now = a.cfg.Logger, a.cfg.Now
+		var err error
+		if a.oidc, err = auth.NewOIDC(cfg); err != nil {
+			return fmt.Errorf("the MODELPROVIDERS_OIDC_ settings can't be used: %w", err)
+		}
+	}
 	var err error
 	if a.endpoints, err = provider.ParseEndpoints(a.cfg.ProviderEndpoints); err != nil {
 		return fmt.Errorf("MODELPROVIDERS_PROVIDER_ENDPOINTS: %w", err)
@@ -168,8 +177,11 @@ func (a *App) handler() (http.Handler, error) {
 		return nil, err
 	}
 	var authenticator auth.Authenticator = auth.NewTokens(a.store, a.cfg.Now)
-	if a.cfg.AuthOff {
+	switch {
+	case a.cfg.AuthOff:
 		authenticator = auth.Anyone{}
+	case a.oidc != nil:
+		authenticator = auth.Bearers{Tokens: authenticator, JWTs: a.oidc}
 	}
 	return api.New(api.Config{
 		Registry: reg, Authenticator: authenticator, Logger: a.cfg.Logger, Ready: a.ready,

@@ -16,10 +16,15 @@ import (
 	"time"
 
 	"modelproviders/api"
+	"modelproviders/pkg/auth"
 )
 
 // Limits bound what one caller may ask for.
 type Limits = api.Limits
+
+// OIDC says whose access tokens are taken beside API tokens. Logger and Now are
+// those of the service.
+type OIDC = auth.OIDCConfig
 
 // Config is everything a service can be told. docs and README say what each
 // setting means to the operator.
@@ -29,6 +34,7 @@ type Config struct {
 	DatabaseURL string // empty: SQLite in DataDir
 	Keyset      string // empty: keyset.json in DataDir
 	AuthOff     bool
+	OIDC        OIDC // without an Issuer: API tokens alone are taken
 
 	CORSOrigins       []string
 	ProviderEndpoints string // type=URL,…
