@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
-	"slices"
 	"strconv"
 	"time"
 )
@@ -15,9 +14,12 @@ type chainKey []byte
 
 // seal is the HMAC over the content of an event.
 func (k chainKey) seal(e Event) ([]byte, error) {
-	changes, err := json.Marshal(e.Changes)
-	if err != nil {
-		return nil, err
+	changes := []byte("[]") // none is none, whether nil or empty
+	if len(e.Changes) > 0 {
+		var err error
+		if changes, err = json.Marshal(e.Changes); err != nil {
+			return nil, err
+		}
 	}
 	return k.mac("event", e.ID, e.At.UTC().Format(time.RFC3339Nano), e.Workspace, e.Actor.Subject, e.Actor.Kind,
 		string(e.Action), e.Target.Type, e.Target.ID, e.Target.Name, string(e.Outcome), string(changes), e.Reason,
@@ -27,6 +29,14 @@ func (k chainKey) seal(e Event) ([]byte, error) {
 func (k chainKey) sealed(e Event) bool {
 	want, err := k.seal(e)
 	return err == nil && hmac.Equal(want, e.Seal)
+}
+
+// note is the HMAC over a note that an event is not linked yet.
+func (k chainKey) note(e Event) []byte { return k.mac("note", e.Workspace, e.ID, string(e.Seal)) }
+
+// noted reports whether an event and the note of it are authentic.
+func (k chainKey) noted(n NotedEvent) bool {
+	return n.Event.ID == n.EventID && k.sealed(n.Event) && hmac.Equal(k.note(n.Event), n.MAC)
 }
 
 func (k chainKey) link(workspace string, number int64, before, seal []byte) []byte {
@@ -40,7 +50,7 @@ func (k chainKey) head(workspace string, h Head) []byte {
 // headed reports whether a head is authentic. A chain without links has the
 // zero head, which says nothing.
 func (k chainKey) headed(workspace string, h Head) bool {
-	return h.Count == 0 && len(h.MAC) == 0 || hmac.Equal(k.head(workspace, h), h.MAC)
+	return h.zero() || hmac.Equal(k.head(workspace, h), h.MAC)
 }
 
 // mac is the HMAC over parts, each with its length before it.
@@ -54,15 +64,15 @@ func (k chainKey) mac(parts ...string) []byte {
 }
 
 // extend links events to the chain of a head.
-func (k chainKey) extend(workspace string, head Head, events []Event) ([]Link, Head) {
-	if head.Count == 0 {
+func (k chainKey) extend(workspace string, head Head, events []NotedEvent) ([]Link, Head) {
+	if head.zero() {
 		head.First = 1
 	}
 	links := make([]Link, 0, len(events))
 	for _, e := range events {
 		head.Count++
-		head.Last = k.link(workspace, head.Count, head.Last, e.Seal)
-		links = append(links, Link{Number: head.Count, EventID: e.ID, MAC: slices.Clone(head.Last)})
+		head.Last = k.link(workspace, head.Count, head.Last, e.Event.Seal)
+		links = append(links, Link{Number: head.Count, EventID: e.EventID, MAC: head.Last})
 	}
 	head.MAC = k.head(workspace, head)
 	return links, head

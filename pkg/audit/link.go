@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"modelproviders/pkg/fault"
@@ -9,23 +10,30 @@ import (
 
 // Bounds of linking.
 const (
-	linkEvery = 200 * time.Millisecond
-	batchSize = 500
+	linkEvery  = 200 * time.Millisecond
+	retryEvery = time.Second // after a round that failed
+	lastRound  = 5 * time.Second
+	batchSize  = 500
 )
 
-// Run links new events until ctx is done. report hears of a round that failed;
-// the next one tries again.
+// Run links new events until ctx is done, and then what is left. report hears of
+// a round that failed; the next one tries again.
 func (l *Log) Run(ctx context.Context, report func(error)) {
-	ticker := time.NewTicker(linkEvery)
-	defer ticker.Stop()
 	for {
+		pause := linkEvery
 		if err := l.Link(ctx); err != nil && ctx.Err() == nil {
 			report(err)
+			pause = retryEvery
 		}
 		select {
 		case <-ctx.Done():
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRound)
+			defer cancel()
+			if err := l.Link(ctx); err != nil {
+				report(err)
+			}
 			return
-		case <-ticker.C:
+		case <-time.After(pause):
 		}
 	}
 }
@@ -38,42 +46,62 @@ func (l *Log) Link(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, workspace := range workspaces {
 		for more := true; more; {
-			more, err = l.linkBatch(ctx, workspace)
-			if err != nil {
-				return err
+			if more, err = l.linkBatch(ctx, workspace); err != nil {
+				errs = append(errs, err)
 			}
 		}
+		if ctx.Err() != nil || fault.Is(err, fault.Unavailable) {
+			break
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (l *Log) linkBatch(ctx context.Context, workspace string) (more bool, err error) {
-	err = l.store.InTx(ctx, func(ctx context.Context) error {
-		more = false
+	err = l.withHead(ctx, workspace, func(ctx context.Context, head Head) error {
+		events, err := l.store.Unlinked(ctx, workspace, batchSize)
+		more = len(events) == batchSize
+		if err != nil || len(events) == 0 {
+			return err
+		}
+		for _, e := range events {
+			if !l.key.noted(e) {
+				return fault.New(fault.Internal, "The audit event %s of workspace %q was changed, removed or inserted before it was linked; nothing is linked.", e.EventID, workspace)
+			}
+		}
+		links, head := l.key.extend(workspace, head, events)
+		return l.store.AppendLinks(ctx, workspace, links, head)
+	})
+	if fault.Is(err, fault.Conflict) { // another process is at it
+		return false, nil
+	}
+	return more && err == nil, err
+}
+
+// withHead runs fn in a transaction that has locked the head of a chain. It
+// returns conflict when another process has, and internal for a head that is not
+// authentic.
+func (l *Log) withHead(ctx context.Context, workspace string, fn func(ctx context.Context, head Head) error) error {
+	return l.store.InTx(ctx, func(ctx context.Context) error {
 		head, err := l.store.LockHead(ctx, workspace)
 		if err != nil {
 			return err
 		}
 		if !l.key.headed(workspace, head) {
-			return fault.New(fault.Internal, "The head of the audit chain of workspace %q was changed; nothing is linked to it.", workspace)
+			return fault.New(fault.Internal, "The head of the audit chain of workspace %q was changed; nothing is added to it or dropped from it.", workspace)
 		}
-		events, err := l.store.Unlinked(ctx, workspace, batchSize)
-		if err != nil || len(events) == 0 {
-			return err
-		}
-		for _, e := range events {
-			if !l.key.sealed(e) {
-				return fault.New(fault.Internal, "The audit event %s of workspace %q was not made by this service; nothing is linked.", e.ID, workspace)
+		if head.zero() {
+			links, err := l.store.Links(ctx, workspace, 1, 1)
+			if err != nil {
+				return err
+			}
+			if len(links) > 0 {
+				return fault.New(fault.Internal, "The head of the audit chain of workspace %q was removed; nothing is added to it.", workspace)
 			}
 		}
-		links, head := l.key.extend(workspace, head, events)
-		more = len(events) == batchSize
-		return l.store.AppendLinks(ctx, workspace, links, head)
+		return fn(ctx, head)
 	})
-	if fault.Is(err, fault.Conflict) {
-		return false, nil
-	}
-	return more && err == nil, err
 }

@@ -2,24 +2,27 @@ package audit
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/paging"
 )
 
 // Log records events.
 type Log struct {
-	store Store
-	key   chainKey
-	now   func() time.Time
+	store  Store
+	key    chainKey
+	sealer paging.Sealer
+	now    func() time.Time
 }
 
 // NewLog makes a log over a store. The key, 32 bytes, is the same for every
-// process on the database.
-func NewLog(store Store, key []byte, now func() time.Time) *Log {
-	return &Log{store: store, key: key, now: now}
+// process on the database. The sealer makes the cursors of lists.
+func NewLog(store Store, key []byte, sealer paging.Sealer, now func() time.Time) *Log {
+	return &Log{store: store, key: key, sealer: sealer, now: now}
 }
 
 // Record adds an event in the transaction of ctx, or in one of its own. Who, from
@@ -42,13 +45,39 @@ func (l *Log) Record(ctx context.Context, e Event) error {
 	if e.Count == 0 {
 		e.Count = 1
 	}
+	e = storable(e)
 	if e.Seal, err = l.key.seal(e); err != nil {
 		return fault.Wrap(fault.Internal, err, "The audit event could not be sealed.")
 	}
-	return l.store.AppendEvent(ctx, e)
+	return l.store.AppendEvent(ctx, e, l.key.note(e))
 }
 
-// Events returns events of a workspace; see Store.
-func (l *Log) Events(ctx context.Context, workspace string, q Query) ([]Event, error) {
-	return l.store.Events(ctx, workspace, q)
+// Events lists events of a workspace, newest first. The second result is the
+// cursor of the next page, empty on the last one. It returns malformed_request
+// for a cursor that isn't of this list.
+func (l *Log) Events(ctx context.Context, workspace string, f Filter, p paging.Page) ([]Event, string, error) {
+	list := paging.List{Name: "audit events", Workspace: workspace, Query: f}
+	return paging.Read(l.sealer, list, p, func(before *Position, limit int) ([]Event, error) {
+		return l.store.Events(ctx, workspace, Query{Filter: f, Before: before, Limit: limit})
+	}, func(e Event) Position { return Position{At: e.At, ID: e.ID} })
+}
+
+// storable puts U+FFFD for what not every database keeps, so that no event is
+// lost over a byte that somebody put into a subject or a name, and each is read
+// as it was sealed.
+func storable(e Event) Event {
+	for _, text := range []*string{&e.Workspace, &e.Actor.Subject, &e.Actor.Kind, &e.Target.Type, &e.Target.ID,
+		&e.Target.Name, &e.ProviderID, &e.Reason, &e.RequestID, &e.ClientIP} {
+		*text = storableText(*text)
+	}
+	changes := make([]Change, len(e.Changes))
+	for i, c := range e.Changes {
+		changes[i] = Change{Field: storableText(c.Field), Old: storableText(c.Old), New: storableText(c.New)}
+	}
+	e.Changes = changes
+	return e
+}
+
+func storableText(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

@@ -2,49 +2,84 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"modelproviders/pkg/fault"
 )
 
+// Bounds of dropping: the linker has the head of a chain only for moments.
+const (
+	dropPause    = 20 * time.Millisecond
+	dropAttempts = 100
+)
+
+// errDropped says that another process is dropping, too.
+var errDropped = errors.New("dropped by another process")
+
 // Drop removes the events of the days before that of t (UTC), of every
 // workspace. What is left stays verifiable: the head remembers, under its MAC,
-// where the chain now begins.
+// where the chain now begins. What is dropped was verified: an event that
+// somebody made look old stays, and so does what comes after it, and Drop
+// returns internal. Drop removes a batch at a time, so that nobody waits for it.
 func (l *Log) Drop(ctx context.Context, t time.Time) error {
 	day := t.UTC().Truncate(24 * time.Hour)
 	workspaces, err := l.store.Workspaces(ctx)
 	if err != nil {
 		return err
 	}
+	var errs []error
 	for _, workspace := range workspaces {
-		err := l.store.InTx(ctx, func(ctx context.Context) error { return l.dropBefore(ctx, workspace, day) })
-		if err != nil && !fault.Is(err, fault.Conflict) { // another process is at it
-			return err
+		if err := l.dropBefore(ctx, workspace, day); err != nil && !errors.Is(err, errDropped) {
+			errs = append(errs, err)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (l *Log) dropBefore(ctx context.Context, workspace string, day time.Time) error {
-	head, err := l.store.LockHead(ctx, workspace)
+	head, err := l.store.Head(ctx, workspace)
 	if err != nil {
 		return err
 	}
 	if !l.key.headed(workspace, head) {
 		return fault.New(fault.Internal, "The head of the audit chain of workspace %q was changed; nothing is dropped from it.", workspace)
 	}
-	number, err := l.store.LastBefore(ctx, workspace, day)
-	if err != nil || number < head.First || number == 0 {
-		return err
+	broken, err := l.walk(ctx, workspace, head, func(batch []LinkedEvent) (bool, error) {
+		n := 0
+		for n < len(batch) && batch[n].Event.At.Before(day) {
+			n++
+		}
+		if n == 0 {
+			return false, nil
+		}
+		return n == len(batch), l.dropBatch(ctx, workspace, batch[0].Number, batch[n-1].Link)
+	})
+	if err == nil && broken != nil {
+		err = fault.New(fault.Internal, "The audit chain is broken, and nothing is dropped from there on: %s.", broken)
 	}
-	links, err := l.store.Links(ctx, workspace, number, 1)
-	if err != nil {
-		return err
+	return err
+}
+
+// dropBatch drops what begins a chain, from the link with the number first to
+// last. It tries again while a linker has the head.
+func (l *Log) dropBatch(ctx context.Context, workspace string, first int64, last Link) error {
+	for attempt := 1; ; attempt++ {
+		err := l.withHead(ctx, workspace, func(ctx context.Context, head Head) error {
+			if head.First != first {
+				return errDropped
+			}
+			head.First, head.Base = last.Number+1, last.MAC
+			head.MAC = l.key.head(workspace, head)
+			return l.store.DropThrough(ctx, workspace, last.Number, head)
+		})
+		if !fault.Is(err, fault.Conflict) || attempt == dropAttempts {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(dropPause):
+		}
 	}
-	if len(links) == 0 || links[0].Number != number {
-		return fault.New(fault.Internal, "The audit chain of workspace %q has no link %d; nothing is dropped from it.", workspace, number)
-	}
-	head.First, head.Base = number+1, links[0].MAC
-	head.MAC = l.key.head(workspace, head)
-	return l.store.DropThrough(ctx, workspace, number, head)
 }

@@ -11,25 +11,27 @@ type Store interface {
 	// InTx runs fn in one transaction; see registry.Store.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 
-	// AppendEvent adds an event, and notes that it is not linked yet.
-	AppendEvent(ctx context.Context, e Event) error
+	// AppendEvent adds an event, and a note with that MAC that it is not linked
+	// yet.
+	AppendEvent(ctx context.Context, e Event, note []byte) error
 	// Events returns up to q.Limit events of a workspace before q.Before, newest
 	// first.
 	Events(ctx context.Context, workspace string, q Query) ([]Event, error)
 
-	// Workspaces returns the workspaces that have events or a chain, ordered.
+	// Workspaces returns the workspaces that have events, notes, links or a
+	// head, ordered.
 	Workspaces(ctx context.Context) ([]string, error)
-	// UnlinkedWorkspaces returns the workspaces that have events that are not
-	// linked yet.
+	// UnlinkedWorkspaces returns the workspaces that have notes, ordered.
 	UnlinkedWorkspaces(ctx context.Context) ([]string, error)
+	// Unlinked returns up to limit notes with their events, by the events' ids;
+	// the event of a note whose event is gone is zero.
+	Unlinked(ctx context.Context, workspace string, limit int) ([]NotedEvent, error)
 	// LockHead returns the head of a workspace's chain and keeps other linkers
 	// away until the transaction ends. The head of a chain without links is the
 	// zero Head. It returns conflict at once when another linker has the lock.
 	LockHead(ctx context.Context, workspace string) (Head, error)
-	// Unlinked returns up to limit events that are not linked yet, by id.
-	Unlinked(ctx context.Context, workspace string, limit int) ([]Event, error)
 	// AppendLinks adds links to the chain of a workspace, makes head its head
-	// and forgets that their events were not linked.
+	// and takes the notes of their events away.
 	AppendLinks(ctx context.Context, workspace string, links []Link, head Head) error
 
 	// Head returns the head of a workspace's chain; zero without links.
@@ -39,31 +41,45 @@ type Store interface {
 	// zero.
 	Links(ctx context.Context, workspace string, first int64, limit int) ([]LinkedEvent, error)
 	// Strays returns up to limit events of a workspace that neither a link nor a
-	// note tells of, and the linked ones that are told of twice.
+	// note tells of.
 	Strays(ctx context.Context, workspace string, limit int) ([]Event, error)
-	// LastBefore returns the number of the last link whose event and all events
-	// of the links before it are older than t; 0 when there is none.
-	LastBefore(ctx context.Context, workspace string, t time.Time) (int64, error)
 	// DropThrough removes the links up to and with a number, and their events,
 	// and makes head the head.
 	DropThrough(ctx context.Context, workspace string, number int64, head Head) error
 }
 
-// Query selects events; zero values select everything.
-type Query struct {
+// Filter selects events; zero values select everything.
+type Filter struct {
 	Action     Action
 	Actor      string // subject
 	ProviderID string // the target, or the provider of the target
 	Outcome    Outcome
 	From, To   time.Time // From is included, To is not
-	Before     *Position
-	Limit      int
+}
+
+// Query selects a page of events.
+type Query struct {
+	Filter
+	Before *Position
+	Limit  int
 }
 
 // Position is the last event of a page.
 type Position struct {
 	At time.Time `json:"a"`
 	ID string    `json:"i"`
+}
+
+// Note says that an event is not linked yet.
+type Note struct {
+	EventID string
+	MAC     []byte
+}
+
+// NotedEvent is a note with its event.
+type NotedEvent struct {
+	Note
+	Event Event
 }
 
 // Link is one link of a chain. Numbers begin at 1 and have no gap.
@@ -87,4 +103,9 @@ type Head struct {
 	Count int64 // number of the last link
 	Last  []byte
 	MAC   []byte
+}
+
+// zero reports whether the head is that of a chain that never had a link.
+func (h Head) zero() bool {
+	return h.First == 0 && h.Count == 0 && len(h.Base) == 0 && len(h.Last) == 0 && len(h.MAC) == 0
 }

@@ -37,7 +37,8 @@ type Report struct {
 // linkWithin is how long an event may wait to be linked.
 const linkWithin = time.Second
 
-// Verify checks the chain of every workspace, each up to its first break.
+// Verify checks the chain of every workspace, each up to its first break. Events
+// may be added, linked and dropped meanwhile.
 func (l *Log) Verify(ctx context.Context) ([]Report, error) {
 	workspaces, err := l.store.Workspaces(ctx)
 	if err != nil {
@@ -54,77 +55,155 @@ func (l *Log) Verify(ctx context.Context) ([]Report, error) {
 	return reports, nil
 }
 
-// verify walks one chain. It reads the head first: links that are added
-// meanwhile are not its business.
+// verify checks one chain, again where old events were dropped while it did: the
+// links it was to read were gone.
 func (l *Log) verify(ctx context.Context, workspace string) (Report, error) {
-	report := Report{Workspace: workspace}
-	broken := func(number int64, event, reason string) (Report, error) {
-		report.Break = &Break{Workspace: workspace, Number: number, EventID: event, Reason: reason}
-		return report, nil
-	}
-	head, err := l.store.Head(ctx, workspace)
-	if err != nil {
-		return report, err
-	}
-	if !l.key.headed(workspace, head) {
-		return broken(0, "", "the head of the chain was changed")
-	}
-	last, next := head.Base, max(head.First, 1)
-	for next <= head.Count {
-		links, err := l.store.Links(ctx, workspace, next, batchSize)
+	for {
+		head, err := l.store.Head(ctx, workspace)
 		if err != nil {
+			return Report{}, err
+		}
+		report, err := l.verifyFrom(ctx, workspace, head)
+		if err != nil || report.Break == nil {
 			return report, err
 		}
-		if len(links) == 0 {
-			return broken(next, "", "the link is missing: the end of the chain was cut off")
+		now, err := l.store.Head(ctx, workspace)
+		if err != nil || now.First == head.First || !l.key.headed(workspace, now) {
+			return report, err
 		}
-		for _, link := range links {
-			if next > head.Count {
-				break // added meanwhile
+	}
+}
+
+func (l *Log) verifyFrom(ctx context.Context, workspace string, head Head) (Report, error) {
+	report := Report{Workspace: workspace}
+	if !l.key.headed(workspace, head) {
+		report.Break = &Break{Workspace: workspace, Reason: "the head of the chain was changed"}
+		return report, nil
+	}
+	var err error
+	report.Break, err = l.walk(ctx, workspace, head, func(batch []LinkedEvent) (bool, error) {
+		report.Links += int64(len(batch))
+		return true, nil
+	})
+	for _, check := range []func(context.Context, string, Head) (*Break, error){l.beyond, l.stray, l.waiting} {
+		if err == nil && report.Break == nil {
+			report.Break, err = check(ctx, workspace, head)
+		}
+	}
+	return report, err
+}
+
+// walk checks the links of a chain, and hands each batch that is whole to next,
+// until that wants no more. Links that are added meanwhile are not its business.
+func (l *Log) walk(ctx context.Context, workspace string, head Head, next func(batch []LinkedEvent) (bool, error)) (*Break, error) {
+	number, last := max(head.First, 1), head.Base
+	for number <= head.Count {
+		batch, err := l.store.Links(ctx, workspace, number, batchSize)
+		if err != nil {
+			return nil, err
+		}
+		for len(batch) > 0 && batch[len(batch)-1].Number > head.Count {
+			batch = batch[:len(batch)-1]
+		}
+		if len(batch) == 0 {
+			return &Break{Workspace: workspace, Number: number, Reason: "the link is missing: the end of the chain was cut off"}, nil
+		}
+		for _, link := range batch {
+			if broken := l.key.broken(workspace, number, last, link); broken != nil {
+				return broken, nil
 			}
-			switch {
-			case link.Number != next:
-				return broken(next, "", "the link is missing")
-			case link.Event.ID == "":
-				return broken(next, link.EventID, "the event was removed")
-			case !l.key.sealed(link.Event):
-				return broken(next, link.EventID, "the event was changed")
-			case !bytes.Equal(l.key.link(workspace, next, last, link.Event.Seal), link.MAC):
-				return broken(next, link.EventID, "the link was changed, or events were put in another order")
-			}
-			last, next = link.MAC, next+1
-			report.Links++
+			number, last = number+1, link.MAC
+		}
+		if more, err := next(batch); err != nil || !more {
+			return nil, err
 		}
 	}
 	if !bytes.Equal(last, head.Last) {
-		return broken(head.Count, "", "the end of the chain is not the one that its head names")
+		return &Break{Workspace: workspace, Number: head.Count, Reason: "the end of the chain is not the one that its head names"}, nil
 	}
-	return l.verifyRest(ctx, workspace, report)
+	return nil, nil
 }
 
-// verifyRest looks at the events that no link tells of.
-func (l *Log) verifyRest(ctx context.Context, workspace string, report Report) (Report, error) {
-	strays, err := l.store.Strays(ctx, workspace, 1)
+// broken tells what is wrong with the link that should have a number and come
+// after the one with the MAC last.
+func (k chainKey) broken(workspace string, number int64, last []byte, link LinkedEvent) *Break {
+	b := &Break{Workspace: workspace, Number: number, EventID: link.EventID}
+	switch {
+	case link.Number != number:
+		b.EventID, b.Reason = "", "the link is missing"
+	case link.Event.ID == "":
+		b.Reason = "the event was removed"
+	case !k.sealed(link.Event):
+		b.Reason = "the event was changed"
+	case !bytes.Equal(k.link(workspace, number, last, link.Event.Seal), link.MAC):
+		b.Reason = "the link was changed, or events were put in another order"
+	default:
+		return nil
+	}
+	return b
+}
+
+// beyond looks for links after the end of a chain. A linker adds links and head
+// together: what is there of them is known to the head that is read after them.
+func (l *Log) beyond(ctx context.Context, workspace string, head Head) (*Break, error) {
+	links, err := l.store.Links(ctx, workspace, head.Count+1, batchSize)
+	if err != nil || len(links) == 0 {
+		return nil, err
+	}
+	now, err := l.store.Head(ctx, workspace)
 	if err != nil {
-		return report, err
+		return nil, err
 	}
-	if len(strays) > 0 {
-		report.Break = &Break{Workspace: workspace, EventID: strays[0].ID, Reason: "the event was inserted: the chain does not know it"}
-		return report, nil
-	}
-	waiting, err := l.store.Unlinked(ctx, workspace, batchSize)
-	if err != nil {
-		return report, err
-	}
-	for _, e := range waiting {
-		switch {
-		case !l.key.sealed(e):
-			report.Break = &Break{Workspace: workspace, EventID: e.ID, Reason: "the event was changed or inserted before it was linked"}
-			return report, nil
-		case l.now().Sub(e.At) > linkWithin:
-			report.Break = &Break{Workspace: workspace, EventID: e.ID, Reason: "the event has waited for its link for more than a second: is the service running?"}
-			return report, nil
+	for _, link := range links {
+		if link.Number > now.Count {
+			return &Break{Workspace: workspace, Number: link.Number, EventID: link.EventID,
+				Reason: "the link is not part of the chain: it was inserted, or the head was put back or removed"}, nil
 		}
 	}
-	return report, nil
+	return nil, nil
+}
+
+// stray looks for events that no link tells of, and no note either.
+func (l *Log) stray(ctx context.Context, workspace string, _ Head) (*Break, error) {
+	strays, err := l.store.Strays(ctx, workspace, 1)
+	if err != nil || len(strays) == 0 {
+		return nil, err
+	}
+	return &Break{Workspace: workspace, EventID: strays[0].ID,
+		Reason: "the chain does not know the event: it was inserted, or the chain was removed"}, nil
+}
+
+// waiting looks at the events that are not linked yet. Where one has waited too
+// long it looks again a second later: its transaction may have ended just now.
+func (l *Log) waiting(ctx context.Context, workspace string, _ Head) (*Break, error) {
+	late := ""
+	for {
+		events, err := l.store.Unlinked(ctx, workspace, batchSize)
+		if err != nil {
+			return nil, err
+		}
+		found := ""
+		for _, e := range events {
+			switch {
+			case e.Event.ID == "":
+				return &Break{Workspace: workspace, EventID: e.EventID, Reason: "the event was removed before it was linked"}, nil
+			case !l.key.noted(e):
+				return &Break{Workspace: workspace, EventID: e.EventID, Reason: "the event was changed or inserted before it was linked"}, nil
+			case found == "" && l.now().Sub(e.Event.At) > linkWithin:
+				found = e.EventID
+			}
+		}
+		switch {
+		case found == "", late != "" && found != late:
+			return nil, nil
+		case found == late:
+			return &Break{Workspace: workspace, EventID: found, Reason: "the event has waited for its link for more than a second: is the service running?"}, nil
+		}
+		late = found
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(linkWithin):
+		}
+	}
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
 )
 
 // postgresConns is the default bound on connections. PostgreSQL allows 100 in
@@ -67,8 +68,8 @@ func openPostgres(ctx context.Context, url string, maxConns int, log *slog.Logge
 		return engine{}, 0, errors.Join(err, db.Close())
 	}
 	return engine{
-		writer: pool, reader: pool, snapshot: sql.LevelRepeatableRead, contains: "strpos", classify: classifyPostgres,
-		present: func() error { return nil },
+		writer: pool, reader: pool, snapshot: sql.LevelRepeatableRead, contains: "strpos", lock: lockPostgres,
+		classify: classifyPostgres, present: func() error { return nil },
 	}, schema, nil
 }
 
@@ -82,6 +83,17 @@ func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logge
 		return 0, err
 	}
 	return migrate(ctx, goose.DialectPostgres, db, log, goose.WithSessionLocker(locker))
+}
+
+// lockPostgres takes an advisory lock
+// (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS).
+func lockPostgres(ctx context.Context, tx gorm.ConnPool, number int64, wait bool) (locked bool, err error) {
+	if wait {
+		_, err = tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", number)
+		return err == nil, err
+	}
+	err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", number).Scan(&locked)
+	return locked, err
 }
 
 // classifyPostgres sorts errors by SQLSTATE

@@ -36,9 +36,9 @@ func names(t *testing.T, db *gorm.DB) []string {
 	if err := db.Order("name").Find(&rows).Error; err != nil {
 		t.Fatal(err)
 	}
-	var names []string
-	for _, row := range rows {
-		names = append(names, row.Name)
+	names := make([]string, len(rows))
+	for i, row := range rows {
+		names[i] = row.Name
 	}
 	return names
 }
@@ -77,10 +77,11 @@ func TestAStatementWithoutWorkspaceIsRefused(t *testing.T) {
 
 func rowsError(db *gorm.DB) error {
 	rows, err := db.Rows()
-	if rows != nil {
-		err = errors.Join(err, rows.Close())
+	if err != nil {
+		return err
 	}
-	return err
+	defer func() { _ = rows.Close() }()
+	return rows.Err()
 }
 
 func TestAStatementStaysInItsWorkspace(t *testing.T) {
@@ -117,7 +118,7 @@ func TestEveryTenantTableIsScoped(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }()
 	for rows.Next() {
 		var table string
 		if err := rows.Scan(&table); err != nil {
@@ -130,6 +131,8 @@ func TestEveryTenantTableIsScoped(t *testing.T) {
 	}
 	known := map[string]any{
 		"providers": &[]providerRow{}, "provider_credentials": &[]credentialRow{}, "models": &[]modelRow{}, "tokens": &[]tokenRow{},
+		"audit_events": &[]eventRow{}, "audit_unlinked": &[]unlinkedRow{}, "audit_links": &[]linkRow{}, "audit_heads": &[]headRow{},
+		"repeatables": &[]repeatableRow{},
 	}
 	for _, table := range tables {
 		row, ok := known[table]

@@ -1,5 +1,6 @@
-// Package store keeps providers, models, credentials and API tokens in SQLite
-// or PostgreSQL, and is the only package that knows GORM.
+// Package store keeps providers, models, credentials, API tokens, audit events
+// and what bounds on callers need to know in SQLite or PostgreSQL, and is the
+// only package that knows GORM.
 //
 // One schema, written once for each database under migrations/, holds the same
 // values in the same order on both: text compares by bytes, times are whole
@@ -29,6 +30,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/registry"
 )
@@ -59,8 +61,11 @@ type Store struct {
 }
 
 var (
-	_ registry.Store = (*Store)(nil)
-	_ auth.Store     = (*Store)(nil)
+	_ registry.Store            = (*Store)(nil)
+	_ registry.IdempotencyStore = (*Store)(nil)
+	_ auth.Store                = (*Store)(nil)
+	_ auth.LimitStore           = (*Store)(nil)
+	_ audit.Store               = (*Store)(nil)
 )
 
 // engine is what differs between the databases.
@@ -75,6 +80,10 @@ type engine struct {
 	// steered says that the planner knows nothing of the data and is to be told
 	// which condition to look up in an index; see [conditions].
 	steered bool
+	// lock takes a lock by number for the rest of a transaction, and reports
+	// whether it has it; unless it is to wait it doesn't. Nil: transactions run
+	// one at a time.
+	lock func(ctx context.Context, tx gorm.ConnPool, number int64, wait bool) (bool, error)
 	// classify sorts the errors of the driver.
 	classify func(error) class
 	// present reports, as an error, that the database is no longer the one that
@@ -113,7 +122,7 @@ func (s *Store) Close() error {
 }
 
 func closeAll(pools ...*gorm.DB) error {
-	var errs []error
+	errs := make([]error, 0, len(pools))
 	for _, pool := range pools {
 		db, err := pool.DB()
 		if err == nil {

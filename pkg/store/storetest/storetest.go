@@ -15,8 +15,9 @@ import (
 	"modelproviders/pkg/store"
 )
 
-// Run checks that the store that open returns does what registry.Store and
-// auth.Store promise. open is called once a test and returns an empty store,
+// Run checks that the store that open returns does what the interfaces promise
+// that it implements: registry.Store and IdempotencyStore, auth.Store and
+// LimitStore, audit.Store. open is called once a test and returns an empty store,
 // which it also closes.
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	for name, test := range map[string]func(*testing.T, *store.Store){
@@ -30,6 +31,13 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"Token":        testToken,
 		"TokenList":    testTokenList,
 		"Claim":        testClaim,
+		"Rate":         testRate,
+		"Slots":        testSlots,
+		"Idempotency":  testIdempotency,
+		"AuditEvent":   testAuditEvent,
+		"AuditList":    testAuditList,
+		"AuditChain":   testAuditChain,
+		"Replicas":     func(t *testing.T, s *store.Store) { Replicas(t, s) },
 		"Transaction":  testTransaction,
 		"Concurrency":  testConcurrency,
 		"Cancellation": testCancellation,

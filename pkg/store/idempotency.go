@@ -1,0 +1,122 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
+)
+
+// repeatableRow is a row of repeatables. While the request runs, status, header
+// and body are NULL.
+type repeatableRow struct {
+	Workspace string `gorm:"primaryKey"`
+	Key       []byte `gorm:"primaryKey"`
+	BodyMAC   []byte
+	Owner     string
+	Expires   int64 `gorm:"column:expires_at"`
+	Status    *int
+	Header    *string
+	Body      []byte
+}
+
+// TableName names the table to GORM.
+func (repeatableRow) TableName() string { return "repeatables" }
+
+// keyOf names a request within its workspace.
+func keyOf(key registry.IdempotencyKey) []byte {
+	return digest(key.Principal, key.Method, key.Path, key.Key)
+}
+
+// newRepeatableRow maps a request to its row.
+func newRepeatableRow(r registry.Repeatable) (repeatableRow, error) {
+	row := repeatableRow{
+		Workspace: r.Workspace, Key: keyOf(r.IdempotencyKey), BodyMAC: r.BodyMAC, Owner: r.Owner, Expires: toMillis(r.Expires),
+	}
+	if r.Answer != nil {
+		header, err := json.Marshal(r.Answer.Header)
+		if err != nil {
+			return row, fmt.Errorf("encode the header of an answer: %w", err)
+		}
+		text := string(header)
+		row.Status, row.Header, row.Body = &r.Answer.Status, &text, r.Answer.Body
+	}
+	return row, nil
+}
+
+// repeatable maps a row to the request with that key.
+func (row repeatableRow) repeatable(key registry.IdempotencyKey) (registry.Repeatable, error) {
+	r := registry.Repeatable{IdempotencyKey: key, BodyMAC: row.BodyMAC, Owner: row.Owner, Expires: fromMillis(row.Expires)}
+	if row.Status == nil {
+		return r, nil
+	}
+	r.Answer = &registry.Answer{Status: *row.Status, Body: row.Body}
+	if err := json.Unmarshal([]byte(*row.Header), &r.Answer.Header); err != nil {
+		return r, fmt.Errorf("decode the header of an answer: %w", err)
+	}
+	return r, nil
+}
+
+// BeginRepeatable implements [registry.IdempotencyStore]. One statement looks
+// and takes; of several at once, the database makes all but one wait and see
+// that one's row.
+func (s *Store) BeginRepeatable(ctx context.Context, r registry.Repeatable, now time.Time) (registry.Repeatable, error) {
+	row, err := newRepeatableRow(r)
+	if err != nil {
+		return registry.Repeatable{}, err
+	}
+	var held repeatableRow
+	err = s.write(ctx, r.Workspace, func(ctx context.Context, db *gorm.DB) error {
+		taken := db.Clauses(clause.OnConflict{
+			Columns:   []clause.Column{{Name: "workspace"}, {Name: "key"}},
+			Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "repeatables.expires_at <= ?", Vars: []any{toMillis(now)}}}},
+			DoUpdates: clause.AssignmentColumns([]string{"body_mac", "owner", "expires_at", "status", "header", "body"}),
+		}).Create(&row)
+		if taken.Error != nil || taken.RowsAffected > 0 {
+			held = row
+			return taken.Error
+		}
+		return db.Where("key = ?", row.Key).Take(&held).Error
+	})
+	if err != nil {
+		return registry.Repeatable{}, err
+	}
+	return held.repeatable(r.IdempotencyKey)
+}
+
+// FinishRepeatable implements [registry.IdempotencyStore].
+func (s *Store) FinishRepeatable(ctx context.Context, r registry.Repeatable) error {
+	row, err := newRepeatableRow(r)
+	if err != nil {
+		return err
+	}
+	return s.write(ctx, r.Workspace, func(_ context.Context, db *gorm.DB) error {
+		update := db.Model(&repeatableRow{}).Where("key = ? AND owner = ? AND status IS NULL", row.Key, row.Owner).
+			Select("Expires", "Status", "Header", "Body").Updates(&row)
+		if update.Error == nil && update.RowsAffected == 0 {
+			return fault.New(fault.Conflict, "The request took too long: its Idempotency-Key was given to another.")
+		}
+		return update.Error
+	})
+}
+
+// AbandonRepeatable implements [registry.IdempotencyStore].
+func (s *Store) AbandonRepeatable(ctx context.Context, r registry.Repeatable) error {
+	return s.write(ctx, r.Workspace, func(_ context.Context, db *gorm.DB) error {
+		return db.Where("key = ? AND owner = ? AND status IS NULL", keyOf(r.IdempotencyKey), r.Owner).Delete(&repeatableRow{}).Error
+	})
+}
+
+// DropRepeatables implements [registry.IdempotencyStore], for all workspaces.
+func (s *Store) DropRepeatables(ctx context.Context, now time.Time) error {
+	return s.InTx(ctx, func(ctx context.Context) error {
+		db := across(ctx, s.transaction(ctx).db)
+		return s.translate(ctx, db.Where("expires_at <= ?", toMillis(now)).Delete(&repeatableRow{}).Error)
+	})
+}

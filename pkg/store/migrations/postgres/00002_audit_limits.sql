@@ -1,0 +1,94 @@
+-- +goose Up
+
+-- What happened. No statement changes an event; retention removes old ones. The
+-- changes are a JSON text.
+CREATE TABLE audit_events (
+    workspace text COLLATE "C" NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    actor_subject text COLLATE "C" NOT NULL,
+    actor_kind text NOT NULL,
+    action text COLLATE "C" NOT NULL,
+    target_type text NOT NULL,
+    target_id text NOT NULL,
+    target_name text NOT NULL,
+    provider_id text COLLATE "C" NOT NULL,
+    outcome text COLLATE "C" NOT NULL,
+    changes text NOT NULL,
+    reason text NOT NULL,
+    request_id text NOT NULL,
+    client_ip text NOT NULL,
+    count bigint NOT NULL,
+    seal bytea NOT NULL,
+    PRIMARY KEY (workspace, id)
+);
+
+-- Each filter of the list has an index, and so has each together with the
+-- action.
+CREATE INDEX audit_events_at ON audit_events (workspace, at, id);
+CREATE INDEX audit_events_action ON audit_events (workspace, action, at, id);
+CREATE INDEX audit_events_actor ON audit_events (workspace, actor_subject, at, id);
+CREATE INDEX audit_events_provider ON audit_events (workspace, provider_id, at, id);
+CREATE INDEX audit_events_outcome ON audit_events (workspace, outcome, at, id);
+CREATE INDEX audit_events_actor_action ON audit_events (workspace, actor_subject, action, at, id);
+CREATE INDEX audit_events_provider_action ON audit_events (workspace, provider_id, action, at, id);
+CREATE INDEX audit_events_outcome_action ON audit_events (workspace, outcome, action, at, id);
+
+-- The events that are not linked yet. There is no foreign key here or in the
+-- links: whoever removes an event is to be found out, not helped.
+CREATE TABLE audit_unlinked (
+    workspace text COLLATE "C" NOT NULL,
+    event_id text COLLATE "C" NOT NULL,
+    mac bytea NOT NULL,
+    PRIMARY KEY (workspace, event_id)
+);
+
+CREATE TABLE audit_links (
+    workspace text COLLATE "C" NOT NULL,
+    number bigint NOT NULL,
+    event_id text COLLATE "C" NOT NULL,
+    mac bytea NOT NULL,
+    PRIMARY KEY (workspace, number)
+);
+
+CREATE UNIQUE INDEX audit_links_event ON audit_links (workspace, event_id);
+
+CREATE TABLE audit_heads (
+    workspace text COLLATE "C" NOT NULL PRIMARY KEY,
+    first_number bigint NOT NULL,
+    base bytea,
+    last_number bigint NOT NULL,
+    last bytea NOT NULL,
+    mac bytea NOT NULL
+);
+
+-- Buckets are named by the SHA-256 of what they are for. A bucket is full again
+-- at full_at, in Unix microseconds; one that is not here is full.
+CREATE TABLE rate_limits (
+    bucket bytea NOT NULL PRIMARY KEY,
+    full_at bigint NOT NULL
+);
+
+CREATE TABLE slots (
+    id text COLLATE "C" NOT NULL PRIMARY KEY,
+    bucket bytea NOT NULL,
+    expires_at bigint NOT NULL
+);
+
+CREATE INDEX slots_bucket ON slots (bucket, expires_at);
+
+-- Requests that may come again, named by a SHA-256 of who sent what where. One
+-- without a status is still running.
+CREATE TABLE repeatables (
+    workspace text COLLATE "C" NOT NULL,
+    key bytea NOT NULL,
+    body_mac bytea NOT NULL,
+    owner text NOT NULL,
+    expires_at bigint NOT NULL,
+    status bigint,
+    header text,
+    body bytea,
+    PRIMARY KEY (workspace, key)
+);
+
+CREATE INDEX repeatables_expires ON repeatables (expires_at);

@@ -1,0 +1,124 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/store"
+)
+
+func newRepeatable(owner string) registry.Repeatable {
+	return registry.Repeatable{
+		IdempotencyKey: registry.IdempotencyKey{Workspace: workspace, Principal: "p", Method: "POST", Path: "/providers", Key: "k"},
+		BodyMAC:        []byte("mac of " + owner), Owner: owner, Expires: start.Add(time.Minute),
+	}
+}
+
+func testIdempotency(t *testing.T, s *store.Store) {
+	begin := func(what string, r registry.Repeatable, now time.Time, want registry.Repeatable) {
+		t.Helper()
+		got, err := s.BeginRepeatable(t.Context(), r, now)
+		noError(t, what, err)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", what, diff)
+		}
+	}
+	first, second := newRepeatable("first"), newRepeatable("second")
+	begin("the first", first, start, first)
+	begin("one while it runs", second, start, first)
+	for _, change := range []func(*registry.IdempotencyKey){
+		func(k *registry.IdempotencyKey) { k.Workspace = "another" },
+		func(k *registry.IdempotencyKey) { k.Principal = "q" },
+		func(k *registry.IdempotencyKey) { k.Method = "PUT" },
+		func(k *registry.IdempotencyKey) { k.Path = "/models/\xff" },
+		func(k *registry.IdempotencyKey) { k.Key = "l" },
+		func(k *registry.IdempotencyKey) { k.Path, k.Key = k.Path+k.Key, "" },
+	} {
+		other := newRepeatable("other")
+		change(&other.IdempotencyKey)
+		begin("another key", other, start, other)
+	}
+
+	wantFault(t, "finish what another holds", s.FinishRepeatable(t.Context(), withAnswer(second)), fault.Conflict)
+	noError(t, "abandon what another holds", s.AbandonRepeatable(t.Context(), second))
+	begin("which is left alone", second, start, first)
+	noError(t, "abandon", s.AbandonRepeatable(t.Context(), first))
+	begin("one after that", second, start, second)
+
+	third := newRepeatable("third")
+	third.Expires = start.Add(2 * time.Minute)
+	begin("one that expired is taken over", third, second.Expires, third)
+	wantFault(t, "finish what was taken over", s.FinishRepeatable(t.Context(), withAnswer(second)), fault.Conflict)
+
+	undo := errors.New("undo")
+	err := s.InTx(t.Context(), func(ctx context.Context) error {
+		noError(t, "finish", s.FinishRepeatable(ctx, withAnswer(third)))
+		return undo
+	})
+	if !errors.Is(err, undo) {
+		t.Errorf("InTx: got %v", err)
+	}
+	begin("an answer that was rolled back", second, start, third)
+
+	done := withAnswer(third)
+	noError(t, "finish", s.FinishRepeatable(t.Context(), done))
+	begin("one that has an answer", second, start, done)
+	wantFault(t, "finish again", s.FinishRepeatable(t.Context(), done), fault.Conflict)
+	noError(t, "abandon what has an answer", s.AbandonRepeatable(t.Context(), third))
+	begin("which is kept", second, start, done)
+
+	noError(t, "drop", s.DropRepeatables(t.Context(), done.Expires.Add(-time.Millisecond)))
+	begin("what has not expired", second, start, done)
+	noError(t, "drop", s.DropRepeatables(t.Context(), done.Expires))
+	begin("what was dropped", second, start, second)
+
+	bare := newRepeatable("bare")
+	bare.Key, bare.Answer = "bare", nil
+	begin("bare", bare, start, bare)
+	bare.Answer = &registry.Answer{Status: 204}
+	noError(t, "finish without a body", s.FinishRepeatable(t.Context(), bare))
+	begin("an answer without header and body", bare, start, bare)
+}
+
+func withAnswer(r registry.Repeatable) registry.Repeatable {
+	r.Expires = start.Add(24 * time.Hour)
+	r.Answer = &registry.Answer{Status: 201, Header: map[string]string{"Location": "/providers/1", "ETag": `"1"`}, Body: []byte("{\"a\":\"\\u0000\"}\n\xff\x00")}
+	return r
+}
+
+// repeatablesTogether checks that one of those that begin a request at once, on
+// several stores of one database, runs it.
+func repeatablesTogether(t *testing.T, stores ...*store.Store) {
+	const callers = 16
+	begin := func(key string, now time.Time) {
+		t.Helper()
+		var won atomic.Int64
+		together(callers, func(i int) {
+			r := newRepeatable(fmt.Sprint("owner ", i))
+			r.Key, r.Expires = key, now.Add(time.Minute)
+			held, err := stores[i%len(stores)].BeginRepeatable(t.Context(), r, now)
+			if err != nil {
+				t.Error("begin:", err)
+			}
+			if held.Owner == r.Owner {
+				won.Add(1)
+			}
+		})
+		if won.Load() != 1 {
+			t.Errorf("%d runs have the key, want 1", won.Load())
+		}
+	}
+	for range 4 {
+		key := newID()
+		begin(key, start)
+		begin(key, start.Add(time.Minute)) // by then the first has expired
+	}
+}
