@@ -147,7 +147,7 @@ func (c *client) failure(ctx context.Context, e *exchange, err error) *Failure {
 	if call := e.told(); call != nil && f.HTTPStatus == 0 {
 		f.HTTPStatus = call.status
 	}
-	f.Message = message(e.redact, f.Message)
+	f.Message = cmp.Or(message(e.redact, f.Message), "The provider did not say what is wrong.")
 	f.Code = name(e.redact, f.Code)
 	f.Hint = message(e.redact, f.Hint)
 	return &f
