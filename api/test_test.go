@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -399,4 +400,37 @@ func TestAChangeOfConfigClearsTheError(t *testing.T) {
 		}
 		admin.Patch(p.Path(), apitest.Object{"status": "error"}).Problem(http.StatusUnprocessableEntity, "validation_failed", "status invalid")
 	}, reaching(fake))
+}
+
+// TestManyTestsAtOnce has as many tests in flight as a workspace may have.
+func TestManyTestsAtOnce(t *testing.T) {
+	fakes := startFakes(t)
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		admin := s.Admin(t)
+		var paths []string
+		for _, fake := range fakes {
+			paths = append(paths, "/models/"+admin.CreateProvider(providerOf(fake)).Models[0].ID+"/test")
+		}
+		var running sync.WaitGroup
+		for i := range 64 {
+			running.Go(func() {
+				var edits []apitest.Edit
+				if i%2 == 1 {
+					edits = append(edits, asEvents)
+				}
+				answer := admin.Post(paths[i%len(paths)], prompt, edits...)
+				if answer.Status != http.StatusOK || !strings.Contains(answer.Body, `"status":"success"`) {
+					t.Errorf("%s: %d %s", paths[i%len(paths)], answer.Status, answer.Body)
+				}
+			})
+		}
+		running.Wait()
+		var models apitest.Page[apitest.Model]
+		admin.Get("/models").Is(http.StatusOK).Into(&models)
+		for _, m := range models.Data {
+			if m.LastTest == nil || m.LastTest.Status != "success" {
+				t.Errorf("last_test of %s is %+v", m.ModelID, m.LastTest)
+			}
+		}
+	}, reaching(fakes...), func(cfg *app.Config) { cfg.Limits.TestsInFlight = 64 })
 }
