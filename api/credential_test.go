@@ -28,7 +28,7 @@ func TestCredentialMasks(t *testing.T) {
 		p := c.CreateProvider(apitest.OpenAI(object{"credentials": object{"api_key": secret}}))
 		answered := object{"set": true, "masked": mask, "updated_at": p.CreatedAt}
 		for _, kept := range []any{
-			nil, "", "  ", "\n", mask, " " + mask + "\n", answered, object{"set": true}, object{"set": true, "masked": mask}, object{"set": false, "masked": "x", "updated_at": nil},
+			nil, "", "  ", "\n", mask, " " + mask + "\n", answered,
 		} {
 			c.Patch(p.Path(), object{"credentials": object{"api_key": kept}}).Is(http.StatusOK).Has("ETag", `"1"`)
 		}

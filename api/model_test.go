@@ -225,7 +225,7 @@ func TestModelFilters(t *testing.T) {
 			"?stage=guardrail&available=false":                                        {"claude"},
 			"?enabled=true&available=false":                                           {"claude"},
 			"?q=off&sort=-created_at":                                                 {"claude-off", "plan-off"},
-			"?provider_id=" + strings.ToUpper(on.ID) + "&enabled=true":                {"guard", "plan"},
+			"?provider_id=" + on.ID + "&enabled=true":                                 {"guard", "plan"},
 		} {
 			wantList(t, "/models"+query, modelIDs(walk[apitest.Model](c, "/models"+query, 2)), want...)
 		}

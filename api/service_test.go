@@ -1,0 +1,44 @@
+package api_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"modelproviders/api/apitest"
+	"modelproviders/docs"
+)
+
+func TestHealth(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Admin(t).With("")
+		for _, path := range []string{"/healthz", "/readyz"} {
+			if body := c.Get(path).Is(http.StatusOK).Has("Content-Type", "application/json").Body; strings.TrimSpace(body) != `{"status":"ok"}` {
+				t.Errorf("%s says %s", path, body)
+			}
+		}
+	})
+}
+
+// The description is served as it lies in the repository, as YAML and as JSON.
+func TestDescription(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Admin(t).With("")
+		if c.Get("/openapi.yaml").Is(http.StatusOK).Has("Content-Type", "application/yaml").Body != string(docs.OpenAPI) {
+			t.Error("openapi.yaml is another than the one of the repository")
+		}
+		var served, want any
+		if err := json.Unmarshal([]byte(c.Get("/openapi.json").Is(http.StatusOK).Has("Content-Type", "application/json").Body), &served); err != nil {
+			t.Fatal(err)
+		}
+		if err := yaml.Unmarshal(docs.OpenAPI, &want); err != nil {
+			t.Fatal(err)
+		}
+		if !equalJSON(served, want) {
+			t.Error("openapi.json is another description than openapi.yaml")
+		}
+	})
+}
