@@ -73,14 +73,14 @@ func NewOIDC(cfg OIDCConfig) (*OIDC, error) {
 		return nil, err
 	}
 	if cfg.Audience == "" {
-		return nil, fmt.Errorf("an issuer needs an audience, or every token it makes for any service would be taken")
+		return nil, errors.New("an issuer needs an audience, or every token it makes for any service would be taken")
 	}
 	roles, err := parseRoles(cfg.Roles)
 	if err != nil {
 		return nil, err
 	}
 	if roles != nil && cfg.RoleClaim == "" {
-		return nil, fmt.Errorf("roles are mapped, but no role claim is named whose values they are")
+		return nil, errors.New("roles are mapped, but no role claim is named whose values they are")
 	}
 	if cfg.RoleClaim == "" {
 		cfg.Logger.Warn("no role claim is configured, so whoever signs in through the issuer may do nothing", slog.String("issuer", cfg.Issuer))
@@ -147,6 +147,7 @@ type signatureCheck struct {
 	err  error
 }
 
+// VerifySignature implements [oidc.KeySet].
 func (s *signatureCheck) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
 	payload, err := s.keys.VerifySignature(ctx, jwt)
 	s.err = err
@@ -173,7 +174,7 @@ func refusal(ctx context.Context, err, signature error) error {
 func checkIssuer(issuer string) error {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("the issuer must be a URL such as https://login.example.com, without user, query or fragment")
+		return errors.New("the issuer must be a URL such as https://login.example.com, without user, query or fragment")
 	}
 	if !secureURL(u) {
 		return fmt.Errorf("the issuer %q must be an https URL; http is taken for a loopback address only", issuer)

@@ -109,10 +109,10 @@ func (k *issuerKeys) current(ctx context.Context) (keys *oidc.StaticKeySet, just
 	}
 	impatient, cancel := context.WithTimeout(ctx, keysPatience)
 	defer cancel()
-	if keys, err = wait(impatient, k.read(ctx, held)); err != nil {
-		return held, false, nil
+	if newer, err := wait(impatient, k.read(ctx, held)); err == nil {
+		return newer, true, nil
 	}
-	return keys, true, nil
+	return held, false, nil
 }
 
 // read begins to read keys that are newer than the known ones, or joins a
@@ -197,7 +197,7 @@ func (k *issuerKeys) fetch(ctx context.Context) (*oidc.StaticKeySet, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	var published struct {
 		Keys []json.RawMessage `json:"keys"`
 	}

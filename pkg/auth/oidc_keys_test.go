@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -44,17 +45,12 @@ func TestIssuerDownAtStartDelaysSignIns(t *testing.T) {
 	issuer.Down()
 	o := newOIDC(t, issuer, at(now))
 
-	var waits []time.Duration
-	for range 8 {
+	for failed, seconds := range []int{1, 2, 4, 8, 16, 30, 30, 30} {
 		f := mustRefuse(t, o, token, fault.Unavailable)
-		waits = append(waits, f.RetryAfter)
-		now.Advance(f.RetryAfter)
-	}
-	want := []time.Duration{1, 2, 4, 8, 16, 30, 30, 30}
-	for i, wait := range waits {
-		if wait != want[i]*time.Second {
-			t.Fatalf("clients are told to wait %v, not twice as long each time up to 30 s", waits)
+		if want := time.Duration(seconds) * time.Second; f.RetryAfter != want {
+			t.Fatalf("after %d failed readings clients are told to wait %v, not %v", failed, f.RetryAfter, want)
 		}
+		now.Advance(f.RetryAfter)
 	}
 	issuer.Up()
 	mustAuthenticate(t, o, token)
@@ -216,7 +212,7 @@ func TestKeysOfOtherKindsArePassedOver(t *testing.T) {
 	secret := []byte("a secret of thirty-two bytes, see")
 	set := fmt.Sprintf(`{"keys":[{"kty":"OKP","crv":"Ed448","x":"AAAA"},{"kty":"PQC"},7,{"kty":"oct","k":%q},%s,%s]}`,
 		base64.RawURLEncoding.EncodeToString(secret), published(t, encrypting, "enc"), published(t, signing, ""))
-	issuer.Answer(keySet(issuer, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, set) }))
+	issuer.Answer(keySet(issuer, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, set) }))
 	o := newOIDC(t, issuer)
 	mustAuthenticate(t, o, signing.Sign(t, issuer.Claims(nil)))
 	mustRefuse(t, o, encrypting.Sign(t, issuer.Claims(nil)), fault.Unauthenticated)
@@ -227,7 +223,7 @@ func TestIssuerThatAnswersNonsense(t *testing.T) {
 	write := func(status int, body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(status)
-			fmt.Fprint(w, body)
+			_, _ = io.WriteString(w, body)
 		}
 	}
 	const metadata = `{"issuer":%q,"jwks_uri":%q}`
@@ -306,7 +302,7 @@ func TestKeysComeByTLSOnly(t *testing.T) {
 				case "/old":
 					http.Redirect(w, r, test.redirect, http.StatusFound)
 				default:
-					fmt.Fprintf(w, `{"issuer":"https://login.example.com","jwks_uri":%q}`, test.keysURL)
+					_, _ = fmt.Fprintf(w, `{"issuer":"https://login.example.com","jwks_uri":%q}`, test.keysURL)
 				}
 			})
 			o := newOIDC(t, issuer, func(cfg *auth.OIDCConfig) {

@@ -71,7 +71,7 @@ func mustAuthenticate(t testing.TB, a auth.Authenticator, token string) auth.Pri
 
 // mustRefuse demands that a token is refused with a kind of fault that quotes
 // nothing of it.
-func mustRefuse(t testing.TB, a auth.Authenticator, token string, kind fault.Kind) *fault.Error {
+func mustRefuse(t testing.TB, a auth.Authenticator, token string, kind fault.Kind) fault.Error {
 	t.Helper()
 	p, err := a.Authenticate(t.Context(), token)
 	f := fault.As(err)
@@ -86,7 +86,7 @@ func mustRefuse(t testing.TB, a auth.Authenticator, token string, kind fault.Kin
 			t.Errorf("the refusal quotes the token: %s", f)
 		}
 	}
-	return f
+	return *f
 }
 
 func TestSignInByCodeFlow(t *testing.T) {

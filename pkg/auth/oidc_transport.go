@@ -45,7 +45,7 @@ func (t issuerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxIssuerAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("the answer of %s broke off: %w", req.URL.Redacted(), err)

@@ -5,7 +5,6 @@
 package authtest
 
 import (
-	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/google/uuid"
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
@@ -128,7 +128,7 @@ func (i *Issuer) Claims(claims Claims) Claims { return i.claims(time.Now(), clai
 
 func (i *Issuer) claims(now time.Time, laidOver Claims) Claims {
 	claims := Claims{
-		"iss": i.URL, "aud": []string{Audience}, "sub": "alice", "client_id": ClientID, "jti": fmt.Sprint(now.UnixNano()),
+		"iss": i.URL, "aud": []string{Audience}, "sub": "alice", "client_id": ClientID, "jti": uuid.NewString(),
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
 	maps.Copy(claims, laidOver)

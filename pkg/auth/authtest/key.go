@@ -100,18 +100,3 @@ func (k Key) Sign(t testing.TB, claims Claims, headers ...Header) string {
 	}
 	return compact
 }
-
-// signingKey is a key as the provider wants it.
-type signingKey struct{ key Key }
-
-func (k signingKey) ID() string                                  { return k.key.id }
-func (k signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return k.key.algorithm }
-func (k signingKey) Key() any                                    { return k.key.private }
-
-// publicKey is a key as the provider publishes it.
-type publicKey struct{ key Key }
-
-func (k publicKey) ID() string                         { return k.key.id }
-func (k publicKey) Algorithm() jose.SignatureAlgorithm { return k.key.algorithm }
-func (k publicKey) Use() string                        { return "sig" }
-func (k publicKey) Key() any                           { return k.key.Public() }

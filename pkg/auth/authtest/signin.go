@@ -59,7 +59,7 @@ func (i *Issuer) authorize(t testing.TB, url, user string) string {
 	}
 	answer, err := browser.Do(req)
 	if answer != nil {
-		answer.Body.Close()
+		_ = answer.Body.Close()
 	}
 	if !errors.Is(err, errAtApp) || code == "" {
 		t.Fatalf("the sign-in does not lead back to the app: %v, %v", answer, err)

@@ -2,7 +2,7 @@ package authtest
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"sync"
 	"time"
 
@@ -52,7 +52,7 @@ func (s *storage) signIn(id, user string) error {
 	defer s.mu.Unlock()
 	request, ok := s.requests[id]
 	if !ok || user == "" {
-		return fmt.Errorf("no user, or no such request")
+		return errors.New("no user, or no such request")
 	}
 	request.user = user
 	return nil
@@ -71,7 +71,7 @@ func (s *storage) AuthRequestByID(_ context.Context, id string) (op.AuthRequest,
 	defer s.mu.Unlock()
 	request, ok := s.requests[id]
 	if !ok {
-		return nil, fmt.Errorf("no such request")
+		return nil, errors.New("no such request")
 	}
 	copied := *request
 	return &copied, nil
@@ -116,7 +116,7 @@ func (s *storage) KeySet(context.Context) ([]op.Key, error) {
 
 func (s *storage) GetClientByClientID(_ context.Context, id string) (op.Client, error) {
 	if id != ClientID {
-		return nil, fmt.Errorf("no such client")
+		return nil, errors.New("no such client")
 	}
 	return client{}, nil
 }
@@ -182,3 +182,18 @@ func (client) RestrictAdditionalIdTokenScopes() func([]string) []string {
 func (client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
 	return func(scopes []string) []string { return scopes }
 }
+
+// signingKey is a key as the provider wants it.
+type signingKey struct{ key Key }
+
+func (k signingKey) ID() string                                  { return k.key.id }
+func (k signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return k.key.algorithm }
+func (k signingKey) Key() any                                    { return k.key.private }
+
+// publicKey is a key as the provider publishes it.
+type publicKey struct{ key Key }
+
+func (k publicKey) ID() string                         { return k.key.id }
+func (k publicKey) Algorithm() jose.SignatureAlgorithm { return k.key.algorithm }
+func (k publicKey) Use() string                        { return "sig" }
+func (k publicKey) Key() any                           { return k.key.Public() }
