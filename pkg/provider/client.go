@@ -42,7 +42,7 @@ func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text 
 		emit = s.emit
 	}
 	a, err := c.upstream.generate(ctx, prompt, emit)
-	if err == nil && context.Cause(ctx) == errTooLarge {
+	if err == nil && errors.Is(context.Cause(ctx), errTooLarge) {
 		err = errTooLarge
 	}
 	if s != nil {

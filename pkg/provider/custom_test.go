@@ -18,7 +18,7 @@ import (
 )
 
 func secrets(plain ...string) []secret.Text {
-	var out []secret.Text
+	out := make([]secret.Text, 0, len(plain))
 	for _, s := range plain {
 		out = append(out, secret.NewText(s))
 	}
@@ -181,7 +181,7 @@ func TestCustomRefusesWithoutV1(t *testing.T) {
 		http.Error(w, "bad key", http.StatusUnauthorized)
 	})
 	result := s.ask(t, false)
-	failure(t, result, provider.Authentication)
+	failed(t, result, provider.Authentication)
 	if result.Endpoint != s.URL+"/chat/completions" {
 		t.Errorf("endpoint %s", result.Endpoint)
 	}
@@ -284,7 +284,7 @@ func TestModelListsOfManyServers(t *testing.T) {
 		"hostile name": {`{"data":[{"id":"m","name":"a\u0000b"}]}`, "m=a b"},
 	} {
 		d, err := serve(t, 200, "application/json", c.body).client.Models(t.Context())
-		var got []string
+		got := make([]string, 0, len(d.Models))
 		for _, m := range d.Models {
 			got = append(got, m.ModelID+"="+m.DisplayName)
 		}

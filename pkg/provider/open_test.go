@@ -116,6 +116,12 @@ func failure(t testing.TB, result provider.Result, kind provider.FailureKind) *p
 	return result.Failure
 }
 
+// failed asserts that a result is a failure of a kind.
+func failed(t testing.TB, result provider.Result, kind provider.FailureKind) {
+	t.Helper()
+	_ = failure(t, result, kind)
+}
+
 // succeeded asserts that a result is a success.
 func succeeded(t testing.TB, result provider.Result) {
 	t.Helper()

@@ -195,7 +195,7 @@ func (o *openAIChat) exchange(ctx context.Context, p Prompt, emit func(string), 
 	if err := send(opts...); err != nil {
 		return err
 	}
-	defer res.Body.Close()
+	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode >= 300 {
 		return errNoAnswer
 	}

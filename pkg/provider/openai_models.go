@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/openai/openai-go/v3/option"
 )
@@ -79,7 +80,7 @@ func parseModelList(body []byte) ([]listedModel, error) {
 		if json.Unmarshal(body, &envelope) != nil || (envelope.Data == nil && envelope.Models == nil) {
 			return nil, errNoAnswer
 		}
-		entries = append(envelope.Data, envelope.Models...)
+		entries = slices.Concat(envelope.Data, envelope.Models)
 	}
 	list := make([]listedModel, 0, len(entries))
 	for _, entry := range entries {

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
@@ -115,11 +116,11 @@ func (r *responsesAnswer) answer(response responses.Response) (answer, error) {
 }
 
 func refusalOf(response responses.Response) string {
-	text := ""
+	var text strings.Builder
 	for _, item := range response.Output {
 		for _, part := range item.Content {
-			text += part.Refusal
+			text.WriteString(part.Refusal)
 		}
 	}
-	return text
+	return text.String()
 }

@@ -235,7 +235,7 @@ func TestAzureDeploymentNames(t *testing.T) {
 		client := open(t, server)
 		prompt := client.prompt()
 		prompt.ModelID = id
-		failure(t, client.Generate(t.Context(), prompt, nil), provider.ModelNotFound)
+		failed(t, client.Generate(t.Context(), prompt, nil), provider.ModelNotFound)
 		if got := server.Requests()[0].Path; got != "/openai/deployments/"+want+"/chat/completions" {
 			t.Errorf("%q: %s was called", id, got)
 		}
@@ -272,7 +272,7 @@ func TestDeadlineBeforeTheRequest(t *testing.T) {
 	ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 	defer cancel()
 	result, _ := client.generateIn(ctx, false)
-	failure(t, result, provider.Unreachable)
+	failed(t, result, provider.Unreachable)
 	if len(server.Requests()) > 0 {
 		t.Error("a request was sent")
 	}

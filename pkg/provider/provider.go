@@ -249,6 +249,7 @@ func (f *Failure) OfProvider() bool {
 		return true
 	case Permission:
 		return f.Account
+	default:
+		return false
 	}
-	return false
 }

@@ -160,7 +160,7 @@ func FuzzRedact(f *testing.F) {
 		if got := pieces(r, text, size); got != whole {
 			t.Errorf("secret %q in %q: %q in pieces, %q whole", secret, text, got, whole)
 		}
-		if plain := strings.TrimSpace(secret); len([]rune(plain)) >= minSecret && strings.Contains(whole, plain) && !strings.Contains(cut+cut, plain) {
+		if plain := strings.TrimSpace(secret); len([]rune(plain)) >= minSecret && strings.Contains(whole, plain) && strings.Trim(plain, "•") != "" {
 			t.Errorf("secret %q is in %q", secret, whole)
 		}
 	})

@@ -33,7 +33,7 @@ func codes(faults fault.Fields) map[string]fault.Code {
 }
 
 func TestTypesAreTheContracts(t *testing.T) {
-	var names []string
+	names := make([]string, 0, len(provider.Types()))
 	for _, typ := range provider.Types() {
 		names = append(names, typ.Name()+" "+typ.Form().Label+" "+strings.Join(typ.CredentialFields(), ","))
 	}

@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -32,7 +33,7 @@ func AzureOpenAI() Fake {
 
 func checkAzure(r *Request) error {
 	if got := r.Header.Get("Authorization"); got != "" {
-		return fmt.Errorf("an Authorization header beside the key")
+		return errors.New("an Authorization header beside the key")
 	}
 	path, v1 := strings.CutPrefix(r.Path, "/openai/v1/")
 	if v1 && r.Query != "" {
@@ -62,6 +63,9 @@ func answerAzure(r *Request, mode Mode) (Answer, bool) {
 	case EmptyAnswer:
 		r.Text = ""
 		return ChatAnswer(r, "gpt-4o-2024-08-06", "length", header), true
+	case Refused:
+		r.Text = ""
+		return ChatAnswer(r, "gpt-4o-2024-08-06", "content_filter", header), true
 	case ErrorInSuccess:
 		return azureError(http.StatusOK, header, "InternalServerError", "The server had an error processing your request."), true
 	case ErrorInStream:
@@ -80,8 +84,9 @@ func answerAzure(r *Request, mode Mode) (Answer, bool) {
 		return refusingParameter(r, mode, header)
 	case NoModelList:
 		return azureError(404, header, "404", "Resource not found"), true
+	default:
+		return azureDocumented(mode, header)
 	}
-	return azureDocumented(mode, header)
 }
 
 func azureSuccess(r *Request, header http.Header) Answer {
@@ -133,8 +138,9 @@ func azureDocumented(mode Mode, header http.Header) (Answer, bool) {
 		}}), true
 	case Overloaded:
 		return azureError(503, header, "ServiceUnavailable", "The service is temporarily unable to process your request. Please try again later."), true
+	default:
+		return Answer{}, false
 	}
-	return Answer{}, false
 }
 
 func azureError(status int, header http.Header, code, message string) Answer {

@@ -3,6 +3,7 @@ package providertest
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 )
 
 const (
@@ -48,6 +49,9 @@ func answerCustom(r *Request, mode Mode) (Answer, bool) {
 	case EmptyAnswer:
 		r.Text = ""
 		return ChatAnswer(r, customModel, "length", header), true
+	case Refused:
+		r.Text = ""
+		return ChatAnswer(r, customModel, "content_filter", header), true
 	case ErrorInSuccess:
 		return liteLLMError(http.StatusOK, header, "litellm.InternalServerError: InternalServerError: OpenAIException - Connection error.", "None", "None"), true
 	case ErrorInStream:
@@ -66,8 +70,9 @@ func answerCustom(r *Request, mode Mode) (Answer, bool) {
 		return refusingParameter(r, mode, header)
 	case NoModelList:
 		return jsonAnswer(404, header, map[string]any{"detail": "Not Found"}), true
+	default:
+		return customDocumented(mode, header)
 	}
-	return customDocumented(mode, header)
 }
 
 func customSuccess(r *Request, header http.Header) Answer {
@@ -93,21 +98,22 @@ func customDocumented(mode Mode, header http.Header) (Answer, bool) {
 	case RateLimited:
 		return liteLLMError(429, header, "litellm.RateLimitError: RateLimitError: OpenAIException - Rate limit reached for gpt-4", "throttling_error", "None"), true
 	case ModelNotFound:
-		return liteLLMError(400, header, "/chat/completions: Invalid model name passed in model=team/my-modle. Call `/v1/models` to view available models for your key.", "invalid_request_error", "model"), true
+		return liteLLMError(400, header, "/chat/completions: Invalid model name passed in model=team/no-such-model. Call `/v1/models` to view available models for your key.", "invalid_request_error", "model"), true
 	case InvalidRequest:
 		return liteLLMError(400, header, "litellm.ContextWindowExceededError: litellm.BadRequestError: ContextWindowExceededError: OpenAIException - This model's maximum context length is 8192 tokens.", "None", "None"), true
 	case ContentFiltered:
 		return liteLLMError(400, header, "litellm.ContentPolicyViolationError: litellm.BadRequestError: AzureException ContentPolicyViolationError - The response was filtered", "None", "None"), true
 	case Overloaded:
 		return liteLLMError(503, header, "litellm.ServiceUnavailableError: No deployments available for selected model, Try again in 5 seconds.", "None", "None"), true
+	default:
+		return Answer{}, false
 	}
-	return Answer{}, false
 }
 
 // liteLLMError is an error as LiteLLM writes it: nothing is "None", and the
 // status is the code, as a string.
 func liteLLMError(status int, header http.Header, message, typ, param string) Answer {
 	return jsonAnswer(status, header, map[string]any{"error": map[string]any{
-		"message": message, "type": typ, "param": param, "code": fmt.Sprint(status),
+		"message": message, "type": typ, "param": param, "code": strconv.Itoa(status),
 	}})
 }

@@ -45,7 +45,7 @@ func (s *Server) misbehave(w http.ResponseWriter, r *Request, mode Mode, redirec
 	case Drip:
 		s.drip(w, r, success)
 	case Huge:
-		s.pour(w, r, success)
+		s.pour(w, success)
 	case HTML:
 		html(w, http.StatusOK)
 	case HTMLNotFound:
@@ -127,7 +127,7 @@ func (s *Server) drip(w http.ResponseWriter, r *Request, a Answer) {
 
 // pour sends half of the answer and then up to a gigabyte that may belong to
 // it.
-func (s *Server) pour(w http.ResponseWriter, r *Request, a Answer) {
+func (s *Server) pour(w http.ResponseWriter, a Answer) {
 	half := firstHalf(a)
 	half.Header.Del("Content-Length")
 	send(w, half)
@@ -188,11 +188,9 @@ func Disguises(secret string) []string {
 	if err != nil {
 		panic(err)
 	}
-	forms := []string{
-		secret, url.QueryEscape(secret), url.PathEscape(secret),
-		percent(secret),
-		strings.Trim(string(quoted), `"`), string(twice),
-	}
+	forms := make([]string, 0, 24)
+	forms = append(forms, secret, url.QueryEscape(secret), url.PathEscape(secret), percent(secret),
+		strings.Trim(string(quoted), `"`), string(twice))
 	for _, encoding := range []*base64.Encoding{base64.StdEncoding, base64.URLEncoding, base64.RawURLEncoding} {
 		for _, before := range []string{"", "u", "u:"} {
 			forms = append(forms, encoding.EncodeToString([]byte(before+secret+":tail")), encoding.EncodeToString([]byte(before+secret)))

@@ -3,8 +3,8 @@ package providertest
 // Mode is how a fake answers.
 type Mode string
 
-// Success: the model answers, in a stream where the request asks for one; a
-// list of models is listed.
+// Success is the answer of a model, in a stream where the request asks for one,
+// or the list of models.
 const Success Mode = "success"
 
 // Errors that services document, each in the words of the service. A fake whose

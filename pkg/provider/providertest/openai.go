@@ -52,6 +52,9 @@ func answerOpenAI(r *Request, mode Mode) (Answer, bool) {
 	case EmptyAnswer:
 		r.Text = ""
 		return ChatAnswer(r, openAIModel+"-2024-04-09", "length", header), true
+	case Refused:
+		r.Text = ""
+		return ChatAnswer(r, openAIModel+"-2024-04-09", "content_filter", header), true
 	case ErrorInSuccess:
 		return openAIError(http.StatusOK, header, "The server had an error while processing your request. Sorry about that!", "server_error", "", "server_error"), true
 	case ErrorInStream:
@@ -70,8 +73,9 @@ func answerOpenAI(r *Request, mode Mode) (Answer, bool) {
 		return refusingParameter(r, mode, header)
 	case NoModelList:
 		return openAIError(http.StatusNotFound, header, "Invalid URL (GET /v1/models)", "invalid_request_error", "", ""), true
+	default:
+		return openAIDocumented(mode, header)
 	}
-	return openAIDocumented(mode, header)
 }
 
 func openAISuccess(r *Request, header http.Header) Answer {
@@ -110,8 +114,9 @@ func openAIDocumented(mode Mode, header http.Header) (Answer, bool) {
 		return openAIError(400, header, "Your request was rejected as a result of our safety system.", invalid, "", "content_policy_violation"), true
 	case Overloaded:
 		return openAIError(503, header, "The engine is currently overloaded, please try again later", "service_unavailable_error", "", ""), true
+	default:
+		return Answer{}, false
 	}
-	return Answer{}, false
 }
 
 // refusingParameter is a server that does not know a parameter, or a model that

@@ -3,6 +3,7 @@ package providertest
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -39,9 +40,9 @@ func ParseChat(body []byte) (ChatRequest, error) {
 	}
 	switch {
 	case c.StreamOptions != nil && !c.Stream:
-		return c, fmt.Errorf("stream_options without stream")
+		return c, errors.New("stream_options without stream")
 	case c.MaxTokens != nil && c.MaxCompletionTokens != nil:
-		return c, fmt.Errorf("max_tokens and max_completion_tokens are both set")
+		return c, errors.New("max_tokens and max_completion_tokens are both set")
 	case c.Temperature != nil && (*c.Temperature < 0 || *c.Temperature > 2):
 		return c, fmt.Errorf("temperature is %v", *c.Temperature)
 	}
@@ -63,7 +64,7 @@ func CheckChat(r *Request) error {
 		}
 	}
 	if c.MaxTokens == nil && c.MaxCompletionTokens == nil {
-		return fmt.Errorf("no output limit")
+		return errors.New("no output limit")
 	}
 	return checkJSONHeaders(r)
 }
@@ -225,7 +226,7 @@ func encode(value any) []byte {
 
 // modelList is a list of models in OpenAI's form.
 func modelList(header http.Header, ids ...string) Answer {
-	data := []any{}
+	data := make([]any, 0, len(ids))
 	for _, id := range ids {
 		data = append(data, map[string]any{"id": id, "object": "model", "created": 1700000000, "owned_by": "system"})
 	}
