@@ -35,7 +35,7 @@ func (f *frames) read(p []byte, text func(piece []byte, last bool) bool) error {
 			if f.at < preludeLength {
 				return nil
 			}
-			if err := f.begin(); err != nil {
+			if err := f.begin(); err != nil || f.broken {
 				return err
 			}
 		}

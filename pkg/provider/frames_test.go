@@ -78,6 +78,7 @@ func TestFramesBoundMessages(t *testing.T) {
 func FuzzFrames(f *testing.F) {
 	f.Add(append(eventMessage(f, []byte(`{"a":"ö"}`)), eventMessage(f, nil)...), uint8(3))
 	f.Add([]byte("\x00\x00\x00\x10\x00\x00\x00\x00\x05\xc2\x48\xeb\x7d\x98\xc8\xff"), uint8(1))
+	f.Add([]byte("\x00\x00\x00\a00000000"), uint8('Z')) // a message shorter than its prelude
 	f.Fuzz(func(t *testing.T, stream []byte, size uint8) {
 		whole, err := readFrames(stream, len(stream))
 		pieces, err2 := readFrames(stream, int(size)+1)
