@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -292,14 +293,54 @@ func runLate(t *testing.T, client opened, mode providertest.Mode, stream bool) {
 	client.server.Use(providertest.Success)
 	warm(t, client)
 	client.server.Use(mode)
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-	defer cancel()
-	result, deltas := client.generateIn(ctx, stream)
-	failed(t, result, provider.Timeout)
-	if mode == providertest.Stall && stream && len(deltas) == 0 {
+	ctx := newDeadline(t.Context())
+	defer time.AfterFunc(time.Minute, ctx.expire).Stop()
+	var emit func(string)
+	said := false
+	if stream {
+		emit = func(string) { said = true; ctx.expire() }
+	}
+	if mode != providertest.Stall || !stream { // else the first delta comes, and ends it
+		go expireOnRequest(ctx, client.server, len(client.server.Requests()))
+	}
+	failed(t, client.Generate(ctx, client.prompt(), emit), provider.Timeout)
+	if mode == providertest.Stall && stream && !said {
 		t.Error("the deltas before the stall are lost")
 	}
 	waitLeft(t, client.server)
+}
+
+// deadline is a context whose deadline passes when the test says so.
+type deadline struct {
+	context.Context
+	passed chan struct{}
+	expire func()
+}
+
+func newDeadline(parent context.Context) deadline {
+	passed := make(chan struct{})
+	return deadline{Context: parent, passed: passed, expire: sync.OnceFunc(func() { close(passed) })}
+}
+
+func (d deadline) Done() <-chan struct{} { return d.passed }
+
+func (d deadline) Err() error {
+	select {
+	case <-d.passed:
+		return context.DeadlineExceeded
+	default:
+		return nil
+	}
+}
+
+// expireOnRequest lets the deadline pass when the server has got more than n
+// requests, and a while to answer.
+func expireOnRequest(d deadline, server *providertest.Server, n int) {
+	for len(server.Requests()) <= n {
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(50 * time.Millisecond)
+	d.expire()
 }
 
 func dripped(t *testing.T, server *providertest.Server) {
