@@ -55,7 +55,7 @@ func openPostgres(ctx context.Context, url string, maxConns int, log *slog.Logge
 			config.RuntimeParams[name] = value
 		}
 	}
-	if maxConns == 0 {
+	if maxConns <= 0 { // to database/sql that is no bound at all
 		maxConns = postgresConns
 	}
 	db := stdlib.OpenDB(*config)

@@ -48,15 +48,17 @@ func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger
 	if err != nil {
 		return engine{}, 0, fmt.Errorf("make the SQLite file %s: %w", path, err)
 	}
-	if maxConns == 0 {
+	if maxConns <= 0 { // to database/sql that is no bound at all
 		maxConns = sqliteReaders
 	}
 	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"})
 	if err != nil {
 		return engine{}, 0, err
 	}
-	db, _ := writer.DB()
-	schema, err = migrate(ctx, goose.DialectSQLite3, db, log)
+	db, err := writer.DB()
+	if err == nil {
+		schema, err = migrate(ctx, goose.DialectSQLite3, db, log)
+	}
 	if err != nil {
 		return engine{}, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))
 	}

@@ -47,7 +47,8 @@ type Config struct {
 	// SQLitePath is the SQLite file, made when there is none. Its directory
 	// must exist.
 	SQLitePath string
-	// MaxConns bounds the open connections; 0 leaves the choice to the store.
+	// MaxConns bounds the open connections; 0 leaves the choice to the store. On
+	// SQLite it bounds those that read; one more writes.
 	MaxConns int
 	// Logger is told of migrations and of repeated transactions; nil is silence.
 	Logger *slog.Logger
