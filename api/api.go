@@ -8,12 +8,14 @@
 package api
 
 import (
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/registry"
 )
@@ -22,6 +24,11 @@ import (
 type Config struct {
 	Registry      *registry.Registry
 	Authenticator auth.Authenticator
+	Tokens        *auth.Tokens
+	Limiter       *auth.Limiter
+	Idempotency   *registry.Idempotency
+	Audit         *audit.Log
+	Refusals      *audit.Refusals
 	Logger        *slog.Logger
 	// Ready says which part of the service is not usable; nil is ready.
 	Ready func(*http.Request) error
@@ -45,13 +52,13 @@ type Config struct {
 }
 
 // API answers requests.
-type API struct {
-	Config
-	limits limiters
-}
+type API struct{ Config }
 
-// route is one line of the table of contents. Every route has a scope: the
-// field order makes one without it not compile.
+// anyone is the scope of a route that every principal may use.
+const anyone = auth.Scope("any principal")
+
+// route is one line of the table of contents. Every route has a scope: without
+// one the service does not start.
 type route struct {
 	method  string
 	path    string
@@ -66,11 +73,14 @@ func (a *API) routes() []route {
 		write  = auth.ProvidersWrite
 		test   = auth.ModelsTest
 		reveal = auth.CredentialsReveal
+		tokens = auth.TokensWrite
+		events = auth.AuditRead
 	)
 	listed := []string{"limit", "cursor"}
 	providers := append([]string{"q", "type", "status", "sort"}, listed...)
 	ofProvider := append([]string{"q", "stage", "enabled", "sort"}, listed...)
 	models := append([]string{"provider_id", "provider_type", "provider_status", "available"}, ofProvider...)
+	happened := append([]string{"action", "actor", "provider_id", "outcome", "from", "to"}, listed...)
 	return []route{
 		{http.MethodGet, "/provider-types", read, a.listProviderTypes, nil},
 		{http.MethodGet, "/provider-types/:type", read, a.getProviderType, nil},
@@ -79,7 +89,7 @@ func (a *API) routes() []route {
 		{http.MethodGet, "/stages", read, a.listStages, nil},
 
 		{http.MethodGet, "/providers", read, a.listProviders, providers},
-		{http.MethodPost, "/providers", write, a.createProvider, nil},
+		{http.MethodPost, "/providers", write, a.repeatable(a.createProvider), nil},
 		{http.MethodGet, "/providers/:id", read, a.getProvider, nil},
 		{http.MethodPatch, "/providers/:id", write, a.updateProvider, nil},
 		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, nil},
@@ -88,8 +98,8 @@ func (a *API) routes() []route {
 		{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, a.revealCredential, nil},
 
 		{http.MethodGet, "/providers/:id/models", read, a.listProviderModels, ofProvider},
-		{http.MethodPost, "/providers/:id/models", write, a.createModel, nil},
-		{http.MethodPost, "/providers/:id/models/bulk", write, a.createModels, nil},
+		{http.MethodPost, "/providers/:id/models", write, a.repeatable(a.createModel), nil},
+		{http.MethodPost, "/providers/:id/models/bulk", write, a.repeatable(a.createModels), nil},
 		{http.MethodGet, "/providers/:id/models/:model", read, a.getProviderModel, nil},
 		{http.MethodPatch, "/providers/:id/models/:model", write, a.updateModel, nil},
 		{http.MethodDelete, "/providers/:id/models/:model", write, a.deleteModel, nil},
@@ -97,12 +107,18 @@ func (a *API) routes() []route {
 		{http.MethodGet, "/models", read, a.listModels, models},
 		{http.MethodGet, "/models/:id", read, a.getModel, nil},
 		{http.MethodPost, "/models/:id/test", test, a.testModel, nil},
+
+		{http.MethodGet, "/me", anyone, a.getMe, nil},
+		{http.MethodGet, "/tokens", tokens, a.listTokens, listed},
+		{http.MethodPost, "/tokens", tokens, a.createToken, nil},
+		{http.MethodDelete, "/tokens/:id", tokens, a.revokeToken, nil},
+		{http.MethodGet, "/audit-events", events, a.listAuditEvents, happened},
 	}
 }
 
 // New makes the handler of the whole API.
 func New(cfg Config) (http.Handler, error) {
-	a := &API{Config: cfg, limits: newLimiters(cfg.Limits)}
+	a := &API{Config: cfg}
 	e := echo.New()
 	e.HTTPErrorHandler = a.answerError
 	e.JSONSerializer = serializer{}
@@ -129,6 +145,9 @@ func New(cfg Config) (http.Handler, error) {
 		g.HEAD(service.path, service.handler)
 	}
 	for _, r := range a.routes() {
+		if r.scope == "" {
+			return nil, fmt.Errorf("the route %s %s has no scope", r.method, r.path)
+		}
 		handler := a.admit(r)
 		g.Add(r.method, r.path, handler)
 		if r.method == http.MethodGet {

@@ -66,7 +66,7 @@ func (a *API) revealCredential(c echo.Context) error {
 		return err
 	}
 	p := principal(c)
-	if err := a.limits.reveals.take(p.Workspace+"/"+p.Subject, "reveals"); err != nil {
+	if err := a.takeReveal(c); err != nil {
 		return err
 	}
 	field := c.Param("field")

@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
 )
@@ -150,15 +151,22 @@ func (a *API) guardLoopback(next echo.HandlerFunc) echo.HandlerFunc {
 		return next
 	}
 	return func(c echo.Context) error {
-		r := c.Request()
-		if !isLoopback(r.Host) {
-			return fault.New(fault.Forbidden, "Authentication is off, so only requests for localhost are answered.")
-		}
-		if origin := r.Header.Get(echo.HeaderOrigin); origin != "" && !slices.Contains(a.CORSOrigins, origin) && !sameOrigin(origin, r) {
-			return fault.New(fault.Forbidden, "Authentication is off, so requests of web pages are answered only for allowed origins; see MODELPROVIDERS_CORS_ORIGINS.")
+		if err := a.checkLoopback(c.Request()); err != nil {
+			a.recordRefusal(c, err)
+			return err
 		}
 		return next(c)
 	}
+}
+
+func (a *API) checkLoopback(r *http.Request) error {
+	if !isLoopback(r.Host) {
+		return fault.New(fault.Forbidden, "Authentication is off, so only requests for localhost are answered.")
+	}
+	if origin := r.Header.Get(echo.HeaderOrigin); origin != "" && !slices.Contains(a.CORSOrigins, origin) && !sameOrigin(origin, r) {
+		return fault.New(fault.Forbidden, "Authentication is off, so requests of web pages are answered only for allowed origins; see MODELPROVIDERS_CORS_ORIGINS.")
+	}
+	return nil
 }
 
 func isLoopback(hostport string) bool {
@@ -180,29 +188,46 @@ func sameOrigin(origin string, r *http.Request) bool {
 }
 
 // admit is what stands before every handler of the API: who calls, whether they
-// may, what the query holds, and how long it may take.
+// may, what the query holds, and how long it may take. Refusals are recorded,
+// the handler's own too.
 func (a *API) admit(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		p, err := a.authenticate(c)
-		if err != nil {
-			return err
-		}
-		c.Set(keyPrincipal, p)
-		if !p.May(r.scope) {
-			return fault.New(fault.Forbidden, "This needs the scope %s, which the token does not have.", r.scope)
-		}
-		if err := checkQuery(c, r.query); err != nil {
-			return err
-		}
-		limit := a.RequestTimeout
-		if r.scope == auth.ModelsTest {
-			limit += a.TestTimeout
-		}
-		ctx, cancel := context.WithTimeout(c.Request().Context(), limit)
-		defer cancel()
-		c.SetRequest(c.Request().WithContext(ctx))
-		return r.handler(c)
+		err := a.handle(c, r)
+		a.recordRefusal(c, err)
+		return err
 	}
+}
+
+func (a *API) handle(c echo.Context, r route) error {
+	p, err := a.authenticate(c)
+	if err != nil {
+		return err
+	}
+	c.Set(keyPrincipal, p)
+	if r.scope != anyone && !p.May(r.scope) {
+		return fault.New(fault.Forbidden, "This needs the scope %s, which the token does not have.", r.scope)
+	}
+	if err := checkQuery(c, r.query); err != nil {
+		return err
+	}
+	limit := a.RequestTimeout
+	if r.scope == auth.ModelsTest {
+		limit += a.TestTimeout
+	}
+	ctx, cancel := context.WithTimeout(audit.WithSource(c.Request().Context(), sourceOf(c, p)), limit)
+	defer cancel()
+	c.SetRequest(c.Request().WithContext(ctx))
+	if r.writes() {
+		if err := a.takeWrite(c); err != nil {
+			return err
+		}
+	}
+	return r.handler(c)
+}
+
+// writes reports whether the route changes what is stored.
+func (r route) writes() bool {
+	return (r.scope == auth.ProvidersWrite || r.scope == auth.TokensWrite) && r.method != http.MethodGet
 }
 
 // authenticate tells who calls by the bearer token (RFC 6750, section 2.1).
@@ -219,7 +244,7 @@ func (a *API) authenticate(c echo.Context) (auth.Principal, error) {
 	if bearer == "" {
 		return p, fault.New(fault.Unauthenticated, "This needs a token: send Authorization: Bearer <token>.")
 	}
-	if limited := a.limits.signIns.take(c.RealIP(), "failed sign-ins from this address"); limited != nil {
+	if limited := a.takeSignIn(c); limited != nil {
 		return p, limited
 	}
 	return p, err

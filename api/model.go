@@ -217,22 +217,24 @@ func (a *API) listProviderModels(c echo.Context) error {
 //	@Tags			models
 //	@Accept			json
 //	@Produce		json
-//	@Param			id		path		string		true	"Id of the provider"	format(uuid)
-//	@Param			body	body		modelCreate	true	"The model"
-//	@Success		201		{object}	modelResponse
-//	@Header			201		{string}	Location	"Path of the new model"
-//	@Header			201		{string}	ETag		"The edit version"
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		409		{object}	problem
-//	@Failure		413		{object}	problem
-//	@Failure		415		{object}	problem
-//	@Failure		422		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
+//	@Param			id				path		string		true	"Id of the provider"																		format(uuid)
+//	@Param			Idempotency-Key	header		string		false	"Makes it safe to send the request again: for 24 hours the same key brings the same answer"	minlength(1)	maxlength(255)	example(3f2c5a8e-create)
+//	@Param			body			body		modelCreate	true	"The model"
+//	@Success		201				{object}	modelResponse
+//	@Header			201				{string}	Idempotency-Replayed	"`true` when the answer was given before; absent otherwise"
+//	@Header			201				{string}	Location				"Path of the new model"
+//	@Header			201				{string}	ETag					"The edit version"
+//	@Failure		400				{object}	problem
+//	@Failure		401				{object}	problem
+//	@Failure		403				{object}	problem
+//	@Failure		404				{object}	problem
+//	@Failure		409				{object}	problem
+//	@Failure		413				{object}	problem
+//	@Failure		415				{object}	problem
+//	@Failure		422				{object}	problem
+//	@Failure		429				{object}	problem
+//	@Failure		500				{object}	problem
+//	@Failure		503				{object}	problem
 //	@Security		bearer
 //	@Router			/providers/{id}/models [post]
 func (a *API) createModel(c echo.Context) error {
@@ -259,20 +261,23 @@ const maxModelsAtOnce = 100
 //	@Tags			models
 //	@Accept			json
 //	@Produce		json
-//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
-//	@Param			body	body		modelsCreate	true	"The models"
-//	@Success		201		{object}	modelsAdded
-//	@Header			201		{string}	Location	"Path of the provider's models"
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		413		{object}	problem
-//	@Failure		415		{object}	problem
-//	@Failure		422		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
+//	@Param			id				path		string			true	"Id of the provider"																		format(uuid)
+//	@Param			Idempotency-Key	header		string			false	"Makes it safe to send the request again: for 24 hours the same key brings the same answer"	minlength(1)	maxlength(255)	example(3f2c5a8e-create)
+//	@Param			body			body		modelsCreate	true	"The models"
+//	@Success		201				{object}	modelsAdded
+//	@Header			201				{string}	Idempotency-Replayed	"`true` when the answer was given before; absent otherwise"
+//	@Header			201				{string}	Location				"Path of the provider's models"
+//	@Failure		400				{object}	problem
+//	@Failure		401				{object}	problem
+//	@Failure		403				{object}	problem
+//	@Failure		404				{object}	problem
+//	@Failure		409				{object}	problem
+//	@Failure		413				{object}	problem
+//	@Failure		415				{object}	problem
+//	@Failure		422				{object}	problem
+//	@Failure		429				{object}	problem
+//	@Failure		500				{object}	problem
+//	@Failure		503				{object}	problem
 //	@Security		bearer
 //	@Router			/providers/{id}/models/bulk [post]
 func (a *API) createModels(c echo.Context) error {

@@ -52,8 +52,12 @@ func TestUsersSignInThroughTheIssuer(t *testing.T) {
 		anyone.Get(p.Path()).Problem(404, "not_found")
 		anyone.With(s.NewToken(t, "acme", auth.Admin)).Get(p.Path()).Is(200)
 
+		nobody := anyone.With(nobodyToken)
 		for _, o := range operations(p) {
-			o.do(anyone.With(nobodyToken)).Problem(403, "forbidden")
+			o.do(nobody).Problem(403, "forbidden")
+		}
+		if me := nobody.Get("/me").Is(200).Body; strings.TrimSpace(me) != `{"subject":"carol","kind":"oidc","workspace":"acme","role":"","scopes":[]}` {
+			t.Errorf("who has no role is told %s", me)
 		}
 		for name, token := range map[string]string{"an ID token": editorIDToken, "a token without a workspace": homelessToken} {
 			answer := anyone.With(token).Get("/providers").Has("WWW-Authenticate", `Bearer realm="modelproviders", error="invalid_token"`)

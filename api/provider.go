@@ -174,20 +174,22 @@ func (a *API) listProviders(c echo.Context) error {
 //	@Tags			providers
 //	@Accept			json
 //	@Produce		json
-//	@Param			body	body		providerCreate	true	"The provider"
-//	@Success		201		{object}	providerResponse
-//	@Header			201		{string}	Location	"Path of the new provider"
-//	@Header			201		{string}	ETag		"The edit version"
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		409		{object}	problem
-//	@Failure		413		{object}	problem
-//	@Failure		415		{object}	problem
-//	@Failure		422		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
+//	@Param			Idempotency-Key	header		string			false	"Makes it safe to send the request again: for 24 hours the same key brings the same answer"	minlength(1)	maxlength(255)	example(3f2c5a8e-create)
+//	@Param			body			body		providerCreate	true	"The provider"
+//	@Success		201				{object}	providerResponse
+//	@Header			201				{string}	Idempotency-Replayed	"`true` when the answer was given before; absent otherwise"
+//	@Header			201				{string}	Location				"Path of the new provider"
+//	@Header			201				{string}	ETag					"The edit version"
+//	@Failure		400				{object}	problem
+//	@Failure		401				{object}	problem
+//	@Failure		403				{object}	problem
+//	@Failure		409				{object}	problem
+//	@Failure		413				{object}	problem
+//	@Failure		415				{object}	problem
+//	@Failure		422				{object}	problem
+//	@Failure		429				{object}	problem
+//	@Failure		500				{object}	problem
+//	@Failure		503				{object}	problem
 //	@Security		bearer
 //	@Router			/providers [post]
 func (a *API) createProvider(c echo.Context) error {

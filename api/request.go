@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -186,6 +187,20 @@ func (q *query) uuid(name string) string {
 		q.faults.Add(name, fault.Invalid, "must be a UUID")
 	}
 	return id.String()
+}
+
+// time reads a time (RFC 3339); zero when the parameter is absent.
+func (q *query) time(name string) time.Time {
+	given := q.c.QueryParam(name)
+	if given == "" {
+		q.presentButEmpty(name)
+		return time.Time{}
+	}
+	t, err := time.Parse(time.RFC3339, given)
+	if err != nil {
+		q.faults.Add(name, fault.Invalid, "must be a time such as 2026-01-31T09:30:00Z (RFC 3339)")
+	}
+	return t
 }
 
 // oneOf reads one of some values; empty when the parameter is absent.

@@ -31,6 +31,14 @@ func versioned(c echo.Context, status int, version int64, body any) error {
 	return c.JSON(status, body)
 }
 
+func timestampOrNull(t *time.Time) *timestamp {
+	if t == nil {
+		return nil
+	}
+	at := timestamp(*t)
+	return &at
+}
+
 // nextCursor is null on the last page.
 func nextCursor(cursor string) *string {
 	if cursor == "" {

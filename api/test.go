@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/json"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -249,20 +248,6 @@ func (a *API) testProvider(c echo.Context) error {
 
 func (r testRequest) input(nulls fault.Fields) registry.TestInput {
 	return registry.TestInput{Prompt: r.Prompt, System: r.System, MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature, Faults: nulls}
-}
-
-// startTest takes a place for a call to an upstream, to be given back. The
-// server's bound on reading the request ends here, as the request was read: it
-// would end the request itself in the midst of a slow upstream's answer.
-func (a *API) startTest(c echo.Context) (leave func(), err error) {
-	if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "Internal error.")
-	}
-	workspace := principal(c).Workspace
-	if err := a.limits.tests.take(workspace, "tests in this workspace"); err != nil {
-		return nil, err
-	}
-	return a.limits.inFlight.enter(workspace, "tests in this workspace")
 }
 
 // runTest runs a test and answers its result, streamed where the client asks

@@ -26,6 +26,8 @@ func main() {
 // commandLine is every command with its flags.
 type commandLine struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve the API (the default)."`
+	Tokens  tokensCommand  `cmd:"" help:"Create, list and revoke API tokens."`
+	Audit   auditCommand   `cmd:"" help:"Verify and export audit events."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

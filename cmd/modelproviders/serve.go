@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
 	"modelproviders/pkg/app"
@@ -10,11 +13,9 @@ import (
 
 // serveCommand serves the API.
 type serveCommand struct {
-	Addr        string `default:"127.0.0.1:8080" help:"Listen address."`
-	DataDir     string `default:"./data" help:"Where SQLite file, keyset and first token are kept."`
-	DatabaseURL string `help:"postgres:// URL of the database; empty: SQLite in the data dir."`
-	Keyset      string `help:"Encryption keyset; empty: keyset.json in the data dir."`
-	Auth        string `default:"on" enum:"on,off" help:"off lets everyone in as admin; on a loopback address only."`
+	dataFlags
+	Addr string `default:"127.0.0.1:8080" help:"Listen address."`
+	Auth string `default:"on" enum:"on,off" help:"off lets everyone in as admin; on a loopback address only."`
 
 	OIDC oidcFlags `embed:"" prefix:"oidc-"`
 
@@ -35,6 +36,39 @@ type serveCommand struct {
 	TestsInFlight int    `default:"64" help:"Tests at once in a workspace; 0: no bound."`
 	RateReveals   int    `default:"10" help:"Reveals a minute of a principal; 0: no bound."`
 	RateSignIns   int    `default:"60" help:"Failed sign-ins a minute from an address; 0: no bound."`
+	RateWrites    int    `default:"0" help:"Writes a minute of a principal; 0: no bound."`
+
+	AuditRetention retention `default:"forever" help:"How long audit events are kept: whole days such as 90d, or forever."`
+}
+
+// dataFlags say where data is kept; every command that needs data has them.
+type dataFlags struct {
+	DataDir     string `default:"./data" help:"Where SQLite file, keyset and first token are kept."`
+	DatabaseURL string `help:"postgres:// URL of the database; empty: SQLite in the data dir."`
+	Keyset      string `help:"Encryption keyset; empty: keyset.json in the data dir."`
+}
+
+func (d dataFlags) config(out streams) app.Config {
+	return app.Config{DataDir: d.DataDir, DatabaseURL: d.DatabaseURL, Keyset: d.Keyset,
+		Logger: slog.New(slog.NewTextHandler(out.stderr, nil))}
+}
+
+// retention is a number of days, written `90d`; 0, written `forever`, keeps all.
+type retention int
+
+// UnmarshalText reads the number of days.
+func (r *retention) UnmarshalText(text []byte) error {
+	if string(text) == "forever" {
+		*r = 0
+		return nil
+	}
+	number, ok := strings.CutSuffix(string(text), "d")
+	days, err := strconv.Atoi(number)
+	if !ok || err != nil || days < 1 || days > 36500 {
+		return fmt.Errorf("%q is neither a number of days such as 90d nor forever", text)
+	}
+	*r = retention(days)
+	return nil
 }
 
 // oidcFlags say whose access tokens are taken beside API tokens.
@@ -48,17 +82,18 @@ type oidcFlags struct {
 
 // Run serves until ctx is done.
 func (s serveCommand) Run(ctx context.Context, out streams) error {
-	service, err := app.Start(ctx, app.Config{
-		Addr: s.Addr, DataDir: s.DataDir, DatabaseURL: s.DatabaseURL, Keyset: s.Keyset, AuthOff: s.Auth == "off",
-		OIDC: app.OIDC{Issuer: s.OIDC.Issuer, Audience: s.OIDC.Audience, RoleClaim: s.OIDC.RoleClaim,
-			WorkspaceClaim: s.OIDC.WorkspaceClaim, Roles: s.OIDC.Roles},
-		CORSOrigins: s.CorsOrigins, ProviderEndpoints: s.ProviderEndpoints, AllowUpstreams: s.AllowUpstreams,
-		EgressProxy: s.EgressProxy, BasePath: s.BasePath, TLSCert: s.TLSCert, TLSKey: s.TLSKey, TrustedProxies: s.TrustedProxies,
-		Reveal: s.Reveal == "on", RevealReason: s.RevealReason == "required", TestTimeout: s.TestTimeout,
-		Limits: app.Limits{TestsPerMinute: s.RateTests, TestsInFlight: s.TestsInFlight,
-			RevealsPerMinute: s.RateReveals, SignInsPerMinute: s.RateSignIns},
-		Logger: slog.New(slog.NewTextHandler(out.stderr, nil)),
-	})
+	cfg := s.config(out)
+	cfg.Addr, cfg.AuthOff, cfg.BasePath = s.Addr, s.Auth == "off", s.BasePath
+	cfg.OIDC = app.OIDC{Issuer: s.OIDC.Issuer, Audience: s.OIDC.Audience, RoleClaim: s.OIDC.RoleClaim,
+		WorkspaceClaim: s.OIDC.WorkspaceClaim, Roles: s.OIDC.Roles}
+	cfg.CORSOrigins, cfg.TrustedProxies = s.CorsOrigins, s.TrustedProxies
+	cfg.ProviderEndpoints, cfg.AllowUpstreams, cfg.EgressProxy = s.ProviderEndpoints, s.AllowUpstreams, s.EgressProxy
+	cfg.TLSCert, cfg.TLSKey = s.TLSCert, s.TLSKey
+	cfg.Reveal, cfg.RevealReason = s.Reveal == "on", s.RevealReason == "required"
+	cfg.TestTimeout, cfg.AuditRetention = s.TestTimeout, time.Duration(s.AuditRetention)*24*time.Hour
+	cfg.Limits = app.Limits{TestsPerMinute: s.RateTests, TestsInFlight: s.TestsInFlight,
+		RevealsPerMinute: s.RateReveals, WritesPerMinute: s.RateWrites, SignInsPerMinute: s.RateSignIns}
+	service, err := app.Start(ctx, cfg)
 	if err != nil {
 		return err
 	}

@@ -8,18 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"modelproviders/api"
-	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/egress"
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
-	"modelproviders/pkg/secret"
-	"modelproviders/pkg/store"
 )
 
 // Bounds of the phases of a request and of a stop.
@@ -41,10 +36,10 @@ type App struct {
 	oidc      *auth.OIDC // nil: no issuer is configured
 	listener  net.Listener
 	tls       *tls.Config // nil: plain HTTP
-	store     *store.Store
-	keyset    *secret.Keyset
+	data      *data
 	server    *http.Server
 	served    chan error
+	chores    *chores // nil: not begun
 }
 
 // Start opens the database and the keyset, makes what a first start makes, and
@@ -114,69 +109,15 @@ func (a *App) listen(ctx context.Context) error {
 	return nil
 }
 
-// open opens what the service keeps: data dir, database, keyset, first token.
-func (a *App) open(ctx context.Context) error {
-	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
-		return fmt.Errorf("MODELPROVIDERS_DATA_DIR: the data dir can't be made: %w", err)
-	}
-	var err error
-	a.store, err = store.Open(ctx, store.Config{DatabaseURL: a.cfg.DatabaseURL, SQLitePath: a.cfg.sqlitePath(), Logger: a.cfg.Logger})
-	if err != nil {
-		setting := "MODELPROVIDERS_DATABASE_URL"
-		if a.cfg.DatabaseURL == "" {
-			setting = "MODELPROVIDERS_DATA_DIR"
-		}
-		return fmt.Errorf("%s: %w", setting, err)
-	}
-	a.keyset, err = openKeyset(ctx, a.store, a.cfg.keysetPath(), a.cfg.Logger)
-	if err != nil {
-		return fmt.Errorf("MODELPROVIDERS_KEYSET: %w", err)
-	}
-	if a.cfg.AuthOff {
-		return nil
-	}
-	return a.firstAdmin(ctx)
-}
-
-// firstAdmin leaves the first admin token in the data dir. The log says where
-// it is, never what it is.
-func (a *App) firstAdmin(ctx context.Context) error {
-	path := a.cfg.adminTokenPath()
-	made, err := auth.NewTokens(a.store, a.cfg.Now).FirstAdmin(ctx, func(value string) error {
-		return writePrivate(path, value+"\n")
-	})
-	if err != nil {
-		return fmt.Errorf("the first admin token can't be made: %w", err)
-	}
-	if made {
-		a.cfg.Logger.Info("made the first admin token; keep it safe", slog.String("path", path))
-	}
-	return nil
-}
-
-// writePrivate writes a file that only its owner can read. A file that is there
-// already is from a start that never finished: nothing in it is valid.
-func writePrivate(path, content string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(content)
-	return errors.Join(err, f.Sync(), f.Close())
-}
-
 func (a *App) handler() (http.Handler, error) {
 	reg, err := registry.New(registry.Config{
-		Store: a.store, Audit: unrecorded{}, Keyset: a.keyset, Transport: a.guard.Transport, Endpoints: a.endpoints,
+		Store: a.data.store, Audit: a.data.events, Keyset: a.data.keyset, Transport: a.guard.Transport, Endpoints: a.endpoints,
 		TestTimeout: a.cfg.TestTimeout, Now: a.cfg.Now,
 	})
 	if err != nil {
 		return nil, err
 	}
-	var authenticator auth.Authenticator = auth.NewTokens(a.store, a.cfg.Now)
+	var authenticator auth.Authenticator = a.data.tokens
 	switch {
 	case a.cfg.AuthOff:
 		authenticator = auth.Anyone{}
@@ -184,11 +125,21 @@ func (a *App) handler() (http.Handler, error) {
 		authenticator = auth.Bearers{Tokens: authenticator, JWTs: a.oidc}
 	}
 	return api.New(api.Config{
-		Registry: reg, Authenticator: authenticator, Logger: a.cfg.Logger, Ready: a.ready,
+		Registry: reg, Authenticator: authenticator, Tokens: a.data.tokens, Limiter: a.data.limiter,
+		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Logger: a.cfg.Logger, Ready: a.ready,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
 		LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
 		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Limits: a.cfg.Limits,
 	})
+}
+
+// open opens what the service keeps, and makes the first admin token.
+func (a *App) open(ctx context.Context) error {
+	var err error
+	if a.data, err = openData(ctx, a.cfg); err != nil || a.cfg.AuthOff {
+		return err
+	}
+	return a.data.firstAdmin(ctx, a.cfg)
 }
 
 // serve answers requests, until the server is shut down.
@@ -214,6 +165,7 @@ func (a *App) serve(context.Context) error {
 		}
 		a.served <- a.server.Serve(a.listener)
 	}()
+	a.chores = a.data.begin(a.cfg)
 	a.cfg.Logger.Info("serving", slog.String("url", a.URL()))
 	return nil
 }
@@ -263,30 +215,14 @@ func (a *App) release() error {
 	if a.guard != nil {
 		a.guard.CloseIdle()
 	}
-	if a.store != nil {
-		err = errors.Join(err, a.store.Close())
+	if a.chores != nil {
+		err = errors.Join(err, a.chores.end())
+	}
+	if a.data != nil {
+		err = errors.Join(err, a.data.store.Close())
 	}
 	return err
 }
 
-// ready says which part is not usable: database, schema or keys.
-func (a *App) ready(r *http.Request) error {
-	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
-	defer cancel()
-	if err := a.store.Ping(ctx); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "the database can't be reached")
-	}
-	if err := a.store.SchemaCurrent(ctx); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "the database's schema is not the one that this version needs")
-	}
-	claim, err := a.store.Claimed(ctx, keysetClaim)
-	if err != nil || !a.keyset.Matches(claim) {
-		return fault.Wrap(fault.Unavailable, err, "the encryption keys are not those of the database")
-	}
-	return nil
-}
-
-// unrecorded stands in until the store keeps audit events.
-type unrecorded struct{}
-
-func (unrecorded) Record(context.Context, audit.Event) error { return nil }
+// ready says which part of the service is not usable.
+func (a *App) ready(r *http.Request) error { return a.data.usable(r.Context()) }

@@ -48,7 +48,10 @@ type Config struct {
 	Reveal       bool
 	RevealReason bool
 	TestTimeout  time.Duration
-	Limits       Limits
+	// AuditRetention is how long audit events are kept, in whole days; 0 means
+	// forever.
+	AuditRetention time.Duration
+	Limits         Limits
 
 	Logger *slog.Logger
 	// UpstreamCAs are the certificate authorities trusted for upstream calls;

@@ -11,7 +11,12 @@ import (
 	"modelproviders/pkg/paging"
 )
 
-// Log records events.
+// Recorder keeps events. Inside a transaction an event is part of it.
+type Recorder interface {
+	Record(ctx context.Context, e Event) error
+}
+
+// Log records events. It is a [Recorder].
 type Log struct {
 	store  Store
 	key    chainKey

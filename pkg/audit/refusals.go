@@ -3,8 +3,6 @@ package audit
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 )
@@ -24,26 +22,31 @@ type Refusals struct {
 	workspace string
 
 	mu    sync.Mutex
-	since map[string]time.Time
-	count map[string]int
+	since map[refused]time.Time
+	count map[refused]int
 }
+
+// refused is who was refused, and why.
+type refused struct{ clientIP, reason string }
 
 // NewRefusals gathers refusals for the log of a workspace.
 func NewRefusals(log *Log, workspace string) *Refusals {
-	return &Refusals{log: log, workspace: workspace, since: map[string]time.Time{}, count: map[string]int{}}
+	return &Refusals{log: log, workspace: workspace, since: map[refused]time.Time{}, count: map[refused]int{}}
 }
 
-// Add counts a refusal of a client address.
-func (r *Refusals) Add(clientIP string) {
+// Add counts a refusal of a client address, for a reason: a word of ours.
+func (r *Refusals) Add(clientIP, reason string) { r.add(refused{clientIP, reason}, 1) }
+
+func (r *Refusals) add(who refused, count int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, known := r.count[clientIP]; !known && len(r.count) >= maxGathered {
-		clientIP = ""
+	if _, known := r.count[who]; !known && len(r.count) >= maxGathered {
+		who.clientIP = ""
 	}
-	if r.count[clientIP] == 0 {
-		r.since[clientIP] = r.log.now()
+	if r.count[who] == 0 {
+		r.since[who] = r.log.now()
 	}
-	r.count[clientIP]++
+	r.count[who] += count
 }
 
 // Run records gathered refusals until ctx is done, and then what is left of
@@ -70,38 +73,29 @@ func (r *Refusals) Run(ctx context.Context, report func(error)) {
 // long.
 func (r *Refusals) Flush(ctx context.Context, gathered time.Duration) error {
 	var errs []error
-	for clientIP, count := range r.take(gathered) {
-		err := r.log.Record(WithSource(ctx, Source{Workspace: r.workspace, ClientIP: clientIP}), Event{
-			Action: AccessDenied, Target: Target{Type: "route"}, Outcome: Denied, Reason: "unauthenticated", Count: count,
+	for who, count := range r.take(gathered) {
+		err := r.log.Record(WithSource(ctx, Source{Workspace: r.workspace, ClientIP: who.clientIP}), Event{
+			Action: AccessDenied, Target: Target{Type: "route"}, Outcome: Denied, Reason: who.reason, Count: count,
 		})
 		if err != nil {
 			errs = append(errs, err)
-			r.put(clientIP, count)
+			r.add(who, count)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-func (r *Refusals) take(gathered time.Duration) map[string]int {
+func (r *Refusals) take(gathered time.Duration) map[refused]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	taken := map[string]int{}
+	taken := map[refused]int{}
 	now := r.log.now()
-	for _, clientIP := range slices.Collect(maps.Keys(r.count)) {
-		if now.Sub(r.since[clientIP]) >= gathered {
-			taken[clientIP] = r.count[clientIP]
-			delete(r.count, clientIP)
-			delete(r.since, clientIP)
+	for who, since := range r.since {
+		if now.Sub(since) >= gathered {
+			taken[who] = r.count[who]
+			delete(r.count, who)
+			delete(r.since, who)
 		}
 	}
 	return taken
-}
-
-func (r *Refusals) put(clientIP string, count int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.count[clientIP] == 0 {
-		r.since[clientIP] = r.log.now()
-	}
-	r.count[clientIP] += count
 }

@@ -62,7 +62,7 @@ type Principal struct {
 	// `anonymous` with authentication off. It is not a secret, and only together
 	// with Kind is it unique.
 	Subject   string
-	Kind      string // `token`, `oidc`, or `none` with authentication off
+	Kind      string // `token`, `oidc`, `none` with authentication off, `operator` for the command line
 	Workspace string
 	// Role is the widest role; empty when the scopes were granted one by one, or
 	// none were.

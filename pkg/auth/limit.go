@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/google/uuid"
+
 	"modelproviders/pkg/fault"
 )
 
@@ -48,4 +50,32 @@ func (l *Limiter) Take(ctx context.Context, bucket string, perMinute int, what s
 	f := fault.New(fault.RateLimited, "Too many %s: at most %d a minute.", what, perMinute)
 	f.RetryAfter = wait
 	return f
+}
+
+// retryInFlight is how long to wait for one of the things in flight to end: most
+// end within it.
+const retryInFlight = 2 * time.Second
+
+// Enter takes one of limit places of a bucket, to be given back with leave, and
+// free again after lease whatever happens; a limit of 0 is no bound. It returns
+// rate_limited when every place is taken; what names what takes them.
+func (l *Limiter) Enter(ctx context.Context, bucket string, limit int, lease time.Duration, what string) (leave func() error, err error) {
+	if limit == 0 {
+		return func() error { return nil }, nil
+	}
+	id, err := uuid.NewV7()
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "No place could be taken.")
+	}
+	now := l.now()
+	taken, err := l.store.TakeSlot(ctx, bucket, id.String(), limit, now, now.Add(lease))
+	switch {
+	case err != nil:
+		return nil, err
+	case !taken:
+		f := fault.New(fault.RateLimited, "Too many %s at once: at most %d.", what, limit)
+		f.RetryAfter = retryInFlight
+		return nil, f
+	}
+	return func() error { return l.store.ReturnSlot(context.WithoutCancel(ctx), id.String()) }, nil
 }

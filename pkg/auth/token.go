@@ -2,17 +2,13 @@ package auth
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/sha256"
 	"crypto/subtle"
-	"hash/crc32"
-	"math/big"
-	"strings"
+	"sync"
 	"time"
 
-	"github.com/google/uuid"
-
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/paging"
 )
 
 // Token is an API token as it is kept: only its hash, never its value.
@@ -40,29 +36,25 @@ type Store interface {
 	// what is stored there now. Of several processes that claim at once exactly
 	// one finds its own value.
 	Claim(ctx context.Context, name string, value []byte) ([]byte, error)
+
 	// TokenByHash returns the token with that hash, of any workspace, revoked
 	// and expired ones too. It returns not_found.
 	TokenByHash(ctx context.Context, hash []byte) (Token, error)
-	// CreateToken adds a token.
-	CreateToken(ctx context.Context, t Token) error
 	// HasTokens reports whether there is any token, revoked ones included.
 	HasTokens(ctx context.Context) (bool, error)
-}
-
-// ManagedStore is a Store whose tokens can be listed and revoked.
-type ManagedStore interface {
-	Store
 	// Tokens returns up to q.Limit tokens of a workspace before q.Before, newest
 	// first, revoked ones not.
 	Tokens(ctx context.Context, workspace string, q TokenQuery) ([]Token, error)
+	// CreateToken adds a token.
+	CreateToken(ctx context.Context, t Token) error
 	// LockTokens returns every token of a workspace that is not revoked, and
 	// keeps others from revoking any until the transaction ends.
 	LockTokens(ctx context.Context, workspace string) ([]Token, error)
 	// RevokeToken marks a token as revoked. It returns not_found for one that is
 	// not there or is revoked already.
 	RevokeToken(ctx context.Context, workspace, id string, at time.Time) error
-	// TouchToken notes when a token was last used.
-	TouchToken(ctx context.Context, workspace, id string, at time.Time) error
+	// TouchToken notes when a token was used, unless a use after since is noted.
+	TouchToken(ctx context.Context, workspace, id string, at, since time.Time) error
 }
 
 // TokenQuery selects tokens.
@@ -77,25 +69,32 @@ type TokenPosition struct {
 	ID        string    `json:"i"`
 }
 
-// A token is `mp_`, 32 random bytes in base 62, and a checksum of both, so that
-// a scanner recognises a leaked one without asking us.
+// Bounds of noting when a token was last used.
 const (
-	tokenPrefix    = "mp_"
-	secretDigits   = 43 // 62^43 > 2^256
-	checksumDigits = 6  // 62^6 > 2^32
+	touchEvery  = time.Minute
+	touchWithin = 100 * time.Millisecond // how long a request waits for it at most
+	maxTouched  = 10_000                 // tokens that are remembered
 )
 
-// firstTokenClaim is claimed by the process that makes the first token.
-const firstTokenClaim = "first_token"
-
-// Tokens makes API tokens and authenticates by them.
+// Tokens makes, lists and revokes API tokens, and authenticates by them.
 type Tokens struct {
-	store Store
-	now   func() time.Time
+	store  Store
+	events audit.Recorder
+	sealer paging.Sealer
+	now    func() time.Time
+
+	mu      sync.Mutex
+	touched map[string]time.Time // when a token's use was last noted, by its id
 }
 
-// NewTokens makes the token service over a store.
-func NewTokens(store Store, now func() time.Time) *Tokens { return &Tokens{store: store, now: now} }
+// NewTokens makes the token service over a store. The sealer makes the cursors
+// of lists.
+func NewTokens(store Store, events audit.Recorder, sealer paging.Sealer, now func() time.Time) *Tokens {
+	return &Tokens{store: store, events: events, sealer: sealer, now: now, touched: map[string]time.Time{}}
+}
+
+// clock is the present moment as rows keep it: UTC, whole milliseconds.
+func (t *Tokens) clock() time.Time { return t.now().UTC().Truncate(time.Millisecond) }
 
 // Authenticate implements [Authenticator] for API tokens.
 func (t *Tokens) Authenticate(ctx context.Context, bearer string) (Principal, error) {
@@ -110,75 +109,40 @@ func (t *Tokens) Authenticate(ctx context.Context, bearer string) (Principal, er
 		return Principal{}, unauthenticated
 	case err != nil:
 		return Principal{}, err
-	case subtle.ConstantTimeCompare(hash, token.Hash) != 1,
-		token.RevokedAt != nil,
-		token.ExpiresAt != nil && !t.now().Before(*token.ExpiresAt):
+	case subtle.ConstantTimeCompare(hash, token.Hash) != 1, token.RevokedAt != nil, token.expired(t.now()):
 		return Principal{}, unauthenticated
 	}
+	t.touch(ctx, token)
 	return Principal{Subject: token.ID, Kind: "token", Workspace: token.Workspace, Role: token.Role, Scopes: token.Scopes}, nil
 }
 
-// FirstAdmin makes an admin token of the default workspace when the database
-// has never held a token, and hands its value to save before it counts: when
-// save fails there is no token. Of several processes one makes it. It reports
-// whether this one has.
-func (t *Tokens) FirstAdmin(ctx context.Context, save func(value string) error) (made bool, err error) {
-	err = t.store.InTx(ctx, func(ctx context.Context) error {
-		held, err := t.store.HasTokens(ctx)
-		if err != nil || held {
-			return err
-		}
-		value, token, err := t.newToken("first admin", Admin, DefaultWorkspace)
-		if err != nil {
-			return err
-		}
-		winner, err := t.store.Claim(ctx, firstTokenClaim, []byte(token.ID))
-		if err != nil || string(winner) != token.ID {
-			return err
-		}
-		if err := t.store.CreateToken(ctx, token); err != nil {
-			return err
-		}
-		made = true
-		return save(value)
-	})
-	return made && err == nil, err
-}
+func (t Token) expired(now time.Time) bool { return t.ExpiresAt != nil && !now.Before(*t.ExpiresAt) }
 
-func (t *Tokens) newToken(name string, role Role, workspace string) (value string, token Token, err error) {
-	random := make([]byte, 32)
-	if _, err := rand.Read(random); err != nil {
-		return "", Token{}, fault.Wrap(fault.Internal, err, "No token could be made.")
+// touch notes that a token is used. A request never fails over it, and waits for
+// it once a minute at most, and not for long: a failure is tried again a minute
+// later.
+func (t *Tokens) touch(ctx context.Context, token Token) {
+	now := t.clock()
+	since := now.Add(-touchEvery)
+	if token.LastUsedAt != nil && token.LastUsedAt.After(since) || !t.mayTouch(token.ID, now, since) {
+		return
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", Token{}, fault.Wrap(fault.Internal, err, "No token could be made.")
+	ctx, cancel := context.WithTimeout(ctx, touchWithin)
+	defer cancel()
+	_ = t.store.TouchToken(ctx, token.Workspace, token.ID, now, since)
+}
+
+// mayTouch reports whether this process has not tried to note the use of a token
+// after since, and remembers that it does now.
+func (t *Tokens) mayTouch(id string, now, since time.Time) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if tried, ok := t.touched[id]; ok && tried.After(since) {
+		return false
 	}
-	body := tokenPrefix + base62(new(big.Int).SetBytes(random), secretDigits)
-	value = body + checksum(body)
-	return value, Token{
-		ID: id.String(), Workspace: workspace, Name: name, Role: role, Scopes: role.Scopes(),
-		Hash: hashOf(value), CreatedAt: t.now().UTC().Truncate(time.Millisecond),
-	}, nil
-}
-
-// wellFormed reports whether a bearer token looks like one of ours, so that
-// what cannot be a token costs no query.
-func wellFormed(bearer string) bool {
-	n := len(tokenPrefix) + secretDigits
-	return len(bearer) == n+checksumDigits && strings.HasPrefix(bearer, tokenPrefix) && checksum(bearer[:n]) == bearer[n:]
-}
-
-func checksum(body string) string {
-	return base62(big.NewInt(int64(crc32.ChecksumIEEE([]byte(body)))), checksumDigits)
-}
-
-func base62(n *big.Int, digits int) string {
-	s := n.Text(62)
-	return strings.Repeat("0", digits-len(s)) + s
-}
-
-func hashOf(value string) []byte {
-	sum := sha256.Sum256([]byte(value))
-	return sum[:]
+	if len(t.touched) >= maxTouched {
+		clear(t.touched) // the store knows the rest
+	}
+	t.touched[id] = now
+	return true
 }

@@ -13,11 +13,6 @@ import (
 	"modelproviders/pkg/provider"
 )
 
-// Recorder keeps audit events. Inside a transaction the event is part of it.
-type Recorder interface {
-	Record(ctx context.Context, e audit.Event) error
-}
-
 // facets are what an event tells of a provider or a model: a JSON text a field.
 // A sealed value is told by its name alone.
 type facets struct {

@@ -16,6 +16,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/secret"
@@ -24,7 +25,7 @@ import (
 // Config is what a registry is made of.
 type Config struct {
 	Store  Store
-	Audit  Recorder
+	Audit  audit.Recorder
 	Keyset *secret.Keyset
 	// Transport returns the guarded transport for upstream calls; calls to the
 	// trusted origins are exempt from its policy.
@@ -41,7 +42,7 @@ type Config struct {
 // use. Its methods return a [*fault.Error] or the error of a done context.
 type Registry struct {
 	store       Store
-	audit       Recorder
+	audit       audit.Recorder
 	keyset      *secret.Keyset
 	transport   func(trusted ...string) http.RoundTripper
 	endpoints   provider.Endpoints

@@ -129,9 +129,10 @@ func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.T
 }
 
 // TouchToken implements [auth.Store].
-func (s *Store) TouchToken(ctx context.Context, workspace, id string, at time.Time) error {
+func (s *Store) TouchToken(ctx context.Context, workspace, id string, at, since time.Time) error {
 	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		return db.Model(&tokenRow{}).Where("id = ?", id).Update("last_used_at", toMillis(at)).Error
+		return db.Model(&tokenRow{}).Where("id = ? AND (last_used_at IS NULL OR last_used_at <= ?)", id, toMillis(since)).
+			Update("last_used_at", toMillis(at)).Error
 	})
 }
 

@@ -99,12 +99,19 @@ func testSlots(t *testing.T, s *store.Store) {
 // limitsTogether checks that what is taken from several stores on one database
 // at once is counted together.
 func limitsTogether(t *testing.T, stores ...*store.Store) {
-	const callers, each, limit = 16, 4, 20
-	bucket := "together " + newID()
-	var taken, slots atomic.Int64
-	together(callers, func(i int) {
-		s := stores[i%len(stores)]
-		for j := range each {
+	const callers, limit, rounds = 16, 5, 10
+	for range rounds {
+		bucket := "together " + newID()
+		var taken, slots atomic.Int64
+		together(callers, func(i int) {
+			s := stores[i%len(stores)]
+			got, err := s.TakeSlot(t.Context(), bucket, fmt.Sprint(bucket, i), limit, start, start.Add(time.Minute))
+			if err != nil {
+				t.Error("take a slot:", err)
+			}
+			if got {
+				slots.Add(1)
+			}
 			wait, err := s.TakeRate(t.Context(), bucket, time.Hour, limit, start)
 			if err != nil {
 				t.Error("take:", err)
@@ -112,16 +119,9 @@ func limitsTogether(t *testing.T, stores ...*store.Store) {
 			if wait == 0 {
 				taken.Add(1)
 			}
-			got, err := s.TakeSlot(t.Context(), bucket, fmt.Sprint(bucket, i, "/", j), limit, start, start.Add(time.Minute))
-			if err != nil {
-				t.Error("take a slot:", err)
-			}
-			if got {
-				slots.Add(1)
-			}
+		})
+		if taken.Load() != limit || slots.Load() != limit {
+			t.Errorf("%d were taken and %d slots, want %d of each", taken.Load(), slots.Load(), limit)
 		}
-	})
-	if taken.Load() != limit || slots.Load() != limit {
-		t.Errorf("%d were taken and %d slots, want %d of each", taken.Load(), slots.Load(), limit)
 	}
 }

@@ -1,0 +1,196 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/audit"
+	"modelproviders/pkg/auth"
+	"modelproviders/pkg/fault"
+)
+
+// auditEvent is one thing that happened.
+type auditEvent struct {
+	// UUIDv7.
+	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	// When.
+	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
+	// Who.
+	Actor auditActor `json:"actor"`
+	// In which workspace.
+	Workspace string `json:"workspace" example:"default"`
+	// What.
+	Action string `json:"action" enums:"provider.create,provider.update,provider.delete,provider.test,provider.discover,model.create,model.update,model.delete,model.test,credential.reveal,token.create,token.revoke,access.denied" example:"provider.update"`
+	// To what.
+	Target auditTarget `json:"target"`
+	// How it ended: a failed test is a failure, a refusal is denied.
+	Outcome string `json:"outcome" enums:"success,failure,denied" example:"success"`
+	// What changed; of a credential its name alone.
+	Changes []auditChange `json:"changes"`
+	// Why: the caller's words or, of a failure or a refusal, its code; empty when there is none.
+	Reason string `json:"reason" example:"Moving to another key"`
+	// The id of the request.
+	RequestID string `json:"request_id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	// The address of the client.
+	ClientIP string `json:"client_ip" example:"192.0.2.7"`
+	// How many occurrences this stands for: refusals of unknown callers are gathered.
+	Count int `json:"count" example:"1"`
+} //	@name	AuditEvent
+
+// auditActor is who did it.
+type auditActor struct {
+	// A token's id, or the issuer's name for a user; empty for an unknown caller.
+	Subject string `json:"subject" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	// How they signed in: `token`, `oidc`, `none`, or `operator` for the command line; empty for an unknown caller.
+	Kind string `json:"kind" example:"token"`
+} //	@name	AuditActor
+
+// auditTarget is what it was done to.
+type auditTarget struct {
+	// `provider`, `model`, `credential`, `token`, `provider_type` or `route`.
+	Type string `json:"type" example:"provider"`
+	// Its id.
+	ID string `json:"id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	// Its name at the time.
+	Name string `json:"name" example:"Production OpenAI"`
+} //	@name	AuditTarget
+
+// auditChange is one changed field.
+type auditChange struct {
+	// The field's path.
+	Field string `json:"field" example:"name"`
+	// Its value before; absent where there was none, and for credentials.
+	Old any `json:"old,omitempty" example:"OpenAI"`
+	// Its value after; absent where there is none, and for credentials.
+	New any `json:"new,omitempty" example:"Production OpenAI"`
+} //	@name	AuditChange
+
+// auditEventList is one page of events.
+type auditEventList struct {
+	// The events of this page, newest first.
+	Data []auditEvent `json:"data"`
+	// For the next page; null on the last one.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
+} //	@name	AuditEventList
+
+// listAuditEvents answers a page of the workspace's events.
+//
+//	@Summary		List audit events
+//	@Description	Lists who did what in the workspace, newest first.
+//	@ID				listAuditEvents
+//	@Tags			audit
+//	@Produce		json
+//	@Param			action		query		string	false	"Only events of this action"	Enums(provider.create, provider.update, provider.delete, provider.test, provider.discover, model.create, model.update, model.delete, model.test, credential.reveal, token.create, token.revoke, access.denied)
+//	@Param			actor		query		string	false	"Only events of this subject"
+//	@Param			provider_id	query		string	false	"Only events of this provider and its models"	format(uuid)
+//	@Param			outcome		query		string	false	"Only events of this outcome"					Enums(success, failure, denied)
+//	@Param			from		query		string	false	"Only events at or after this time (RFC 3339)"	format(date-time)
+//	@Param			to			query		string	false	"Only events before this time (RFC 3339)"		format(date-time)
+//	@Param			limit		query		int		false	"Size of a page"								minimum(1)	maximum(100)	default(20)
+//	@Param			cursor		query		string	false	"next_cursor of the page before"
+//	@Success		200			{object}	auditEventList
+//	@Failure		400			{object}	problem
+//	@Failure		401			{object}	problem
+//	@Failure		403			{object}	problem
+//	@Failure		429			{object}	problem
+//	@Failure		500			{object}	problem
+//	@Failure		503			{object}	problem
+//	@Security		bearer
+//	@Router			/audit-events [get]
+func (a *API) listAuditEvents(c echo.Context) error {
+	q := query{c: c}
+	filter := audit.Filter{
+		Action:     audit.Action(q.oneOf("action", names(audit.Actions())...)),
+		Actor:      q.text("actor"),
+		ProviderID: q.uuid("provider_id"),
+		Outcome:    audit.Outcome(q.oneOf("outcome", names(audit.Outcomes())...)),
+		From:       q.time("from"),
+		To:         q.time("to"),
+	}
+	page := q.page()
+	if err := q.err(); err != nil {
+		return err
+	}
+	events, next, err := a.Audit.Events(c.Request().Context(), principal(c).Workspace, filter, page)
+	if err != nil {
+		return err
+	}
+	list := auditEventList{Data: make([]auditEvent, 0, len(events)), NextCursor: nextCursor(next)}
+	for _, e := range events {
+		list.Data = append(list.Data, toAuditEvent(e))
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+func toAuditEvent(e audit.Event) auditEvent {
+	out := auditEvent{
+		ID: e.ID, At: timestamp(e.At), Actor: auditActor{Subject: e.Actor.Subject, Kind: e.Actor.Kind}, Workspace: e.Workspace,
+		Action: string(e.Action), Target: auditTarget{Type: e.Target.Type, ID: e.Target.ID, Name: e.Target.Name},
+		Outcome: string(e.Outcome), Changes: make([]auditChange, 0, len(e.Changes)), Reason: e.Reason,
+		RequestID: e.RequestID, ClientIP: e.ClientIP, Count: e.Count,
+	}
+	for _, change := range e.Changes {
+		out.Changes = append(out.Changes, auditChange{Field: change.Field, Old: jsonOrAbsent(change.Old), New: jsonOrAbsent(change.New)})
+	}
+	return out
+}
+
+// jsonOrAbsent is a JSON text as it is; nil where there is none.
+func jsonOrAbsent(text string) any {
+	if text == "" {
+		return nil
+	}
+	return json.RawMessage(text)
+}
+
+// WriteAuditEvent writes an event as one line of JSON, in the shape in which the
+// API answers it.
+func WriteAuditEvent(w io.Writer, e audit.Event) error { return encodeJSON(w, toAuditEvent(e)) }
+
+func names[T ~string](values []T) []string {
+	out := make([]string, 0, len(values))
+	for _, v := range values {
+		out = append(out, string(v))
+	}
+	return out
+}
+
+// sourceOf is where a request comes from, for the events of what it does.
+func sourceOf(c echo.Context, p auth.Principal) audit.Source {
+	return audit.Source{
+		Workspace: p.Workspace, Actor: audit.Actor{Subject: p.Subject, Kind: p.Kind},
+		RequestID: requestID(c), ClientIP: c.RealIP(),
+	}
+}
+
+// recordRefusal records that a request was refused. Refusals of unknown callers
+// are gathered. A refusal that can't be recorded stands all the same; the log
+// says so.
+func (a *API) recordRefusal(c echo.Context, err error) {
+	f := fault.As(err)
+	if f == nil {
+		return
+	}
+	switch f.Kind {
+	case fault.Unauthenticated, fault.Forbidden, fault.RevealDisabled, fault.RateLimited:
+	default:
+		return
+	}
+	p := principal(c)
+	if p.Subject == "" {
+		a.Refusals.Add(c.RealIP(), string(f.Kind))
+		return
+	}
+	route := c.Request().Method + " " + c.Path()
+	ctx := audit.WithSource(context.WithoutCancel(c.Request().Context()), sourceOf(c, p))
+	recordErr := a.Audit.Record(ctx, audit.Event{Action: audit.AccessDenied, Outcome: audit.Denied, Reason: string(f.Kind),
+		Target: audit.Target{Type: "route", ID: route, Name: route}})
+	if recordErr != nil {
+		a.Logger.Error("a refusal could not be recorded", slog.String("request_id", requestID(c)), slog.Any("error", recordErr))
+	}
+}

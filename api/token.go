@@ -1,0 +1,231 @@
+package api
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/auth"
+	"modelproviders/pkg/fault"
+)
+
+// me is who is calling.
+type me struct {
+	// A token's id, or the issuer's name for a user.
+	Subject string `json:"subject" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	// How the caller signed in: with an API token, with an access token of the issuer, or, with authentication off, not at all.
+	Kind string `json:"kind" enums:"token,oidc,none" example:"token"`
+	// The workspace whose providers the caller sees.
+	Workspace string `json:"workspace" example:"default"`
+	// The caller's role; null when scopes were granted one by one.
+	Role *string `json:"role" extensions:"x-nullable" enums:"viewer,editor,admin" example:"admin"`
+	// What the caller may do.
+	Scopes []string `json:"scopes" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
+} // @name Me
+
+// tokenResponse is an API token, without its value.
+type tokenResponse struct {
+	// UUIDv7.
+	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	// Its name for people.
+	Name string `json:"name" minLength:"1" maxLength:"100" example:"Deploy script"`
+	// The workspace that it belongs to.
+	Workspace string `json:"workspace" example:"default"`
+	// Its role; null when scopes were granted one by one.
+	Role *string `json:"role" extensions:"x-nullable" enums:"viewer,editor,admin" example:"editor"`
+	// What it may do.
+	Scopes []string `json:"scopes" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
+	// When it was created.
+	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
+	// When it ends; null for never.
+	ExpiresAt *timestamp `json:"expires_at" extensions:"x-nullable" swaggertype:"string" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
+	// When it was last used, to the minute; null before the first time.
+	LastUsedAt *timestamp `json:"last_used_at" extensions:"x-nullable" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
+} // @name Token
+
+// tokenCreated is a new API token with its value, which is never told again.
+type tokenCreated struct {
+	tokenResponse
+	// The token itself.
+	Token string `json:"token" format:"password" example:"mp_2Kx9…"`
+} // @name TokenCreated
+
+// tokenList is one page of tokens.
+type tokenList struct {
+	// The tokens of this page, newest first.
+	Data []tokenResponse `json:"data"`
+	// For the next page; null on the last one.
+	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
+} // @name TokenList
+
+// tokenCreate is a token to create, with a role or with scopes.
+type tokenCreate struct {
+	// Its name for people.
+	Name string `json:"name" validate:"required" minLength:"1" maxLength:"100" example:"Deploy script"`
+	// What it may do, as a role.
+	Role *string `json:"role,omitempty" enums:"viewer,editor,admin" example:"editor"`
+	// What it may do, one by one.
+	Scopes *[]string `json:"scopes,omitempty" minItems:"1" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
+	// When it ends, RFC 3339; left out, never.
+	ExpiresAt *string `json:"expires_at,omitempty" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
+} // @name TokenCreate
+
+// getMe answers who is calling.
+//
+//	@Summary		Tell who is calling
+//	@Description	Answers the caller's workspace, role and scopes.
+//	@ID				getMe
+//	@Tags			access
+//	@Produce		json
+//	@Success		200	{object}	me
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
+//	@Security		bearer
+//	@Router			/me [get]
+func (a *API) getMe(c echo.Context) error {
+	p := principal(c)
+	return c.JSON(http.StatusOK, me{Subject: p.Subject, Kind: p.Kind, Workspace: p.Workspace, Role: roleOrNull(p.Role), Scopes: scopeNames(p.Scopes)})
+}
+
+// listTokens answers a page of the workspace's tokens.
+//
+//	@Summary		List API tokens
+//	@Description	Lists the workspace's tokens that are not revoked, newest first. Their values are not kept.
+//	@ID				listTokens
+//	@Tags			access
+//	@Produce		json
+//	@Param			limit	query		int		false	"Size of a page"	minimum(1)	maximum(100)	default(20)
+//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Success		200		{object}	tokenList
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/tokens [get]
+func (a *API) listTokens(c echo.Context) error {
+	q := query{c: c}
+	page := q.page()
+	if err := q.err(); err != nil {
+		return err
+	}
+	tokens, next, err := a.Tokens.List(c.Request().Context(), principal(c).Workspace, page)
+	if err != nil {
+		return err
+	}
+	list := tokenList{Data: make([]tokenResponse, 0, len(tokens)), NextCursor: nextCursor(next)}
+	for _, t := range tokens {
+		list.Data = append(list.Data, toToken(t))
+	}
+	return c.JSON(http.StatusOK, list)
+}
+
+// createToken makes a token.
+//
+//	@Summary		Create an API token
+//	@Description	Makes a token of the caller's workspace and answers its value, once. Nobody grants more than they may do themselves. Idempotency-Key is refused: the answer is a secret and is not kept.
+//	@ID				createToken
+//	@Tags			access
+//	@Accept			json
+//	@Produce		json
+//	@Param			body	body		tokenCreate	true	"The token"
+//	@Success		201		{object}	tokenCreated
+//	@Header			201		{string}	Location	"Path of the new token"
+//	@Failure		400		{object}	problem
+//	@Failure		401		{object}	problem
+//	@Failure		403		{object}	problem
+//	@Failure		413		{object}	problem
+//	@Failure		415		{object}	problem
+//	@Failure		422		{object}	problem
+//	@Failure		429		{object}	problem
+//	@Failure		500		{object}	problem
+//	@Failure		503		{object}	problem
+//	@Security		bearer
+//	@Router			/tokens [post]
+func (a *API) createToken(c echo.Context) error {
+	if len(c.Request().Header.Values(headerIdempotencyKey)) > 0 {
+		faults := fault.Fields{{Name: headerIdempotencyKey, Code: fault.Invalid, Message: "is not taken here: the answer is a secret and is not kept"}}
+		return faults.Err(fault.MalformedRequest, "Tokens can't be created under an Idempotency-Key.")
+	}
+	var body tokenCreate
+	nulls, err := decode(c, &body, nil)
+	if err != nil {
+		return err
+	}
+	in := auth.NewToken{Name: body.Name, Role: body.Role, Faults: nulls}
+	if body.Scopes != nil {
+		in.Scopes = append([]string{}, *body.Scopes...)
+	}
+	if body.ExpiresAt != nil {
+		expires, err := time.Parse(time.RFC3339, *body.ExpiresAt)
+		if err != nil {
+			in.Faults.Add("expires_at", fault.Invalid, "must be a time such as 2027-01-31T09:30:00Z (RFC 3339)")
+		} else {
+			in.ExpiresAt = &expires
+		}
+	}
+	value, token, err := a.Tokens.Create(c.Request().Context(), principal(c), in)
+	if err != nil {
+		return err
+	}
+	h := c.Response().Header()
+	h.Set(echo.HeaderCacheControl, "no-store")
+	h.Set(echo.HeaderLocation, a.BasePath+"/tokens/"+token.ID)
+	return c.JSON(http.StatusCreated, tokenCreated{tokenResponse: toToken(token), Token: value})
+}
+
+// revokeToken ends a token.
+//
+//	@Summary		Revoke an API token
+//	@Description	Ends a token at once, for every process. The workspace's last admin token can't be revoked here.
+//	@ID				revokeToken
+//	@Tags			access
+//	@Produce		json
+//	@Param			id	path	string	true	"Id of the token"	format(uuid)
+//	@Success		204
+//	@Failure		400	{object}	problem
+//	@Failure		401	{object}	problem
+//	@Failure		403	{object}	problem
+//	@Failure		404	{object}	problem
+//	@Failure		409	{object}	problem
+//	@Failure		429	{object}	problem
+//	@Failure		500	{object}	problem
+//	@Failure		503	{object}	problem
+//	@Security		bearer
+//	@Router			/tokens/{id} [delete]
+func (a *API) revokeToken(c echo.Context) error {
+	if err := a.Tokens.Revoke(c.Request().Context(), principal(c), c.Param("id")); err != nil {
+		return err
+	}
+	return c.NoContent(http.StatusNoContent)
+}
+
+func toToken(t auth.Token) tokenResponse {
+	return tokenResponse{
+		ID: t.ID, Name: t.Name, Workspace: t.Workspace, Role: roleOrNull(t.Role), Scopes: scopeNames(t.Scopes),
+		CreatedAt: timestamp(t.CreatedAt), ExpiresAt: timestampOrNull(t.ExpiresAt), LastUsedAt: timestampOrNull(t.LastUsedAt),
+	}
+}
+
+func roleOrNull(r auth.Role) *string {
+	if r == "" {
+		return nil
+	}
+	name := string(r)
+	return &name
+}
+
+func scopeNames(scopes []auth.Scope) []string {
+	names := make([]string, 0, len(scopes))
+	for _, s := range scopes {
+		names = append(names, string(s))
+	}
+	return names
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"modelproviders/pkg/app"
+)
+
+// auditCommand works on audit events, for the operator.
+type auditCommand struct {
+	Verify verifyAuditCommand `cmd:"" help:"Check the chain of events of every workspace."`
+	Export exportAuditCommand `cmd:"" help:"Write the events of a workspace as JSON lines, newest first."`
+}
+
+type verifyAuditCommand struct{ dataFlags }
+
+// errBroken makes the program end with a failure when a chain is broken.
+var errBroken = errors.New("the audit log was tampered with, or is not being linked")
+
+// Run prints a line for each workspace: how many links its chain has, or its
+// first break. It fails when there is one.
+func (c verifyAuditCommand) Run(ctx context.Context, out streams) error {
+	return operate(ctx, c.config(out), func(operator *app.Operator) error {
+		reports, err := operator.VerifyAudit(ctx)
+		if err != nil {
+			return err
+		}
+		var broken error
+		for _, report := range reports {
+			line := fmt.Sprintf("workspace %q: whole, %d links", report.Workspace, report.Links)
+			if report.Break != nil {
+				line, broken = report.Break.String(), errBroken
+			}
+			if _, err := fmt.Fprintln(out.stdout, line); err != nil {
+				return err
+			}
+		}
+		return broken
+	})
+}
+
+type exportAuditCommand struct {
+	dataFlags
+	Workspace string `default:"default" help:"The workspace."`
+}
+
+// Run writes the events.
+func (c exportAuditCommand) Run(ctx context.Context, out streams) error {
+	return operate(ctx, c.config(out), func(operator *app.Operator) error {
+		return operator.ExportAudit(ctx, c.Workspace, out.stdout)
+	})
+}
