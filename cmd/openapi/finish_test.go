@@ -45,11 +45,13 @@ func TestNullableSchemas(t *testing.T) {
 components: {schemas: {
   A: {properties: {
     text: {type: string, description: d, x-nullable: true},
+    choice: {type: string, description: d, enum: [x, y], x-nullable: true},
     other: {$ref: '#/components/schemas/B', description: d, x-nullable: true}}},
   B: {type: object}}}`, `
 components: {schemas: {
   A: {properties: {
     text: {type: [string, 'null'], description: d},
+    choice: {oneOf: [{type: string, enum: [x, y]}, {type: 'null'}], description: d},
     other: {oneOf: [{$ref: '#/components/schemas/B'}, {type: 'null'}], description: d}}},
   B: {type: object}}}`)
 }

@@ -69,6 +69,10 @@ func makeNullable(s object) {
 		replace(s, annotate(object{"oneOf": []any{refTo(name), object{"type": "null"}}}, s))
 		return
 	}
+	if values, ok := s["enum"]; ok { // null would have to be one of them
+		replace(s, annotate(object{"oneOf": []any{object{"type": s["type"], "enum": values}, object{"type": "null"}}}, s))
+		return
+	}
 	s["type"] = []any{s["type"], "null"}
 }
 
