@@ -138,7 +138,7 @@ func bedrockAccessDenied(f *Failure, modelID, region string) {
 	case mentions(m, "not authorized to perform"):
 		f.Hint = "Allow the access key's user " + deniedAction(m) + " in IAM" + onModel(modelID) + "; a service control policy may refuse it too."
 	default:
-		f.Hint = "Give the account access to the model" + named(modelID) + " in region `" + region + "`, in the Bedrock console under Model access, or choose a region that has it."
+		f.Hint = "Open the model" + named(modelID) + " in the model catalog of the Bedrock console, in region `" + region + "`: it says what is missing, such as access, a Marketplace subscription or a use case form."
 	}
 }
 

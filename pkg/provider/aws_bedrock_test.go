@@ -21,7 +21,7 @@ func TestBedrockFaults(t *testing.T) {
 		"wrong clock":        {403, "InvalidSignatureException", "Signature expired: 20250101T000000Z is now earlier than 20250101T001000Z (20250101T001500Z - 5 min.)", Authentication, false, "clock"},
 		"expired session":    {403, "ExpiredTokenException", "The security token included in the request is expired", Authentication, false, "expired"},
 		"no subscription":    {403, "SubscriptionRequiredException", "The AWS Access Key Id needs a subscription for the service", Permission, true, "signed up"},
-		"no model access":    {403, "AccessDeniedException", "You don't have access to the model with the specified model ID.", Permission, false, "Model access"},
+		"no model access":    {403, "AccessDeniedException", "You don't have access to the model with the specified model ID.", Permission, false, "model catalog"},
 		"no account access":  {403, "AccessDeniedException", "Your account is not authorized to invoke this API operation.", Permission, true, "AWS support"},
 		"blocked account":    {400, "ValidationException", "Operation not allowed", Permission, true, "AWS support"},
 		"no IAM permission": {403, "AccessDeniedException", "User: arn:aws:iam::123456789012:user/app is not authorized to perform: bedrock:InvokeModelWithResponseStream on resource: arn:aws:bedrock:us-east-1::foundation-model/" + model + " because no identity-based policy allows the bedrock:InvokeModelWithResponseStream action",

@@ -130,15 +130,19 @@ func (v *vertexUpstream) permissionDenied(f *Failure, e googleFault, model strin
 		f.Hint = "Check the project: Google does not let `" + v.project + "` use Vertex AI."
 	default:
 		f.Account = strings.Contains(e.Message, "aiplatform.endpoints.predict")
-		f.Hint = "Grant the service account `" + v.account.ClientEmail + "` the role Vertex AI User (roles/aiplatform.user) in project `" + v.project + "`."
+		f.Hint = "Grant the service account the role Vertex AI User (roles/aiplatform.user) in project `" + v.project + "`."
 		if !f.Account {
 			f.Hint = "Check that project `" + v.project + "` may use the model" + named(model) + " (partner models are enabled one by one in the Model Garden), and that the service account has the role Vertex AI User (roles/aiplatform.user)."
 		}
 	}
-	if v.account.ProjectID != "" && v.account.ProjectID != v.project {
-		f.Hint += " The service account belongs to project `" + v.account.ProjectID + "`, but `" + v.project + "` is called: is that the right project?"
+	if v.account.ProjectID != "" && v.account.ProjectID != v.project && !isNumber(v.project) {
+		f.Hint += " The service account belongs to another project than `" + v.project + "`: is that the right one, and has the account been granted the role there?"
 	}
 }
+
+// isNumber reports whether a project is given by its number, which the key file
+// does not tell.
+func isNumber(project string) bool { return strings.Trim(project, "0123456789") == "" }
 
 func (v *vertexUpstream) failedPrecondition(f *Failure, model string) {
 	switch m := f.Message; {

@@ -109,15 +109,15 @@ func (g *googleTokens) drop(accessToken string) {
 }
 
 func (g *googleTokens) fetch(ctx context.Context) (*oauth2.Token, error) {
-	call := &tokenCall{ctx: ctx, transport: g.http.Transport}
-	client := &http.Client{Transport: call, CheckRedirect: g.http.CheckRedirect}
+	sender := &tokenCall{ctx: ctx, transport: g.http.Transport}
+	client := &http.Client{Transport: sender, CheckRedirect: g.http.CheckRedirect}
 	token, err := g.config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
 	var refused *oauth2.RetrieveError
 	switch {
-	case call.err != nil:
-		return nil, call.err
+	case sender.err != nil:
+		return nil, sender.err
 	case errors.As(err, &refused):
-		return nil, tokenFailure(refused)
+		return nil, explain(ctx, err, func(*call) *Failure { return tokenFailure(refused.Response.StatusCode, refused.Body) })
 	case err != nil:
 		return nil, err
 	case token.AccessToken == "":
@@ -160,16 +160,14 @@ func hideAssertion(ctx context.Context, form string) {
 }
 
 // tokenFailure explains an error of the token endpoint, {"error":"…",
-// "error_description":"…"} (RFC 6749, section 5.2). An answer of another form is
-// returned as it came.
-func tokenFailure(refused *oauth2.RetrieveError) error {
+// "error_description":"…"} (RFC 6749, section 5.2).
+func tokenFailure(status int, body []byte) *Failure {
 	var fault struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
 	}
-	status := refused.Response.StatusCode
-	if json.Unmarshal(bytes.TrimSpace(refused.Body), &fault) != nil || fault.Error == "" {
-		return refused
+	if json.Unmarshal(bytes.TrimSpace(body), &fault) != nil || fault.Error == "" {
+		return foreignTokenFailure(status, body)
 	}
 	f := &Failure{Kind: Authentication, HTTPStatus: status, Code: fault.Error, Message: fault.Description}
 	if f.Message == "" {
@@ -186,6 +184,19 @@ func tokenFailure(refused *oauth2.RetrieveError) error {
 		f.Hint = "The service account was deleted or disabled: enable it in the Google Cloud console, or enter the key of another one."
 	default:
 		f.Hint = "The key was deleted, or does not belong to this service account: make a new key in the Google Cloud console and paste its whole JSON file."
+	}
+	return f
+}
+
+// foreignTokenFailure explains an error in a form that is not OAuth's. No model
+// was asked yet, so it cannot be about one.
+func foreignTokenFailure(status int, body []byte) *Failure {
+	f := statusFailure(status, problemOf(body))
+	switch f.Kind {
+	case ModelNotFound, Misconfigured:
+		f.Kind, f.Hint = Misconfigured, "What answers in the place of Google's token endpoint is none: the operator of this service can correct its address."
+	case Permission, InvalidRequest:
+		f.Kind, f.Hint = Authentication, "The service account was refused before a model was asked: enter a new key of it."
 	}
 	return f
 }

@@ -144,6 +144,8 @@ func TestTokenEndpointRefuses(t *testing.T) {
 		"wrong clock":     {400, `{"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim."}`, Authentication, "invalid_grant", "clock"},
 		"no description":  {400, `{"error":"unauthorized_client"}`, Authentication, "unauthorized_client", "new key"},
 		"too many":        {429, `{"error":"rate_limit_exceeded"}`, RateLimited, "rate_limit_exceeded", "minute"},
+		"no such path":    {404, `{"detail":"Not Found"}`, Misconfigured, "", "operator"},
+		"kept out":        {403, `{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}`, Authentication, "PERMISSION_DENIED", "new key"},
 		"broken":          {500, `{"error":"internal_failure"}`, UpstreamError, "internal_failure", "try again"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -152,7 +154,7 @@ func TestTokenEndpointRefuses(t *testing.T) {
 				w.WriteHeader(test.status)
 				fmt.Fprint(w, test.body)
 			})
-			_, err := server.tokens(t).get(t.Context())
+			_, err := server.tokens(t).get(withExchange(t.Context(), &exchange{redact: newRedactor()}))
 			f := asFailure(err)
 			if f == nil {
 				t.Fatalf("got %v", err)
