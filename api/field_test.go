@@ -49,6 +49,8 @@ func TestMalformedFields(t *testing.T) {
 					"credentials.api_key invalid", "credentials.API_KEY unknown", "config.base_url invalid",
 					"models[0].id invalid", "models[0].version invalid", "models[0].extra unknown",
 				}},
+			{"a name written another way", http.MethodPatch, p.Path(), `{"name":"a","\u006eame":"b","config":{"base_url":"x","base\u005furl":"y"}}`,
+				[]string{"name duplicate", "config.base_url duplicate"}},
 			{"model", http.MethodPost, p.Path() + "/models",
 				`{"model_id":1,"display_name":[],"supported_stages":"planning","enabled":0,"version":1,"stages":[]}`,
 				[]string{"model_id invalid", "display_name invalid", "supported_stages invalid", "enabled invalid", "version unknown", "stages unknown"}},

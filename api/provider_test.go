@@ -169,6 +169,7 @@ func TestProviderStatus(t *testing.T) {
 		if failing.Version != before.Version || failing.UpdatedAt != before.UpdatedAt {
 			t.Error("a test raised the edit version")
 		}
+		c.Patch(p.Path(), object{"status": "error"}).Problem(http.StatusUnprocessableEntity, "validation_failed", "status invalid")
 		want("switched on", c.EditProvider(p.ID, object{"status": "active"}), "error", true, true)
 		want("error as it is", c.EditProvider(p.ID, object{"status": "error"}), "error", true, true)
 		want("active", c.EditProvider(p.ID, object{"status": "active"}), "error", true, true)
