@@ -199,7 +199,9 @@ func withoutURL(err error) error {
 // htmlTitle finds the title of a page, in whatever case its tags are.
 var htmlTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
 
-// titleOf is the title of an HTML page in brackets; empty when it has none.
+// titleOf is the title of an HTML page in brackets; empty when it has none. It
+// is not cut short here: of a secret that was cut through nothing could be found
+// any more.
 func titleOf(page []byte) string {
 	found := htmlTitle.FindSubmatch(page)
 	if found == nil {
@@ -209,5 +211,5 @@ func titleOf(page []byte) string {
 	if title == "" {
 		return ""
 	}
-	return " (“" + printable(title, 100, "") + "”)"
+	return " (“" + title + "”)"
 }
