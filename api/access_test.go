@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -72,6 +73,9 @@ func TestForbidden(t *testing.T) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		for _, o := range operations(p) {
+			if o.scope == "" {
+				continue
+			}
 			allOthers := slices.DeleteFunc(auth.Scopes(), func(scope auth.Scope) bool { return scope == o.scope })
 			weak := c.With(s.NewToken(t, c.Workspace, "", func(token *auth.Token) { token.Scopes = allOthers }))
 			if detail := o.do(weak).Problem(http.StatusForbidden, "forbidden"); !strings.Contains(detail, string(o.scope)) {
@@ -83,10 +87,10 @@ func TestForbidden(t *testing.T) {
 		unchanged(t, c, p)
 
 		alone := func(o operation) *apitest.Client {
-			return c.With(s.NewToken(t, c.Workspace, "", func(token *auth.Token) { token.Scopes = []auth.Scope{o.scope} }))
+			return c.With(s.NewToken(t, c.Workspace, "", func(token *auth.Token) { token.Scopes = []auth.Scope{cmp.Or(o.scope, auth.ProvidersRead)} }))
 		}
 		for _, o := range operations(p) {
-			if answer := o.do(alone(o)); answer.Status >= http.StatusBadRequest && answer.Status != http.StatusBadGateway {
+			if answer := o.do(alone(o)); answer.Status >= http.StatusBadRequest && answer.Status != http.StatusBadGateway && !strings.HasSuffix(o.path, unknownID) {
 				t.Errorf("%s with its scope alone is answered with %d: %s", o, answer.Status, answer.Body)
 			}
 		}
@@ -98,7 +102,7 @@ func TestRoles(t *testing.T) {
 	may := map[auth.Role][]auth.Scope{
 		auth.Viewer: {auth.ProvidersRead},
 		auth.Editor: {auth.ProvidersRead, auth.ProvidersWrite, auth.ModelsTest},
-		auth.Admin:  {auth.ProvidersRead, auth.ProvidersWrite, auth.ModelsTest, auth.CredentialsReveal},
+		auth.Admin:  {auth.ProvidersRead, auth.ProvidersWrite, auth.ModelsTest, auth.CredentialsReveal, auth.AuditRead, auth.TokensWrite},
 	}
 	onEach(t, func(t *testing.T, s *apitest.Server) {
 		for role, scopes := range may {
@@ -106,7 +110,7 @@ func TestRoles(t *testing.T) {
 			p := blockedProvider(c)
 			as := c.As(role)
 			for _, o := range operations(p) {
-				if answer := o.do(as); (answer.Status != http.StatusForbidden) != slices.Contains(scopes, o.scope) {
+				if answer := o.do(as); (answer.Status != http.StatusForbidden) != o.allows(scopes) {
 					t.Errorf("%s as %s is answered with %d", o, role, answer.Status)
 				}
 			}

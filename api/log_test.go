@@ -17,7 +17,7 @@ func TestLog(t *testing.T) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		m := p.Models[0]
-		routes := strings.NewReplacer(p.ID, ":id", m.ID, ":id", "/provider-types/openai", "/provider-types/:type", "/provider-types/custom", "/provider-types/:type", "/api_key/", "/:field/",
+		routes := strings.NewReplacer(p.ID, ":id", unknownID, ":id", m.ID, ":id", "/provider-types/openai", "/provider-types/:type", "/provider-types/custom", "/provider-types/:type", "/api_key/", "/:field/",
 			"/models/"+m.ID, "/models/:model")
 		var last string
 		for _, o := range operations(p) {

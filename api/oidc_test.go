@@ -54,7 +54,9 @@ func TestUsersSignInThroughTheIssuer(t *testing.T) {
 
 		nobody := anyone.With(nobodyToken)
 		for _, o := range operations(p) {
-			o.do(nobody).Problem(403, "forbidden")
+			if o.scope != "" {
+				o.do(nobody).Problem(403, "forbidden")
+			}
 		}
 		if me := nobody.Get("/me").Is(200).Body; strings.TrimSpace(me) != `{"subject":"carol","kind":"oidc","workspace":"acme","role":null,"scopes":[]}` {
 			t.Errorf("who has no role is told %s", me)

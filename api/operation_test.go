@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"slices"
 	"testing"
 
 	"modelproviders/api/apitest"
@@ -25,8 +26,13 @@ const blockedURL = "http://127.0.0.1:9"
 type operation struct {
 	method string
 	path   string
-	body   any // nil: it takes none
-	scope  auth.Scope
+	body   any        // nil: it takes none
+	scope  auth.Scope // empty: every principal may
+}
+
+// allows reports whether these scopes are enough.
+func (o operation) allows(scopes []auth.Scope) bool {
+	return o.scope == "" || slices.Contains(scopes, o.scope)
 }
 
 func (o operation) String() string { return o.method + " " + o.path }
@@ -44,6 +50,8 @@ func operations(p apitest.Provider) []operation {
 		write  = auth.ProvidersWrite
 		test   = auth.ModelsTest
 		reveal = auth.CredentialsReveal
+		tokens = auth.TokensWrite
+		events = auth.AuditRead
 	)
 	settings := object{"credentials": object{"api_key": "sk-" + apitest.Secret}, "config": object{"base_url": blockedURL}}
 	draft := object{"credentials": settings["credentials"], "config": settings["config"], "model_id": "m", "prompt": "Hi"}
@@ -69,6 +77,11 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodGet, "/models", nil, read},
 		{http.MethodGet, "/models/" + m.ID, nil, read},
 		{http.MethodPost, "/models/" + m.ID + "/test", object{"prompt": "Hi"}, test},
+		{http.MethodGet, "/me", nil, ""},
+		{http.MethodGet, "/tokens", nil, tokens},
+		{http.MethodPost, "/tokens", object{"name": "another", "scopes": list{string(tokens)}}, tokens},
+		{http.MethodDelete, "/tokens/" + unknownID, nil, tokens},
+		{http.MethodGet, "/audit-events", nil, events},
 		{http.MethodDelete, m.Path(), nil, write},
 		{http.MethodDelete, p.Path(), nil, write},
 	}

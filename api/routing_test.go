@@ -145,7 +145,7 @@ func TestIDs(t *testing.T) {
 		}
 		for _, o := range operations(p) {
 			answer := c.Do(o.method, upper(o.path), o.body)
-			if answer.Status == http.StatusNotFound {
+			if answer.Status == http.StatusNotFound && !strings.HasSuffix(o.path, unknownID) {
 				t.Errorf("%s is not found in upper case", o)
 			}
 		}

@@ -16,7 +16,8 @@ import (
 // object in it is closed: what the description does not name is a leak.
 type spec struct {
 	document map[string]any
-	compiler *jsonschema.Compiler
+	requests *jsonschema.Compiler // of what clients send: any valid time or id will do
+	compiler *jsonschema.Compiler // of what the service answers
 
 	operations []*operation
 	problem    *jsonschema.Schema
@@ -77,17 +78,19 @@ func newSpec(description []byte) (*spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &spec{document: document.(map[string]any), compiler: jsonschema.NewCompiler()}
+	s := &spec{document: document.(map[string]any), requests: jsonschema.NewCompiler(), compiler: jsonschema.NewCompiler()}
 	if err := closeObjects(s.document); err != nil {
 		return nil, err
 	}
-	s.compiler.DefaultDraft(jsonschema.Draft2020)
-	s.compiler.AssertFormat()
 	for _, format := range formats() {
 		s.compiler.RegisterFormat(format)
 	}
-	if err := s.compiler.AddResource(resource, document); err != nil {
-		return nil, err
+	for _, compiler := range []*jsonschema.Compiler{s.requests, s.compiler} {
+		compiler.DefaultDraft(jsonschema.Draft2020)
+		compiler.AssertFormat()
+		if err := compiler.AddResource(resource, document); err != nil {
+			return nil, err
+		}
 	}
 	if s.problem, err = s.compile(schemaPrefix + "Problem"); err != nil {
 		return nil, err
@@ -155,7 +158,7 @@ func (s *spec) operation(path, method string) (*operation, error) {
 	_, body := s.resolve(at + "/requestBody")
 	op.optional = body["required"] != true
 	var err error
-	if op.body, err = s.content(at+"/requestBody", body); err != nil {
+	if op.body, err = content(s.requests, at+"/requestBody", body); err != nil {
 		return nil, err
 	}
 	for status := range object(described["responses"]) {
@@ -181,14 +184,14 @@ func (s *spec) answer(pointer string) (*answer, error) {
 		a.headers[name] = v
 	}
 	var err error
-	a.content, err = s.content(pointer, described)
+	a.content, err = content(s.compiler, pointer, described)
 	return a, err
 }
 
-func (s *spec) content(pointer string, described map[string]any) (map[string]*jsonschema.Schema, error) {
+func content(compiler *jsonschema.Compiler, pointer string, described map[string]any) (map[string]*jsonschema.Schema, error) {
 	content := map[string]*jsonschema.Schema{}
 	for media := range object(described["content"]) {
-		schema, err := s.compile(pointer + "/content/" + escape(media) + "/schema")
+		schema, err := compiler.Compile(resource + pointer + "/content/" + escape(media) + "/schema")
 		if err != nil {
 			return nil, err
 		}
