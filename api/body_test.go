@@ -198,3 +198,36 @@ func TestBodySizeChunkedStream(t *testing.T) {
 		}
 	})
 }
+
+// A body that is wrong in hundreds of thousands of places is answered with a
+// part of them, not with fifty times its size.
+func TestBodyOfManyFaults(t *testing.T) {
+	const within = 1 << 20
+	wrong := map[string]string{
+		"unknown fields": "{" + strings.TrimSuffix(repeated(`"x%d":1,`, 80_000), ",") + "}",
+		"wrong elements": `{"models":[{"supported_stages":[` + strings.TrimSuffix(strings.Repeat("1,", 450_000), ",") + "]}]}",
+		"invalid values": `{"name":"n","type":"openai","credentials":{"api_key":"k"},"models":[{"model_id":"m","supported_stages":[` +
+			strings.TrimSuffix(strings.Repeat(`"x",`, 200_000), ",") + "]}]}",
+		"nulls": `{"models":[` + strings.TrimSuffix(strings.Repeat("null,", 180_000), ",") + "]}",
+	}
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		for name, body := range wrong {
+			answer := c.Post("/providers", body)
+			if answer.Status != http.StatusBadRequest && answer.Status != http.StatusUnprocessableEntity {
+				t.Errorf("%s: %d", name, answer.Status)
+			}
+			if len(body) > within || len(answer.Body) > within {
+				t.Errorf("%s: %d bytes are answered with %d", name, len(body), len(answer.Body))
+			}
+		}
+	})
+}
+
+func repeated(format string, n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}

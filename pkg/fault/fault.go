@@ -66,8 +66,17 @@ type Field struct {
 // Fields are the broken fields of one request.
 type Fields []Field
 
-// Add appends a broken field; format and args make its message.
+// maxFields bounds the broken fields that are gathered. A body of 1 MiB can have
+// half a million of them, which nobody reads and which would take a hundred
+// times its memory to tell.
+const maxFields = 1000
+
+// Add appends a broken field; format and args make its message. Of more than
+// 1,000 the rest is left out: it shows once these are mended.
 func (f *Fields) Add(name string, code Code, format string, args ...any) {
+	if len(*f) >= maxFields {
+		return
+	}
 	*f = append(*f, Field{Name: name, Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
