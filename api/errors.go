@@ -87,6 +87,10 @@ var answers = map[fault.Kind]struct {
 	fault.Unavailable:          {http.StatusServiceUnavailable, "Unavailable"},
 }
 
+// statusClientGone is what the log tells of a request that nobody waited for, by
+// the convention of nginx.
+const statusClientGone = 499
+
 // unavailableFor is what a client is told to wait when nothing better is known.
 const unavailableFor = 5 * time.Second
 
@@ -95,6 +99,9 @@ const unavailableFor = 5 * time.Second
 func (a *API) answerError(err error, c echo.Context) {
 	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
 		c.Set(keyError, err) // the client has gone: there is nobody to answer
+		if !c.Response().Committed {
+			c.Response().Status = statusClientGone
+		}
 		return
 	}
 	f := toFault(err)

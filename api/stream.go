@@ -36,8 +36,12 @@ func wantsEvents(r *http.Request) bool {
 // that it is an `error` event with the same document.
 func (a *API) streamTest(c echo.Context, run func(onDelta func(string)) (registry.TestResult, error)) error {
 	events := &eventWriter{c: c, logger: a.Logger}
-	defer events.beat()()
-	result, err := run(func(text string) { events.send("delta", testDelta{Text: text}) })
+	result, err := func() (registry.TestResult, error) {
+		// Beating ends with the run: a beat between looking whether the stream
+		// has begun and answering a problem would begin it and lose the problem.
+		defer events.beat()()
+		return run(func(text string) { events.send("delta", testDelta{Text: text}) })
+	}()
 	switch {
 	case err == nil:
 		events.send("result", toTestResult(result, true))

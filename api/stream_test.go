@@ -155,3 +155,37 @@ func TestDeltasComeAtOnce(t *testing.T) {
 		}
 	}, reaching(fake))
 }
+
+// TestAClientThatLeaves leaves no status of success in the log.
+func TestAClientThatLeaves(t *testing.T) {
+	fake := providertest.Start(t, providertest.OpenAI())
+	fake.Use(providertest.Silent)
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		admin := s.Admin(t)
+		p := admin.CreateProvider(providerOf(fake))
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		before := len(fake.Requests())
+		go func() {
+			for len(fake.Requests()) == before && ctx.Err() == nil {
+				time.Sleep(time.Millisecond)
+			}
+			leave()
+		}()
+		request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/models/"+p.Models[0].ID+"/test", strings.NewReader(`{"prompt":"Hi"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		const id = "the-client-that-leaves"
+		request.Header.Set("Authorization", "Bearer "+admin.Token)
+		request.Header.Set("Content-Type", "application/json")
+		request.Header.Set("X-Request-Id", id)
+		if response, err := http.DefaultClient.Do(request); err == nil {
+			response.Body.Close()
+			t.Fatal("a silent upstream answered")
+		}
+		if line := s.Log.Request(t, id); line["status"] != 499.0 || line["client_gone"] != true {
+			t.Errorf("logged as %v", line)
+		}
+	}, reaching(fake))
+}
