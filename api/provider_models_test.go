@@ -97,6 +97,7 @@ func TestWantedModelsRefused(t *testing.T) {
 		}
 		gpt := func(id string) object { return apitest.GPT("new", object{"id": id}) }
 		invalid(list{gpt(unknownID)}, "models[0].id not_found")
+		invalid(list{object{"id": unknownID, "supported_stages": list{"x"}}}, "models[0].id not_found", "models[0].supported_stages[0] invalid")
 		invalid(list{gpt("x"), gpt("")}, "models[0].id not_found", "models[1].id not_found", "models[1].model_id duplicate")
 		invalid(list{object{"id": a.ID}, gpt(other.Models[0].ID)}, "models[1].id not_found")
 		invalid(list{object{"id": a.ID}, object{"id": a.ID, "model_id": "z", "supported_stages": list{"planning"}}}, "models[1].id duplicate")

@@ -142,9 +142,9 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 	var added []Model
 	p, err := r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
 		added = nil
-		seen := map[string]bool{}
+		present, seen := map[string]bool{}, map[string]bool{}
 		for _, m := range p.Models {
-			seen[m.ModelID] = true
+			present[m.ModelID] = true
 		}
 		faults := slices.Clip(faults)
 		if len(p.Models)+len(inputs) > MaxModels {
@@ -156,8 +156,12 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 				return false, err
 			}
 			applyModel(&m, in, now, func(name string) string { return field(i, name) }, &faults)
-			if m.ModelID != "" && seen[m.ModelID] {
+			switch {
+			case m.ModelID == "":
+			case present[m.ModelID]:
 				faults.Add(field(i, "model_id"), fault.Duplicate, "is a model of this provider already")
+			case seen[m.ModelID]:
+				faults.Add(field(i, "model_id"), fault.Duplicate, "is in the list already")
 			}
 			seen[m.ModelID] = true
 			added = append(added, m)
@@ -282,6 +286,8 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 			if err := (Precondition{Version: in.Version}).check("model "+m.ModelID, m.Version); err != nil && stale == nil {
 				stale = err
 			}
+		} else if in.ID != nil {
+			m.Version = 1 // not new: that its id is unknown is told, and what it leaves out is no fault
 		}
 		if applyModel(&m, in, now, field, faults) {
 			changed = true
