@@ -58,6 +58,9 @@ func TestRefusedSettings(t *testing.T) {
 		"base path without slash":    {map[string]string{"BASE_PATH": "api"}, []string{"MODELPROVIDERS_BASE_PATH", "api"}},
 		"base path with a last one":  {map[string]string{"BASE_PATH": "/api/"}, []string{"MODELPROVIDERS_BASE_PATH", "/api/"}},
 		"base path with a wildcard":  {map[string]string{"BASE_PATH": "/:tenant"}, []string{"MODELPROVIDERS_BASE_PATH", "/:tenant"}},
+		"base path with dots":        {map[string]string{"BASE_PATH": "/a/../b"}, []string{"MODELPROVIDERS_BASE_PATH", "/a/../b"}},
+		"base path with two slashes": {map[string]string{"BASE_PATH": "/a//b"}, []string{"MODELPROVIDERS_BASE_PATH", "/a//b"}},
+		"base path with a space":     {map[string]string{"BASE_PATH": "/a b"}, []string{"MODELPROVIDERS_BASE_PATH", "/a b", "letters"}},
 		"any origin":                 {map[string]string{"CORS_ORIGINS": "*"}, []string{"MODELPROVIDERS_CORS_ORIGINS", "*"}},
 		"origin with a path":         {map[string]string{"CORS_ORIGINS": "https://ok.example.com,https://app.example.com/"}, []string{"MODELPROVIDERS_CORS_ORIGINS", "https://app.example.com/"}},
 		"origin without scheme":      {map[string]string{"CORS_ORIGINS": "app.example.com"}, []string{"MODELPROVIDERS_CORS_ORIGINS", "app.example.com"}},
@@ -65,6 +68,7 @@ func TestRefusedSettings(t *testing.T) {
 		"no time for a test":         {map[string]string{"TEST_TIMEOUT": "0s"}, []string{"MODELPROVIDERS_TEST_TIMEOUT"}},
 		"time that is none":          {map[string]string{"TEST_TIMEOUT": "soon"}, []string{"test-timeout", "soon"}},
 		"negative rate":              {map[string]string{"RATE_TESTS": "-1"}, []string{"MODELPROVIDERS_RATE_TESTS"}},
+		"negative rate of writes":    {map[string]string{"RATE_WRITES": "-1"}, []string{"MODELPROVIDERS_RATE_TESTS", "_RATE_WRITES"}},
 		"rate that is no number":     {map[string]string{"RATE_REVEALS": "many"}, []string{"rate-reveals", "many"}},
 		"database of another kind":   {map[string]string{"DATABASE_URL": "mysql://root:hunter22@db/x"}, []string{"MODELPROVIDERS_DATABASE_URL", "postgres://"}},
 		"database out of reach": {map[string]string{"DATABASE_URL": "postgres://me:hunter22@127.0.0.1:1/settings"},
@@ -82,6 +86,18 @@ func TestRefusedSettings(t *testing.T) {
 				t.Errorf("the refused start made %s", path)
 			}
 		})
+	}
+}
+
+// A command that looks at what a service keeps finds nothing well where nothing
+// is kept, and makes nothing.
+func TestCommandsWithoutADatabase(t *testing.T) {
+	for _, command := range [][]string{{"audit", "verify"}, {"audit", "export"}, {"tokens", "list"}, {"tokens", "revoke", "0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"}} {
+		dir := filepath.Join(t.TempDir(), "mistyped")
+		refused(t, nil, append(command, "--data-dir", dir), "MODELPROVIDERS_DATA_DIR", dir)
+		for path := range contentsOf(t, dir) {
+			t.Errorf("%v made %s", command, path)
+		}
 	}
 }
 

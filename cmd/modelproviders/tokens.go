@@ -19,7 +19,12 @@ type tokensCommand struct {
 
 // operate opens what a service keeps for the time of one command.
 func operate(ctx context.Context, cfg app.Config, command func(*app.Operator) error) error {
-	operator, err := app.OpenOperator(ctx, cfg)
+	return operateOn(ctx, cfg, false, command)
+}
+
+// operateOn is operate, and begins what is to be kept if it may.
+func operateOn(ctx context.Context, cfg app.Config, mayBegin bool, command func(*app.Operator) error) error {
+	operator, err := app.OpenOperator(ctx, cfg, mayBegin)
 	if err != nil {
 		return err
 	}
@@ -41,7 +46,7 @@ func (c createTokenCommand) Run(ctx context.Context, out streams) error {
 		at := time.Now().Add(c.ExpiresIn)
 		expires = &at
 	}
-	return operate(ctx, c.config(out), func(operator *app.Operator) error {
+	return operateOn(ctx, c.config(out), true, func(operator *app.Operator) error {
 		value, err := operator.CreateToken(ctx, c.Workspace, c.Name, c.Role, expires)
 		if err != nil {
 			return err

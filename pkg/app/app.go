@@ -86,7 +86,7 @@ func (a *App) prepare(context.Context) error {
 	}
 	a.guard, err = egress.New(egress.Config{Allow: a.cfg.AllowUpstreams, Proxy: proxy, RootCAs: a.cfg.UpstreamCAs})
 	if err != nil {
-		return fmt.Errorf("MODELPROVIDERS_ALLOW_UPSTREAMS: %w", err)
+		return err // it names the entry and the setting
 	}
 	if a.cfg.TLSCert == "" {
 		return nil

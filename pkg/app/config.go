@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -98,14 +99,14 @@ func (c Config) check() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return fmt.Errorf("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY belong together: only one of them is set")
 	}
-	if c.BasePath != "" && (!strings.HasPrefix(c.BasePath, "/") || strings.HasSuffix(c.BasePath, "/") || strings.ContainsAny(c.BasePath, "?#:*% ")) {
-		return fmt.Errorf("MODELPROVIDERS_BASE_PATH: %q must start with / and not end with it, such as /api/v1", c.BasePath)
+	if c.BasePath != "" && !basePathForm.MatchString(c.BasePath) {
+		return fmt.Errorf("MODELPROVIDERS_BASE_PATH: %q must be one or more names of letters, digits, -, _, ~ and . with / before each and none at the end, such as /api/v1", c.BasePath)
 	}
 	if c.TestTimeout <= 0 {
 		return fmt.Errorf("MODELPROVIDERS_TEST_TIMEOUT: must be longer than 0")
 	}
-	if slices.Min([]int{c.Limits.TestsPerMinute, c.Limits.TestsInFlight, c.Limits.RevealsPerMinute, c.Limits.SignInsPerMinute}) < 0 {
-		return fmt.Errorf("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
+	if slices.Min([]int{c.Limits.TestsPerMinute, c.Limits.TestsInFlight, c.Limits.RevealsPerMinute, c.Limits.WritesPerMinute, c.Limits.SignInsPerMinute}) < 0 {
+		return fmt.Errorf("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_WRITES, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
 	}
 	for _, cidr := range c.TrustedProxies {
 		if _, err := netip.ParsePrefix(cidr); err != nil {
@@ -120,13 +121,17 @@ func (c Config) check() error {
 	return nil
 }
 
+// basePathForm is a path that nobody on the way resolves or escapes: no name in
+// it begins with a dot.
+var basePathForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
+
 func (c Config) egressProxy() (*url.URL, error) {
 	if c.EgressProxy == "" {
 		return nil, nil
 	}
 	u, err := url.Parse(c.EgressProxy)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
-		return nil, fmt.Errorf("MODELPROVIDERS_EGRESS_PROXY: must be an http or https URL such as http://proxy.internal:3128")
+	if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+		return nil, fmt.Errorf("MODELPROVIDERS_EGRESS_PROXY: must be an http, https or socks5 URL such as http://proxy.internal:3128")
 	}
 	return u, nil
 }

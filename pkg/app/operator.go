@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"modelproviders/api"
@@ -16,7 +18,14 @@ import (
 type Operator struct{ data *data }
 
 // OpenOperator opens database and keyset of a configuration. Close ends it.
-func OpenOperator(ctx context.Context, cfg Config) (*Operator, error) {
+// Where there is no SQLite file, one is begun if mayBegin, as at a first start;
+// else that is an error: nobody shall find all well where nothing is.
+func OpenOperator(ctx context.Context, cfg Config, mayBegin bool) (*Operator, error) {
+	if cfg.DatabaseURL == "" && !mayBegin {
+		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
+			return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: there is no database to look at: %w", err)
+		}
+	}
 	d, err := openData(ctx, cfg.withDefaults())
 	if err != nil {
 		return nil, err
