@@ -157,3 +157,26 @@ func (i issuer) CreateToken(ctx context.Context, token auth.Token) error {
 	i.change(&token)
 	return i.Store.CreateToken(ctx, token)
 }
+
+// VerifyAudit checks the audit chain of every workspace, as the operator does
+// beside the running service, and returns what is broken.
+func (s *Server) VerifyAudit(t testing.TB) (broken []string) {
+	t.Helper()
+	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: s.DataDir, DatabaseURL: s.Database.url, Logger: s.Log.logger()}, false)
+	if err != nil {
+		t.Fatal("open the data as the operator: ", err)
+	}
+	reports, err := operator.VerifyAudit(t.Context())
+	if err != nil {
+		t.Fatal("verify the audit log: ", err)
+	}
+	for _, report := range reports {
+		if report.Break != nil {
+			broken = append(broken, report.Break.String())
+		}
+	}
+	if err := operator.Close(t.Context()); err != nil && len(broken) == 0 {
+		t.Error("close the data: ", err)
+	}
+	return broken
+}
