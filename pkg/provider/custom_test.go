@@ -372,3 +372,20 @@ func TestNoConnectionInTime(t *testing.T) {
 		t.Errorf("failure %+v", f)
 	}
 }
+
+// A page is known by its type or by its looks; an answer is one whatever its
+// type says.
+func TestHTMLPages(t *testing.T) {
+	const page = "\n<!-- moved -->\n<p>Please sign in.</p>"
+	for contentType, body := range map[string]string{
+		"text/html": page, "application/xhtml+xml": page, "application/json": "  <HTML><body>x", "": "<!doctype html><p>",
+	} {
+		for _, stream := range []bool{false, true} {
+			f := failure(t, serve(t, 200, contentType, body).ask(t, stream), provider.Misconfigured)
+			if !strings.Contains(f.Hint, "/v1/chat/completions was called") {
+				t.Errorf("%q: %+v", contentType, f)
+			}
+		}
+	}
+	succeeded(t, serve(t, 200, "text/html", plainAnswer).ask(t, false))
+}

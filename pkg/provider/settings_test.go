@@ -102,6 +102,9 @@ func TestCredentialThatIsRefused(t *testing.T) {
 				if strings.Contains(f.Message, value) {
 					t.Errorf("the message holds the value: %q", f.Message)
 				}
+				if masked := strings.Contains(value, "•") || value[0] == '*'; masked != strings.Contains(f.Message, "looks like a mask") {
+					t.Errorf("%.20q: the message is %q", value, f.Message)
+				}
 			}
 		}
 	}
