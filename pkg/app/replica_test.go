@@ -1,9 +1,15 @@
 package app_test
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
 	"path/filepath"
 	"testing"
 
+	"modelproviders/pkg/app"
 	"modelproviders/pkg/provider/providertest"
 	"modelproviders/pkg/store/storetest"
 )
@@ -52,4 +58,108 @@ func TestReplicas(t *testing.T) {
 	}
 	a.must(t, 204, "DELETE", "/providers/"+provider, nil)
 	b.must(t, 404, "POST", "/models/"+model+"/test", aPrompt())
+}
+
+// TestReplicasAgree: what one replica revokes, counts or has answered is so on
+// the other at its next request, and both write one audit chain.
+func TestReplicasAgree(t *testing.T) {
+	t.Parallel()
+	url, keyset := storetest.Postgres(t), filepath.Join(t.TempDir(), "keyset.json")
+	limited := func(c *app.Config) {
+		onPostgres(url, keyset)(c)
+		c.Limits = app.Limits{TestsPerMinute: 3, RevealsPerMinute: 2}
+	}
+	a, b := running(t, limited), running(t, limited)
+	b.token = a.token
+	upstream := providertest.Start(t, providertest.Custom())
+	provider, model := a.connect(t, upstream)
+
+	made := a.must(t, 201, "POST", "/tokens", object{"name": "short-lived", "role": "viewer"})
+	elsewhere := *b
+	elsewhere.token = made.string("token")
+	elsewhere.must(t, 200, "GET", "/providers", nil)
+	a.must(t, 204, "DELETE", "/tokens/"+made.string("id"), nil)
+	elsewhere.must(t, 401, "GET", "/providers", nil)
+
+	reveal := "/providers/" + provider + "/credentials/api_key/reveal"
+	a.must(t, 200, "POST", reveal, nil)
+	b.must(t, 200, "POST", reveal, nil)
+	a.must(t, 429, "POST", reveal, nil)
+	b.must(t, 429, "POST", reveal, nil)
+	test := "/models/" + model + "/test"
+	a.must(t, 200, "POST", test, aPrompt())
+	b.must(t, 200, "POST", test, aPrompt())
+	a.must(t, 200, "POST", test, aPrompt())
+	if got := b.must(t, 429, "POST", test, aPrompt()); got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+
+	body := object{"name": "once", "type": "custom", "credentials": upstream.Credentials, "config": settingsOf(upstream)}
+	first := a.repeat(t, "/providers", "the same key", body)
+	again := b.repeat(t, "/providers", "the same key", body)
+	if first.status != 201 || again.status != 201 || first.text != again.text || again.header.Get("Idempotency-Replayed") != "true" {
+		t.Errorf("answered %d %s, then %d %s", first.status, first.text, again.status, again.text)
+	}
+
+	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: t.TempDir(), DatabaseURL: url, Keyset: keyset, Logger: slog.New(slog.DiscardHandler)}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer operator.Close(t.Context())
+	eventually(t, "every event is in one whole chain", func() bool {
+		reports, err := operator.VerifyAudit(t.Context())
+		return err == nil && len(reports) == 1 && reports[0].Break == nil && reports[0].Links > 8
+	})
+}
+
+// repeat creates something under an Idempotency-Key.
+func (s *service) repeat(t *testing.T, path, key string, body object) answer {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+path, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+s.token)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Idempotency-Key", key)
+	response, err := s.http.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answered, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer{status: response.StatusCode, header: response.Header, text: string(answered)}
+}
+
+// TestGatheredRefusals: refusals of unknown callers become one event an address,
+// at the latest when the service stops.
+func TestGatheredRefusals(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	admin := s.token
+	for _, token := range []string{"mp_guess", "mp_another", ""} {
+		s.token = token
+		s.must(t, 401, "GET", "/providers", nil)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	next := running(t, func(c *app.Config) { c.DataDir = s.dir })
+	next.token = admin
+	events := next.must(t, 200, "GET", "/audit-events?action=access.denied", nil)
+	data := events.body["data"].([]any)
+	if len(data) != 1 {
+		t.Fatalf("three refusals left %d events: %s", len(data), events.text)
+	}
+	event := data[0].(object)
+	if event["count"] != 3.0 || event["client_ip"] != "127.0.0.1" || event["reason"] != "unauthenticated" || event["outcome"] != "denied" {
+		t.Errorf("the event is %v", event)
+	}
 }
