@@ -1,0 +1,110 @@
+package provider_test
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"modelproviders/pkg/provider"
+)
+
+func TestTypesAreTheContracts(t *testing.T) {
+	names := make([]string, 0, len(provider.Types()))
+	for _, typ := range provider.Types() {
+		names = append(names, typ.Name()+" "+typ.Form().Label+" "+strings.Join(typ.CredentialFields(), ","))
+	}
+	want := []string{
+		"openai OpenAI api_key",
+		"anthropic Anthropic api_key",
+		"azure_openai Azure OpenAI api_key",
+		"aws_bedrock AWS Bedrock access_key_id,secret_access_key",
+		"gcp_vertex_ai GCP Vertex AI service_account_json",
+		"custom Custom (LiteLLM) api_key",
+	}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
+	}
+	if _, ok := provider.Lookup("openrouter"); ok {
+		t.Error("an unknown type was found")
+	}
+}
+
+func TestForm(t *testing.T) {
+	form := lookup(t, "azure_openai").Form()
+	want := []provider.FormField{
+		{Name: "base_url", Label: "Base URL", Kind: "url", Required: true, Placeholder: "https://my-resource.openai.azure.com", Help: form.Config[0].Help},
+		{Name: "api_version", Label: "API Version", Kind: "text", Required: true, Placeholder: "2024-10-21", Help: form.Config[1].Help,
+			Pattern: `^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$`},
+	}
+	if diff := cmp.Diff(want, form.Config); diff != "" {
+		t.Error(diff)
+	}
+	if form.ModelIDLabel != "Deployment name" || form.ModelIDPlaceholder != "gpt-4o-prod" {
+		t.Errorf("model id: %q, %q", form.ModelIDLabel, form.ModelIDPlaceholder)
+	}
+	for _, typ := range provider.Types() {
+		form := typ.Form()
+		if form.Type != typ.Name() || form.Label == "" || form.Description == "" || form.Icon == "" || form.ModelIDPlaceholder == "" || !strings.HasPrefix(form.DocsURL, "https://") {
+			t.Errorf("%s: the form is incomplete: %+v", typ.Name(), form)
+		}
+		for _, f := range append(slices.Clone(form.Credentials), form.Config...) {
+			if f.Label == "" || f.Help == "" || !f.Required {
+				t.Errorf("%s: field %+v", typ.Name(), f)
+			}
+		}
+		for i, name := range typ.CredentialFields() {
+			if form.Credentials[i].Name != name || !strings.HasPrefix(form.Credentials[i].Kind, "secret") {
+				t.Errorf("%s: credential %+v", typ.Name(), form.Credentials[i])
+			}
+		}
+	}
+}
+
+func TestSchemas(t *testing.T) {
+	want := `{
+  "$schema": "https://json-schema.org/draft/2020-12/schema",
+  "additionalProperties": false,
+  "properties": {
+    "api_key": {
+      "description": "One of the two keys of the resource, under Keys and Endpoint in the Azure portal.",
+      "format": "password",
+      "maxLength": 4096,
+      "minLength": 1,
+      "pattern": "^[ -~]+$",
+      "title": "API Key",
+      "type": "string",
+      "writeOnly": true
+    }
+  },
+  "required": [
+    "api_key"
+  ],
+  "title": "Azure OpenAI credentials",
+  "type": "object"
+}`
+	got, err := json.MarshalIndent(lookup(t, "azure_openai").Form().CredentialsSchema, "", "  ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Error(diff)
+	}
+	for _, typ := range provider.Types() {
+		form := typ.Form()
+		for _, schema := range []map[string]any{form.CredentialsSchema, form.ConfigSchema} {
+			if schema["type"] != "object" || schema["additionalProperties"] != false {
+				t.Errorf("%s: schema %v", typ.Name(), schema)
+			}
+		}
+		if len(form.ConfigSchema["properties"].(map[string]any)) != len(form.Config) {
+			t.Errorf("%s: the schema has other fields than the form", typ.Name())
+		}
+	}
+	property := lookup(t, "gcp_vertex_ai").Form().CredentialsSchema["properties"].(map[string]any)["service_account_json"].(map[string]any)
+	if diff := cmp.Diff([]string{"string", "object"}, property["type"]); diff != "" {
+		t.Error(diff)
+	}
+}
