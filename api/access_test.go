@@ -138,7 +138,7 @@ func TestWorkspaces(t *testing.T) {
 			}
 		}
 		neighbour.Patch(own.Path(), object{"models": list{object{"id": p.Models[0].ID}}}).
-			Problem(http.StatusUnprocessableEntity, "validation_failed", "models[0].id not_found", "models[0].model_id required", "models[0].supported_stages required")
+			Problem(http.StatusUnprocessableEntity, "validation_failed", "models[0].id not_found")
 		wantList(t, "providers", providerNames(walk[apitest.Provider](neighbour, "/providers", 10)), own.Name)
 		if models := walk[apitest.Model](neighbour, "/models", 10); len(models) != 1 || models[0].ProviderID != own.ID {
 			t.Errorf("the neighbour's models are %+v", models)

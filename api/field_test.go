@@ -149,9 +149,7 @@ func TestInvalidFields(t *testing.T) {
 			"models": list{object{"id": unknownID}, object{"id": "no id"}, object{"model_id": "\u0000", "supported_stages": list{"planning"}}},
 		}).Problem(http.StatusUnprocessableEntity, "validation_failed",
 			"name too_long", "status invalid", "type invalid", "credentials.api_key invalid", "config.base_url required",
-			"models[0].id not_found", "models[1].id not_found", "models[2].model_id invalid",
-			"models[0].model_id required", "models[0].supported_stages required",
-			"models[1].model_id required", "models[1].supported_stages required")
+			"models[0].id not_found", "models[1].id not_found", "models[2].model_id invalid")
 		c.Post("/models/"+p.Models[0].ID+"/test", object{"prompt": "", "system": "", "max_output_tokens": 0, "temperature": 3}).
 			Problem(http.StatusUnprocessableEntity, "validation_failed",
 				"prompt required", "system required", "max_output_tokens invalid", "temperature invalid")

@@ -34,6 +34,10 @@ func TestWrongMethod(t *testing.T) {
 		p := blockedProvider(c)
 		m := p.Models[0]
 		for path, allowed := range map[string][]string{
+			"/me":                         {"GET", "HEAD"},
+			"/tokens":                     {"GET", "HEAD", "POST"},
+			"/tokens/" + unknownID:        {"DELETE"},
+			"/audit-events":               {"GET", "HEAD"},
 			"/healthz":                    {"GET", "HEAD"},
 			"/readyz":                     {"GET", "HEAD"},
 			"/openapi.yaml":               {"GET", "HEAD"},
