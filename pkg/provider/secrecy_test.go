@@ -8,12 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
-	"modelproviders/pkg/egress"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/provider/providertest"
 )

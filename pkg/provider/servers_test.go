@@ -1,20 +1,10 @@
 package provider_test
 
 import (
-	"context"
-	"io"
-	"net"
-	"net/http"
-	"net/http/httptest"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
-	"modelproviders/pkg/egress"
 	"modelproviders/pkg/provider"
-	"modelproviders/pkg/secret"
 )
 
 func TestAnswersOfManyServers(t *testing.T) {
