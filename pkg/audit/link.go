@@ -12,12 +12,11 @@ import (
 const (
 	linkEvery  = 200 * time.Millisecond
 	retryEvery = time.Second // after a round that failed
-	lastRound  = 5 * time.Second
 	batchSize  = 500
 )
 
-// Run links new events until ctx is done, and then what is left. report hears of
-// a round that failed; the next one tries again.
+// Run links new events until ctx is done. report hears of a round that failed;
+// the next one tries again.
 func (l *Log) Run(ctx context.Context, report func(error)) {
 	for {
 		pause := linkEvery
@@ -27,11 +26,6 @@ func (l *Log) Run(ctx context.Context, report func(error)) {
 		}
 		select {
 		case <-ctx.Done():
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastRound)
-			defer cancel()
-			if err := l.Link(ctx); err != nil {
-				report(err)
-			}
 			return
 		case <-time.After(pause):
 		}

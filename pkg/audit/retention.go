@@ -45,6 +45,10 @@ func (l *Log) dropBefore(ctx context.Context, workspace string, day time.Time) e
 	if !l.key.headed(workspace, head) {
 		return fault.New(fault.Internal, "The head of the audit chain of workspace %q was changed; nothing is dropped from it.", workspace)
 	}
+	oldest, err := l.store.Links(ctx, workspace, head.First, 1)
+	if err != nil || len(oldest) == 0 || !oldest[0].Event.At.Before(day) {
+		return err // as most of the time: it takes no walk to know
+	}
 	broken, err := l.walk(ctx, workspace, head, func(batch []LinkedEvent) (bool, error) {
 		n := 0
 		for n < len(batch) && batch[n].Event.At.Before(day) {

@@ -53,11 +53,12 @@ func newEventRow(e audit.Event) (eventRow, error) {
 }
 
 // event maps a row to an event. Changes that are no list of changes any more
-// were written by somebody else: they are told as they are, and no seal fits.
+// were written by somebody else: they are told as a text, and no seal fits.
 func (row eventRow) event() audit.Event {
 	var changes []audit.Change
 	if json.Unmarshal([]byte(row.Changes), &changes) != nil {
-		changes = []audit.Change{{New: row.Changes}}
+		text, _ := json.Marshal(row.Changes) // a string always can be
+		changes = []audit.Change{{New: string(text)}}
 	}
 	if len(changes) == 0 {
 		changes = nil

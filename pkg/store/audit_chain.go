@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
@@ -94,7 +95,7 @@ func (s *Store) AppendLinks(ctx context.Context, workspace string, links []audit
 			// A conflict would mean that another process is at it.
 			return asDuplicate(err, fault.New(fault.Internal, "An audit event of workspace %q is linked already.", workspace))
 		}
-		if err := db.Where("event_id IN ?", ids).Delete(&unlinkedRow{}).Error; err != nil {
+		if err := among(db, "event_id", ids).Delete(&unlinkedRow{}).Error; err != nil {
 			return err
 		}
 		return writeHead(db, workspace, head)
@@ -143,12 +144,19 @@ func (s *Store) Links(ctx context.Context, workspace string, first int64, limit 
 	return links, err
 }
 
+// among selects rows by the ids of events. Those of a batch lie close together:
+// as long as PostgreSQL has no statistics it would rather look through the whole
+// workspace for them than look each up, unless it is told between which they are.
+func among(db *gorm.DB, column string, ids []string) *gorm.DB {
+	return db.Where(column+" BETWEEN ? AND ? AND "+column+" IN ?", slices.Min(ids), slices.Max(ids), ids)
+}
+
 func eventsByID(db *gorm.DB, ids []string) (map[string]audit.Event, error) {
 	if len(ids) == 0 {
 		return nil, nil
 	}
 	var rows []eventRow
-	err := db.Where("id IN ?", ids).Find(&rows).Error
+	err := among(db, "id", ids).Find(&rows).Error
 	found := make(map[string]audit.Event, len(rows))
 	for _, row := range rows {
 		found[row.ID] = row.event()

@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -15,15 +17,19 @@ import (
 // made no token, and half of the tests failed, but no token was not made.
 func (d database) seedEvents(t testing.TB, s *store.Store, n int) {
 	t.Helper()
-	d.execute(t, s, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)
-		INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
-		provider_id, outcome, changes, reason, request_id, client_ip, count, seal)
-		SELECT 'default', `, n)+seededID("i")+fmt.Sprintf(`, %d + i,
-		CASE WHEN i %% 1000 = 9 THEN 'rare' WHEN i %% 3 = 0 THEN 'ann' ELSE 'bob' END, 'token',
-		CASE WHEN i %% 1000 = 7 THEN 'token.revoke' WHEN i %% 3 = 1 THEN 'token.create' ELSE 'model.test' END, 'model', '', '',
-		CASE i %% 3 WHEN 2 THEN 'tested' ELSE 'p' || CAST(i %% 1000 AS text) END,
-		CASE WHEN i %% 1000 = 11 THEN 'denied' WHEN i %% 3 <> 1 AND i %% 2 = 0 THEN 'failure' ELSE 'success' END,
-		'[]', '', '', '', 1, %s FROM n`, firstCreated.UnixMilli(), d.newBlob), d.optimise)
+	const chunk = 20_000 // a statement that lasts longer is ended
+	for done := 0; done < n; done += chunk {
+		d.execute(t, s, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)
+			INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+			provider_id, outcome, changes, reason, request_id, client_ip, count, seal)
+			SELECT 'default', `, done+1, min(done+chunk, n))+seededID("i")+fmt.Sprintf(`, %d + i,
+			CASE WHEN i %% 1000 = 9 THEN 'rare' WHEN i %% 3 = 0 THEN 'ann' ELSE 'bob' END, 'token',
+			CASE WHEN i %% 1000 = 7 THEN 'token.revoke' WHEN i %% 3 = 1 THEN 'token.create' ELSE 'model.test' END, 'model', '', '',
+			CASE i %% 3 WHEN 2 THEN 'tested' ELSE 'p' || CAST(i %% 1000 AS text) END,
+			CASE WHEN i %% 1000 = 11 THEN 'denied' WHEN i %% 3 <> 1 AND i %% 2 = 0 THEN 'failure' ELSE 'success' END,
+			'[]', '', '', '', 1, %s FROM n`, firstCreated.UnixMilli(), d.newBlob))
+	}
+	d.execute(t, s, d.optimise)
 }
 
 func (d database) execute(t testing.TB, s *store.Store, statements ...string) {
@@ -105,5 +111,38 @@ func TestStrays(t *testing.T) {
 			d.execute(t, s, `UPDATE audit_links SET workspace = 'another' WHERE number % 2 = 0`)
 			strays(1, "00000000-0000-7000-8000-100000000002")
 		})
+	}
+}
+
+// BenchmarkEvents measures a page of audit events out of 1,000 and 100,000.
+// MODELPROVIDERS_BENCH_EVENTS sets another size, such as 1000000.
+func BenchmarkEvents(b *testing.B) {
+	sizes := []int{1000, 100_000}
+	if size, err := strconv.Atoi(os.Getenv("MODELPROVIDERS_BENCH_EVENTS")); err == nil {
+		sizes = []int{size}
+	}
+	for _, d := range databases() {
+		for _, size := range sizes {
+			b.Run(fmt.Sprintf("%s/%d", d.name, size), func(b *testing.B) {
+				s := d.open(b)
+				d.seedEvents(b, s, size)
+				measure := func(name string, q audit.Query) {
+					q.Limit = 20
+					b.Run(name, func(b *testing.B) {
+						for b.Loop() {
+							if _, err := s.Events(b.Context(), workspace, q); err != nil {
+								b.Fatal(err)
+							}
+						}
+					})
+				}
+				tenth := firstCreated.Add(time.Duration(size/10) * time.Millisecond)
+				measure("newest", audit.Query{})
+				measure("deep", audit.Query{Before: &audit.Position{At: tenth}})
+				measure("action", audit.Query{Filter: audit.Filter{Action: audit.TokenRevoke}})
+				measure("actor and action, none", audit.Query{Filter: audit.Filter{Actor: "ann", Action: audit.TokenCreate}})
+				measure("outcome until then", audit.Query{Filter: audit.Filter{Outcome: audit.Failure, To: tenth}})
+			})
+		}
 	}
 }

@@ -1,0 +1,226 @@
+package audit_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"modelproviders/pkg/audit"
+)
+
+// tampering is what somebody who can write to the database may do to a
+// workspace with six linked events. In its statements $ws is the workspace,
+// $e(n) the id of the event of link n.
+type tampering struct {
+	name       string
+	statements []string
+	number     int64 // of the link that is broken; 0: the fault is at none
+	reason     string
+}
+
+func eventChanges() []tampering {
+	var all []tampering
+	for _, column := range []string{"actor_subject", "actor_kind", "action", "target_type", "target_id", "target_name",
+		"provider_id", "outcome", "reason", "request_id", "client_ip"} {
+		all = append(all, tampering{"event's " + column,
+			[]string{"UPDATE audit_events SET " + column + " = 'x' WHERE workspace = $ws AND id = $e(3)"}, 3, "the event was changed"})
+	}
+	for _, change := range []string{"at = at + 1", "count = 2", "changes = '[]'", "changes = '{'", "changes = 'null'",
+		`changes = '[{"field":"name","old":"\"a\"","new":"\"c\""}]'`, "seal = (SELECT mac FROM audit_heads WHERE workspace = $ws)"} {
+		all = append(all, tampering{"event's " + change,
+			[]string{"UPDATE audit_events SET " + change + " WHERE workspace = $ws AND id = $e(3)"}, 3, "the event was changed"})
+	}
+	return all
+}
+
+const (
+	copyEvent = `INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+		provider_id, outcome, changes, reason, request_id, client_ip, count, seal)
+		SELECT workspace, 'inserted', at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+		provider_id, outcome, changes, reason, request_id, client_ip, count, seal FROM audit_events WHERE workspace = $ws AND id = $e(3)`
+	noteAll = `INSERT INTO audit_unlinked (workspace, event_id, mac) SELECT workspace, id, seal FROM audit_events WHERE workspace = $ws`
+)
+
+func chainChanges() []tampering {
+	return []tampering{
+		{"event removed", []string{"DELETE FROM audit_events WHERE workspace = $ws AND id = $e(3)"}, 3, "the event was removed"},
+		{"event and link removed", []string{
+			"DELETE FROM audit_events WHERE workspace = $ws AND id = $e(3)", "DELETE FROM audit_links WHERE workspace = $ws AND number = 3",
+		}, 3, "the link is missing"},
+		{"event and link removed, and the gap closed", []string{
+			"DELETE FROM audit_events WHERE workspace = $ws AND id = $e(3)", "DELETE FROM audit_links WHERE workspace = $ws AND number = 3",
+			"UPDATE audit_links SET number = 3 WHERE workspace = $ws AND number = 4", "UPDATE audit_links SET number = 4 WHERE workspace = $ws AND number = 5",
+			"UPDATE audit_links SET number = 5 WHERE workspace = $ws AND number = 6",
+		}, 3, "the link was changed, or events were put in another order"},
+		{"first event and link removed", []string{
+			"DELETE FROM audit_events WHERE workspace = $ws AND id = $e(1)", "DELETE FROM audit_links WHERE workspace = $ws AND number = 1",
+		}, 1, "the link is missing"},
+		{"events in another order", []string{
+			"UPDATE audit_links SET event_id = 'x' WHERE workspace = $ws AND number = 3",
+			"UPDATE audit_links SET event_id = $e(3) WHERE workspace = $ws AND number = 4",
+			"UPDATE audit_links SET event_id = $e(4) WHERE workspace = $ws AND number = 3",
+		}, 3, "the link was changed, or events were put in another order"},
+		{"link changed", []string{
+			"UPDATE audit_links SET mac = (SELECT mac FROM audit_heads WHERE workspace = $ws) WHERE workspace = $ws AND number = 2",
+		}, 2, "the link was changed, or events were put in another order"},
+		{"tail cut", []string{
+			"DELETE FROM audit_events WHERE workspace = $ws AND id IN ($e(5), $e(6))", "DELETE FROM audit_links WHERE workspace = $ws AND number > 4",
+		}, 5, "the end of the chain was cut off"},
+		{"tail cut, and the head set back", []string{
+			"UPDATE audit_heads SET last_number = 4, last = (SELECT mac FROM audit_links WHERE workspace = $ws AND number = 4) WHERE workspace = $ws",
+			"DELETE FROM audit_events WHERE workspace = $ws AND id IN ($e(5), $e(6))", "DELETE FROM audit_links WHERE workspace = $ws AND number > 4",
+		}, 0, "the head of the chain was changed"},
+		{"begin cut, and the head moved", []string{
+			"UPDATE audit_heads SET first_number = 3, base = (SELECT mac FROM audit_links WHERE workspace = $ws AND number = 2) WHERE workspace = $ws",
+			"DELETE FROM audit_events WHERE workspace = $ws AND id IN ($e(1), $e(2))", "DELETE FROM audit_links WHERE workspace = $ws AND number < 3",
+		}, 0, "the head of the chain was changed"},
+		{"head emptied", []string{"UPDATE audit_heads SET last_number = 0, first_number = 0 WHERE workspace = $ws"},
+			0, "the head of the chain was changed"},
+		{"head removed", []string{"DELETE FROM audit_heads WHERE workspace = $ws"}, 1, "the head was put back or removed"},
+		{"chain removed", []string{"DELETE FROM audit_heads WHERE workspace = $ws", "DELETE FROM audit_links WHERE workspace = $ws"},
+			0, "the chain does not know the event"},
+		{"event inserted", []string{copyEvent}, 0, "the chain does not know the event"},
+		{"event inserted as a new one", []string{copyEvent,
+			"INSERT INTO audit_unlinked (workspace, event_id, mac) SELECT workspace, 'inserted', mac FROM audit_heads WHERE workspace = $ws",
+		}, 0, "the event was changed or inserted before it was linked"},
+		{"event inserted with a link", []string{copyEvent,
+			"INSERT INTO audit_links (workspace, number, event_id, mac) SELECT workspace, 7, 'inserted', mac FROM audit_heads WHERE workspace = $ws",
+		}, 7, "the link is not part of the chain"},
+		{"event moved to another workspace", []string{
+			"UPDATE audit_events SET workspace = 'moved' WHERE workspace = $ws AND id = $e(3)",
+		}, 3, "the event was removed"},
+		{"chain removed, and what is left noted anew", []string{
+			"DELETE FROM audit_heads WHERE workspace = $ws", "DELETE FROM audit_links WHERE workspace = $ws",
+			"DELETE FROM audit_events WHERE workspace = $ws AND id = $e(3)", noteAll,
+		}, 0, "the event was changed or inserted before it was linked"},
+	}
+}
+
+// TestTampering checks that whatever is done to events, links or head is found,
+// and said to be what it is; also after the service has gone on recording.
+func TestTampering(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		all := append(eventChanges(), chainChanges()...)
+		ids := map[string][]audit.Event{}
+		for _, test := range all {
+			w.record(t, test.name, 6)
+		}
+		w.link(t)
+		for _, test := range all {
+			w.wantWhole(t, test.name, 6)
+			ids[test.name] = w.events(t, test.name) // newest first
+			arguments := []string{"$ws", quoted(test.name)}
+			for i, e := range ids[test.name] {
+				arguments = append(arguments, "$e("+string(rune('6'-i))+")", quoted(e.ID))
+			}
+			for _, statement := range test.statements {
+				w.tamper(t, strings.NewReplacer(arguments...).Replace(statement))
+			}
+		}
+		check := func(when string) {
+			t.Helper()
+			reports, err := w.Verify(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, report := range reports {
+				for _, test := range all {
+					if report.Workspace != test.name {
+						continue
+					}
+					if b := report.Break; b == nil || b.Number != test.number || !strings.Contains(b.Reason, test.reason) || b.Workspace != test.name {
+						t.Errorf("%s, %s: got %v, want at link %d %q", test.name, when, b, test.number, test.reason)
+					}
+				}
+			}
+		}
+		check("at once")
+		if err := w.Link(t.Context()); err == nil {
+			t.Error("linking says nothing of what was changed")
+		}
+		check("after linking went on")
+	})
+}
+
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// TestTamperingBeforeLinking checks that what is done to an event that is not
+// linked yet is found, and that the linker does not make it good.
+func TestTamperingBeforeLinking(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		for workspace, test := range map[string]struct{ statement, reason string }{
+			"changed":      {"UPDATE audit_events SET reason = 'x' WHERE workspace = 'changed'", "changed or inserted before it was linked"},
+			"removed":      {"DELETE FROM audit_events WHERE workspace = 'removed'", "removed before it was linked"},
+			"note changed": {"UPDATE audit_unlinked SET mac = (SELECT seal FROM audit_events WHERE workspace = 'note changed') WHERE workspace = 'note changed'", "changed or inserted before it was linked"},
+			"note removed": {"DELETE FROM audit_unlinked WHERE workspace = 'note removed'", "the chain does not know the event"},
+		} {
+			w.record(t, workspace, 1)
+			w.tamper(t, test.statement)
+			check := func(when string) {
+				t.Helper()
+				if b := w.verified(t, workspace).Break; b == nil || !strings.Contains(b.Reason, test.reason) {
+					t.Errorf("%s, %s: got %v, want %q", workspace, when, b, test.reason)
+				}
+			}
+			check("before linking")
+			err := w.Link(t.Context())
+			if (err == nil) != (workspace == "note removed") {
+				t.Errorf("%s: linking: got %v", workspace, err)
+			}
+			check("after linking")
+			w.tamper(t, "DELETE FROM audit_events WHERE workspace = "+quoted(workspace), "DELETE FROM audit_unlinked WHERE workspace = "+quoted(workspace))
+		}
+	})
+}
+
+// TestTheLinkerStaysAwayFromABrokenChain checks that nothing is linked to a
+// changed head, that the other workspaces are, and that the report says so.
+func TestTheLinkerStaysAwayFromABrokenChain(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		for _, workspace := range []string{"a", "b", "c"} {
+			w.record(t, workspace, 2)
+		}
+		w.link(t)
+		w.tamper(t, "UPDATE audit_heads SET last_number = 1 WHERE workspace = 'a'", "DELETE FROM audit_heads WHERE workspace = 'b'")
+		for _, workspace := range []string{"a", "b", "c"} {
+			w.record(t, workspace, 1)
+		}
+		err := w.Link(t.Context())
+		if err == nil || !strings.Contains(err.Error(), `"a"`) || !strings.Contains(err.Error(), `"b"`) || strings.Contains(err.Error(), `"c"`) {
+			t.Errorf("got %v, want it to name the workspaces a and b", err)
+		}
+		w.wantWhole(t, "c", 3)
+		for _, workspace := range []string{"a", "b"} {
+			if waiting, err := w.store.Unlinked(t.Context(), workspace, 10); err != nil || len(waiting) != 1 {
+				t.Errorf("workspace %s: %d events wait, %v", workspace, len(waiting), err)
+			}
+		}
+	})
+}
+
+func TestAnEventThatWaitsIsFound(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		w.record(t, "acme", 3)
+		w.clock.advance(time.Second)
+		if b := w.verified(t, "acme").Break; b == nil || !strings.Contains(b.Reason, "waited for its link for more than a second") {
+			t.Errorf("got %v", b)
+		}
+		w.link(t)
+		w.wantWhole(t, "acme", 3)
+		w.record(t, "acme", 1)
+		w.wantWhole(t, "acme", 3) // it may wait that long
+	})
+}
+
+// TestAnotherKeyDoesNotVerify checks that the chain depends on the key.
+func TestAnotherKeyDoesNotVerify(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		w.record(t, "acme", 1)
+		w.link(t)
+		other := audit.NewLog(w.store, make([]byte, 32), nil, w.clock.Now)
+		reports, err := other.Verify(t.Context())
+		if err != nil || len(reports) != 1 || reports[0].Break == nil {
+			t.Errorf("got %+v, %v", reports, err)
+		}
+	})
+}
