@@ -94,6 +94,10 @@ func TestCORS(t *testing.T) {
 				mustVaryByOrigin(t, path, who.Get(path).Has("Access-Control-Allow-Origin", ""))
 			}
 		}
+		// On errors that nobody foresaw too.
+		s.Database.TakeAway(t)
+		mustVaryByOrigin(t, "outage", c.Get("/providers", apitest.Header("Origin", ours)).Is(http.StatusServiceUnavailable).Has("Access-Control-Allow-Origin", ours))
+		s.Database.BringBack(t)
 	}, func(cfg *app.Config) { cfg.CORSOrigins = []string{"https://other.example.com", ours} })
 }
 

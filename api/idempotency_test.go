@@ -4,12 +4,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"modelproviders/api/apitest"
-	"modelproviders/pkg/app"
 	"modelproviders/pkg/auth"
 )
 
@@ -97,35 +95,44 @@ func TestIdempotencyKeyAtOnce(t *testing.T) {
 // While a request runs its key is taken; after a crash it is free again when no
 // run can last any longer.
 func TestIdempotencyKeyOfARunningRequest(t *testing.T) {
-	for _, database := range []string{"SQLite", "PostgreSQL"} {
-		t.Run(database, func(t *testing.T) {
-			t.Parallel()
-			var later atomic.Int64
-			s := apitest.Start(t, checker.RoundTripper, database, func(cfg *app.Config) {
-				cfg.Now = func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
-			})
-			c := s.Workspace(t)
-			p := blockedProvider(c)
-			bodies := map[string]object{
-				"/providers":              apitest.OpenAI(nil),
-				p.Path() + "/models":      apitest.GPT("one", nil),
-				p.Path() + "/models/bulk": {"models": list{apitest.GPT("two", nil)}},
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := blockedProvider(c)
+		s.Clock.Stop()
+		bodies := map[string]object{
+			"/providers":              apitest.OpenAI(nil),
+			p.Path() + "/models":      apitest.GPT("one", nil),
+			p.Path() + "/models/bulk": {"models": list{apitest.GPT("two", nil)}},
+		}
+		for path, body := range bodies {
+			c.Post(path, body, underKey("k")).Is(http.StatusCreated)
+		}
+		// As if the process had died in the midst of them: such a key is held for a minute, an answer for a day.
+		s.Database.Exec(t, "UPDATE repeatables SET status = NULL, header = NULL, body = NULL, expires_at = expires_at - 86340000")
+		s.Clock.Advance(59 * time.Second)
+		for path, body := range bodies {
+			running := c.Post(path, body, underKey("k"))
+			running.Problem(http.StatusConflict, "conflict")
+			if running.Header.Get("Retry-After") == "" {
+				t.Errorf("%s: the refusal does not say when to come again", path)
 			}
-			for path, body := range bodies {
-				c.Post(path, body, underKey("k")).Is(http.StatusCreated)
-			}
-			// As if the process had died in the midst of them: such a key is held for a minute, an answer for a day.
-			s.Database.Exec(t, "UPDATE repeatables SET status = NULL, header = NULL, body = NULL, expires_at = expires_at - 86340000")
-			for path, body := range bodies {
-				running := c.Post(path, body, underKey("k"))
-				running.Problem(http.StatusConflict, "conflict")
-				if running.Header.Get("Retry-After") == "" {
-					t.Errorf("%s: the refusal does not say when to come again", path)
-				}
-				c.Post(path, object{"other": true}, underKey("k")).Problem(http.StatusUnprocessableEntity, "idempotency_key_reused")
-			}
-			later.Store(int64(2 * time.Minute))
-			c.Post("/providers", apitest.OpenAI(nil), underKey("k")).Is(http.StatusCreated).Has("Idempotency-Replayed", "")
-		})
-	}
+			c.Post(path, object{"other": true}, underKey("k")).Problem(http.StatusUnprocessableEntity, "idempotency_key_reused")
+		}
+		s.Clock.Advance(time.Second)
+		c.Post("/providers", apitest.OpenAI(nil), underKey("k")).Is(http.StatusCreated).Has("Idempotency-Replayed", "")
+	})
+}
+
+// An answer is kept for a day.
+func TestIdempotencyKeyExpires(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		s.Clock.Stop()
+		body := apitest.OpenAI(nil)
+		c.Post("/providers", body, underKey("k")).Is(http.StatusCreated)
+		s.Clock.Advance(24*time.Hour - time.Second)
+		c.Post("/providers", body, underKey("k")).Is(http.StatusCreated).Has("Idempotency-Replayed", "true")
+		s.Clock.Advance(time.Second)
+		c.Post("/providers", body, underKey("k")).Problem(http.StatusConflict, "name_taken")
+	})
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"modelproviders/api/apitest"
 	"modelproviders/pkg/app"
@@ -23,6 +24,7 @@ func rateLimited(t *testing.T, a *apitest.Answer) {
 // Who tries tokens is slowed down; who has one never is.
 func TestLimitOfSignIns(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
+		s.Clock.Stop()
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		guess := c.With(c.Token[:len(c.Token)-1] + "!")
@@ -39,12 +41,16 @@ func TestLimitOfSignIns(t *testing.T) {
 			c.With("").Get("/providers").Problem(http.StatusUnauthorized, "unauthenticated") // no guess
 		}
 		c.With("").Get("/healthz").Is(http.StatusOK)
+		s.Clock.Advance(30 * time.Second)
+		guess.Get("/providers").Problem(http.StatusUnauthorized, "unauthenticated")
+		rateLimited(t, guess.Get("/providers"))
 	}, func(cfg *app.Config) { cfg.Limits.SignInsPerMinute = 2 })
 }
 
 // A client's address is the one that a trusted proxy tells, and no other.
 func TestLimitOfSignInsBehindProxy(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
+		s.Clock.Stop()
 		guess := s.Admin(t).With("mp_guess")
 		from := func(addresses string) *apitest.Answer {
 			t.Helper()
@@ -67,6 +73,7 @@ func TestLimitOfSignInsBehindProxy(t *testing.T) {
 // Reveals are limited by themselves, for each principal.
 func TestLimitOfReveals(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
+		s.Clock.Stop()
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		path := p.Path() + "/credentials/api_key/reveal"
@@ -79,12 +86,18 @@ func TestLimitOfReveals(t *testing.T) {
 		for range 5 {
 			c.Get(p.Path()).Is(http.StatusOK)
 		}
+		s.Clock.Advance(time.Minute)
+		for range 2 {
+			c.Post(path, nil).Is(http.StatusOK)
+		}
+		rateLimited(t, c.Post(path, nil))
 	}, func(cfg *app.Config) { cfg.Limits.RevealsPerMinute = 2 })
 }
 
 // Tests and discoveries are limited together, for each workspace.
 func TestLimitOfTests(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
+		s.Clock.Stop()
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		calls := func(c *apitest.Client, p apitest.Provider) []*apitest.Answer {

@@ -32,6 +32,7 @@ type Server struct {
 	DataDir  string
 	Database *Database
 	Log      *Log
+	Clock    *Clock
 
 	basePath   string
 	http       *http.Client
@@ -56,11 +57,11 @@ func OnEach(t *testing.T, wrap Wrap, scenario func(t *testing.T, s *Server), opt
 // and stops it when the test ends. Limits are off unless an option sets them.
 func Start(t testing.TB, wrap Wrap, database string, options ...Option) *Server {
 	t.Helper()
-	s := &Server{DataDir: t.TempDir(), Log: &Log{}}
+	s := &Server{DataDir: t.TempDir(), Log: &Log{}, Clock: &Clock{}}
 	s.Database = engines()[database](t, s.DataDir)
 	cfg := app.Config{
 		Addr: "127.0.0.1:0", DataDir: s.DataDir, DatabaseURL: s.Database.url,
-		Reveal: true, TestTimeout: 10 * time.Second, Logger: s.Log.logger(),
+		Reveal: true, TestTimeout: 10 * time.Second, Logger: s.Log.logger(), Now: s.Clock.Now,
 	}
 	for _, option := range options {
 		option(&cfg)
