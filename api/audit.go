@@ -103,7 +103,7 @@ type auditEventList struct {
 //	@Security		bearer
 //	@Router			/audit-events [get]
 func (a *API) listAuditEvents(c echo.Context) error {
-	q := query{c: c}
+	q := newQuery(c)
 	filter := audit.Filter{
 		Action:     audit.Action(q.oneOf("action", names(audit.Actions())...)),
 		Actor:      q.text("actor"),

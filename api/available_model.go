@@ -60,12 +60,7 @@ type draftSettings struct {
 //	@Security		bearer
 //	@Router			/providers/{id}/available-models [get]
 func (a *API) listAvailableModels(c echo.Context) error {
-	leave, err := a.startTest(c)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.QueryParam("q"))
+	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.QueryParam("q"), a.testGate(c))
 	if err != nil {
 		return err
 	}
@@ -107,13 +102,8 @@ func (a *API) listAvailableModelsOfType(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	leave, err := a.startTest(c)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typ.Name(),
-		provider.Request{Credentials: body.Credentials, Config: body.Config}, nulls, c.QueryParam("q"))
+		provider.Request{Credentials: body.Credentials, Config: body.Config}, nulls, c.QueryParam("q"), a.testGate(c))
 	if err != nil {
 		return err
 	}

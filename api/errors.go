@@ -104,6 +104,10 @@ func (a *API) answerError(err error, c echo.Context) {
 		}
 		return
 	}
+	if c.Response().Committed && fault.As(err) == nil {
+		c.Set(keyError, err) // the client went away in the midst of its answer
+		return
+	}
 	f := toFault(err)
 	c.Set(keyError, f)
 	if c.Response().Committed {
@@ -172,7 +176,7 @@ func toFault(err error) *fault.Error {
 
 // challenge is the WWW-Authenticate of RFC 6750, section 3.
 func challenge(r *http.Request) string {
-	if r.Header.Get(echo.HeaderAuthorization) == "" {
+	if bearerOf(r) == "" {
 		return `Bearer realm="modelproviders"`
 	}
 	return `Bearer realm="modelproviders", error="invalid_token"`

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -9,6 +10,7 @@ import (
 
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
 )
 
 // Limits bound what one caller may ask for; 0 is no bound. Replicas count
@@ -21,14 +23,18 @@ type Limits struct {
 	SignInsPerMinute int // failed ones, of a client address
 }
 
-// startTest takes a place for a call to an upstream, to be given back. The
+// testGate takes a place for a call to an upstream, to be given back. The
 // server's bound on reading the request ends here, as the request was read: it
 // would end the request itself in the midst of a slow upstream's answer.
-func (a *API) startTest(c echo.Context) (leave func(), err error) {
+func (a *API) testGate(c echo.Context) registry.Gate {
+	return func(ctx context.Context) (leave func(), err error) { return a.startTest(ctx, c) }
+}
+
+func (a *API) startTest(ctx context.Context, c echo.Context) (leave func(), err error) {
 	if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}); err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "Internal error.")
 	}
-	ctx, workspace := c.Request().Context(), principal(c).Workspace
+	workspace := principal(c).Workspace
 	if err := a.Limiter.Take(ctx, "tests/"+workspace, a.Limits.TestsPerMinute, "tests in this workspace"); err != nil {
 		return nil, err
 	}

@@ -28,6 +28,8 @@ const (
 	keyRequestID = "request_id"
 	keyPrincipal = "principal"
 	keyError     = "error"
+	// keyQueryFaults is what was found wrong with the names in a query.
+	keyQueryFaults = "query_faults"
 )
 
 // requestIDForm is what a client's own request id has to look like.
@@ -207,7 +209,7 @@ func (a *API) handle(c echo.Context, r route) error {
 	if r.scope != anyone && !p.May(r.scope) {
 		return fault.New(fault.Forbidden, "This needs the scope %s, which the token does not have.", r.scope)
 	}
-	if err := checkQuery(c, r.query); err != nil {
+	if err := checkQuery(c, r); err != nil {
 		return err
 	}
 	limit := a.RequestTimeout
@@ -233,11 +235,8 @@ func (r route) writes() bool {
 // authenticate tells who calls by the bearer token (RFC 6750, section 2.1).
 // Failed sign-ins of one client address are limited; a valid token never is.
 func (a *API) authenticate(c echo.Context) (auth.Principal, error) {
-	scheme, bearer, _ := strings.Cut(c.Request().Header.Get(echo.HeaderAuthorization), " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		bearer = ""
-	}
-	p, err := a.Authenticator.Authenticate(c.Request().Context(), strings.TrimSpace(bearer))
+	bearer := bearerOf(c.Request())
+	p, err := a.Authenticator.Authenticate(c.Request().Context(), bearer)
 	if !fault.Is(err, fault.Unauthenticated) {
 		return p, err
 	}
@@ -248,6 +247,15 @@ func (a *API) authenticate(c echo.Context) (auth.Principal, error) {
 		return p, limited
 	}
 	return p, err
+}
+
+// bearerOf is the bearer token of a request; empty when it brings none.
+func bearerOf(r *http.Request) string {
+	scheme, bearer, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(bearer)
 }
 
 // ipExtractor reads the client's address; X-Forwarded-For counts only from

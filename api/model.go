@@ -155,7 +155,7 @@ type modelUpdateOfProvider struct {
 //	@Security		bearer
 //	@Router			/models [get]
 func (a *API) listModels(c echo.Context) error {
-	q := query{c: c}
+	q := newQuery(c)
 	filter := q.modelFilter()
 	filter.ProviderID = q.uuid("provider_id")
 	filter.ProviderType = q.oneOf("provider_type", providerTypeNames()...)
@@ -197,7 +197,7 @@ func (a *API) listModels(c echo.Context) error {
 //	@Security		bearer
 //	@Router			/providers/{id}/models [get]
 func (a *API) listProviderModels(c echo.Context) error {
-	q := query{c: c}
+	q := newQuery(c)
 	filter, page := q.modelFilter(), q.page()
 	if err := q.err(); err != nil {
 		return err

@@ -144,7 +144,7 @@ type providerUpdate struct {
 //	@Security		bearer
 //	@Router			/providers [get]
 func (a *API) listProviders(c echo.Context) error {
-	q := query{c: c}
+	q := newQuery(c)
 	filter := registry.ProviderFilter{
 		Search: q.text("q"),
 		Type:   q.oneOf("type", providerTypeNames()...),

@@ -114,10 +114,12 @@ func checkMediaType(c echo.Context) error {
 	return nil
 }
 
-// checkQuery refuses query parameters that the route doesn't know, that are
-// given twice, or that hold control characters.
-func checkQuery(c echo.Context, known []string) error {
+// checkQuery finds query parameters that the route doesn't know, that are given
+// twice, or that hold control characters. Where the route goes on to read values,
+// [query] tells of them together with those; else they are refused here.
+func checkQuery(c echo.Context, r route) error {
 	var faults fault.Fields
+	known := r.query
 	values, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
 		return fault.Wrap(fault.MalformedRequest, err, "The query of the URL is not well-formed.")
@@ -135,8 +137,18 @@ func checkQuery(c echo.Context, known []string) error {
 		}
 	}
 	slices.SortFunc(faults, func(a, b fault.Field) int { return strings.Compare(a.Name, b.Name) })
-	return faults.Err(fault.MalformedRequest, "The query of the URL has parameters that can't be taken.")
+	if r.lists() {
+		c.Set(keyQueryFaults, faults)
+		return nil
+	}
+	return faults.Err(fault.MalformedRequest, badQuery)
 }
+
+const badQuery = "The query of the URL has parameters that can't be taken."
+
+// lists reports whether the route answers a list in pages, and so reads the
+// values of its query.
+func (r route) lists() bool { return slices.Contains(r.query, "limit") }
 
 // maxQueryValue bounds one query parameter, in bytes; a cursor fits in.
 const maxQueryValue = 2048
@@ -155,9 +167,12 @@ type query struct {
 	faults fault.Fields
 }
 
-func (q *query) err() error {
-	return q.faults.Err(fault.MalformedRequest, "The query of the URL has values that can't be taken.")
+func newQuery(c echo.Context) query {
+	found, _ := c.Get(keyQueryFaults).(fault.Fields)
+	return query{c: c, faults: found}
 }
+
+func (q *query) err() error { return q.faults.Err(fault.MalformedRequest, badQuery) }
 
 func (q *query) text(name string) string { return q.c.QueryParam(name) }
 
@@ -259,17 +274,20 @@ func ifMatch(c echo.Context) ([]int64, error) {
 	if list == "*" {
 		return nil, nil
 	}
-	versions := []int64{}
+	versions, tags := []int64{}, 0
 	// RFC 9110, section 5.6.1: empty list elements are passed over.
 	for list = strings.TrimLeft(list, " \t,"); list != ""; list = strings.TrimLeft(list, " \t,") {
 		element := entityTag.FindStringSubmatch(list)
 		if element == nil {
 			return nil, fault.New(fault.MalformedRequest, `The If-Match header is not well-formed; send an ETag as it was answered, such as "3".`)
 		}
-		list = list[len(element[0]):]
+		list, tags = list[len(element[0]):], tags+1
 		if version, err := strconv.ParseInt(element[1], 10, 64); err == nil && `"`+element[1]+`"` == etag(version) {
 			versions = append(versions, version)
 		}
+	}
+	if tags == 0 {
+		return nil, fault.New(fault.MalformedRequest, `The If-Match header is empty; send an ETag as it was answered, such as "3".`)
 	}
 	return versions, nil
 }

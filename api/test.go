@@ -149,7 +149,7 @@ func (a *API) testModel(c echo.Context) error {
 		return err
 	}
 	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), body.input(nulls), onDelta)
+		return a.Registry.TestModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), body.input(nulls, a.testGate(c)), onDelta)
 	})
 }
 
@@ -192,7 +192,7 @@ func (a *API) testProviderType(c echo.Context) error {
 	draft := registry.Draft{
 		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
 		ModelID:   body.ModelID,
-		TestInput: body.input(nulls),
+		TestInput: body.input(nulls, a.testGate(c)),
 	}
 	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestType(c.Request().Context(), principal(c).Workspace, typ.Name(), draft, onDelta)
@@ -239,25 +239,20 @@ func (a *API) testProvider(c echo.Context) error {
 	draft := registry.Draft{
 		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
 		ModelID:   body.ModelID,
-		TestInput: body.input(nulls),
+		TestInput: body.input(nulls, a.testGate(c)),
 	}
 	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestProvider(ctx, workspace, id, draft, onDelta)
 	})
 }
 
-func (r testRequest) input(nulls fault.Fields) registry.TestInput {
-	return registry.TestInput{Prompt: r.Prompt, System: r.System, MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature, Faults: nulls}
+func (r testRequest) input(nulls fault.Fields, gate registry.Gate) registry.TestInput {
+	return registry.TestInput{Prompt: r.Prompt, System: r.System, MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature, Faults: nulls, Gate: gate}
 }
 
 // runTest runs a test and answers its result, streamed where the client asks
 // for a stream.
 func (a *API) runTest(c echo.Context, run func(onDelta func(string)) (registry.TestResult, error)) error {
-	leave, err := a.startTest(c)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	if wantsEvents(c.Request()) {
 		return a.streamTest(c, run)
 	}

@@ -315,6 +315,22 @@ func TestTestsAMinute(t *testing.T) {
 	}, reaching(fake), func(cfg *app.Config) { cfg.Limits.TestsPerMinute = 2 })
 }
 
+// What is refused before it is sent spends nothing of what may be sent.
+func TestRefusedTestsDoNotCount(t *testing.T) {
+	fake := providertest.Start(t, providertest.OpenAI())
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		admin := s.Admin(t)
+		p := admin.CreateProvider(providerOf(fake))
+		for range 3 {
+			admin.Post("/models/"+unknownID+"/test", prompt).Problem(http.StatusNotFound, "not_found")
+			admin.Post("/models/"+p.Models[0].ID+"/test", apitest.Object{"prompt": ""}).Problem(http.StatusUnprocessableEntity, "validation_failed", "prompt required")
+			admin.Get("/providers/"+unknownID+"/available-models").Problem(http.StatusNotFound, "not_found")
+		}
+		succeeded(t, outcomeOf(admin.Post("/models/"+p.Models[0].ID+"/test", prompt)))
+		admin.Post("/models/"+p.Models[0].ID+"/test", prompt).Problem(http.StatusTooManyRequests, "rate_limited")
+	}, reaching(fake), func(cfg *app.Config) { cfg.Limits.TestsPerMinute = 1 })
+}
+
 func TestTestsInFlight(t *testing.T) {
 	fake := providertest.Start(t, providertest.OpenAI())
 	fake.Use(providertest.Silent)

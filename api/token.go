@@ -111,7 +111,7 @@ func (a *API) getMe(c echo.Context) error {
 //	@Security		bearer
 //	@Router			/tokens [get]
 func (a *API) listTokens(c echo.Context) error {
-	q := query{c: c}
+	q := newQuery(c)
 	page := q.page()
 	if err := q.err(); err != nil {
 		return err

@@ -74,7 +74,7 @@ func TestOIDCSettings(t *testing.T) {
 
 func TestWithoutAnIssuerNoJWTIsTaken(t *testing.T) {
 	issuer := authtest.Start(t)
-	s := start(t, nil, "--data-dir", filepath.Join(t.TempDir(), "data"), "--oidc-audience", authtest.Audience, "--oidc-role-claim", "role")
+	s := start(t, nil, "--data-dir", filepath.Join(t.TempDir(), "data"))
 	s.token = issuer.AccessToken(t, authtest.Claims{"role": "admin"})
 	s.must(t, 401, "GET", "/providers", "")
 	if discovery, keys := issuer.Asked(); discovery+keys > 0 {

@@ -136,7 +136,7 @@ func (a *App) handler() (http.Handler, error) {
 // open opens what the service keeps, and makes the first admin token.
 func (a *App) open(ctx context.Context) error {
 	var err error
-	if a.data, err = openData(ctx, a.cfg); err != nil || a.cfg.AuthOff {
+	if a.data, err = openData(ctx, a.cfg, false); err != nil || a.cfg.AuthOff {
 		return err
 	}
 	return a.data.firstAdmin(ctx, a.cfg)

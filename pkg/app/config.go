@@ -108,6 +108,9 @@ func (c Config) check() error {
 	if slices.Min([]int{c.Limits.TestsPerMinute, c.Limits.TestsInFlight, c.Limits.RevealsPerMinute, c.Limits.WritesPerMinute, c.Limits.SignInsPerMinute}) < 0 {
 		return fmt.Errorf("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_WRITES, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
 	}
+	if c.OIDC.Issuer == "" && (c.OIDC.Audience != "" || c.OIDC.RoleClaim != "" || c.OIDC.WorkspaceClaim != "" || c.OIDC.Roles != "") {
+		return fmt.Errorf("MODELPROVIDERS_OIDC_AUDIENCE, _ROLE_CLAIM, _WORKSPACE_CLAIM and _ROLES need MODELPROVIDERS_OIDC_ISSUER, which is not set")
+	}
 	for _, cidr := range c.TrustedProxies {
 		if _, err := netip.ParsePrefix(cidr); err != nil {
 			return fmt.Errorf("MODELPROVIDERS_TRUSTED_PROXIES: %q is not a CIDR such as 10.0.0.0/8", cidr)

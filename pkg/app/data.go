@@ -31,13 +31,14 @@ type data struct {
 	idempotency *registry.Idempotency
 }
 
-// openData opens the data dir, the database and the keyset.
-func openData(ctx context.Context, cfg Config) (d *data, err error) {
+// openData opens the data dir, the database and the keyset. A database that has
+// to exist is not begun.
+func openData(ctx context.Context, cfg Config, existing bool) (d *data, err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: the data dir can't be made: %w", err)
 	}
 	d = &data{}
-	d.store, err = store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, SQLitePath: cfg.sqlitePath(), Logger: cfg.Logger})
+	d.store, err = store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, SQLitePath: cfg.sqlitePath(), Existing: existing, Logger: cfg.Logger})
 	if err != nil {
 		setting := "MODELPROVIDERS_DATABASE_URL"
 		if cfg.DatabaseURL == "" {

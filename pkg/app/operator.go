@@ -18,15 +18,15 @@ import (
 type Operator struct{ data *data }
 
 // OpenOperator opens database and keyset of a configuration. Close ends it.
-// Where there is no SQLite file, one is begun if mayBegin, as at a first start;
-// else that is an error: nobody shall find all well where nothing is.
+// Where there is no database of ours, one is begun if mayBegin, as at a first
+// start; else that is an error: nobody shall find all well where nothing is.
 func OpenOperator(ctx context.Context, cfg Config, mayBegin bool) (*Operator, error) {
 	if cfg.DatabaseURL == "" && !mayBegin {
 		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
 			return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: there is no database to look at: %w", err)
 		}
 	}
-	d, err := openData(ctx, cfg.withDefaults())
+	d, err := openData(ctx, cfg.withDefaults(), !mayBegin)
 	if err != nil {
 		return nil, err
 	}

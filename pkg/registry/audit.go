@@ -114,8 +114,12 @@ func (r *Registry) recordCall(ctx context.Context, workspace, providerID string,
 }
 
 // recordAbandoned records a call to an upstream whose caller went away before
-// its end. It returns the caller's error, with what kept it from being recorded.
+// its end. It returns why the call has no result, with what kept it from being
+// recorded. A call that was refused before it began is none.
 func (r *Registry) recordAbandoned(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, gone error) error {
+	if fault.As(gone) != nil {
+		return gone
+	}
 	return errors.Join(gone, r.audit.Record(context.WithoutCancel(ctx), audit.Event{Workspace: workspace, Action: action, Target: target,
 		ProviderID: providerID, Outcome: audit.Failure, Reason: "the caller went away"}))
 }

@@ -48,8 +48,15 @@ func (r *Registry) clientOf(p Provider) (provider.Client, error) {
 	return built.(provider.Client), nil
 }
 
+// forgetClient drops the client of a provider that has just been edited or
+// removed: nothing will ask for it again, and it holds credentials. On other
+// replicas it goes with time.
+func (r *Registry) forgetClient(p Provider) {
+	r.clients.Remove(clientKey{workspace: p.Workspace, provider: p.ID, version: p.Version})
+}
+
 func (r *Registry) build(p Provider) (provider.Client, error) {
-	credentials, err := r.openAll(p, nil)
+	credentials, err := r.openAll(p)
 	if err != nil {
 		return nil, err
 	}

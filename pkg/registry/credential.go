@@ -69,13 +69,10 @@ func (r *Registry) open(p Provider, field string) (secret.Text, error) {
 	return plain, nil
 }
 
-// openAll opens every stored credential of a provider but the excepted ones.
-func (r *Registry) openAll(p Provider, except map[string]secret.Text) (map[string]secret.Text, error) {
+// openAll opens every stored credential of a provider.
+func (r *Registry) openAll(p Provider) (map[string]secret.Text, error) {
 	opened := make(map[string]secret.Text, len(p.Credentials))
 	for field := range p.Credentials {
-		if _, skip := except[field]; skip {
-			continue
-		}
 		plain, err := r.open(p, field)
 		if err != nil {
 			return nil, err

@@ -187,8 +187,9 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 	if err != nil {
 		return err
 	}
-	return r.store.InTx(ctx, func(ctx context.Context) error {
-		p, err := r.store.LockProvider(ctx, workspace, id)
+	var p Provider
+	err = r.store.InTx(ctx, func(ctx context.Context) error {
+		p, err = r.store.LockProvider(ctx, workspace, id)
 		if err != nil {
 			return err
 		}
@@ -200,6 +201,10 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 		}
 		return r.recordChange(ctx, workspace, p.ID, audit.ProviderDelete, p.target(), p.facets(), facets{})
 	})
+	if err == nil {
+		r.forgetClient(p)
+	}
+	return err
 }
 
 // editProvider is the one way a stored provider or one of its models is
@@ -213,14 +218,14 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string,
 	if err != nil {
 		return Provider{}, err
 	}
-	var p Provider
+	var p, before Provider
 	err = r.store.InTx(ctx, func(ctx context.Context) error {
 		p, err = r.store.LockProvider(ctx, workspace, id)
 		if err != nil {
 			return err
 		}
 		now := r.clock()
-		before := p
+		before = p
 		before.Models = slices.Clone(p.Models)
 		changed, err := apply(&p, now)
 		if err != nil || !changed {
@@ -233,6 +238,9 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string,
 		}
 		return record(ctx, before, p)
 	})
+	if err == nil && p.Version != before.Version {
+		r.forgetClient(before)
+	}
 	return p, err
 }
 

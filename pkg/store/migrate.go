@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"embed"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -19,8 +20,9 @@ import (
 var migrations embed.FS
 
 // migrate brings the schema up to date and returns its version, which is the
-// newest that this program knows. It refuses a database that is newer.
-func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, log *slog.Logger, options ...goose.ProviderOption) (int64, error) {
+// newest that this program knows. It refuses a database that is newer and, when
+// it has to exist, one without a schema.
+func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, existing bool, log *slog.Logger, options ...goose.ProviderOption) (int64, error) {
 	folder, err := fs.Sub(migrations, "migrations/"+folderOf(dialect))
 	if err != nil {
 		return 0, err
@@ -37,6 +39,9 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, log *slog.L
 	if before > known {
 		return 0, fmt.Errorf("the database's schema has version %d, and this program knows no newer one than %d: "+
 			"a newer version of the program has been at work here; start that one, or restore a backup from before it", before, known)
+	}
+	if existing && before == 0 {
+		return 0, errors.New("there is nothing of this program in the database: is it the right one?")
 	}
 	done, err := provider.Up(ctx)
 	if err != nil {

@@ -38,15 +38,16 @@ func postgresSettings() map[string]string {
 
 // openPostgres opens a PostgreSQL database. The pool finds out about broken
 // connections by itself, so that the store recovers when the server is back.
-func openPostgres(ctx context.Context, url string, maxConns int, log *slog.Logger) (engine, int64, error) {
-	config, err := pgx.ParseConfig(url)
+func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int64, error) {
+	maxConns := c.MaxConns
+	config, err := pgx.ParseConfig(c.DatabaseURL)
 	if err != nil {
 		return engine{}, 0, fmt.Errorf("read the database URL: %w", err) // pgx leaves the password out
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	schema, err := migratePostgres(ctx, *config, log)
+	schema, err := migratePostgres(ctx, *config, c.Existing, log)
 	if err != nil {
 		return engine{}, 0, fmt.Errorf("open the database %s at %s: %w", config.Database, config.Host, err)
 	}
@@ -68,22 +69,36 @@ func openPostgres(ctx context.Context, url string, maxConns int, log *slog.Logge
 		return engine{}, 0, errors.Join(err, db.Close())
 	}
 	return engine{
-		writer: pool, reader: pool, snapshot: sql.LevelRepeatableRead, contains: "strpos", lock: lockPostgres,
+		writer: pool, reader: pool, snapshot: sql.LevelRepeatableRead, contains: "strpos", oneOf: oneOfPostgres, lock: lockPostgres,
 		classify: classifyPostgres, present: func() error { return nil },
 	}, schema, nil
 }
 
 // migratePostgres works on connections of its own: a migration may last longer
 // than a statement of the service. An advisory lock makes processes take turns.
-func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logger) (schema int64, err error) {
+func migratePostgres(ctx context.Context, config pgx.ConnConfig, existing bool, log *slog.Logger) (schema int64, err error) {
 	db := stdlib.OpenDB(config)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // every second, for five minutes
 	if err != nil {
 		return 0, err
 	}
-	return migrate(ctx, goose.DialectPostgres, db, log, goose.WithSessionLocker(locker))
+	return migrate(ctx, goose.DialectPostgres, db, existing, log, goose.WithSessionLocker(locker))
 }
+
+// oneOfPostgres passes the values as one array. With a parameter each, the
+// statement is planned at every call: with as many indexes as the tables have
+// that takes longer than to run it.
+func oneOfPostgres(db *gorm.DB, column string, values []string) *gorm.DB {
+	return db.Where(column+" = ANY(?)", textArray(values))
+}
+
+// textArray is a parameter of the type text[]; GORM would take a plain slice for
+// a list of parameters.
+type textArray []string
+
+// Value implements [driver.Valuer]. pgx encodes the slice.
+func (a textArray) Value() (driver.Value, error) { return []string(a), nil }
 
 // lockPostgres takes an advisory lock
 // (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS).

@@ -32,8 +32,9 @@ const (
 // keep each other waiting; the writer's pool has a single connection, so that
 // transactions queue up in Go and don't poll for the file's lock, which other
 // processes hold only for moments.
-func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger) (_ engine, schema int64, err error) {
-	path, err = filepath.Abs(path)
+func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, schema int64, err error) {
+	maxConns := c.MaxConns
+	path, err := filepath.Abs(c.SQLitePath)
 	if err != nil {
 		return engine{}, 0, fmt.Errorf("find the SQLite file: %w", err)
 	}
@@ -57,7 +58,7 @@ func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger
 	}
 	db, err := writer.DB()
 	if err == nil {
-		schema, err = migrate(ctx, goose.DialectSQLite3, db, log)
+		schema, err = migrate(ctx, goose.DialectSQLite3, db, c.Existing, log)
 	}
 	if err != nil {
 		return engine{}, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))
@@ -67,7 +68,7 @@ func openSQLite(ctx context.Context, path string, maxConns int, log *slog.Logger
 		return engine{}, 0, errors.Join(err, closeAll(writer))
 	}
 	return engine{
-		writer: writer, reader: reader, contains: "instr", steered: true, classify: classifySQLite,
+		writer: writer, reader: reader, contains: "instr", oneOf: oneOfSQLite, steered: true, classify: classifySQLite,
 		present: func() error {
 			if now, err := os.Stat(path); err != nil {
 				return err
@@ -131,6 +132,10 @@ func sqlitePool(path string, conns int, settings map[string]string) (*gorm.DB, e
 		return nil, errors.Join(err, db.Close())
 	}
 	return pool, nil
+}
+
+func oneOfSQLite(db *gorm.DB, column string, values []string) *gorm.DB {
+	return db.Where(column+" IN ?", values)
 }
 
 // classifySQLite sorts errors by SQLite's result codes

@@ -50,6 +50,9 @@ type Config struct {
 	// MaxConns bounds the open connections; 0 leaves the choice to the store. On
 	// SQLite it bounds those that read; one more writes.
 	MaxConns int
+	// Existing refuses a database that holds nothing of ours, rather than
+	// beginning one.
+	Existing bool
 	// Logger is told of migrations and of repeated transactions; nil is silence.
 	Logger *slog.Logger
 }
@@ -78,6 +81,8 @@ type engine struct {
 	snapshot sql.IsolationLevel
 	// contains names the SQL function contains(text, part) > 0.
 	contains string
+	// oneOf adds the condition that a column has one of some values.
+	oneOf func(db *gorm.DB, column string, values []string) *gorm.DB
 	// steered says that the planner knows nothing of the data and is to be told
 	// which condition to look up in an index; see [conditions].
 	steered bool
@@ -105,9 +110,9 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	case c.DatabaseURL == "" && c.SQLitePath == "":
 		return nil, errors.New("no database: give a PostgreSQL URL or the path of a SQLite file")
 	case c.DatabaseURL == "":
-		s.engine, s.schema, err = openSQLite(ctx, c.SQLitePath, c.MaxConns, s.log)
+		s.engine, s.schema, err = openSQLite(ctx, c, s.log)
 	case strings.HasPrefix(c.DatabaseURL, "postgres://"), strings.HasPrefix(c.DatabaseURL, "postgresql://"):
-		s.engine, s.schema, err = openPostgres(ctx, c.DatabaseURL, c.MaxConns, s.log)
+		s.engine, s.schema, err = openPostgres(ctx, c, s.log)
 	default:
 		return nil, errors.New("the database URL must begin with postgres:// or postgresql://")
 	}
