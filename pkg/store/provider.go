@@ -87,7 +87,7 @@ func (row providerRow) error() *registry.ProviderError {
 // Provider implements [registry.Store].
 func (s *Store) Provider(ctx context.Context, workspace, id string) (p registry.Provider, err error) {
 	err = s.readTogether(ctx, workspace, func(db *gorm.DB) error {
-		p, err = oneProvider(db, id)
+		p, err = s.oneProvider(db, id)
 		return err
 	})
 	return p, err
@@ -104,7 +104,7 @@ func (s *Store) LockProvider(ctx context.Context, workspace, id string) (p regis
 			return err
 		}
 		t.locked[lockedProvider{workspace, id}] = true
-		p, err = oneProvider(db, id)
+		p, err = s.oneProvider(db, id)
 		return err
 	})
 	return p, err
@@ -129,12 +129,12 @@ func findProviderRow(db *gorm.DB, id string) (providerRow, error) {
 	return rows[0], nil
 }
 
-func oneProvider(db *gorm.DB, id string) (registry.Provider, error) {
+func (s *Store) oneProvider(db *gorm.DB, id string) (registry.Provider, error) {
 	row, err := findProviderRow(db, id)
 	if err != nil {
 		return registry.Provider{}, err
 	}
-	providers, err := withParts(db, []providerRow{row})
+	providers, err := s.withParts(db, []providerRow{row})
 	if err != nil {
 		return registry.Provider{}, err
 	}

@@ -27,7 +27,7 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 		if err := list.Find(&rows).Error; err != nil {
 			return err
 		}
-		providers, err = withParts(db, rows)
+		providers, err = s.withParts(db, rows)
 		return err
 	})
 	return providers, err
@@ -47,7 +47,7 @@ func (s *Store) filterProviders(db *gorm.DB, q registry.ProviderQuery) *gorm.DB 
 }
 
 // withParts maps rows to providers with their credentials and models.
-func withParts(db *gorm.DB, rows []providerRow) ([]registry.Provider, error) {
+func (s *Store) withParts(db *gorm.DB, rows []providerRow) ([]registry.Provider, error) {
 	if len(rows) == 0 {
 		return nil, nil
 	}
@@ -60,7 +60,7 @@ func withParts(db *gorm.DB, rows []providerRow) ([]registry.Provider, error) {
 		providers[i], ids[i], index[row.ID] = p, row.ID, i
 	}
 	for ids := range slices.Chunk(ids, partsOf) {
-		credentials, models, err := findParts(db, ids)
+		credentials, models, err := s.findParts(db, ids)
 		if err != nil {
 			return nil, err
 		}
@@ -81,11 +81,15 @@ const partsOf = 1000
 
 // findParts reads the credentials and the models of some providers, the models
 // ordered by creation.
-func findParts(db *gorm.DB, ids []string) (credentials []credentialRow, models []modelRow, err error) {
-	if err := db.Where("provider_id IN ?", ids).Find(&credentials).Error; err != nil {
+func (s *Store) findParts(db *gorm.DB, ids []string) (credentials []credentialRow, models []modelRow, err error) {
+	ofProviders := s.engine.oneOf
+	if len(ids) == 1 {
+		ofProviders = func(db *gorm.DB, _ string, ids []string) *gorm.DB { return db.Where("provider_id = ?", ids[0]) }
+	}
+	if err := ofProviders(db, "provider_id", ids).Find(&credentials).Error; err != nil {
 		return nil, nil, err
 	}
-	if err := db.Where("provider_id IN ?", ids).Find(&models).Error; err != nil {
+	if err := ofProviders(db, "provider_id", ids).Find(&models).Error; err != nil {
 		return nil, nil, err
 	}
 	// Sorted here: told to, SQLite would rather read all models along an index.
