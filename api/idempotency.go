@@ -67,8 +67,13 @@ type captured struct {
 	body   bytes.Buffer
 }
 
-func (w *captured) Header() http.Header         { return w.header }
-func (w *captured) WriteHeader(status int)      { w.status = status }
+// Header implements [http.ResponseWriter].
+func (w *captured) Header() http.Header { return w.header }
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *captured) WriteHeader(status int) { w.status = status }
+
+// Write implements [http.ResponseWriter].
 func (w *captured) Write(b []byte) (int, error) { return w.body.Write(b) }
 
 // capture runs a handler in a context and returns what it answered.

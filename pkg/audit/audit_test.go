@@ -49,6 +49,8 @@ func (c *clock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
+var key = []byte("0123456789abcdef0123456789abcdef")
+
 var start = time.Date(2026, 11, 5, 10, 0, 0, 0, time.UTC)
 
 // databases runs a test on each kind of database, with two stores on the same
@@ -75,7 +77,7 @@ func both(t *testing.T, config store.Config, driver, source string, test func(t 
 	keys, c := newKeyset(t), &clock{now: start}
 	open := func() *world {
 		s := storetest.Open(t, config)
-		return &world{Log: audit.NewLog(s, []byte("0123456789abcdef0123456789abcdef"), keys, c.Now), store: s, raw: raw, clock: c}
+		return &world{Log: audit.NewLog(s, key, keys, c.Now), store: s, raw: raw, clock: c}
 	}
 	test(t, open(), open())
 }

@@ -70,7 +70,7 @@ func TestRunLinksWithinASecond(t *testing.T) {
 func TestTwoLinkersMakeOneChain(t *testing.T) {
 	databases(t, func(t *testing.T, one, two *world) {
 		for range 2 {
-			one.record(t, "acme", 1100)
+			one.record(t, "acme", 700)
 			var linkers sync.WaitGroup
 			for i := range 4 {
 				linkers.Go(func() {
@@ -82,7 +82,7 @@ func TestTwoLinkersMakeOneChain(t *testing.T) {
 			linkers.Wait()
 		}
 		one.link(t) // what a linker left to another that was just done
-		two.wantWhole(t, "acme", 2200)
+		two.wantWhole(t, "acme", 1400)
 	})
 }
 

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"context"
 	"strings"
 	"sync"
 	"testing"
@@ -24,7 +25,7 @@ func TestRetentionKeepsTheChainVerifiable(t *testing.T) {
 				t.Errorf("%d events are left, want %d", len(events), want)
 			}
 		}
-		w.record(t, "acme", 1200)
+		w.record(t, "acme", 600)
 		w.link(t)
 		w.clock.advance(day)
 		w.record(t, "acme", 20)
@@ -34,9 +35,9 @@ func TestRetentionKeepsTheChainVerifiable(t *testing.T) {
 		w.record(t, "acme", 5)
 		w.link(t)
 
-		drop(start, 1225)
-		drop(start.Add(day-10*time.Hour-1), 1225) // the day is not over
-		drop(start.Add(day), 25)                  // more than a batch
+		drop(start, 625)
+		drop(start.Add(day-10*time.Hour-1), 625) // the day is not over
+		drop(start.Add(day), 25)                 // more than a batch
 		drop(start.Add(day), 25)
 		drop(start.Add(2*day).Add(13*time.Hour), 5) // in the midst of a day
 		w.wantWhole(t, "other", 0)
@@ -133,5 +134,36 @@ func TestEverythingAtOnce(t *testing.T) {
 		if r := one.verified(t, "acme"); r.Break != nil || r.Links < 20 || r.Links > 42 {
 			t.Errorf("at the end: %d links, %v", r.Links, r.Break)
 		}
+	})
+}
+
+// interrupted is a store on which something happens before links are read for
+// the first time.
+type interrupted struct {
+	audit.Store
+	once   sync.Once
+	before func()
+}
+
+// Links returns links, as they are then.
+func (s *interrupted) Links(ctx context.Context, workspace string, first int64, limit int) ([]audit.LinkedEvent, error) {
+	s.once.Do(s.before)
+	return s.Store.Links(ctx, workspace, first, limit)
+}
+
+// TestVerifyingWhileOldEventsAreDropped has them dropped after the head was
+// read: the links that are gone are no break.
+func TestVerifyingWhileOldEventsAreDropped(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		w.record(t, "acme", 4)
+		w.clock.advance(day)
+		w.record(t, "acme", 3)
+		w.link(t)
+		w.Log = audit.NewLog(&interrupted{Store: w.store, before: func() {
+			if err := w.Drop(t.Context(), start.Add(day)); err != nil {
+				t.Error(err)
+			}
+		}}, key, nil, w.clock.Now)
+		w.wantWhole(t, "acme", 3)
 	})
 }

@@ -42,7 +42,7 @@ func (c claude) generate(ctx context.Context, p Prompt, emit func(string), opts 
 func claudeParams(p Prompt) (anthropic.MessageNewParams, map[string]any) {
 	limit := p.outputTokens()
 	params := anthropic.MessageNewParams{
-		Model:     anthropic.Model(p.ModelID),
+		Model:     p.ModelID,
 		MaxTokens: int64(limit),
 		Messages:  []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(p.Text))},
 	}
@@ -71,7 +71,7 @@ func (c claude) whole(ctx context.Context, params anthropic.MessageNewParams, op
 			text.WriteString(block.Text)
 		}
 	}
-	a := answer{text: text.String(), model: string(message.Model)}
+	a := answer{text: text.String(), model: message.Model}
 	if message.JSON.Usage.Valid() {
 		a.usage = &Usage{InputTokens: int(message.Usage.InputTokens), OutputTokens: int(message.Usage.OutputTokens)}
 	}
@@ -83,7 +83,7 @@ func (c claude) whole(ctx context.Context, params anthropic.MessageNewParams, op
 // a regular end.
 func (c claude) stream(ctx context.Context, params anthropic.MessageNewParams, emit func(string), opts []option.RequestOption) (answer, error) {
 	stream := c.messages.NewStreaming(ctx, params, opts...)
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 	var (
 		a    answer
 		stop anthropic.StopReason
@@ -93,7 +93,7 @@ func (c claude) stream(ctx context.Context, params anthropic.MessageNewParams, e
 	for !ended && stream.Next() {
 		switch event := stream.Current(); event.Type {
 		case "message_start":
-			a.model = string(event.Message.Model)
+			a.model = event.Message.Model
 			if event.Message.JSON.Usage.Valid() {
 				a.usage = &Usage{InputTokens: int(event.Message.Usage.InputTokens), OutputTokens: int(event.Message.Usage.OutputTokens)}
 			}

@@ -192,7 +192,7 @@ func (b *bedrockUpstream) converseStream(ctx context.Context, p Prompt, inferenc
 		return answer{}, err
 	}
 	stream := out.GetStream()
-	defer stream.Close()
+	defer func() { _ = stream.Close() }()
 	var (
 		a    = answer{model: p.ModelID}
 		stop types.StopReason

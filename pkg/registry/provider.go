@@ -249,7 +249,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 	version := p.Version
 	name := p.Name
 	if edit.Name != nil {
-		name = faults.Fields.Text("name", *edit.Name, MaxName)
+		name = faults.Text("name", *edit.Name, MaxName)
 	}
 	if edit.Type != nil && *edit.Type != p.Type {
 		faults.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed: make a new provider of the other type")

@@ -72,7 +72,7 @@ func (s *Store) BeginRepeatable(ctx context.Context, r registry.Repeatable, now 
 		return registry.Repeatable{}, err
 	}
 	var held repeatableRow
-	err = s.write(ctx, r.Workspace, func(ctx context.Context, db *gorm.DB) error {
+	err = s.write(ctx, r.Workspace, func(_ context.Context, db *gorm.DB) error {
 		taken := db.Clauses(clause.OnConflict{
 			Columns:   []clause.Column{{Name: "workspace"}, {Name: "key"}},
 			Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "repeatables.expires_at <= ?", Vars: []any{toMillis(now)}}}},

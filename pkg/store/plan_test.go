@@ -21,7 +21,7 @@ func TestPlans(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
 			s := d.open(t)
-			d.seed(t, s, 10_000)
+			d.seed(t, s, d.plannedFor)
 			explain := plans(t, d, s)
 
 			providers := func(index string, q registry.ProviderQuery) {
@@ -48,8 +48,8 @@ func TestPlans(t *testing.T) {
 			if n := len(explain(func() error {
 				_, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{})
 				return err
-			})); n != 1+2*10 {
-				t.Errorf("a list of 10,000 providers takes %d queries, want one and two a thousand", n)
+			})); n != 1+2*d.plannedFor/1000 {
+				t.Errorf("a list of %d providers takes %d queries, want one and two a thousand", d.plannedFor, n)
 			}
 
 			models := func(index string, q registry.ModelQuery) {

@@ -94,7 +94,7 @@ func testAuditList(t *testing.T, s *store.Store) {
 		noError(t, "events", err)
 		return events
 	}
-	at := func(after time.Duration) time.Time { return start.Add(after) }
+	at := start.Add
 	for what, f := range map[string]audit.Filter{
 		"everything":           {},
 		"action":               {Action: audit.ModelTest},

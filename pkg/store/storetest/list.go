@@ -115,7 +115,7 @@ func testModelList(t *testing.T, s *store.Store) {
 		create(t, s, p)
 	}
 
-	for i := range 400 {
+	for i := range 200 {
 		q := registry.ModelQuery{Sort: orders[random.IntN(len(orders))]}
 		maybe := func() *bool { return []*bool{nil, nil, pointer(true), pointer(false)}[random.IntN(4)] }
 		q.Enabled, q.Available = maybe(), maybe()
@@ -126,7 +126,7 @@ func testModelList(t *testing.T, s *store.Store) {
 		if random.IntN(5) == 0 {
 			q.ProviderID = all[random.IntN(len(all))].ProviderID
 		}
-		limit := []int{0, 1, 7}[i%3]
+		limit := []int{0, 3, 10}[i%3]
 
 		var want []registry.Model
 		for _, m := range all {
