@@ -55,25 +55,18 @@ func benchmarkCalls(b *testing.B, s *store.Store, size int) {
 		q.Limit = 20
 		return func() error { _, err := s.Models(b.Context(), workspace, q); return err }
 	}
-	deep := func(rows int) *registry.Position {
-		n := rows * 9 / 10
-		return &registry.Position{
-			Name: fmt.Sprintf("provider %d", 1_000_000_000+n), CreatedAt: firstCreated.Add(time.Duration(n) * time.Millisecond),
-			ID: fmt.Sprintf("00000000-0000-7000-8000-%d", 100_000_000_000+n),
-		}
-	}
 	yes := true
 
 	measure("get", func() error { _, err := s.Provider(b.Context(), workspace, next()); return err })
 	measure("list first", providers(registry.ProviderQuery{}))
-	measure("list deep", providers(registry.ProviderQuery{After: deep(size)}))
-	measure("list deep created", providers(registry.ProviderQuery{Sort: registry.SortCreatedDesc, After: deep(size)}))
+	measure("list deep", providers(registry.ProviderQuery{After: at("provider", size*9/10)}))
+	measure("list deep created", providers(registry.ProviderQuery{Sort: registry.SortCreatedDesc, After: at("provider", size*9/10)}))
 	measure("list error", providers(registry.ProviderQuery{Status: registry.Error}))
 	measure("list type and status", providers(registry.ProviderQuery{Type: "openai", Status: registry.Inactive}))
 	measure("list search", providers(registry.ProviderQuery{Search: "99"}))
 	measure("list search nothing", providers(registry.ProviderQuery{Search: "nothing"}))
 	measure("models first", models(registry.ModelQuery{}))
-	measure("models deep", models(registry.ModelQuery{Sort: registry.SortCreated, After: deep(2 * size)}))
+	measure("models deep", models(registry.ModelQuery{Sort: registry.SortCreated, After: at("gpt", 2*size*9/10)}))
 	measure("models for routing", models(registry.ModelQuery{Stage: registry.Guardrail, Available: &yes}))
 	measure("models of a provider", models(registry.ModelQuery{ProviderID: next()}))
 	measure("create", func() error { return s.CreateProvider(b.Context(), benchmarkProvider()) })

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
@@ -27,7 +28,7 @@ func TestPlans(t *testing.T) {
 			providers := func(index string, q registry.ProviderQuery) {
 				t.Helper()
 				for sort, suffix := range sorts {
-					for _, after := range []*registry.Position{nil, middle} {
+					for _, after := range []*registry.Position{nil, at("provider", d.plannedFor/2)} {
 						q.Sort, q.After, q.Limit = sort, after, 21
 						plans := explain(func() error { _, err := s.Providers(t.Context(), workspace, q); return err })
 						d.checkPlan(t, fmt.Sprintf("providers %+v", q), plans[0], index+suffix)
@@ -55,7 +56,7 @@ func TestPlans(t *testing.T) {
 			models := func(index string, q registry.ModelQuery) {
 				t.Helper()
 				for sort, suffix := range sorts {
-					for _, after := range []*registry.Position{nil, middle} {
+					for _, after := range []*registry.Position{nil, at("gpt", d.plannedFor/2)} {
 						q.Sort, q.After, q.Limit = sort, after, 21
 						plans := explain(func() error { _, err := s.Models(t.Context(), workspace, q); return err })
 						d.checkPlan(t, fmt.Sprintf("models %+v", q), plans[0], index+suffix)
@@ -91,8 +92,14 @@ var sorts = map[registry.Sort]string{
 	registry.SortName: "_name", registry.SortNameDesc: "_name", registry.SortCreated: "_created", registry.SortCreatedDesc: "_created",
 }
 
-var middle = &registry.Position{
-	Name: "provider 1000005000", CreatedAt: firstCreated.Add(5000_000_000), ID: "00000000-0000-7000-8000-100000005000",
+// at is the position of the seeded row with the number n, whose name has the
+// given kind before its number.
+func at(kind string, n int) *registry.Position {
+	return &registry.Position{
+		Name:      fmt.Sprintf("%s %d", kind, 1_000_000_000+n),
+		CreatedAt: firstCreated.Add(time.Duration(n) * time.Millisecond),
+		ID:        fmt.Sprintf("00000000-0000-7000-8000-%d", 100_000_000_000+n),
+	}
 }
 
 // plans returns a function that tells the plans of the queries of a call.
