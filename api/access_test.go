@@ -15,7 +15,7 @@ import (
 
 // Without a valid token nothing but the service routes is answered.
 func TestUnauthenticated(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		past, soon := time.Now().Add(-time.Second), time.Now().Add(time.Hour)
@@ -69,7 +69,7 @@ func TestUnauthenticated(t *testing.T) {
 
 // Every operation needs its scope, and is refused before anything is looked at.
 func TestForbidden(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		for _, o := range operations(p) {
@@ -104,7 +104,7 @@ func TestRoles(t *testing.T) {
 		auth.Editor: {auth.ProvidersRead, auth.ProvidersWrite, auth.ModelsTest},
 		auth.Admin:  {auth.ProvidersRead, auth.ProvidersWrite, auth.ModelsTest, auth.CredentialsReveal, auth.AuditRead, auth.TokensWrite},
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		for role, scopes := range may {
 			c := s.Workspace(t)
 			p := blockedProvider(c)
@@ -120,7 +120,7 @@ func TestRoles(t *testing.T) {
 
 // What belongs to another workspace is not there.
 func TestWorkspaces(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c, neighbour := s.Workspace(t), s.Workspace(t)
 		p := blockedProvider(c)
 		own := blockedProvider(neighbour)

@@ -24,7 +24,7 @@ func TestCredentialsRequired(t *testing.T) {
 		},
 		"https://[2001:db8::1]:8443": {"https://[2001:db8::2]:8443", "https://[2001:db8::1]"},
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for from, elsewhere := range moves {
 			p := c.CreateProvider(apitest.Custom(from, object{"models": list{apitest.GPT("a", nil)}}))
@@ -73,7 +73,7 @@ func TestCredentialsStay(t *testing.T) {
 		"http://llm.example.com:80/a/v1/": {"http://llm.example.com/a", "http://LLM.EXAMPLE.COM:80/a/", "http://llm.example.com/a/v1"},
 		"https://[2001:DB8::1]/v1":        {"https://[2001:db8:0:0:0:0:0:1]", "https://[2001:db8::1]:443/"},
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for from, ways := range same {
 			p := c.CreateProvider(apitest.Custom(from, nil))
@@ -118,7 +118,7 @@ func TestAzureBaseURL(t *testing.T) {
 		"https://gateway.example.com/team-a/openai/v1":                                                 "https://gateway.example.com/team-a",
 		"https://r.openai.azure.us":                                                                    "https://r.openai.azure.us",
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for from, want := range pasted {
 			settings := apitest.Settings(t)["azure_openai"]

@@ -47,7 +47,7 @@ func TestBodySyntax(t *testing.T) {
 		"nested too deep":        `{"models":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`,
 		"white space only":       "  \n",
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		for _, o := range withBody(p) {
@@ -68,7 +68,7 @@ func TestBodySyntax(t *testing.T) {
 }
 
 func TestBodyEmpty(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		noType := apitest.Header("Content-Type", "")
@@ -96,7 +96,7 @@ func TestBodyMediaType(t *testing.T) {
 	accepted := []string{
 		"application/json", "Application/JSON", "application/json; charset=utf-8", `application/json;charset="UTF-8"`,
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		for _, o := range withBody(p) {
@@ -134,7 +134,7 @@ func TestBodyCompressed(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		c.Post("/providers", packed.String(), apitest.Header("Content-Encoding", "gzip")).Problem(http.StatusUnsupportedMediaType, "unsupported_media_type")
 		c.Post("/providers", packed.String()).Problem(http.StatusBadRequest, "malformed_request")
@@ -146,7 +146,7 @@ func TestBodySize(t *testing.T) {
 	const mebibyte = 1 << 20
 	padded := func(body string, size int) string { return body + strings.Repeat(" ", size-len(body)) }
 	await := apitest.Header("Expect", "100-continue") // as curl does: the answer may come before the body has gone
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		for _, o := range withBody(p) {
@@ -168,7 +168,7 @@ func TestBodySize(t *testing.T) {
 // A client that sends 2 MiB in chunks without waiting reads the refusal, and
 // the service does not read it all.
 func TestBodySizeChunkedStream(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		address, err := url.Parse(s.URL)
 		if err != nil {
 			t.Fatal(err)
@@ -210,7 +210,7 @@ func TestBodyOfManyFaults(t *testing.T) {
 			strings.TrimSuffix(strings.Repeat(`"x",`, 200_000), ",") + "]}]}",
 		"nulls": `{"models":[` + strings.TrimSuffix(strings.Repeat("null,", 180_000), ",") + "]}",
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for name, body := range wrong {
 			answer := c.Post("/providers", body)

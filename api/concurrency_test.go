@@ -27,7 +27,7 @@ func atOnce(n int, call func(i int) *apitest.Answer) map[int]int {
 // Of several who do the same at once, one does it, and nothing is lost.
 func TestAtOnce(t *testing.T) {
 	const n = 8
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := c.CreateProvider(apitest.OpenAI(object{"models": list{apitest.GPT("a", nil)}}))
 		want := func(what string, got map[int]int, winners, winner, loser int) {
@@ -70,7 +70,7 @@ func TestAtOnce(t *testing.T) {
 
 // An edit of a provider that is being deleted finds it or does not.
 func TestEditWhileDeleted(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for range 5 {
 			p := blockedProvider(c)

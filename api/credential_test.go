@@ -22,7 +22,7 @@ func reveal(c *apitest.Client, p apitest.Provider, field string) string {
 // A stored credential stays when nothing new is given, and nothing that looks
 // like a mask is taken for a new one.
 func TestCredentialMasks(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		secret := "sk-first-" + apitest.Secret
 		p := c.CreateProvider(apitest.OpenAI(object{"credentials": object{"api_key": secret}}))
@@ -67,7 +67,7 @@ func TestCredentialMasks(t *testing.T) {
 
 // One of several credentials can be replaced by itself.
 func TestCredentialsOneByOne(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		settings := apitest.Settings(t)["aws_bedrock"]
 		p := c.CreateProvider(object{"name": "Bedrock", "type": "aws_bedrock", "credentials": settings["credentials"], "config": settings["config"]})
@@ -88,7 +88,7 @@ func TestCredentialsOneByOne(t *testing.T) {
 // Every credential of every type can be revealed as it was entered, and nothing
 // else can.
 func TestReveal(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for typ, settings := range apitest.Settings(t) {
 			body := object{"name": typ, "type": typ}
@@ -116,7 +116,7 @@ func TestReveal(t *testing.T) {
 func TestRevealReason(t *testing.T) {
 	broken := map[string]any{"too_long": strings.Repeat("r", 501), "invalid": "a\nb"}
 	accepted := []any{"x", strings.Repeat("語", 500), " a reason "}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		path := blockedProvider(c).Path() + "/credentials/api_key/reveal"
 		for code, reason := range broken {

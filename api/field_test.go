@@ -12,7 +12,7 @@ import (
 // Whatever is malformed in a request comes back at once, at every depth, named
 // as the client wrote it.
 func TestMalformedFields(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		m := p.Models[0]
@@ -88,7 +88,7 @@ func TestMalformedFields(t *testing.T) {
 
 // A version is a whole number, not a text or a fraction that looks like one.
 func TestMalformedVersion(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		for _, version := range []string{`"1"`, `1.0`, `1e0`, `true`, `[1]`, `99999999999999999999`, `-99999999999999999999`} {
@@ -102,7 +102,7 @@ func TestMalformedVersion(t *testing.T) {
 
 // A refusal stays in proportion to the request, and does not repeat values.
 func TestMalformedFieldNames(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		long := strings.Repeat("n", 10_000)
 		answer := c.Post("/providers", `{"`+long+`":"`+strings.Repeat("v", 10_000)+`"}`).Is(http.StatusBadRequest)
@@ -122,7 +122,7 @@ func TestMalformedFieldNames(t *testing.T) {
 
 // Everything invalid in a request comes back at once.
 func TestInvalidFields(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		c.Post("/providers", object{
@@ -159,7 +159,7 @@ func TestInvalidFields(t *testing.T) {
 
 // Null is no value, wherever it stands but in credentials.
 func TestNull(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		m := p.Models[0]
@@ -184,7 +184,7 @@ func TestNull(t *testing.T) {
 
 // What is malformed is told before what is invalid, and that before conflicts.
 func TestRefusalOrder(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		taken := c.CreateProvider(apitest.OpenAI(object{"models": list{apitest.GPT("a", nil), apitest.GPT("b", nil)}}))

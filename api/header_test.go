@@ -16,7 +16,7 @@ var madeID = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-
 // A request's own id is taken when it is well formed, and is on the answer,
 // whatever that is, and in the log.
 func TestRequestID(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for _, path := range []string{"/providers", "/nothing", "/healthz", "/openapi.yaml", "/providers/" + unknownID, "/providers?x=1"} {
 			made, again := c.Get(path).RequestID(), c.Get(path).RequestID()
@@ -45,7 +45,7 @@ func TestRequestID(t *testing.T) {
 // Only an answer with a secret is not to be stored; no other is for shared
 // caches.
 func TestCacheControl(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/nothing"} {
 			c.Get(path).Has("Cache-Control", "private, no-cache")
@@ -131,7 +131,7 @@ func TestCORSPreflight(t *testing.T) {
 
 // Without configured origins no page of another origin may call.
 func TestCORSOff(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for _, origin := range []string{"https://app.example.com", "null", s.URL} {
 			c.Get("/providers", apitest.Header("Origin", origin)).Is(http.StatusOK).Has("Access-Control-Allow-Origin", "")

@@ -127,7 +127,7 @@ func TestLimitOfTests(t *testing.T) {
 
 // With a limit of 0 there is none.
 func TestNoLimits(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		guess := c.With("mp_" + strings.Repeat("x", 49))

@@ -54,7 +54,7 @@ func wantList(t *testing.T, what string, got []string, want ...string) {
 }
 
 func TestEmptyList(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for _, path := range []string{"/providers", "/models", "/providers?q=x&type=openai&status=error", "/models?available=true"} {
 			if body := strings.TrimSpace(c.Get(path).Is(http.StatusOK).Body); body != `{"data":[],"next_cursor":null}` {
@@ -71,7 +71,7 @@ func TestEmptyList(t *testing.T) {
 
 // Names sort by their folded form, the same on every database.
 func TestSorts(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		created := []string{"banana", "Äpfel", "apple", "Cherry", "apple 2", "_x", "[x]", "10", "9", "Zebra", "Апельсин", "apple-1", "Über", "Ube"}
 		models := list{}
@@ -109,7 +109,7 @@ func TestSorts(t *testing.T) {
 // Models of one name are told apart by their ids, so none is skipped or
 // repeated where a page ends between them.
 func TestSortOfEqualNames(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		models := list{}
 		for i := range 25 {
@@ -131,7 +131,7 @@ func TestSortOfEqualNames(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		models := list{}
 		for i := range 101 {
@@ -162,7 +162,7 @@ func TestLimits(t *testing.T) {
 
 // A cursor stays valid while rows come and go: what stays is told exactly once.
 func TestPagingWhileRowsChange(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		for _, sort := range []string{"name", "-name", "created_at", "-created_at"} {
 			t.Run(sort, func(t *testing.T) {
 				c := s.Workspace(t)
@@ -210,7 +210,7 @@ func TestPagingWhileRowsChange(t *testing.T) {
 
 // A cursor continues the list it is of, and no other.
 func TestForeignCursor(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c, neighbour := s.Workspace(t), s.Workspace(t)
 		models := list{apitest.GPT("a", nil), apitest.GPT("b", nil), apitest.GPT("c", nil)}
 		p := c.CreateProvider(apitest.OpenAI(object{"name": "one", "models": models}))

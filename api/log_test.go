@@ -13,7 +13,7 @@ import (
 // neither token nor secret nor anything else that the client said.
 func TestLog(t *testing.T) {
 	const said = "said-by-the-client"
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		m := p.Models[0]

@@ -15,6 +15,9 @@ import (
 // reach.
 var checker *apitest.Checker
 
+// shared are services for all tests that need none of their own.
+var shared *apitest.Shared
+
 // TestMain runs the tests, and fails when all of them together have not reached
 // everything that the description promises.
 func TestMain(m *testing.M) {
@@ -28,7 +31,12 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	if code := m.Run(); code != 0 || partly() {
+	shared = apitest.NewShared(checker.RoundTripper)
+	code := m.Run()
+	if !shared.Close() {
+		return 1
+	}
+	if code != 0 || partly() {
 		return code
 	}
 	if missing := checker.Uncovered(); len(missing) > 0 {
@@ -48,7 +56,15 @@ func partly() bool {
 	return false
 }
 
-// onEach runs a scenario on a fresh service over each database.
+// onShared runs a scenario on the shared service of each database. It has to
+// keep to workspaces of its own.
+func onShared(t *testing.T, scenario func(t *testing.T, s *apitest.Server)) {
+	t.Helper()
+	shared.OnEach(t, scenario)
+}
+
+// onEach runs a scenario on a fresh service over each database, which it may
+// configure and break.
 func onEach(t *testing.T, scenario func(t *testing.T, s *apitest.Server), options ...apitest.Option) {
 	t.Helper()
 	apitest.OnEach(t, checker.RoundTripper, scenario, options...)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestModelCreate(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := c.CreateProvider(apitest.OpenAI(object{"name": "Production"}))
 		answer := c.Post(p.Path()+"/models", object{"model_id": " gpt-4\n", "supported_stages": list{"guardrail", "tool_call", "planning", "summarization"}}).
@@ -49,7 +49,7 @@ func TestModelCreate(t *testing.T) {
 }
 
 func TestModelRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := c.CreateProvider(apitest.OpenAI(object{"models": list{apitest.GPT("a", nil)}}))
 		for _, test := range []struct {
@@ -84,7 +84,7 @@ func TestModelRefused(t *testing.T) {
 }
 
 func TestModelEdit(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := c.CreateProvider(apitest.OpenAI(object{"models": list{apitest.GPT("a", object{"display_name": "A"}), apitest.GPT("b", nil)}}))
 		path := p.Models[0].Path()
@@ -120,7 +120,7 @@ func TestModelEdit(t *testing.T) {
 
 // A new model_id is another model, so its last test says nothing any more.
 func TestModelLastTest(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		m := p.Models[0]
@@ -152,7 +152,7 @@ func TestModelLastTest(t *testing.T) {
 
 // Models are added together, or none of them.
 func TestModelBulk(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := c.CreateProvider(apitest.OpenAI(object{"name": "P", "models": list{apitest.GPT("a", nil)}}))
 		path := p.Path() + "/models/bulk"
@@ -196,7 +196,7 @@ func TestModelBulk(t *testing.T) {
 }
 
 func TestModelFilters(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		settings := apitest.Settings(t)
 		on := c.CreateProvider(apitest.OpenAI(object{"models": list{

@@ -25,7 +25,7 @@ func three(c *apitest.Client) apitest.Provider {
 
 // The models of an edit are the whole wanted list.
 func TestWantedModels(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := three(c)
 		a, b := p.Models[0], p.Models[1]
@@ -57,7 +57,7 @@ func TestWantedModels(t *testing.T) {
 
 // Models may change places: only what comes out has to be without duplicates.
 func TestWantedModelsSwap(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := three(c)
 		a, b, d := p.Models[0], p.Models[1], p.Models[2]
@@ -86,7 +86,7 @@ func TestWantedModelsSwap(t *testing.T) {
 }
 
 func TestWantedModelsRefused(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p, other := three(c), three(c)
 		a, b := p.Models[0], p.Models[1]
@@ -117,7 +117,7 @@ func TestMaxModels(t *testing.T) {
 	for i := range 501 {
 		models = append(models, apitest.GPT(fmt.Sprintf("m-%03d", i), nil))
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		c.Post("/providers", apitest.OpenAI(object{"models": models})).Problem(http.StatusUnprocessableEntity, "validation_failed", "models too_many")
 		p := c.CreateProvider(apitest.OpenAI(object{"models": models[:500]}))

@@ -13,7 +13,7 @@ import (
 var timestamp = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$`)
 
 func TestProviderCreate(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		answer := c.Post("/providers", object{
 			"name": "  Production OpenAI\n", "type": "openai", "credentials": object{"api_key": "sk-" + apitest.Secret}, "config": object{},
@@ -61,7 +61,7 @@ func TestProviderCreate(t *testing.T) {
 
 // The name is for people: 1 to 100 characters after trimming.
 func TestProviderName(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		kept := c.CreateProvider(apitest.OpenAI(nil))
 		for _, test := range []struct{ name, code string }{
@@ -86,7 +86,7 @@ func TestProviderName(t *testing.T) {
 
 // A name is taken whatever its case, and however its letters are composed.
 func TestProviderNameTaken(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c, neighbour := s.Workspace(t), s.Workspace(t)
 		other := c.CreateProvider(apitest.OpenAI(object{"name": "Other"}))
 		for _, same := range [][]string{
@@ -117,7 +117,7 @@ func TestProviderNameTaken(t *testing.T) {
 }
 
 func TestProviderType(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for _, typ := range []string{"OpenAI", "OPENAI", " openai", "open_ai", "x", "openai\u0000"} {
 			c.Post("/providers", apitest.OpenAI(object{"type": typ})).Problem(http.StatusUnprocessableEntity, "validation_failed", "type invalid")
@@ -138,7 +138,7 @@ func TestProviderType(t *testing.T) {
 
 // The status is the admin's switch and what was observed, stored apart.
 func TestProviderStatus(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		want := func(what string, p apitest.Provider, status string, enabled, failing bool) {
@@ -184,7 +184,7 @@ func TestProviderStatus(t *testing.T) {
 
 // A provider that is sent back as it was answered stays as it was.
 func TestProviderRoundTrip(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for typ, settings := range apitest.Settings(t) {
 			body := object{"name": typ, "type": typ, "models": list{
@@ -226,7 +226,7 @@ func TestProviderRoundTrip(t *testing.T) {
 
 // What only the service sets may come back with whatever value.
 func TestFieldsPassedOver(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		m := p.Models[0]
@@ -247,7 +247,7 @@ func TestFieldsPassedOver(t *testing.T) {
 
 // A provider takes its models and credentials along.
 func TestProviderDelete(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p, kept := blockedProvider(c), blockedProvider(c)
 		answer := c.Delete(p.Path()).Is(http.StatusNoContent).Has("Content-Type", "").Has("ETag", "")

@@ -56,7 +56,7 @@ func TestProviderTypes(t *testing.T) {
 		{"gcp_vertex_ai", "GCP Vertex AI", []string{"service_account_json secret_json"}, []string{"project text", "region text"}},
 		{"custom", "Custom (LiteLLM)", []string{"api_key secret"}, []string{"base_url url"}},
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		var answer struct{ Data []form }
 		c.Get("/provider-types").Is(http.StatusOK).Into(&answer)
@@ -125,7 +125,7 @@ func wantForm(t *testing.T, what string, fields []formField, schema schema, want
 
 // What the form says is required, is.
 func TestFormsAreTrue(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		var answer struct{ Data []form }
 		c.Get("/provider-types").Is(http.StatusOK).Into(&answer)
@@ -149,7 +149,7 @@ func TestFormsAreTrue(t *testing.T) {
 }
 
 func TestStages(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		var answer struct {
 			Data []struct{ Stage, Label string }
 		}

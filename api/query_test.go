@@ -12,7 +12,7 @@ import (
 // Query parameters that a route does not know, that come twice or make no sense
 // are refused, all of them at once.
 func TestQueryParameters(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		for _, o := range operations(p) {
@@ -100,7 +100,7 @@ func TestSearch(t *testing.T) {
 		"snake":           {"snake_case", "snakeXcase"},
 		"nothing of them": {},
 	}
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		models := list{}
 		for _, name := range names {
@@ -121,7 +121,7 @@ func TestSearch(t *testing.T) {
 }
 
 func TestProviderFilters(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		settings := apitest.Settings(t)
 		for _, typ := range []string{"openai", "anthropic", "custom"} {

@@ -11,7 +11,7 @@ import (
 )
 
 func TestUnknownPath(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		for _, path := range []string{
@@ -29,7 +29,7 @@ func TestUnknownPath(t *testing.T) {
 }
 
 func TestWrongMethod(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		m := p.Models[0]
@@ -87,7 +87,7 @@ func without(all []string, one string) []string {
 
 // HEAD is GET without the body.
 func TestHead(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		paths := []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/nothing", "/providers/" + unknownID, "/providers?bogus=1"}
@@ -112,7 +112,7 @@ func TestHead(t *testing.T) {
 
 // What a client accepts is never a reason to refuse it.
 func TestAccept(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for _, accept := range []string{"", "*/*", "text/html", "application/xml", "application/json;q=0", "nonsense", "text/event-stream"} {
 			c.Get("/providers", apitest.Header("Accept", accept)).Is(http.StatusOK).Has("Content-Type", "application/json")
@@ -124,7 +124,7 @@ func TestAccept(t *testing.T) {
 
 // An id that is no UUID is the id of nothing; upper case is the same id.
 func TestIDs(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		m := p.Models[0]
@@ -159,7 +159,7 @@ func TestIDs(t *testing.T) {
 
 // A model is not found under another provider than its own.
 func TestModelOfAnotherProvider(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p, other := blockedProvider(c), blockedProvider(c)
 		path := other.Path() + "/models/" + p.Models[0].ID

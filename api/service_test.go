@@ -13,7 +13,7 @@ import (
 )
 
 func TestHealth(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Admin(t).With("")
 		for _, path := range []string{"/healthz", "/readyz"} {
 			if body := c.Get(path).Is(http.StatusOK).Has("Content-Type", "application/json").Body; strings.TrimSpace(body) != `{"status":"ok"}` {
@@ -25,7 +25,7 @@ func TestHealth(t *testing.T) {
 
 // The description is served as it lies in the repository, as YAML and as JSON.
 func TestDescription(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Admin(t).With("")
 		if c.Get("/openapi.yaml").Is(http.StatusOK).Has("Content-Type", "application/yaml").Body != string(docs.OpenAPI) {
 			t.Error("openapi.yaml is another than the one of the repository")

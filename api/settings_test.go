@@ -74,7 +74,7 @@ func TestSettingsRefused(t *testing.T) {
 	refuse("azure_openai", "config.base_url", "invalid", "http://my-resource.openai.azure.com", "https://r.openai.azure.com?api-version=1&x=1")
 	refuse("custom", "config.base_url", "invalid", "https://example.com?", "https://example.com?api-version=1")
 
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for _, r := range refusals {
 			c.Post("/providers", r.body(t)).Problem(http.StatusUnprocessableEntity, "validation_failed", r.part+"."+r.field+" "+r.code)
@@ -100,7 +100,7 @@ func TestSettingsAccepted(t *testing.T) {
 	accept("azure_openai", "config.api_version", "v1", "preview", "latest", "2024-10-21", "2025-04-01-preview", " 2024-10-21\n")
 	accept("custom", "config.base_url", "http://localhost:4000", "http://10.0.0.7:8000/v1", "https://llm.example.com/a/b%20c/", "https://[2001:db8::1]:8443",
 		"https://xn--exmple-cua.com", "http://litellm_proxy:4000", "https://example.com:65535", "HTTPS://EXAMPLE.COM/V1", "http://169.254.169.254") // refused when it is called
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for _, a := range accepted {
 			p := c.CreateProvider(a.body(t))
@@ -117,7 +117,7 @@ func TestSettingsAccepted(t *testing.T) {
 
 // A service account is read at once, and nothing but one of Google's is taken.
 func TestServiceAccount(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		account := func(value any) object {
 			return setting{"gcp_vertex_ai", "credentials", "service_account_json", value}.body(t)

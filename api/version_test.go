@@ -12,7 +12,7 @@ import (
 
 // If-Match names the versions that the edit is meant for.
 func TestIfMatch(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		match := func(value string) apitest.Edit { return apitest.Header("If-Match", value) }
 		// targets are a provider and a model of version 2, and how to edit them without a change.
@@ -51,7 +51,7 @@ func TestIfMatch(t *testing.T) {
 
 // A version that is sent back in the body is checked like If-Match.
 func TestVersionInBody(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := c.CreateProvider(apitest.OpenAI(object{"models": list{apitest.GPT("a", nil), apitest.GPT("b", nil)}}))
 		a, b := p.Models[0], p.Models[1]
@@ -79,7 +79,7 @@ func TestVersionInBody(t *testing.T) {
 // Every edit raises the version of what it changes by one, and an edit of a
 // model its provider's too.
 func TestVersions(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := c.CreateProvider(apitest.Custom("https://a.example.com", object{"models": list{apitest.GPT("a", nil), apitest.GPT("b", nil)}}))
 		a, b := p.Models[0], p.Models[1]
@@ -125,7 +125,7 @@ func TestVersions(t *testing.T) {
 
 // An edit that changes nothing raises no version and touches no time.
 func TestEditWithoutChange(t *testing.T) {
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := c.CreateProvider(apitest.Custom("https://a.example.com", object{"models": list{
 			apitest.GPT("a", object{"display_name": "A", "supported_stages": list{"planning", "guardrail"}}), apitest.GPT("b", nil)}}))

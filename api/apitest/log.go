@@ -11,8 +11,9 @@ import (
 
 // Log gathers what a service logs.
 type Log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
+	mu       sync.Mutex
+	text     bytes.Buffer
+	requests map[string]Object // the lines of requests, by their ids
 }
 
 func (l *Log) logger() *slog.Logger {
@@ -21,8 +22,16 @@ func (l *Log) logger() *slog.Logger {
 
 // Write implements [io.Writer]: the logger writes one line at a time.
 func (l *Log) Write(line []byte) (int, error) {
+	var attrs Object
+	err := json.Unmarshal(line, &attrs)
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if id, ok := attrs["request_id"].(string); ok && err == nil && attrs["msg"] == "request" {
+		if l.requests == nil {
+			l.requests = map[string]Object{}
+		}
+		l.requests[id] = attrs
+	}
 	return l.text.Write(line)
 }
 
@@ -33,18 +42,21 @@ func (l *Log) Text() string {
 	return l.text.String()
 }
 
+func (l *Log) request(id string) Object {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.requests[id]
+}
+
 // Request returns the line of a request. It is written after the answer, so it
 // is waited for.
 func (l *Log) Request(t testing.TB, requestID string) Object {
 	t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
-		for line := range bytes.Lines([]byte(l.Text())) {
-			var attrs Object
-			if json.Unmarshal(line, &attrs) == nil && attrs["msg"] == "request" && attrs["request_id"] == requestID {
-				return attrs
-			}
+		if line := l.request(requestID); line != nil {
+			return line
 		}
 	}
-	t.Fatalf("the request %s was not logged; the log is:\n%s", requestID, l.Text())
+	t.Fatalf("the request %s was not logged", requestID)
 	return nil
 }
