@@ -3,13 +3,10 @@ package api
 import (
 	"context"
 	"log/slog"
-	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/auth"
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -23,17 +20,12 @@ type Limits struct {
 	SignInsPerMinute int // failed ones, of a client address
 }
 
-// testGate takes a place for a call to an upstream, to be given back. The
-// server's bound on reading the request ends here, as the request was read: it
-// would end the request itself in the midst of a slow upstream's answer.
+// testGate takes a place for a call to an upstream, to be given back.
 func (a *API) testGate(c echo.Context) registry.Gate {
 	return func(ctx context.Context) (leave func(), err error) { return a.startTest(ctx, c) }
 }
 
 func (a *API) startTest(ctx context.Context, c echo.Context) (leave func(), err error) {
-	if err := http.NewResponseController(c.Response()).SetReadDeadline(time.Time{}); err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "Internal error.")
-	}
 	workspace := principal(c).Workspace
 	if err := a.Limiter.Take(ctx, "tests/"+workspace, a.Limits.TestsPerMinute, "tests in this workspace"); err != nil {
 		return nil, err
