@@ -154,13 +154,13 @@ func (s *interrupted) Links(ctx context.Context, workspace string, first int64, 
 // TestVerifyingWhileOldEventsAreDropped has them dropped after the head was
 // read: the links that are gone are no break.
 func TestVerifyingWhileOldEventsAreDropped(t *testing.T) {
-	databases(t, func(t *testing.T, w, _ *world) {
+	databases(t, func(t *testing.T, w, other *world) {
 		w.record(t, "acme", 4)
 		w.clock.advance(day)
 		w.record(t, "acme", 3)
 		w.link(t)
 		w.Log = audit.NewLog(&interrupted{Store: w.store, before: func() {
-			if err := w.Drop(t.Context(), start.Add(day)); err != nil {
+			if err := other.Drop(t.Context(), start.Add(day)); err != nil {
 				t.Error(err)
 			}
 		}}, key, nil, w.clock.Now)
