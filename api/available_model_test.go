@@ -65,12 +65,10 @@ func TestAvailableModelsOfEachType(t *testing.T) {
 }
 
 func TestAvailableModelsOfAnUpstreamThatFails(t *testing.T) {
-	fake := providertest.Start(t, providertest.OpenAI())
-	onEach(t, func(t *testing.T, s *apitest.Server) {
+	onEachWithFake(t, providertest.OpenAI, func(t *testing.T, s *apitest.Server, fake *providertest.Server) {
 		admin := s.Admin(t)
 		p := admin.CreateProvider(providerOf(fake))
 		fake.Use(providertest.Authentication)
-		defer fake.Use(providertest.Success)
 		answer := admin.Get(p.Path() + "/available-models")
 		answer.Problem(http.StatusBadGateway, "upstream_failed")
 		upstream, ok := answer.Object()["upstream"].(apitest.Object)
@@ -87,7 +85,7 @@ func TestAvailableModelsOfAnUpstreamThatFails(t *testing.T) {
 		if got := admin.Provider(p.ID); got.Status != "active" {
 			t.Errorf("after a success the provider is %s", got.Status)
 		}
-	}, reaching(fake))
+	})
 }
 
 func TestAnUpstreamWithoutAList(t *testing.T) {

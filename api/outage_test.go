@@ -129,7 +129,7 @@ func TestNotReady(t *testing.T) {
 // A panic is an internal error: what was begun is undone, and what it says
 // stays out of answer and log.
 func TestPanic(t *testing.T) {
-	for _, database := range []string{"SQLite", "PostgreSQL"} {
+	for _, database := range apitest.DatabaseNames() {
 		t.Run(database, func(t *testing.T) {
 			t.Parallel()
 			var armed atomic.Bool

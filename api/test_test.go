@@ -161,14 +161,12 @@ func TestWhatAFailureMarks(t *testing.T) {
 		{providertest.NotJSON, "upstream", false},
 	} {
 		t.Run(string(test.mode), func(t *testing.T) {
-			fake := providertest.Start(t, providertest.OpenAI())
-			onEach(t, func(t *testing.T, s *apitest.Server) {
+			onEachWithFake(t, providertest.OpenAI, func(t *testing.T, s *apitest.Server, fake *providertest.Server) {
 				admin := s.Admin(t)
 				p := admin.CreateProvider(providerOf(fake))
 				path := "/models/" + p.Models[0].ID + "/test"
 
 				fake.Use(test.mode)
-				defer fake.Use(providertest.Success)
 				failed(t, outcomeOf(admin.Post(path, prompt)), test.kind)
 				last := admin.Model(p.Models[0].ID).LastTest
 				if last == nil || last.Status != "failed" || last.Kind != test.kind {
@@ -192,7 +190,7 @@ func TestWhatAFailureMarks(t *testing.T) {
 				if got := admin.Provider(p.ID); got.Error != nil || got.Status != "inactive" {
 					t.Errorf("after a success: %s %+v", got.Status, got.Error)
 				}
-			}, reaching(fake))
+			})
 		})
 	}
 }

@@ -3,9 +3,11 @@ package apitest
 import (
 	"context"
 	"database/sql"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +24,9 @@ type Database struct {
 	url  string // of PostgreSQL
 	file string // of SQLite
 }
+
+// DatabaseNames are the names of all databases.
+func DatabaseNames() []string { return slices.Sorted(maps.Keys(engines())) }
 
 // engines says how to make an empty database for a service.
 func engines() map[string]func(t testing.TB, dataDir string) *Database {

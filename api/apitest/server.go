@@ -45,7 +45,7 @@ type Server struct {
 // goes through wrap.
 func OnEach(t *testing.T, wrap Wrap, scenario func(t *testing.T, s *Server), options ...Option) {
 	t.Parallel()
-	for name := range engines() {
+	for _, name := range DatabaseNames() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			scenario(t, Start(t, wrap, name, options...))

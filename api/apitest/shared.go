@@ -27,7 +27,7 @@ func NewShared(wrap Wrap) *Shared {
 // OnEach runs a scenario on the service over each database.
 func (s *Shared) OnEach(t *testing.T, scenario func(t *testing.T, s *Server)) {
 	t.Parallel()
-	for name := range engines() {
+	for _, name := range DatabaseNames() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			scenario(t, s.server(t, name))
