@@ -12,7 +12,8 @@ import (
 type Store interface {
 	// InTx runs fn in one transaction: everything done with the context it is
 	// handed, whoever owns the rows, is committed together, or not at all when
-	// fn returns an error. Nested calls join the outer transaction.
+	// fn returns an error. Nested calls join the outer transaction. When two
+	// transactions collide, one is undone and its fn runs again.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 
 	// Providers returns up to q.Limit providers after q.After, in the order of
