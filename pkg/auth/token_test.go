@@ -294,3 +294,24 @@ func TestWithoutAnEventNothingHappens(t *testing.T) {
 		t.Errorf("the token was revoked: %v", err)
 	}
 }
+
+// nobodys is a store without a token.
+type nobodys struct{ auth.Store }
+
+// TokenByHash finds none.
+func (nobodys) TokenByHash(context.Context, []byte) (auth.Token, error) {
+	return auth.Token{}, fault.New(fault.NotFound, "There is no such token.")
+}
+
+// FuzzToken checks that no bearer token gets anybody in where there is none.
+func FuzzToken(f *testing.F) {
+	for _, seed := range []string{"", "mp_", "mp_" + strings.Repeat("0", 49), "mp_" + strings.Repeat("z", 49), "mp_" + strings.Repeat("é", 25), "a.b.c"} {
+		f.Add(seed)
+	}
+	tokens := auth.NewTokens(nobodys{}, nil, nil, time.Now)
+	f.Fuzz(func(t *testing.T, bearer string) {
+		if p, err := tokens.Authenticate(t.Context(), bearer); !fault.Is(err, fault.Unauthenticated) {
+			t.Errorf("got %+v, %v", p, err)
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package audit_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"modelproviders/pkg/audit"
+	"modelproviders/pkg/fault"
+)
+
+// gathered describes the events of refusals, ordered.
+func gathered(t *testing.T, w *world) []string {
+	t.Helper()
+	var all []string
+	for _, e := range w.events(t, "default") {
+		if e.Action != audit.AccessDenied || e.Outcome != audit.Denied || e.Actor != (audit.Actor{}) {
+			t.Errorf("got %+v", e)
+		}
+		all = append(all, fmt.Sprintf("%s %s %d", e.ClientIP, e.Reason, e.Count))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func TestRefusalsAreGatheredForAMinute(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		r := audit.NewRefusals(w.Log, "default")
+		flush := func(want ...string) {
+			t.Helper()
+			if err := r.Flush(t.Context(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			if got := gathered(t, w); !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		for range 1000 {
+			r.Add("192.0.2.1", "unauthenticated")
+		}
+		w.clock.advance(30 * time.Second)
+		r.Add("192.0.2.1", "unauthenticated")
+		r.Add("192.0.2.1", "rate_limited")
+		r.Add("192.0.2.2", "unauthenticated")
+		flush()
+		w.clock.advance(30 * time.Second)
+		flush("192.0.2.1 unauthenticated 1001")
+		r.Add("192.0.2.1", "unauthenticated")
+		w.clock.advance(30 * time.Second)
+		flush("192.0.2.1 rate_limited 1", "192.0.2.1 unauthenticated 1001", "192.0.2.2 unauthenticated 1")
+		w.clock.advance(30 * time.Second)
+		flush("192.0.2.1 rate_limited 1", "192.0.2.1 unauthenticated 1", "192.0.2.1 unauthenticated 1001", "192.0.2.2 unauthenticated 1")
+	})
+}
+
+// TestAFloodFromManyAddressesIsBounded checks that addresses beyond a bound are
+// counted together.
+func TestAFloodFromManyAddressesIsBounded(t *testing.T) {
+	s := &counting{}
+	r := audit.NewRefusals(audit.NewLog(s, key, nil, time.Now), "default")
+	for i := range 30_000 {
+		r.Add(fmt.Sprint("2001:db8::", i), "unauthenticated")
+	}
+	if err := r.Flush(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if s.events != 10_001 || s.refusals != 30_000 {
+		t.Errorf("%d events stand for %d refusals, want 10001 for 30000", s.events, s.refusals)
+	}
+}
+
+// TestRefusalsThatCanNotBeRecordedAreKept has the database away for a while, and
+// the service stop.
+func TestRefusalsThatCanNotBeRecordedAreKept(t *testing.T) {
+	s := &counting{away: true}
+	r := audit.NewRefusals(audit.NewLog(s, key, nil, time.Now), "default")
+	for range 3 {
+		r.Add("192.0.2.1", "unauthenticated")
+	}
+	if err := r.Flush(t.Context(), 0); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("got %v", err)
+	}
+	s.away = false
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	r.Run(ctx, func(err error) { t.Error(err) })
+	if s.events != 1 || s.refusals != 3 {
+		t.Errorf("%d events stand for %d refusals, want 1 for 3", s.events, s.refusals)
+	}
+}
+
+// counting is a store that counts events, or is away.
+type counting struct {
+	audit.Store
+	away             bool
+	events, refusals int
+}
+
+// AppendEvent counts an event.
+func (s *counting) AppendEvent(_ context.Context, e audit.Event, _ []byte) error {
+	if s.away {
+		return fault.New(fault.Unavailable, "The database is away.")
+	}
+	s.events++
+	s.refusals += e.Count
+	return nil
+}
