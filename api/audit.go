@@ -140,10 +140,15 @@ func toAuditEvent(e audit.Event) auditEvent {
 	return out
 }
 
-// jsonOrAbsent is a JSON text as it is; nil where there is none.
+// jsonOrAbsent is a JSON text as it is; nil where there is none. What is not JSON
+// was put into the database behind our back: it is shown, as text, so that one
+// such event does not hide the others.
 func jsonOrAbsent(text string) any {
-	if text == "" {
+	switch {
+	case text == "":
 		return nil
+	case !json.Valid([]byte(text)):
+		return text
 	}
 	return json.RawMessage(text)
 }

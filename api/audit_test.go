@@ -157,6 +157,20 @@ func TestAuditFilters(t *testing.T) {
 	})
 }
 
+// An event that somebody broke in the database is shown, and hides no other.
+func TestABrokenAuditEventIsShown(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		blockedProvider(c)
+		waitLinked(t, s)
+		s.Database.Exec(t, `UPDATE audit_events SET changes = '[{"field":"name","new":"not JSON"}]'`)
+		e := newest(t, c, "&action=provider.create")
+		if len(e.Changes) != 1 || string(e.Changes[0].New) != `"not JSON"` {
+			t.Errorf("got %+v", e.Changes)
+		}
+	})
+}
+
 // A refusal of the rate limit, and of revealing, is an event too.
 func TestAuditOfRefusals(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
