@@ -48,7 +48,10 @@ type Config struct {
 
 	RequestTimeout time.Duration // bound on a request that calls no upstream
 	TestTimeout    time.Duration // bound on an upstream call
-	Limits         Limits
+	// Heartbeat is how often a silent stream says that it lives, so that no
+	// proxy closes it.
+	Heartbeat time.Duration
+	Limits    Limits
 }
 
 // API answers requests.

@@ -14,10 +14,6 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// heartbeat is how often a silent stream says that it lives, so that no proxy
-// closes it.
-const heartbeat = 10 * time.Second
-
 // wantsEvents reports whether the client asks for server-sent events.
 func wantsEvents(r *http.Request) bool {
 	for _, accept := range r.Header.Values(echo.HeaderAccept) {
@@ -39,7 +35,7 @@ func (a *API) streamTest(c echo.Context, run func(onDelta func(string)) (registr
 	result, err := func() (registry.TestResult, error) {
 		// Beating ends with the run: a beat between looking whether the stream
 		// has begun and answering a problem would begin it and lose the problem.
-		defer events.beat()()
+		defer events.beat(a.Heartbeat)()
 		return run(func(text string) { events.send("delta", testDelta{Text: text}) })
 	}()
 	switch {
@@ -97,8 +93,8 @@ func (w *eventWriter) write(chunk []byte) {
 }
 
 // beat writes a comment now and then until it is stopped.
-func (w *eventWriter) beat() (stop func()) {
-	ticker := time.NewTicker(heartbeat)
+func (w *eventWriter) beat(every time.Duration) (stop func()) {
+	ticker := time.NewTicker(every)
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"modelproviders/api/apitest"
+	"modelproviders/pkg/app"
 	"modelproviders/pkg/provider/providertest"
 )
 
@@ -103,6 +104,23 @@ func TestAnErrorInMidStream(t *testing.T) {
 			t.Errorf("the deltas before the error say %q", text)
 		}
 	}, reaching(fake))
+}
+
+// TestHeartbeats: a stream whose upstream is silent says now and then that it
+// lives.
+func TestHeartbeats(t *testing.T) {
+	fake := providertest.Start(t, providertest.OpenAI())
+	fake.Use(providertest.Silent)
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		admin := s.Admin(t)
+		p := admin.CreateProvider(providerOf(fake))
+		answer := admin.Post("/models/"+p.Models[0].ID+"/test", prompt, asEvents)
+		if beats := strings.Count(answer.Body, ": still waiting\n\n"); beats < 2 {
+			t.Errorf("%d heartbeats in %q", beats, answer.Body)
+		}
+		_, _, o := streamed(t, answer)
+		failed(t, o, "timeout")
+	}, reaching(fake), func(cfg *app.Config) { cfg.TestTimeout, cfg.Heartbeat = time.Second, 20*time.Millisecond })
 }
 
 // TestARefusalBeforeAStream is a problem, as without a stream.

@@ -25,6 +25,7 @@ const (
 	idleTimeout        = 2 * time.Minute
 	defaultStopTimeout = 25 * time.Second // orchestrators kill after 30
 	readyTimeout       = 5 * time.Second
+	defaultHeartbeat   = 10 * time.Second // proxies close what is silent for 30 or 60
 	maxHeaderBytes     = 64 << 10
 )
 
@@ -129,7 +130,7 @@ func (a *App) handler() (http.Handler, error) {
 		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Logger: a.cfg.Logger, Ready: a.ready,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
 		LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
-		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Limits: a.cfg.Limits,
+		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat, Limits: a.cfg.Limits,
 	})
 }
 

@@ -62,12 +62,16 @@ type Config struct {
 	// flight when the service stops; 0 means 30 and 25 seconds.
 	ReadTimeout time.Duration
 	StopTimeout time.Duration
+	// Heartbeat is how often a silent stream says that it lives; 0 means every 10
+	// seconds.
+	Heartbeat time.Duration
 	// Now is the clock; nil means the system's.
 	Now func() time.Time
 }
 
 func (c Config) withDefaults() Config {
 	c.ReadTimeout = cmp.Or(c.ReadTimeout, defaultReadTimeout)
+	c.Heartbeat = cmp.Or(c.Heartbeat, defaultHeartbeat)
 	c.StopTimeout = cmp.Or(c.StopTimeout, defaultStopTimeout)
 	if c.Now == nil {
 		c.Now = time.Now
