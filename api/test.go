@@ -25,10 +25,7 @@ type testRequest struct {
 
 // draftTestRequest tests settings of a type that are not saved.
 type draftTestRequest struct {
-	// The type's credentials.
-	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
-	// The type's config; may be left out where the type has none.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
+	draftSettings
 	// The id under which the provider knows the model.
 	ModelID string `json:"model_id" validate:"required" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
 	testRequest
