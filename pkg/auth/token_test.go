@@ -32,7 +32,9 @@ type world struct {
 // recordFunc is an audit.Recorder.
 type recordFunc func(ctx context.Context, e audit.Event) error
 
-func (r recordFunc) Record(ctx context.Context, e audit.Event) error { return r(ctx, e) }
+func (r recordFunc) Record(ctx context.Context, events ...audit.Event) error { return r(ctx, events[0]) }
+
+func (r recordFunc) Seal(_ context.Context, e audit.Event) (audit.Event, error) { return e, nil }
 
 func newKeyset(t *testing.T) *secret.Keyset {
 	t.Helper()

@@ -41,15 +41,8 @@ func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search st
 	if err != nil {
 		return AvailableModels{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ProviderDiscover, p.target(), err)
 	}
-	err = r.store.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		if found.Supported || failure != nil { // else nothing was asked
-			if err := r.recordHealth(ctx, p, "", failure); err != nil {
-				return err
-			}
-		}
-		return r.recordCall(ctx, workspace, p.ID, audit.ProviderDiscover, p.target(), failure)
-	})
-	if err != nil {
+	success := found.Supported && failure == nil // else nothing was asked
+	if err := r.recordCall(ctx, p, Call{Success: success}, audit.ProviderDiscover, p.target(), failure); err != nil {
 		return AvailableModels{}, err
 	}
 	if failure != nil {
@@ -79,7 +72,7 @@ func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeNam
 	if err != nil {
 		return AvailableModels{}, r.recordAbandoned(ctx, workspace, "", audit.ProviderDiscover, typeTarget(typeName), err)
 	}
-	if err := r.recordCall(context.WithoutCancel(ctx), workspace, "", audit.ProviderDiscover, typeTarget(typeName), failure); err != nil {
+	if err := r.audit.Record(context.WithoutCancel(ctx), callEvent(workspace, "", audit.ProviderDiscover, typeTarget(typeName), failure)); err != nil {
 		return AvailableModels{}, err
 	}
 	if failure != nil {

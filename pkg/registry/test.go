@@ -62,15 +62,15 @@ type Draft struct {
 // meanwhile. A failure of the upstream is a result, not an error. It returns
 // not_found and validation_failed.
 func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestInput, onDelta func(string)) (TestResult, error) {
-	m, err := r.Model(ctx, workspace, id)
+	id, err := canonicalID("model", id)
+	if err != nil {
+		return TestResult{}, err
+	}
+	m, p, err := r.store.ModelAndProvider(ctx, workspace, id)
 	if err != nil {
 		return TestResult{}, err
 	}
 	prompt, err := in.prompt(m.ModelID, in.Faults)
-	if err != nil {
-		return TestResult{}, err
-	}
-	p, err := r.store.Provider(ctx, workspace, m.ProviderID)
 	if err != nil {
 		return TestResult{}, err
 	}
@@ -82,19 +82,13 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestI
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ModelTest, m.target(), err)
 	}
-	return result, r.store.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		last := LastTest{Success: result.Failure == nil, Latency: result.Latency, At: result.TestedAt}
-		if result.Failure != nil {
-			last.Kind = string(result.Failure.Kind)
-		}
-		if err := r.store.RecordTest(ctx, workspace, m.ID, m.ModelID, p.Connection, last); err != nil {
-			return err
-		}
-		if err := r.recordHealth(ctx, p, m.ModelID, result.Failure); err != nil {
-			return err
-		}
-		return r.recordCall(ctx, workspace, p.ID, audit.ModelTest, m.target(), result.Failure)
-	})
+	last := LastTest{Success: result.Failure == nil, Latency: result.Latency, At: result.TestedAt}
+	if result.Failure != nil {
+		last.Kind = string(result.Failure.Kind)
+	}
+	return result, r.recordCall(ctx, p, Call{
+		Success: last.Success, Test: &last, ModelID: m.ID, UpstreamModelID: m.ModelID,
+	}, audit.ModelTest, m.target(), result.Failure)
 }
 
 // TestType tests settings of a type that are not saved. It stores nothing. It
@@ -151,7 +145,7 @@ func (r *Registry) testDraft(ctx context.Context, workspace, providerID string, 
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, workspace, providerID, audit.ProviderTest, target, err)
 	}
-	return result, r.recordCall(context.WithoutCancel(ctx), workspace, providerID, audit.ProviderTest, target, result.Failure)
+	return result, r.audit.Record(context.WithoutCancel(ctx), callEvent(workspace, providerID, audit.ProviderTest, target, result.Failure))
 }
 
 // typeTarget is what a call with settings that are not saved is made to.
@@ -190,24 +184,6 @@ func (r *Registry) generate(ctx context.Context, gate Gate, client provider.Clie
 		return TestResult{}, err
 	}
 	return TestResult{Result: result, TestedAt: r.clock()}, nil
-}
-
-// recordHealth sets the provider's error when the failure was the provider's
-// own, clears it on success, and leaves it alone otherwise. The store drops the
-// outcome of a call that began before the connection was changed.
-func (r *Registry) recordHealth(ctx context.Context, p Provider, modelID string, failure *provider.Failure) error {
-	if failure != nil && !failure.OfProvider() {
-		return nil
-	}
-	var health *ProviderError
-	if failure != nil {
-		health = &ProviderError{Kind: string(failure.Kind), Message: failure.Message, ModelID: modelID, Since: r.clock()}
-		if p.Error != nil && p.Error.Kind == health.Kind {
-			health.Since = p.Error.Since
-		}
-	}
-	_, err := r.store.RecordHealth(ctx, p.Workspace, p.ID, p.Connection, health)
-	return err
 }
 
 // prompt checks the input and makes the prompt for a model, or returns

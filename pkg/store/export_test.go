@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 
 	"gorm.io/gorm"
@@ -20,12 +21,29 @@ func pool(handle *gorm.DB) *sql.DB {
 	return db
 }
 
-// OnQuery has every query reported before it runs.
-func (s *Store) OnQuery(report func(sql string, values []any)) {
-	err := s.engine.reader.Callback().Query().After("gorm:query").Register("test:query", func(db *gorm.DB) {
-		report(db.Statement.SQL.String(), db.Statement.Vars)
-	})
-	if err != nil {
-		panic(err)
-	}
+// Recorded is a statement that ran.
+type Recorded struct {
+	SQL  string
+	Args []any
 }
+
+// Record has every statement outside transactions noted that ran since.
+func (s *Store) Record() *[]Recorded {
+	noted := &[]Recorded{}
+	pool := s.engine.reader.Statement.ConnPool
+	s.engine.reader.Statement.ConnPool = recorder{pool, noted}
+	return noted
+}
+
+type recorder struct {
+	gorm.ConnPool
+	noted *[]Recorded
+}
+
+func (r recorder) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	*r.noted = append(*r.noted, Recorded{query, args})
+	return r.ConnPool.QueryContext(ctx, query, args...)
+}
+
+// GetDBConn implements [gorm.GetDBConnector].
+func (r recorder) GetDBConn() (*sql.DB, error) { return r.ConnPool.(*sql.DB), nil }

@@ -22,7 +22,7 @@ func (rateLimitRow) TableName() string { return "rate_limits" }
 type slotRow struct {
 	ID      string `gorm:"primaryKey"`
 	Bucket  []byte
-	Expires int64 `gorm:"column:expires_at"`
+	Expires moment `gorm:"column:expires_at"`
 }
 
 // TableName names the table to GORM.
@@ -82,7 +82,7 @@ func (s *Store) TakeSlot(ctx context.Context, bucket, id string, limit int, now,
 	if s.transaction(ctx) != nil {
 		return false, errInTransaction
 	}
-	row := slotRow{ID: id, Bucket: digest(bucket), Expires: toMillis(expires)}
+	row := slotRow{ID: id, Bucket: digest(bucket), Expires: newMoment(expires)}
 	err = s.InTx(ctx, func(ctx context.Context) error {
 		taken = false
 		if err := s.lockNamed(ctx, "slots", bucket); err != nil {
@@ -90,7 +90,7 @@ func (s *Store) TakeSlot(ctx context.Context, bucket, id string, limit int, now,
 		}
 		db := s.transaction(ctx).db.WithContext(ctx)
 		var held int64
-		err := db.Model(&slotRow{}).Where("bucket = ? AND expires_at > ?", row.Bucket, toMillis(now)).Count(&held).Error
+		err := db.Model(&slotRow{}).Where("bucket = ? AND expires_at > ?", row.Bucket, newMoment(now)).Count(&held).Error
 		if err == nil && held < int64(limit) {
 			taken = true
 			err = db.Create(&row).Error
@@ -114,7 +114,7 @@ func (s *Store) DropLimits(ctx context.Context, now time.Time) error {
 		db := s.transaction(ctx).db.WithContext(ctx)
 		err := db.Where("full_at <= ?", now.UnixMicro()).Delete(&rateLimitRow{}).Error
 		if err == nil {
-			err = db.Where("expires_at <= ?", toMillis(now)).Delete(&slotRow{}).Error
+			err = db.Where("expires_at <= ?", newMoment(now)).Delete(&slotRow{}).Error
 		}
 		return s.translate(ctx, err)
 	})

@@ -119,7 +119,7 @@ func TestReopenKeepsWhatWasStored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.CreateProvider(t.Context(), benchmarkProvider()); err != nil {
+		if err := addProvider(t.Context(), s, benchmarkProvider()); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
@@ -162,7 +162,7 @@ func TestSQLiteFilesArePrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := storetest.Open(t, store.Config{SQLitePath: path})
-	if err := s.CreateProvider(t.Context(), benchmarkProvider()); err != nil {
+	if err := addProvider(t.Context(), s, benchmarkProvider()); err != nil {
 		t.Fatal(err)
 	}
 	var files []string
@@ -229,7 +229,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		credential.Sealed = []byte("canary")
 		p.Credentials["api_key"] = credential
 		for range 2 { // the second time the name is taken
-			err := s.CreateProvider(t.Context(), p)
+			err := addProvider(t.Context(), s, p)
 			if err != nil && (strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "INSERT")) {
 				t.Errorf("the error tells the statement: %v", err)
 			}

@@ -69,7 +69,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		return engine{}, 0, errors.Join(err, db.Close())
 	}
 	return engine{
-		writer: pool, reader: pool, snapshot: sql.LevelRepeatableRead, contains: "strpos", oneOf: oneOfPostgres, lock: lockPostgres,
+		writer: pool, reader: pool, statements: postgresStatements(), lock: lockPostgres,
 		classify: classifyPostgres, present: func() error { return nil },
 	}, schema, nil
 }
@@ -85,20 +85,6 @@ func migratePostgres(ctx context.Context, config pgx.ConnConfig, existing bool, 
 	}
 	return migrate(ctx, goose.DialectPostgres, db, existing, log, goose.WithSessionLocker(locker))
 }
-
-// oneOfPostgres passes the values as one array. With a parameter each, the
-// statement is planned at every call: with as many indexes as the tables have
-// that takes longer than to run it.
-func oneOfPostgres(db *gorm.DB, column string, values []string) *gorm.DB {
-	return db.Where(column+" = ANY(?)", textArray(values))
-}
-
-// textArray is a parameter of the type text[]; GORM would take a plain slice for
-// a list of parameters.
-type textArray []string
-
-// Value implements [driver.Valuer]. pgx encodes the slice.
-func (a textArray) Value() (driver.Value, error) { return []string(a), nil }
 
 // lockPostgres takes an advisory lock
 // (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS).

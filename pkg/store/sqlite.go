@@ -68,7 +68,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, sche
 		return engine{}, 0, errors.Join(err, closeAll(writer))
 	}
 	return engine{
-		writer: writer, reader: reader, contains: "instr", oneOf: oneOfSQLite, steered: true, classify: classifySQLite,
+		writer: writer, reader: reader, statements: sqliteStatements(), classify: classifySQLite,
 		present: func() error {
 			if now, err := os.Stat(path); err != nil {
 				return err
@@ -108,12 +108,13 @@ func makePrivate(path string) (fs.FileInfo, error) {
 // would be back. Waiting for a lock ends after busy_timeout (ms).
 func sqlitePool(path string, conns int, settings map[string]string) (*gorm.DB, error) {
 	query := url.Values{
-		"_busy_timeout": {"5000"},
-		"_foreign_keys": {"on"},
-		"_synchronous":  {"FULL"},
-		"_defensive":    {"1"},
-		"_dqs":          {"0"},
-		"_error_rc":     {"1"},
+		"_busy_timeout":        {"5000"},
+		"_foreign_keys":        {"on"},
+		"_synchronous":         {"FULL"},
+		"_defensive":           {"1"},
+		"_dqs":                 {"0"},
+		"_error_rc":            {"1"},
+		"_time_integer_format": {"unix_milli"},
 	}
 	for name, value := range settings {
 		query.Set(name, value)
@@ -132,10 +133,6 @@ func sqlitePool(path string, conns int, settings map[string]string) (*gorm.DB, e
 		return nil, errors.Join(err, db.Close())
 	}
 	return pool, nil
-}
-
-func oneOfSQLite(db *gorm.DB, column string, values []string) *gorm.DB {
-	return db.Where(column+" IN ?", values)
 }
 
 // classifySQLite sorts errors by SQLite's result codes

@@ -6,9 +6,11 @@
 // values in the same order on both: text compares by bytes, times are whole
 // milliseconds, and what is sorted or searched was folded in Go.
 //
-// Every row belongs to a workspace. A statement is built on a handle that
-// carries one ([Store.read], [Store.write]); a hook adds the condition to it,
-// and refuses a statement without a workspace, so none can forget it (scope.go).
+// Every row belongs to a workspace. What each request needs is SQL, run on the
+// driver with the workspace as its first parameter (statement.go); the rest is
+// built by GORM on a handle that carries the workspace ([Store.read],
+// [Store.write]): a hook adds the condition to it, and refuses a statement without
+// a workspace, so none can forget it (scope.go).
 //
 // Lists are read along an index, from a position on, without a count or an
 // offset: a page costs the same wherever it is in a list of whatever length
@@ -20,7 +22,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -77,15 +78,7 @@ type engine struct {
 	// writer runs transactions; reader runs what only reads. They are one pool
 	// on PostgreSQL.
 	writer, reader *gorm.DB
-	// snapshot is the isolation at which several queries see one state.
-	snapshot sql.IsolationLevel
-	// contains names the SQL function contains(text, part) > 0.
-	contains string
-	// oneOf adds the condition that a column has one of some values.
-	oneOf func(db *gorm.DB, column string, values []string) *gorm.DB
-	// steered says that the planner knows nothing of the data and is to be told
-	// which condition to look up in an index; see [conditions].
-	steered bool
+	statements
 	// lock takes a lock by number for the rest of a transaction, and reports
 	// whether it has it; unless it is to wait it doesn't. Nil: transactions run
 	// one at a time.

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"gorm.io/gorm"
@@ -44,10 +43,15 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 		}
 		return err
 	}
+	return s.repeat(ctx, func(ctx context.Context) error { return s.attempt(ctx, fn) })
+}
+
+// repeat runs fn, a transaction, until it does not collide with others.
+func (s *Store) repeat(ctx context.Context, fn func(ctx context.Context) error) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
-		err := s.attempt(ctx, fn)
+		err := fn(ctx)
 		if err == nil || attempt == maxAttempts || s.engine.classify(err) != collision {
 			return err
 		}
@@ -62,7 +66,7 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 
 // attempt runs fn in one transaction, once.
 func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error) error {
-	tx, err := s.begin(ctx, s.engine.writer, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
@@ -80,11 +84,11 @@ func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error)
 	return s.translate(ctx, tx.Commit().Error)
 }
 
-func (s *Store) begin(ctx context.Context, pool *gorm.DB, options *sql.TxOptions) (*gorm.DB, error) {
+func (s *Store) begin(ctx context.Context) (*gorm.DB, error) {
 	if err := s.engine.present(); err != nil {
 		return nil, unavailable(err, away)
 	}
-	tx := pool.WithContext(ctx).Begin(options)
+	tx := s.engine.writer.WithContext(ctx).Begin()
 	return tx, s.translate(ctx, tx.Error)
 }
 
@@ -106,31 +110,22 @@ func (s *Store) read(ctx context.Context, workspace string, fn func(db *gorm.DB)
 // query runs fn, which reads with one query, in the transaction of the context
 // or by itself.
 func (s *Store) query(ctx context.Context, fn func(ctx context.Context, db *gorm.DB) error) error {
+	db := s.engine.reader
 	if t := s.transaction(ctx); t != nil {
-		return s.translate(ctx, fn(ctx, t.db))
+		db = t.db
+	}
+	return s.run(ctx, func(ctx context.Context) error { return fn(ctx, db) })
+}
+
+// run runs fn, which makes one statement, within the time of a call.
+func (s *Store) run(ctx context.Context, fn func(ctx context.Context) error) error {
+	if s.transaction(ctx) != nil {
+		return s.translate(ctx, fn(ctx))
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	if err := s.engine.present(); err != nil {
 		return unavailable(err, away)
 	}
-	return s.translate(ctx, fn(ctx, s.engine.reader))
-}
-
-// readTogether is read for several queries: all of them see one state.
-func (s *Store) readTogether(ctx context.Context, workspace string, fn func(db *gorm.DB) error) error {
-	if s.transaction(ctx) != nil {
-		return s.read(ctx, workspace, fn)
-	}
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	tx, err := s.begin(ctx, s.engine.reader, &sql.TxOptions{Isolation: s.engine.snapshot, ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := fn(within(ctx, tx, workspace)); err != nil {
-		return s.translate(ctx, err)
-	}
-	return s.translate(ctx, tx.Commit().Error)
+	return s.translate(ctx, fn(ctx))
 }

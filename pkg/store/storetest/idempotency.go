@@ -15,10 +15,10 @@ import (
 	"modelproviders/pkg/store"
 )
 
-func newRepeatable(owner string) registry.Repeatable {
+func newRepeatable(body string) registry.Repeatable {
 	return registry.Repeatable{
 		IdempotencyKey: registry.IdempotencyKey{Workspace: workspace, Principal: "p", Method: "POST", Path: "/providers", Key: "k"},
-		BodyMAC:        []byte("mac of " + owner), Owner: owner, Expires: start.Add(time.Minute),
+		BodyMAC:        []byte("mac of " + body), Owner: newID(), Expires: start.Add(time.Minute),
 	}
 }
 
@@ -102,7 +102,7 @@ func repeatablesTogether(t *testing.T, stores ...*store.Store) {
 		t.Helper()
 		var won atomic.Int64
 		together(callers, func(i int) {
-			r := newRepeatable(fmt.Sprint("owner ", i))
+			r := newRepeatable(fmt.Sprint("body ", i))
 			r.Key, r.Expires = key, now.Add(time.Minute)
 			held, err := stores[i%len(stores)].BeginRepeatable(t.Context(), r, now)
 			if err != nil {
