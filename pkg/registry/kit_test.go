@@ -13,6 +13,7 @@ import (
 	_ "modernc.org/sqlite" // registers the driver
 
 	"modelproviders/pkg/audit"
+	"modelproviders/pkg/auth"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/provider/providertest"
 	"modelproviders/pkg/registry"
@@ -63,7 +64,7 @@ func (k *kit) replica(t *testing.T, change ...func(*registry.Config)) (*registry
 	t.Cleanup(transport.CloseIdleConnections)
 	built := &atomic.Int64{}
 	config := registry.Config{
-		Store: k.store, Audit: unrecorded{}, Keyset: k.keyset, TestTimeout: time.Minute, Now: time.Now,
+		Store: k.store, Audit: unrecorded{}, Keyset: k.keyset, Limiter: auth.NewLimiter(auth.Limits{}, time.Now), TestTimeout: time.Minute, Now: time.Now,
 		Transport: func(...string) http.RoundTripper {
 			built.Add(1)
 			return roundTripper(func(r *http.Request) (*http.Response, error) {

@@ -69,8 +69,8 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		return engine{}, 0, errors.Join(err, db.Close())
 	}
 	return engine{
-		writer: pool, reader: pool, snapshot: sql.LevelRepeatableRead, contains: "strpos", oneOf: oneOfPostgres, lock: lockPostgres,
-		classify: classifyPostgres, present: func() error { return nil },
+		writer: pool, reader: pool, snapshot: sql.LevelRepeatableRead, contains: "strpos", oneOf: oneOfPostgres, tryLock: tryLockPostgres,
+		beat: []string{beatPostgres}, touch: touchPostgres, classify: classifyPostgres, present: func() error { return nil },
 	}, schema, nil
 }
 
@@ -100,13 +100,9 @@ type textArray []string
 // Value implements [driver.Valuer]. pgx encodes the slice.
 func (a textArray) Value() (driver.Value, error) { return []string(a), nil }
 
-// lockPostgres takes an advisory lock
+// tryLockPostgres takes an advisory lock
 // (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS).
-func lockPostgres(ctx context.Context, tx gorm.ConnPool, number int64, wait bool) (locked bool, err error) {
-	if wait {
-		_, err = tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", number)
-		return err == nil, err
-	}
+func tryLockPostgres(ctx context.Context, tx gorm.ConnPool, number int64) (locked bool, err error) {
 	err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", number).Scan(&locked)
 	return locked, err
 }

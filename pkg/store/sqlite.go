@@ -68,7 +68,8 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, sche
 		return engine{}, 0, errors.Join(err, closeAll(writer))
 	}
 	return engine{
-		writer: writer, reader: reader, contains: "instr", oneOf: oneOfSQLite, steered: true, classify: classifySQLite,
+		writer: writer, reader: reader, contains: "instr", oneOf: oneOfSQLite, steered: true,
+		beat: beatSQLite(), touch: touchSQLite, classify: classifySQLite,
 		present: func() error {
 			if now, err := os.Stat(path); err != nil {
 				return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -128,11 +129,37 @@ func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.T
 	})
 }
 
-// TouchToken implements [auth.Store].
-func (s *Store) TouchToken(ctx context.Context, workspace, id string, at, since time.Time) error {
-	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		return db.Model(&tokenRow{}).Where("id = ? AND (last_used_at IS NULL OR last_used_at <= ?)", id, toMillis(since)).
-			Update("last_used_at", toMillis(at)).Error
+// The statements of TouchTokens: the uses, of any workspaces, are one parameter,
+// a JSON array, so that one statement takes any number of them.
+const (
+	touchPostgres = `UPDATE tokens SET last_used_at = u.at
+		FROM jsonb_to_recordset($1::jsonb) AS u(workspace text, id text, at bigint)
+		WHERE tokens.workspace = u.workspace AND tokens.id = u.id
+		AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`
+	touchSQLite = `UPDATE tokens SET last_used_at = u.at
+		FROM (SELECT value->>'workspace' AS workspace, value->>'id' AS id, value->>'at' AS at FROM json_each(?)) AS u
+		WHERE tokens.workspace = u.workspace AND tokens.id = u.id
+		AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`
+)
+
+// TouchTokens implements [auth.Store].
+func (s *Store) TouchTokens(ctx context.Context, uses []auth.TokenUse) error {
+	type use struct {
+		Workspace string `json:"workspace"`
+		ID        string `json:"id"`
+		At        int64  `json:"at"`
+	}
+	rows := make([]use, len(uses))
+	for i, u := range uses {
+		rows[i] = use{Workspace: u.Workspace, ID: u.ID, At: toMillis(u.At)}
+	}
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	return s.InTx(ctx, func(ctx context.Context) error {
+		_, err := s.transaction(ctx).db.Statement.ConnPool.ExecContext(ctx, s.engine.touch, string(list))
+		return s.translate(ctx, err)
 	})
 }
 

@@ -62,20 +62,12 @@ CREATE TABLE audit_heads (
     mac bytea NOT NULL
 );
 
--- Buckets are named by the SHA-256 of what they are for. A bucket is full again
--- at full_at, in Unix microseconds; one that is not here is full.
-CREATE TABLE rate_limits (
-    bucket bytea NOT NULL PRIMARY KEY,
-    full_at bigint NOT NULL
+-- The processes that serve, each with when it last said so. They share the
+-- bounds on callers.
+CREATE TABLE processes (
+    id uuid PRIMARY KEY,
+    seen_at timestamptz(3) NOT NULL
 );
-
-CREATE TABLE slots (
-    id text COLLATE "C" NOT NULL PRIMARY KEY,
-    bucket bytea NOT NULL,
-    expires_at bigint NOT NULL
-);
-
-CREATE INDEX slots_bucket ON slots (bucket, expires_at);
 
 -- Requests that may come again, named by a SHA-256 of who sent what where. One
 -- without a status is still running.

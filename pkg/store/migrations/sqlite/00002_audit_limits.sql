@@ -62,20 +62,12 @@ CREATE TABLE audit_heads (
     mac blob NOT NULL
 ) STRICT;
 
--- Buckets are named by the SHA-256 of what they are for. A bucket is full again
--- at full_at, in Unix microseconds; one that is not here is full.
-CREATE TABLE rate_limits (
-    bucket blob NOT NULL PRIMARY KEY,
-    full_at integer NOT NULL
-) STRICT;
-
-CREATE TABLE slots (
+-- The processes that serve, each with when it last said so. They share the
+-- bounds on callers.
+CREATE TABLE processes (
     id text NOT NULL PRIMARY KEY,
-    bucket blob NOT NULL,
-    expires_at integer NOT NULL
+    seen_at integer NOT NULL -- Unix milliseconds
 ) STRICT;
-
-CREATE INDEX slots_bucket ON slots (bucket, expires_at);
 
 -- Requests that may come again, named by a SHA-256 of who sent what where. One
 -- without a status is still running.
