@@ -49,6 +49,9 @@ func NewLimiter(limits Limits, now func() time.Time) *Limiter {
 func (l *Limiter) Share(processes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if processes == l.processes {
+		return
+	}
 	l.processes = processes
 	now := l.now()
 	for _, r := range []*rates{l.tests, l.reveals, l.signIns} {
