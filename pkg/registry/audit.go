@@ -135,13 +135,18 @@ func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, action au
 	return r.store.RecordCall(ctx, c)
 }
 
-// recordAbandoned records a call to an upstream whose caller went away before
-// its end. It returns why the call has no result, with what kept it from being
-// recorded. A call that was refused before it began is none.
+// recordAbandoned records a call to an upstream that was broken off:
+// the caller went away, or, which the cause of ctx tells, may no longer call. It
+// returns why the call has no result, with what kept it from being recorded. A
+// call that was refused before it began is none.
 func (r *Registry) recordAbandoned(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, gone error) error {
 	if fault.As(gone) != nil {
 		return gone
 	}
+	reason := "the caller went away"
+	if cause := fault.As(context.Cause(ctx)); cause != nil {
+		reason = string(cause.Kind)
+	}
 	return errors.Join(gone, r.audit.Record(context.WithoutCancel(ctx), audit.Event{Workspace: workspace, Action: action, Target: target,
-		ProviderID: providerID, Outcome: audit.Failure, Reason: "the caller went away"}))
+		ProviderID: providerID, Outcome: audit.Failure, Reason: reason}))
 }

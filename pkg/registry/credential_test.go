@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"testing"
 
+	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
@@ -53,13 +54,13 @@ func TestTamperedDatabase(t *testing.T) {
 			wantFault(t, "test", err, fault.Internal)
 			_, err = k.Client(t.Context(), workspace, ours.ID)
 			wantFault(t, "client", err, fault.Internal)
-			_, err = k.AvailableModels(t.Context(), workspace, ours.ID, "", nil)
+			_, err = k.AvailableModels(t.Context(), workspace, ours.ID, "")
 			wantFault(t, "available models", err, fault.Internal)
 			_, err = k.TestProvider(t.Context(), workspace, ours.ID, registry.Draft{
 				ModelID: k.upstream.ModelID, TestInput: registry.TestInput{Prompt: "Hello"},
 			}, nil)
 			wantFault(t, "draft test", err, fault.Internal)
-			value, err := k.Reveal(t.Context(), workspace, ours.ID, "api_key", "")
+			value, err := k.Reveal(t.Context(), auth.Principal{Workspace: workspace}, ours.ID, "api_key", "")
 			wantFault(t, "reveal", err, fault.Internal)
 			if !value.Empty() {
 				t.Error("a value was revealed")

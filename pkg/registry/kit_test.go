@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"modelproviders/pkg/audit"
+	"modelproviders/pkg/auth"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/provider/providertest"
 	"modelproviders/pkg/registry"
@@ -65,7 +66,7 @@ func (k *kit) replica(t *testing.T, change ...func(*registry.Config)) (*registry
 	t.Cleanup(transport.CloseIdleConnections)
 	built := &atomic.Int64{}
 	config := registry.Config{
-		Store: k.store, Audit: unrecorded{}, Keyset: k.keyset, TestTimeout: time.Minute, Now: time.Now,
+		Store: k.store, Audit: unrecorded{}, Keyset: k.keyset, Limiter: auth.NewLimiter(auth.Limits{}, time.Now), TestTimeout: time.Minute, Now: time.Now,
 		Transport: func(...string) http.RoundTripper {
 			built.Add(1)
 			return roundTripper(func(r *http.Request) (*http.Response, error) {

@@ -27,19 +27,6 @@ type TestInput struct {
 	MaxOutputTokens *int
 	Temperature     *float64
 	Faults          fault.Fields // see NewProvider
-	Gate            Gate
-}
-
-// Gate lets a call to an upstream begin, or refuses it: it is asked when
-// everything else about the request has been found right. leave is called when
-// the call has ended. nil lets every call begin.
-type Gate func(ctx context.Context) (leave func(), err error)
-
-func (g Gate) enter(ctx context.Context) (leave func(), err error) {
-	if g == nil {
-		return func() {}, nil
-	}
-	return g(ctx)
 }
 
 // TestResult is the outcome of a test.
@@ -78,7 +65,7 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestI
 	if err != nil {
 		return TestResult{}, err
 	}
-	result, err := r.generate(ctx, in.Gate, client, prompt, onDelta)
+	result, err := r.generate(ctx, workspace, client, prompt, onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ModelTest, m.target(), err)
 	}
@@ -108,7 +95,7 @@ func (r *Registry) TestType(ctx context.Context, workspace, typeName string, dra
 	if err != nil {
 		return TestResult{}, err
 	}
-	return r.testDraft(ctx, workspace, "", typeTarget(typeName), draft.TestInput, client, prompt, onDelta)
+	return r.testDraft(ctx, workspace, "", typeTarget(typeName), client, prompt, onDelta)
 }
 
 // TestProvider tests an edit of a provider before it is saved. It stores
@@ -134,14 +121,14 @@ func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft
 	if err != nil {
 		return TestResult{}, err
 	}
-	return r.testDraft(ctx, workspace, p.ID, p.target(), draft.TestInput, client, prompt, onDelta)
+	return r.testDraft(ctx, workspace, p.ID, p.target(), client, prompt, onDelta)
 }
 
 // testDraft tests what is not saved: only the event of it is stored.
-func (r *Registry) testDraft(ctx context.Context, workspace, providerID string, target audit.Target, in TestInput, client provider.Client,
+func (r *Registry) testDraft(ctx context.Context, workspace, providerID string, target audit.Target, client provider.Client,
 	prompt provider.Prompt, onDelta func(string),
 ) (TestResult, error) {
-	result, err := r.generate(ctx, in.Gate, client, prompt, onDelta)
+	result, err := r.generate(ctx, workspace, client, prompt, onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, workspace, providerID, audit.ProviderTest, target, err)
 	}
@@ -169,10 +156,11 @@ func (r *Registry) draftClient(p Provider, settings provider.Settings) (provider
 	return r.openClient(p.Type, credentials, settings.Config, replaced)
 }
 
-// generate calls the upstream within the time of a test. A caller that went
-// away is an error, not a result.
-func (r *Registry) generate(ctx context.Context, gate Gate, client provider.Client, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
-	leave, err := gate.enter(ctx)
+// generate calls the upstream within the time of a test, unless the workspace
+// has too many calls: that is asked last, when everything else about the request
+// has been found right. A caller that went away is an error, not a result.
+func (r *Registry) generate(ctx context.Context, workspace string, client provider.Client, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
+	leave, err := r.limiter.Test(workspace)
 	if err != nil {
 		return TestResult{}, err
 	}

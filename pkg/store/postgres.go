@@ -69,7 +69,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		return engine{}, 0, errors.Join(err, db.Close())
 	}
 	return engine{
-		writer: pool, reader: pool, statements: postgresStatements(), lock: lockPostgres,
+		writer: pool, reader: pool, statements: postgresStatements(), tryLock: tryLockPostgres,
 		classify: classifyPostgres, present: func() error { return nil },
 	}, schema, nil
 }
@@ -86,13 +86,9 @@ func migratePostgres(ctx context.Context, config pgx.ConnConfig, existing bool, 
 	return migrate(ctx, goose.DialectPostgres, db, existing, log, goose.WithSessionLocker(locker))
 }
 
-// lockPostgres takes an advisory lock
+// tryLockPostgres takes an advisory lock
 // (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS).
-func lockPostgres(ctx context.Context, tx gorm.ConnPool, number int64, wait bool) (locked bool, err error) {
-	if wait {
-		_, err = tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", number)
-		return err == nil, err
-	}
+func tryLockPostgres(ctx context.Context, tx gorm.ConnPool, number int64) (locked bool, err error) {
 	err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", number).Scan(&locked)
 	return locked, err
 }

@@ -21,6 +21,17 @@ func postgresStatements() statements {
 		linkEvents: `UPDATE audit_events SET number = l.number, link_mac = decode(l.mac, 'hex')
 			FROM jsonb_to_recordset($2::jsonb) AS l(id uuid, number bigint, mac text)
 			WHERE workspace = $1 AND audit_events.id = l.id AND audit_events.number IS NULL`,
+		touchTokens: `UPDATE tokens SET last_used_at = u.at FROM jsonb_to_recordset($1::jsonb) AS u(workspace text, id uuid, at timestamptz)
+			WHERE tokens.workspace = u.workspace AND tokens.id = u.id AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`,
+		// It passes over rows that others are at: after an outage all find all others
+		// dead, and would wait for each other in a circle.
+		beat: []string{`WITH own AS (
+				INSERT INTO processes (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
+			), dead AS (
+				DELETE FROM processes WHERE id IN (
+					SELECT id FROM processes WHERE id <> $1 AND seen_at < now() - interval '1 minute' FOR UPDATE SKIP LOCKED)
+			)
+			SELECT 1 + count(*) FROM processes WHERE id <> $1 AND seen_at > now() - interval '15 seconds'`},
 		contains:  "strpos",
 		hasStage:  "m.stages @> ?",
 		stage:     func(stage registry.Stage) any { return []string{string(stage)} },

@@ -24,12 +24,21 @@ func sqliteStatements() statements {
 	const models = `SELECT value->>'id' AS id, value->>'model_id' AS model_id, value->>'model_key' AS model_key, value->>'display_name' AS display_name,
 		value->>'name_key' AS name_key, value->>'stages' AS stages, value->>'enabled' AS enabled, value->>'version' AS version,
 		value->>'created_at' AS created_at, value->>'updated_at' AS updated_at FROM json_each($3)`
+	const now = `CAST(unixepoch('subsec') * 1000 AS integer)`
 	return statements{
 		insertModels: `INSERT INTO models (workspace, id, provider_id, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at)
 			SELECT $1, id, $2, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at FROM (` + models + `)`,
 		updateModels: updateModels + ` FROM (` + models + `) AS e WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
 		linkEvents: `UPDATE audit_events SET number = value->>'number', link_mac = unhex(value->>'mac') FROM json_each($2)
 			WHERE workspace = $1 AND audit_events.id = value->>'id' AND number IS NULL`,
+		touchTokens: `UPDATE tokens SET last_used_at = u.at
+			FROM (SELECT value->>'workspace' AS workspace, value->>'id' AS id, value->>'at' AS at FROM json_each($1)) AS u
+			WHERE tokens.workspace = u.workspace AND tokens.id = u.id AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`,
+		beat: []string{
+			`INSERT INTO processes (id, seen_at) VALUES ($1, ` + now + `) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`,
+			`DELETE FROM processes WHERE id <> $1 AND seen_at < ` + now + ` - 60000`,
+			`SELECT 1 + count(*) FROM processes WHERE id <> $1 AND seen_at > ` + now + ` - 15000`,
+		},
 		contains:  "instr",
 		hasStage:  "instr(m.stages, ?) > 0",
 		stage:     func(stage registry.Stage) any { return `"` + string(stage) + `"` },

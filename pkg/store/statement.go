@@ -172,6 +172,11 @@ type statements struct {
 	insertModels, updateModels string // $1 workspace, $2 provider, $3 a list of encodedModel
 	linkEvents                 string // $1 workspace, $2 a list of encodedLink
 
+	touchTokens string // $1 a list of encodedUse
+	// beat notes that the process $1 lives, removes those that have not said so for
+	// a minute, and counts, in its last statement.
+	beat []string
+
 	contains string // names the function contains(text, part) > 0
 	hasStage string // the condition that a model serves the stage ?
 	stage    func(registry.Stage) any

@@ -1,6 +1,5 @@
-// Package store keeps providers, models, credentials, API tokens, audit events
-// and what bounds on callers need to know in SQLite or PostgreSQL, and is the
-// only package that knows GORM.
+// Package store keeps providers, models, credentials, API tokens and audit
+// events in SQLite or PostgreSQL, and is the only package that knows GORM.
 //
 // One schema, written once for each database under migrations/, holds the same
 // values in the same order on both: text compares by bytes, times are whole
@@ -69,7 +68,6 @@ var (
 	_ registry.Store            = (*Store)(nil)
 	_ registry.IdempotencyStore = (*Store)(nil)
 	_ auth.Store                = (*Store)(nil)
-	_ auth.LimitStore           = (*Store)(nil)
 	_ audit.Store               = (*Store)(nil)
 )
 
@@ -79,10 +77,9 @@ type engine struct {
 	// on PostgreSQL.
 	writer, reader *gorm.DB
 	statements
-	// lock takes a lock by number for the rest of a transaction, and reports
-	// whether it has it; unless it is to wait it doesn't. Nil: transactions run
-	// one at a time.
-	lock func(ctx context.Context, tx gorm.ConnPool, number int64, wait bool) (bool, error)
+	// tryLock takes a lock by number for the rest of a transaction, unless another
+	// has it, and reports whether it did. Nil: transactions run one at a time.
+	tryLock func(ctx context.Context, tx gorm.ConnPool, number int64) (bool, error)
 	// classify sorts the errors of the driver.
 	classify func(error) class
 	// present reports, as an error, that the database is no longer the one that

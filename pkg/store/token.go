@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"time"
 
@@ -120,11 +121,27 @@ func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.T
 	})
 }
 
-// TouchToken implements [auth.Store].
-func (s *Store) TouchToken(ctx context.Context, workspace, id string, at, since time.Time) error {
-	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		return db.Model(&tokenRow{}).Where("id = ? AND (last_used_at IS NULL OR last_used_at <= ?)", id, newMoment(since)).
-			Update("last_used_at", newMoment(at)).Error
+// encodedUse is a use of a token as it is handed to the statement that notes any
+// number of them, in a JSON list.
+type encodedUse struct {
+	Workspace string `json:"workspace"`
+	ID        string `json:"id"`
+	At        any    `json:"at"`
+}
+
+// TouchTokens implements [auth.Store].
+func (s *Store) TouchTokens(ctx context.Context, uses []auth.TokenUse) error {
+	rows := make([]encodedUse, len(uses))
+	for i, u := range uses {
+		rows[i] = encodedUse{Workspace: u.Workspace, ID: u.ID, At: s.engine.jsonTime(u.At)}
+	}
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	return s.InTx(ctx, func(ctx context.Context) error {
+		_, err := s.exec(ctx, s.engine.touchTokens, string(list))
+		return err
 	})
 }
 
