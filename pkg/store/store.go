@@ -77,6 +77,9 @@ type engine struct {
 	// writer runs transactions; reader runs what only reads. They are one pool
 	// on PostgreSQL.
 	writer, reader *gorm.DB
+	// batches runs the transactions of SQLite; nil where a transaction is by
+	// itself.
+	batches *batches
 	// snapshot is the isolation at which several queries see one state.
 	snapshot sql.IsolationLevel
 	// contains names the SQL function contains(text, part) > 0.
