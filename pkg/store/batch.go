@@ -43,6 +43,7 @@ type batches struct {
 	writer  *gorm.DB // over db, which has one connection
 	db      *sql.DB
 	present func() error // once a batch; see engine
+	lasts   time.Duration
 
 	mu      sync.Mutex
 	taken   bool      // somebody has the turn
@@ -136,7 +137,7 @@ func (b *batches) next() {
 }
 
 func (b *batches) admits(m *member) bool {
-	return !m.alone && !b.ran[0].alone && len(b.ran) < batchMembers && time.Since(b.began) < batchTime
+	return !m.alone && !b.ran[0].alone && len(b.ran) < batchMembers && time.Since(b.began) < b.lasts
 }
 
 // take runs fn in m's turn, and hands the turn on, also when fn panics.

@@ -1,7 +1,9 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -28,4 +30,29 @@ func (s *Store) OnQuery(report func(sql string, values []any)) {
 	if err != nil {
 		panic(err)
 	}
+}
+
+// Exec runs a statement in the transaction of the context.
+func (s *Store) Exec(ctx context.Context, statement string, values ...any) error {
+	_, err := s.transaction(ctx).db.Statement.ConnPool.ExecContext(ctx, statement, values...)
+	return s.translate(ctx, err)
+}
+
+// Waiting is how many transactions wait for their turn on SQLite.
+func (s *Store) Waiting() int {
+	s.engine.batches.mu.Lock()
+	defer s.engine.batches.mu.Unlock()
+	return len(s.engine.batches.waiting)
+}
+
+// SetBatchTime sets after what time no more join a batch. Before transactions
+// only.
+func (s *Store) SetBatchTime(d time.Duration) { s.engine.batches.lasts = d }
+
+// ErrTimeout is the cause of a context that ended at the bound of a call.
+var ErrTimeout = errTimeout
+
+// InPlainTx is InTx with a commit for each transaction.
+func (s *Store) InPlainTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.attempt(ctx, fn)
 }

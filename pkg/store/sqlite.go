@@ -52,7 +52,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, sche
 	if maxConns <= 0 { // to database/sql that is no bound at all
 		maxConns = sqliteReaders
 	}
-	batches := &batches{}
+	batches := &batches{lasts: batchTime}
 	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"}, func() { batches.stands = false })
 	if err != nil {
 		return engine{}, 0, err
