@@ -367,12 +367,22 @@ func TestBatchCommitFails(t *testing.T) {
 	}
 }
 
-// TestBatchUndone has a statement make SQLite undo the whole transaction: the
-// others succeed all the same, and of the one that did it nothing stays.
+// TestBatchUndone has a statement make SQLite undo the whole transaction, with
+// and without failing: the others succeed all the same, and of the one that did
+// it nothing stays.
 func TestBatchUndone(t *testing.T) {
 	t.Parallel()
-	undo := "INSERT OR ROLLBACK INTO written VALUES ('000')"
-	for name, always := range map[string]bool{"once": false, "always": true} {
+	const collide = "INSERT OR ROLLBACK INTO written VALUES ('000')"
+	for name, test := range map[string]struct {
+		undo   string
+		always bool
+		want   fault.Kind
+	}{
+		"once":           {undo: collide},
+		"always":         {undo: collide, always: true, want: fault.Conflict},
+		"quietly":        {undo: "ROLLBACK"},
+		"always quietly": {undo: "ROLLBACK", always: true, want: fault.Unavailable},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newBatchStore(t)
@@ -383,11 +393,11 @@ func TestBatchUndone(t *testing.T) {
 				if err := other(ctx); err != nil {
 					return err
 				}
-				if runs++; runs > 1 && !always {
+				if runs++; runs > 1 && !test.always {
 					return nil
 				}
-				if err := s.Exec(ctx, undo); err == nil {
-					t.Error("a name was written twice")
+				if err := s.Exec(ctx, test.undo); (err == nil) != (test.undo == "ROLLBACK") {
+					t.Errorf("%s: got %v", test.undo, err)
 				}
 				if err := other(ctx); err == nil { // it would be a transaction by itself
 					t.Error("a statement ran after SQLite had undone the transaction")
@@ -398,9 +408,9 @@ func TestBatchUndone(t *testing.T) {
 			for i, err := range s.together(t, callers) {
 				switch {
 				case i == 20 && errors.Is(err, errExited):
-				case i == 30 && always && fault.Is(err, fault.Conflict):
+				case i == 30 && test.always && fault.Is(err, test.want):
 					want = slices.DeleteFunc(want, func(name string) bool { return name == "030" })
-				case err != nil || i == 20 || i == 30 && always:
+				case err != nil || i == 20 || i == 30 && test.always:
 					t.Errorf("caller %d: got %v", i, err)
 				}
 			}

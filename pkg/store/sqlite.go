@@ -148,7 +148,7 @@ func classifySQLite(err error) class {
 	var e *sqlite.Error
 	switch {
 	case errors.As(err, &e):
-	case errors.Is(err, sql.ErrConnDone):
+	case errors.Is(err, sql.ErrConnDone), errors.Is(err, errUndone):
 		return away
 	default:
 		return unknown
