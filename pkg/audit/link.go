@@ -80,7 +80,7 @@ func (l *Log) linkBatch(ctx context.Context, workspace string) (more bool, err e
 // returns conflict when another process has, and internal for a head that is not
 // authentic.
 func (l *Log) withHead(ctx context.Context, workspace string, fn func(ctx context.Context, head Head) error) error {
-	return l.store.InTx(ctx, func(ctx context.Context) error {
+	return l.store.InOwnTx(ctx, func(ctx context.Context) error {
 		head, err := l.store.LockHead(ctx, workspace)
 		if err != nil {
 			return err

@@ -8,8 +8,9 @@ import (
 // Store keeps events and their chains. No method changes an event. When the
 // database cannot be reached every method returns a fault of kind unavailable.
 type Store interface {
-	// InTx runs fn in one transaction; see registry.Store.
-	InTx(ctx context.Context, fn func(ctx context.Context) error) error
+	// InOwnTx runs fn in one transaction, as registry.Store does, but commits it
+	// together with no other: what links or drops many events is long.
+	InOwnTx(ctx context.Context, fn func(ctx context.Context) error) error
 
 	// AppendEvents adds events of one workspace that are not linked yet.
 	AppendEvents(ctx context.Context, events ...Event) error

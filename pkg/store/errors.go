@@ -35,21 +35,24 @@ func (s *Store) translate(ctx context.Context, err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
 	}
-	translated := s.translation(ctx, err)
+	translated := translation(ctx, s.engine.classify, err)
 	if t := s.transaction(ctx); t != nil && t.failed == nil {
 		t.failed = translated
 	}
 	return translated
 }
 
-func (s *Store) translation(ctx context.Context, err error) error {
+func translation(ctx context.Context, classify func(error) class, err error) error {
+	if err == nil || fault.As(err) != nil {
+		return err
+	}
 	if errors.Is(context.Cause(ctx), errTimeout) {
 		return unavailable(fmt.Errorf("%w: %w", errTimeout, err), busy)
 	}
 	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("%w: %w", ended, err)
 	}
-	switch class := s.engine.classify(err); class {
+	switch class := classify(err); class {
 	case away, busy, collision:
 		return unavailable(err, class)
 	case duplicate:

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"time"
 
 	"gorm.io/gorm"
 )
@@ -47,3 +48,28 @@ func (r recorder) QueryContext(ctx context.Context, query string, args ...any) (
 
 // GetDBConn implements [gorm.GetDBConnector].
 func (r recorder) GetDBConn() (*sql.DB, error) { return r.ConnPool.(*sql.DB), nil }
+
+// Exec runs a statement in the transaction of the context.
+func (s *Store) Exec(ctx context.Context, statement string, values ...any) error {
+	_, err := s.transaction(ctx).db.Statement.ConnPool.ExecContext(ctx, statement, values...)
+	return s.translate(ctx, err)
+}
+
+// Waiting is how many transactions wait for their turn on SQLite.
+func (s *Store) Waiting() int {
+	s.engine.batches.mu.Lock()
+	defer s.engine.batches.mu.Unlock()
+	return len(s.engine.batches.waiting)
+}
+
+// SetBatchTime sets after what time no more join a batch. Before transactions
+// only.
+func (s *Store) SetBatchTime(d time.Duration) { s.engine.batches.lasts = d }
+
+// ErrTimeout is the cause of a context that ended at the bound of a call.
+var ErrTimeout = errTimeout
+
+// InPlainTx is InTx with a commit for each transaction.
+func (s *Store) InPlainTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.attempt(ctx, fn)
+}

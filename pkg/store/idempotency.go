@@ -113,10 +113,23 @@ func (s *Store) AbandonRepeatable(ctx context.Context, r registry.Repeatable) er
 	})
 }
 
+// dropBatch is how many rows a transaction clears away at most, so that others
+// don't wait for it long.
+const dropBatch = 500
+
 // DropRepeatables implements [registry.IdempotencyStore], for all workspaces.
 func (s *Store) DropRepeatables(ctx context.Context, now time.Time) error {
-	return s.InTx(ctx, func(ctx context.Context) error {
-		db := across(ctx, s.transaction(ctx).db)
-		return s.translate(ctx, db.Where("expires_at <= ?", newMoment(now)).Delete(&repeatableRow{}).Error)
-	})
+	for {
+		var dropped int64
+		err := s.InOwnTx(ctx, func(ctx context.Context) error {
+			db := across(ctx, s.transaction(ctx).db)
+			expired := db.Model(&repeatableRow{}).Select("workspace", "key").Where("expires_at <= ?", newMoment(now)).Limit(dropBatch)
+			drop := db.Where("(workspace, key) IN (?)", expired).Delete(&repeatableRow{})
+			dropped = drop.RowsAffected
+			return s.translate(ctx, drop.Error)
+		})
+		if err != nil || dropped < dropBatch {
+			return err
+		}
+	}
 }

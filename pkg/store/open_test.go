@@ -27,6 +27,13 @@ const (
 )
 
 func TestMain(m *testing.M) {
+	if path := os.Getenv(writePath); path != "" {
+		if err := writeRows(path, os.Getenv(writeAs)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	config := store.Config{SQLitePath: os.Getenv(openPath), DatabaseURL: os.Getenv(openURL)}
 	if config == (store.Config{}) {
 		os.Exit(m.Run())

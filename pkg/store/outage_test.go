@@ -137,8 +137,18 @@ func TestSQLiteBusy(t *testing.T) {
 		if _, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{}); err != nil {
 			t.Errorf("reading while another writes: %v", err)
 		}
-		if err := addProvider(t.Context(), s, benchmarkProvider()); !fault.Is(err, fault.Unavailable) {
-			t.Errorf("writing while another writes: got %v", err)
+		start := time.Now()
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				if err := addProvider(t.Context(), s, benchmarkProvider()); !fault.Is(err, fault.Unavailable) {
+					t.Errorf("writing while another writes: got %v", err)
+				}
+			})
+		}
+		group.Wait()
+		if waited := time.Since(start); waited > 20*time.Second { // 5 s, not 5 s for each
+			t.Errorf("writing while another writes took %v", waited)
 		}
 		return nil
 	})

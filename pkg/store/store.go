@@ -76,6 +76,9 @@ type engine struct {
 	// writer runs transactions; reader runs what only reads. They are one pool
 	// on PostgreSQL.
 	writer, reader *gorm.DB
+	// batches runs the transactions of SQLite; nil where a transaction is by
+	// itself.
+	batches *batches
 	statements
 	// tryLock takes a lock by number for the rest of a transaction, unless another
 	// has it, and reports whether it did. Nil: transactions run one at a time.

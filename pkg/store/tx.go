@@ -33,15 +33,32 @@ func (s *Store) transaction(ctx context.Context) *transaction {
 // InTx runs fn in one transaction: everything done with the context it is
 // handed is committed together, or not at all when fn, or a step of it, returns
 // an error or panics. A nested call joins the outer transaction. On SQLite
-// transactions run one at a time. When two transactions collide (a deadlock)
-// one of them is rolled back and its fn runs again: fn must bear that.
+// transactions run one at a time, first come first served, and are committed
+// together with others; see [batches]. When two transactions collide (a
+// deadlock), or the database undid one for another's sake, its fn runs again:
+// fn must bear that.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.inTx(ctx, false, fn)
+}
+
+// InOwnTx is InTx for bulk work, for whose commit no other transaction is to
+// wait.
+func (s *Store) InOwnTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.inTx(ctx, true, fn)
+}
+
+func (s *Store) inTx(ctx context.Context, alone bool, fn func(ctx context.Context) error) error {
 	if outer := s.transaction(ctx); outer != nil {
 		err := fn(ctx)
 		if err != nil && outer.failed == nil {
 			outer.failed = err
 		}
 		return err
+	}
+	if s.engine.batches != nil {
+		ctx, cancel := bounded(ctx)
+		defer cancel()
+		return s.engine.batches.do(ctx, alone, func(db *gorm.DB) error { return s.runIn(ctx, db, fn) })
 	}
 	return s.repeat(ctx, func(ctx context.Context) error { return s.attempt(ctx, fn) })
 }
@@ -71,17 +88,20 @@ func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error)
 		return err
 	}
 	defer tx.Rollback() // after a commit, nothing; after an error or a panic, everything
-	t := &transaction{db: tx, locked: map[lockedProvider]bool{}}
-	if err := fn(context.WithValue(ctx, transactionKey{s}, t)); err != nil {
-		if s.engine.classify(t.failed) == collision {
-			return t.failed // whatever fn made of it
-		}
+	if err := s.runIn(ctx, tx, fn); err != nil {
 		return err
 	}
-	if t.failed != nil {
-		return t.failed
-	}
 	return s.translate(ctx, tx.Commit().Error)
+}
+
+// runIn runs fn in the transaction tx. After an error that is to be rolled back.
+func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Context) error) error {
+	t := &transaction{db: tx, locked: map[lockedProvider]bool{}}
+	err := fn(context.WithValue(ctx, transactionKey{s}, t))
+	if err == nil || s.engine.classify(t.failed) == collision {
+		return t.failed // whatever fn made of it
+	}
+	return err
 }
 
 func (s *Store) begin(ctx context.Context) (*gorm.DB, error) {

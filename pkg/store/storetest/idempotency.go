@@ -80,6 +80,28 @@ func testIdempotency(t *testing.T, s *store.Store) {
 	noError(t, "drop", s.DropRepeatables(t.Context(), done.Expires))
 	begin("what was dropped", second, start, second)
 
+	const many = 600 // more than are dropped in one transaction
+	noError(t, "begin many", s.InTx(t.Context(), func(ctx context.Context) error {
+		for i := range many {
+			r := newRepeatable("many")
+			r.Key, r.Expires = fmt.Sprint("many ", i), start.Add(time.Duration(i)*time.Millisecond)
+			if _, err := s.BeginRepeatable(ctx, r, start); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	noError(t, "drop many", s.DropRepeatables(t.Context(), start.Add((many-2)*time.Millisecond)))
+	for i, gone := range map[int]bool{1: true, many - 2: true, many - 1: false} {
+		r := newRepeatable("who comes later")
+		r.Key = fmt.Sprint("many ", i)
+		held, err := s.BeginRepeatable(t.Context(), r, start)
+		noError(t, "begin one of many", err)
+		if (held.Owner == r.Owner) != gone {
+			t.Errorf("request %d is held by %q; dropped: %v", i, held.Owner, gone)
+		}
+	}
+
 	bare := newRepeatable("bare")
 	bare.Key, bare.Answer = "bare", nil
 	begin("bare", bare, start, bare)
