@@ -16,6 +16,7 @@ const (
 	unknown   class = iota
 	away            // the database cannot be reached, or cannot work
 	busy            // it can, but others kept us waiting too long
+	crowded         // it has no connection to spare; nothing was sent
 	collision       // two transactions stood in each other's way: one may be repeated
 	duplicate       // a unique index holds such a row already
 )
@@ -29,8 +30,9 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // translate makes a fault of a driver's error: unavailable, or conflict for a
-// duplicate, or internal. A caller's own cancellation or deadline stays one. An
-// error in a transaction is its end, whatever the caller makes of it.
+// duplicate, or internal. A caller's own cancellation or deadline stays one, unless
+// it was spent on waiting for a connection to a crowded server. An error in a
+// transaction is its end, whatever the caller makes of it.
 func (s *Store) translate(ctx context.Context, err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
@@ -46,11 +48,12 @@ func (s *Store) translation(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errTimeout) {
 		return unavailable(fmt.Errorf("%w: %w", errTimeout, err), busy)
 	}
-	if ended := ctx.Err(); ended != nil {
+	class := s.engine.classify(err)
+	if ended := ctx.Err(); ended != nil && (class != crowded || errors.Is(ended, context.Canceled)) {
 		return fmt.Errorf("%w: %w", ended, err)
 	}
-	switch class := s.engine.classify(err); class {
-	case away, busy, collision:
+	switch class {
+	case away, busy, crowded, collision:
 		return unavailable(err, class)
 	case duplicate:
 		return fault.Wrap(fault.Conflict, err, "There is such an entry already.")
