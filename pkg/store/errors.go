@@ -30,9 +30,8 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // translate makes a fault of a driver's error: unavailable, or conflict for a
-// duplicate, or internal. A caller's own cancellation or deadline stays one, unless
-// it was spent on waiting for a connection to a crowded server. An error in a
-// transaction is its end, whatever the caller makes of it.
+// duplicate, or internal. A caller's own cancellation or deadline stays one. An
+// error in a transaction is its end, whatever the caller makes of it.
 func (s *Store) translate(ctx context.Context, err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
@@ -48,11 +47,10 @@ func (s *Store) translation(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errTimeout) {
 		return unavailable(fmt.Errorf("%w: %w", errTimeout, err), busy)
 	}
-	class := s.engine.classify(err)
-	if ended := ctx.Err(); ended != nil && (class != crowded || errors.Is(ended, context.Canceled)) {
+	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("%w: %w", ended, err)
 	}
-	switch class {
+	switch class := s.engine.classify(err); class {
 	case away, busy, crowded, collision:
 		return unavailable(err, class)
 	case duplicate:

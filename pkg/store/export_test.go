@@ -6,6 +6,9 @@ import (
 	"gorm.io/gorm"
 )
 
+// ErrTimeout is the cause of a context that ended at the bound of a call.
+var ErrTimeout = errTimeout
+
 // Reader returns the pool that reads.
 func (s *Store) Reader() *sql.DB { return pool(s.engine.reader) }
 
