@@ -16,6 +16,7 @@ const (
 	unknown   class = iota
 	away            // the database cannot be reached, or cannot work
 	busy            // it can, but others kept us waiting too long
+	crowded         // it has no connection to spare; nothing was sent
 	collision       // two transactions stood in each other's way: one may be repeated
 	duplicate       // a unique index holds such a row already
 )
@@ -53,7 +54,7 @@ func translation(ctx context.Context, classify func(error) class, err error) err
 		return fmt.Errorf("%w: %w", ended, err)
 	}
 	switch class := classify(err); class {
-	case away, busy, collision:
+	case away, busy, crowded, collision:
 		return unavailable(err, class)
 	case duplicate:
 		return fault.Wrap(fault.Conflict, err, "There is such an entry already.")

@@ -8,6 +8,9 @@ import (
 	"gorm.io/gorm"
 )
 
+// ErrTimeout is the cause of a context that ended at the bound of a call.
+var ErrTimeout = errTimeout
+
 // Reader returns the pool that reads.
 func (s *Store) Reader() *sql.DB { return pool(s.engine.reader) }
 
@@ -47,7 +50,12 @@ func (r recorder) QueryContext(ctx context.Context, query string, args ...any) (
 }
 
 // GetDBConn implements [gorm.GetDBConnector].
-func (r recorder) GetDBConn() (*sql.DB, error) { return r.ConnPool.(*sql.DB), nil }
+func (r recorder) GetDBConn() (*sql.DB, error) {
+	if db, ok := r.ConnPool.(*sql.DB); ok {
+		return db, nil
+	}
+	return r.ConnPool.(gorm.GetDBConnector).GetDBConn()
+}
 
 // Exec runs a statement in the transaction of the context.
 func (s *Store) Exec(ctx context.Context, statement string, values ...any) error {
@@ -65,9 +73,6 @@ func (s *Store) Waiting() int {
 // SetBatchTime sets after what time no more join a batch. Before transactions
 // only.
 func (s *Store) SetBatchTime(d time.Duration) { s.engine.batches.lasts = d }
-
-// ErrTimeout is the cause of a context that ended at the bound of a call.
-var ErrTimeout = errTimeout
 
 // InPlainTx is InTx with a commit for each transaction.
 func (s *Store) InPlainTx(ctx context.Context, fn func(ctx context.Context) error) error {

@@ -59,7 +59,9 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, sche
 	}
 	db, err := writer.DB()
 	if err == nil {
-		schema, err = migrate(ctx, goose.DialectSQLite3, db, c.Existing, log)
+		schema, err = openSchema(ctx, goose.DialectSQLite3, db, c.Existing, func() error {
+			return migrate(ctx, goose.DialectSQLite3, db, log)
+		})
 	}
 	if err != nil {
 		return engine{}, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))

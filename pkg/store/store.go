@@ -50,6 +50,10 @@ type Config struct {
 	// MaxConns bounds the open connections; 0 leaves the choice to the store. On
 	// SQLite it bounds those that read; one more writes.
 	MaxConns int
+	// Pooler says that a pooler, such as PgBouncer, hands a connection to
+	// PostgreSQL from transaction to transaction: none has settings of ours, and
+	// nothing is prepared on one.
+	Pooler bool
 	// Existing refuses a database that holds nothing of ours, rather than
 	// beginning one.
 	Existing bool

@@ -31,7 +31,7 @@ var errNoBinaries = errors.New("no PostgreSQL binaries (initdb, pg_ctl) in PATH,
 	"install the package postgresql, or set " + externalURL + " to the URL of a server to test on")
 
 // shared starts the cluster of this test process at its first use.
-var shared = sync.OnceValues(startCluster)
+var shared = sync.OnceValues(func() (*Cluster, error) { return startCluster(300) })
 
 // Postgres returns the URL of a fresh PostgreSQL database, which is dropped
 // when the test ends.
@@ -61,7 +61,13 @@ type Cluster struct {
 // use [Postgres].
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	cluster, err := startCluster()
+	return StartSmallCluster(t, 300)
+}
+
+// StartSmallCluster is StartCluster for a server that takes few connections.
+func StartSmallCluster(t testing.TB, maxConnections int) *Cluster {
+	t.Helper()
+	cluster, err := startCluster(maxConnections)
 	skipWithout(t, err)
 	t.Cleanup(func() {
 		if err := errors.Join(cluster.guardInput.Close(), cluster.guard.Wait()); err != nil {
@@ -97,7 +103,7 @@ func (c *Cluster) Start(t testing.TB) {
 func skipWithout(t testing.TB, err error) {
 	t.Helper()
 	switch {
-	case errors.Is(err, errNoBinaries) && os.Getenv("CI") != "true":
+	case (errors.Is(err, errNoBinaries) || errors.Is(err, errNoPgBouncer)) && os.Getenv("CI") != "true":
 		t.Skip(err)
 	case err != nil:
 		t.Fatal("start a PostgreSQL cluster: ", err)
@@ -106,7 +112,7 @@ func skipWithout(t testing.TB, err error) {
 
 // startCluster makes and starts a cluster. Its directory is directly in /tmp,
 // since the path of a socket is short.
-func startCluster() (*Cluster, error) {
+func startCluster(maxConnections int) (*Cluster, error) {
 	bin, err := findBinaries()
 	if err != nil {
 		return nil, err
@@ -128,7 +134,7 @@ func startCluster() (*Cluster, error) {
 	if err := c.startGuard(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	err = c.initialise()
+	err = c.initialise(maxConnections)
 	if err == nil {
 		err = c.start()
 	}
@@ -153,7 +159,7 @@ func (c *Cluster) startGuard() error {
 // initialise makes the data directory. The default collation is a language's,
 // as on many servers, so that a column that lacks its own shows. Nothing needs
 // to survive a crash.
-func (c *Cluster) initialise() error {
+func (c *Cluster) initialise(maxConnections int) error {
 	arguments := []string{"-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"}
 	language := append(slices.Clone(arguments), "--locale-provider=icu", "--icu-locale=en")
 	if c.run("initdb", language...) != nil { // before PostgreSQL 15, or built without ICU
@@ -162,7 +168,7 @@ func (c *Cluster) initialise() error {
 		}
 	}
 	settings := fmt.Sprintf("listen_addresses = ''\nunix_socket_directories = '%s'\n"+
-		"fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 300\ndeadlock_timeout = 50ms\n", c.dir)
+		"fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = %d\ndeadlock_timeout = 50ms\n", c.dir, maxConnections)
 	return os.WriteFile(filepath.Join(c.data(), "postgresql.auto.conf"), []byte(settings), 0o600)
 }
 
