@@ -225,23 +225,23 @@ func (a *API) testProviderType(c echo.Context) error {
 //	@Router			/providers/{id}/test [post]
 func (a *API) testProvider(c echo.Context) error {
 	workspace, id := principal(c).Workspace, c.Param("id")
-	present, err := a.Registry.Provider(c.Request().Context(), workspace, id)
-	if err != nil {
-		return err
-	}
 	var body editTestRequest
-	nulls, err := decode(c, &body, func() fault.Fields { return settingsShape(present.Type, body.Credentials, body.Config) })
+	nulls, err := a.decodeEdit(c, &body, body.settings)
 	if err != nil {
 		return err
 	}
 	draft := registry.Draft{
-		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
+		Settings:  body.settings(),
 		ModelID:   body.ModelID,
 		TestInput: body.input(nulls),
 	}
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestProvider(ctx, workspace, id, draft, onDelta)
 	})
+}
+
+func (r *editTestRequest) settings() provider.Request {
+	return provider.Request{Credentials: r.Credentials, Config: r.Config}
 }
 
 func (r testRequest) input(nulls fault.Fields) registry.TestInput {
