@@ -230,7 +230,7 @@ func (b *batches) again(last *member) {
 // long for the same in turn would serve none of them.
 func (b *batches) refuse(m *member, err error) {
 	b.mu.Lock()
-	refused := append(b.waiting, m)
+	refused := append([]*member{m}, b.waiting...)
 	b.waiting = nil
 	b.mu.Unlock()
 	for _, m := range refused {
@@ -288,20 +288,21 @@ func (b *batches) exec(statement string) error {
 	return err
 }
 
-// Connect opens a connection of the writer, of which SQLite tells us when it
-// undoes a transaction, as it does of itself after some errors. What came later
-// would otherwise be committed statement by statement.
+// watched opens connections of which SQLite tells us when it undoes a
+// transaction, as it does of itself after some errors: statements that came later
+// would be committed one by one.
+type watched struct {
+	driver.Connector
+	undone func()
+}
+
+// Connect implements [driver.Connector].
 func (w watched) Connect(ctx context.Context) (driver.Conn, error) {
 	conn, err := w.Connector.Connect(ctx)
 	if err == nil {
 		conn.(sqlite.HookRegisterer).RegisterRollbackHook(w.undone)
 	}
 	return conn, err
-}
-
-type watched struct {
-	driver.Connector
-	undone func()
 }
 
 // savepoint is the [gorm.ConnPool] of a member while it runs.

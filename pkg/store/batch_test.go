@@ -197,7 +197,7 @@ func TestBatchKeepsMembersApart(t *testing.T) {
 	fails(11, caller{fn: func(context.Context) error { runtime.Goexit(); return nil }}, is(errExited))
 	for i, cause := range []error{context.Canceled, store.ErrTimeout} {
 		want := is(context.Canceled)
-		if cause == store.ErrTimeout { // as when a call's bound is reached
+		if errors.Is(cause, store.ErrTimeout) { // as when a call's bound is reached
 			want = kind(fault.Unavailable)
 		}
 		ctx, cancel := context.WithCancelCause(t.Context())
