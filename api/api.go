@@ -131,10 +131,7 @@ func New(cfg Config) (http.Handler, error) {
 	e.IPExtractor = extractor
 	e.Use(a.identifyRequest, a.logRequest, a.recoverPanic, a.secureHeaders, a.cors(), a.guardLoopback)
 
-	spec, err := newSpec(cfg.BasePath)
-	if err != nil {
-		return nil, err
-	}
+	spec := newSpec(cfg.BasePath)
 	g := e.Group(cfg.BasePath)
 	for _, service := range []struct {
 		path    string

@@ -3,6 +3,7 @@ package api
 import (
 	"fmt"
 	"net/http"
+	"sync"
 
 	"github.com/labstack/echo/v4"
 	"sigs.k8s.io/yaml"
@@ -10,26 +11,32 @@ import (
 	"modelproviders/docs"
 )
 
-// spec serves the OpenAPI description of this API.
-type spec struct{ asYAML, asJSON []byte }
+// spec serves the OpenAPI description of this API. It is made when somebody asks
+// for it: that takes longer than everything else at a start.
+type spec struct{ asYAML, asJSON func() ([]byte, error) }
 
-// newSpec makes the description for the prefix that the API is mounted under.
-func newSpec(basePath string) (*spec, error) {
+// newSpec describes the API under the prefix that it is mounted under.
+func newSpec(basePath string) *spec {
+	asYAML := sync.OnceValues(func() ([]byte, error) { return describe(basePath) })
+	return &spec{asYAML: asYAML, asJSON: sync.OnceValues(func() ([]byte, error) {
+		description, err := asYAML()
+		if err != nil {
+			return nil, err
+		}
+		return yaml.YAMLToJSON(description)
+	})}
+}
+
+func describe(basePath string) ([]byte, error) {
 	if basePath == "" {
-		asJSON, err := yaml.YAMLToJSON(docs.OpenAPI)
-		return &spec{asYAML: docs.OpenAPI, asJSON: asJSON}, err
+		return docs.OpenAPI, nil
 	}
 	var document map[string]any
 	if err := yaml.Unmarshal(docs.OpenAPI, &document); err != nil {
 		return nil, fmt.Errorf("openapi.yaml: %w", err)
 	}
 	document["servers"] = []map[string]string{{"url": basePath}}
-	asYAML, err := yaml.Marshal(document)
-	if err != nil {
-		return nil, fmt.Errorf("openapi.yaml: %w", err)
-	}
-	asJSON, err := yaml.YAMLToJSON(asYAML)
-	return &spec{asYAML: asYAML, asJSON: asJSON}, err
+	return yaml.Marshal(document)
 }
 
 // yaml answers the description as YAML.
@@ -43,7 +50,11 @@ func newSpec(basePath string) (*spec, error) {
 //	@Failure		403	{object}	problem
 //	@Router			/openapi.yaml [get]
 func (s *spec) yaml(c echo.Context) error {
-	return c.Blob(http.StatusOK, "application/yaml", s.asYAML)
+	description, err := s.asYAML()
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, "application/yaml", description)
 }
 
 // json answers the description as JSON.
@@ -57,5 +68,9 @@ func (s *spec) yaml(c echo.Context) error {
 //	@Failure		403	{object}	problem
 //	@Router			/openapi.json [get]
 func (s *spec) json(c echo.Context) error {
-	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, s.asJSON)
+	description, err := s.asJSON()
+	if err != nil {
+		return err
+	}
+	return c.Blob(http.StatusOK, echo.MIMEApplicationJSON, description)
 }

@@ -60,7 +60,7 @@ func Start(t testing.TB, wrap Wrap, database string, options ...Option) *Server 
 	s := &Server{DataDir: t.TempDir(), Log: &Log{}, Clock: &Clock{}}
 	s.Database = engines()[database](t, s.DataDir)
 	cfg := app.Config{
-		Addr: "127.0.0.1:0", DataDir: s.DataDir, DatabaseURL: s.Database.url,
+		Addr: "127.0.0.1:0", DataDir: s.DataDir, DatabaseURL: s.Database.url, DatabaseConnections: 10,
 		Reveal: true, TestTimeout: 10 * time.Second, Logger: s.Log.logger(), Now: s.Clock.Now,
 	}
 	for _, option := range options {
@@ -166,7 +166,7 @@ func (i issuer) CreateToken(ctx context.Context, token auth.Token) error {
 // beside the running service, and returns what is broken.
 func (s *Server) VerifyAudit(t testing.TB) (broken []string) {
 	t.Helper()
-	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: s.DataDir, DatabaseURL: s.Database.url, Logger: s.Log.logger()}, false)
+	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: s.DataDir, DatabaseURL: s.Database.url, DatabaseConnections: 1, Logger: s.Log.logger()}, false)
 	if err != nil {
 		t.Fatal("open the data as the operator: ", err)
 	}

@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	_ "github.com/jackc/pgx/v5/stdlib" // registers the driver
-
 	"modelproviders/pkg/store/storetest"
 )
 

@@ -45,10 +45,14 @@ type dataFlags struct {
 	DataDir     string `default:"./data" help:"Where SQLite file, keyset and first token are kept."`
 	DatabaseURL string `help:"postgres:// URL of the database; empty: SQLite in the data dir."`
 	Keyset      string `help:"Encryption keyset; empty: keyset.json in the data dir."`
+
+	DatabaseConnections int    `default:"10" help:"Connections to PostgreSQL at most."`
+	DatabasePooler      string `default:"off" enum:"on,off" help:"on: a pooler such as PgBouncer, in transaction mode, is before PostgreSQL."`
 }
 
 func (d dataFlags) config(out streams) app.Config {
 	return app.Config{DataDir: d.DataDir, DatabaseURL: d.DatabaseURL, Keyset: d.Keyset,
+		DatabaseConnections: d.DatabaseConnections, DatabasePooler: d.DatabasePooler == "on",
 		Logger: slog.New(slog.NewTextHandler(out.stderr, nil))}
 }
 

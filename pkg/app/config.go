@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"modelproviders/pkg/auth"
+	"modelproviders/pkg/store"
 )
 
 // Limits bound what callers may ask for.
@@ -33,8 +34,12 @@ type Config struct {
 	DataDir     string
 	DatabaseURL string // empty: SQLite in DataDir
 	Keyset      string // empty: keyset.json in DataDir
-	AuthOff     bool
-	OIDC        OIDC // without an Issuer: API tokens alone are taken
+	// DatabaseConnections bounds the connections to PostgreSQL; DatabasePooler says
+	// that a pooler in transaction mode is before it.
+	DatabaseConnections int
+	DatabasePooler      bool
+	AuthOff             bool
+	OIDC                OIDC // without an Issuer: API tokens alone are taken
 
 	CORSOrigins       []string
 	ProviderEndpoints string // type=URL,…
@@ -105,6 +110,9 @@ func (c Config) check() error {
 	if c.BasePath != "" && !basePathForm.MatchString(c.BasePath) {
 		return fmt.Errorf("MODELPROVIDERS_BASE_PATH: %q must be one or more names of letters, digits, -, _, ~ and . with / before each and none at the end, such as /api/v1", c.BasePath)
 	}
+	if err := c.checkDatabase(); err != nil {
+		return err
+	}
 	if c.TestTimeout <= 0 {
 		return fmt.Errorf("MODELPROVIDERS_TEST_TIMEOUT: must be longer than 0")
 	}
@@ -123,6 +131,27 @@ func (c Config) check() error {
 		if u, err := url.Parse(origin); err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.Contains(origin, "*") {
 			return fmt.Errorf("MODELPROVIDERS_CORS_ORIGINS: %q is not an exact origin such as https://app.example.com", origin)
 		}
+	}
+	return nil
+}
+
+// store says which database to open. On SQLite the number of connections is the
+// store's choice.
+func (c Config) store(existing bool) store.Config {
+	cfg := store.Config{DatabaseURL: c.DatabaseURL, SQLitePath: c.sqlitePath(), Pooler: c.DatabasePooler, Existing: existing, Logger: c.Logger}
+	if c.DatabaseURL != "" {
+		cfg.MaxConns = c.DatabaseConnections
+	}
+	return cfg
+}
+
+// maxDatabaseConnections is far more than a process has use for.
+const maxDatabaseConnections = 1000
+
+// checkDatabase is check for what the commands of the operator use too.
+func (c Config) checkDatabase() error {
+	if c.DatabaseConnections < 1 || c.DatabaseConnections > maxDatabaseConnections {
+		return fmt.Errorf("MODELPROVIDERS_DATABASE_CONNECTIONS: %d must be from 1 to %d", c.DatabaseConnections, maxDatabaseConnections)
 	}
 	return nil
 }

@@ -42,7 +42,7 @@ func openData(ctx context.Context, cfg Config, existing bool) (d *data, err erro
 		return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: the data dir can't be made: %w", err)
 	}
 	d = &data{process: uuid.NewString(), alive: 1}
-	d.store, err = store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, SQLitePath: cfg.sqlitePath(), Existing: existing, Logger: cfg.Logger})
+	d.store, err = store.Open(ctx, cfg.store(existing))
 	if err != nil {
 		setting := "MODELPROVIDERS_DATABASE_URL"
 		if cfg.DatabaseURL == "" {

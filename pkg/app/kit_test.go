@@ -38,7 +38,7 @@ func start(t testing.TB, change ...func(*app.Config)) *service {
 	t.Helper()
 	s := &service{log: &output{}}
 	config := app.Config{
-		Addr: "127.0.0.1:0", DataDir: filepath.Join(t.TempDir(), "data"), Reveal: true, TestTimeout: patience,
+		Addr: "127.0.0.1:0", DataDir: filepath.Join(t.TempDir(), "data"), Reveal: true, TestTimeout: patience, DatabaseConnections: 10,
 		AllowUpstreams: []string{"127.0.0.1/32"}, // where the fakes are
 	}
 	for _, f := range change {

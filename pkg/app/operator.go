@@ -21,6 +21,9 @@ type Operator struct{ data *data }
 // Where there is no database of ours, one is begun if mayBegin, as at a first
 // start; else that is an error: nobody shall find all well where nothing is.
 func OpenOperator(ctx context.Context, cfg Config, mayBegin bool) (*Operator, error) {
+	if err := cfg.checkDatabase(); err != nil {
+		return nil, err
+	}
 	if cfg.DatabaseURL == "" && !mayBegin {
 		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
 			return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: there is no database to look at: %w", err)

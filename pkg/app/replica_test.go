@@ -115,7 +115,7 @@ func TestReplicasAgree(t *testing.T) {
 		t.Errorf("answered %d %s, then %d %s", first.status, first.text, again.status, again.text)
 	}
 
-	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: t.TempDir(), DatabaseURL: url, Keyset: keyset, Logger: slog.New(slog.DiscardHandler)}, false)
+	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: t.TempDir(), DatabaseURL: url, DatabaseConnections: 1, Keyset: keyset, Logger: slog.New(slog.DiscardHandler)}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
