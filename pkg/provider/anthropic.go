@@ -41,11 +41,11 @@ const (
 type anthropicUpstream struct {
 	http   *http.Client
 	base   string
-	apiKey string
+	apiKey secret.Text
 }
 
 func openAnthropic(creds anthropicCredentials, _ anthropicConfig, env environment) (upstream, error) {
-	return &anthropicUpstream{http: env.http, base: cmp.Or(env.endpoint, anthropicBaseURL), apiKey: creds.APIKey.Reveal()}, nil
+	return &anthropicUpstream{http: env.http, base: cmp.Or(env.endpoint, anthropicBaseURL), apiKey: creds.APIKey}, nil
 }
 
 func (a *anthropicUpstream) call(ctx context.Context, method, path string, body any) (*http.Response, error) {
@@ -53,7 +53,7 @@ func (a *anthropicUpstream) call(ctx context.Context, method, path string, body 
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("X-Api-Key", a.apiKey)
+	req.Header.Set("X-Api-Key", a.apiKey.Reveal())
 	req.Header.Set("Anthropic-Version", anthropicVersion)
 	return send(a.http, req)
 }

@@ -37,6 +37,12 @@ type bedrockCredentials struct {
 	SecretAccessKey secret.Text `json:"secret_access_key" label:"Secret Access Key" kind:"secret" validate:"required,max=4096,printascii" help:"The secret that AWS showed once, when the access key was made."`
 }
 
+func (c bedrockCredentials) static() aws.Credentials {
+	return aws.Credentials{
+		AccessKeyID: c.AccessKeyID.Reveal(), SecretAccessKey: c.SecretAccessKey.Reveal(), Source: "provider settings",
+	}
+}
+
 // The pattern keeps the region a part of a host name: anything else could make
 // the request go to another host.
 type bedrockConfig struct {
@@ -46,23 +52,18 @@ type bedrockConfig struct {
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one
 // request form serves every model family, and the control plane for discovery.
 type bedrockUpstream struct {
-	runtime     *bedrockruntime.Client
-	http        *http.Client
-	control     string // the control plane's base URL
-	credentials aws.Credentials
-	region      string
-	public      bool // AWS's own endpoint is called
+	runtime *bedrockruntime.Client
+	http    *http.Client
+	control string // the control plane's base URL
+	creds   bedrockCredentials
+	region  string
+	public  bool // AWS's own endpoint is called
 	// temporary: the access key is one of a session, whose token is missing.
 	temporary bool
 }
 
 func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment) (upstream, error) {
-	credentials := aws.Credentials{
-		AccessKeyID:     creds.AccessKeyID.Reveal(),
-		SecretAccessKey: creds.SecretAccessKey.Reveal(),
-		Source:          "provider settings",
-	}
-	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil })
+	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds.static(), nil })
 	control, err := bedrockControl(config.Region)
 	if err != nil {
 		return nil, err
@@ -82,7 +83,7 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 		o.BearerAuthTokenProvider = nil
 	})
 	return &bedrockUpstream{
-		runtime: runtime, http: env.http, control: control, credentials: credentials, region: config.Region, public: env.endpoint == "",
+		runtime: runtime, http: env.http, control: control, creds: creds, region: config.Region, public: env.endpoint == "",
 		temporary: strings.HasPrefix(creds.AccessKeyID.Reveal(), "ASIA"),
 	}, nil
 }
