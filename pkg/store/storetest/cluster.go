@@ -31,7 +31,10 @@ var errNoBinaries = errors.New("no PostgreSQL binaries (initdb, pg_ctl) in PATH,
 	"install the package postgresql, or set " + externalURL + " to the URL of a server to test on")
 
 // shared starts the cluster of this test process at its first use.
-var shared = sync.OnceValues(func() (*Cluster, error) { return startCluster(300) })
+var shared = sync.OnceValues(func() (*Cluster, error) { return startCluster(careless) })
+
+// careless are settings for data that need not survive a crash.
+const careless = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
 
 // Postgres returns the URL of a fresh PostgreSQL database, which is dropped
 // when the test ends.
@@ -61,13 +64,25 @@ type Cluster struct {
 // use [Postgres].
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	return StartSmallCluster(t, 300)
+	return startOwnCluster(t, careless)
 }
 
 // StartSmallCluster is StartCluster for a server that takes few connections.
 func StartSmallCluster(t testing.TB, maxConnections int) *Cluster {
 	t.Helper()
-	cluster, err := startCluster(maxConnections)
+	return startOwnCluster(t, fmt.Sprintf("%smax_connections = %d\n", careless, maxConnections))
+}
+
+// StartDurableCluster starts a cluster for a benchmark: it writes as a server
+// does whose data has to survive a crash.
+func StartDurableCluster(t testing.TB) *Cluster {
+	t.Helper()
+	return startOwnCluster(t, "")
+}
+
+func startOwnCluster(t testing.TB, settings string) *Cluster {
+	t.Helper()
+	cluster, err := startCluster(settings)
 	skipWithout(t, err)
 	t.Cleanup(func() {
 		if err := errors.Join(cluster.guardInput.Close(), cluster.guard.Wait()); err != nil {
@@ -110,9 +125,9 @@ func skipWithout(t testing.TB, err error) {
 	}
 }
 
-// startCluster makes and starts a cluster. Its directory is directly in /tmp,
-// since the path of a socket is short.
-func startCluster(maxConnections int) (*Cluster, error) {
+// startCluster makes and starts a cluster with the given lines of configuration.
+// Its directory is directly in /tmp, since the path of a socket is short.
+func startCluster(settings string) (*Cluster, error) {
 	bin, err := findBinaries()
 	if err != nil {
 		return nil, err
@@ -134,7 +149,7 @@ func startCluster(maxConnections int) (*Cluster, error) {
 	if err := c.startGuard(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	err = c.initialise(maxConnections)
+	err = c.initialise(settings)
 	if err == nil {
 		err = c.start()
 	}
@@ -157,9 +172,8 @@ func (c *Cluster) startGuard() error {
 }
 
 // initialise makes the data directory. The default collation is a language's,
-// as on many servers, so that a column that lacks its own shows. Nothing needs
-// to survive a crash.
-func (c *Cluster) initialise(maxConnections int) error {
+// as on many servers, so that a column that lacks its own shows.
+func (c *Cluster) initialise(settings string) error {
 	arguments := []string{"-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"}
 	language := append(slices.Clone(arguments), "--locale-provider=icu", "--icu-locale=en")
 	if c.run("initdb", language...) != nil { // before PostgreSQL 15, or built without ICU
@@ -167,8 +181,7 @@ func (c *Cluster) initialise(maxConnections int) error {
 			return err
 		}
 	}
-	settings := fmt.Sprintf("listen_addresses = ''\nunix_socket_directories = '%s'\n"+
-		"fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = %d\ndeadlock_timeout = 50ms\n", c.dir, maxConnections)
+	settings = fmt.Sprintf("listen_addresses = ''\nunix_socket_directories = '%s'\nmax_connections = 300\ndeadlock_timeout = 50ms\n", c.dir) + settings
 	return os.WriteFile(filepath.Join(c.data(), "postgresql.auto.conf"), []byte(settings), 0o600)
 }
 
