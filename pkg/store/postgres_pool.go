@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -56,19 +55,19 @@ func (p *postgresPool) resize(size int) {
 	p.db.SetMaxIdleConns(size)
 }
 
-// patiently runs a call that takes a connection first, and again while the
-// server refuses one.
-func (p *postgresPool) patiently(ctx context.Context, call func() error) error {
+// patiently runs a call that takes a connection of a pool first, and again while
+// the server refuses one.
+func patiently[T any](ctx context.Context, p *postgresPool, call func() (T, error)) (T, error) {
 	for wait := crowdedWait; ; wait = min(2*wait, maxCrowdedWait) {
-		err := call()
+		result, err := call()
 		if err == nil || classifyPostgres(err) != crowded {
-			return err
+			return result, err
 		}
 		p.giveBack()
 		select {
 		case <-ctx.Done():
-			return err
-		case <-time.After(wait/2 + rand.N(wait/2)):
+			return result, err
+		case <-time.After(wait):
 		}
 	}
 }
@@ -86,35 +85,35 @@ func (p *postgresPool) GetDBConn() (*sql.DB, error) { return p.db, nil }
 
 // PingContext takes a connection, which stays in the pool.
 func (p *postgresPool) PingContext(ctx context.Context) error {
-	return p.patiently(ctx, func() error { return p.db.PingContext(ctx) })
+	_, err := patiently(ctx, p, func() (any, error) { return nil, p.db.PingContext(ctx) })
+	return err
 }
 
 // BeginTx implements [gorm.TxBeginner].
-func (p *postgresPool) BeginTx(ctx context.Context, options *sql.TxOptions) (tx *sql.Tx, err error) {
-	err = p.patiently(ctx, func() error { tx, err = p.db.BeginTx(ctx, options); return err })
-	return tx, err
+func (p *postgresPool) BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error) {
+	return patiently(ctx, p, func() (*sql.Tx, error) { return p.db.BeginTx(ctx, options) })
 }
 
 // PrepareContext implements [gorm.ConnPool].
-func (p *postgresPool) PrepareContext(ctx context.Context, query string) (statement *sql.Stmt, err error) {
-	err = p.patiently(ctx, func() error { statement, err = p.db.PrepareContext(ctx, query); return err })
-	return statement, err
+func (p *postgresPool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	return patiently(ctx, p, func() (*sql.Stmt, error) { return p.db.PrepareContext(ctx, query) })
 }
 
 // ExecContext implements [gorm.ConnPool].
-func (p *postgresPool) ExecContext(ctx context.Context, query string, args ...any) (result sql.Result, err error) {
-	err = p.patiently(ctx, func() error { result, err = p.db.ExecContext(ctx, query, args...); return err })
-	return result, err
+func (p *postgresPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return patiently(ctx, p, func() (sql.Result, error) { return p.db.ExecContext(ctx, query, args...) })
 }
 
 // QueryContext implements [gorm.ConnPool].
-func (p *postgresPool) QueryContext(ctx context.Context, query string, args ...any) (rows *sql.Rows, err error) {
-	err = p.patiently(ctx, func() error { rows, err = p.db.QueryContext(ctx, query, args...); return err })
-	return rows, err
+func (p *postgresPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return patiently(ctx, p, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, query, args...) })
 }
 
-// QueryRowContext implements [gorm.ConnPool].
-func (p *postgresPool) QueryRowContext(ctx context.Context, query string, args ...any) (row *sql.Row) {
-	_ = p.patiently(ctx, func() error { row = p.db.QueryRowContext(ctx, query, args...); return row.Err() })
+// QueryRowContext implements [gorm.ConnPool]. The error is in the row.
+func (p *postgresPool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	row, _ := patiently(ctx, p, func() (*sql.Row, error) {
+		row := p.db.QueryRowContext(ctx, query, args...)
+		return row, row.Err()
+	})
 	return row
 }
