@@ -51,7 +51,6 @@ type Config struct {
 	// Heartbeat is how often a silent stream says that it lives, so that no
 	// proxy closes it.
 	Heartbeat time.Duration
-	Limits    Limits
 }
 
 // API answers requests.

@@ -105,7 +105,7 @@ func TestAttackBySwappedCiphertext(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		victim, own := c.CreateProvider(providerOf(home)), c.CreateProvider(providerOf(theirs.Server))
-		s.Database.Exec(t, fmt.Sprintf("UPDATE provider_credentials SET sealed = (SELECT sealed FROM provider_credentials WHERE provider_id = '%s') WHERE provider_id = '%s'", victim.ID, own.ID))
+		s.Database.Exec(t, fmt.Sprintf("UPDATE providers SET credentials = (SELECT credentials FROM providers WHERE id = '%s') WHERE id = '%s'", victim.ID, own.ID))
 		c.Post(own.Path()+"/credentials/api_key/reveal", nil).Problem(http.StatusInternalServerError, "internal")
 		c.Post("/models/"+own.Models[0].ID+"/test", prompt).Problem(http.StatusInternalServerError, "internal")
 

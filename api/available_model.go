@@ -60,7 +60,7 @@ type draftSettings struct {
 //	@Security		bearer
 //	@Router			/providers/{id}/available-models [get]
 func (a *API) listAvailableModels(c echo.Context) error {
-	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.QueryParam("q"), a.testGate(c))
+	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.QueryParam("q"))
 	if err != nil {
 		return err
 	}
@@ -103,7 +103,7 @@ func (a *API) listAvailableModelsOfType(c echo.Context) error {
 		return err
 	}
 	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typ.Name(),
-		provider.Request{Credentials: body.Credentials, Config: body.Config}, nulls, c.QueryParam("q"), a.testGate(c))
+		provider.Request{Credentials: body.Credentials, Config: body.Config}, nulls, c.QueryParam("q"))
 	if err != nil {
 		return err
 	}

@@ -220,17 +220,7 @@ func (a *API) handle(c echo.Context, r route) error {
 	ctx, cancel := context.WithTimeout(audit.WithSource(c.Request().Context(), sourceOf(c, p)), limit)
 	defer cancel()
 	c.SetRequest(c.Request().WithContext(ctx))
-	if r.writes() {
-		if err := a.takeWrite(c); err != nil {
-			return err
-		}
-	}
 	return r.handler(c)
-}
-
-// writes reports whether the route changes what is stored.
-func (r route) writes() bool {
-	return (r.scope == auth.ProvidersWrite || r.scope == auth.TokensWrite) && r.method != http.MethodGet
 }
 
 // authenticate tells who calls by the bearer token (RFC 6750, section 2.1).
@@ -244,7 +234,7 @@ func (a *API) authenticate(c echo.Context) (auth.Principal, error) {
 	if bearer == "" {
 		return p, fault.New(fault.Unauthenticated, "This needs a token: send Authorization: Bearer <token>.")
 	}
-	if limited := a.takeSignIn(c); limited != nil {
+	if limited := a.Limiter.SignIn(c.RealIP()); limited != nil {
 		return p, limited
 	}
 	return p, err

@@ -271,18 +271,14 @@ func (a *API) updateProvider(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	present, err := a.Registry.Provider(ctx, workspace, id)
-	if err != nil {
-		return err
-	}
 	var body providerUpdate
-	nulls, err := decode(c, &body, func() fault.Fields { return settingsShape(present.Type, body.Credentials, body.Config) })
+	nulls, err := a.decodeEdit(c, &body, body.settings)
 	if err != nil {
 		return err
 	}
 	edit := registry.ProviderEdit{
 		Name: body.Name, Type: body.Type, Status: body.Status,
-		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
+		Settings: body.settings(),
 		If:       registry.Precondition{Match: match, Version: body.Version},
 		Faults:   nulls,
 	}
@@ -298,6 +294,10 @@ func (a *API) updateProvider(c echo.Context) error {
 		return err
 	}
 	return versioned(c, http.StatusOK, p.Version, toProvider(p))
+}
+
+func (u *providerUpdate) settings() provider.Request {
+	return provider.Request{Credentials: u.Credentials, Config: u.Config}
 }
 
 // deleteProvider removes a provider.

@@ -20,6 +20,7 @@ import (
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/paging"
+	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/strictjson"
 )
@@ -47,6 +48,25 @@ func decode(c echo.Context, dst any, more func() fault.Fields) (nulls fault.Fiel
 	return decodeBody(body, dst, more)
 }
 
+// decodeEdit is decode for an edit of a stored provider, whose settings only the
+// registry can read: it knows the type when it has locked the provider. Where the
+// rest of the body is malformed the provider is read to tell what is wrong with
+// the settings too, or that there is no such provider.
+func (a *API) decodeEdit(c echo.Context, dst any, settings func() provider.Request) (nulls fault.Fields, err error) {
+	nulls, err = decode(c, dst, nil)
+	if err == nil {
+		return nulls, nil
+	}
+	p, missing := a.Registry.Provider(c.Request().Context(), principal(c).Workspace, c.Param("id"))
+	if missing != nil {
+		return nil, missing
+	}
+	if f := fault.As(err); f != nil && len(f.Fields) > 0 {
+		err = append(f.Fields, settingsShape(p.Type, settings().Credentials, settings().Config)...).Err(f.Kind, "%s", f.Message)
+	}
+	return nil, err
+}
+
 // decodeOptional is decode for a body that may be left out.
 func decodeOptional(c echo.Context, dst any) (nulls fault.Fields, err error) {
 	body, err := readBody(c)
@@ -65,7 +85,7 @@ func decodeBody(body []byte, dst any, more func() fault.Fields) (nulls fault.Fie
 	if more != nil {
 		malformed = append(malformed, more()...)
 	}
-	return problems.Null, malformed.Err(fault.MalformedRequest, "The body does not have the form that this request needs.")
+	return problems.Null, malformed.Err(fault.MalformedRequest, registry.MalformedBody)
 }
 
 // readBody reads a body of an acceptable size and media type. An empty one needs

@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -30,14 +32,27 @@ func wantsEvents(r *http.Request) bool {
 // 9.2): `delta` events as the answer comes, then one `result` event. What goes
 // wrong on our side before anything was streamed is answered as a problem, after
 // that it is an `error` event with the same document.
-func (a *API) streamTest(c echo.Context, run func(onDelta func(string)) (registry.TestResult, error)) error {
+//
+// With each heartbeat the token is checked again: one that has been revoked or
+// has expired meanwhile ends the upstream call, and the stream with an `error`.
+func (a *API) streamTest(c echo.Context, run testRun) error {
+	ctx, end := context.WithCancelCause(c.Request().Context())
+	defer end(nil)
 	events := &eventWriter{c: c, logger: a.Logger}
+	check := func(ctx context.Context) {
+		if err := a.checkAgain(ctx, c); err != nil {
+			end(err)
+		}
+	}
 	result, err := func() (registry.TestResult, error) {
 		// Beating ends with the run: a beat between looking whether the stream
 		// has begun and answering a problem would begin it and lose the problem.
-		defer events.beat(a.Heartbeat)()
-		return run(func(text string) { events.send("delta", testDelta{Text: text}) })
+		defer events.beat(ctx, a.Heartbeat, check)()
+		return run(ctx, func(text string) { events.send("delta", testDelta{Text: text}) })
 	}()
+	if ended := fault.As(context.Cause(ctx)); err != nil && ended != nil {
+		err = ended
+	}
 	switch {
 	case err == nil:
 		events.send("result", toTestResult(result, true))
@@ -46,6 +61,18 @@ func (a *API) streamTest(c echo.Context, run func(onDelta func(string)) (registr
 	default:
 		events.send("error", problemOf(toFault(err), c))
 		c.Set(keyError, toFault(err))
+	}
+	return nil
+}
+
+// checkAgain returns unauthenticated when the token of a request has been
+// revoked or has expired since the request came. While that can't be found out
+// the token is taken to be good.
+func (a *API) checkAgain(ctx context.Context, c echo.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, a.Heartbeat)
+	defer cancel()
+	if _, err := a.Authenticator.Authenticate(ctx, bearerOf(c.Request())); fault.Is(err, fault.Unauthenticated) {
+		return err
 	}
 	return nil
 }
@@ -92,24 +119,25 @@ func (w *eventWriter) write(chunk []byte) {
 	w.c.Response().Flush()
 }
 
-// beat writes a comment now and then until it is stopped.
-func (w *eventWriter) beat(every time.Duration) (stop func()) {
+// beat writes a comment now and then, and calls check, until it is stopped.
+func (w *eventWriter) beat(ctx context.Context, every time.Duration, check func(context.Context)) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	ticker := time.NewTicker(every)
-	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for {
 			select {
 			case <-ticker.C:
 				w.write([]byte(": still waiting\n\n"))
-			case <-done:
+				check(ctx)
+			case <-ctx.Done():
 				return
 			}
 		}
 	})
 	return func() {
 		ticker.Stop()
-		close(done)
+		cancel()
 		wg.Wait()
 	}
 }

@@ -123,6 +123,111 @@ func TestHeartbeats(t *testing.T) {
 	}, reaching(fake), func(cfg *app.Config) { cfg.TestTimeout, cfg.Heartbeat = time.Second, 20*time.Millisecond })
 }
 
+// TestATokenThatEndsDuringAStream ends the stream and the upstream call.
+func TestATokenThatEndsDuringAStream(t *testing.T) {
+	for _, database := range apitest.DatabaseNames() {
+		t.Run(database, func(t *testing.T) {
+			t.Parallel()
+			fake := providertest.Start(t, providertest.OpenAI())
+			fake.Use(providertest.Silent)
+			s := apitest.Start(t, checker.RoundTripper, database, reaching(fake), func(cfg *app.Config) {
+				cfg.TestTimeout, cfg.Heartbeat = time.Minute, 20*time.Millisecond
+			})
+			s.Clock.Stop()
+			c := s.Workspace(t)
+			p := c.CreateProvider(providerOf(fake))
+			revoked := newToken(c, object{"name": "revoked", "role": "editor"})
+			expired := newToken(c, object{"name": "expired", "role": "editor", "expires_at": s.Clock.Now().Add(time.Hour).Format(time.RFC3339)})
+			for i, test := range []struct {
+				token token
+				end   func()
+			}{
+				{revoked, func() { c.Delete("/tokens/" + revoked.ID).Is(http.StatusNoContent) }},
+				{expired, func() { s.Clock.Advance(time.Hour) }},
+			} {
+				answered := make(chan *apitest.Answer, 1)
+				go func() { answered <- c.With(test.token.Token).Post("/models/"+p.Models[0].ID+"/test", prompt, asEvents) }()
+				for deadline := time.Now().Add(20 * time.Second); len(fake.Requests()) <= i; time.Sleep(5 * time.Millisecond) {
+					if time.Now().After(deadline) {
+						t.Fatal("the test did not begin")
+					}
+				}
+				test.end()
+				answer := <-answered
+				events := eventsOf(t, answer.Is(http.StatusOK).Body)
+				if len(events) != 1 || events[0].name != "error" || !strings.Contains(events[0].data, `"code":"unauthenticated"`) {
+					t.Errorf("%s: the stream is %q", test.token.Name, answer.Body)
+				}
+				<-fake.Left() // it has seen that the call was cancelled
+				happened := c.Get("/audit-events?action=model.test&actor=" + test.token.ID).Object()["data"].(list)
+				if len(happened) != 1 || happened[0].(object)["outcome"] != "failure" || happened[0].(object)["reason"] != "unauthenticated" {
+					t.Errorf("%s: the events are %v", test.token.Name, happened)
+				}
+			}
+		})
+	}
+}
+
+// TestAStreamWhileTheDatabaseIsAway goes on: nothing is known against its token.
+func TestAStreamWhileTheDatabaseIsAway(t *testing.T) {
+	fake := providertest.Start(t, providertest.OpenAI())
+	fake.Use(providertest.Silent)
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		s.Clock.Stop()
+		c := s.Workspace(t)
+		p := c.CreateProvider(providerOf(fake))
+		ctx, leave := context.WithCancel(t.Context())
+		defer leave()
+		next := linesOfTest(t, ctx, c, s.URL+"/models/"+p.Models[0].ID+"/test")
+		beats := func(what string) {
+			t.Helper()
+			for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
+				if line := next(); line != ": still waiting\n" && line != "\n" {
+					t.Fatalf("%s: the stream says %q", what, line)
+				}
+			}
+		}
+		beats("at first")
+		s.Database.TakeAway(t)
+		s.Clock.Advance(time.Second) // the token is kept no longer
+		c.Get("/stages").Problem(http.StatusServiceUnavailable, "unavailable")
+		beats("without the database")
+		s.Database.BringBack(t)
+		recovers(t, c)
+		beats("with the database again")
+	}, reaching(fake), func(cfg *app.Config) { cfg.TestTimeout, cfg.Heartbeat = time.Minute, 20*time.Millisecond })
+}
+
+// linesOfTest begins a streamed test and returns what reads its lines.
+func linesOfTest(t *testing.T, ctx context.Context, c *apitest.Client, url string) (next func() string) {
+	t.Helper()
+	body, err := json.Marshal(prompt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+c.Token)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Accept", "text/event-stream")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { response.Body.Close() })
+	lines := bufio.NewReader(response.Body)
+	return func() string {
+		t.Helper()
+		line, err := lines.ReadString('\n')
+		if err != nil {
+			t.Fatalf("after %q: %v", line, err)
+		}
+		return line
+	}
+}
+
 // TestARefusalBeforeAStream is a problem, as without a stream.
 func TestARefusalBeforeAStream(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
@@ -143,25 +248,9 @@ func TestDeltasComeAtOnce(t *testing.T) {
 		p := admin.CreateProvider(providerOf(fake))
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
-		body, err := json.Marshal(prompt)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/models/"+p.Models[0].ID+"/test", bytes.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Authorization", "Bearer "+admin.Token)
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Accept", "text/event-stream")
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer response.Body.Close()
-		line, err := bufio.NewReader(response.Body).ReadString('\n')
-		if err != nil || line != "event: delta\n" {
-			t.Fatalf("the first line is %q, %v", line, err)
+		next := linesOfTest(t, ctx, admin, s.URL+"/models/"+p.Models[0].ID+"/test")
+		if line := next(); line != "event: delta\n" {
+			t.Fatalf("the first line is %q", line)
 		}
 		began := time.Now()
 		leave()

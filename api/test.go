@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 
@@ -145,8 +146,8 @@ func (a *API) testModel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), body.input(nulls, a.testGate(c)), onDelta)
+	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
+		return a.Registry.TestModel(ctx, principal(c).Workspace, c.Param("id"), body.input(nulls), onDelta)
 	})
 }
 
@@ -189,10 +190,10 @@ func (a *API) testProviderType(c echo.Context) error {
 	draft := registry.Draft{
 		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
 		ModelID:   body.ModelID,
-		TestInput: body.input(nulls, a.testGate(c)),
+		TestInput: body.input(nulls),
 	}
-	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestType(c.Request().Context(), principal(c).Workspace, typ.Name(), draft, onDelta)
+	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
+		return a.Registry.TestType(ctx, principal(c).Workspace, typ.Name(), draft, onDelta)
 	})
 }
 
@@ -223,37 +224,40 @@ func (a *API) testProviderType(c echo.Context) error {
 //	@Security		bearer
 //	@Router			/providers/{id}/test [post]
 func (a *API) testProvider(c echo.Context) error {
-	ctx, workspace, id := c.Request().Context(), principal(c).Workspace, c.Param("id")
-	present, err := a.Registry.Provider(ctx, workspace, id)
-	if err != nil {
-		return err
-	}
+	workspace, id := principal(c).Workspace, c.Param("id")
 	var body editTestRequest
-	nulls, err := decode(c, &body, func() fault.Fields { return settingsShape(present.Type, body.Credentials, body.Config) })
+	nulls, err := a.decodeEdit(c, &body, body.settings)
 	if err != nil {
 		return err
 	}
 	draft := registry.Draft{
-		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
+		Settings:  body.settings(),
 		ModelID:   body.ModelID,
-		TestInput: body.input(nulls, a.testGate(c)),
+		TestInput: body.input(nulls),
 	}
-	return a.runTest(c, func(onDelta func(string)) (registry.TestResult, error) {
+	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestProvider(ctx, workspace, id, draft, onDelta)
 	})
 }
 
-func (r testRequest) input(nulls fault.Fields, gate registry.Gate) registry.TestInput {
-	return registry.TestInput{Prompt: r.Prompt, System: r.System, MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature, Faults: nulls, Gate: gate}
+func (r *editTestRequest) settings() provider.Request {
+	return provider.Request{Credentials: r.Credentials, Config: r.Config}
 }
+
+func (r testRequest) input(nulls fault.Fields) registry.TestInput {
+	return registry.TestInput{Prompt: r.Prompt, System: r.System, MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature, Faults: nulls}
+}
+
+// testRun runs a test; onDelta, unless it is nil, hears the answer as it comes.
+type testRun func(ctx context.Context, onDelta func(string)) (registry.TestResult, error)
 
 // runTest runs a test and answers its result, streamed where the client asks
 // for a stream.
-func (a *API) runTest(c echo.Context, run func(onDelta func(string)) (registry.TestResult, error)) error {
+func (a *API) runTest(c echo.Context, run testRun) error {
 	if wantsEvents(c.Request()) {
 		return a.streamTest(c, run)
 	}
-	result, err := run(nil)
+	result, err := run(c.Request().Context(), nil)
 	if err != nil {
 		return err
 	}

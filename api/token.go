@@ -184,7 +184,7 @@ func (a *API) createToken(c echo.Context) error {
 // revokeToken ends a token.
 //
 //	@Summary		Revoke an API token
-//	@Description	Ends a token at once, for every process. The workspace's last admin token can't be revoked here.
+//	@Description	Ends a token: at once for the process that answers, within a second for every other one. The workspace's last admin token can't be revoked here.
 //	@ID				revokeToken
 //	@Tags			access
 //	@Produce		json

@@ -150,8 +150,11 @@ func (issuer) Claim(_ context.Context, _ string, value []byte) ([]byte, error) {
 // silent keeps no event of a token that was made behind the service's back.
 type silent struct{}
 
-// Record keeps nothing.
-func (silent) Record(context.Context, audit.Event) error { return nil }
+// Record implements [audit.Recorder].
+func (silent) Record(context.Context, ...audit.Event) error { return nil }
+
+// Seal implements [audit.Recorder].
+func (silent) Seal(_ context.Context, e audit.Event) (audit.Event, error) { return e, nil }
 
 // CreateToken stores the changed token.
 func (i issuer) CreateToken(ctx context.Context, token auth.Token) error {

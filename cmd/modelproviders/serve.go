@@ -36,7 +36,6 @@ type serveCommand struct {
 	TestsInFlight int    `default:"64" help:"Tests at once in a workspace; 0: no bound."`
 	RateReveals   int    `default:"10" help:"Reveals a minute of a principal; 0: no bound."`
 	RateSignIns   int    `default:"60" help:"Failed sign-ins a minute from an address; 0: no bound."`
-	RateWrites    int    `default:"0" help:"Writes a minute of a principal; 0: no bound."`
 
 	AuditRetention retention `default:"forever" help:"How long audit events are kept: whole days such as 90d, or forever."`
 }
@@ -92,7 +91,7 @@ func (s serveCommand) Run(ctx context.Context, out streams) error {
 	cfg.Reveal, cfg.RevealReason = s.Reveal == "on", s.RevealReason == "required"
 	cfg.TestTimeout, cfg.AuditRetention = s.TestTimeout, time.Duration(s.AuditRetention)*24*time.Hour
 	cfg.Limits = app.Limits{TestsPerMinute: s.RateTests, TestsInFlight: s.TestsInFlight,
-		RevealsPerMinute: s.RateReveals, WritesPerMinute: s.RateWrites, SignInsPerMinute: s.RateSignIns}
+		RevealsPerMinute: s.RateReveals, SignInsPerMinute: s.RateSignIns}
 	service, err := app.Start(ctx, cfg)
 	if err != nil {
 		return err

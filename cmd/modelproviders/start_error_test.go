@@ -68,7 +68,6 @@ func TestRefusedSettings(t *testing.T) {
 		"no time for a test":         {map[string]string{"TEST_TIMEOUT": "0s"}, []string{"MODELPROVIDERS_TEST_TIMEOUT"}},
 		"time that is none":          {map[string]string{"TEST_TIMEOUT": "soon"}, []string{"test-timeout", "soon"}},
 		"negative rate":              {map[string]string{"RATE_TESTS": "-1"}, []string{"MODELPROVIDERS_RATE_TESTS"}},
-		"negative rate of writes":    {map[string]string{"RATE_WRITES": "-1"}, []string{"MODELPROVIDERS_RATE_TESTS", "_RATE_WRITES"}},
 		"rate that is no number":     {map[string]string{"RATE_REVEALS": "many"}, []string{"rate-reveals", "many"}},
 		"database of another kind":   {map[string]string{"DATABASE_URL": "mysql://root:hunter22@db/x"}, []string{"MODELPROVIDERS_DATABASE_URL", "postgres://"}},
 		"database out of reach": {map[string]string{"DATABASE_URL": "postgres://me:hunter22@127.0.0.1:1/settings"},

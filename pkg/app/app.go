@@ -112,7 +112,7 @@ func (a *App) listen(ctx context.Context) error {
 
 func (a *App) handler() (http.Handler, error) {
 	reg, err := registry.New(registry.Config{
-		Store: a.data.store, Audit: a.data.events, Keyset: a.data.keyset, Transport: a.guard.Transport, Endpoints: a.endpoints,
+		Store: a.data.store, Audit: a.data.events, Keyset: a.data.keyset, Limiter: a.data.limiter, Transport: a.guard.Transport, Endpoints: a.endpoints,
 		TestTimeout: a.cfg.TestTimeout, Now: a.cfg.Now,
 	})
 	if err != nil {
@@ -130,7 +130,7 @@ func (a *App) handler() (http.Handler, error) {
 		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Logger: a.cfg.Logger, Ready: a.ready,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
 		LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
-		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat, Limits: a.cfg.Limits,
+		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat,
 	})
 }
 
@@ -144,9 +144,12 @@ func (a *App) open(ctx context.Context) error {
 }
 
 // serve answers requests, until the server is shut down.
-func (a *App) serve(context.Context) error {
+func (a *App) serve(ctx context.Context) error {
 	handler, err := a.handler()
 	if err != nil {
+		return err
+	}
+	if err := a.data.join(ctx, a.cfg.Logger); err != nil {
 		return err
 	}
 	a.server = &http.Server{

@@ -223,7 +223,7 @@ func (c *canarySession) ownFailures() {
 	provider := "/providers/" + made.string("id")
 	model := "/models/" + made.body["models"].([]any)[0].(object)["id"].(string)
 	other := c.wants(201, create("Untouched"))
-	c.database.exec(c.t, c.dir, fmt.Sprintf("UPDATE provider_credentials SET sealed = (SELECT sealed FROM provider_credentials WHERE provider_id = '%s') WHERE provider_id = '%s'",
+	c.database.exec(c.t, c.dir, fmt.Sprintf("UPDATE providers SET credentials = (SELECT credentials FROM providers WHERE id = '%s') WHERE id = '%s'",
 		other.string("id"), made.string("id")))
 	c.wants(500, c.say("POST", provider+"/credentials/api_key/reveal", nil))
 	c.wants(500, c.say("POST", model+"/test", aPrompt()))
@@ -233,9 +233,9 @@ func (c *canarySession) ownFailures() {
 	c.wants(500, create("Panic"))
 	c.clock.Store(nil)
 
-	c.database.exec(c.t, c.dir, "ALTER TABLE provider_credentials RENAME TO gone")
+	c.database.exec(c.t, c.dir, "ALTER TABLE models RENAME TO gone")
 	c.wants(500, create("No table"))
 	c.wants(500, c.say("PATCH", provider, object{"credentials": object{"api_key": secret}}))
-	c.database.exec(c.t, c.dir, "ALTER TABLE gone RENAME TO provider_credentials")
+	c.database.exec(c.t, c.dir, "ALTER TABLE gone RENAME TO models")
 	c.wants(200, c.say("GET", provider, nil))
 }

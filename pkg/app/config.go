@@ -16,12 +16,11 @@ import (
 	"strings"
 	"time"
 
-	"modelproviders/api"
 	"modelproviders/pkg/auth"
 )
 
-// Limits bound what one caller may ask for.
-type Limits = api.Limits
+// Limits bound what callers may ask for.
+type Limits = auth.Limits
 
 // OIDC says whose access tokens are taken beside API tokens. Logger and Now are
 // those of the service.
@@ -109,8 +108,8 @@ func (c Config) check() error {
 	if c.TestTimeout <= 0 {
 		return fmt.Errorf("MODELPROVIDERS_TEST_TIMEOUT: must be longer than 0")
 	}
-	if slices.Min([]int{c.Limits.TestsPerMinute, c.Limits.TestsInFlight, c.Limits.RevealsPerMinute, c.Limits.WritesPerMinute, c.Limits.SignInsPerMinute}) < 0 {
-		return fmt.Errorf("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_WRITES, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
+	if slices.Min([]int{c.Limits.TestsPerMinute, c.Limits.TestsInFlight, c.Limits.RevealsPerMinute, c.Limits.SignInsPerMinute}) < 0 {
+		return fmt.Errorf("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
 	}
 	if c.OIDC.Issuer == "" && (c.OIDC.Audience != "" || c.OIDC.RoleClaim != "" || c.OIDC.WorkspaceClaim != "" || c.OIDC.Roles != "") {
 		return fmt.Errorf("MODELPROVIDERS_OIDC_AUDIENCE, _ROLE_CLAIM, _WORKSPACE_CLAIM and _ROLES need MODELPROVIDERS_OIDC_ISSUER, which is not set")

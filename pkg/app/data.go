@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
@@ -22,6 +24,8 @@ import (
 
 // data is what a service keeps: database and keyset, and what works on them.
 type data struct {
+	process     string // its id among those that serve
+	alive       int    // processes that serve, by the last beat
 	store       *store.Store
 	keyset      *secret.Keyset
 	events      *audit.Log
@@ -37,7 +41,7 @@ func openData(ctx context.Context, cfg Config, existing bool) (d *data, err erro
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: the data dir can't be made: %w", err)
 	}
-	d = &data{}
+	d = &data{process: uuid.NewString(), alive: 1}
 	d.store, err = store.Open(ctx, store.Config{DatabaseURL: cfg.DatabaseURL, SQLitePath: cfg.sqlitePath(), Existing: existing, Logger: cfg.Logger})
 	if err != nil {
 		setting := "MODELPROVIDERS_DATABASE_URL"
@@ -72,7 +76,7 @@ func (d *data) openKeys(ctx context.Context, cfg Config) (err error) {
 	d.events = audit.NewLog(d.store, chain, d.keyset, cfg.Now)
 	d.refusals = audit.NewRefusals(d.events, auth.DefaultWorkspace)
 	d.tokens = auth.NewTokens(d.store, d.events, d.keyset, cfg.Now)
-	d.limiter = auth.NewLimiter(d.store, cfg.Now)
+	d.limiter = auth.NewLimiter(cfg.Limits, cfg.Now)
 	d.idempotency = registry.NewIdempotency(d.store, bodies, cfg.Now)
 	return nil
 }
@@ -154,7 +158,8 @@ type chores struct{ end func() error }
 const choreEvery = time.Minute
 
 // begin starts the chores: linking audit events, recording gathered refusals,
-// and clearing away what has expired.
+// noting uses of tokens, saying that the process lives, and clearing away what
+// has expired.
 func (d *data) begin(cfg Config) *chores {
 	ctx, stop := context.WithCancel(context.Background())
 	report := func(what string) func(error) {
@@ -163,13 +168,15 @@ func (d *data) begin(cfg Config) *chores {
 	var running sync.WaitGroup
 	running.Go(func() { d.events.Run(ctx, report("audit events could not be linked")) })
 	running.Go(func() { d.refusals.Run(ctx, report("refusals could not be recorded")) })
+	running.Go(func() { d.tokens.Run(ctx, report("uses of tokens could not be noted")) })
+	running.Go(func() { d.stayAlive(ctx, cfg.Logger) })
 	running.Go(func() { d.clearAway(ctx, cfg, report("what has expired could not be cleared away")) })
 	return &chores{end: func() error {
 		stop()
 		running.Wait()
 		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 		defer cancel()
-		return d.events.Link(ctx) // those of the last requests
+		return errors.Join(d.store.Leave(ctx, d.process), d.events.Link(ctx)) // those of the last requests
 	}}
 }
 
@@ -178,7 +185,7 @@ func (d *data) clearAway(ctx context.Context, cfg Config, report func(error)) {
 	defer ticker.Stop()
 	for {
 		now := cfg.Now()
-		err := errors.Join(d.store.DropLimits(ctx, now), d.store.DropRepeatables(ctx, now))
+		err := d.store.DropRepeatables(ctx, now)
 		if cfg.AuditRetention > 0 {
 			err = errors.Join(err, d.events.Drop(ctx, now.Add(-cfg.AuditRetention)))
 		}

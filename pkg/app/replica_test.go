@@ -7,7 +7,10 @@ import (
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"modelproviders/pkg/app"
 	"modelproviders/pkg/provider/providertest"
@@ -60,16 +63,20 @@ func TestReplicas(t *testing.T) {
 	b.must(t, 404, "POST", "/models/"+model+"/test", aPrompt())
 }
 
-// TestReplicasAgree: what one replica revokes, counts or has answered is so on
-// the other at its next request, and both write one audit chain.
+// TestReplicasAgree: what one replica revokes is revoked on the other within a
+// second, what it has answered is answered there too, each holds its share of a
+// bound, and both write one audit chain.
 func TestReplicasAgree(t *testing.T) {
 	t.Parallel()
 	url, keyset := storetest.Postgres(t), filepath.Join(t.TempDir(), "keyset.json")
+	began := time.Now()
+	var passed atomic.Int64 // of time; it stands still between
 	limited := func(c *app.Config) {
 		onPostgres(url, keyset)(c)
-		c.Limits = app.Limits{TestsPerMinute: 3, RevealsPerMinute: 2}
+		c.Limits = app.Limits{TestsPerMinute: 5, RevealsPerMinute: 2}
+		c.Now = func() time.Time { return began.Add(time.Duration(passed.Load())) }
 	}
-	a, b := running(t, limited), running(t, limited)
+	a, b := running(t, limited), start(t, limited)
 	b.token = a.token
 	upstream := providertest.Start(t, providertest.Custom())
 	provider, model := a.connect(t, upstream)
@@ -79,20 +86,27 @@ func TestReplicasAgree(t *testing.T) {
 	elsewhere.token = made.string("token")
 	elsewhere.must(t, 200, "GET", "/providers", nil)
 	a.must(t, 204, "DELETE", "/tokens/"+made.string("id"), nil)
+	passed.Add(int64(time.Second))
 	elsewhere.must(t, 401, "GET", "/providers", nil)
 
 	reveal := "/providers/" + provider + "/credentials/api_key/reveal"
-	a.must(t, 200, "POST", reveal, nil)
-	b.must(t, 200, "POST", reveal, nil)
-	a.must(t, 429, "POST", reveal, nil)
-	b.must(t, 429, "POST", reveal, nil)
 	test := "/models/" + model + "/test"
-	a.must(t, 200, "POST", test, aPrompt())
-	b.must(t, 200, "POST", test, aPrompt())
-	a.must(t, 200, "POST", test, aPrompt())
-	if got := b.must(t, 429, "POST", test, aPrompt()); got.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
+	shares := func(s *service, reveals, tests int) {
+		t.Helper()
+		for range reveals {
+			s.must(t, 200, "POST", reveal, nil)
+		}
+		s.must(t, 429, "POST", reveal, nil)
+		for range tests {
+			s.must(t, 200, "POST", test, aPrompt())
+		}
+		if got := s.must(t, 429, "POST", test, aPrompt()); got.header.Get("Retry-After") == "" {
+			t.Error("no Retry-After")
+		}
 	}
+	shares(b, 1, 2) // it has found the other at its start
+	eventually(t, "the first replica learns of the second", func() bool { return strings.Contains(a.log.String(), "processes=2") })
+	shares(a, 1, 2)
 
 	body := object{"name": "once", "type": "custom", "credentials": upstream.Credentials, "config": settingsOf(upstream)}
 	first := a.repeat(t, "/providers", "the same key", body)
@@ -110,6 +124,30 @@ func TestReplicasAgree(t *testing.T) {
 		reports, err := operator.VerifyAudit(t.Context())
 		return err == nil && len(reports) == 1 && reports[0].Break == nil && reports[0].Links > 8
 	})
+
+	if err := b.Close(); err != nil {
+		t.Error("stop a replica:", err)
+	}
+	eventually(t, "the first replica learns that the second has left", func() bool { return strings.Contains(a.log.String(), "processes=1") })
+}
+
+// TestUsesOfTokensAreNotedAtAStop: the uses of the last second too.
+func TestUsesOfTokensAreNotedAtAStop(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.must(t, 200, "GET", "/me", nil)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: s.dir, Logger: slog.New(slog.DiscardHandler)}, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer operator.Close(t.Context())
+	tokens, err := operator.Tokens(t.Context(), "default")
+	if err != nil || len(tokens) != 1 || tokens[0].LastUsedAt == nil {
+		t.Errorf("the tokens are %+v, %v", tokens, err)
+	}
 }
 
 // repeat creates something under an Idempotency-Key.

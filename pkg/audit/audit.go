@@ -2,26 +2,26 @@
 // a chain that shows when somebody did.
 //
 // An event commits in the transaction of the write it tells of, together with a
-// seal of its own, an HMAC over its content, and a note that it is not linked
-// yet. Writers never wait for each other. Within a second one replica at a time
-// links the new events of a workspace into its chain, in batches, and takes
-// their notes away: each link is an HMAC over the link before, its number and
-// its event's seal. The head of a chain, under an HMAC of its own, says how many
-// links there are and which is the last, so that a cut tail shows.
+// seal of its own, an HMAC over its content, and a MAC that says that it is new.
+// Writers never wait for each other. Within a second one process at a time links
+// the new events of a workspace into its chain, in batches: each gets the next
+// number and, in place of that MAC, an HMAC over the link before, its number and
+// its seal. The head of a chain, under an HMAC of its own, says how many links
+// there are and which is the last, so that a cut tail shows.
 //
 //	event   seal = HMAC(key, "event"  ‖ content)
-//	note    mac  = HMAC(key, "note"   ‖ workspace ‖ event id ‖ seal)
+//	new     mac  = HMAC(key, "note"   ‖ workspace ‖ event id ‖ seal)
 //	link n  mac  = HMAC(key, "link"   ‖ workspace ‖ n ‖ mac of n-1 ‖ seal)
 //	head    mac  = HMAC(key, "head"   ‖ workspace ‖ first ‖ mac before first ‖ count ‖ last mac)
 //
-// Every part is length-prefixed. The note has an HMAC of its own since an event
-// that was linked keeps its seal: who removes a chain could otherwise have the
-// service link what he left of the events anew.
+// Every part is length-prefixed. The MAC of a new event is gone once it is linked:
+// who removes a chain could otherwise have the service link what is left of the
+// events anew.
 //
 // Who changes, removes, inserts or reorders events in the database without the
-// key is found by [Log.Verify]. These are not: an event that is removed with its
-// note within that second, the events of a workspace that are all removed with
-// its chain, and an older copy of the whole database that is put back.
+// key is found by [Log.Verify]. These are not: an event that is removed within
+// that second, the events of a workspace that are all removed with its chain, and
+// an older copy of the whole database that is put back.
 package audit
 
 import (
@@ -50,6 +50,11 @@ type Event struct {
 	Count int
 	// Seal is the HMAC over all of the above.
 	Seal []byte
+	// Number is the place of the event in the chain of its workspace, from 1 on;
+	// 0 until it is linked. LinkMAC is the HMAC of the link, and until then the
+	// HMAC that says that the event is new.
+	Number  int64
+	LinkMAC []byte
 }
 
 // Actor is who did it.

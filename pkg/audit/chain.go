@@ -31,13 +31,11 @@ func (k chainKey) sealed(e Event) bool {
 	return err == nil && hmac.Equal(want, e.Seal)
 }
 
-// note is the HMAC over a note that an event is not linked yet.
-func (k chainKey) note(e Event) []byte { return k.mac("note", e.Workspace, e.ID, string(e.Seal)) }
+// fresh is the HMAC that says that an event is new.
+func (k chainKey) fresh(e Event) []byte { return k.mac("note", e.Workspace, e.ID, string(e.Seal)) }
 
-// noted reports whether an event and the note of it are authentic.
-func (k chainKey) noted(n NotedEvent) bool {
-	return n.Event.ID == n.EventID && k.sealed(n.Event) && hmac.Equal(k.note(n.Event), n.MAC)
-}
+// isFresh reports whether an event and that it is new are authentic.
+func (k chainKey) isFresh(e Event) bool { return k.sealed(e) && hmac.Equal(k.fresh(e), e.LinkMAC) }
 
 func (k chainKey) link(workspace string, number int64, before, seal []byte) []byte {
 	return k.mac("link", workspace, strconv.FormatInt(number, 10), string(before), string(seal))
@@ -64,15 +62,15 @@ func (k chainKey) mac(parts ...string) []byte {
 }
 
 // extend links events to the chain of a head.
-func (k chainKey) extend(workspace string, head Head, events []NotedEvent) ([]Link, Head) {
+func (k chainKey) extend(workspace string, head Head, events []Event) ([]Link, Head) {
 	if head.zero() {
 		head.First = 1
 	}
 	links := make([]Link, 0, len(events))
 	for _, e := range events {
 		head.Count++
-		head.Last = k.link(workspace, head.Count, head.Last, e.Event.Seal)
-		links = append(links, Link{Number: head.Count, EventID: e.EventID, MAC: head.Last})
+		head.Last = k.link(workspace, head.Count, head.Last, e.Seal)
+		links = append(links, Link{Number: head.Count, EventID: e.ID, MAC: head.Last})
 	}
 	head.MAC = k.head(workspace, head)
 	return links, head

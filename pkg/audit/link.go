@@ -3,6 +3,7 @@ package audit
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"modelproviders/pkg/fault"
@@ -62,12 +63,12 @@ func (l *Log) linkBatch(ctx context.Context, workspace string) (more bool, err e
 			return err
 		}
 		for _, e := range events {
-			if !l.key.noted(e) {
-				return fault.New(fault.Internal, "The audit event %s of workspace %q was changed, removed or inserted before it was linked; nothing is linked.", e.EventID, workspace)
+			if !l.key.isFresh(e) {
+				return fault.New(fault.Internal, "The audit event %s of workspace %q was changed or inserted before it was linked; nothing is linked.", e.ID, workspace)
 			}
 		}
 		links, head := l.key.extend(workspace, head, events)
-		return l.store.AppendLinks(ctx, workspace, links, head)
+		return l.store.Link(ctx, workspace, links, head)
 	})
 	if fault.Is(err, fault.Conflict) { // another process is at it
 		return false, nil
@@ -79,7 +80,7 @@ func (l *Log) linkBatch(ctx context.Context, workspace string) (more bool, err e
 // returns conflict when another process has, and internal for a head that is not
 // authentic.
 func (l *Log) withHead(ctx context.Context, workspace string, fn func(ctx context.Context, head Head) error) error {
-	return l.store.InTx(ctx, func(ctx context.Context) error {
+	return l.store.InOwnTx(ctx, func(ctx context.Context) error {
 		head, err := l.store.LockHead(ctx, workspace)
 		if err != nil {
 			return err
@@ -88,11 +89,11 @@ func (l *Log) withHead(ctx context.Context, workspace string, fn func(ctx contex
 			return fault.New(fault.Internal, "The head of the audit chain of workspace %q was changed; nothing is added to it or dropped from it.", workspace)
 		}
 		if head.zero() {
-			links, err := l.store.Links(ctx, workspace, 1, 1)
+			linked, err := l.store.Linked(ctx, workspace, math.MinInt64, 1)
 			if err != nil {
 				return err
 			}
-			if len(links) > 0 {
+			if len(linked) > 0 {
 				return fault.New(fault.Internal, "The head of the audit chain of workspace %q was removed; nothing is added to it.", workspace)
 			}
 		}

@@ -13,7 +13,12 @@ import (
 
 // Recorder keeps events. Inside a transaction an event is part of it.
 type Recorder interface {
-	Record(ctx context.Context, e Event) error
+	// Seal completes an event, for a write that adds it together with what it
+	// tells of. Who, from where and when come from ctx and the clock; Workspace,
+	// Actor and Count only where they are empty.
+	Seal(ctx context.Context, e Event) (Event, error)
+	// Record seals events of one workspace and adds them.
+	Record(ctx context.Context, events ...Event) error
 }
 
 // Log records events. It is a [Recorder].
@@ -30,13 +35,23 @@ func NewLog(store Store, key []byte, sealer paging.Sealer, now func() time.Time)
 	return &Log{store: store, key: key, sealer: sealer, now: now}
 }
 
-// Record adds an event in the transaction of ctx, or in one of its own. Who, from
-// where and when come from ctx and the clock; Workspace, Actor and Count only
-// where they are empty.
-func (l *Log) Record(ctx context.Context, e Event) error {
+// Record implements [Recorder].
+func (l *Log) Record(ctx context.Context, events ...Event) error {
+	sealed := make([]Event, len(events))
+	for i, e := range events {
+		var err error
+		if sealed[i], err = l.Seal(ctx, e); err != nil {
+			return err
+		}
+	}
+	return l.store.AppendEvents(ctx, sealed...)
+}
+
+// Seal implements [Recorder].
+func (l *Log) Seal(ctx context.Context, e Event) (Event, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
-		return fault.Wrap(fault.Internal, err, "The audit event could not be made.")
+		return Event{}, fault.Wrap(fault.Internal, err, "The audit event could not be made.")
 	}
 	source := SourceOf(ctx)
 	e.ID, e.At = id.String(), l.now().UTC().Truncate(time.Millisecond)
@@ -52,9 +67,10 @@ func (l *Log) Record(ctx context.Context, e Event) error {
 	}
 	e = storable(e)
 	if e.Seal, err = l.key.seal(e); err != nil {
-		return fault.Wrap(fault.Internal, err, "The audit event could not be sealed.")
+		return Event{}, fault.Wrap(fault.Internal, err, "The audit event could not be sealed.")
 	}
-	return l.store.AppendEvent(ctx, e, l.key.note(e))
+	e.LinkMAC = l.key.fresh(e)
+	return e, nil
 }
 
 // Events lists events of a workspace, newest first. The second result is the

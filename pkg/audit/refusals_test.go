@@ -98,12 +98,14 @@ type counting struct {
 	events, refusals int
 }
 
-// AppendEvent counts an event.
-func (s *counting) AppendEvent(_ context.Context, e audit.Event, _ []byte) error {
+// AppendEvents counts events.
+func (s *counting) AppendEvents(_ context.Context, events ...audit.Event) error {
 	if s.away {
 		return fault.New(fault.Unavailable, "The database is away.")
 	}
-	s.events++
-	s.refusals += e.Count
+	for _, e := range events {
+		s.events++
+		s.refusals += e.Count
+	}
 	return nil
 }

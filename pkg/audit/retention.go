@@ -45,19 +45,19 @@ func (l *Log) dropBefore(ctx context.Context, workspace string, day time.Time) e
 	if !l.key.headed(workspace, head) {
 		return fault.New(fault.Internal, "The head of the audit chain of workspace %q was changed; nothing is dropped from it.", workspace)
 	}
-	oldest, err := l.store.Links(ctx, workspace, head.First, 1)
-	if err != nil || len(oldest) == 0 || !oldest[0].Event.At.Before(day) {
+	oldest, err := l.store.Linked(ctx, workspace, head.First, 1)
+	if err != nil || len(oldest) == 0 || !oldest[0].At.Before(day) {
 		return err // as most of the time: it takes no walk to know
 	}
-	broken, err := l.walk(ctx, workspace, head, func(batch []LinkedEvent) (bool, error) {
+	broken, err := l.walk(ctx, workspace, head, func(batch []Event) (bool, error) {
 		n := 0
-		for n < len(batch) && batch[n].Event.At.Before(day) {
+		for n < len(batch) && batch[n].At.Before(day) {
 			n++
 		}
 		if n == 0 {
 			return false, nil
 		}
-		return n == len(batch), l.dropBatch(ctx, workspace, batch[0].Number, batch[n-1].Link)
+		return n == len(batch), l.dropBatch(ctx, workspace, batch[0].Number, batch[n-1])
 	})
 	if err == nil && broken != nil {
 		err = fault.New(fault.Internal, "The audit chain is broken, and nothing is dropped from there on: %s.", broken)
@@ -65,15 +65,15 @@ func (l *Log) dropBefore(ctx context.Context, workspace string, day time.Time) e
 	return err
 }
 
-// dropBatch drops what begins a chain, from the link with the number first to
+// dropBatch drops what begins a chain, from the event with the number first to
 // last. It tries again while a linker has the head.
-func (l *Log) dropBatch(ctx context.Context, workspace string, first int64, last Link) error {
+func (l *Log) dropBatch(ctx context.Context, workspace string, first int64, last Event) error {
 	for attempt := 1; ; attempt++ {
 		err := l.withHead(ctx, workspace, func(ctx context.Context, head Head) error {
 			if head.First != first {
 				return errDropped
 			}
-			head.First, head.Base = last.Number+1, last.MAC
+			head.First, head.Base = last.Number+1, last.LinkMAC
 			head.MAC = l.key.head(workspace, head)
 			return l.store.DropThrough(ctx, workspace, last.Number, head)
 		})

@@ -66,7 +66,7 @@ func TestRetentionDropsNoEvidence(t *testing.T) {
 		w.link(t)
 		w.record(t, "waiting", 3)
 		third := w.events(t, "broken")[0].ID
-		w.tamper(t, "UPDATE audit_events SET at = 0 WHERE workspace = 'aged'", "UPDATE audit_events SET reason = 'x' WHERE id = "+quoted(third))
+		w.tamper(t, "UPDATE audit_events SET at = "+w.time(time.Unix(0, 0).UTC())+" WHERE workspace = 'aged'", "UPDATE audit_events SET reason = 'x' WHERE id = "+quoted(third))
 
 		err := w.Drop(t.Context(), start)
 		if err == nil || !strings.Contains(err.Error(), `workspace "aged", link 1`) {
@@ -145,10 +145,10 @@ type interrupted struct {
 	before func()
 }
 
-// Links returns links, as they are then.
-func (s *interrupted) Links(ctx context.Context, workspace string, first int64, limit int) ([]audit.LinkedEvent, error) {
+// Linked returns linked events, as they are then.
+func (s *interrupted) Linked(ctx context.Context, workspace string, from int64, limit int) ([]audit.Event, error) {
 	s.once.Do(s.before)
-	return s.Store.Links(ctx, workspace, first, limit)
+	return s.Store.Linked(ctx, workspace, from, limit)
 }
 
 // TestVerifyingWhileOldEventsAreDropped has them dropped after the head was

@@ -8,43 +8,37 @@ import (
 // Store keeps events and their chains. No method changes an event. When the
 // database cannot be reached every method returns a fault of kind unavailable.
 type Store interface {
-	// InTx runs fn in one transaction; see registry.Store.
-	InTx(ctx context.Context, fn func(ctx context.Context) error) error
+	// InOwnTx runs fn in one transaction, as registry.Store does, but commits it
+	// together with no other: what links or drops many events is long.
+	InOwnTx(ctx context.Context, fn func(ctx context.Context) error) error
 
-	// AppendEvent adds an event, and a note with that MAC that it is not linked
-	// yet.
-	AppendEvent(ctx context.Context, e Event, note []byte) error
+	// AppendEvents adds events of one workspace that are not linked yet.
+	AppendEvents(ctx context.Context, events ...Event) error
 	// Events returns up to q.Limit events of a workspace before q.Before, newest
 	// first.
 	Events(ctx context.Context, workspace string, q Query) ([]Event, error)
 
-	// Workspaces returns the workspaces that have events, notes, links or a
-	// head, ordered.
+	// Workspaces returns the workspaces that have events or a head, ordered.
 	Workspaces(ctx context.Context) ([]string, error)
-	// UnlinkedWorkspaces returns the workspaces that have notes, ordered.
+	// UnlinkedWorkspaces returns the workspaces that have events that are not
+	// linked, ordered.
 	UnlinkedWorkspaces(ctx context.Context) ([]string, error)
-	// Unlinked returns up to limit notes with their events, by the events' ids;
-	// the event of a note whose event is gone is zero.
-	Unlinked(ctx context.Context, workspace string, limit int) ([]NotedEvent, error)
+	// Unlinked returns up to limit events that are not linked, by id.
+	Unlinked(ctx context.Context, workspace string, limit int) ([]Event, error)
 	// LockHead returns the head of a workspace's chain and keeps other linkers
 	// away until the transaction ends. The head of a chain without links is the
 	// zero Head. It returns conflict at once when another linker has the lock.
 	LockHead(ctx context.Context, workspace string) (Head, error)
-	// AppendLinks adds links to the chain of a workspace, makes head its head
-	// and takes the notes of their events away.
-	AppendLinks(ctx context.Context, workspace string, links []Link, head Head) error
+	// Link links events to the chain of a workspace, and makes head its head.
+	Link(ctx context.Context, workspace string, links []Link, head Head) error
 
 	// Head returns the head of a workspace's chain; zero without links.
 	Head(ctx context.Context, workspace string) (Head, error)
-	// Links returns up to limit links of a workspace from number first on, by
-	// number, each with its event; the event of a link whose event is gone is
-	// zero.
-	Links(ctx context.Context, workspace string, first int64, limit int) ([]LinkedEvent, error)
-	// Strays returns up to limit events of a workspace that neither a link nor a
-	// note tells of.
-	Strays(ctx context.Context, workspace string, limit int) ([]Event, error)
-	// DropThrough removes the links up to and with a number, and their events,
-	// and makes head the head.
+	// Linked returns up to limit linked events of a workspace from a number on, by
+	// number. Events that the service did not link may have any number.
+	Linked(ctx context.Context, workspace string, from int64, limit int) ([]Event, error)
+	// DropThrough removes the events up to and with a number, and makes head the
+	// head.
 	DropThrough(ctx context.Context, workspace string, number int64, head Head) error
 }
 
@@ -70,29 +64,11 @@ type Position struct {
 	ID string    `json:"i"`
 }
 
-// Note says that an event is not linked yet.
-type Note struct {
-	EventID string
-	MAC     []byte
-}
-
-// NotedEvent is a note with its event.
-type NotedEvent struct {
-	Note
-	Event Event
-}
-
-// Link is one link of a chain. Numbers begin at 1 and have no gap.
+// Link links one event to a chain. Numbers begin at 1 and have no gap.
 type Link struct {
 	Number  int64
 	EventID string
 	MAC     []byte
-}
-
-// LinkedEvent is a link with its event.
-type LinkedEvent struct {
-	Link
-	Event Event
 }
 
 // Head says where a chain begins and ends. First is the number of its first

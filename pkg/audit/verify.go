@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -81,11 +82,11 @@ func (l *Log) verifyFrom(ctx context.Context, workspace string, head Head) (Repo
 		return report, nil
 	}
 	var err error
-	report.Break, err = l.walk(ctx, workspace, head, func(batch []LinkedEvent) (bool, error) {
+	report.Break, err = l.walk(ctx, workspace, head, func(batch []Event) (bool, error) {
 		report.Links += int64(len(batch))
 		return true, nil
 	})
-	for _, check := range []func(context.Context, string, Head) (*Break, error){l.beyond, l.stray, l.waiting} {
+	for _, check := range []func(context.Context, string, Head) (*Break, error){l.outside, l.waiting} {
 		if err == nil && report.Break == nil {
 			report.Break, err = check(ctx, workspace, head)
 		}
@@ -95,10 +96,10 @@ func (l *Log) verifyFrom(ctx context.Context, workspace string, head Head) (Repo
 
 // walk checks the links of a chain, and hands each batch that is whole to next,
 // until that wants no more. Links that are added meanwhile are not its business.
-func (l *Log) walk(ctx context.Context, workspace string, head Head, next func(batch []LinkedEvent) (bool, error)) (*Break, error) {
+func (l *Log) walk(ctx context.Context, workspace string, head Head, next func(batch []Event) (bool, error)) (*Break, error) {
 	number, last := max(head.First, 1), head.Base
 	for number <= head.Count {
-		batch, err := l.store.Links(ctx, workspace, number, batchSize)
+		batch, err := l.store.Linked(ctx, workspace, number, batchSize)
 		if err != nil {
 			return nil, err
 		}
@@ -106,13 +107,13 @@ func (l *Log) walk(ctx context.Context, workspace string, head Head, next func(b
 			batch = batch[:len(batch)-1]
 		}
 		if len(batch) == 0 {
-			return &Break{Workspace: workspace, Number: number, Reason: "the link is missing: the end of the chain was cut off"}, nil
+			return &Break{Workspace: workspace, Number: number, Reason: "the event is missing: the end of the chain was cut off"}, nil
 		}
-		for _, link := range batch {
-			if broken := l.key.broken(workspace, number, last, link); broken != nil {
+		for _, e := range batch {
+			if broken := l.key.broken(workspace, number, last, e); broken != nil {
 				return broken, nil
 			}
-			number, last = number+1, link.MAC
+			number, last = number+1, e.LinkMAC
 		}
 		if more, err := next(batch); err != nil || !more {
 			return nil, err
@@ -124,18 +125,16 @@ func (l *Log) walk(ctx context.Context, workspace string, head Head, next func(b
 	return nil, nil
 }
 
-// broken tells what is wrong with the link that should have a number and come
-// after the one with the MAC last.
-func (k chainKey) broken(workspace string, number int64, last []byte, link LinkedEvent) *Break {
-	b := &Break{Workspace: workspace, Number: number, EventID: link.EventID}
+// broken tells what is wrong with the event that should have a number and come
+// after the link with the MAC last.
+func (k chainKey) broken(workspace string, number int64, last []byte, e Event) *Break {
+	b := &Break{Workspace: workspace, Number: number, EventID: e.ID}
 	switch {
-	case link.Number != number:
-		b.EventID, b.Reason = "", "the link is missing"
-	case link.Event.ID == "":
-		b.Reason = "the event was removed"
-	case !k.sealed(link.Event):
+	case e.Number != number:
+		b.EventID, b.Reason = "", "the event was removed"
+	case !k.sealed(e):
 		b.Reason = "the event was changed"
-	case !bytes.Equal(k.link(workspace, number, last, link.Event.Seal), link.MAC):
+	case !bytes.Equal(k.link(workspace, number, last, e.Seal), e.LinkMAC):
 		b.Reason = "the link was changed, or events were put in another order"
 	default:
 		return nil
@@ -143,34 +142,29 @@ func (k chainKey) broken(workspace string, number int64, last []byte, link Linke
 	return b
 }
 
-// beyond looks for links after the end of a chain. A linker adds links and head
-// together: what is there of them is known to the head that is read after them.
-func (l *Log) beyond(ctx context.Context, workspace string, head Head) (*Break, error) {
-	links, err := l.store.Links(ctx, workspace, head.Count+1, batchSize)
-	if err != nil || len(links) == 0 {
+// outside looks for events with numbers that are not of the chain. A linker
+// numbers events and writes the head together: what is there of them after the
+// head is known to the head that is read after them.
+func (l *Log) outside(ctx context.Context, workspace string, head Head) (*Break, error) {
+	lowest, err := l.store.Linked(ctx, workspace, math.MinInt64, 1)
+	if err != nil {
+		return nil, err
+	}
+	beyond, err := l.store.Linked(ctx, workspace, head.Count+1, batchSize)
+	if err != nil || len(lowest) == 0 {
 		return nil, err
 	}
 	now, err := l.store.Head(ctx, workspace)
 	if err != nil {
 		return nil, err
 	}
-	for _, link := range links {
-		if link.Number > now.Count {
-			return &Break{Workspace: workspace, Number: link.Number, EventID: link.EventID,
-				Reason: "the link is not part of the chain: it was inserted, or the head was put back or removed"}, nil
+	for _, e := range append(lowest, beyond...) {
+		if e.Number < max(head.First, 1) || e.Number > now.Count {
+			return &Break{Workspace: workspace, Number: e.Number, EventID: e.ID,
+				Reason: "the event is not part of the chain: it was inserted, or the head was put back or removed"}, nil
 		}
 	}
 	return nil, nil
-}
-
-// stray looks for events that no link tells of, and no note either.
-func (l *Log) stray(ctx context.Context, workspace string, _ Head) (*Break, error) {
-	strays, err := l.store.Strays(ctx, workspace, 1)
-	if err != nil || len(strays) == 0 {
-		return nil, err
-	}
-	return &Break{Workspace: workspace, EventID: strays[0].ID,
-		Reason: "the chain does not know the event: it was inserted, or the chain was removed"}, nil
 }
 
 // waiting looks at the events that are not linked yet. Where one has waited too
@@ -185,12 +179,10 @@ func (l *Log) waiting(ctx context.Context, workspace string, _ Head) (*Break, er
 		found := ""
 		for _, e := range events {
 			switch {
-			case e.Event.ID == "":
-				return &Break{Workspace: workspace, EventID: e.EventID, Reason: "the event was removed before it was linked"}, nil
-			case !l.key.noted(e):
-				return &Break{Workspace: workspace, EventID: e.EventID, Reason: "the event was changed or inserted before it was linked"}, nil
-			case found == "" && l.now().Sub(e.Event.At) > linkWithin:
-				found = e.EventID
+			case !l.key.isFresh(e):
+				return &Break{Workspace: workspace, EventID: e.ID, Reason: "the event was changed or inserted before it was linked"}, nil
+			case found == "" && l.now().Sub(e.At) > linkWithin:
+				found = e.ID
 			}
 		}
 		switch {

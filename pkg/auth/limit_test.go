@@ -1,74 +1,276 @@
 package auth_test
 
 import (
-	"context"
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/store/storetest"
 )
 
-func TestTakeIsBoundedByTheMinute(t *testing.T) {
-	c := newClock()
-	l := auth.NewLimiter(storetest.SQLite(t), c.Now)
-	take := func(bucket string, perMinute int) error { return l.Take(t.Context(), bucket, perMinute, "reveals") }
-
-	for i := range 10 {
-		if err := take("ann", 10); err != nil {
-			t.Fatalf("number %d of 10: %v", i+1, err)
+// passed counts how many times of n something is let through.
+func passed(n int, call func() error) (count int) {
+	for range n {
+		if call() == nil {
+			count++
 		}
 	}
-	f := fault.As(take("ann", 10))
+	return count
+}
+
+func wantPassed(t *testing.T, what string, call func() error, want int) {
+	t.Helper()
+	if got := passed(3*want+3, call); got != want {
+		t.Errorf("%s: %d are let through, want %d", what, got, want)
+	}
+}
+
+func revealOf(l *auth.Limiter, subject string) func() error {
+	return func() error { return l.Reveal(auth.Principal{Workspace: "acme", Kind: "token", Subject: subject}) }
+}
+
+// testOf takes places and keeps them.
+func testOf(l *auth.Limiter, workspace string) func() error {
+	return func() error { _, err := l.Test(workspace); return err }
+}
+
+func signInOf(l *auth.Limiter, address string) func() error {
+	return func() error { return l.SignIn(address) }
+}
+
+func TestABoundIsExact(t *testing.T) {
+	c := newClock()
+	l := auth.NewLimiter(auth.Limits{RevealsPerMinute: 10}, c.Now)
+	ann := revealOf(l, "ann")
+	wantPassed(t, "at once", ann, 10)
+	f := fault.As(ann())
 	if f == nil || f.Kind != fault.RateLimited || f.RetryAfter <= 0 || f.RetryAfter > 6*time.Second || !strings.Contains(f.Message, "reveals: at most 10") {
 		t.Errorf("number 11: got %+v", f)
 	}
-	if err := take("bob", 10); err != nil {
-		t.Errorf("another bucket: %v", err)
+	wantPassed(t, "another principal", revealOf(l, "bob"), 10)
+	c.Advance(f.RetryAfter - time.Millisecond)
+	wantFault(t, "before the wait is over", ann(), fault.RateLimited)
+	c.Advance(time.Millisecond)
+	wantPassed(t, "after the wait", ann, 1)
+	c.Advance(time.Minute - time.Millisecond)
+	wantPassed(t, "nearly a minute later", ann, 9)
+	c.Advance(time.Hour)
+	wantPassed(t, "an hour later", ann, 10)
+
+	// Names that would be one if they were written side by side are two.
+	p, q := auth.Principal{Workspace: "a", Kind: "oidc", Subject: "b/token/c"}, auth.Principal{Workspace: "a/oidc/b", Kind: "token", Subject: "c"}
+	wantPassed(t, "a principal with a slash", func() error { return l.Reveal(p) }, 10)
+	wantPassed(t, "its neighbour", func() error { return l.Reveal(q) }, 10)
+}
+
+func TestABoundIsExactForManyAtOnce(t *testing.T) {
+	l := auth.NewLimiter(auth.Limits{TestsPerMinute: 300, TestsInFlight: 64}, newClock().Now)
+	var started, inFlight, most atomic.Int64
+	var group sync.WaitGroup
+	for range 128 {
+		group.Go(func() {
+			for range 50 {
+				leave, err := l.Test("acme")
+				if err != nil {
+					continue
+				}
+				started.Add(1)
+				if now := inFlight.Add(1); now > most.Load() {
+					most.Store(now)
+				}
+				inFlight.Add(-1)
+				leave()
+			}
+		})
 	}
-	c.Advance(f.RetryAfter)
-	if err := take("ann", 10); err != nil {
-		t.Errorf("after the wait: %v", err)
+	group.Wait()
+	if started.Load() != 300 || most.Load() > 64 {
+		t.Errorf("%d tests began, want 300; at most %d at once", started.Load(), most.Load())
 	}
-	wantFault(t, "again at once", take("ann", 10), fault.RateLimited)
-	for range 100 {
-		if err := take("ann", 0); err != nil {
-			t.Fatalf("without a bound: %v", err)
+}
+
+func TestWithoutABoundNothingIsRefused(t *testing.T) {
+	l := auth.NewLimiter(auth.Limits{}, newClock().Now)
+	l.Share(3)
+	for what, call := range map[string]func() error{
+		"tests": testOf(l, "acme"), "reveals": revealOf(l, "ann"), "sign-ins": signInOf(l, "192.0.2.1"),
+	} {
+		if got := passed(1000, call); got != 1000 {
+			t.Errorf("%s: %d of 1,000 are let through", what, got)
 		}
 	}
 }
 
 func TestPlacesAreGivenBack(t *testing.T) {
-	c := newClock()
-	l := auth.NewLimiter(storetest.SQLite(t), c.Now)
-	enter := func(ctx context.Context, limit int) (func() error, error) {
-		return l.Enter(ctx, "tests", limit, time.Minute, "tests")
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	leave, err := enter(ctx, 1)
+	l := auth.NewLimiter(auth.Limits{TestsInFlight: 2, TestsPerMinute: 5}, newClock().Now)
+	leave, err := l.Test("acme")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = enter(t.Context(), 1)
-	if f := fault.As(err); f == nil || f.Kind != fault.RateLimited || f.RetryAfter <= 0 || !strings.Contains(f.Message, "tests at once: at most 1") {
-		t.Errorf("beside another: got %v", err)
+	wantPassed(t, "beside one", testOf(l, "acme"), 1)
+	f := fault.As(testOf(l, "acme")())
+	if f == nil || f.Kind != fault.RateLimited || f.RetryAfter <= 0 || !strings.Contains(f.Message, "tests in this workspace at once: at most 2") {
+		t.Errorf("beside two: got %+v", f)
 	}
-	cancel() // the caller went away
-	if err := leave(); err != nil {
-		t.Fatal("leave:", err)
+	wantPassed(t, "another workspace", testOf(l, "other"), 2)
+	leave()
+	wantPassed(t, "in the place that was given back", testOf(l, "acme"), 1)
+
+	// What was refused for want of a place counts for none of the five a minute.
+	l = auth.NewLimiter(auth.Limits{TestsInFlight: 1, TestsPerMinute: 5}, newClock().Now)
+	for i := range 5 {
+		leave, err := l.Test("acme")
+		if err != nil {
+			t.Fatalf("number %d of 5: %v", i+1, err)
+		}
+		passed(10, testOf(l, "acme"))
+		leave()
 	}
-	if _, err := enter(t.Context(), 1); err != nil {
-		t.Errorf("after it was given back: %v", err)
+	if f := fault.As(testOf(l, "acme")()); f == nil || !strings.Contains(f.Message, "at most 5 a minute") {
+		t.Errorf("number 6: got %+v", f)
 	}
+}
+
+func TestProcessesShareABound(t *testing.T) {
+	limits := auth.Limits{TestsPerMinute: 300, TestsInFlight: 64, RevealsPerMinute: 10, SignInsPerMinute: 60}
+	for processes, want := range map[int]struct{ inFlight, reveals, signIns int }{
+		1: {64, 10, 60}, 2: {32, 5, 30}, 3: {21, 3, 20}, 11: {5, 1, 5}, 100: {1, 1, 1},
+	} {
+		l := auth.NewLimiter(limits, newClock().Now)
+		l.Share(processes)
+		what := fmt.Sprintf("one of %d", processes)
+		wantPassed(t, what, testOf(l, "acme"), want.inFlight)
+		wantPassed(t, what, revealOf(l, "ann"), want.reveals)
+		wantPassed(t, what, signInOf(l, "192.0.2.1"), want.signIns)
+		if f := fault.As(revealOf(l, "ann")()); f == nil || !strings.Contains(f.Message, "at most 10 a minute") {
+			t.Errorf("%s: does not tell the bound that was configured: %v", what, f)
+		}
+	}
+}
+
+func TestAChangedShareIsThatOfKnownCallersToo(t *testing.T) {
+	c := newClock()
+	l := auth.NewLimiter(auth.Limits{TestsPerMinute: 60, TestsInFlight: 4}, c.Now)
+	var leaves []func()
+	for range 3 {
+		leave, err := l.Test("acme")
+		if err != nil {
+			t.Fatal(err)
+		}
+		leaves = append(leaves, leave)
+	}
+	l.Share(2) // 2 at once, 30 a minute
+	wantFault(t, "beside three of what are two now", testOf(l, "acme")(), fault.RateLimited)
+	leaves[0]()
+	wantFault(t, "beside two", testOf(l, "acme")(), fault.RateLimited)
+	leaves[1]()
+	leave, err := l.Test("acme")
+	if err != nil {
+		t.Fatal("beside one:", err)
+	}
+	leave()
+	leaves[2]()
+
+	alone := func() error { // one after another
+		leave, err := l.Test("acme")
+		if err == nil {
+			leave()
+		}
+		return err
+	}
+	wantPassed(t, "what is left is bounded by the share", alone, 29)
+	c.Advance(4 * time.Second)
+	wantPassed(t, "it fills at the rate of the share", alone, 2)
+	l.Share(1)
+	wantFault(t, "a larger share is filled in time", alone(), fault.RateLimited)
+	c.Advance(4 * time.Second)
+	wantPassed(t, "it fills at the rate of the bound", alone, 4)
 	c.Advance(time.Minute)
-	if _, err := enter(t.Context(), 1); err != nil {
-		t.Errorf("after a lease ended: %v", err)
+	wantPassed(t, "and up to the bound", alone, 60)
+
+	c.Advance(time.Minute)
+	l.Share(2)
+	l.Share(1)
+	wantPassed(t, "what was full stays full", alone, 60)
+}
+
+func TestABucketThatIsNotFullIsNotForgotten(t *testing.T) {
+	c := newClock()
+	l := auth.NewLimiter(auth.Limits{RevealsPerMinute: 10}, c.Now)
+	wantPassed(t, "at once", revealOf(l, "ann"), 10)
+	for i := range 59 { // each may make room for itself
+		c.Advance(time.Second)
+		wantPassed(t, "another", revealOf(l, fmt.Sprint("other ", i)), 10)
 	}
-	for range 5 {
-		if leave, err = enter(t.Context(), 0); err != nil || leave() != nil {
-			t.Fatalf("without a bound: %v", err)
+	wantPassed(t, "59 seconds later", revealOf(l, "ann"), 9)
+}
+
+// TestTooManyCallersShareABucket: however many callers come, the memory that
+// they take is bounded, and nobody gets round a bound.
+func TestTooManyCallersShareABucket(t *testing.T) {
+	const known = 100_000
+	c := newClock()
+	l := auth.NewLimiter(auth.Limits{SignInsPerMinute: 3}, c.Now)
+	address := func(i int) string { return fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255) }
+	for i := range known {
+		if err := l.SignIn(address(i)); err != nil {
+			t.Fatalf("address %d: %v", i, err)
+		}
+	}
+	late := 0
+	for i := range 10 {
+		late += passed(3, signInOf(l, address(known+i)))
+	}
+	if late != 3 {
+		t.Errorf("%d sign-ins of addresses that come late are let through together, want 3", late)
+	}
+	wantPassed(t, "one that was there before", signInOf(l, address(7)), 2)
+
+	c.Advance(21 * time.Second) // one comes back in 20: all but that one are full
+	wantPassed(t, "a new address when others have become full", signInOf(l, address(known)), 3)
+	wantPassed(t, "and another", signInOf(l, address(known+1)), 3)
+	wantPassed(t, "the one that was there before", signInOf(l, address(7)), 1)
+}
+
+func TestAddressesThatAreOneClient(t *testing.T) {
+	for _, test := range []struct {
+		first, second string
+		one           bool
+	}{
+		{"192.0.2.1", "192.0.2.1", true},
+		{"192.0.2.1", "192.0.2.2", false},
+		{"192.0.2.1", "::ffff:192.0.2.1", true},
+		{"::ffff:192.0.2.1", "::ffff:192.0.2.2", false},
+		{"2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", true},
+		{"2001:db8:1:2::1", "2001:DB8:1:2:0::9", true},
+		{"2001:db8:1:2::1", "2001:db8:1:3::1", false},
+		{"fe80::1%eth0", "fe80::2%eth1", true},
+		{"", "unknown", false},
+	} {
+		l := auth.NewLimiter(auth.Limits{SignInsPerMinute: 1}, newClock().Now)
+		if err := l.SignIn(test.first); err != nil {
+			t.Fatal(err)
+		}
+		if one := l.SignIn(test.second) != nil; one != test.one {
+			t.Errorf("%q and %q count as one: %t, want %t", test.first, test.second, one, test.one)
+		}
+	}
+}
+
+// BenchmarkReveal is the cost of a bound, with many callers known.
+func BenchmarkReveal(b *testing.B) {
+	l := auth.NewLimiter(auth.Limits{RevealsPerMinute: 1 << 30}, time.Now)
+	subjects := make([]string, 10_000)
+	for i := range subjects {
+		subjects[i] = fmt.Sprint("subject ", i)
+	}
+	for i := 0; b.Loop(); i++ {
+		if err := revealOf(l, subjects[i%len(subjects)])(); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

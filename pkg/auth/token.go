@@ -3,8 +3,11 @@ package auth
 import (
 	"context"
 	"crypto/subtle"
+	"fmt"
 	"sync"
 	"time"
+
+	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
@@ -53,8 +56,8 @@ type Store interface {
 	// RevokeToken marks a token as revoked. It returns not_found for one that is
 	// not there or is revoked already.
 	RevokeToken(ctx context.Context, workspace, id string, at time.Time) error
-	// TouchToken notes when a token was used, unless a use after since is noted.
-	TouchToken(ctx context.Context, workspace, id string, at, since time.Time) error
+	// TouchTokens notes when tokens were used, each unless a later use is noted.
+	TouchTokens(ctx context.Context, uses []TokenUse) error
 }
 
 // TokenQuery selects tokens.
@@ -69,12 +72,17 @@ type TokenPosition struct {
 	ID        string    `json:"i"`
 }
 
-// Bounds of noting when a token was last used.
+// Bounds of the tokens that were found valid and are kept.
 const (
-	touchEvery  = time.Minute
-	touchWithin = 100 * time.Millisecond // how long a request waits for it at most
-	maxTouched  = 10_000                 // tokens that are remembered
+	keepFor = time.Second // from the start of the read: what another process revokes is valid no longer here
+	maxKept = 10_000
 )
+
+// keptToken is a token that was found valid.
+type keptToken struct {
+	token Token
+	read  time.Time // when the read began
+}
 
 // Tokens makes, lists and revokes API tokens, and authenticates by them.
 type Tokens struct {
@@ -82,15 +90,21 @@ type Tokens struct {
 	events audit.Recorder
 	sealer paging.Sealer
 	now    func() time.Time
+	uses   *tokenUses
 
-	mu      sync.Mutex
-	touched map[string]time.Time // when a token's use was last noted, by its id
+	mu          sync.Mutex
+	kept        *simplelru.LRU[string, keptToken] // by hash
+	revocations int                               // by this process
 }
 
 // NewTokens makes the token service over a store. The sealer makes the cursors
 // of lists.
 func NewTokens(store Store, events audit.Recorder, sealer paging.Sealer, now func() time.Time) *Tokens {
-	return &Tokens{store: store, events: events, sealer: sealer, now: now, touched: map[string]time.Time{}}
+	kept, err := simplelru.NewLRU[string, keptToken](maxKept, nil)
+	if err != nil {
+		panic(fmt.Sprintf("auth: a cache of %d tokens: %v", maxKept, err)) // of a size that is not positive
+	}
+	return &Tokens{store: store, events: events, sealer: sealer, now: now, kept: kept, uses: newTokenUses()}
 }
 
 // clock is the present moment as rows keep it: UTC, whole milliseconds.
@@ -102,47 +116,54 @@ func (t *Tokens) Authenticate(ctx context.Context, bearer string) (Principal, er
 	if !wellFormed(bearer) {
 		return Principal{}, unauthenticated
 	}
-	hash := hashOf(bearer)
-	token, err := t.store.TokenByHash(ctx, hash)
+	token, err := t.find(ctx, hashOf(bearer))
 	switch {
 	case fault.Is(err, fault.NotFound):
 		return Principal{}, unauthenticated
 	case err != nil:
 		return Principal{}, err
-	case subtle.ConstantTimeCompare(hash, token.Hash) != 1, token.RevokedAt != nil, token.expired(t.now()):
+	case token.RevokedAt != nil, token.expired(t.now()):
 		return Principal{}, unauthenticated
 	}
-	t.touch(ctx, token)
+	t.uses.add(token, t.clock())
 	return Principal{Subject: token.ID, Kind: "token", Workspace: token.Workspace, Role: token.Role, Scopes: token.Scopes}, nil
 }
 
 func (t Token) expired(now time.Time) bool { return t.ExpiresAt != nil && !now.Before(*t.ExpiresAt) }
 
-// touch notes that a token is used. A request never fails over it, and waits for
-// it once a minute at most, and not for long: a failure is tried again a minute
-// later.
-func (t *Tokens) touch(ctx context.Context, token Token) {
-	now := t.clock()
-	since := now.Add(-touchEvery)
-	if token.LastUsedAt != nil && token.LastUsedAt.After(since) || !t.mayTouch(token.ID, now, since) {
-		return
+// find returns the token with that hash: the one that was found a moment ago, or
+// the store's. It returns not_found.
+func (t *Tokens) find(ctx context.Context, hash []byte) (Token, error) {
+	now := t.now()
+	t.mu.Lock()
+	kept, ok := t.kept.Get(string(hash))
+	revocations := t.revocations
+	t.mu.Unlock()
+	if age := now.Sub(kept.read); ok && age >= 0 && age < keepFor {
+		return kept.token, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, touchWithin)
-	defer cancel()
-	_ = t.store.TouchToken(ctx, token.Workspace, token.ID, now, since)
-}
-
-// mayTouch reports whether this process has not tried to note the use of a token
-// after since, and remembers that it does now.
-func (t *Tokens) mayTouch(id string, now, since time.Time) bool {
+	token, err := t.store.TokenByHash(ctx, hash)
+	switch {
+	case err != nil:
+		return Token{}, err
+	case subtle.ConstantTimeCompare(hash, token.Hash) != 1:
+		return Token{}, fault.New(fault.NotFound, "There is no such token.")
+	case token.RevokedAt != nil, token.expired(now):
+		return token, nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if tried, ok := t.touched[id]; ok && tried.After(since) {
-		return false
+	if t.revocations == revocations { // else this token may have been revoked since it was read
+		t.kept.Add(string(hash), keptToken{token, now})
 	}
-	if len(t.touched) >= maxTouched {
-		clear(t.touched) // the store knows the rest
-	}
-	t.touched[id] = now
-	return true
+	return token, nil
+}
+
+// forget makes a revocation count at once: after it no request finds the token
+// kept, and no read that began before keeps it.
+func (t *Tokens) forget(token Token) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.revocations++
+	t.kept.Remove(string(token.Hash))
 }

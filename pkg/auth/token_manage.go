@@ -178,15 +178,17 @@ func (t *Tokens) List(ctx context.Context, workspace string, p paging.Page) ([]T
 	})
 }
 
-// Revoke ends a token of the principal's workspace, for every replica at its
-// next use. It returns not_found, and last_admin, except to the operator, for
-// the only token left that may do everything and has not expired.
+// Revoke ends a token of the principal's workspace: at once for this process,
+// and for every other when it reads the token again, within a second. It returns
+// not_found, and last_admin, except to the operator, for the only token left that
+// may do everything and has not expired.
 func (t *Tokens) Revoke(ctx context.Context, by Principal, id string) error {
 	parsed, err := uuid.Parse(id)
 	if err != nil || len(id) != len(uuid.Nil.String()) {
 		return fault.New(fault.NotFound, "There is no token with the id %q.", id)
 	}
-	return t.store.InTx(ctx, func(ctx context.Context) error {
+	var ended Token
+	err = t.store.InTx(ctx, func(ctx context.Context) error {
 		held, err := t.store.LockTokens(ctx, by.Workspace)
 		if err != nil {
 			return err
@@ -195,6 +197,7 @@ func (t *Tokens) Revoke(ctx context.Context, by Principal, id string) error {
 		if i < 0 {
 			return fault.New(fault.NotFound, "There is no token with the id %s.", parsed)
 		}
+		ended = held[i]
 		now := t.clock()
 		if by.Kind != operatorKind && held[i].admits(now) && !slices.ContainsFunc(slices.Delete(slices.Clone(held), i, i+1),
 			func(token Token) bool { return token.admits(now) }) {
@@ -205,6 +208,8 @@ func (t *Tokens) Revoke(ctx context.Context, by Principal, id string) error {
 		}
 		return t.record(ctx, by, audit.TokenRevoke, held[i])
 	})
+	t.forget(ended) // also after an error: a commit may have worked whose answer was lost
+	return err
 }
 
 // admits reports whether a token lets an admin in.

@@ -1,7 +1,6 @@
 package auth_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -118,79 +117,19 @@ func TestARevocationIsSeenByEveryReplica(t *testing.T) {
 	one := newWorld(t, storetest.Open(t, store.Config{DatabaseURL: url}))
 	two := newWorld(t, storetest.Open(t, store.Config{DatabaseURL: url}))
 	value, token := one.create(t, "acme", withRole("a", auth.Viewer))
-	if _, err := two.Authenticate(t.Context(), value); err != nil {
-		t.Fatalf("the other replica: %v", err)
+	for _, w := range []*world{one, two} {
+		if _, err := w.Authenticate(t.Context(), value); err != nil {
+			t.Fatalf("before the revocation: %v", err)
+		}
 	}
 	if err := one.Revoke(t.Context(), admin("acme"), token.ID); err != nil {
 		t.Fatal(err)
 	}
-	_, err := two.Authenticate(t.Context(), value)
-	wantFault(t, "the other replica, after the revocation", err, fault.Unauthenticated)
-}
-
-func TestLastUse(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
-	start := w.now
-	value, token := w.create(t, "acme", withRole("a", auth.Viewer))
-	used := func(after time.Duration, want *time.Time) {
-		t.Helper()
-		w.now = start.Add(after)
-		if _, err := w.Authenticate(t.Context(), value); err != nil {
-			t.Fatal(err)
-		}
-		got, err := w.store.TokenByHash(t.Context(), token.Hash)
-		if err != nil || got.LastUsedAt == nil || !got.LastUsedAt.Equal(*want) {
-			t.Errorf("used after %v: the last use is %v, %v; want %v", after, got.LastUsedAt, err, want)
-		}
-	}
-	used(0, &start)
-	used(59*time.Second, &start)
-	used(time.Minute, pointer(start.Add(time.Minute)))
-
-	// Another replica has noted a use meanwhile.
-	if err := w.store.TouchToken(t.Context(), "acme", token.ID, start.Add(110*time.Second), start.Add(time.Minute)); err != nil {
-		t.Fatal(err)
-	}
-	used(2*time.Minute, pointer(start.Add(110*time.Second)))
-	used(3*time.Minute, pointer(start.Add(3*time.Minute)))
-}
-
-// stuck is a store that can't note the use of a token.
-type stuck struct {
-	*store.Store
-	tries    atomic.Int64
-	deadline time.Duration // how long the last try may last
-}
-
-// TouchToken waits as long as it may.
-func (s *stuck) TouchToken(ctx context.Context, _, _ string, _, _ time.Time) error {
-	s.tries.Add(1)
-	end, ok := ctx.Deadline()
-	if !ok {
-		return errors.New("no deadline")
-	}
-	s.deadline = time.Until(end)
-	<-ctx.Done()
-	return ctx.Err()
-}
-
-func TestARequestDoesNotDependOnNotingItsUse(t *testing.T) {
-	w := newWorld(t, storetest.SQLite(t))
-	value, _ := w.create(t, "acme", withRole("a", auth.Viewer))
-	s := &stuck{Store: w.store}
-	tokens := auth.NewTokens(s, nil, nil, func() time.Time { return w.now })
-	for range 3 {
-		if _, err := tokens.Authenticate(t.Context(), value); err != nil {
-			t.Errorf("sign in: %v", err)
-		}
-	}
-	if s.tries.Load() != 1 || s.deadline <= 0 || s.deadline > 200*time.Millisecond {
-		t.Errorf("%d tries within a minute, the last might take %v", s.tries.Load(), s.deadline)
-	}
-	w.now = w.now.Add(time.Minute)
-	if _, err := tokens.Authenticate(t.Context(), value); err != nil || s.tries.Load() != 2 {
-		t.Errorf("a minute later: %d tries, %v", s.tries.Load(), err)
-	}
+	_, err := one.Authenticate(t.Context(), value)
+	wantFault(t, "the replica that revoked it, at once", err, fault.Unauthenticated)
+	two.now = two.now.Add(time.Second)
+	_, err = two.Authenticate(t.Context(), value)
+	wantFault(t, "the other replica, after a second", err, fault.Unauthenticated)
 }
 
 func TestFirstAdmin(t *testing.T) {

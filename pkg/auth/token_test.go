@@ -32,7 +32,11 @@ type world struct {
 // recordFunc is an audit.Recorder.
 type recordFunc func(ctx context.Context, e audit.Event) error
 
-func (r recordFunc) Record(ctx context.Context, e audit.Event) error { return r(ctx, e) }
+func (r recordFunc) Record(ctx context.Context, events ...audit.Event) error {
+	return r(ctx, events[0])
+}
+
+func (r recordFunc) Seal(_ context.Context, e audit.Event) (audit.Event, error) { return e, nil }
 
 func newKeyset(t *testing.T) *secret.Keyset {
 	t.Helper()
@@ -259,7 +263,7 @@ func TestTokenEvents(t *testing.T) {
 		if text := fmt.Sprintf("%+v", e); strings.Contains(text, value) || strings.Contains(text, value[3:20]) {
 			t.Errorf("the event holds the token: %s", text)
 		}
-		events[i].ID, events[i].Seal = "", nil
+		events[i].ID, events[i].Seal, events[i].LinkMAC = "", nil, nil
 	}
 	target := audit.Target{Type: "token", ID: token.ID, Name: "CI"}
 	want := []audit.Event{

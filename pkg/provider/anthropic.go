@@ -1,10 +1,11 @@
 package provider
 
 import (
+	"cmp"
 	"context"
-
-	"github.com/anthropics/anthropic-sdk-go"
-	"github.com/anthropics/anthropic-sdk-go/option"
+	"net/http"
+	"net/url"
+	"strconv"
 
 	"modelproviders/pkg/secret"
 )
@@ -30,45 +31,44 @@ type anthropicCredentials struct {
 
 type anthropicConfig struct{}
 
-const anthropicBaseURL = "https://api.anthropic.com"
+const (
+	anthropicBaseURL = "https://api.anthropic.com"
+	anthropicVersion = "2023-06-01"
+)
 
-// anthropicUpstream talks to Anthropic's own API.
+// anthropicUpstream talks to Anthropic's own API, without its SDK: what is used
+// of it is two calls, and the SDK took a fifth of the time to build the program.
 type anthropicUpstream struct {
-	claude claude
-	list   anthropic.ModelService
+	http   *http.Client
+	base   string
+	apiKey string
 }
 
-// openAnthropic uses the services of the SDK rather than its client, which
-// would look for credentials, profiles and a base URL in the environment.
 func openAnthropic(creds anthropicCredentials, _ anthropicConfig, env environment) (upstream, error) {
-	base := env.endpoint
-	if base == "" {
-		base = anthropicBaseURL
-	}
-	opts := append(anthropicOptions(env), option.WithBaseURL(base), option.WithAPIKey(creds.APIKey.Reveal()))
-	return &anthropicUpstream{
-		claude: claude{messages: anthropic.NewMessageService(opts...)},
-		list:   anthropic.NewModelService(opts...),
-	}, nil
+	return &anthropicUpstream{http: env.http, base: cmp.Or(env.endpoint, anthropicBaseURL), apiKey: creds.APIKey.Reveal()}, nil
 }
 
-// anthropicOptions are what every use of the SDK needs. Its traces are off
-// because environment variables would decide whether prompts are part of them.
-func anthropicOptions(env environment) []option.RequestOption {
-	return []option.RequestOption{
-		option.WithoutEnvironmentDefaults(),
-		option.WithoutOpenTelemetry(),
-		option.WithOpenTelemetryPropagation(false),
-		option.WithHTTPClient(env.http),
-		option.WithMaxRetries(0),
+func (a *anthropicUpstream) call(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	req, err := newRequest(ctx, method, a.base+path, body)
+	if err != nil {
+		return nil, err
 	}
+	req.Header.Set("X-Api-Key", a.apiKey)
+	req.Header.Set("Anthropic-Version", anthropicVersion)
+	return send(a.http, req)
 }
 
 func (a *anthropicUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	said, err := a.claude.generate(ctx, p, emit)
+	request, sent := newClaudeRequest(p, emit != nil)
+	res, err := a.call(ctx, http.MethodPost, "/v1/messages", request)
 	if err != nil {
-		return said, claudeFailure(ctx, err)
+		return answer{}, claudeFailure(ctx, err)
 	}
+	said, err := readClaude(res, emit)
+	if err != nil {
+		return answer{}, claudeFailure(ctx, err)
+	}
+	said.sent = sent
 	return said, nil
 }
 
@@ -83,14 +83,11 @@ const maxDiscoveryPages = 10
 // models reads the list a page at a time; one page holds as many as are wanted.
 func (a *anthropicUpstream) models(ctx context.Context) (Discovery, error) {
 	var found []DiscoveredModel
-	params := anthropic.ModelListParams{Limit: anthropic.Int(MaxDiscovered)}
+	query := url.Values{"limit": {strconv.Itoa(MaxDiscovered)}}
 	for range maxDiscoveryPages {
-		page, err := a.list.List(ctx, params)
+		page, err := a.modelPage(ctx, query)
 		if err != nil {
 			return Discovery{}, claudeFailure(ctx, err)
-		}
-		if page == nil || !page.JSON.Data.Valid() {
-			return Discovery{}, claudeFailure(ctx, errNoList)
 		}
 		for _, m := range page.Data {
 			found = append(found, DiscoveredModel{ModelID: m.ID, DisplayName: m.DisplayName})
@@ -101,7 +98,32 @@ func (a *anthropicUpstream) models(ctx context.Context) (Discovery, error) {
 		if len(found) >= MaxDiscovered {
 			break
 		}
-		params.AfterID = anthropic.String(page.LastID)
+		query.Set("after_id", page.LastID)
 	}
 	return Discovery{Supported: true, Truncated: true, Models: found}, nil
+}
+
+// claudeModels is a page of the list of models.
+// Source: Anthropic API reference, "List Models".
+type claudeModels struct {
+	Data []struct {
+		ID          string `json:"id"`
+		DisplayName string `json:"display_name"`
+	} `json:"data"`
+	HasMore bool   `json:"has_more"`
+	LastID  string `json:"last_id"`
+}
+
+func (a *anthropicUpstream) modelPage(ctx context.Context, query url.Values) (page claudeModels, err error) {
+	res, err := a.call(ctx, http.MethodGet, "/v1/models?"+query.Encode(), nil)
+	if err != nil {
+		return page, err
+	}
+	if err := readJSON(res, &page); err != nil {
+		return page, err
+	}
+	if page.Data == nil {
+		return page, errNoList
+	}
+	return page, nil
 }

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"strings"
-
-	"github.com/anthropics/anthropic-sdk-go"
 )
 
 // claudeFault is the error of the Messages API:
@@ -16,19 +14,19 @@ type claudeFault struct {
 	Message string `json:"message"`
 }
 
-// readClaudeFault finds the fault in an answer: in the body, or in the event of
-// a stream, which only the SDK's error holds.
+// Error makes the fault the error of a stream in which it is an event.
+func (e claudeFault) Error() string { return e.Type + ": " + e.Message }
+
+// readClaudeFault finds the fault of an answer: in an event of a stream, which
+// is err then, or in the body.
 func readClaudeFault(c *call, err error) *Failure {
-	body := c.page()
-	var event *anthropic.Error
-	if c.status < 300 && errors.As(err, &event) {
-		body = []byte(event.RawJSON())
+	if fault, ok := errors.AsType[claudeFault](err); ok {
+		return fault.failure(c.status)
 	}
-	fault, ok := parseClaudeFault(body)
-	if !ok {
-		return nil
+	if fault, ok := parseClaudeFault(c.page()); ok {
+		return fault.failure(c.status)
 	}
-	return fault.failure(c.status)
+	return nil
 }
 
 func parseClaudeFault(body []byte) (claudeFault, bool) {

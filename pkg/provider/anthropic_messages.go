@@ -1,68 +1,100 @@
 package provider
 
 import (
-	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
-	"time"
-
-	"github.com/anthropics/anthropic-sdk-go"
-	"github.com/anthropics/anthropic-sdk-go/option"
 )
 
-// claude sends prompts in the form of Anthropic's Messages API, wherever that
-// is served: at Anthropic, or in front of Claude on Vertex AI.
-type claude struct {
-	messages anthropic.MessageService
+// claudeRequest is the body of Anthropic's Messages API, as far as it is used,
+// wherever that is served: at Anthropic, or in front of Claude on Vertex AI.
+// Source: Anthropic API reference, "Create a Message".
+type claudeRequest struct {
+	Version     string          `json:"anthropic_version,omitempty"` // Vertex AI's
+	Model       string          `json:"model,omitempty"`
+	MaxTokens   int             `json:"max_tokens"`
+	System      []claudeBlock   `json:"system,omitempty"`
+	Messages    []claudeMessage `json:"messages"`
+	Temperature *float64        `json:"temperature,omitempty"`
+	Stream      bool            `json:"stream,omitempty"`
 }
 
-// claudeTimeout keeps the SDK from refusing long answers by itself: without a
-// timeout of the caller's it estimates one from max_tokens and the model, and
-// sends nothing when that exceeds ten minutes. The real bound is the context's.
-const claudeTimeout = time.Hour
-
-// generate returns a *Failure for what the model refused, and the SDK's error
-// for everything else.
-func (c claude) generate(ctx context.Context, p Prompt, emit func(string), opts ...option.RequestOption) (answer, error) {
-	params, sent := claudeParams(p)
-	opts = append(opts, option.WithRequestTimeout(claudeTimeout))
-	var (
-		a   answer
-		err error
-	)
-	if emit == nil {
-		a, err = c.whole(ctx, params, opts)
-	} else {
-		sent["stream"] = true
-		a, err = c.stream(ctx, params, emit, opts)
-	}
-	a.sent = sent
-	return a, err
+type claudeMessage struct {
+	Role    string        `json:"role"`
+	Content []claudeBlock `json:"content"`
 }
 
-func claudeParams(p Prompt) (anthropic.MessageNewParams, map[string]any) {
-	limit := p.outputTokens()
-	params := anthropic.MessageNewParams{
-		Model:     p.ModelID,
-		MaxTokens: int64(limit),
-		Messages:  []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(p.Text))},
+type claudeBlock struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// claudeAnswer is a whole answer. In a stream it comes at the beginning, without
+// content and the reason why it ended.
+type claudeAnswer struct {
+	Model   string        `json:"model"`
+	Content []claudeBlock `json:"content"`
+	Usage   *claudeUsage  `json:"usage"`
+	claudeEnd
+}
+
+// claudeEnd is the reason why an answer ended.
+type claudeEnd struct {
+	StopReason  string `json:"stop_reason"`
+	StopDetails struct {
+		Explanation string `json:"explanation"`
+	} `json:"stop_details"`
+}
+
+type claudeUsage struct {
+	InputTokens  int `json:"input_tokens"`
+	OutputTokens int `json:"output_tokens"`
+}
+
+// claudeEvent is an event of a stream; its type says what is set of it.
+type claudeEvent struct {
+	Type         string       `json:"type"`
+	Message      claudeAnswer `json:"message"`
+	ContentBlock claudeBlock  `json:"content_block"`
+	Delta        struct {
+		claudeBlock
+		claudeEnd
+	} `json:"delta"`
+	Usage *claudeUsage `json:"usage"`
+}
+
+func newClaudeRequest(p Prompt, stream bool) (claudeRequest, map[string]any) {
+	request := claudeRequest{
+		Model: p.ModelID, MaxTokens: p.outputTokens(), Temperature: p.Temperature, Stream: stream,
+		Messages: []claudeMessage{{Role: "user", Content: []claudeBlock{{Type: "text", Text: p.Text}}}},
 	}
-	sent := map[string]any{"max_tokens": limit}
+	sent := map[string]any{"max_tokens": p.outputTokens()}
 	if p.System != "" {
-		params.System = []anthropic.TextBlockParam{{Text: p.System}}
+		request.System = []claudeBlock{{Type: "text", Text: p.System}}
 	}
 	if p.Temperature != nil {
-		params.Temperature = anthropic.Float(*p.Temperature)
 		sent["temperature"] = *p.Temperature
 	}
-	return params, sent
+	if stream {
+		sent["stream"] = true
+	}
+	return request, sent
 }
 
-func (c claude) whole(ctx context.Context, params anthropic.MessageNewParams, opts []option.RequestOption) (answer, error) {
-	message, err := c.messages.New(ctx, params, opts...)
-	if err != nil {
+// readClaude reads the answer, as a stream where there is an emit. It returns a
+// *Failure for what the model refused, and a claudeFault for an error in a
+// stream.
+func readClaude(res *http.Response, emit func(string)) (answer, error) {
+	if emit != nil {
+		return streamClaude(res, emit)
+	}
+	var message claudeAnswer
+	if err := readJSON(res, &message); err != nil {
 		return answer{}, err
 	}
-	if message == nil || !message.JSON.Content.Valid() {
+	if message.Content == nil {
 		return answer{}, errNoAnswer
 	}
 	var text strings.Builder
@@ -72,30 +104,31 @@ func (c claude) whole(ctx context.Context, params anthropic.MessageNewParams, op
 		}
 	}
 	a := answer{text: text.String(), model: message.Model}
-	if message.JSON.Usage.Valid() {
-		a.usage = &Usage{InputTokens: int(message.Usage.InputTokens), OutputTokens: int(message.Usage.OutputTokens)}
+	if u := message.Usage; u != nil {
+		a.usage = &Usage{InputTokens: u.InputTokens, OutputTokens: u.OutputTokens}
 	}
-	return a, claudeStop(&a, message.StopReason, message.StopDetails.Explanation)
+	return a, message.stop(&a)
 }
 
-// stream passes text on as it comes. The stream has said everything only when
-// `message_stop` arrived: the SDK takes a connection that closes before it for
-// a regular end.
-func (c claude) stream(ctx context.Context, params anthropic.MessageNewParams, emit func(string), opts []option.RequestOption) (answer, error) {
-	stream := c.messages.NewStreaming(ctx, params, opts...)
-	defer func() { _ = stream.Close() }()
+// streamClaude passes text on as it comes. The stream has said everything only
+// when `message_stop` arrived.
+func streamClaude(res *http.Response, emit func(string)) (answer, error) {
+	defer res.Body.Close()
 	var (
-		a    answer
-		stop anthropic.StopReason
-		why  string
+		a     answer
+		end   claudeEnd
+		ended bool
 	)
-	ended := false
-	for !ended && stream.Next() {
-		switch event := stream.Current(); event.Type {
+	err := readEvents(res.Body, func(data []byte) error {
+		var event claudeEvent
+		if err := json.Unmarshal(data, &event); err != nil {
+			return fmt.Errorf("parse event: %w", err)
+		}
+		switch event.Type {
 		case "message_start":
 			a.model = event.Message.Model
-			if event.Message.JSON.Usage.Valid() {
-				a.usage = &Usage{InputTokens: int(event.Message.Usage.InputTokens), OutputTokens: int(event.Message.Usage.OutputTokens)}
+			if u := event.Message.Usage; u != nil {
+				a.usage = &Usage{InputTokens: u.InputTokens, OutputTokens: u.OutputTokens}
 			}
 		case "content_block_start":
 			if event.ContentBlock.Type == "text" {
@@ -106,45 +139,49 @@ func (c claude) stream(ctx context.Context, params anthropic.MessageNewParams, e
 				emit(event.Delta.Text)
 			}
 		case "message_delta":
-			stop, why = event.Delta.StopReason, event.Delta.StopDetails.Explanation
-			if event.JSON.Usage.Valid() && a.usage != nil {
-				a.usage.OutputTokens = int(event.Usage.OutputTokens)
+			end = event.Delta.claudeEnd
+			if event.Usage != nil && a.usage != nil {
+				a.usage.OutputTokens = event.Usage.OutputTokens
 			}
 		case "message_stop":
 			ended = true
+			return io.EOF
+		case "error":
+			if fault, ok := parseClaudeFault(data); ok {
+				return fault
+			}
+			return errNoAnswer
 		}
-	}
-	if err := stream.Err(); err != nil {
+		return nil
+	})
+	switch {
+	case ended:
+		return a, end.stop(&a)
+	case err != nil:
 		return a, err
 	}
-	if !ended {
-		return a, errBrokeOff
-	}
-	return a, claudeStop(&a, stop, why)
+	return a, errBrokeOff
 }
 
-// claudeStop names the reason why the answer ended in the words that are common
-// to all types, or returns the failure that it means.
-func claudeStop(a *answer, reason anthropic.StopReason, explanation string) error {
-	switch reason {
-	case anthropic.StopReasonEndTurn, anthropic.StopReasonStopSequence:
+// stop names the reason why the answer ended in the words that are common to all
+// types, or returns the failure that it means.
+func (e claudeEnd) stop(a *answer) error {
+	switch e.StopReason {
+	case "end_turn", "stop_sequence":
 		a.finishReason = finishStop
-	case anthropic.StopReasonMaxTokens, anthropic.StopReasonModelContextWindowExceeded:
+	case "max_tokens", "model_context_window_exceeded":
 		a.finishReason = finishLength
-	case anthropic.StopReasonToolUse:
+	case "tool_use":
 		a.finishReason = finishToolCalls
-	case anthropic.StopReasonRefusal:
-		if explanation == "" {
-			explanation = "The model refused to answer this prompt."
-		}
+	case "refusal":
 		return &Failure{
 			Kind:    ContentFiltered,
-			Message: explanation,
+			Message: orElse(e.StopDetails.Explanation, "The model refused to answer this prompt."),
 			Code:    "refusal",
 			Hint:    "The model's safety rules stopped the answer: try another prompt. Provider and model work.",
 		}
 	default:
-		a.finishReason = string(reason)
+		a.finishReason = e.StopReason
 	}
 	return nil
 }

@@ -32,8 +32,7 @@ func eventsAnswer(events ...string) providertest.Answer {
 	return a
 }
 
-// TestAnthropicLongAnswer: the SDK would not send a request for so many tokens
-// unless they are streamed.
+// TestAnthropicLongAnswer: so many tokens can be asked for without a stream.
 func TestAnthropicLongAnswer(t *testing.T) {
 	for _, fake := range []providertest.Fake{providertest.Anthropic(), providertest.GCPVertexAIClaude()} {
 		for _, model := range []string{fake.ModelID, "claude-opus-4-20250514"} {

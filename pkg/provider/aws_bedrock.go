@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/bedrock"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
 	"github.com/aws/smithy-go/middleware"
@@ -47,46 +46,43 @@ type bedrockConfig struct {
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one
 // request form serves every model family, and the control plane for discovery.
 type bedrockUpstream struct {
-	runtime *bedrockruntime.Client
-	control *bedrock.Client
-	region  string
-	public  bool // AWS's own endpoint is called
+	runtime     *bedrockruntime.Client
+	http        *http.Client
+	control     string // the control plane's base URL
+	credentials aws.Credentials
+	region      string
+	public      bool // AWS's own endpoint is called
 	// temporary: the access key is one of a session, whose token is missing.
 	temporary bool
 }
 
 func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment) (upstream, error) {
-	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		return aws.Credentials{
-			AccessKeyID:     creds.AccessKeyID.Reveal(),
-			SecretAccessKey: creds.SecretAccessKey.Reveal(),
-			Source:          "provider settings",
-		}, nil
-	})
+	credentials := aws.Credentials{
+		AccessKeyID:     creds.AccessKeyID.Reveal(),
+		SecretAccessKey: creds.SecretAccessKey.Reveal(),
+		Source:          "provider settings",
+	}
+	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return credentials, nil })
+	control, err := bedrockControl(config.Region)
+	if err != nil {
+		return nil, err
+	}
 	var endpoint *string
 	if env.endpoint != "" {
-		endpoint = &env.endpoint
+		endpoint, control = &env.endpoint, env.endpoint
 	}
-	stack := []func(*middleware.Stack) error{withoutLambdaTrace}
 
 	// The SDK looks at AWS_BEARER_TOKEN_BEDROCK while it is built and prefers
 	// it to any static key: only an option function runs late enough to undo it.
 	runtime := bedrockruntime.New(bedrockruntime.Options{
 		Region: config.Region, Credentials: static, HTTPClient: wholeBodies{env.http},
-		Retryer: aws.NopRetryer{}, BaseEndpoint: endpoint, APIOptions: stack,
+		Retryer: aws.NopRetryer{}, BaseEndpoint: endpoint, APIOptions: []func(*middleware.Stack) error{withoutLambdaTrace},
 	}, func(o *bedrockruntime.Options) {
 		o.AuthSchemePreference = []string{"sigv4"}
 		o.BearerAuthTokenProvider = nil
 	})
-	control := bedrock.New(bedrock.Options{
-		Region: config.Region, Credentials: static, HTTPClient: wholeBodies{env.http},
-		Retryer: aws.NopRetryer{}, BaseEndpoint: endpoint, APIOptions: stack,
-	}, func(o *bedrock.Options) {
-		o.AuthSchemePreference = []string{"sigv4"}
-		o.BearerAuthTokenProvider = nil
-	})
 	return &bedrockUpstream{
-		runtime: runtime, control: control, region: config.Region, public: env.endpoint == "",
+		runtime: runtime, http: env.http, control: control, credentials: credentials, region: config.Region, public: env.endpoint == "",
 		temporary: strings.HasPrefix(creds.AccessKeyID.Reveal(), "ASIA"),
 	}, nil
 }

@@ -233,7 +233,8 @@ func TestBedrockDiscoveryWithoutPermission(t *testing.T) {
 				return
 			}
 			f := asFailure(t, err)
-			if f.Kind != provider.Permission || f.Account || f.OfProvider() || !strings.Contains(f.Hint, "bedrock:ListFoundationModels") {
+			if f.Kind != provider.Permission || f.Account || f.OfProvider() || f.Code != "AccessDeniedException" ||
+				!strings.Contains(f.Message, "bedrock:List") || !strings.Contains(f.Hint, "bedrock:ListFoundationModels") {
 				t.Errorf("got %+v", f)
 			}
 		})

@@ -2,13 +2,49 @@ package provider
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/bedrock"
-	"github.com/aws/aws-sdk-go-v2/service/bedrock/types"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 )
+
+// bedrockControl is the base URL of a region's control plane. In every partition
+// its host is named as the runtime's is.
+func bedrockControl(region string) (string, error) {
+	parameters := bedrockruntime.EndpointParameters{Region: &region}
+	runtime, err := bedrockruntime.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), parameters.WithDefaults())
+	if err != nil {
+		return "", fmt.Errorf("find Amazon Bedrock in region %s: %w", region, err)
+	}
+	return "https://" + strings.Replace(runtime.URI.Host, "bedrock-runtime.", "bedrock.", 1), nil
+}
+
+// list asks the control plane for a list, with the SDK's signature but without
+// its package for the control plane, which is four times the size of the one for
+// prompts.
+func (b *bedrockUpstream) list(ctx context.Context, path string, query url.Values, into any) error {
+	req, err := newRequest(ctx, http.MethodGet, b.control+path+"?"+query.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	empty := sha256.Sum256(nil)
+	if err := v4.NewSigner().SignHTTP(ctx, b.credentials, req, hex.EncodeToString(empty[:]), "bedrock", b.region, time.Now()); err != nil {
+		return fmt.Errorf("sign request: %w", err)
+	}
+	res, err := send(b.http, req)
+	if err != nil {
+		return err
+	}
+	return readJSON(res, into)
+}
 
 // models lists what can be called by id in the region: the foundation models
 // that answer on demand, and the inference profiles. Either list has an action
@@ -46,20 +82,28 @@ func (b *bedrockUpstream) discoveryFailure(ctx context.Context, err error) *Fail
 	return f
 }
 
+// foundationModels lists the models that answer on demand.
+// Source: Amazon Bedrock API reference, "ListFoundationModels".
 func (b *bedrockUpstream) foundationModels(ctx context.Context) ([]DiscoveredModel, error) {
-	out, err := b.control.ListFoundationModels(ctx, &bedrock.ListFoundationModelsInput{ByOutputModality: types.ModelModalityText})
+	var list struct {
+		Models []struct {
+			ID             string   `json:"modelId"`
+			Name           string   `json:"modelName"`
+			Maker          string   `json:"providerName"`
+			InferenceTypes []string `json:"inferenceTypesSupported"`
+		} `json:"modelSummaries"`
+	}
+	err := b.list(ctx, "/foundation-models", url.Values{"byOutputModality": {"TEXT"}}, &list)
+	if err == nil && list.Models == nil {
+		err = errNoList
+	}
 	if err != nil {
 		return nil, b.discoveryFailure(ctx, err)
 	}
-	// The SDK makes an empty list of an empty body.
-	if out.ModelSummaries == nil {
-		return nil, b.discoveryFailure(ctx, errNoList)
-	}
 	var found []DiscoveredModel
-	for _, m := range out.ModelSummaries {
-		if slices.Contains(m.InferenceTypesSupported, types.InferenceTypeOnDemand) {
-			name := strings.TrimSpace(aws.ToString(m.ProviderName) + " " + aws.ToString(m.ModelName))
-			found = append(found, DiscoveredModel{ModelID: aws.ToString(m.ModelId), DisplayName: name})
+	for _, m := range list.Models {
+		if slices.Contains(m.InferenceTypes, "ON_DEMAND") {
+			found = append(found, DiscoveredModel{ModelID: m.ID, DisplayName: strings.TrimSpace(m.Maker + " " + m.Name)})
 		}
 	}
 	return found, nil
@@ -67,28 +111,37 @@ func (b *bedrockUpstream) foundationModels(ctx context.Context) ([]DiscoveredMod
 
 // inferenceProfiles lists the profiles of AWS by id and those of the account,
 // whose ids say nothing, by ARN. It reports whether there are more.
+// Source: Amazon Bedrock API reference, "ListInferenceProfiles".
 func (b *bedrockUpstream) inferenceProfiles(ctx context.Context) ([]DiscoveredModel, bool, error) {
 	var found []DiscoveredModel
-	input := &bedrock.ListInferenceProfilesInput{MaxResults: aws.Int32(MaxDiscovered)}
+	query := url.Values{"maxResults": {strconv.Itoa(MaxDiscovered)}}
 	for range maxDiscoveryPages {
-		out, err := b.control.ListInferenceProfiles(ctx, input)
-		if err != nil {
+		var page struct {
+			Profiles []struct {
+				ID   string `json:"inferenceProfileId"`
+				ARN  string `json:"inferenceProfileArn"`
+				Name string `json:"inferenceProfileName"`
+				Type string `json:"type"`
+			} `json:"inferenceProfileSummaries"`
+			NextToken string `json:"nextToken"`
+		}
+		if err := b.list(ctx, "/inference-profiles", query, &page); err != nil {
 			return nil, false, b.discoveryFailure(ctx, err)
 		}
-		for _, p := range out.InferenceProfileSummaries {
-			id := aws.ToString(p.InferenceProfileId)
-			if p.Type == types.InferenceProfileTypeApplication {
-				id = aws.ToString(p.InferenceProfileArn)
+		for _, p := range page.Profiles {
+			id := p.ID
+			if p.Type == "APPLICATION" {
+				id = p.ARN
 			}
-			found = append(found, DiscoveredModel{ModelID: id, DisplayName: aws.ToString(p.InferenceProfileName)})
+			found = append(found, DiscoveredModel{ModelID: id, DisplayName: p.Name})
 		}
-		if aws.ToString(out.NextToken) == "" {
+		if page.NextToken == "" {
 			return found, false, nil
 		}
 		if len(found) > MaxDiscovered {
 			break
 		}
-		input.NextToken = out.NextToken
+		query.Set("nextToken", page.NextToken)
 	}
 	return found, true, nil
 }

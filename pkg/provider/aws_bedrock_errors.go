@@ -12,11 +12,13 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// failure explains an error of the AWS SDK. modelID is empty when no model was
-// asked.
+// failure explains an error of a call. modelID is empty when no model was asked.
 func (b *bedrockUpstream) failure(ctx context.Context, err error, modelID string) *Failure {
 	f := explain(ctx, err, func(c *call) *Failure {
 		fault := parseAWSFault(c.page())
+		if code := c.header.Get("X-Amzn-Errortype"); code != "" {
+			fault.Code = awsCode(code)
+		}
 		var api smithy.APIError
 		if errors.As(err, &api) && api.ErrorCode() != "UnknownError" {
 			fault = awsFault{Code: api.ErrorCode(), Message: api.ErrorMessage()}
@@ -62,12 +64,17 @@ func parseAWSFault(body []byte) awsFault {
 		return awsFault{}
 	}
 	f := fault.awsFault
-	if f.Code == "" {
+	if f.Code == "" && fault.Output.Code != "" {
 		f = fault.Output
 	}
-	f.Code = f.Code[strings.LastIndexByte(f.Code, '#')+1:]
-	f.Code, _, _ = strings.Cut(f.Code, ":")
+	f.Code = awsCode(f.Code)
 	return f
+}
+
+// awsCode is a code without namespace and address.
+func awsCode(code string) string {
+	code, _, _ = strings.Cut(code[strings.LastIndexByte(code, '#')+1:], ":")
+	return code
 }
 
 // bedrockFailure classifies an exception of Bedrock or of AWS's front door. One

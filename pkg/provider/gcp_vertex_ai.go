@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/anthropics/anthropic-sdk-go"
-
 	"modelproviders/pkg/secret"
 )
 
@@ -58,7 +56,6 @@ type vertexUpstream struct {
 	region  string
 	account serviceAccount
 	tokens  *googleTokens
-	claude  claude
 	open    *openAIChat
 }
 
@@ -80,7 +77,6 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 	if v.base == "" {
 		v.base = "https://" + vertexHost(config.Region)
 	}
-	v.claude = claude{messages: anthropic.NewMessageService(v.claudeOptions(env)...)}
 	v.open = v.openModels(env)
 	return v, nil
 }

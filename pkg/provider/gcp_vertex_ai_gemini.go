@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -99,35 +98,14 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, token string, model
 	return reading.answer, err
 }
 
-// call makes a JSON call; the error of an answer that is no success is told by
-// what the exchange recorded of it.
+// call makes a JSON call in the name of the service account.
 func (v *vertexUpstream) call(ctx context.Context, method, url, token string, body any) (*http.Response, error) {
-	var payload io.Reader
-	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			return nil, fmt.Errorf("encode request: %w", err)
-		}
-		payload = bytes.NewReader(encoded)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, url, payload)
-	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	req.Header.Set("Accept", "application/json")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	res, err := v.http.Do(req)
+	req, err := newRequest(ctx, method, url, body)
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode != http.StatusOK {
-		_ = res.Body.Close()
-		return nil, fmt.Errorf("unexpected status %d", res.StatusCode)
-	}
-	return res, nil
+	req.Header.Set("Authorization", "Bearer "+token)
+	return send(v.http, req)
 }
 
 // geminiFault explains an error that came with status 200: in the body, or in

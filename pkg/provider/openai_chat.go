@@ -10,7 +10,6 @@ import (
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/packages/ssestream"
-	"github.com/openai/openai-go/v3/responses"
 )
 
 // openAIChat talks to a server that speaks OpenAI's Chat Completions API, and
@@ -18,9 +17,9 @@ import (
 // URL (with a trailing slash: the paths below are relative to it) and the
 // authentication, here or with each call.
 type openAIChat struct {
-	completions openai.ChatCompletionService
-	responses   responses.ResponseService
-	list        openai.ModelService
+	// options make a service of the SDK for each call, which costs a microsecond.
+	// A service kept here would make the linker keep all of its methods.
+	options []option.RequestOption
 	// responsesAt are options that lead to the Responses API, where that is not
 	// beside the Chat Completions API.
 	responsesAt []option.RequestOption
@@ -34,10 +33,8 @@ type openAIChat struct {
 func newOpenAIChat(client *http.Client, read func(Prompt, *call, problem) *Failure, opts ...option.RequestOption) *openAIChat {
 	opts = append([]option.RequestOption{option.WithHTTPClient(client), option.WithMaxRetries(0)}, opts...)
 	return &openAIChat{
-		completions: openai.NewChatCompletionService(opts...),
-		responses:   responses.NewResponseService(opts...),
-		list:        openai.NewModelService(opts...),
-		read:        read,
+		options: opts,
+		read:    read,
 	}
 }
 
@@ -164,7 +161,8 @@ func (o *openAIChat) complete(ctx context.Context, p Prompt, form chatForm, emit
 	params, sent := form.params(p, emit != nil)
 	var a answer
 	err := o.exchange(ctx, p, emit, &a, &chatAnswer{}, func(opts ...option.RequestOption) error {
-		_, err := o.completions.New(ctx, params, opts...)
+		service := openai.NewChatCompletionService(o.options...)
+		_, err := service.New(ctx, params, opts...)
 		return err
 	}, opts)
 	a.sent = sent

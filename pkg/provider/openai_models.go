@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 )
 
@@ -14,7 +15,8 @@ import (
 // keeps all.
 func (o *openAIChat) models(ctx context.Context, usable func(listedModel) bool, opts ...option.RequestOption) (Discovery, error) {
 	var body []byte
-	_, err := o.list.List(ctx, append(opts, option.WithResponseBodyInto(&body))...)
+	service := openai.NewModelService(o.options...)
+	_, err := service.List(ctx, append(opts, option.WithResponseBodyInto(&body))...)
 	c := lastCall(ctx)
 	if err == nil && c.status >= 300 {
 		err = errNoAnswer

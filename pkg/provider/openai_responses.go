@@ -42,7 +42,8 @@ func (o *openAIChat) respond(ctx context.Context, p Prompt, emit func(string), o
 	}
 	var a answer
 	err := o.exchange(ctx, p, emit, &a, &responsesAnswer{}, func(opts ...option.RequestOption) error {
-		_, err := o.responses.New(ctx, params, opts...)
+		service := responses.NewResponseService(o.options...)
+		_, err := service.New(ctx, params, opts...)
 		return err
 	}, opts)
 	a.sent = sent

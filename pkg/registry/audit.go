@@ -94,32 +94,59 @@ func (m Model) target() audit.Target {
 	return audit.Target{Type: "model", ID: m.ID, Name: m.ModelID}
 }
 
-// recordChange records an edit that succeeded.
-func (r *Registry) recordChange(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, before, after facets) error {
+// changeEvent is the event of an edit that succeeded.
+func changeEvent(workspace, providerID string, action audit.Action, target audit.Target, before, after facets) (audit.Event, error) {
 	changed, err := changes(before, after)
-	if err != nil {
-		return err
-	}
-	return r.audit.Record(ctx, audit.Event{Workspace: workspace, Action: action, Target: target, ProviderID: providerID,
-		Outcome: audit.Success, Changes: changed})
+	return audit.Event{Workspace: workspace, Action: action, Target: target, ProviderID: providerID,
+		Outcome: audit.Success, Changes: changed}, err
 }
 
-// recordCall records a call to an upstream and what came of it.
-func (r *Registry) recordCall(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, failure *provider.Failure) error {
-	e := audit.Event{Workspace: workspace, Action: action, Target: target, ProviderID: providerID, Outcome: audit.Success}
-	if failure != nil {
-		e.Outcome, e.Reason = audit.Failure, string(failure.Kind)
+// recordChange records an edit that succeeded.
+func (r *Registry) recordChange(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, before, after facets) error {
+	e, err := changeEvent(workspace, providerID, action, target, before, after)
+	if err != nil {
+		return err
 	}
 	return r.audit.Record(ctx, e)
 }
 
-// recordAbandoned records a call to an upstream whose caller went away before
-// its end. It returns why the call has no result, with what kept it from being
-// recorded. A call that was refused before it began is none.
+// callEvent is the event of a call to an upstream.
+func callEvent(workspace, providerID string, action audit.Action, target audit.Target, failure *provider.Failure) audit.Event {
+	e := audit.Event{Workspace: workspace, Action: action, Target: target, ProviderID: providerID, Outcome: audit.Success}
+	if failure != nil {
+		e.Outcome, e.Reason = audit.Failure, string(failure.Kind)
+	}
+	return e
+}
+
+// recordCall records a call to the upstream of a stored provider, with what it
+// says of the provider: a failure only where it is the provider's own. Nothing
+// is said of a connection that was changed since the call began.
+func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, action audit.Action, target audit.Target, failure *provider.Failure) error {
+	c.Workspace, c.ProviderID, c.Connection = p.Workspace, p.ID, p.Connection
+	if failure != nil && failure.OfProvider() {
+		c.Failure = &ProviderError{Kind: string(failure.Kind), Message: failure.Message, ModelID: c.UpstreamModelID, Since: r.clock()}
+	}
+	ctx = context.WithoutCancel(ctx)
+	var err error
+	if c.Event, err = r.audit.Seal(ctx, callEvent(p.Workspace, p.ID, action, target, failure)); err != nil {
+		return err
+	}
+	return r.store.RecordCall(ctx, c)
+}
+
+// recordAbandoned records a call to an upstream that was broken off:
+// the caller went away, or, which the cause of ctx tells, may no longer call. It
+// returns why the call has no result, with what kept it from being recorded. A
+// call that was refused before it began is none.
 func (r *Registry) recordAbandoned(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, gone error) error {
 	if fault.As(gone) != nil {
 		return gone
 	}
+	reason := "the caller went away"
+	if cause := fault.As(context.Cause(ctx)); cause != nil {
+		reason = string(cause.Kind)
+	}
 	return errors.Join(gone, r.audit.Record(context.WithoutCancel(ctx), audit.Event{Workspace: workspace, Action: action, Target: target,
-		ProviderID: providerID, Outcome: audit.Failure, Reason: "the caller went away"}))
+		ProviderID: providerID, Outcome: audit.Failure, Reason: reason}))
 }

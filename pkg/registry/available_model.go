@@ -28,7 +28,7 @@ type AvailableModel struct {
 // a substring of id or name, without regard to case. The outcome sets or clears
 // the provider's error as a test does. It returns not_found and
 // upstream_failed.
-func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search string, gate Gate) (AvailableModels, error) {
+func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search string) (AvailableModels, error) {
 	p, err := r.Provider(ctx, workspace, id)
 	if err != nil {
 		return AvailableModels{}, err
@@ -37,19 +37,12 @@ func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search st
 	if err != nil {
 		return AvailableModels{}, err
 	}
-	found, failure, err := r.discover(ctx, gate, client)
+	found, failure, err := r.discover(ctx, workspace, client)
 	if err != nil {
 		return AvailableModels{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ProviderDiscover, p.target(), err)
 	}
-	err = r.store.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		if found.Supported || failure != nil { // else nothing was asked
-			if err := r.recordHealth(ctx, p, "", failure); err != nil {
-				return err
-			}
-		}
-		return r.recordCall(ctx, workspace, p.ID, audit.ProviderDiscover, p.target(), failure)
-	})
-	if err != nil {
+	success := found.Supported && failure == nil // else nothing was asked
+	if err := r.recordCall(ctx, p, Call{Success: success}, audit.ProviderDiscover, p.target(), failure); err != nil {
 		return AvailableModels{}, err
 	}
 	if failure != nil {
@@ -61,7 +54,7 @@ func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search st
 // AvailableModelsOfType asks for settings of a type that are not saved. It
 // stores nothing. It returns not_found for an unknown type, validation_failed
 // and upstream_failed.
-func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeName string, request provider.Request, faults fault.Fields, search string, gate Gate) (AvailableModels, error) {
+func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeName string, request provider.Request, faults fault.Fields, search string) (AvailableModels, error) {
 	typ, ok := provider.Lookup(typeName)
 	if !ok {
 		return AvailableModels{}, noType(typeName)
@@ -75,11 +68,11 @@ func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeNam
 	if err != nil {
 		return AvailableModels{}, err
 	}
-	found, failure, err := r.discover(ctx, gate, client)
+	found, failure, err := r.discover(ctx, workspace, client)
 	if err != nil {
 		return AvailableModels{}, r.recordAbandoned(ctx, workspace, "", audit.ProviderDiscover, typeTarget(typeName), err)
 	}
-	if err := r.recordCall(context.WithoutCancel(ctx), workspace, "", audit.ProviderDiscover, typeTarget(typeName), failure); err != nil {
+	if err := r.audit.Record(context.WithoutCancel(ctx), callEvent(workspace, "", audit.ProviderDiscover, typeTarget(typeName), failure)); err != nil {
 		return AvailableModels{}, err
 	}
 	if failure != nil {
@@ -88,10 +81,10 @@ func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeNam
 	return available(found, search, nil), nil
 }
 
-// discover asks the upstream within the time of a test. A caller that went away
-// is an error, not a failure.
-func (r *Registry) discover(ctx context.Context, gate Gate, client provider.Client) (provider.Discovery, *provider.Failure, error) {
-	leave, err := gate.enter(ctx)
+// discover asks the upstream as generate does, and counts as a test. A caller
+// that went away is an error, not a failure.
+func (r *Registry) discover(ctx context.Context, workspace string, client provider.Client) (provider.Discovery, *provider.Failure, error) {
+	leave, err := r.limiter.Test(workspace)
 	if err != nil {
 		return provider.Discovery{}, nil, err
 	}

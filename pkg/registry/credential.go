@@ -7,22 +7,27 @@ import (
 	"time"
 
 	"modelproviders/pkg/audit"
+	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
 )
 
-// Reveal opens one credential of a provider, for a reason that may be empty. The
-// event of it is stored before the value leaves: without it there is no value.
-// It returns not_found for a provider or a field that doesn't exist.
-func (r *Registry) Reveal(ctx context.Context, workspace, id, field, reason string) (secret.Text, error) {
-	p, err := r.Provider(ctx, workspace, id)
+// Reveal opens one credential of a provider of the principal's workspace, for a
+// reason that may be empty. The event of it is stored before the value leaves:
+// without it there is no value. It returns rate_limited, and not_found for a
+// provider or a field that doesn't exist.
+func (r *Registry) Reveal(ctx context.Context, by auth.Principal, id, field, reason string) (secret.Text, error) {
+	if err := r.limiter.Reveal(by); err != nil {
+		return secret.Text{}, err
+	}
+	p, err := r.Provider(ctx, by.Workspace, id)
 	if err != nil {
 		return secret.Text{}, err
 	}
 	if _, ok := p.Credentials[field]; !ok {
 		return secret.Text{}, fault.New(fault.NotFound, "This provider has no credential %q.", field)
 	}
-	event := audit.Event{Workspace: workspace, Action: audit.CredentialReveal, ProviderID: p.ID, Outcome: audit.Success, Reason: reason,
+	event := audit.Event{Workspace: p.Workspace, Action: audit.CredentialReveal, ProviderID: p.ID, Outcome: audit.Success, Reason: reason,
 		Target: audit.Target{Type: "credential", ID: p.ID + "/" + field, Name: p.Name + "/" + field}}
 	plain, err := r.open(p, field)
 	if err != nil {

@@ -1,18 +1,26 @@
 package registry_test
 
 import (
+	"encoding/base64"
 	"testing"
 
+	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
+
+// replaceSealed puts another sealed value into a provider's credentials.
+func (k *kit) replaceSealed(t *testing.T, id string, sealed []byte) {
+	t.Helper()
+	k.exec(t, `UPDATE providers SET credentials = json_set(credentials, '$.api_key.sealed', ?) WHERE id = ?`, base64.StdEncoding.EncodeToString(sealed), id)
+}
 
 // TestTamperedDatabase: who can write to the database still can't make the
 // service use a credential where it doesn't belong.
 func TestTamperedDatabase(t *testing.T) {
 	tests := map[string]func(t *testing.T, k *kit, ours, other registry.Provider){
 		"ciphertext of another provider": func(t *testing.T, k *kit, ours, other registry.Provider) {
-			k.exec(t, `UPDATE provider_credentials SET sealed = ? WHERE provider_id = ?`, other.Credentials["api_key"].Sealed, ours.ID)
+			k.replaceSealed(t, ours.ID, other.Credentials["api_key"].Sealed)
 		},
 		"another base URL": func(t *testing.T, k *kit, ours, _ registry.Provider) {
 			k.exec(t, `UPDATE providers SET config = ? WHERE id = ?`, `{"base_url":"`+k.upstream.URL+`/elsewhere"}`, ours.ID)
@@ -26,13 +34,13 @@ func TestTamperedDatabase(t *testing.T) {
 		"a flipped bit": func(t *testing.T, k *kit, ours, _ registry.Provider) {
 			sealed := ours.Credentials["api_key"].Sealed
 			sealed[len(sealed)-1] ^= 1
-			k.exec(t, `UPDATE provider_credentials SET sealed = ? WHERE provider_id = ?`, sealed, ours.ID)
+			k.replaceSealed(t, ours.ID, sealed)
 		},
 		"a ciphertext cut short": func(t *testing.T, k *kit, ours, _ registry.Provider) {
-			k.exec(t, `UPDATE provider_credentials SET sealed = ? WHERE provider_id = ?`, ours.Credentials["api_key"].Sealed[:7], ours.ID)
+			k.replaceSealed(t, ours.ID, ours.Credentials["api_key"].Sealed[:7])
 		},
 		"a plaintext": func(t *testing.T, k *kit, ours, _ registry.Provider) {
-			k.exec(t, `UPDATE provider_credentials SET sealed = ? WHERE provider_id = ?`, []byte("sk-mine"), ours.ID)
+			k.replaceSealed(t, ours.ID, []byte("sk-mine"))
 		},
 	}
 	for name, tamper := range tests {
@@ -46,13 +54,13 @@ func TestTamperedDatabase(t *testing.T) {
 			wantFault(t, "test", err, fault.Internal)
 			_, err = k.Client(t.Context(), workspace, ours.ID)
 			wantFault(t, "client", err, fault.Internal)
-			_, err = k.AvailableModels(t.Context(), workspace, ours.ID, "", nil)
+			_, err = k.AvailableModels(t.Context(), workspace, ours.ID, "")
 			wantFault(t, "available models", err, fault.Internal)
 			_, err = k.TestProvider(t.Context(), workspace, ours.ID, registry.Draft{
 				ModelID: k.upstream.ModelID, TestInput: registry.TestInput{Prompt: "Hello"},
 			}, nil)
 			wantFault(t, "draft test", err, fault.Internal)
-			value, err := k.Reveal(t.Context(), workspace, ours.ID, "api_key", "")
+			value, err := k.Reveal(t.Context(), auth.Principal{Workspace: workspace}, ours.ID, "api_key", "")
 			wantFault(t, "reveal", err, fault.Internal)
 			if !value.Empty() {
 				t.Error("a value was revealed")
@@ -72,7 +80,6 @@ func TestCiphertextMovedToAnotherWorkspace(t *testing.T) {
 	k := newKit(t)
 	p := k.create(t, "ours")
 	k.exec(t, `PRAGMA foreign_keys = OFF; UPDATE providers SET workspace = 'theirs'`)
-	k.exec(t, `PRAGMA foreign_keys = OFF; UPDATE provider_credentials SET workspace = 'theirs'`)
 	_, err := k.Client(t.Context(), "theirs", p.ID)
 	wantFault(t, "client", err, fault.Internal)
 }
@@ -82,10 +89,10 @@ func TestCiphertextMovedToAnotherWorkspace(t *testing.T) {
 func TestRestoredCredentialOpensAgain(t *testing.T) {
 	k := newKit(t)
 	p := k.create(t, "ours")
-	k.exec(t, `UPDATE provider_credentials SET sealed = x'00'`)
+	k.replaceSealed(t, p.ID, []byte{0})
 	_, err := k.Client(t.Context(), workspace, p.ID)
 	wantFault(t, "client", err, fault.Internal)
-	k.exec(t, `UPDATE provider_credentials SET sealed = ?`, p.Credentials["api_key"].Sealed)
+	k.replaceSealed(t, p.ID, p.Credentials["api_key"].Sealed)
 	if failure := k.test(t, p).Failure; failure != nil {
 		t.Error(failure)
 	}

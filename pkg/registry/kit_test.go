@@ -12,7 +12,10 @@ import (
 
 	_ "modernc.org/sqlite" // registers the driver
 
+	"github.com/google/uuid"
+
 	"modelproviders/pkg/audit"
+	"modelproviders/pkg/auth"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/provider/providertest"
 	"modelproviders/pkg/registry"
@@ -63,7 +66,7 @@ func (k *kit) replica(t *testing.T, change ...func(*registry.Config)) (*registry
 	t.Cleanup(transport.CloseIdleConnections)
 	built := &atomic.Int64{}
 	config := registry.Config{
-		Store: k.store, Audit: unrecorded{}, Keyset: k.keyset, TestTimeout: time.Minute, Now: time.Now,
+		Store: k.store, Audit: unrecorded{}, Keyset: k.keyset, Limiter: auth.NewLimiter(auth.Limits{}, time.Now), TestTimeout: time.Minute, Now: time.Now,
 		Transport: func(...string) http.RoundTripper {
 			built.Add(1)
 			return roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -89,10 +92,16 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// unrecorded keeps no audit events.
+// unrecorded keeps the audit events of calls and of new providers only, without
+// what nobody looks at here.
 type unrecorded struct{}
 
-func (unrecorded) Record(context.Context, audit.Event) error { return nil }
+func (unrecorded) Record(context.Context, ...audit.Event) error { return nil }
+
+func (unrecorded) Seal(_ context.Context, e audit.Event) (audit.Event, error) {
+	e.ID, e.Seal = uuid.Must(uuid.NewV7()).String(), []byte{1}
+	return e, nil
+}
 
 // gate holds up answers that the upstream has given already.
 type gate struct {

@@ -39,6 +39,12 @@ type ModelProvider struct {
 	Enabled bool
 }
 
+// NewModelProvider is what a model tells of a provider that is switched on or
+// not, and has an error or not.
+func NewModelProvider(name, typeName string, enabled, failing bool) ModelProvider {
+	return ModelProvider{Name: name, Type: typeName, Status: statusOf(enabled, failing), Enabled: enabled}
+}
+
 // LastTest is the outcome of the last test of a model.
 type LastTest struct {
 	Success bool
@@ -83,6 +89,13 @@ type ModelFilter struct {
 // the cursor of the next page, empty on the last one. It returns
 // malformed_request for a cursor that isn't of this list.
 func (r *Registry) Models(ctx context.Context, workspace string, f ModelFilter, p paging.Page) ([]Model, string, error) {
+	if f.ProviderID != "" {
+		id, err := canonicalID("provider", f.ProviderID)
+		if err != nil {
+			return nil, "", nil // no provider can have it
+		}
+		f.ProviderID = id
+	}
 	query := ModelQuery{
 		Search: Fold(f.Search), Stage: f.Stage, Enabled: f.Enabled, ProviderID: f.ProviderID,
 		ProviderType: f.ProviderType, ProviderStatus: f.ProviderStatus, Available: f.Available,
@@ -169,12 +182,14 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 		p.Models = append(p.Models, added...)
 		return true, faults.Err(fault.ValidationFailed, "No model was added: the request has values that can't be taken.")
 	}, func(ctx context.Context, _, after Provider) error {
-		for _, m := range added {
-			if err := r.recordChange(ctx, workspace, after.ID, audit.ModelCreate, m.target(), facets{}, m.facets()); err != nil {
+		events := make([]audit.Event, len(added))
+		for i, m := range added {
+			var err error
+			if events[i], err = changeEvent(workspace, after.ID, audit.ModelCreate, m.target(), facets{}, m.facets()); err != nil {
 				return err
 			}
 		}
-		return nil
+		return r.audit.Record(ctx, events...)
 	})
 	if err != nil {
 		return nil, err
@@ -399,7 +414,7 @@ func InModels(i int, name string) string { return index("models", i) + "." + nam
 
 // facts is what models tell of their provider.
 func (p Provider) facts() ModelProvider {
-	return ModelProvider{Name: p.Name, Type: p.Type, Status: p.Status(), Enabled: p.Enabled}
+	return NewModelProvider(p.Name, p.Type, p.Enabled, p.Error != nil)
 }
 
 func modelExists(modelID string) error {

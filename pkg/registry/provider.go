@@ -161,12 +161,14 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 	if err := r.seal(&p, settings.Credentials, now); err != nil {
 		return Provider{}, err
 	}
-	return p, r.store.InTx(ctx, func(ctx context.Context) error {
-		if err := r.store.CreateProvider(ctx, p); err != nil {
-			return err
-		}
-		return r.recordChange(ctx, workspace, p.ID, audit.ProviderCreate, p.target(), facets{}, p.facets())
-	})
+	e, err := changeEvent(workspace, p.ID, audit.ProviderCreate, p.target(), facets{}, p.facets())
+	if err != nil {
+		return Provider{}, err
+	}
+	if e, err = r.audit.Seal(ctx, e); err != nil {
+		return Provider{}, err
+	}
+	return p, r.store.CreateProvider(ctx, p, e)
 }
 
 // UpdateProvider changes a provider. An edit that changes nothing leaves its
@@ -233,7 +235,7 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string,
 		}
 		p.Version++
 		p.UpdatedAt = now
-		if err := r.store.UpdateProvider(ctx, p); err != nil {
+		if err := r.store.UpdateProvider(ctx, before, p); err != nil {
 			return err
 		}
 		return record(ctx, before, p)
@@ -276,6 +278,9 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 	if reconnected {
 		p.Connection++
 		p.Error = nil
+		for i := range p.Models {
+			p.Models[i].LastTest = nil
+		}
 		if err := r.seal(p, settings.Credentials, now); err != nil {
 			return false, err
 		}

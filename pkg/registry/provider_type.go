@@ -48,10 +48,14 @@ func typeNames() string {
 }
 
 // readEdit reads settings laid over those of a stored provider. Stored
-// credentials that would follow a base URL to another address are a fault.
+// credentials that would follow a base URL to another address are a fault. It
+// returns malformed_request for settings that don't have the form of the type.
 func readEdit(faults *editFaults, p Provider, request provider.Request) (provider.Settings, error) {
 	typ, err := lookupType(p)
 	if err != nil {
+		return provider.Settings{}, err
+	}
+	if err := typ.CheckShape(request.Credentials, request.Config).Err(fault.MalformedRequest, MalformedBody); err != nil {
 		return provider.Settings{}, err
 	}
 	settings, more := typ.Read(request, stored(p))
@@ -67,6 +71,9 @@ func readEdit(faults *editFaults, p Provider, request provider.Request) (provide
 	}
 	return settings, nil
 }
+
+// MalformedBody tells that something in a body is malformed.
+const MalformedBody = "The body does not have the form that this request needs."
 
 func noType(name string) error {
 	return fault.New(fault.NotFound, "There is no provider type %q; the types are %s.", name, typeNames())

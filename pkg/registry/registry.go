@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"modelproviders/pkg/audit"
+	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/secret"
@@ -27,6 +28,8 @@ type Config struct {
 	Store  Store
 	Audit  audit.Recorder
 	Keyset *secret.Keyset
+	// Limiter bounds calls to upstreams and reveals.
+	Limiter *auth.Limiter
 	// Transport returns the guarded transport for upstream calls; calls to the
 	// trusted origins are exempt from its policy.
 	Transport func(trusted ...string) http.RoundTripper
@@ -44,6 +47,7 @@ type Registry struct {
 	store       Store
 	audit       audit.Recorder
 	keyset      *secret.Keyset
+	limiter     *auth.Limiter
 	transport   func(trusted ...string) http.RoundTripper
 	endpoints   provider.Endpoints
 	testTimeout time.Duration
@@ -64,7 +68,7 @@ func New(cfg Config) (*Registry, error) {
 		return nil, fmt.Errorf("client cache: %w", err)
 	}
 	return &Registry{
-		store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, transport: cfg.Transport, endpoints: cfg.Endpoints,
+		store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, limiter: cfg.Limiter, transport: cfg.Transport, endpoints: cfg.Endpoints,
 		testTimeout: cfg.TestTimeout, now: cfg.Now, clients: clients,
 	}, nil
 }

@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"time"
+
+	"modelproviders/pkg/audit"
 )
 
 // Store keeps providers and models. Every method but InTx is scoped to a
@@ -25,12 +27,15 @@ type Store interface {
 	// LockProvider is Provider, and keeps other writers away from the provider
 	// and its models until the transaction ends.
 	LockProvider(ctx context.Context, workspace, id string) (Provider, error)
-	// CreateProvider adds a provider with its models. It returns name_taken.
-	CreateProvider(ctx context.Context, p Provider) error
-	// UpdateProvider writes every column of a locked provider, and makes its
-	// models the given list: models are added, changed and removed by id. It
-	// returns name_taken, model_exists and not_found.
-	UpdateProvider(ctx context.Context, p Provider) error
+	// CreateProvider adds a provider with its models, and the event of it. It
+	// returns name_taken.
+	CreateProvider(ctx context.Context, p Provider, e audit.Event) error
+	// UpdateProvider writes the edit of a locked provider: its own columns, and
+	// what differs between the models before and after by id and version. What
+	// tests observed it only clears: the error where the connection version
+	// changed, the last test of a model where its model id did. It returns
+	// name_taken and model_exists.
+	UpdateProvider(ctx context.Context, before, after Provider) error
 	// DeleteProvider removes a provider, its models and its credentials. It
 	// returns not_found.
 	DeleteProvider(ctx context.Context, workspace, id string) error
@@ -42,14 +47,34 @@ type Store interface {
 	// not_found.
 	Model(ctx context.Context, workspace, id string) (Model, error)
 
-	// RecordTest writes the outcome of a test: last_test of the model, where
-	// the model still has the given model id, and its provider the given
-	// connection version.
-	RecordTest(ctx context.Context, workspace, id, modelID string, connectionVersion int64, last LastTest) error
-	// RecordHealth sets or, with nil, clears the provider's error, where the
-	// provider still has the given connection version. It reports whether it
-	// has. Neither raises an edit version nor touches updated_at.
-	RecordHealth(ctx context.Context, workspace, id string, connectionVersion int64, health *ProviderError) (bool, error)
+	// ModelAndProvider returns one model without the facts of its provider, and
+	// that provider without its models. It returns not_found.
+	ModelAndProvider(ctx context.Context, workspace, id string) (Model, Provider, error)
+
+	// RecordCall writes what came of a call to an upstream, with its event. It
+	// raises no edit version and touches no updated_at.
+	RecordCall(ctx context.Context, c Call) error
+}
+
+// Call is what came of a call to the upstream of a stored provider.
+type Call struct {
+	Workspace  string
+	ProviderID string
+	Connection int64 // the provider's connection version when the call began
+
+	// Success clears the provider's error, Failure sets it, where the provider
+	// still has that connection version. Neither leaves it. The error keeps its
+	// Since while its kind stays the same.
+	Success bool
+	Failure *ProviderError
+
+	// Test, unless nil, is the last test of the model ModelID, where that still
+	// is UpstreamModelID and no test of a later connection version was recorded.
+	Test            *LastTest
+	ModelID         string
+	UpstreamModelID string
+
+	Event audit.Event
 }
 
 // ProviderQuery selects and orders providers. Zero values select everything.

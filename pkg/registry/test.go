@@ -27,19 +27,6 @@ type TestInput struct {
 	MaxOutputTokens *int
 	Temperature     *float64
 	Faults          fault.Fields // see NewProvider
-	Gate            Gate
-}
-
-// Gate lets a call to an upstream begin, or refuses it: it is asked when
-// everything else about the request has been found right. leave is called when
-// the call has ended. nil lets every call begin.
-type Gate func(ctx context.Context) (leave func(), err error)
-
-func (g Gate) enter(ctx context.Context) (leave func(), err error) {
-	if g == nil {
-		return func() {}, nil
-	}
-	return g(ctx)
 }
 
 // TestResult is the outcome of a test.
@@ -62,7 +49,11 @@ type Draft struct {
 // meanwhile. A failure of the upstream is a result, not an error. It returns
 // not_found and validation_failed.
 func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestInput, onDelta func(string)) (TestResult, error) {
-	m, err := r.Model(ctx, workspace, id)
+	id, err := canonicalID("model", id)
+	if err != nil {
+		return TestResult{}, err
+	}
+	m, p, err := r.store.ModelAndProvider(ctx, workspace, id)
 	if err != nil {
 		return TestResult{}, err
 	}
@@ -70,31 +61,21 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestI
 	if err != nil {
 		return TestResult{}, err
 	}
-	p, err := r.store.Provider(ctx, workspace, m.ProviderID)
-	if err != nil {
-		return TestResult{}, err
-	}
 	client, err := r.clientOf(p)
 	if err != nil {
 		return TestResult{}, err
 	}
-	result, err := r.generate(ctx, in.Gate, client, prompt, onDelta)
+	result, err := r.generate(ctx, workspace, client, prompt, onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ModelTest, m.target(), err)
 	}
-	return result, r.store.InTx(context.WithoutCancel(ctx), func(ctx context.Context) error {
-		last := LastTest{Success: result.Failure == nil, Latency: result.Latency, At: result.TestedAt}
-		if result.Failure != nil {
-			last.Kind = string(result.Failure.Kind)
-		}
-		if err := r.store.RecordTest(ctx, workspace, m.ID, m.ModelID, p.Connection, last); err != nil {
-			return err
-		}
-		if err := r.recordHealth(ctx, p, m.ModelID, result.Failure); err != nil {
-			return err
-		}
-		return r.recordCall(ctx, workspace, p.ID, audit.ModelTest, m.target(), result.Failure)
-	})
+	last := LastTest{Success: result.Failure == nil, Latency: result.Latency, At: result.TestedAt}
+	if result.Failure != nil {
+		last.Kind = string(result.Failure.Kind)
+	}
+	return result, r.recordCall(ctx, p, Call{
+		Success: last.Success, Test: &last, ModelID: m.ID, UpstreamModelID: m.ModelID,
+	}, audit.ModelTest, m.target(), result.Failure)
 }
 
 // TestType tests settings of a type that are not saved. It stores nothing. It
@@ -114,7 +95,7 @@ func (r *Registry) TestType(ctx context.Context, workspace, typeName string, dra
 	if err != nil {
 		return TestResult{}, err
 	}
-	return r.testDraft(ctx, workspace, "", typeTarget(typeName), draft.TestInput, client, prompt, onDelta)
+	return r.testDraft(ctx, workspace, "", typeTarget(typeName), client, prompt, onDelta)
 }
 
 // TestProvider tests an edit of a provider before it is saved. It stores
@@ -140,18 +121,18 @@ func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft
 	if err != nil {
 		return TestResult{}, err
 	}
-	return r.testDraft(ctx, workspace, p.ID, p.target(), draft.TestInput, client, prompt, onDelta)
+	return r.testDraft(ctx, workspace, p.ID, p.target(), client, prompt, onDelta)
 }
 
 // testDraft tests what is not saved: only the event of it is stored.
-func (r *Registry) testDraft(ctx context.Context, workspace, providerID string, target audit.Target, in TestInput, client provider.Client,
+func (r *Registry) testDraft(ctx context.Context, workspace, providerID string, target audit.Target, client provider.Client,
 	prompt provider.Prompt, onDelta func(string),
 ) (TestResult, error) {
-	result, err := r.generate(ctx, in.Gate, client, prompt, onDelta)
+	result, err := r.generate(ctx, workspace, client, prompt, onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, workspace, providerID, audit.ProviderTest, target, err)
 	}
-	return result, r.recordCall(context.WithoutCancel(ctx), workspace, providerID, audit.ProviderTest, target, result.Failure)
+	return result, r.audit.Record(context.WithoutCancel(ctx), callEvent(workspace, providerID, audit.ProviderTest, target, result.Failure))
 }
 
 // typeTarget is what a call with settings that are not saved is made to.
@@ -175,10 +156,11 @@ func (r *Registry) draftClient(p Provider, settings provider.Settings) (provider
 	return r.openClient(p.Type, credentials, settings.Config, replaced)
 }
 
-// generate calls the upstream within the time of a test. A caller that went
-// away is an error, not a result.
-func (r *Registry) generate(ctx context.Context, gate Gate, client provider.Client, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
-	leave, err := gate.enter(ctx)
+// generate calls the upstream within the time of a test, unless the workspace
+// has too many calls: that is asked last, when everything else about the request
+// has been found right. A caller that went away is an error, not a result.
+func (r *Registry) generate(ctx context.Context, workspace string, client provider.Client, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
+	leave, err := r.limiter.Test(workspace)
 	if err != nil {
 		return TestResult{}, err
 	}
@@ -190,24 +172,6 @@ func (r *Registry) generate(ctx context.Context, gate Gate, client provider.Clie
 		return TestResult{}, err
 	}
 	return TestResult{Result: result, TestedAt: r.clock()}, nil
-}
-
-// recordHealth sets the provider's error when the failure was the provider's
-// own, clears it on success, and leaves it alone otherwise. The store drops the
-// outcome of a call that began before the connection was changed.
-func (r *Registry) recordHealth(ctx context.Context, p Provider, modelID string, failure *provider.Failure) error {
-	if failure != nil && !failure.OfProvider() {
-		return nil
-	}
-	var health *ProviderError
-	if failure != nil {
-		health = &ProviderError{Kind: string(failure.Kind), Message: failure.Message, ModelID: modelID, Since: r.clock()}
-		if p.Error != nil && p.Error.Kind == health.Kind {
-			health.Since = p.Error.Since
-		}
-	}
-	_, err := r.store.RecordHealth(ctx, p.Workspace, p.ID, p.Connection, health)
-	return err
 }
 
 // prompt checks the input and makes the prompt for a model, or returns

@@ -2,184 +2,192 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
-	"time"
-
-	"gorm.io/gorm"
+	"slices"
 
 	"modelproviders/pkg/audit"
 )
 
+// eventColumns are the columns that [eventRow.fields] reads.
+const eventColumns = `e.workspace, e.id, e.at, e.actor_subject, e.actor_kind, e.action, e.target_type, e.target_id, e.target_name, e.provider_id,
+	e.outcome, e.changes, e.reason, e.request_id, e.client_ip, e.count, e.seal, e.number, e.link_mac`
+
 // eventRow is a row of audit_events.
 type eventRow struct {
-	Workspace    string `gorm:"primaryKey"`
-	ID           string `gorm:"primaryKey"`
-	At           int64
-	ActorSubject string
-	ActorKind    string
-	Action       audit.Action
-	TargetType   string
-	TargetID     string
-	TargetName   string
-	ProviderID   string
-	Outcome      audit.Outcome
-	Changes      string
-	Reason       string
-	RequestID    string
-	ClientIP     string
-	Count        int
-	Seal         []byte
+	audit.Event
+	at      moment
+	changes string
+	number  *int64
 }
 
-// TableName names the table to GORM.
-func (eventRow) TableName() string { return "audit_events" }
-
-// newEventRow maps an event to its row.
-func newEventRow(e audit.Event) (eventRow, error) {
-	changes := []byte("[]")
-	if len(e.Changes) > 0 {
-		var err error
-		if changes, err = json.Marshal(e.Changes); err != nil {
-			return eventRow{}, fmt.Errorf("encode the changes of audit event %s: %w", e.ID, err)
-		}
-	}
-	return eventRow{
-		Workspace: e.Workspace, ID: e.ID, At: toMillis(e.At), ActorSubject: e.Actor.Subject, ActorKind: e.Actor.Kind,
-		Action: e.Action, TargetType: e.Target.Type, TargetID: e.Target.ID, TargetName: e.Target.Name,
-		ProviderID: e.ProviderID, Outcome: e.Outcome, Changes: string(changes), Reason: e.Reason,
-		RequestID: e.RequestID, ClientIP: e.ClientIP, Count: e.Count, Seal: e.Seal,
-	}, nil
+func (row *eventRow) fields() []any {
+	e := &row.Event
+	return []any{&e.Workspace, &e.ID, &row.at, &e.Actor.Subject, &e.Actor.Kind, &e.Action, &e.Target.Type, &e.Target.ID, &e.Target.Name, &e.ProviderID,
+		&e.Outcome, &row.changes, &e.Reason, &e.RequestID, &e.ClientIP, &e.Count, &e.Seal, &row.number, &e.LinkMAC}
 }
 
 // event maps a row to an event. Changes that are no list of changes any more
 // were written by somebody else: they are told as a text, and no seal fits.
 func (row eventRow) event() audit.Event {
-	var changes []audit.Change
-	if json.Unmarshal([]byte(row.Changes), &changes) != nil {
-		text, _ := json.Marshal(row.Changes) // a string always can be
-		changes = []audit.Change{{New: string(text)}}
+	e := row.Event
+	e.At = row.at.Time
+	if row.number != nil {
+		e.Number = *row.number
 	}
-	if len(changes) == 0 {
-		changes = nil
+	if row.changes == noChanges {
+		return e
 	}
-	return audit.Event{
-		ID: row.ID, At: fromMillis(row.At), Workspace: row.Workspace,
-		Actor:  audit.Actor{Subject: row.ActorSubject, Kind: row.ActorKind},
-		Action: row.Action, Target: audit.Target{Type: row.TargetType, ID: row.TargetID, Name: row.TargetName},
-		ProviderID: row.ProviderID, Outcome: row.Outcome, Changes: changes, Reason: row.Reason,
-		RequestID: row.RequestID, ClientIP: row.ClientIP, Count: row.Count, Seal: row.Seal,
+	if json.Unmarshal([]byte(row.changes), &e.Changes) != nil {
+		text, _ := json.Marshal(row.changes) // a string always can be
+		e.Changes = []audit.Change{{New: string(text)}}
 	}
+	return e
 }
 
-func events(rows []eventRow) []audit.Event {
-	all := make([]audit.Event, len(rows))
-	for i, row := range rows {
-		all[i] = row.event()
+const noChanges = "[]"
+
+// insertEvents is the statement that adds events of one workspace.
+func insertEvents(events ...audit.Event) (statement, error) {
+	c := &conditions{}
+	c.text.WriteString(`INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+		provider_id, outcome, changes, reason, request_id, client_ip, count, seal, link_mac) VALUES `)
+	for i, e := range events {
+		changes := noChanges
+		if len(e.Changes) > 0 {
+			text, err := json.Marshal(e.Changes)
+			if err != nil {
+				return statement{}, fmt.Errorf("encode the changes of audit event %s: %w", e.ID, err)
+			}
+			changes = string(text)
+		}
+		if i > 0 {
+			c.text.WriteByte(',')
+		}
+		for j, value := range []any{e.Workspace, e.ID, newMoment(e.At), e.Actor.Subject, e.Actor.Kind, string(e.Action), e.Target.Type, e.Target.ID,
+			e.Target.Name, e.ProviderID, string(e.Outcome), changes, e.Reason, e.RequestID, e.ClientIP, e.Count, e.Seal, e.LinkMAC} {
+			separator := ", "
+			if j == 0 {
+				separator = "("
+			}
+			c.text.WriteString(separator + c.parameter(value))
+		}
+		c.text.WriteByte(')')
 	}
-	return all
+	return statement{c.text.String(), c.args}, nil
 }
 
-// AppendEvent implements [audit.Store].
-func (s *Store) AppendEvent(ctx context.Context, e audit.Event, note []byte) error {
-	row, err := newEventRow(e)
-	if err != nil {
-		return err
-	}
-	return s.write(ctx, e.Workspace, func(_ context.Context, db *gorm.DB) error {
-		if err := db.Create(&row).Error; err != nil {
+// AppendEvents implements [audit.Store].
+func (s *Store) AppendEvents(ctx context.Context, events ...audit.Event) error {
+	for batch := range slices.Chunk(events, eventBatch) {
+		insert, err := insertEvents(batch...)
+		if err != nil {
 			return err
 		}
-		return db.Create(&unlinkedRow{Workspace: e.Workspace, EventID: e.ID, MAC: note}).Error
-	})
+		if err := s.together(ctx, insert); err != nil {
+			return err
+		}
+	}
+	return nil
 }
+
+// eventBatch is how many events one statement adds: both databases bound its
+// parameters.
+const eventBatch = 500
 
 // Events implements [audit.Store].
 func (s *Store) Events(ctx context.Context, workspace string, q audit.Query) ([]audit.Event, error) {
 	if !storable(string(q.Action), q.Actor, q.ProviderID, string(q.Outcome)) {
 		return nil, nil
 	}
-	var rows []eventRow
-	err := s.read(ctx, workspace, func(db *gorm.DB) error {
-		list := s.filterEvents(db, q.Filter).Order("at DESC, id DESC")
-		// Of two upper bounds the lower does.
-		switch {
-		case q.Before != nil && (q.To.IsZero() || q.Before.At.Before(q.To)):
-			list = list.Where("(at, id) < (?, ?)", toMillis(q.Before.At), q.Before.ID)
-		case !q.To.IsZero():
-			list = list.Where("at < ?", millisFrom(q.To))
-		}
-		if q.Limit > 0 {
-			list = list.Limit(q.Limit)
-		}
-		return list.Find(&rows).Error
-	})
-	return events(rows), err
+	c := where("e", workspace)
+	index := filterEvents(c, q.Filter)
+	// Use the tighter upper bound.
+	switch {
+	case q.Before != nil && (q.To.IsZero() || q.Before.At.Before(q.To)):
+		c.and("(e.at, e.id) < (?, ?)", newMoment(q.Before.At), q.Before.ID)
+	case !q.To.IsZero():
+		c.and("e.at < ?", moment{ceilMillis(q.To)})
+	}
+	clauses := " ORDER BY e.at DESC, e.id DESC"
+	if q.Limit > 0 {
+		clauses += " LIMIT " + c.parameter(q.Limit)
+	}
+	return s.events(ctx, index, c, clauses)
 }
 
-// filterEvents adds the conditions of a filter, the one that tells most first;
-// each of them shares an index with the action.
-func (s *Store) filterEvents(db *gorm.DB, f audit.Filter) *gorm.DB {
-	c := conditions{db: db, steered: s.engine.steered}
+// events reads the events that meet conditions, along an index.
+func (s *Store) events(ctx context.Context, index string, c *conditions, clauses string) ([]audit.Event, error) {
+	var events []audit.Event
+	query := "SELECT " + eventColumns + " FROM audit_events e" + s.engine.indexedBy(index) + c.text.String() + clauses
+	err := s.rows(ctx, query, c.args, func(rows *sql.Rows) error {
+		var row eventRow
+		if err := rows.Scan(row.fields()...); err != nil {
+			return err
+		}
+		events = append(events, row.event())
+		return nil
+	})
+	return events, err
+}
+
+// filterEvents adds the conditions of a filter, and names the index for the one
+// that tells most.
+func filterEvents(c *conditions, f audit.Filter) (index string) {
+	index = "audit_events_at"
+	if !f.From.IsZero() {
+		c.and("e.at >= ?", moment{ceilMillis(f.From)})
+	}
 	if f.Action != "" {
-		c.db = c.db.Where("action = ?", f.Action)
-	}
-	if f.ProviderID != "" {
-		c.add("provider_id", f.ProviderID)
-	}
-	if f.Actor != "" {
-		c.add("actor_subject", f.Actor)
+		index = "audit_events_action"
+		c.and("e.action = ?", string(f.Action))
 	}
 	if f.Outcome != "" {
-		c.add("outcome", f.Outcome)
+		c.and("e.outcome = ?", string(f.Outcome))
+		if f.Outcome != audit.Success {
+			index = "audit_events_outcome"
+			c.and("e.outcome <> 'success'") // shows SQLite that the index has them
+		}
 	}
-	switch {
-	case f.From.IsZero():
-	case s.engine.steered:
-		// SQLite takes a range for few rows, and the index on the time alone for
-		// the best, unless it is told that most rows are in the range
-		// (https://www.sqlite.org/lang_corefunc.html#likelihood).
-		c.db = c.db.Where("likelihood(at >= ?, 1.0)", millisFrom(f.From))
-	default:
-		c.db = c.db.Where("at >= ?", millisFrom(f.From))
+	if f.Actor != "" {
+		index = "audit_events_actor"
+		c.and("e.actor_subject = ?", f.Actor)
 	}
-	return c.db
+	if f.ProviderID != "" {
+		index = "audit_events_provider"
+		c.and("e.provider_id = ?", f.ProviderID)
+	}
+	return index
 }
 
-// millisFrom is the first whole millisecond that is not before t.
-func millisFrom(t time.Time) int64 { return toMillis(t.Add(time.Millisecond - time.Nanosecond)) }
-
-// Workspaces implements [audit.Store]. It goes from one workspace to the next
-// along an index, however many events each has.
+// Workspaces implements [audit.Store].
 func (s *Store) Workspaces(ctx context.Context) ([]string, error) {
-	return s.workspacesOf(ctx, &eventRow{}, &unlinkedRow{}, &linkRow{}, &headRow{})
+	events, err := s.workspacesOf(ctx, "audit_events", "")
+	if err != nil {
+		return nil, err
+	}
+	heads, err := s.workspacesOf(ctx, "audit_heads", "")
+	all := append(events, heads...)
+	slices.Sort(all)
+	return slices.Compact(all), err
 }
 
 // UnlinkedWorkspaces implements [audit.Store].
 func (s *Store) UnlinkedWorkspaces(ctx context.Context) ([]string, error) {
-	return s.workspacesOf(ctx, &unlinkedRow{})
+	return s.workspacesOf(ctx, "audit_events", " AND number IS NULL")
 }
 
-// workspacesOf returns the workspaces that have rows in any of the tables,
-// ordered.
-func (s *Store) workspacesOf(ctx context.Context, tables ...any) ([]string, error) {
+// workspacesOf returns the workspaces that have rows in a table, ordered. It
+// goes from one workspace to the next along an index, however many rows each has.
+func (s *Store) workspacesOf(ctx context.Context, table, condition string) ([]string, error) {
 	var all []string
 	for last := ""; ; {
 		next := ""
-		for _, table := range tables {
-			var found []string
-			err := s.query(ctx, func(ctx context.Context, db *gorm.DB) error {
-				return across(ctx, db).Model(table).Where("workspace > ?", last).Order("workspace").Limit(1).Pluck("workspace", &found).Error
-			})
-			if err != nil {
-				return nil, err
-			}
-			if len(found) > 0 && (next == "" || found[0] < next) {
-				next = found[0]
-			}
-		}
-		if next == "" {
-			return all, nil
+		err := s.allRows(ctx, "SELECT workspace FROM "+table+" WHERE workspace > $1"+condition+" ORDER BY workspace LIMIT 1", []any{last},
+			func(rows *sql.Rows) error { return rows.Scan(&next) })
+		if err != nil || next == "" {
+			return all, err
 		}
 		all, last = append(all, next), next
 	}

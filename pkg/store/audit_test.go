@@ -3,7 +3,6 @@ package store_test
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -19,15 +18,19 @@ func (d database) seedEvents(t testing.TB, s *store.Store, n int) {
 	t.Helper()
 	const chunk = 20_000 // a statement that lasts longer is ended
 	for done := 0; done < n; done += chunk {
+		at := fmt.Sprintf("%d + i", firstCreated.UnixMilli())
+		if d.name == "Postgres" {
+			at = "to_timestamp((" + at + ") / 1000.0)"
+		}
 		d.execute(t, s, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)
 			INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
 			provider_id, outcome, changes, reason, request_id, client_ip, count, seal)
-			SELECT 'default', `, done+1, min(done+chunk, n))+seededID("i")+fmt.Sprintf(`, %d + i,
+			SELECT 'default', `, done+1, min(done+chunk, n))+d.seededID("i")+fmt.Sprintf(`, %s,
 			CASE WHEN i %% 1000 = 9 THEN 'rare' WHEN i %% 3 = 0 THEN 'ann' ELSE 'bob' END, 'token',
 			CASE WHEN i %% 1000 = 7 THEN 'token.revoke' WHEN i %% 3 = 1 THEN 'token.create' ELSE 'model.test' END, 'model', '', '',
 			CASE i %% 3 WHEN 2 THEN 'tested' ELSE 'p' || CAST(i %% 1000 AS text) END,
 			CASE WHEN i %% 1000 = 11 THEN 'denied' WHEN i %% 3 <> 1 AND i %% 2 = 0 THEN 'failure' ELSE 'success' END,
-			'[]', '', '', '', 1, %s FROM n`, firstCreated.UnixMilli(), d.newBlob))
+			'[]', '', '', '', 1, %s FROM n`, at, d.newBlob))
 	}
 	d.execute(t, s, d.optimise)
 }
@@ -50,66 +53,23 @@ func TestAuditPlans(t *testing.T) {
 			d.seedEvents(t, s, 20_000)
 			explain := plans(t, d, s)
 			halfway := firstCreated.Add(10_000 * time.Millisecond)
-			for _, test := range []struct {
-				index  string
-				filter audit.Filter
-			}{
-				{"audit_events_at", audit.Filter{}},
-				{"audit_events_at", audit.Filter{From: firstCreated, To: halfway}},
-				{"audit_events_action", audit.Filter{Action: audit.TokenRevoke}},
-				{"audit_events_action", audit.Filter{Action: audit.ModelTest, To: halfway}},
-				{"audit_events_action", audit.Filter{Action: audit.TokenRevoke, From: firstCreated, To: halfway}},
-				{"audit_events_outcome_action", audit.Filter{Outcome: audit.Denied, Action: audit.ModelTest, From: firstCreated, To: halfway}},
-				{"audit_events_actor", audit.Filter{Actor: "rare"}},
-				{"audit_events_actor", audit.Filter{Actor: "nobody"}},
-				{"audit_events_provider", audit.Filter{ProviderID: "p9"}},
-				{"audit_events_outcome", audit.Filter{Outcome: audit.Denied}},
-				{"audit_events_actor_action", audit.Filter{Actor: "ann", Action: audit.TokenCreate}},
-				{"audit_events_provider_action", audit.Filter{ProviderID: "tested", Action: audit.TokenCreate}},
-				{"audit_events_outcome_action", audit.Filter{Outcome: audit.Failure, Action: audit.TokenCreate}},
+			for _, filter := range []audit.Filter{
+				{},
+				{From: firstCreated, To: halfway},
+				{Action: audit.TokenRevoke},
+				{Action: audit.ModelTest, To: halfway},
+				{Action: audit.TokenRevoke, From: firstCreated, To: halfway},
+				{Actor: "rare"},
+				{Actor: "nobody"},
+				{ProviderID: "p9"},
+				{Outcome: audit.Denied},
 			} {
 				for _, before := range []*audit.Position{nil, {At: halfway, ID: "00000000-0000-7000-8000-100000010000"}} {
-					q := audit.Query{Filter: test.filter, Before: before, Limit: 21}
+					q := audit.Query{Filter: filter, Before: before, Limit: 21}
 					plan := explain(func() error { _, err := s.Events(t.Context(), workspace, q); return err })[0]
-					d.checkPlan(t, fmt.Sprintf("events %+v", q), plan, test.index)
+					d.checkPlan(t, fmt.Sprintf("events %+v", q), plan, 100)
 				}
 			}
-		})
-	}
-}
-
-// TestStrays looks for strays among more events than are looked at with one
-// query.
-func TestStrays(t *testing.T) {
-	for _, d := range databases() {
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			s := d.open(t)
-			d.seedEvents(t, s, 45_000)
-			const first, last = "00000000-0000-7000-8000-100000000001", "00000000-0000-7000-8000-100000045000"
-			strays := func(limit int, want ...string) {
-				t.Helper()
-				found, err := s.Strays(t.Context(), workspace, limit)
-				if err != nil {
-					t.Fatal(err)
-				}
-				var ids []string
-				for _, e := range found {
-					ids = append(ids, e.ID)
-				}
-				if !slices.Equal(ids, want) {
-					t.Errorf("strays: got %q, want %q", ids, want)
-				}
-			}
-			d.execute(t, s, `INSERT INTO audit_links (workspace, number, event_id, mac) SELECT workspace, at, id, `+d.newBlob+` FROM audit_events`)
-			strays(10)
-			d.execute(t, s, fmt.Sprintf(`DELETE FROM audit_links WHERE event_id IN ('%s', '%s')`, first, last))
-			strays(10, first, last)
-			strays(1, first)
-			d.execute(t, s, fmt.Sprintf(`INSERT INTO audit_unlinked (workspace, event_id, mac) VALUES ('default', '%s', %s)`, first, d.newBlob))
-			strays(10, last)
-			d.execute(t, s, `UPDATE audit_links SET workspace = 'another' WHERE number % 2 = 0`)
-			strays(1, "00000000-0000-7000-8000-100000000002")
 		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
 )
@@ -69,19 +70,27 @@ func benchmarkCalls(b *testing.B, s *store.Store, size int) {
 	measure("models deep", models(registry.ModelQuery{Sort: registry.SortCreated, After: at("gpt", 2*size*9/10)}))
 	measure("models for routing", models(registry.ModelQuery{Stage: registry.Guardrail, Available: &yes}))
 	measure("models of a provider", models(registry.ModelQuery{ProviderID: next()}))
-	measure("create", func() error { return s.CreateProvider(b.Context(), benchmarkProvider()) })
+	measure("create", func() error { return addProvider(b.Context(), s, benchmarkProvider()) })
 	b.Run("create in parallel", func(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				if err := s.CreateProvider(b.Context(), benchmarkProvider()); err != nil {
+				if err := addProvider(b.Context(), s, benchmarkProvider()); err != nil {
 					b.Error(err)
 				}
 			}
 		})
 	})
+	p := benchmarkProvider()
+	if err := addProvider(b.Context(), s, p); err != nil {
+		b.Fatal(err)
+	}
 	measure("record test", func() error {
-		id := fmt.Sprintf("00000000-0000-7000-8000-%d", 100_000_000_000+size)
-		return s.RecordTest(b.Context(), workspace, id, fmt.Sprintf("gpt-%d", size), 1, registry.LastTest{Success: true, At: time.Now()})
+		now := time.Now()
+		return s.RecordCall(b.Context(), registry.Call{
+			Workspace: workspace, ProviderID: p.ID, Connection: 1, Success: true,
+			Test: &registry.LastTest{Success: true, At: now}, ModelID: p.Models[0].ID, UpstreamModelID: p.Models[0].ModelID,
+			Event: audit.Event{Workspace: workspace, ID: uuid.Must(uuid.NewV7()).String(), At: now, Action: audit.ModelTest, Outcome: audit.Success, Seal: []byte{1}},
+		})
 	})
 }
 

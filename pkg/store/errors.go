@@ -16,6 +16,7 @@ const (
 	unknown   class = iota
 	away            // the database cannot be reached, or cannot work
 	busy            // it can, but others kept us waiting too long
+	crowded         // it has no connection to spare; nothing was sent
 	collision       // two transactions stood in each other's way: one may be repeated
 	duplicate       // a unique index holds such a row already
 )
@@ -35,22 +36,25 @@ func (s *Store) translate(ctx context.Context, err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
 	}
-	translated := s.translation(ctx, err)
+	translated := translation(ctx, s.engine.classify, err)
 	if t := s.transaction(ctx); t != nil && t.failed == nil {
 		t.failed = translated
 	}
 	return translated
 }
 
-func (s *Store) translation(ctx context.Context, err error) error {
+func translation(ctx context.Context, classify func(error) class, err error) error {
+	if err == nil || fault.As(err) != nil {
+		return err
+	}
 	if errors.Is(context.Cause(ctx), errTimeout) {
 		return unavailable(fmt.Errorf("%w: %w", errTimeout, err), busy)
 	}
 	if ended := ctx.Err(); ended != nil {
 		return fmt.Errorf("%w: %w", ended, err)
 	}
-	switch class := s.engine.classify(err); class {
-	case away, busy, collision:
+	switch class := classify(err); class {
+	case away, busy, crowded, collision:
 		return unavailable(err, class)
 	case duplicate:
 		return fault.Wrap(fault.Conflict, err, "There is such an entry already.")

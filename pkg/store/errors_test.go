@@ -58,7 +58,7 @@ func TestPostgresErrors(t *testing.T) {
 
 func TestTranslate(t *testing.T) {
 	s := &Store{engine: engine{classify: classifyPostgres}}
-	const statement = "SELECT sealed FROM provider_credentials"
+	const statement = "SELECT credentials FROM providers"
 	down := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 
 	err := s.translate(t.Context(), down)

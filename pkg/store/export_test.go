@@ -1,10 +1,15 @@
 package store
 
 import (
+	"context"
 	"database/sql"
+	"time"
 
 	"gorm.io/gorm"
 )
+
+// ErrTimeout is the cause of a context that ended at the bound of a call.
+var ErrTimeout = errTimeout
 
 // Reader returns the pool that reads.
 func (s *Store) Reader() *sql.DB { return pool(s.engine.reader) }
@@ -20,12 +25,56 @@ func pool(handle *gorm.DB) *sql.DB {
 	return db
 }
 
-// OnQuery has every query reported before it runs.
-func (s *Store) OnQuery(report func(sql string, values []any)) {
-	err := s.engine.reader.Callback().Query().After("gorm:query").Register("test:query", func(db *gorm.DB) {
-		report(db.Statement.SQL.String(), db.Statement.Vars)
-	})
-	if err != nil {
-		panic(err)
+// Recorded is a statement that ran.
+type Recorded struct {
+	SQL  string
+	Args []any
+}
+
+// Record has every statement outside transactions noted that ran since.
+func (s *Store) Record() *[]Recorded {
+	noted := &[]Recorded{}
+	pool := s.engine.reader.Statement.ConnPool
+	s.engine.reader.Statement.ConnPool = recorder{pool, noted}
+	return noted
+}
+
+type recorder struct {
+	gorm.ConnPool
+	noted *[]Recorded
+}
+
+func (r recorder) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	*r.noted = append(*r.noted, Recorded{query, args})
+	return r.ConnPool.QueryContext(ctx, query, args...)
+}
+
+// GetDBConn implements [gorm.GetDBConnector].
+func (r recorder) GetDBConn() (*sql.DB, error) {
+	if db, ok := r.ConnPool.(*sql.DB); ok {
+		return db, nil
 	}
+	return r.ConnPool.(gorm.GetDBConnector).GetDBConn()
+}
+
+// Exec runs a statement in the transaction of the context.
+func (s *Store) Exec(ctx context.Context, statement string, values ...any) error {
+	_, err := s.transaction(ctx).db.Statement.ConnPool.ExecContext(ctx, statement, values...)
+	return s.translate(ctx, err)
+}
+
+// Waiting is how many transactions wait for their turn on SQLite.
+func (s *Store) Waiting() int {
+	s.engine.batches.mu.Lock()
+	defer s.engine.batches.mu.Unlock()
+	return len(s.engine.batches.waiting)
+}
+
+// SetBatchTime sets after what time no more join a batch. Before transactions
+// only.
+func (s *Store) SetBatchTime(d time.Duration) { s.engine.batches.lasts = d }
+
+// InPlainTx is InTx with a commit for each transaction.
+func (s *Store) InPlainTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.attempt(ctx, fn)
 }

@@ -13,21 +13,21 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// repeatableRow is a row of repeatables. While the request runs, status, header
+// repeatableRow is a row of idempotency_keys. While the request runs, status, header
 // and body are NULL.
 type repeatableRow struct {
 	Workspace string `gorm:"primaryKey"`
 	Key       []byte `gorm:"primaryKey"`
 	BodyMAC   []byte
 	Owner     string
-	Expires   int64 `gorm:"column:expires_at"`
+	Expires   moment `gorm:"column:expires_at"`
 	Status    *int
 	Header    *string
 	Body      []byte
 }
 
 // TableName names the table to GORM.
-func (repeatableRow) TableName() string { return "repeatables" }
+func (repeatableRow) TableName() string { return "idempotency_keys" }
 
 // keyOf names a request within its workspace.
 func keyOf(key registry.IdempotencyKey) []byte {
@@ -37,7 +37,7 @@ func keyOf(key registry.IdempotencyKey) []byte {
 // newRepeatableRow maps a request to its row.
 func newRepeatableRow(r registry.Repeatable) (repeatableRow, error) {
 	row := repeatableRow{
-		Workspace: r.Workspace, Key: keyOf(r.IdempotencyKey), BodyMAC: r.BodyMAC, Owner: r.Owner, Expires: toMillis(r.Expires),
+		Workspace: r.Workspace, Key: keyOf(r.IdempotencyKey), BodyMAC: r.BodyMAC, Owner: r.Owner, Expires: newMoment(r.Expires),
 	}
 	if r.Answer != nil {
 		header, err := json.Marshal(r.Answer.Header)
@@ -52,7 +52,7 @@ func newRepeatableRow(r registry.Repeatable) (repeatableRow, error) {
 
 // repeatable maps a row to the request with that key.
 func (row repeatableRow) repeatable(key registry.IdempotencyKey) (registry.Repeatable, error) {
-	r := registry.Repeatable{IdempotencyKey: key, BodyMAC: row.BodyMAC, Owner: row.Owner, Expires: fromMillis(row.Expires)}
+	r := registry.Repeatable{IdempotencyKey: key, BodyMAC: row.BodyMAC, Owner: row.Owner, Expires: row.Expires.Time}
 	if row.Status == nil {
 		return r, nil
 	}
@@ -75,7 +75,7 @@ func (s *Store) BeginRepeatable(ctx context.Context, r registry.Repeatable, now 
 	err = s.write(ctx, r.Workspace, func(_ context.Context, db *gorm.DB) error {
 		taken := db.Clauses(clause.OnConflict{
 			Columns:   []clause.Column{{Name: "workspace"}, {Name: "key"}},
-			Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "repeatables.expires_at <= ?", Vars: []any{toMillis(now)}}}},
+			Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "idempotency_keys.expires_at <= ?", Vars: []any{newMoment(now)}}}},
 			DoUpdates: clause.AssignmentColumns([]string{"body_mac", "owner", "expires_at", "status", "header", "body"}),
 		}).Create(&row)
 		if taken.Error != nil || taken.RowsAffected > 0 {
@@ -113,10 +113,23 @@ func (s *Store) AbandonRepeatable(ctx context.Context, r registry.Repeatable) er
 	})
 }
 
+// dropBatch is how many rows a transaction clears away at most, so that others
+// don't wait for it long.
+const dropBatch = 500
+
 // DropRepeatables implements [registry.IdempotencyStore], for all workspaces.
 func (s *Store) DropRepeatables(ctx context.Context, now time.Time) error {
-	return s.InTx(ctx, func(ctx context.Context) error {
-		db := across(ctx, s.transaction(ctx).db)
-		return s.translate(ctx, db.Where("expires_at <= ?", toMillis(now)).Delete(&repeatableRow{}).Error)
-	})
+	for {
+		var dropped int64
+		err := s.InOwnTx(ctx, func(ctx context.Context) error {
+			db := across(ctx, s.transaction(ctx).db)
+			expired := db.Model(&repeatableRow{}).Select("workspace", "key").Where("expires_at <= ?", newMoment(now)).Limit(dropBatch)
+			drop := db.Where("(workspace, key) IN (?)", expired).Delete(&repeatableRow{})
+			dropped = drop.RowsAffected
+			return s.translate(ctx, drop.Error)
+		})
+		if err != nil || dropped < dropBatch {
+			return err
+		}
+	}
 }

@@ -10,30 +10,20 @@ import (
 // errNoTransaction says that a lock was asked for that nothing would end.
 var errNoTransaction = errors.New("a lock by name outside a transaction")
 
-// lockNamed keeps other transactions that ask for the same name waiting until
-// the transaction of the context ends. On SQLite it has the whole file anyway.
-func (s *Store) lockNamed(ctx context.Context, name ...string) error {
-	_, err := s.takeLock(ctx, true, name)
-	return err
-}
-
-// tryLock is lockNamed, but reports false at once where another transaction has
-// the lock.
+// tryLock takes the lock of a name until the transaction of the context ends. It
+// reports false at once where another transaction has it. On SQLite a
+// transaction has the whole file anyway.
 func (s *Store) tryLock(ctx context.Context, name ...string) (bool, error) {
-	return s.takeLock(ctx, false, name)
-}
-
-func (s *Store) takeLock(ctx context.Context, wait bool, name []string) (bool, error) {
 	t := s.transaction(ctx)
 	if t == nil {
 		return false, errNoTransaction
 	}
-	if s.engine.lock == nil {
+	if s.engine.tryLock == nil {
 		return true, nil
 	}
-	// Two names that shared the number would wait for each other, no more.
+	// Of two names that shared the number one would be tried again, no more.
 	number := int64(binary.BigEndian.Uint64(digest(name...)))
-	locked, err := s.engine.lock(ctx, t.db.Statement.ConnPool, number, wait)
+	locked, err := s.engine.tryLock(ctx, t.db.Statement.ConnPool, number)
 	return locked, s.translate(ctx, err)
 }
 

@@ -19,38 +19,85 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
-// migrate brings the schema up to date and returns its version, which is the
-// newest that this program knows. It refuses a database that is newer and, when
-// it has to exist, one without a schema.
-func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, existing bool, log *slog.Logger, options ...goose.ProviderOption) (int64, error) {
-	folder, err := fs.Sub(migrations, "migrations/"+folderOf(dialect))
+// openSchema has the schema brought up to date unless it is, and returns its
+// version, which is the newest that this program knows. It refuses a database
+// that is newer and, when it has to exist, one without a schema. A schema that is
+// current costs one query.
+func openSchema(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool, existing bool, bringUp func() error) (int64, error) {
+	known, err := knownVersion(dialect)
 	if err != nil {
 		return 0, err
 	}
-	options = append(options, goose.WithSlog(log), goose.WithDisableGlobalRegistry(true))
-	provider, err := goose.NewProvider(dialect, db, folder, options...)
-	if err != nil {
-		return 0, err
+	now, err := storedVersion(ctx, dialect, db)
+	if err == nil && now < known {
+		if existing && now == 0 {
+			return 0, errors.New("there is nothing of this program in the database: is it the right one?")
+		}
+		if err := bringUp(); err != nil {
+			return 0, err
+		}
+		now, err = storedVersion(ctx, dialect, db) // of a newer program, if that was faster
 	}
-	before, known, err := provider.GetVersions(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("read the version of the schema: %w", err)
 	}
-	if before > known {
+	if now > known {
 		return 0, fmt.Errorf("the database's schema has version %d, and this program knows no newer one than %d: "+
-			"a newer version of the program has been at work here; start that one, or restore a backup from before it", before, known)
+			"a newer version of the program has been at work here; start that one, or restore a backup from before it", now, known)
 	}
-	if existing && before == 0 {
-		return 0, errors.New("there is nothing of this program in the database: is it the right one?")
+	return known, nil
+}
+
+// knownVersion returns the newest version that this program knows.
+func knownVersion(dialect goose.Dialect) (newest int64, err error) {
+	files, err := migrations.ReadDir("migrations/" + folderOf(dialect))
+	for _, file := range files {
+		version, err := goose.NumericComponent(file.Name())
+		if err != nil {
+			return 0, err
+		}
+		newest = max(newest, version)
+	}
+	return newest, err
+}
+
+// storedVersion returns the version of a database's schema; 0: there is none.
+func storedVersion(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool) (version int64, err error) {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	err = db.QueryRowContext(ctx, "SELECT max(version_id) FROM "+goose.DefaultTablename).Scan(&version)
+	if err == nil {
+		return version, nil
+	}
+	countTables := "SELECT count(to_regclass('" + goose.DefaultTablename + "'))"
+	if dialect == goose.DialectSQLite3 {
+		countTables = "SELECT count(*) FROM sqlite_schema WHERE name = '" + goose.DefaultTablename + "'"
+	}
+	var tables int
+	if db.QueryRowContext(ctx, countTables).Scan(&tables) != nil || tables > 0 {
+		return 0, err
+	}
+	return 0, nil
+}
+
+// migrate brings the schema up to date.
+func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, log *slog.Logger) error {
+	folder, err := fs.Sub(migrations, "migrations/"+folderOf(dialect))
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(dialect, db, folder, goose.WithSlog(log), goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
 	}
 	done, err := provider.Up(ctx)
 	if err != nil {
-		return 0, fmt.Errorf("bring the schema up to date: %w", err)
+		return fmt.Errorf("bring the schema up to date: %w", err)
 	}
 	for _, migration := range done {
 		log.InfoContext(ctx, "database schema migrated", "version", migration.Source.Version, "duration", migration.Duration)
 	}
-	return known, nil
+	return nil
 }
 
 func folderOf(dialect goose.Dialect) string {

@@ -1,140 +1,218 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
-
-	"gorm.io/gorm"
 
 	"modelproviders/pkg/registry"
 )
 
-// modelRow is a row of models. The column available is the database's own,
-// computed from enabled and provider_status.
+// modelRow is a row of models.
 type modelRow struct {
-	Workspace      string `gorm:"primaryKey"`
-	ID             string `gorm:"primaryKey"`
+	ID             string
 	ProviderID     string
-	ProviderName   string
-	ProviderType   string
-	ProviderStatus registry.Status
 	ModelID        string
-	ModelKey       string // registry.Fold(ModelID): searched
 	DisplayName    string
 	NameKey        string
-
-	StagePlanning      bool
-	StageToolCall      bool
-	StageSummarization bool
-	StageGuardrail     bool
-
-	Enabled       bool
-	TestedAt      sql.NullInt64 // null: never, and the other three mean nothing
-	TestSuccess   bool
-	TestKind      string
-	TestLatencyNs int64
-	Version       int64
-	Created       int64 `gorm:"column:created_at"`
-	Updated       int64 `gorm:"column:updated_at"`
+	Stages         stages
+	Enabled        bool
+	TestedAt       *moment // nil: never
+	TestKind       *string // nil: success
+	TestLatencyNs  *int64
+	TestConnection *int64
+	Version        int64
+	Created        moment
+	Updated        moment
 }
 
-// TableName names the table to GORM.
-func (modelRow) TableName() string { return "models" }
+// modelColumns are the columns that [modelRow.fields] reads.
+const modelColumns = `m.id, m.provider_id, m.model_id, m.display_name, m.name_key, m.stages, m.enabled,
+	m.tested_at, m.test_kind, m.test_latency_ns, m.test_connection, m.version, m.created_at, m.updated_at`
 
-// stage returns the field of a stage, nil for a stage that has none.
-func (row *modelRow) stage(stage registry.Stage) *bool {
-	switch stage {
-	case registry.Planning:
-		return &row.StagePlanning
-	case registry.ToolCall:
-		return &row.StageToolCall
-	case registry.Summarization:
-		return &row.StageSummarization
-	case registry.Guardrail:
-		return &row.StageGuardrail
+func (row *modelRow) fields() []any {
+	return []any{&row.ID, &row.ProviderID, &row.ModelID, &row.DisplayName, &row.NameKey, &row.Stages, &row.Enabled,
+		&row.TestedAt, &row.TestKind, &row.TestLatencyNs, &row.TestConnection, &row.Version, &row.Created, &row.Updated}
+}
+
+// stages are the stages of a model: a text[] on PostgreSQL, read as `{a,b}`, and
+// a JSON text on SQLite. Their names need no quotes in the former.
+type stages []registry.Stage
+
+// Scan implements [sql.Scanner].
+func (s *stages) Scan(value any) error {
+	text, ok := value.(string)
+	if !ok {
+		return fmt.Errorf("%T is not a list of stages", value)
+	}
+	*s = nil
+	for name := range strings.SplitSeq(strings.Trim(text, "{}[]"), ",") {
+		if name = strings.Trim(name, `"`); name != "" {
+			*s = append(*s, registry.Stage(name))
+		}
 	}
 	return nil
 }
 
-// modelRows maps the models of a provider to their rows.
-func modelRows(p registry.Provider) ([]modelRow, error) {
-	rows := make([]modelRow, len(p.Models))
-	for i, m := range p.Models {
-		row := modelRow{
-			Workspace: p.Workspace, ID: m.ID, ProviderID: p.ID,
-			ProviderName: p.Name, ProviderType: p.Type, ProviderStatus: p.Status(),
-			ModelID: m.ModelID, ModelKey: registry.Fold(m.ModelID), DisplayName: m.DisplayName, NameKey: m.NameKey,
-			Enabled: m.Enabled, Version: m.Version, Created: toMillis(m.CreatedAt), Updated: toMillis(m.UpdatedAt),
-		}
-		for _, stage := range m.Stages {
-			column := row.stage(stage)
-			if column == nil {
-				return nil, fmt.Errorf("no column for the stage %q of model %s", stage, m.ID)
-			}
-			*column = true
-		}
-		if m.LastTest != nil {
-			row.setLastTest(*m.LastTest)
-		}
-		rows[i] = row
-	}
-	return rows, nil
-}
-
-func (row *modelRow) setLastTest(last registry.LastTest) {
-	row.TestedAt, row.TestSuccess = sql.NullInt64{Int64: toMillis(last.At), Valid: true}, last.Success
-	row.TestKind, row.TestLatencyNs = last.Kind, int64(last.Latency)
-}
-
-// model maps a row to a model without the facts of its provider.
-func (row modelRow) model() registry.Model {
+// model maps a row to a model without the facts of its provider. A test that
+// began before the provider's connection changed is none.
+func (row modelRow) model(connection int64) registry.Model {
 	m := registry.Model{
 		ID: row.ID, ProviderID: row.ProviderID, ModelID: row.ModelID, DisplayName: row.DisplayName, NameKey: row.NameKey,
-		Enabled: row.Enabled, Version: row.Version, CreatedAt: fromMillis(row.Created), UpdatedAt: fromMillis(row.Updated),
+		Stages: row.Stages, Enabled: row.Enabled, Version: row.Version, CreatedAt: row.Created.Time, UpdatedAt: row.Updated.Time,
 	}
-	for _, stage := range registry.Stages() {
-		if serves := row.stage(stage); serves != nil && *serves {
-			m.Stages = append(m.Stages, stage)
-		}
-	}
-	if row.TestedAt.Valid {
-		m.LastTest = &registry.LastTest{
-			Success: row.TestSuccess, Kind: row.TestKind, Latency: time.Duration(row.TestLatencyNs), At: fromMillis(row.TestedAt.Int64),
+	if row.TestConnection != nil && *row.TestConnection == connection {
+		m.LastTest = &registry.LastTest{Success: row.TestKind == nil, Latency: time.Duration(*row.TestLatencyNs), At: row.TestedAt.Time}
+		if row.TestKind != nil {
+			m.LastTest.Kind = *row.TestKind
 		}
 	}
 	return m
+}
+
+func sortByCreation(models []registry.Model) {
+	slices.SortFunc(models, func(a, b registry.Model) int {
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+	})
+}
+
+// factColumns are what a model tells of its provider, and its connection.
+const factColumns = `p.name, p.type, p.enabled, p.error_kind, p.connection`
+
+// factRow holds them.
+type factRow struct {
+	Name, Type string
+	Enabled    bool
+	ErrorKind  *string
+	Connection int64
+}
+
+func (row *factRow) fields() []any {
+	return []any{&row.Name, &row.Type, &row.Enabled, &row.ErrorKind, &row.Connection}
 }
 
 // modelWithFacts maps a row to a model with the facts of its provider.
-func (row modelRow) modelWithFacts() registry.Model {
-	m := row.model()
-	m.Provider = registry.ModelProvider{
-		Name: row.ProviderName, Type: row.ProviderType, Status: row.ProviderStatus,
-		Enabled: row.ProviderStatus != registry.Inactive,
-	}
+func (row modelRow) modelWithFacts(facts factRow) registry.Model {
+	m := row.model(facts.Connection)
+	m.Provider = registry.NewModelProvider(facts.Name, facts.Type, facts.Enabled, facts.ErrorKind != nil)
 	return m
 }
 
-// Model implements [registry.Store].
-func (s *Store) Model(ctx context.Context, workspace, id string) (m registry.Model, err error) {
-	err = s.read(ctx, workspace, func(db *gorm.DB) error {
-		row, err := findModelRow(db, id)
-		m = row.modelWithFacts()
-		return err
-	})
-	return m, err
-}
+const joinProvider = ` JOIN providers p ON p.workspace = m.workspace AND p.id = m.provider_id`
 
-func findModelRow(db *gorm.DB, id string) (modelRow, error) {
-	var rows []modelRow
-	err := db.Where("id = ?", id).Find(&rows).Error
-	if err == nil && len(rows) == 0 {
+// Model implements [registry.Store].
+func (s *Store) Model(ctx context.Context, workspace, id string) (registry.Model, error) {
+	var row modelRow
+	var facts factRow
+	err := s.rows(ctx, `SELECT `+modelColumns+`, `+factColumns+` FROM models m`+joinProvider+` WHERE m.workspace = $1 AND m.id = $2`,
+		[]any{workspace, id}, func(rows *sql.Rows) error { return rows.Scan(append(row.fields(), facts.fields()...)...) })
+	if err == nil && row.ID == "" {
 		err = notFound("model", id)
 	}
-	if err != nil {
-		return modelRow{}, err
+	return row.modelWithFacts(facts), err
+}
+
+// ModelAndProvider implements [registry.Store]. It takes one query.
+func (s *Store) ModelAndProvider(ctx context.Context, workspace, id string) (m registry.Model, p registry.Provider, err error) {
+	var row modelRow
+	var provider providerRow
+	err = s.rows(ctx, `SELECT `+modelColumns+`, `+providerColumns+` FROM models m`+joinProvider+` WHERE m.workspace = $1 AND m.id = $2`,
+		[]any{workspace, id}, func(rows *sql.Rows) error { return rows.Scan(append(row.fields(), provider.fields()...)...) })
+	if err == nil && row.ID == "" {
+		err = notFound("model", id)
 	}
-	return rows[0], nil
+	if err == nil {
+		p, err = provider.provider(workspace)
+	}
+	return row.model(provider.Connection), p, err
+}
+
+// encodedModel is a model as it is handed to a statement that writes any number
+// of them, in a JSON list.
+type encodedModel struct {
+	ID          string           `json:"id"`
+	ModelID     string           `json:"model_id"`
+	ModelKey    string           `json:"model_key"`
+	DisplayName string           `json:"display_name"`
+	NameKey     string           `json:"name_key"`
+	Stages      []registry.Stage `json:"stages"`
+	Enabled     bool             `json:"enabled"`
+	Version     int64            `json:"version"`
+	Created     any              `json:"created_at"`
+	Updated     any              `json:"updated_at"`
+}
+
+func (s *Store) encodedModels(models []registry.Model) (string, error) {
+	list := make([]encodedModel, len(models))
+	for i, m := range models {
+		list[i] = encodedModel{
+			ID: m.ID, ModelID: m.ModelID, ModelKey: registry.Fold(m.ModelID), DisplayName: m.DisplayName, NameKey: m.NameKey, Stages: append([]registry.Stage{}, m.Stages...),
+			Enabled: m.Enabled, Version: m.Version, Created: s.engine.jsonTime(m.CreatedAt), Updated: s.engine.jsonTime(m.UpdatedAt),
+		}
+	}
+	text, err := json.Marshal(list)
+	return string(text), err
+}
+
+// writeModels turns the models of one provider into those after an edit. Of
+// those that stay, it leaves the outcome of the last test to those who test,
+// except where it was of another upstream model.
+func (s *Store) writeModels(ctx context.Context, before, after registry.Provider) error {
+	stored := make(map[string]registry.Model, len(before.Models))
+	taken := make(map[string]bool, len(before.Models))
+	for _, m := range before.Models {
+		stored[m.ID], taken[m.ModelID] = m, true
+	}
+	var added, changed []registry.Model
+	var moved []string // to a model id that another one has, or had
+	for _, m := range after.Models {
+		old, ok := stored[m.ID]
+		delete(stored, m.ID)
+		switch {
+		case !ok:
+			added = append(added, m)
+		case old.Version != m.Version:
+			changed = append(changed, m)
+			if old.ModelID != m.ModelID && taken[m.ModelID] {
+				moved = append(moved, m.ID)
+			}
+		}
+	}
+	gone := make([]string, 0, len(stored))
+	for id := range stored {
+		gone = append(gone, id)
+	}
+	of := func(ids []string) []any { return []any{after.Workspace, s.engine.ids(ids)} }
+	if len(gone) > 0 {
+		if _, err := s.exec(ctx, `DELETE FROM models WHERE workspace = $1 AND id `+s.engine.inIDs("$2"), of(gone)...); err != nil {
+			return err
+		}
+	}
+	if len(moved) > 0 { // models may swap their model ids, which are unique after each row
+		if _, err := s.exec(ctx, `UPDATE models SET model_id = 'moving ' || id, test_connection = NULL
+			WHERE workspace = $1 AND id `+s.engine.inIDs("$2"), of(moved)...); err != nil {
+			return err
+		}
+	}
+	if err := s.writeAll(ctx, s.engine.updateModels, after, changed); err != nil {
+		return err
+	}
+	return s.writeAll(ctx, s.engine.insertModels, after, added)
+}
+
+// writeAll inserts or updates models of a provider with one statement.
+func (s *Store) writeAll(ctx context.Context, statement string, p registry.Provider, models []registry.Model) error {
+	if len(models) == 0 {
+		return nil
+	}
+	list, err := s.encodedModels(models)
+	if err == nil {
+		_, err = s.exec(ctx, statement, p.Workspace, p.ID, list)
+	}
+	return err
 }

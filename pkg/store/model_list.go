@@ -1,102 +1,107 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"fmt"
-
-	"gorm.io/gorm"
+	"database/sql"
+	"slices"
+	"strings"
 
 	"modelproviders/pkg/registry"
 )
 
 // Models implements [registry.Store]. It takes one query.
 func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQuery) ([]registry.Model, error) {
-	if !storable(q.Search, q.ProviderID, q.ProviderType, string(q.ProviderStatus)) {
+	if !storable(q.Search, q.ProviderType) {
 		return nil, nil
 	}
-	var rows []modelRow
-	err := s.read(ctx, workspace, func(db *gorm.DB) error {
-		list, err := s.filterModels(db, q)
-		if err != nil {
-			return err
-		}
-		list, err = page{
-			order: q.Sort, after: q.After, limit: q.Limit, sorted: s.engine.steered && q.ProviderID != "",
-		}.of(list)
-		if err != nil {
-			return err
-		}
-		return list.Find(&rows).Error
-	})
-	if err != nil {
-		return nil, err
-	}
-	models := make([]registry.Model, len(rows))
-	for i, row := range rows {
-		models[i] = row.modelWithFacts()
-	}
-	return models, nil
-}
-
-// filterModels adds the conditions of a query, the one that tells most first.
-func (s *Store) filterModels(db *gorm.DB, q registry.ModelQuery) (*gorm.DB, error) {
-	c := conditions{db: db, steered: s.engine.steered}
-	if q.ProviderID != "" {
-		c.add("provider_id", q.ProviderID)
-	}
+	page := page{alias: "m", order: q.Sort, after: q.After, limit: q.Limit}
+	c := where("m", workspace)
+	s.andProvider(c, q)
 	if q.Stage != "" {
-		if (&modelRow{}).stage(q.Stage) == nil {
-			return nil, fmt.Errorf("no column for the stage %q", q.Stage)
-		}
-		c.addPair("stage_"+string(q.Stage), "available", q.Available)
-	} else if q.Available != nil {
-		c.add("available", *q.Available)
-	}
-	if q.ProviderStatus != "" {
-		c.add("provider_status", q.ProviderStatus)
-	}
-	if q.ProviderType != "" {
-		c.add("provider_type", q.ProviderType)
+		c.and(s.engine.hasStage, s.engine.stage(q.Stage))
 	}
 	if q.Enabled != nil {
-		c.add("enabled", *q.Enabled)
+		c.and("m.enabled = ?", *q.Enabled)
+	}
+	if q.Available != nil {
+		c.and(map[bool]string{true: "m.enabled", false: "NOT (m.enabled AND p.enabled)"}[*q.Available])
 	}
 	if q.Search != "" {
 		contains := s.engine.contains
-		c.db = c.db.Where(contains+"(name_key, ?) > 0 OR "+contains+"(model_key, ?) > 0", q.Search, q.Search)
+		c.and("("+contains+"(m.name_key, ?) > 0 OR "+contains+"(m.model_key, ?) > 0)", q.Search, q.Search)
 	}
-	return c.db, nil
-}
-
-// conditions gathers the conditions of a list. PostgreSQL knows from statistics
-// which of them to look up in an index. SQLite does not, and could take one
-// that most rows meet: there the first is looked up, and the unary plus keeps
-// the others from it (https://www.sqlite.org/optoverview.html#uplus).
-type conditions struct {
-	db      *gorm.DB
-	steered bool
-	chosen  bool
-}
-
-// add adds `column = value`.
-func (c *conditions) add(column string, value any) {
-	c.db = c.db.Where(c.operand(column)+" = ?", value)
-	c.chosen = true
-}
-
-// addPair adds `flag`, and `column = value` where there is a value. They share
-// an index.
-func (c *conditions) addPair(flag, column string, value *bool) {
-	c.db = c.db.Where(c.operand(flag))
-	if value != nil {
-		c.db = c.db.Where(c.operand(column)+" = ?", *value)
+	index, clauses := page.index("models"), ""
+	if q.ProviderID != "" { // at most 500: read by their provider, whatever their order
+		index = "models_provider"
+		c.and("m.provider_id = ?", q.ProviderID)
+	} else {
+		var err error
+		if clauses, err = page.of(c); err != nil {
+			return nil, err
+		}
 	}
-	c.chosen = true
+	var models []registry.Model
+	var row modelRow
+	var facts factRow
+	fields := append(row.fields(), facts.fields()...)
+	list := "SELECT " + modelColumns + ", " + factColumns + " FROM models m" + s.engine.indexedBy(index) + s.engine.nested + joinProvider +
+		c.text.String() + clauses
+	err := s.rows(ctx, list, c.args, func(rows *sql.Rows) error {
+		row, facts = modelRow{}, factRow{}
+		if err := rows.Scan(fields...); err != nil {
+			return err
+		}
+		models = append(models, row.modelWithFacts(facts))
+		return nil
+	})
+	if q.ProviderID != "" {
+		models = page.ofModels(models)
+	}
+	return models, err
 }
 
-func (c *conditions) operand(column string) string {
-	if c.steered && c.chosen {
-		return "+" + column
+// andProvider adds the conditions on the provider of a model.
+func (s *Store) andProvider(c *conditions, q registry.ModelQuery) {
+	of := &conditions{args: c.args}
+	if q.ProviderType != "" {
+		of.and("p.type = ?", q.ProviderType)
 	}
-	return column
+	if q.Available != nil && *q.Available {
+		of.and("p.enabled")
+	}
+	s.andStatus(of, "p", q.ProviderStatus)
+	if of.text.Len() == 0 {
+		return
+	}
+	c.args = of.args
+	if hint := s.engine.rareProviders; hint != "" && q.ProviderID == "" {
+		c.text.WriteString(strings.ReplaceAll(hint, "<conditions>", of.text.String()))
+	}
+	c.text.WriteString(of.text.String())
+}
+
+// ofModels selects a page from all models of a list.
+func (p page) ofModels(models []registry.Model) []registry.Model {
+	sign := 1
+	if strings.HasPrefix(string(p.order), "-") {
+		sign = -1
+	}
+	compare := func(a, b registry.Position) int {
+		if p.index("") == "_created" {
+			return sign * cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+		}
+		return sign * cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))
+	}
+	position := func(m registry.Model) registry.Position {
+		return registry.Position{Name: m.NameKey, CreatedAt: m.CreatedAt, ID: m.ID}
+	}
+	if p.after != nil {
+		models = slices.DeleteFunc(models, func(m registry.Model) bool { return compare(position(m), *p.after) <= 0 })
+	}
+	slices.SortFunc(models, func(a, b registry.Model) int { return compare(position(a), position(b)) })
+	if p.limit > 0 && len(models) > p.limit {
+		models = models[:p.limit]
+	}
+	return models
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,23 +12,35 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/pressly/goose/v3/lock"
 
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
 	"modelproviders/pkg/store/storetest"
 )
 
-// A test process with one of these set opens that database and exits.
+// A test process with one of the first two set opens that database and exits.
 const (
-	openPath = "STORE_TEST_OPEN_PATH"
-	openURL  = "STORE_TEST_OPEN_URL"
+	openPath   = "STORE_TEST_OPEN_PATH"
+	openURL    = "STORE_TEST_OPEN_URL"
+	openPooler = "STORE_TEST_OPEN_POOLER"
 )
 
 func TestMain(m *testing.M) {
-	config := store.Config{SQLitePath: os.Getenv(openPath), DatabaseURL: os.Getenv(openURL)}
+	if path := os.Getenv(writePath); path != "" {
+		if err := writeRows(path, os.Getenv(writeAs)); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	config := store.Config{SQLitePath: os.Getenv(openPath), DatabaseURL: os.Getenv(openURL), Pooler: os.Getenv(openPooler) == "true"}
 	if config == (store.Config{}) {
 		os.Exit(m.Run())
 	}
@@ -56,7 +69,7 @@ func TestOpenAtOnce(t *testing.T) {
 		for range 4 {
 			group.Go(func() {
 				command := exec.Command(program)
-				command.Env = append(os.Environ(), openPath+"="+config.SQLitePath, openURL+"="+config.DatabaseURL)
+				command.Env = append(os.Environ(), openPath+"="+config.SQLitePath, openURL+"="+config.DatabaseURL, openPooler+"="+strconv.FormatBool(config.Pooler))
 				if out, err := command.CombinedOutput(); err != nil {
 					t.Errorf("another process: %v\n%s", err, out)
 				}
@@ -83,6 +96,37 @@ func TestOpenAtOnce(t *testing.T) {
 	t.Run("Postgres", func(t *testing.T) {
 		check(t, store.Config{DatabaseURL: storetest.Postgres(t)})
 	})
+	t.Run("Pooler", func(t *testing.T) {
+		check(t, store.Config{DatabaseURL: storetest.StartPgBouncer(t, 5).Database(t), Pooler: true})
+	})
+}
+
+// TestOpenAfterAProcessWasKilled has a process end while it held the lock of the
+// migrations: its lease runs out.
+func TestOpenAfterAProcessWasKilled(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	db, err := sql.Open("pgx", url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	locker, err := lock.NewPostgresTableLocker(lock.WithTableLeaseDuration(2 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, kill := context.WithCancel(t.Context())
+	err = locker.Lock(ctx, db)
+	kill()
+	if err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	s := storetest.Open(t, store.Config{DatabaseURL: url})
+	if waited := time.Since(began); waited < time.Second {
+		t.Errorf("the lock was taken from a process after %v", waited)
+	}
+	wantBack(t, s)
 }
 
 func TestANewerSchemaIsRefused(t *testing.T) {
@@ -119,7 +163,7 @@ func TestReopenKeepsWhatWasStored(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.CreateProvider(t.Context(), benchmarkProvider()); err != nil {
+		if err := addProvider(t.Context(), s, benchmarkProvider()); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
@@ -162,7 +206,7 @@ func TestSQLiteFilesArePrivate(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := storetest.Open(t, store.Config{SQLitePath: path})
-	if err := s.CreateProvider(t.Context(), benchmarkProvider()); err != nil {
+	if err := addProvider(t.Context(), s, benchmarkProvider()); err != nil {
 		t.Fatal(err)
 	}
 	var files []string
@@ -229,7 +273,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 		credential.Sealed = []byte("canary")
 		p.Credentials["api_key"] = credential
 		for range 2 { // the second time the name is taken
-			err := s.CreateProvider(t.Context(), p)
+			err := addProvider(t.Context(), s, p)
 			if err != nil && (strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "INSERT")) {
 				t.Errorf("the error tells the statement: %v", err)
 			}

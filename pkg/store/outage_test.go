@@ -27,7 +27,7 @@ func calls(s *store.Store) map[string]func(ctx context.Context) error {
 			_, err := s.Models(ctx, workspace, registry.ModelQuery{})
 			return err
 		},
-		"CreateProvider": func(ctx context.Context) error { return s.CreateProvider(ctx, benchmarkProvider()) },
+		"CreateProvider": func(ctx context.Context) error { return addProvider(ctx, s, benchmarkProvider()) },
 		"HasTokens":      func(ctx context.Context) error { _, err := s.HasTokens(ctx); return err },
 		"Ping":           s.Ping,
 		"SchemaCurrent":  s.SchemaCurrent,
@@ -61,11 +61,11 @@ func TestPostgresOutage(t *testing.T) {
 
 	// A transaction that is under way ends as unavailable.
 	err := s.InTx(t.Context(), func(ctx context.Context) error {
-		if err := s.CreateProvider(ctx, benchmarkProvider()); err != nil {
+		if err := addProvider(ctx, s, benchmarkProvider()); err != nil {
 			return err
 		}
 		cluster.Stop(t)
-		return s.CreateProvider(ctx, benchmarkProvider())
+		return addProvider(ctx, s, benchmarkProvider())
 	})
 	if !fault.Is(err, fault.Unavailable) {
 		t.Errorf("transaction under way: got %v", err)
@@ -131,14 +131,24 @@ func TestSQLiteBusy(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s, other := storetest.Open(t, store.Config{SQLitePath: path}), storetest.Open(t, store.Config{SQLitePath: path})
 	err := other.InTx(t.Context(), func(ctx context.Context) error {
-		if err := other.CreateProvider(ctx, benchmarkProvider()); err != nil {
+		if err := addProvider(ctx, other, benchmarkProvider()); err != nil {
 			return err
 		}
 		if _, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{}); err != nil {
 			t.Errorf("reading while another writes: %v", err)
 		}
-		if err := s.CreateProvider(t.Context(), benchmarkProvider()); !fault.Is(err, fault.Unavailable) {
-			t.Errorf("writing while another writes: got %v", err)
+		start := time.Now()
+		var group sync.WaitGroup
+		for range 8 {
+			group.Go(func() {
+				if err := addProvider(t.Context(), s, benchmarkProvider()); !fault.Is(err, fault.Unavailable) {
+					t.Errorf("writing while another writes: got %v", err)
+				}
+			})
+		}
+		group.Wait()
+		if waited := time.Since(start); waited > 20*time.Second { // 5 s, not 5 s for each
+			t.Errorf("writing while another writes took %v", waited)
 		}
 		return nil
 	})
@@ -153,7 +163,7 @@ func TestPostgresLockTimeout(t *testing.T) {
 	t.Parallel()
 	s := storetest.Open(t, store.Config{DatabaseURL: withSetting(t, storetest.Postgres(t), "lock_timeout", "100ms")})
 	p := benchmarkProvider()
-	if err := s.CreateProvider(t.Context(), p); err != nil {
+	if err := addProvider(t.Context(), s, p); err != nil {
 		t.Fatal(err)
 	}
 	err := s.InTx(t.Context(), func(ctx context.Context) error {

@@ -4,29 +4,24 @@ import (
 	"fmt"
 	"strings"
 
-	"gorm.io/gorm"
-
 	"modelproviders/pkg/registry"
 )
 
 // page is one page of a list: at most limit rows, all of them for 0, that
 // follow a position in an order.
 type page struct {
+	alias string // of the table
 	order registry.Sort
 	after *registry.Position
 	limit int
 	// namesUnique says that the names order the rows by themselves. What is not
 	// unique is followed by the id.
 	namesUnique bool
-	// sorted says that an index on another column finds the few rows of the
-	// list, and keeps SQLite from reading along the order instead: the unary
-	// plus hides the columns from its planner.
-	sorted bool
 }
 
-// of selects the page from the rows of a list. Both directions read the same
-// index.
-func (p page) of(list *gorm.DB) (*gorm.DB, error) {
+// of adds the conditions of a page to those of its list, and returns the clauses
+// that follow them. Both directions read the same index.
+func (p page) of(c *conditions) (string, error) {
 	var after registry.Position
 	if p.after != nil {
 		after = *p.after
@@ -35,19 +30,14 @@ func (p page) of(list *gorm.DB) (*gorm.DB, error) {
 	var values []any
 	switch p.order {
 	case "", registry.SortName, registry.SortNameDesc:
-		columns, values = []string{"name_key", "id"}, []any{after.Name, after.ID}
+		columns, values = []string{p.alias + ".name_key", p.alias + ".id"}, []any{after.Name, after.ID}
 		if p.namesUnique {
 			columns, values = columns[:1], values[:1]
 		}
 	case registry.SortCreated, registry.SortCreatedDesc:
-		columns, values = []string{"created_at", "id"}, []any{toMillis(after.CreatedAt), after.ID}
+		columns, values = []string{p.alias + ".created_at", p.alias + ".id"}, []any{newMoment(after.CreatedAt), after.ID}
 	default:
-		return nil, fmt.Errorf("unknown order %q", p.order)
-	}
-	if p.sorted {
-		for i, column := range columns {
-			columns[i] = "+" + column
-		}
+		return "", fmt.Errorf("unknown order %q", p.order)
 	}
 	comparison, direction := ">", ""
 	if strings.HasPrefix(string(p.order), "-") {
@@ -55,13 +45,21 @@ func (p page) of(list *gorm.DB) (*gorm.DB, error) {
 	}
 	if p.after != nil {
 		marks := strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ")
-		list = list.Where("("+strings.Join(columns, ", ")+") "+comparison+" ("+marks+")", values...)
+		c.and("("+strings.Join(columns, ", ")+") "+comparison+" ("+marks+")", values...)
 	}
-	list = list.Order(strings.Join(columns, direction+", ") + direction)
+	clauses := " ORDER BY " + strings.Join(columns, direction+", ") + direction
 	if p.limit > 0 {
-		list = list.Limit(p.limit)
+		clauses += " LIMIT " + c.parameter(p.limit)
 	}
-	return list, nil
+	return clauses, nil
+}
+
+// index names the index that reads a table in the order of the page.
+func (p page) index(table string) string {
+	if strings.TrimPrefix(string(p.order), "-") == string(registry.SortCreated) {
+		return table + "_created"
+	}
+	return table + "_name"
 }
 
 // repaired makes a text of the outside world storable: what PostgreSQL refuses

@@ -14,7 +14,6 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	"gorm.io/driver/postgres"
@@ -23,10 +22,21 @@ import (
 
 // postgresConns is the default bound on connections. PostgreSQL allows 100 in
 // all; this leaves room for some replicas and for the operator.
-const postgresConns = 20
+const postgresConns = 10
+
+const (
+	// migrationLease is how long the lock of a process that was killed while it
+	// changed the schema keeps others waiting. Alive, a process renews it.
+	migrationLease = 15 * time.Second
+	// migrationPoll is how often others look whether the lock is free, and
+	// migrationPolls how often at most: for five minutes.
+	migrationPoll  = 200 * time.Millisecond
+	migrationPolls = 1500
+)
 
 // postgresSettings bound what a statement, a lock and an idle transaction may
-// hold up. A URL that sets one of them itself has its way.
+// hold up. A URL that sets one of them itself has its way. A pooler passes none
+// of them on: there they belong to the role.
 func postgresSettings() map[string]string {
 	return map[string]string{
 		"application_name":                    "modelproviders",
@@ -39,7 +49,6 @@ func postgresSettings() map[string]string {
 // openPostgres opens a PostgreSQL database. The pool finds out about broken
 // connections by itself, so that the store recovers when the server is back.
 func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int64, error) {
-	maxConns := c.MaxConns
 	config, err := pgx.ParseConfig(c.DatabaseURL)
 	if err != nil {
 		return engine{}, 0, fmt.Errorf("read the database URL: %w", err) // pgx leaves the password out
@@ -47,66 +56,65 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
-	schema, err := migratePostgres(ctx, *config, c.Existing, log)
-	if err != nil {
-		return engine{}, 0, fmt.Errorf("open the database %s at %s: %w", config.Database, config.Host, err)
+	if c.Pooler && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
+		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // prepares nothing by name
 	}
-	for name, value := range postgresSettings() {
-		if _, set := config.RuntimeParams[name]; !set {
-			config.RuntimeParams[name] = value
+	unbounded := config.Copy() // a migration may last longer than a statement of the service
+	if !c.Pooler {
+		for name, value := range postgresSettings() {
+			if _, set := config.RuntimeParams[name]; !set {
+				config.RuntimeParams[name] = value
+			}
 		}
 	}
-	if maxConns <= 0 { // to database/sql that is no bound at all
-		maxConns = postgresConns
+	if c.MaxConns <= 0 { // to database/sql that is no bound at all
+		c.MaxConns = postgresConns
 	}
-	db := stdlib.OpenDB(*config)
-	db.SetMaxOpenConns(maxConns)
-	db.SetMaxIdleConns(maxConns)
-	db.SetConnMaxIdleTime(5 * time.Minute)
-	db.SetConnMaxLifetime(time.Hour)
-	pool, err := newPool(postgres.New(postgres.Config{Conn: db, WithoutReturning: true}))
+	conns := newPostgresPool(*config, c.MaxConns)
+	schema, err := openSchema(ctx, goose.DialectPostgres, conns, c.Existing, func() error { return migratePostgres(ctx, *unbounded, log) })
 	if err != nil {
-		return engine{}, 0, errors.Join(err, db.Close())
+		err = fmt.Errorf("open the database %s at %s: %w", config.Database, config.Host, err)
+		return engine{}, 0, errors.Join(err, conns.db.Close())
+	}
+	pool, err := newPool(postgres.New(postgres.Config{Conn: conns, WithoutReturning: true}))
+	if err != nil {
+		return engine{}, 0, errors.Join(err, conns.db.Close())
 	}
 	return engine{
-		writer: pool, reader: pool, snapshot: sql.LevelRepeatableRead, contains: "strpos", oneOf: oneOfPostgres, lock: lockPostgres,
+		writer: pool, reader: pool, statements: postgresStatements(), tryLock: tryLockPostgres,
 		classify: classifyPostgres, present: func() error { return nil },
 	}, schema, nil
 }
 
-// migratePostgres works on connections of its own: a migration may last longer
-// than a statement of the service. An advisory lock makes processes take turns.
-func migratePostgres(ctx context.Context, config pgx.ConnConfig, existing bool, log *slog.Logger) (schema int64, err error) {
-	db := stdlib.OpenDB(config)
-	defer func() { err = errors.Join(err, db.Close()) }()
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300)) // every second, for five minutes
+// migratePostgres works on connections of its own. Processes take turns by a row
+// with a lease, in a table: an advisory lock of the session would be lost behind
+// a pooler.
+func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logger) (err error) {
+	conns := newPostgresPool(config, postgresConns)
+	defer func() { err = errors.Join(err, conns.db.Close()) }()
+	if err := conns.PingContext(ctx); err != nil {
+		return err
+	}
+	locker, err := lock.NewPostgresTableLocker(
+		lock.WithTableLeaseDuration(migrationLease), lock.WithTableLockTimeout(migrationPoll, migrationPolls),
+		lock.WithTableRetryPolicy(func(err error) bool { // the lock is held; what the server refuses it will refuse again
+			var answer *pgconn.PgError
+			return !errors.As(err, &answer)
+		}),
+		lock.WithTableLogger(log))
 	if err != nil {
-		return 0, err
+		return err
 	}
-	return migrate(ctx, goose.DialectPostgres, db, existing, log, goose.WithSessionLocker(locker))
+	if err := locker.Lock(ctx, conns.db); err != nil {
+		return fmt.Errorf("wait for other processes that change the schema: %w", err)
+	}
+	defer func() { err = errors.Join(err, locker.Unlock(ctx, conns.db)) }()
+	return migrate(ctx, goose.DialectPostgres, conns.db, log)
 }
 
-// oneOfPostgres passes the values as one array. With a parameter each, the
-// statement is planned at every call: with as many indexes as the tables have
-// that takes longer than to run it.
-func oneOfPostgres(db *gorm.DB, column string, values []string) *gorm.DB {
-	return db.Where(column+" = ANY(?)", textArray(values))
-}
-
-// textArray is a parameter of the type text[]; GORM would take a plain slice for
-// a list of parameters.
-type textArray []string
-
-// Value implements [driver.Valuer]. pgx encodes the slice.
-func (a textArray) Value() (driver.Value, error) { return []string(a), nil }
-
-// lockPostgres takes an advisory lock
+// tryLockPostgres takes an advisory lock
 // (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS).
-func lockPostgres(ctx context.Context, tx gorm.ConnPool, number int64, wait bool) (locked bool, err error) {
-	if wait {
-		_, err = tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", number)
-		return err == nil, err
-	}
+func tryLockPostgres(ctx context.Context, tx gorm.ConnPool, number int64) (locked bool, err error) {
 	err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", number).Scan(&locked)
 	return locked, err
 }
@@ -119,6 +127,9 @@ func classifyPostgres(err error) class {
 	var answer *pgconn.PgError
 	switch {
 	case errors.As(err, &refused):
+		if errors.As(err, &answer) && answer.Code == pgTooManyConnections {
+			return crowded
+		}
 		return away // whatever the server says of it: it let us in before
 	case errors.As(err, &answer):
 		if strings.HasSuffix(answer.ConstraintName, "_pkey") {
@@ -157,6 +168,7 @@ const (
 	pgIdleInTransactionTimeout = "25P03"
 	pgSerializationFailure     = "40001"
 	pgDeadlockDetected         = "40P01"
+	pgTooManyConnections       = "53300"
 	pgLockNotAvailable         = "55P03"
 	pgQueryCanceled            = "57014"
 )

@@ -1,100 +1,91 @@
 package store
 
 import (
-	"cmp"
 	"context"
-	"slices"
-	"strings"
-
-	"gorm.io/gorm"
+	"database/sql"
 
 	"modelproviders/pkg/registry"
 )
 
-// Providers implements [registry.Store]. It takes three queries, however many
-// providers, credentials and models there are.
+// Providers implements [registry.Store]. It takes two queries, however many
+// providers and models there are. The models are read after the providers: they
+// are never older than the versions beside them.
 func (s *Store) Providers(ctx context.Context, workspace string, q registry.ProviderQuery) ([]registry.Provider, error) {
-	if !storable(q.Search, q.Type, string(q.Status)) {
+	if !storable(q.Search, q.Type) {
 		return nil, nil
+	}
+	c := where("p", workspace)
+	if q.Type != "" {
+		c.and("p.type = ?", q.Type)
+	}
+	s.andStatus(c, "p", q.Status)
+	if q.Search != "" {
+		c.and(s.engine.contains+"(p.name_key, ?) > 0", q.Search)
+	}
+	page := page{alias: "p", order: q.Sort, after: q.After, limit: q.Limit, namesUnique: true}
+	clauses, err := page.of(c)
+	if err != nil {
+		return nil, err
 	}
 	var providers []registry.Provider
-	err := s.readTogether(ctx, workspace, func(db *gorm.DB) error {
-		list, err := page{order: q.Sort, after: q.After, limit: q.Limit, namesUnique: true}.of(s.filterProviders(db, q))
-		if err != nil {
+	var row providerRow
+	fields := row.fields()
+	list := "SELECT " + providerColumns + " FROM providers p" + s.engine.indexedBy(page.index("providers")) + c.text.String() + clauses
+	err = s.rows(ctx, list, c.args, func(rows *sql.Rows) error {
+		row = providerRow{}
+		if err := rows.Scan(fields...); err != nil {
 			return err
 		}
-		var rows []providerRow
-		if err := list.Find(&rows).Error; err != nil {
-			return err
-		}
-		providers, err = s.withParts(db, rows)
+		p, err := row.provider(workspace)
+		providers = append(providers, p)
 		return err
 	})
-	return providers, err
+	if err != nil {
+		return nil, err
+	}
+	return providers, s.addModels(ctx, workspace, providers)
 }
 
-func (s *Store) filterProviders(db *gorm.DB, q registry.ProviderQuery) *gorm.DB {
-	if q.Type != "" {
-		db = db.Where("type = ?", q.Type)
+// andStatus demands a status of the provider with an alias; see
+// [registry.Provider.Status].
+func (s *Store) andStatus(c *conditions, alias string, status registry.Status) {
+	switch status {
+	case "":
+	case registry.Inactive:
+		c.and("NOT " + alias + ".enabled")
+	case registry.Error:
+		c.and(alias + ".enabled AND " + alias + ".error_kind IS NOT NULL")
+	case registry.Active:
+		c.and(alias + ".enabled AND " + alias + ".error_kind IS NULL")
+	default:
+		c.and("1 = 0") // there is no other status
 	}
-	if q.Status != "" {
-		db = db.Where("status = ?", q.Status)
-	}
-	if q.Search != "" {
-		db = db.Where(s.engine.contains+"(name_key, ?) > 0", q.Search)
-	}
-	return db
 }
 
-// withParts maps rows to providers with their credentials and models.
-func (s *Store) withParts(db *gorm.DB, rows []providerRow) ([]registry.Provider, error) {
-	if len(rows) == 0 {
-		return nil, nil
+// addModels reads the models of providers, with one query.
+func (s *Store) addModels(ctx context.Context, workspace string, providers []registry.Provider) error {
+	if len(providers) == 0 {
+		return nil
 	}
-	providers, ids, index := make([]registry.Provider, len(rows)), make([]string, len(rows)), make(map[string]int, len(rows))
-	for i, row := range rows {
-		p, err := row.provider()
-		if err != nil {
-			return nil, err
+	ids, index := make([]string, len(providers)), make(map[string]*registry.Provider, len(providers))
+	for i := range providers {
+		ids[i], index[providers[i].ID] = providers[i].ID, &providers[i]
+	}
+	var row modelRow
+	fields := row.fields()
+	query := "SELECT " + modelColumns + " FROM models m" + s.engine.indexedBy("models_provider") +
+		" WHERE m.workspace = $1 AND m.provider_id " + s.engine.inIDs("$2")
+	err := s.rows(ctx, query, []any{workspace, s.engine.ids(ids)}, func(rows *sql.Rows) error {
+		row = modelRow{}
+		if err := rows.Scan(fields...); err != nil {
+			return err
 		}
-		providers[i], ids[i], index[row.ID] = p, row.ID, i
-	}
-	for ids := range slices.Chunk(ids, partsOf) {
-		credentials, models, err := s.findParts(db, ids)
-		if err != nil {
-			return nil, err
-		}
-		for _, row := range credentials {
-			providers[index[row.ProviderID]].Credentials[row.Field] = row.credential()
-		}
-		for _, row := range models {
-			p := &providers[index[row.ProviderID]]
-			p.Models = append(p.Models, row.model())
-		}
-	}
-	return providers, nil
-}
-
-// partsOf is how many providers' parts are read at once: any page's. A list
-// without a limit may have more than a statement may have variables.
-const partsOf = 1000
-
-// findParts reads the credentials and the models of some providers, the models
-// ordered by creation.
-func (s *Store) findParts(db *gorm.DB, ids []string) (credentials []credentialRow, models []modelRow, err error) {
-	ofProviders := s.engine.oneOf
-	if len(ids) == 1 {
-		ofProviders = func(db *gorm.DB, _ string, ids []string) *gorm.DB { return db.Where("provider_id = ?", ids[0]) }
-	}
-	if err := ofProviders(db, "provider_id", ids).Find(&credentials).Error; err != nil {
-		return nil, nil, err
-	}
-	if err := ofProviders(db, "provider_id", ids).Find(&models).Error; err != nil {
-		return nil, nil, err
-	}
-	// Sorted here: told to, SQLite would rather read all models along an index.
-	slices.SortFunc(models, func(a, b modelRow) int {
-		return cmp.Or(cmp.Compare(a.Created, b.Created), strings.Compare(a.ID, b.ID))
+		p := index[row.ProviderID]
+		p.Models = append(p.Models, row.model(p.Connection))
+		return nil
 	})
-	return credentials, models, nil
+	for i := range providers {
+		sortByCreation(providers[i].Models)
+	}
+	return err
 }

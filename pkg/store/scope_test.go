@@ -3,15 +3,21 @@ package store
 import (
 	"context"
 	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
 	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
 	"testing"
 
 	"gorm.io/gorm"
 
-	"modelproviders/pkg/registry"
+	"modelproviders/pkg/auth"
 )
 
-// openTwo returns a store that holds the providers "one" of workspace a and
+// openTwo returns a store that holds the tokens "one" of workspace a and
 // "two" of workspace b.
 func openTwo(t *testing.T) *Store {
 	t.Helper()
@@ -20,10 +26,10 @@ func openTwo(t *testing.T) *Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	for _, p := range []registry.Provider{
-		{Workspace: "a", ID: "1", Name: "one", NameKey: "one"}, {Workspace: "b", ID: "2", Name: "two", NameKey: "two"},
+	for _, made := range []auth.Token{
+		{Workspace: "a", ID: "1", Name: "one", Hash: []byte("1")}, {Workspace: "b", ID: "2", Name: "two", Hash: []byte("2")},
 	} {
-		if err := s.CreateProvider(t.Context(), p); err != nil {
+		if err := s.CreateToken(t.Context(), made); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -32,7 +38,7 @@ func openTwo(t *testing.T) *Store {
 
 func names(t *testing.T, db *gorm.DB) []string {
 	t.Helper()
-	var rows []providerRow
+	var rows []tokenRow
 	if err := db.Order("name").Find(&rows).Error; err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +52,7 @@ func names(t *testing.T, db *gorm.DB) []string {
 func TestAStatementWithoutWorkspaceIsRefused(t *testing.T) {
 	s := openTwo(t)
 	db := s.engine.writer.WithContext(t.Context())
-	var rows []providerRow
+	var rows []tokenRow
 	var count int64
 	for what, test := range map[string]struct {
 		got  error
@@ -54,24 +60,24 @@ func TestAStatementWithoutWorkspaceIsRefused(t *testing.T) {
 	}{
 		"find":                {db.Find(&rows).Error, errUnscoped},
 		"find where":          {db.Where("id = ?", "1").Find(&rows).Error, errUnscoped},
-		"count":               {db.Model(&providerRow{}).Count(&count).Error, errUnscoped},
-		"rows":                {rowsError(db.Model(&providerRow{})), errUnscoped},
-		"update":              {db.Model(&providerRow{}).Where("id = ?", "1").Update("name", "x").Error, errUnscoped},
-		"delete":              {db.Where("id = ?", "1").Delete(&providerRow{}).Error, errUnscoped},
-		"create":              {db.Create(&providerRow{Workspace: "a", ID: "3"}).Error, errUnscoped},
+		"count":               {db.Model(&tokenRow{}).Count(&count).Error, errUnscoped},
+		"rows":                {rowsError(db.Model(&tokenRow{})), errUnscoped},
+		"update":              {db.Model(&tokenRow{}).Where("id = ?", "1").Update("name", "x").Error, errUnscoped},
+		"delete":              {db.Where("id = ?", "1").Delete(&tokenRow{}).Error, errUnscoped},
+		"create":              {db.Create(&tokenRow{Workspace: "a", ID: "3"}).Error, errUnscoped},
 		"no workspace at all": {within(t.Context(), db, "").Find(&rows).Error, errUnscoped},
-		"raw query":           {within(t.Context(), db, "a").Raw("SELECT * FROM providers").Scan(&rows).Error, errRawSQL},
-		"raw statement":       {within(t.Context(), db, "a").Exec("DELETE FROM providers").Error, errRawSQL},
-		"a table by name":     {within(t.Context(), db, "a").Table("providers").Find(&[]map[string]any{}).Error, errRawSQL},
-		"update all":          {within(t.Context(), db, "a").Model(&providerRow{}).Update("name", "x").Error, gorm.ErrMissingWhereClause},
-		"delete all":          {within(t.Context(), db, "a").Delete(&providerRow{}).Error, gorm.ErrMissingWhereClause},
+		"raw query":           {within(t.Context(), db, "a").Raw("SELECT * FROM tokens").Scan(&rows).Error, errRawSQL},
+		"raw statement":       {within(t.Context(), db, "a").Exec("DELETE FROM tokens").Error, errRawSQL},
+		"a table by name":     {within(t.Context(), db, "a").Table("tokens").Find(&[]map[string]any{}).Error, errRawSQL},
+		"update all":          {within(t.Context(), db, "a").Model(&tokenRow{}).Update("name", "x").Error, gorm.ErrMissingWhereClause},
+		"delete all":          {within(t.Context(), db, "a").Delete(&tokenRow{}).Error, gorm.ErrMissingWhereClause},
 	} {
 		if !errors.Is(test.got, test.want) {
 			t.Errorf("%s: got %v, want %v", what, test.got, test.want)
 		}
 	}
 	if got := names(t, across(t.Context(), db)); len(got) != 2 || got[0] != "one" || got[1] != "two" {
-		t.Errorf("the refused statements left the providers %q", got)
+		t.Errorf("the refused statements left the tokens %q", got)
 	}
 }
 
@@ -94,18 +100,70 @@ func TestAStatementStaysInItsWorkspace(t *testing.T) {
 	if got := names(t, a().Where("workspace = 'b'\nOR name = 'two'")); len(got) != 0 {
 		t.Errorf("a raw condition finds %q", got)
 	}
-	if err := a().Model(&providerRow{}).Where("name = ?", "two").Or("id = ?", "2").Update("name", "x").Error; err != nil {
+	if err := a().Model(&tokenRow{}).Where("name = ?", "two").Or("id = ?", "2").Update("name", "x").Error; err != nil {
 		t.Error(err)
 	}
-	if err := a().Where("name = ?", "two").Or("id = ?", "2").Delete(&providerRow{}).Error; err != nil {
+	if err := a().Where("name = ?", "two").Or("id = ?", "2").Delete(&tokenRow{}).Error; err != nil {
 		t.Error(err)
 	}
-	if err := a().Create([]providerRow{{Workspace: "a", ID: "3"}, {Workspace: "b", ID: "4"}}).Error; err == nil {
+	if err := a().Create([]tokenRow{{Workspace: "a", ID: "3"}, {Workspace: "b", ID: "4"}}).Error; err == nil {
 		t.Error("a row of another workspace was written")
 	}
 	if got := names(t, across(t.Context(), s.engine.writer)); len(got) != 2 || got[0] != "one" || got[1] != "two" {
-		t.Errorf("the providers are now %q", got)
+		t.Errorf("the tokens are now %q", got)
 	}
+}
+
+// TestStatementsNameTheWorkspace checks the statements that are written as SQL:
+// each that reads or changes rows demands a workspace, its first parameter.
+func TestStatementsNameTheWorkspace(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	statement := regexp.MustCompile(`(?s)^(WITH|SELECT|UPDATE|DELETE)\b.*\b(FROM|UPDATE) (providers|models|tokens|audit_events|audit_heads|idempotency_keys)\b`)
+	checked := 0
+	for _, name := range files {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			text, ok := sqlOf(n)
+			if ok && statement.MatchString(text) {
+				checked++
+				if !regexp.MustCompile(`\bworkspace = \$1\b`).MatchString(text) && !strings.Contains(text, "where(") {
+					t.Errorf("%s: a statement without a workspace: %s", name, text)
+				}
+			}
+			return !ok
+		})
+	}
+	if checked < 8 {
+		t.Errorf("only %d statements were found", checked)
+	}
+}
+
+// sqlOf returns the text of a string, or of strings that are added up; a part
+// that is not written out is its source's name.
+func sqlOf(n ast.Node) (string, bool) {
+	switch n := n.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(n.Value)
+		return text, n.Kind == token.STRING && err == nil
+	case *ast.BinaryExpr:
+		left, ok := sqlOf(n.X)
+		right, _ := sqlOf(n.Y)
+		return left + right, ok
+	case *ast.CallExpr: // such as c.text.String(), which where began
+		if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "String" {
+			return " where(", true
+		}
+	}
+	return "", false
 }
 
 // TestEveryTenantTableIsScoped checks that the hook knows the tables with a
@@ -130,14 +188,17 @@ func TestEveryTenantTableIsScoped(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := map[string]any{
-		"providers": &[]providerRow{}, "provider_credentials": &[]credentialRow{}, "models": &[]modelRow{}, "tokens": &[]tokenRow{},
-		"audit_events": &[]eventRow{}, "audit_unlinked": &[]unlinkedRow{}, "audit_links": &[]linkRow{}, "audit_heads": &[]headRow{},
-		"repeatables": &[]repeatableRow{},
+		"tokens": &[]tokenRow{}, "audit_heads": &[]headRow{}, "idempotency_keys": &[]repeatableRow{},
+		// Those are read and written by statements of their own.
+		"providers": nil, "models": nil, "audit_events": nil,
 	}
 	for _, table := range tables {
 		row, ok := known[table]
 		if !ok {
 			t.Errorf("the table %s has a workspace: add its row here", table)
+			continue
+		}
+		if row == nil {
 			continue
 		}
 		if err := s.engine.reader.Find(row).Error; !errors.Is(err, errUnscoped) {
@@ -146,18 +207,5 @@ func TestEveryTenantTableIsScoped(t *testing.T) {
 	}
 	if len(tables) != len(known) {
 		t.Errorf("the tables with a workspace are %q", tables)
-	}
-}
-
-// TestEveryStageHasAColumn fails when a stage is added without a migration.
-func TestEveryStageHasAColumn(t *testing.T) {
-	for _, stage := range registry.Stages() {
-		if (&modelRow{}).stage(stage) == nil {
-			t.Errorf("models have no column for the stage %q", stage)
-		}
-	}
-	s := openTwo(t)
-	if _, err := s.Models(t.Context(), "a", registry.ModelQuery{Stage: "unheard_of"}); err == nil {
-		t.Error("a list of an unknown stage has no error")
 	}
 }

@@ -52,31 +52,36 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, sche
 	if maxConns <= 0 { // to database/sql that is no bound at all
 		maxConns = sqliteReaders
 	}
-	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"})
+	batches := &batches{lasts: batchTime}
+	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"}, func() { batches.stands = false })
 	if err != nil {
 		return engine{}, 0, err
 	}
 	db, err := writer.DB()
 	if err == nil {
-		schema, err = migrate(ctx, goose.DialectSQLite3, db, c.Existing, log)
+		schema, err = openSchema(ctx, goose.DialectSQLite3, db, c.Existing, func() error {
+			return migrate(ctx, goose.DialectSQLite3, db, log)
+		})
 	}
 	if err != nil {
 		return engine{}, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))
 	}
-	reader, err := sqlitePool(path, maxConns, map[string]string{"_query_only": "on"})
+	reader, err := sqlitePool(path, maxConns, map[string]string{"_query_only": "on"}, nil)
 	if err != nil {
 		return engine{}, 0, errors.Join(err, closeAll(writer))
 	}
+	batches.writer, batches.db = writer, db
+	batches.present = func() error {
+		if now, err := os.Stat(path); err != nil {
+			return err
+		} else if !os.SameFile(now, file) {
+			return fmt.Errorf("%s was replaced by another file: restart the program to open that one", path)
+		}
+		return nil
+	}
 	return engine{
-		writer: writer, reader: reader, contains: "instr", oneOf: oneOfSQLite, steered: true, classify: classifySQLite,
-		present: func() error {
-			if now, err := os.Stat(path); err != nil {
-				return err
-			} else if !os.SameFile(now, file) {
-				return fmt.Errorf("%s was replaced by another file: restart the program to open that one", path)
-			}
-			return nil
-		},
+		writer: writer, batches: batches, reader: reader, statements: sqliteStatements(), classify: classifySQLite,
+		present: batches.present,
 	}, schema, nil
 }
 
@@ -101,19 +106,21 @@ func makePrivate(path string) (fs.FileInfo, error) {
 }
 
 // sqlitePool opens a pool of connections with the given settings and those that
-// each connection needs.
+// each connection needs. SQLite calls undone, unless nil, when it has undone a
+// transaction.
 //
 // synchronous=FULL: a commit survives a power cut, as one of PostgreSQL does.
 // NORMAL would be faster and could lose the last ones: a token that was revoked
 // would be back. Waiting for a lock ends after busy_timeout (ms).
-func sqlitePool(path string, conns int, settings map[string]string) (*gorm.DB, error) {
+func sqlitePool(path string, conns int, settings map[string]string, undone func()) (*gorm.DB, error) {
 	query := url.Values{
-		"_busy_timeout": {"5000"},
-		"_foreign_keys": {"on"},
-		"_synchronous":  {"FULL"},
-		"_defensive":    {"1"},
-		"_dqs":          {"0"},
-		"_error_rc":     {"1"},
+		"_busy_timeout":        {"5000"},
+		"_foreign_keys":        {"on"},
+		"_synchronous":         {"FULL"},
+		"_defensive":           {"1"},
+		"_dqs":                 {"0"},
+		"_error_rc":            {"1"},
+		"_time_integer_format": {"unix_milli"},
 	}
 	for name, value := range settings {
 		query.Set(name, value)
@@ -124,7 +131,7 @@ func sqlitePool(path string, conns int, settings map[string]string) (*gorm.DB, e
 	if err != nil {
 		return nil, fmt.Errorf("open the SQLite file %s: %w", path, err)
 	}
-	db := sql.OpenDB(connector)
+	db := sql.OpenDB(watched{connector, undone})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	pool, err := newPool(sqliteDialector{db})
@@ -134,17 +141,13 @@ func sqlitePool(path string, conns int, settings map[string]string) (*gorm.DB, e
 	return pool, nil
 }
 
-func oneOfSQLite(db *gorm.DB, column string, values []string) *gorm.DB {
-	return db.Where(column+" IN ?", values)
-}
-
 // classifySQLite sorts errors by SQLite's result codes
 // (https://www.sqlite.org/rescode.html).
 func classifySQLite(err error) class {
 	var e *sqlite.Error
 	switch {
 	case errors.As(err, &e):
-	case errors.Is(err, sql.ErrConnDone):
+	case errors.Is(err, sql.ErrConnDone), errors.Is(err, errUndone):
 		return away
 	default:
 		return unknown

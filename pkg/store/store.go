@@ -1,14 +1,15 @@
-// Package store keeps providers, models, credentials, API tokens, audit events
-// and what bounds on callers need to know in SQLite or PostgreSQL, and is the
-// only package that knows GORM.
+// Package store keeps providers, models, credentials, API tokens and audit
+// events in SQLite or PostgreSQL, and is the only package that knows GORM.
 //
 // One schema, written once for each database under migrations/, holds the same
 // values in the same order on both: text compares by bytes, times are whole
 // milliseconds, and what is sorted or searched was folded in Go.
 //
-// Every row belongs to a workspace. A statement is built on a handle that
-// carries one ([Store.read], [Store.write]); a hook adds the condition to it,
-// and refuses a statement without a workspace, so none can forget it (scope.go).
+// Every row belongs to a workspace. What each request needs is SQL, run on the
+// driver with the workspace as its first parameter (statement.go); the rest is
+// built by GORM on a handle that carries the workspace ([Store.read],
+// [Store.write]): a hook adds the condition to it, and refuses a statement without
+// a workspace, so none can forget it (scope.go).
 //
 // Lists are read along an index, from a position on, without a count or an
 // offset: a page costs the same wherever it is in a list of whatever length
@@ -20,7 +21,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -50,6 +50,10 @@ type Config struct {
 	// MaxConns bounds the open connections; 0 leaves the choice to the store. On
 	// SQLite it bounds those that read; one more writes.
 	MaxConns int
+	// Pooler says that a pooler, such as PgBouncer, hands a connection to
+	// PostgreSQL from transaction to transaction: none has settings of ours, and
+	// nothing is prepared on one.
+	Pooler bool
 	// Existing refuses a database that holds nothing of ours, rather than
 	// beginning one.
 	Existing bool
@@ -68,7 +72,6 @@ var (
 	_ registry.Store            = (*Store)(nil)
 	_ registry.IdempotencyStore = (*Store)(nil)
 	_ auth.Store                = (*Store)(nil)
-	_ auth.LimitStore           = (*Store)(nil)
 	_ audit.Store               = (*Store)(nil)
 )
 
@@ -77,19 +80,13 @@ type engine struct {
 	// writer runs transactions; reader runs what only reads. They are one pool
 	// on PostgreSQL.
 	writer, reader *gorm.DB
-	// snapshot is the isolation at which several queries see one state.
-	snapshot sql.IsolationLevel
-	// contains names the SQL function contains(text, part) > 0.
-	contains string
-	// oneOf adds the condition that a column has one of some values.
-	oneOf func(db *gorm.DB, column string, values []string) *gorm.DB
-	// steered says that the planner knows nothing of the data and is to be told
-	// which condition to look up in an index; see [conditions].
-	steered bool
-	// lock takes a lock by number for the rest of a transaction, and reports
-	// whether it has it; unless it is to wait it doesn't. Nil: transactions run
-	// one at a time.
-	lock func(ctx context.Context, tx gorm.ConnPool, number int64, wait bool) (bool, error)
+	// batches runs the transactions of SQLite; nil where a transaction is by
+	// itself.
+	batches *batches
+	statements
+	// tryLock takes a lock by number for the rest of a transaction, unless another
+	// has it, and reports whether it did. Nil: transactions run one at a time.
+	tryLock func(ctx context.Context, tx gorm.ConnPool, number int64) (bool, error)
 	// classify sorts the errors of the driver.
 	classify func(error) class
 	// present reports, as an error, that the database is no longer the one that

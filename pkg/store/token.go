@@ -2,8 +2,8 @@ package store
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
-	"strings"
 	"time"
 
 	"gorm.io/gorm"
@@ -11,7 +11,6 @@ import (
 
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/registry"
 )
 
 // tokenRow is a row of tokens.
@@ -20,12 +19,12 @@ type tokenRow struct {
 	ID        string `gorm:"primaryKey"`
 	Name      string
 	Role      auth.Role
-	Scopes    string // separated by spaces
+	Scopes    []auth.Scope `gorm:"serializer:json"`
 	Hash      []byte
-	Created   int64  `gorm:"column:created_at"`
-	Expires   *int64 `gorm:"column:expires_at"`
-	LastUsed  *int64 `gorm:"column:last_used_at"`
-	Revoked   *int64 `gorm:"column:revoked_at"`
+	Created   moment  `gorm:"column:created_at"`
+	Expires   *moment `gorm:"column:expires_at"`
+	LastUsed  *moment `gorm:"column:last_used_at"`
+	Revoked   *moment `gorm:"column:revoked_at"`
 }
 
 // TableName names the table to GORM.
@@ -33,28 +32,23 @@ func (tokenRow) TableName() string { return "tokens" }
 
 // newTokenRow maps a token to its row.
 func newTokenRow(t auth.Token) tokenRow {
-	scopes := make([]string, len(t.Scopes))
-	for i, scope := range t.Scopes {
-		scopes[i] = string(scope)
-	}
 	return tokenRow{
-		Workspace: t.Workspace, ID: t.ID, Name: t.Name, Role: t.Role, Scopes: strings.Join(scopes, " "), Hash: t.Hash,
-		Created: toMillis(t.CreatedAt), Expires: toMillisOrNil(t.ExpiresAt),
-		LastUsed: toMillisOrNil(t.LastUsedAt), Revoked: toMillisOrNil(t.RevokedAt),
+		Workspace: t.Workspace, ID: t.ID, Name: t.Name, Role: t.Role, Scopes: append([]auth.Scope{}, t.Scopes...), Hash: t.Hash,
+		Created: newMoment(t.CreatedAt), Expires: newMomentOrNil(t.ExpiresAt),
+		LastUsed: newMomentOrNil(t.LastUsedAt), Revoked: newMomentOrNil(t.RevokedAt),
 	}
 }
 
 // token maps a row to a token.
 func (row tokenRow) token() auth.Token {
-	t := auth.Token{
-		ID: row.ID, Workspace: row.Workspace, Name: row.Name, Role: row.Role, Hash: row.Hash,
-		CreatedAt: fromMillis(row.Created), ExpiresAt: fromMillisOrNil(row.Expires),
-		LastUsedAt: fromMillisOrNil(row.LastUsed), RevokedAt: fromMillisOrNil(row.Revoked),
+	if len(row.Scopes) == 0 {
+		row.Scopes = nil
 	}
-	for _, scope := range strings.Fields(row.Scopes) {
-		t.Scopes = append(t.Scopes, auth.Scope(scope))
+	return auth.Token{
+		ID: row.ID, Workspace: row.Workspace, Name: row.Name, Role: row.Role, Scopes: row.Scopes, Hash: row.Hash,
+		CreatedAt: row.Created.Time, ExpiresAt: row.Expires.orNil(),
+		LastUsedAt: row.LastUsed.orNil(), RevokedAt: row.Revoked.orNil(),
 	}
-	return t
 }
 
 // CreateToken implements [auth.Store].
@@ -89,15 +83,14 @@ func (s *Store) HasTokens(ctx context.Context) (bool, error) {
 
 // Tokens implements [auth.Store].
 func (s *Store) Tokens(ctx context.Context, workspace string, q auth.TokenQuery) ([]auth.Token, error) {
-	newestFirst := page{order: registry.SortCreatedDesc, limit: q.Limit}
-	if q.Before != nil {
-		newestFirst.after = &registry.Position{CreatedAt: q.Before.CreatedAt, ID: q.Before.ID}
-	}
 	var rows []tokenRow
 	err := s.read(ctx, workspace, func(db *gorm.DB) error {
-		list, err := newestFirst.of(db.Where("revoked_at IS NULL"))
-		if err != nil {
-			return err
+		list := db.Where("revoked_at IS NULL").Order("created_at DESC, id DESC")
+		if q.Before != nil {
+			list = list.Where("(created_at, id) < (?, ?)", newMoment(q.Before.CreatedAt), q.Before.ID)
+		}
+		if q.Limit > 0 {
+			list = list.Limit(q.Limit)
 		}
 		return list.Find(&rows).Error
 	})
@@ -120,7 +113,7 @@ func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token,
 // RevokeToken implements [auth.Store].
 func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.Time) error {
 	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		update := db.Model(&tokenRow{}).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", toMillis(at))
+		update := db.Model(&tokenRow{}).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", newMoment(at))
 		if update.Error == nil && update.RowsAffected == 0 {
 			return notFound("token", id)
 		}
@@ -128,11 +121,27 @@ func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.T
 	})
 }
 
-// TouchToken implements [auth.Store].
-func (s *Store) TouchToken(ctx context.Context, workspace, id string, at, since time.Time) error {
-	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		return db.Model(&tokenRow{}).Where("id = ? AND (last_used_at IS NULL OR last_used_at <= ?)", id, toMillis(since)).
-			Update("last_used_at", toMillis(at)).Error
+// encodedUse is a use of a token as it is handed to the statement that notes any
+// number of them, in a JSON list.
+type encodedUse struct {
+	Workspace string `json:"workspace"`
+	ID        string `json:"id"`
+	At        any    `json:"at"`
+}
+
+// TouchTokens implements [auth.Store].
+func (s *Store) TouchTokens(ctx context.Context, uses []auth.TokenUse) error {
+	rows := make([]encodedUse, len(uses))
+	for i, u := range uses {
+		rows[i] = encodedUse{Workspace: u.Workspace, ID: u.ID, At: s.engine.jsonTime(u.At)}
+	}
+	list, err := json.Marshal(rows)
+	if err != nil {
+		return err
+	}
+	return s.InTx(ctx, func(ctx context.Context) error {
+		_, err := s.exec(ctx, s.engine.touchTokens, string(list))
+		return err
 	})
 }
 

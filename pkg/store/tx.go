@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"time"
 
 	"gorm.io/gorm"
@@ -34,9 +33,21 @@ func (s *Store) transaction(ctx context.Context) *transaction {
 // InTx runs fn in one transaction: everything done with the context it is
 // handed is committed together, or not at all when fn, or a step of it, returns
 // an error or panics. A nested call joins the outer transaction. On SQLite
-// transactions run one at a time. When two transactions collide (a deadlock)
-// one of them is rolled back and its fn runs again: fn must bear that.
+// transactions run one at a time, first come first served, and are committed
+// together with others; see [batches]. When two transactions collide (a
+// deadlock), or the database undid one for another's sake, its fn runs again:
+// fn must bear that.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.inTx(ctx, false, fn)
+}
+
+// InOwnTx is InTx for bulk work, for whose commit no other transaction is to
+// wait.
+func (s *Store) InOwnTx(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.inTx(ctx, true, fn)
+}
+
+func (s *Store) inTx(ctx context.Context, alone bool, fn func(ctx context.Context) error) error {
 	if outer := s.transaction(ctx); outer != nil {
 		err := fn(ctx)
 		if err != nil && outer.failed == nil {
@@ -44,10 +55,20 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 		}
 		return err
 	}
+	if s.engine.batches != nil {
+		ctx, cancel := bounded(ctx)
+		defer cancel()
+		return s.engine.batches.do(ctx, alone, func(db *gorm.DB) error { return s.runIn(ctx, db, fn) })
+	}
+	return s.repeat(ctx, func(ctx context.Context) error { return s.attempt(ctx, fn) })
+}
+
+// repeat runs fn, a transaction, until it does not collide with others.
+func (s *Store) repeat(ctx context.Context, fn func(ctx context.Context) error) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	for attempt := 1; ; attempt++ {
-		err := s.attempt(ctx, fn)
+		err := fn(ctx)
 		if err == nil || attempt == maxAttempts || s.engine.classify(err) != collision {
 			return err
 		}
@@ -62,29 +83,32 @@ func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) er
 
 // attempt runs fn in one transaction, once.
 func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error) error {
-	tx, err := s.begin(ctx, s.engine.writer, nil)
+	tx, err := s.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer tx.Rollback() // after a commit, nothing; after an error or a panic, everything
-	t := &transaction{db: tx, locked: map[lockedProvider]bool{}}
-	if err := fn(context.WithValue(ctx, transactionKey{s}, t)); err != nil {
-		if s.engine.classify(t.failed) == collision {
-			return t.failed // whatever fn made of it
-		}
+	if err := s.runIn(ctx, tx, fn); err != nil {
 		return err
-	}
-	if t.failed != nil {
-		return t.failed
 	}
 	return s.translate(ctx, tx.Commit().Error)
 }
 
-func (s *Store) begin(ctx context.Context, pool *gorm.DB, options *sql.TxOptions) (*gorm.DB, error) {
+// runIn runs fn in the transaction tx. After an error that is to be rolled back.
+func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Context) error) error {
+	t := &transaction{db: tx, locked: map[lockedProvider]bool{}}
+	err := fn(context.WithValue(ctx, transactionKey{s}, t))
+	if err == nil || s.engine.classify(t.failed) == collision {
+		return t.failed // whatever fn made of it
+	}
+	return err
+}
+
+func (s *Store) begin(ctx context.Context) (*gorm.DB, error) {
 	if err := s.engine.present(); err != nil {
 		return nil, unavailable(err, away)
 	}
-	tx := pool.WithContext(ctx).Begin(options)
+	tx := s.engine.writer.WithContext(ctx).Begin()
 	return tx, s.translate(ctx, tx.Error)
 }
 
@@ -106,31 +130,22 @@ func (s *Store) read(ctx context.Context, workspace string, fn func(db *gorm.DB)
 // query runs fn, which reads with one query, in the transaction of the context
 // or by itself.
 func (s *Store) query(ctx context.Context, fn func(ctx context.Context, db *gorm.DB) error) error {
+	db := s.engine.reader
 	if t := s.transaction(ctx); t != nil {
-		return s.translate(ctx, fn(ctx, t.db))
+		db = t.db
+	}
+	return s.run(ctx, func(ctx context.Context) error { return fn(ctx, db) })
+}
+
+// run runs fn, which makes one statement, within the time of a call.
+func (s *Store) run(ctx context.Context, fn func(ctx context.Context) error) error {
+	if s.transaction(ctx) != nil {
+		return s.translate(ctx, fn(ctx))
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	if err := s.engine.present(); err != nil {
 		return unavailable(err, away)
 	}
-	return s.translate(ctx, fn(ctx, s.engine.reader))
-}
-
-// readTogether is read for several queries: all of them see one state.
-func (s *Store) readTogether(ctx context.Context, workspace string, fn func(db *gorm.DB) error) error {
-	if s.transaction(ctx) != nil {
-		return s.read(ctx, workspace, fn)
-	}
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	tx, err := s.begin(ctx, s.engine.reader, &sql.TxOptions{Isolation: s.engine.snapshot, ReadOnly: true})
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	if err := fn(within(ctx, tx, workspace)); err != nil {
-		return s.translate(ctx, err)
-	}
-	return s.translate(ctx, tx.Commit().Error)
+	return s.translate(ctx, fn(ctx))
 }

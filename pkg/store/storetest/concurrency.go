@@ -2,6 +2,8 @@ package storetest
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -32,7 +34,7 @@ func testConcurrency(t *testing.T, s *store.Store) {
 	t.Run("one gets the name", func(t *testing.T) {
 		var won atomic.Int64
 		together(callers, func(int) {
-			switch err := s.CreateProvider(t.Context(), newProvider("wanted", "a", "b")); {
+			switch err := add(t.Context(), s, newProvider("wanted", "a", "b")); {
 			case err == nil:
 				won.Add(1)
 			case !fault.Is(err, fault.NameTaken):
@@ -50,25 +52,23 @@ func testConcurrency(t *testing.T, s *store.Store) {
 		m := p.Models[0]
 		together(callers, func(i int) {
 			err := s.InTx(t.Context(), func(ctx context.Context) error {
-				p, err := s.LockProvider(ctx, workspace, p.ID)
+				before, err := s.LockProvider(ctx, workspace, p.ID)
 				if err != nil {
 					return err
 				}
-				p.Version++
-				p.Models = append(p.Models, newModel(p.ID, "m"+newID(), start))
-				return s.UpdateProvider(ctx, p)
+				after := before
+				after.Version++
+				after.Models = append(after.Models, newModel(p.ID, "m"+newID(), start))
+				return s.UpdateProvider(ctx, before, after)
 			})
 			if err != nil {
 				t.Errorf("edit %d: %v", i, err)
 			}
-			err = s.InTx(t.Context(), func(ctx context.Context) error {
-				at := start.Add(time.Duration(i) * time.Second)
-				if err := s.RecordTest(ctx, workspace, m.ID, m.ModelID, p.Connection, registry.LastTest{At: at}); err != nil {
-					return err
-				}
-				_, err := s.RecordHealth(ctx, workspace, p.ID, 1, &registry.ProviderError{Kind: "unreachable", Since: at})
-				return err
-			})
+			at := start.Add(time.Duration(i) * time.Second)
+			err = s.RecordCall(t.Context(), call(p, registry.Call{
+				Failure: &registry.ProviderError{Kind: fmt.Sprint("kind ", i), Since: at},
+				Test:    &registry.LastTest{Kind: "timeout", At: at}, ModelID: m.ID, UpstreamModelID: m.ModelID,
+			}))
 			if err != nil {
 				t.Errorf("outcome %d: %v", i, err)
 			}
@@ -92,13 +92,19 @@ func testConcurrency(t *testing.T, s *store.Store) {
 				return err
 			}
 			go func() {
-				recorded <- s.RecordTest(t.Context(), workspace, p.Models[0].ID, "m", p.Connection, registry.LastTest{Success: true, At: start})
+				recorded <- s.RecordCall(t.Context(), call(p, registry.Call{
+					Test: &registry.LastTest{Success: true, At: start}, ModelID: p.Models[0].ID, UpstreamModelID: "m",
+				}))
 			}()
 			time.Sleep(50 * time.Millisecond) // lets the test come first, if it can
-			locked.Models[0].Enabled = false
-			return s.UpdateProvider(ctx, locked)
+			edited := locked
+			edited.Models = slices.Clone(locked.Models)
+			edited.Models[0].Enabled = false
+			edited.Models[0].Version++
+			return s.UpdateProvider(ctx, locked, edited)
 		}))
 		noError(t, "record", <-recorded)
+		p.Models[0].Version++
 		p.Models[0].Enabled, p.Models[0].LastTest = false, &registry.LastTest{Success: true, At: start}
 		wantStored(t, s, p)
 	})
@@ -111,13 +117,14 @@ func testConcurrency(t *testing.T, s *store.Store) {
 			defer close(done)
 			for i := range 30 {
 				err := s.InTx(t.Context(), func(ctx context.Context) error {
-					p, err := s.LockProvider(ctx, workspace, p.ID)
+					before, err := s.LockProvider(ctx, workspace, p.ID)
 					if err != nil {
 						return err
 					}
-					p.Version = int64(i)
-					p.Models[0].Version = int64(i)
-					return s.UpdateProvider(ctx, p)
+					after := before
+					after.Models = slices.Clone(before.Models)
+					after.Version, after.Models[0].Version = int64(i), int64(i)
+					return s.UpdateProvider(ctx, before, after)
 				})
 				if err != nil {
 					t.Error("edit:", err)
@@ -152,8 +159,9 @@ func testConcurrency(t *testing.T, s *store.Store) {
 					if err != nil {
 						return err
 					}
-					p.Version++
-					if err := s.UpdateProvider(ctx, p); err != nil {
+					after := p
+					after.Version++
+					if err := s.UpdateProvider(ctx, p, after); err != nil {
 						return err
 					}
 					first()

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
@@ -49,13 +51,38 @@ func withFacts(p registry.Provider, m registry.Model) registry.Model {
 	return m
 }
 
+// create adds providers, and records what tests are to have found of them.
 func create(t *testing.T, s *store.Store, providers ...registry.Provider) {
 	t.Helper()
 	for _, p := range providers {
-		if err := s.CreateProvider(t.Context(), p); err != nil {
-			t.Fatalf("create %q: %v", p.Name, err)
+		noError(t, fmt.Sprintf("create %q", p.Name), add(t.Context(), s, p))
+		if p.Error != nil {
+			noError(t, "record the error", s.RecordCall(t.Context(), call(p, registry.Call{Failure: p.Error})))
+		}
+		for _, m := range p.Models {
+			if m.LastTest != nil {
+				noError(t, "record the test", s.RecordCall(t.Context(), call(p, registry.Call{Test: m.LastTest, ModelID: m.ID, UpstreamModelID: m.ModelID})))
+			}
 		}
 	}
+}
+
+// add adds a provider with an event of it.
+func add(ctx context.Context, s *store.Store, p registry.Provider) error {
+	return s.CreateProvider(ctx, p, eventOf(p))
+}
+
+// eventOf is an event of a provider.
+func eventOf(p registry.Provider) audit.Event {
+	e := newEvent(0)
+	e.Workspace, e.ProviderID = p.Workspace, p.ID
+	return e
+}
+
+// call is what came of a call to the upstream of a provider, with an event of it.
+func call(p registry.Provider, c registry.Call) registry.Call {
+	c.Workspace, c.ProviderID, c.Connection, c.Event = p.Workspace, p.ID, p.Connection, eventOf(p)
+	return c
 }
 
 // stored reads a provider that must be there.

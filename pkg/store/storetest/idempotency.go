@@ -15,10 +15,10 @@ import (
 	"modelproviders/pkg/store"
 )
 
-func newRepeatable(owner string) registry.Repeatable {
+func newRepeatable(body string) registry.Repeatable {
 	return registry.Repeatable{
 		IdempotencyKey: registry.IdempotencyKey{Workspace: workspace, Principal: "p", Method: "POST", Path: "/providers", Key: "k"},
-		BodyMAC:        []byte("mac of " + owner), Owner: owner, Expires: start.Add(time.Minute),
+		BodyMAC:        []byte("mac of " + body), Owner: newID(), Expires: start.Add(time.Minute),
 	}
 }
 
@@ -80,6 +80,28 @@ func testIdempotency(t *testing.T, s *store.Store) {
 	noError(t, "drop", s.DropRepeatables(t.Context(), done.Expires))
 	begin("what was dropped", second, start, second)
 
+	const many = 600 // more than are dropped in one transaction
+	noError(t, "begin many", s.InTx(t.Context(), func(ctx context.Context) error {
+		for i := range many {
+			r := newRepeatable("many")
+			r.Key, r.Expires = fmt.Sprint("many ", i), start.Add(time.Duration(i)*time.Millisecond)
+			if _, err := s.BeginRepeatable(ctx, r, start); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	noError(t, "drop many", s.DropRepeatables(t.Context(), start.Add((many-2)*time.Millisecond)))
+	for i, gone := range map[int]bool{1: true, many - 2: true, many - 1: false} {
+		r := newRepeatable("who comes later")
+		r.Key = fmt.Sprint("many ", i)
+		held, err := s.BeginRepeatable(t.Context(), r, start)
+		noError(t, "begin one of many", err)
+		if (held.Owner == r.Owner) != gone {
+			t.Errorf("request %d is held by %q; dropped: %v", i, held.Owner, gone)
+		}
+	}
+
 	bare := newRepeatable("bare")
 	bare.Key, bare.Answer = "bare", nil
 	begin("bare", bare, start, bare)
@@ -102,7 +124,7 @@ func repeatablesTogether(t *testing.T, stores ...*store.Store) {
 		t.Helper()
 		var won atomic.Int64
 		together(callers, func(i int) {
-			r := newRepeatable(fmt.Sprint("owner ", i))
+			r := newRepeatable(fmt.Sprint("body ", i))
 			r.Key, r.Expires = key, now.Add(time.Minute)
 			held, err := stores[i%len(stores)].BeginRepeatable(t.Context(), r, now)
 			if err != nil {

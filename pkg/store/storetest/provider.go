@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +49,7 @@ func testProvider(t *testing.T, s *store.Store) {
 	})
 	t.Run("a name is taken once", func(t *testing.T) {
 		again := newProvider("BARE", "m")
-		err := s.CreateProvider(t.Context(), again)
+		err := add(t.Context(), s, again)
 		wantFault(t, "create", err, fault.NameTaken)
 		if f := fault.As(err); f != nil && !strings.Contains(f.Message, `"BARE"`) {
 			t.Errorf("the message does not name the name: %s", f.Message)
@@ -57,7 +59,7 @@ func testProvider(t *testing.T, s *store.Store) {
 	})
 	t.Run("a model id is taken once in a provider", func(t *testing.T) {
 		twice := newProvider("twice", "same", "same")
-		err := s.CreateProvider(t.Context(), twice)
+		err := add(t.Context(), s, twice)
 		wantFault(t, "create", err, fault.ModelExists)
 		if f := fault.As(err); f != nil && !strings.Contains(f.Message, `"same"`) {
 			t.Errorf("the message does not name the model id: %s", f.Message)
@@ -68,7 +70,7 @@ func testProvider(t *testing.T, s *store.Store) {
 	t.Run("an id is never taken over", func(t *testing.T) {
 		thief := newProvider("thief", "m")
 		thief.Models[0].ID = full.Models[0].ID
-		wantFault(t, "create with another's model id", s.CreateProvider(t.Context(), thief), fault.Internal)
+		wantFault(t, "create with another's model id", add(t.Context(), s, thief), fault.Internal)
 		wantStored(t, s, full)
 	})
 	t.Run("500 models", func(t *testing.T) {
@@ -105,19 +107,26 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 			if err != nil {
 				return err
 			}
-			change(&locked)
-			if err := s.UpdateProvider(ctx, locked); err != nil {
+			after := locked
+			after.Models = slices.Clone(locked.Models)
+			change(&after)
+			for i, m := range after.Models { // as the registry counts edits
+				at := slices.IndexFunc(locked.Models, func(was registry.Model) bool { return was.ID == m.ID })
+				if at >= 0 && !reflect.DeepEqual(m, locked.Models[at]) {
+					after.Models[i].Version = locked.Models[at].Version + 1
+				}
+			}
+			if err := s.UpdateProvider(ctx, locked, after); err != nil {
 				return err
 			}
-			p = locked
+			p = after
 			return nil
 		})
 	}
 
 	t.Run("every column", func(t *testing.T) {
 		noError(t, "edit", edit(func(p *registry.Provider) {
-			p.Name, p.NameKey, p.Type, p.Enabled = "After", "after", "openai", false
-			p.Error = &registry.ProviderError{Kind: "unreachable", Message: "no route", Since: start}
+			p.Name, p.NameKey, p.Enabled = "After", "after", false
 			p.Config = map[string]string{}
 			p.Credentials = map[string]registry.Credential{
 				"api_key": {Sealed: []byte("new"), UpdatedAt: start.Add(time.Hour)},
@@ -134,8 +143,17 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 	})
 	t.Run("back to nothing", func(t *testing.T) {
 		noError(t, "edit", edit(func(p *registry.Provider) {
-			p.Enabled, p.Error, p.Credentials = true, nil, map[string]registry.Credential{}
+			p.Enabled, p.Credentials = true, map[string]registry.Credential{}
 		}))
+		wantStored(t, s, p)
+	})
+	t.Run("another connection clears the error, nothing else does", func(t *testing.T) {
+		p.Error = &registry.ProviderError{Kind: "unreachable", Message: "no route", Since: start}
+		noError(t, "record", s.RecordCall(t.Context(), call(p, registry.Call{Failure: p.Error})))
+		noError(t, "rename", edit(func(p *registry.Provider) { p.Name, p.NameKey = "Again", "again" }))
+		wantStored(t, s, p)
+		noError(t, "reconnect", edit(func(p *registry.Provider) { p.Connection++ }))
+		p.Error = nil
 		wantStored(t, s, p)
 	})
 	t.Run("models added, changed, left alone, removed", func(t *testing.T) {
@@ -143,7 +161,6 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 			p.Models = p.Models[1:]
 			p.Models[0].DisplayName, p.Models[0].NameKey = "Renamed", "renamed"
 			p.Models[0].Stages = []registry.Stage{registry.ToolCall, registry.Guardrail}
-			p.Models[0].Version++
 			p.Models = append(p.Models, newModel(p.ID, "e", start.Add(time.Hour)))
 		}))
 		wantStored(t, s, p)
@@ -178,7 +195,7 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 		wantStored(t, s, other)
 	})
 	t.Run("needs the lock", func(t *testing.T) {
-		if err := s.UpdateProvider(t.Context(), p); err == nil {
+		if err := s.UpdateProvider(t.Context(), p, p); err == nil {
 			t.Error("UpdateProvider outside a transaction worked")
 		}
 		if _, err := s.LockProvider(t.Context(), workspace, p.ID); err == nil {
@@ -188,7 +205,7 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 			if _, err := s.LockProvider(ctx, workspace, other.ID); err != nil {
 				return err
 			}
-			return s.UpdateProvider(ctx, p)
+			return s.UpdateProvider(ctx, p, p)
 		})
 		if err == nil {
 			t.Error("UpdateProvider of a provider that is not the locked one worked")
@@ -207,7 +224,7 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 			if err := s.DeleteProvider(ctx, workspace, p.ID); err != nil {
 				return err
 			}
-			return s.UpdateProvider(ctx, locked)
+			return s.UpdateProvider(ctx, locked, locked)
 		}), fault.NotFound)
 		wantStored(t, s, p)
 	})

@@ -8,7 +8,7 @@ import (
 
 // Replicas checks that stores on one database agree, however many ask at once.
 func Replicas(t *testing.T, stores ...*store.Store) {
-	t.Run("Limits", func(t *testing.T) { limitsTogether(t, stores...) })
+	t.Run("Processes", func(t *testing.T) { beatTogether(t, stores...) })
 	t.Run("Repeatables", func(t *testing.T) { repeatablesTogether(t, stores...) })
 	t.Run("Links", func(t *testing.T) { linkTogether(t, stores...) })
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"database/sql"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -10,57 +11,72 @@ import (
 // FirstSeeded is when the first seeded row was made; one follows a millisecond.
 var FirstSeeded = time.Date(2026, 11, 5, 10, 0, 0, 0, time.UTC)
 
-// Seed fills a database that a store has made with providers of two models each;
-// postgres says which kind of database it is. Names are in another order than
-// creation. What one filters for is rare: of 100 providers one is failing, one
-// is switched off and one has another type; of 100 models one is switched off,
-// of 1000 one serves the guardrail stage.
+// Seed fills the workspace `default` of a database that a store has made with
+// providers of two models each; postgres says which kind of database it is. Names
+// are in another order than creation. What one filters for is rare: of 100
+// providers one is failing, one is switched off and one has another type; of 100
+// models one is switched off, of 1000 one serves the guardrail stage.
 func Seed(t testing.TB, db *sql.DB, postgres bool, providers int) {
 	t.Helper()
-	// What differs: how to make a blob of the size of a sealed credential, to let
-	// a statement last, and to do what a server does by itself in the background.
-	newBlob, patient, optimise := "randomblob(140)", "", ""
+	SeedWorkspace(t, db, postgres, "default", 0, providers, 2)
+	if postgres { // what a server does by itself in the background
+		execute(t, db, "VACUUM ANALYZE")
+	}
+}
+
+// SeedWorkspace is Seed for one workspace of many, with so many models a
+// provider; the numbers of its ids begin after first.
+func SeedWorkspace(t testing.TB, db *sql.DB, postgres bool, workspace string, first, providers, models int) {
+	t.Helper()
+	// What differs: how to let a statement last, and to write a list and a time.
+	patient, list, at := "", `'["'||%s||'"]'`, func(ms string) string { return ms }
 	if postgres {
-		newBlob, patient, optimise = "decode(repeat('ab', 140), 'hex')", "SET statement_timeout = 0", "VACUUM ANALYZE"
+		patient, list = "SET statement_timeout = 0", "ARRAY[%s]"
+		at = func(ms string) string { return "to_timestamp((" + ms + ") / 1000.0)" }
 	}
 	numbers := func(n int) string {
-		return fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) ", n)
+		return fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d) ", first+1, first+n)
 	}
-	const ofModel = "(i + 1) / 2" // the provider's number
-	name := func(i string) string {
-		return fmt.Sprintf("'provider ' || CAST(1000000000 + (%s) * CAST(7919 AS bigint) %% %d AS text)", i, providers)
+	ofModel := fmt.Sprintf("(%d + 1 + (i - %d - 1) / %d)", first, first, models) // the provider's number
+	name := fmt.Sprintf("'provider ' || CAST(1000000000 + i * CAST(7919 AS bigint) %% %d AS text)", first+providers)
+	created := at(fmt.Sprintf("%d + i", FirstSeeded.UnixMilli()))
+	stage := fmt.Sprintf(list, "CASE WHEN i % 1000 = 9 THEN 'guardrail' WHEN i % 3 = 0 THEN 'tool_call' ELSE 'planning' END")
+	id := func(i string) string {
+		if postgres {
+			return "CAST(" + SeededID(i) + " AS uuid)"
+		}
+		return SeededID(i)
 	}
-	status := func(i string) string {
-		return fmt.Sprintf("CASE (%s) %% 100 WHEN 7 THEN 'inactive' WHEN 3 THEN 'error' ELSE 'active' END", i)
+	json := "%s"
+	if postgres {
+		json = "CAST(%s AS jsonb)"
 	}
-	typ := func(i string) string {
-		return fmt.Sprintf("CASE (%s) %% 100 WHEN 11 THEN 'custom' ELSE 'openai' END", i)
-	}
-	created := fmt.Sprintf("%d + i", FirstSeeded.UnixMilli())
-	statements := []string{
-		patient,
-		numbers(providers) + `INSERT INTO providers (workspace, id, name, name_key, type, enabled, error_kind, error_message,
-			error_model_id, error_since, config, version, connection, created_at, updated_at)
-			SELECT 'default', ` + SeededID("i") + `, ` + name("i") + `, ` + name("i") + `, ` + typ("i") + `, i % 100 <> 7,
+	execute(t, db, patient,
+		numbers(providers)+`INSERT INTO providers (workspace, id, name, name_key, type, enabled, error_kind, error_message,
+			error_model_id, error_since, credentials, config, version, connection, created_at, updated_at)
+			SELECT '`+workspace+`', `+id("i")+`, `+name+`, `+name+`, CASE i % 100 WHEN 11 THEN 'custom' ELSE 'openai' END, i % 100 <> 7,
 			CASE i % 100 WHEN 3 THEN 'unreachable' END, CASE i % 100 WHEN 3 THEN 'down' END,
-			CASE i % 100 WHEN 3 THEN '' END, CASE i % 100 WHEN 3 THEN 0 END,
-			'{"base_url":"https://llm.example"}', 1, 1, ` + created + `, 0 FROM n`,
-		numbers(providers) + `INSERT INTO provider_credentials (workspace, provider_id, field, sealed, updated_at)
-			SELECT 'default', ` + SeededID("i") + `, 'api_key', ` + newBlob + `, 0 FROM n`,
-		numbers(2*providers) + `INSERT INTO models (workspace, id, provider_id, provider_name, provider_type,
-			provider_status, model_id, model_key, display_name, name_key, stage_planning, stage_tool_call, stage_summarization,
-			stage_guardrail, enabled, test_success, test_kind, test_latency_ns, version, created_at, updated_at)
-			SELECT 'default', ` + SeededID("i") + `, ` + SeededID(ofModel) + `, ` + name(ofModel) + `, ` + typ(ofModel) + `, ` + status(ofModel) + `,
-			'gpt-' || CAST(i AS text), 'gpt-' || CAST(i AS text), 'GPT', 'gpt ' || CAST(1000000000 + i * CAST(7919 AS bigint) % 1000003 AS text),
-			i % 2 = 0, i % 3 = 0, i % 5 = 0, i % 1000 = 9, i % 100 <> 13, i < 0, '', 0, 1, ` + created + `, 0 FROM n`,
-		optimise,
-	}
+			CASE i % 100 WHEN 3 THEN '' END, CASE i % 100 WHEN 3 THEN `+at("0")+` END,
+			`+fmt.Sprintf(json, `'{"api_key":{"sealed":"`+strings.Repeat("c2Vh", 47)+`","updated_at":"2026-11-05T10:00:00Z"}}'`)+`,
+			`+fmt.Sprintf(json, `'{"base_url":"https://llm.example"}'`)+`, 1, 1, `+created+`, `+at("0")+` FROM n`,
+		numbers(models*providers)+`INSERT INTO models (workspace, id, provider_id, model_id, model_key, display_name, name_key, stages, enabled,
+			version, created_at, updated_at)
+			SELECT '`+workspace+`', `+id("i")+`, `+id(ofModel)+`, 'gpt-' || CAST(i AS text), 'gpt-' || CAST(i AS text), 'GPT',
+			'gpt ' || CAST(1000000000 + i * CAST(7919 AS bigint) % 1000003 AS text), `+stage+`, i % 100 <> 13, 1, `+created+`, `+at("0")+` FROM n`)
+}
+
+// execute runs statements on one connection, empty ones not.
+func execute(t testing.TB, db *sql.DB, statements ...string) {
+	t.Helper()
 	connection, err := db.Conn(t.Context())
 	if err != nil {
 		t.Fatal("seed:", err)
 	}
 	defer func() { _ = connection.Close() }()
 	for _, statement := range statements {
+		if statement == "" {
+			continue
+		}
 		if _, err := connection.ExecContext(t.Context(), statement); err != nil {
 			t.Fatalf("seed: %v\n%s", err, statement)
 		}

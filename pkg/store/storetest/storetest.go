@@ -16,9 +16,9 @@ import (
 )
 
 // Run checks that the store that open returns does what the interfaces promise
-// that it implements: registry.Store and IdempotencyStore, auth.Store and
-// LimitStore, audit.Store. open is called once a test and returns an empty store,
-// which it also closes.
+// that it implements: registry.Store and IdempotencyStore, auth.Store,
+// audit.Store. open is called once a test and returns an empty store, which it
+// also closes.
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	for name, test := range map[string]func(*testing.T, *store.Store){
 		"Provider":     testProvider,
@@ -31,8 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"Token":        testToken,
 		"TokenList":    testTokenList,
 		"Claim":        testClaim,
-		"Rate":         testRate,
-		"Slots":        testSlots,
+		"Processes":    testProcesses,
 		"Idempotency":  testIdempotency,
 		"AuditEvent":   testAuditEvent,
 		"AuditList":    testAuditList,

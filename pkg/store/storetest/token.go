@@ -84,14 +84,17 @@ func testTokenList(t *testing.T, s *store.Store) {
 		t.Errorf("tokens in pages (-want +got):\n%s", diff)
 	}
 
-	noError(t, "touch", s.TouchToken(t.Context(), "any", all[0].ID, start, start.Add(-time.Minute)))
-	noError(t, "touch too soon", s.TouchToken(t.Context(), "any", all[0].ID, start.Add(time.Second), start.Add(-time.Second)))
-	if got, err := s.TokenByHash(t.Context(), all[0].Hash); err != nil || got.LastUsedAt == nil || !got.LastUsedAt.Equal(start) {
-		t.Errorf("last used: got %v, %v; want %v", got.LastUsedAt, err, start)
+	use := func(token auth.Token, at time.Time) auth.TokenUse {
+		return auth.TokenUse{Workspace: "any", ID: token.ID, At: at}
 	}
-	noError(t, "touch again", s.TouchToken(t.Context(), "any", all[0].ID, start.Add(time.Hour), start))
-	noError(t, "touch a foreign one", s.TouchToken(t.Context(), "any", foreign.ID, start, start))
-	all[0].LastUsedAt = pointer(start.Add(time.Hour))
+	noError(t, "touch none", s.TouchTokens(t.Context(), nil))
+	noError(t, "touch", s.TouchTokens(t.Context(), []auth.TokenUse{
+		use(all[0], start), use(foreign, start), use(all[2], start.Add(time.Hour)), use(newToken("unknown"), start),
+	}))
+	noError(t, "touch again", s.TouchTokens(t.Context(), []auth.TokenUse{
+		use(all[0], start.Add(time.Minute)), use(all[2], start), // of which a later use is noted
+	}))
+	all[0].LastUsedAt, all[2].LastUsedAt = pointer(start.Add(time.Minute)), pointer(start.Add(time.Hour))
 	noError(t, "revoke", s.RevokeToken(t.Context(), "any", all[1].ID, start.Add(time.Hour)))
 	wantFault(t, "revoke again", s.RevokeToken(t.Context(), "any", all[1].ID, start), fault.NotFound)
 	wantFault(t, "revoke a foreign one", s.RevokeToken(t.Context(), "any", foreign.ID, start), fault.NotFound)

@@ -21,7 +21,7 @@ func testTransaction(t *testing.T, s *store.Store) {
 	a, b := newProvider("a", "m"), newProvider("b", "m")
 	token := newToken("with both")
 	noError(t, "commit", s.InTx(t.Context(), func(ctx context.Context) error {
-		if err := s.CreateProvider(ctx, a); err != nil {
+		if err := add(ctx, s, a); err != nil {
 			return err
 		}
 		if _, err := s.Provider(ctx, workspace, a.ID); err != nil {
@@ -29,7 +29,7 @@ func testTransaction(t *testing.T, s *store.Store) {
 		}
 		absent(a) // outside
 		return s.InTx(ctx, func(ctx context.Context) error {
-			return errors.Join(s.CreateProvider(ctx, b), s.CreateToken(ctx, token))
+			return errors.Join(add(ctx, s, b), s.CreateToken(ctx, token))
 		})
 	}))
 	wantStored(t, s, a)
@@ -39,7 +39,7 @@ func testTransaction(t *testing.T, s *store.Store) {
 
 	c := newProvider("c", "m")
 	err = s.InTx(t.Context(), func(ctx context.Context) error {
-		noError(t, "create", s.CreateProvider(ctx, c))
+		noError(t, "create", add(ctx, s, c))
 		noError(t, "delete", s.DeleteProvider(ctx, workspace, a.ID))
 		return stop
 	})
@@ -50,7 +50,7 @@ func testTransaction(t *testing.T, s *store.Store) {
 	wantStored(t, s, a)
 
 	err = s.InTx(t.Context(), func(ctx context.Context) error {
-		noError(t, "create", s.CreateProvider(ctx, c))
+		noError(t, "create", add(ctx, s, c))
 		_ = s.InTx(ctx, func(context.Context) error { return stop })
 		return nil
 	})
@@ -60,8 +60,8 @@ func testTransaction(t *testing.T, s *store.Store) {
 	absent(c)
 
 	err = s.InTx(t.Context(), func(ctx context.Context) error {
-		noError(t, "create", s.CreateProvider(ctx, c))
-		_ = s.CreateProvider(ctx, newProvider("A"))
+		noError(t, "create", add(ctx, s, c))
+		_ = add(ctx, s, newProvider("A"))
 		return nil
 	})
 	if err == nil {
@@ -82,7 +82,7 @@ func testTransaction(t *testing.T, s *store.Store) {
 			}
 		}()
 		_ = s.InTx(t.Context(), func(ctx context.Context) error {
-			noError(t, "create", s.CreateProvider(ctx, c))
+			noError(t, "create", add(ctx, s, c))
 			panic("panic")
 		})
 	}()

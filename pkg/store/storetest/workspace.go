@@ -42,14 +42,17 @@ func testWorkspaces(t *testing.T, s *store.Store) {
 		t.Errorf("Models of their provider: got %v", models)
 	}
 
-	noError(t, "RecordTest", s.RecordTest(ctx, workspace, theirs.Models[0].ID, "m", theirs.Connection, registry.LastTest{Success: true, At: start}))
-	recorded, err := s.RecordHealth(ctx, workspace, theirs.ID, 1, &registry.ProviderError{Kind: "blocked", Since: start})
-	if err != nil || recorded {
-		t.Errorf("RecordHealth: got %v, %v; want false", recorded, err)
-	}
+	intruder := theirs
+	intruder.Workspace = workspace
+	noError(t, "RecordCall", s.RecordCall(ctx, call(intruder, registry.Call{
+		Failure: &registry.ProviderError{Kind: "blocked", Since: start},
+		Test:    &registry.LastTest{Success: true, At: start}, ModelID: theirs.Models[0].ID, UpstreamModelID: "m",
+	})))
+	_, _, err = s.ModelAndProvider(ctx, workspace, theirs.Models[0].ID)
+	wantFault(t, "ModelAndProvider", err, fault.NotFound)
 	stolen := theirs
 	stolen.Workspace, stolen.Name, stolen.NameKey = workspace, "stolen", "stolen"
-	noError(t, "create with an id of theirs", s.CreateProvider(ctx, stolen))
+	noError(t, "create with an id of theirs", add(ctx, s, stolen))
 
 	untouched, err := s.Provider(ctx, "another", theirs.ID)
 	noError(t, "read theirs", err)

@@ -1,74 +1,46 @@
 -- +goose Up
 
--- Booleans are 0 or 1. Times are Unix milliseconds.
+-- Every key begins with the workspace, as in PostgreSQL. Ids are UUIDs as text,
+-- booleans 0 or 1, times Unix milliseconds; config, credentials, scopes and
+-- stages are JSON texts.
 
 CREATE TABLE providers (
     workspace text NOT NULL,
     id text NOT NULL,
     name text NOT NULL,
-    name_key text NOT NULL,
+    name_key text NOT NULL, -- the folded name: sorted and searched by
     type text NOT NULL,
     enabled integer NOT NULL CHECK (enabled IN (0, 1)),
-    error_kind text,
+    error_kind text, -- null: nothing is wrong
     error_message text,
     error_model_id text,
     error_since integer,
-    status text NOT NULL GENERATED ALWAYS AS
-        (CASE WHEN NOT enabled THEN 'inactive' WHEN error_kind IS NOT NULL THEN 'error' ELSE 'active' END) STORED,
+    credentials text NOT NULL, -- {field: {"sealed": base64, "updated_at": time}}
     config text NOT NULL,
     version integer NOT NULL,
-    connection integer NOT NULL,
+    connection integer NOT NULL, -- counts changes of credentials and config
     created_at integer NOT NULL,
     updated_at integer NOT NULL,
     PRIMARY KEY (workspace, id)
 ) STRICT;
 
--- A name is unique in its workspace, so it orders providers by itself; what is
--- ordered by creation needs the id after it. Each filter of the list has an
--- index in each order, and so has the pair.
 CREATE UNIQUE INDEX providers_name ON providers (workspace, name_key);
 CREATE INDEX providers_created ON providers (workspace, created_at, id);
-CREATE INDEX providers_type_name ON providers (workspace, type, name_key);
-CREATE INDEX providers_type_created ON providers (workspace, type, created_at, id);
-CREATE INDEX providers_status_name ON providers (workspace, status, name_key);
-CREATE INDEX providers_status_created ON providers (workspace, status, created_at, id);
-CREATE INDEX providers_type_status_name ON providers (workspace, type, status, name_key);
-CREATE INDEX providers_type_status_created ON providers (workspace, type, status, created_at, id);
 
--- One sealed value a credential field.
-CREATE TABLE provider_credentials (
-    workspace text NOT NULL,
-    provider_id text NOT NULL,
-    field text NOT NULL,
-    sealed blob NOT NULL,
-    updated_at integer NOT NULL,
-    PRIMARY KEY (workspace, provider_id, field),
-    FOREIGN KEY (workspace, provider_id) REFERENCES providers (workspace, id) ON DELETE CASCADE
-) STRICT;
-
--- A model carries a copy of what its list tells of the provider and filters by
--- it, so that the list reads one table and each filter can have an index.
 CREATE TABLE models (
     workspace text NOT NULL,
     id text NOT NULL,
     provider_id text NOT NULL,
-    provider_name text NOT NULL,
-    provider_type text NOT NULL,
-    provider_status text NOT NULL,
     model_id text NOT NULL,
-    model_key text NOT NULL,
+    model_key text NOT NULL, -- the folded model_id: searched
     display_name text NOT NULL,
-    name_key text NOT NULL,
-    stage_planning integer NOT NULL CHECK (stage_planning IN (0, 1)),
-    stage_tool_call integer NOT NULL CHECK (stage_tool_call IN (0, 1)),
-    stage_summarization integer NOT NULL CHECK (stage_summarization IN (0, 1)),
-    stage_guardrail integer NOT NULL CHECK (stage_guardrail IN (0, 1)),
+    name_key text NOT NULL, -- the folded display_name: sorted and searched by
+    stages text NOT NULL,
     enabled integer NOT NULL CHECK (enabled IN (0, 1)),
-    available integer NOT NULL GENERATED ALWAYS AS (enabled AND provider_status <> 'inactive') STORED,
-    tested_at integer,
-    test_success integer NOT NULL CHECK (test_success IN (0, 1)),
-    test_kind text NOT NULL,
-    test_latency_ns integer NOT NULL,
+    tested_at integer, -- null: never
+    test_kind text, -- null: success
+    test_latency_ns integer,
+    test_connection integer, -- the provider's connection when the test began
     version integer NOT NULL,
     created_at integer NOT NULL,
     updated_at integer NOT NULL,
@@ -76,38 +48,13 @@ CREATE TABLE models (
     FOREIGN KEY (workspace, provider_id) REFERENCES providers (workspace, id) ON DELETE CASCADE
 ) STRICT;
 
--- The models of one provider are few, so this index serves every list of them.
 CREATE UNIQUE INDEX models_provider ON models (workspace, provider_id, model_id);
 
--- Each filter of the flat list has an index in each order, and so has the pair
--- that routing asks for, a stage and available. A stage's index holds only the
--- models that serve it.
-CREATE INDEX models_name ON models (workspace, name_key, id);
+-- What a list filters by stands in its index: rows that follow each other by
+-- name lie anywhere in the table, and a list that passes over many would look
+-- each up. By creation they lie one after the other.
+CREATE INDEX models_name ON models (workspace, name_key, id, provider_id, enabled, stages, model_key);
 CREATE INDEX models_created ON models (workspace, created_at, id);
-CREATE INDEX models_enabled_name ON models (workspace, enabled, name_key, id);
-CREATE INDEX models_enabled_created ON models (workspace, enabled, created_at, id);
-CREATE INDEX models_available_name ON models (workspace, available, name_key, id);
-CREATE INDEX models_available_created ON models (workspace, available, created_at, id);
-CREATE INDEX models_type_name ON models (workspace, provider_type, name_key, id);
-CREATE INDEX models_type_created ON models (workspace, provider_type, created_at, id);
-CREATE INDEX models_status_name ON models (workspace, provider_status, name_key, id);
-CREATE INDEX models_status_created ON models (workspace, provider_status, created_at, id);
-CREATE INDEX models_planning_name ON models (workspace, name_key, id) WHERE stage_planning;
-CREATE INDEX models_planning_created ON models (workspace, created_at, id) WHERE stage_planning;
-CREATE INDEX models_planning_available_name ON models (workspace, available, name_key, id) WHERE stage_planning;
-CREATE INDEX models_planning_available_created ON models (workspace, available, created_at, id) WHERE stage_planning;
-CREATE INDEX models_tool_call_name ON models (workspace, name_key, id) WHERE stage_tool_call;
-CREATE INDEX models_tool_call_created ON models (workspace, created_at, id) WHERE stage_tool_call;
-CREATE INDEX models_tool_call_available_name ON models (workspace, available, name_key, id) WHERE stage_tool_call;
-CREATE INDEX models_tool_call_available_created ON models (workspace, available, created_at, id) WHERE stage_tool_call;
-CREATE INDEX models_summarization_name ON models (workspace, name_key, id) WHERE stage_summarization;
-CREATE INDEX models_summarization_created ON models (workspace, created_at, id) WHERE stage_summarization;
-CREATE INDEX models_summarization_available_name ON models (workspace, available, name_key, id) WHERE stage_summarization;
-CREATE INDEX models_summarization_available_created ON models (workspace, available, created_at, id) WHERE stage_summarization;
-CREATE INDEX models_guardrail_name ON models (workspace, name_key, id) WHERE stage_guardrail;
-CREATE INDEX models_guardrail_created ON models (workspace, created_at, id) WHERE stage_guardrail;
-CREATE INDEX models_guardrail_available_name ON models (workspace, available, name_key, id) WHERE stage_guardrail;
-CREATE INDEX models_guardrail_available_created ON models (workspace, available, created_at, id) WHERE stage_guardrail;
 
 -- API tokens: their hashes, never their values.
 CREATE TABLE tokens (
@@ -133,3 +80,68 @@ CREATE TABLE claims (
     name text NOT NULL PRIMARY KEY,
     value blob NOT NULL
 ) STRICT;
+
+-- The processes that serve. One that was not seen for a while is dead.
+CREATE TABLE processes (
+    id text NOT NULL PRIMARY KEY,
+    seen_at integer NOT NULL
+) STRICT;
+
+-- What happened. Linking an event to its workspace's chain sets number and
+-- link_mac; nothing else changes an event, and retention removes old ones. The
+-- changes are a JSON text, sealed as it was written.
+CREATE TABLE audit_events (
+    workspace text NOT NULL,
+    id text NOT NULL,
+    at integer NOT NULL,
+    actor_subject text NOT NULL,
+    actor_kind text NOT NULL,
+    action text NOT NULL,
+    target_type text NOT NULL,
+    target_id text NOT NULL,
+    target_name text NOT NULL,
+    provider_id text NOT NULL,
+    outcome text NOT NULL,
+    changes text NOT NULL,
+    reason text NOT NULL,
+    request_id text NOT NULL,
+    client_ip text NOT NULL,
+    count integer NOT NULL,
+    seal blob NOT NULL,
+    number integer, -- null: not linked yet
+    link_mac blob, -- until it is linked, the HMAC that says so
+    PRIMARY KEY (workspace, id)
+) STRICT;
+
+CREATE UNIQUE INDEX audit_events_number ON audit_events (workspace, number);
+CREATE INDEX audit_events_at ON audit_events (workspace, at, id);
+CREATE INDEX audit_events_action ON audit_events (workspace, action, at, id);
+CREATE INDEX audit_events_actor ON audit_events (workspace, actor_subject, at, id);
+CREATE INDEX audit_events_provider ON audit_events (workspace, provider_id, at, id);
+CREATE INDEX audit_events_outcome ON audit_events (workspace, outcome, at, id) WHERE outcome <> 'success';
+CREATE INDEX audit_events_unlinked ON audit_events (workspace, id) WHERE number IS NULL;
+
+CREATE TABLE audit_heads (
+    workspace text NOT NULL PRIMARY KEY,
+    first_number integer NOT NULL,
+    base blob,
+    last_number integer NOT NULL,
+    last blob NOT NULL,
+    mac blob NOT NULL
+) STRICT;
+
+-- Requests with an Idempotency-Key, named by a SHA-256 of who sent what where.
+-- One without a status is still running.
+CREATE TABLE idempotency_keys (
+    workspace text NOT NULL,
+    key blob NOT NULL,
+    body_mac blob NOT NULL,
+    owner text NOT NULL,
+    expires_at integer NOT NULL,
+    status integer,
+    header text,
+    body blob,
+    PRIMARY KEY (workspace, key)
+) STRICT;
+
+CREATE INDEX idempotency_keys_expires ON idempotency_keys (expires_at);

@@ -1,0 +1,383 @@
+package store
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"gorm.io/gorm"
+	"modernc.org/sqlite"
+)
+
+// A batch takes no more members than batchMembers, nor any after batchTime.
+const (
+	batchMembers = 64
+	batchTime    = 10 * time.Millisecond
+)
+
+var (
+	errEnded    = errors.New("the transaction has ended")
+	errUndone   = errors.New("SQLite undid the transaction")
+	errPanicked = errors.New("the transaction panicked")
+)
+
+// batches runs transactions on SQLite. A commit waits for the disk, so those
+// that are asked for meanwhile are committed together: each is a savepoint in
+// the transaction of a batch, which is committed once.
+//
+// No goroutine belongs to it. One caller at a time has the turn, first come
+// first served, and runs its part. Then it hands the turn to the next one; where
+// the batch is full or nobody waits, it first commits and tells the members how
+// they ended. A lone caller thus waits for nobody and wakes nobody.
+//
+// A context that ends in the middle of a statement would make SQLite undo the
+// whole batch: statements run without it, and it is looked at between them.
+type batches struct {
+	writer  *gorm.DB // over db, which has one connection
+	db      *sql.DB
+	present func() error // once a batch; see engine
+	lasts   time.Duration
+
+	mu      sync.Mutex
+	taken   bool      // somebody has the turn
+	waiting []*member // for the turn
+
+	// What follows belongs to the one that has the turn.
+
+	conn   *sql.Conn // of the open batch; nil when there is none
+	began  time.Time
+	ran    []*member // and are told how they ended after the commit
+	stands bool      // the batch's transaction: SQLite has not ended it, told to or by itself
+}
+
+// member is a transaction that is to be part of a batch.
+type member struct {
+	ctx   context.Context
+	alone bool // in a batch of its own
+	err   error
+	// signals are the turn and, at last, the end. One at a time is under way.
+	signals chan signal
+}
+
+type signal struct {
+	turn bool
+	err  error // of the end
+}
+
+func (m *member) tell(err error) { m.signals <- signal{err: err} }
+
+// do runs fn in a batch, one of its own if it is to be alone, and returns when
+// that is committed, or did not have to be. Statements on the handle that fn gets
+// are part of the transaction. fn may run again.
+func (b *batches) do(ctx context.Context, alone bool, fn func(db *gorm.DB) error) error {
+	m := &member{ctx: ctx, alone: alone, signals: make(chan signal, 1)}
+	b.mu.Lock()
+	b.waiting = append(b.waiting, m)
+	free := !b.taken
+	b.taken = true
+	b.mu.Unlock()
+	if free {
+		b.next()
+	}
+	for {
+		var s signal
+		select {
+		case s = <-m.signals:
+		case <-ctx.Done():
+			if b.leave(m) {
+				return translation(ctx, classifySQLite, ctx.Err())
+			}
+			s = <-m.signals
+		}
+		if !s.turn {
+			return s.err
+		}
+		b.take(m, fn)
+	}
+}
+
+// leave takes m out of the queue, and reports whether it was there.
+func (b *batches) leave(m *member) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.Index(b.waiting, m)
+	if i >= 0 {
+		b.waiting = slices.Delete(b.waiting, i, i+1)
+	}
+	return i >= 0
+}
+
+// next hands the turn to the first that waits. Unless that one may join the open
+// batch, it ends that first.
+func (b *batches) next() {
+	for {
+		b.mu.Lock()
+		if len(b.waiting) > 0 && (b.conn == nil || b.admits(b.waiting[0])) {
+			m := b.waiting[0]
+			b.waiting = slices.Delete(b.waiting, 0, 1)
+			b.mu.Unlock()
+			m.signals <- signal{turn: true}
+			return
+		}
+		if b.conn == nil {
+			b.taken = false
+			b.mu.Unlock()
+			return
+		}
+		b.mu.Unlock()
+		b.commit()
+	}
+}
+
+func (b *batches) admits(m *member) bool {
+	return !m.alone && !b.ran[0].alone && len(b.ran) < batchMembers && time.Since(b.began) < b.lasts
+}
+
+// take runs fn in m's turn, and hands the turn on, also when fn panics.
+func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
+	defer b.next()
+	if err := m.ctx.Err(); err != nil {
+		m.tell(translation(m.ctx, classifySQLite, err))
+		return
+	}
+	if b.conn == nil {
+		if err := b.begin(); err != nil {
+			b.refuse(m, err)
+			return
+		}
+	}
+	// There is nothing before the first that its failure must not undo.
+	first := len(b.ran) == 0
+	if !first {
+		if err := b.exec("SAVEPOINT member"); err != nil {
+			b.again(m)
+			return
+		}
+	}
+	part := &savepoint{batch: b, conn: b.conn, ctx: m.ctx}
+	err := errPanicked
+	defer func() {
+		part.ended.Store(true)
+		m.err = err
+		if first {
+			b.settleFirst(m)
+		} else {
+			b.settle(m)
+		}
+	}()
+	db := b.writer.Session(&gorm.Session{NewDB: true, Context: m.ctx})
+	db.Statement.ConnPool = part
+	if err = fn(db); err == nil {
+		err = translation(m.ctx, classifySQLite, cmp.Or(part.failed, m.ctx.Err()))
+	}
+}
+
+// settleFirst keeps what m did as the first of a batch, or undoes it: then it
+// need not wait for a commit to be told.
+func (b *batches) settleFirst(m *member) {
+	if m.err == nil && !b.stands {
+		m.err = unavailable(errUndone, away)
+	}
+	if m.err == nil {
+		b.ran = append(b.ran, m)
+		return
+	}
+	b.close()
+	m.tell(m.err)
+}
+
+// settle keeps what m did after others, or undoes it.
+func (b *batches) settle(m *member) {
+	var err error
+	if m.err != nil && b.stands {
+		err = b.exec("ROLLBACK TO member")
+	}
+	if err == nil && b.stands {
+		err = b.exec("RELEASE member")
+	}
+	switch {
+	case err != nil || !b.stands:
+		b.again(m)
+	case !errors.Is(m.err, errPanicked):
+		b.ran = append(b.ran, m)
+	}
+}
+
+// again has the members of a batch that SQLite undid run again, before all
+// others and each by itself: whichever it was because of harms none but itself.
+func (b *batches) again(last *member) {
+	again := b.ran
+	if !errors.Is(last.err, errPanicked) {
+		again = append(again, last)
+	}
+	b.close()
+	for _, m := range again {
+		m.alone = true
+	}
+	b.mu.Lock()
+	b.waiting = append(again, b.waiting...)
+	b.mu.Unlock()
+}
+
+// refuse tells m, and all that wait, that no transaction could begin: waiting as
+// long for the same in turn would serve none of them.
+func (b *batches) refuse(m *member, err error) {
+	b.mu.Lock()
+	refused := append([]*member{m}, b.waiting...)
+	b.waiting = nil
+	b.mu.Unlock()
+	for _, m := range refused {
+		m.tell(translation(m.ctx, classifySQLite, err))
+	}
+}
+
+func (b *batches) begin() error {
+	if err := b.present(); err != nil {
+		return unavailable(err, away)
+	}
+	conn, err := b.db.Conn(context.Background())
+	if err != nil {
+		return err
+	}
+	b.conn = conn
+	if err := b.exec("BEGIN IMMEDIATE"); err != nil {
+		b.close()
+		return err
+	}
+	b.stands, b.began = true, time.Now()
+	return nil
+}
+
+// commit commits the open batch, and tells its members how they ended.
+func (b *batches) commit() {
+	err := b.exec("COMMIT")
+	if err != nil {
+		err = unavailable(fmt.Errorf("commit: %w", err), away)
+	} else {
+		b.stands = false
+	}
+	ran := b.ran
+	b.close()
+	for _, m := range ran {
+		if err != nil {
+			m.err = err
+		}
+		m.tell(m.err)
+	}
+}
+
+// close gives the connection back, without a transaction.
+func (b *batches) close() {
+	if b.stands && b.exec("ROLLBACK") != nil {
+		// In this state the connection can't be used again.
+		_ = b.conn.Raw(func(any) error { return driver.ErrBadConn })
+	}
+	_ = b.conn.Close()
+	b.conn, b.ran, b.stands = nil, nil, false
+}
+
+func (b *batches) exec(statement string) error {
+	_, err := b.conn.ExecContext(context.Background(), statement)
+	return err
+}
+
+// watched opens connections of which SQLite tells us when it undoes a
+// transaction, as it does of itself after some errors: statements that came later
+// would be committed one by one.
+type watched struct {
+	driver.Connector
+	undone func()
+}
+
+// Connect implements [driver.Connector].
+func (w watched) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := w.Connector.Connect(ctx)
+	if err == nil {
+		conn.(sqlite.HookRegisterer).RegisterRollbackHook(w.undone)
+	}
+	return conn, err
+}
+
+// savepoint is the [gorm.ConnPool] of a member while it runs.
+type savepoint struct {
+	batch  *batches
+	conn   *sql.Conn
+	ctx    context.Context
+	failed error // the first error of a statement: none runs after it, as in PostgreSQL
+	ended  atomic.Bool
+}
+
+// statement returns the context in which a statement is to run, or why not to.
+func (p *savepoint) statement(ctx context.Context) (context.Context, error) {
+	switch {
+	case p.ended.Load():
+		return ended, errEnded
+	case p.failed != nil:
+		return ended, p.failed
+	case !p.batch.stands:
+		return ended, errUndone
+	case p.ctx.Err() != nil:
+		return ended, p.ctx.Err()
+	}
+	return context.WithoutCancel(ctx), ctx.Err()
+}
+
+// ended is a context in which no statement runs.
+var ended = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+func (p *savepoint) note(err error) error {
+	if err != nil && p.failed == nil {
+		p.failed = err
+	}
+	return err
+}
+
+// ExecContext implements [gorm.ConnPool].
+func (p *savepoint) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	ctx, err := p.statement(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result, err := p.conn.ExecContext(ctx, query, args...)
+	return result, p.note(err)
+}
+
+// QueryContext implements [gorm.ConnPool].
+func (p *savepoint) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	ctx, err := p.statement(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := p.conn.QueryContext(ctx, query, args...)
+	return rows, p.note(err)
+}
+
+// QueryRowContext implements [gorm.ConnPool]. A row can't say why it is refused.
+func (p *savepoint) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	ctx, err := p.statement(ctx)
+	if err != nil {
+		ctx = ended
+	}
+	row := p.conn.QueryRowContext(ctx, query, args...)
+	if err == nil {
+		_ = p.note(row.Err())
+	}
+	return row
+}
+
+// PrepareContext implements [gorm.ConnPool]. A prepared statement would outlive
+// the savepoint.
+func (*savepoint) PrepareContext(context.Context, string) (*sql.Stmt, error) {
+	return nil, errors.New("statements can't be prepared in a transaction on SQLite")
+}

@@ -1,0 +1,127 @@
+package store_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/store"
+	"modelproviders/pkg/store/storetest"
+)
+
+// TestCrowdedPostgres has several pools that are together larger than the server
+// allows, and one that is opened while the others have everything.
+func TestCrowdedPostgres(t *testing.T) {
+	t.Parallel()
+	const callers = 20
+	config := store.Config{DatabaseURL: storetest.StartSmallCluster(t, 12).Database(t), MaxConns: 10}
+	var group sync.WaitGroup
+	defer group.Wait()
+	stop := make(chan struct{})
+	defer close(stop)
+	open := func() (done chan struct{}) {
+		s := storetest.Open(t, config)
+		done = make(chan struct{}, callers)
+		for range callers {
+			group.Go(func() {
+				for round := 0; ; round++ {
+					if err := errors.Join(addProvider(t.Context(), s, benchmarkProvider()), s.Ping(t.Context())); err != nil {
+						t.Error(err)
+					}
+					if round == 0 {
+						done <- struct{}{}
+					}
+					select {
+					case <-stop:
+						return
+					default:
+					}
+				}
+			})
+		}
+		return done
+	}
+	first, second := open(), open()
+	for range callers {
+		<-first
+		<-second
+	}
+	late := open()
+	for range callers {
+		<-late
+	}
+}
+
+// TestCrowdedPostgresBounds has another program keep every connection that a
+// server has.
+func TestCrowdedPostgresBounds(t *testing.T) {
+	t.Parallel()
+	url := storetest.StartSmallCluster(t, 6).Database(t)
+	s := storetest.Open(t, store.Config{DatabaseURL: url, MaxConns: 4})
+	refused := func(t *testing.T) {
+		t.Helper()
+		for name, call := range calls(s) {
+			ctx, cancel := context.WithTimeoutCause(t.Context(), 200*time.Millisecond, store.ErrTimeout)
+			began := time.Now()
+			if f := fault.As(call(ctx)); f == nil || f.Kind != fault.Unavailable || f.RetryAfter <= 0 {
+				t.Errorf("%s: got %v", name, f)
+			}
+			if waited := time.Since(began); waited < 200*time.Millisecond {
+				t.Errorf("%s waited for %v only", name, waited)
+			}
+			cancel()
+			ctx, cancel = context.WithTimeout(t.Context(), 10*time.Millisecond)
+			if err := call(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%s, when the caller's own time is over: %v", name, err)
+			}
+			cancel()
+		}
+	}
+
+	// The pool has a connection, which is busy.
+	var release func()
+	if err := s.InTx(t.Context(), func(ctx context.Context) error {
+		if err := addProvider(ctx, s, benchmarkProvider()); err != nil {
+			return err
+		}
+		release = take(t, url, 5)
+		refused(t)
+		return nil
+	}); err != nil {
+		t.Error(err)
+	}
+	release()
+	wantBack(t, s)
+
+	// The pool has none.
+	s.Writer().SetMaxIdleConns(-1)
+	release = take(t, url, 6)
+	refused(t)
+	time.AfterFunc(300*time.Millisecond, release)
+	wantBack(t, s)
+}
+
+// take takes connections of a server, waiting for those that it still ends. The
+// function that is returned lets go of them.
+func take(t *testing.T, url string, connections int) (release func()) {
+	t.Helper()
+	var taken []*pgx.Conn
+	for deadline := time.Now().Add(time.Minute); len(taken) < connections; {
+		conn, err := pgx.Connect(t.Context(), url)
+		if err == nil {
+			taken = append(taken, conn)
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	return func() {
+		for _, conn := range taken {
+			_ = conn.Close(context.Background())
+		}
+	}
+}

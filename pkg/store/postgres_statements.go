@@ -1,0 +1,48 @@
+package store
+
+import (
+	"errors"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"modelproviders/pkg/registry"
+)
+
+// postgresStatements is the SQL of PostgreSQL where it differs.
+func postgresStatements() statements {
+	const models = `jsonb_to_recordset($3::jsonb) AS e(id uuid, model_id text, model_key text, display_name text, name_key text, stages text[],
+		enabled boolean, version bigint, created_at timestamptz, updated_at timestamptz)`
+	return statements{
+		combines: true,
+		insertModels: `INSERT INTO models (workspace, id, provider_id, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at)
+			SELECT $1, e.id, $2::uuid, e.model_id, e.model_key, e.display_name, e.name_key, e.stages, e.enabled, e.version, e.created_at, e.updated_at FROM ` + models,
+		updateModels: updateModels + ` FROM ` + models + ` WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
+		linkEvents: `UPDATE audit_events SET number = l.number, link_mac = decode(l.mac, 'hex')
+			FROM jsonb_to_recordset($2::jsonb) AS l(id uuid, number bigint, mac text)
+			WHERE workspace = $1 AND audit_events.id = l.id AND audit_events.number IS NULL`,
+		touchTokens: `UPDATE tokens SET last_used_at = u.at FROM jsonb_to_recordset($1::jsonb) AS u(workspace text, id uuid, at timestamptz)
+			WHERE tokens.workspace = u.workspace AND tokens.id = u.id AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`,
+		// It passes over rows that others are at: after an outage all find all others
+		// dead, and would wait for each other in a circle.
+		beat: []string{`WITH own AS (
+				INSERT INTO processes (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
+			), dead AS (
+				DELETE FROM processes WHERE id IN (
+					SELECT id FROM processes WHERE id <> $1 AND seen_at < now() - interval '1 minute' FOR UPDATE SKIP LOCKED)
+			)
+			SELECT 1 + count(*) FROM processes WHERE id <> $1 AND seen_at > now() - interval '15 seconds'`},
+		contains:  "strpos",
+		hasStage:  "m.stages @> ?",
+		stage:     func(stage registry.Stage) any { return []string{string(stage)} },
+		jsonTime:  func(t time.Time) any { return newMoment(t).Time },
+		forUpdate: " FOR UPDATE",
+		indexedBy: func(string) string { return "" },
+		inIDs:     func(parameter string) string { return "= ANY(" + parameter + ")" },
+		ids:       func(ids []string) any { return ids },
+		violates: func(err error, constraint, _ string) bool {
+			var e *pgconn.PgError
+			return errors.As(err, &e) && e.ConstraintName == constraint
+		},
+	}
+}

@@ -1,0 +1,60 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"modernc.org/sqlite"
+
+	"modelproviders/pkg/registry"
+)
+
+// sqliteStatements is the SQL of SQLite where it differs.
+//
+// Lists name their index: without statistics SQLite would take one that most
+// rows meet. Of a list that passes over many models, looking up the provider of
+// each costs most, so rareProviders looks first whether more than a few providers
+// meet the conditions.
+//
+// A stage is looked for in the JSON text: its name is one of a few words of ours,
+// and json_each takes five times as long.
+func sqliteStatements() statements {
+	const models = `SELECT value->>'id' AS id, value->>'model_id' AS model_id, value->>'model_key' AS model_key, value->>'display_name' AS display_name,
+		value->>'name_key' AS name_key, value->>'stages' AS stages, value->>'enabled' AS enabled, value->>'version' AS version,
+		value->>'created_at' AS created_at, value->>'updated_at' AS updated_at FROM json_each($3)`
+	const now = `CAST(unixepoch('subsec') * 1000 AS integer)`
+	return statements{
+		insertModels: `INSERT INTO models (workspace, id, provider_id, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at)
+			SELECT $1, id, $2, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at FROM (` + models + `)`,
+		updateModels: updateModels + ` FROM (` + models + `) AS e WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
+		linkEvents: `UPDATE audit_events SET number = value->>'number', link_mac = unhex(value->>'mac') FROM json_each($2)
+			WHERE workspace = $1 AND audit_events.id = value->>'id' AND number IS NULL`,
+		touchTokens: `UPDATE tokens SET last_used_at = u.at
+			FROM (SELECT value->>'workspace' AS workspace, value->>'id' AS id, value->>'at' AS at FROM json_each($1)) AS u
+			WHERE tokens.workspace = u.workspace AND tokens.id = u.id AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`,
+		beat: []string{
+			`INSERT INTO processes (id, seen_at) VALUES ($1, ` + now + `) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`,
+			`DELETE FROM processes WHERE id <> $1 AND seen_at < ` + now + ` - 60000`,
+			`SELECT 1 + count(*) FROM processes WHERE id <> $1 AND seen_at > ` + now + ` - 15000`,
+		},
+		contains:  "instr",
+		hasStage:  "instr(m.stages, ?) > 0",
+		stage:     func(stage registry.Stage) any { return `"` + string(stage) + `"` },
+		jsonTime:  func(t time.Time) any { return t.UnixMilli() },
+		nested:    " CROSS", // https://www.sqlite.org/optoverview.html#crossjoin
+		indexedBy: func(index string) string { return " INDEXED BY " + index },
+		inIDs:     func(parameter string) string { return "IN (SELECT value FROM json_each(" + parameter + "))" },
+		ids: func(ids []string) any {
+			text, _ := json.Marshal(ids) // strings always can be
+			return string(text)
+		},
+		rareProviders: ` AND CASE WHEN (SELECT count(*) FROM (SELECT 1 FROM providers p INDEXED BY providers_name WHERE p.workspace = $1<conditions> LIMIT 11)) < 11
+			THEN m.provider_id IN (SELECT p.id FROM providers p INDEXED BY providers_name WHERE p.workspace = $1<conditions> LIMIT 11) ELSE 1 END`,
+		violates: func(err error, _, columns string) bool {
+			var e *sqlite.Error
+			return errors.As(err, &e) && strings.Contains(e.Error(), columns)
+		},
+	}
+}
