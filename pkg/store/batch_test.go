@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"net/http"
@@ -44,7 +45,7 @@ func newBatchStore(t *testing.T) *batchStore {
 		t.Fatal(err)
 	}
 	err = conn.Raw(func(conn any) error {
-		conn.(sqlite.HookRegisterer).RegisterCommitHook(func() int32 {
+		conn.(interface{ Unwrap() driver.Conn }).Unwrap().(sqlite.HookRegisterer).RegisterCommitHook(func() int32 {
 			s.commits.Add(1)
 			if s.onCommit != nil && s.onCommit() {
 				return 1

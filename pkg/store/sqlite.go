@@ -131,7 +131,7 @@ func sqlitePool(path string, conns int, settings map[string]string, undone func(
 	if err != nil {
 		return nil, fmt.Errorf("open the SQLite file %s: %w", path, err)
 	}
-	db := sql.OpenDB(watched{connector, undone})
+	db := sql.OpenDB(preparing{watched{connector, undone}})
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	pool, err := newPool(sqliteDialector{db})

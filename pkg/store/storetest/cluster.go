@@ -31,10 +31,7 @@ var errNoBinaries = errors.New("no PostgreSQL binaries (initdb, pg_ctl) in PATH,
 	"install the package postgresql, or set " + externalURL + " to the URL of a server to test on")
 
 // shared starts the cluster of this test process at its first use.
-var shared = sync.OnceValues(func() (*Cluster, error) { return startCluster(careless) })
-
-// careless are settings for data that need not survive a crash.
-const careless = "fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n"
+var shared = sync.OnceValues(func() (*Cluster, error) { return startCluster("") })
 
 // Postgres returns the URL of a fresh PostgreSQL database, which is dropped
 // when the test ends.
@@ -64,20 +61,20 @@ type Cluster struct {
 // use [Postgres].
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
-	return startOwnCluster(t, careless)
+	return startOwnCluster(t, "")
 }
 
 // StartSmallCluster is StartCluster for a server that takes few connections.
 func StartSmallCluster(t testing.TB, maxConnections int) *Cluster {
 	t.Helper()
-	return startOwnCluster(t, fmt.Sprintf("%smax_connections = %d\n", careless, maxConnections))
+	return startOwnCluster(t, fmt.Sprintf("max_connections = %d\n", maxConnections))
 }
 
-// StartDurableCluster starts a cluster for a benchmark: it writes as a server
-// does whose data has to survive a crash.
+// StartDurableCluster is StartCluster for a benchmark: what is committed
+// survives a crash.
 func StartDurableCluster(t testing.TB) *Cluster {
 	t.Helper()
-	return startOwnCluster(t, "")
+	return startOwnCluster(t, "fsync = on\nsynchronous_commit = on\nfull_page_writes = on\n")
 }
 
 func startOwnCluster(t testing.TB, settings string) *Cluster {
@@ -125,7 +122,7 @@ func skipWithout(t testing.TB, err error) {
 	}
 }
 
-// startCluster makes and starts a cluster with the given lines of configuration.
+// startCluster makes and starts a cluster; the settings win over the usual ones.
 // Its directory is directly in /tmp, since the path of a socket is short.
 func startCluster(settings string) (*Cluster, error) {
 	bin, err := findBinaries()
@@ -172,7 +169,8 @@ func (c *Cluster) startGuard() error {
 }
 
 // initialise makes the data directory. The default collation is a language's,
-// as on many servers, so that a column that lacks its own shows.
+// as on many servers, so that a column that lacks its own shows. Nothing needs
+// to survive a crash.
 func (c *Cluster) initialise(settings string) error {
 	arguments := []string{"-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"}
 	language := append(slices.Clone(arguments), "--locale-provider=icu", "--icu-locale=en")
@@ -181,8 +179,9 @@ func (c *Cluster) initialise(settings string) error {
 			return err
 		}
 	}
-	settings = fmt.Sprintf("listen_addresses = ''\nunix_socket_directories = '%s'\nmax_connections = 300\ndeadlock_timeout = 50ms\n", c.dir) + settings
-	return os.WriteFile(filepath.Join(c.data(), "postgresql.auto.conf"), []byte(settings), 0o600)
+	lines := fmt.Sprintf("listen_addresses = ''\nunix_socket_directories = '%s'\n"+
+		"fsync = off\nsynchronous_commit = off\nfull_page_writes = off\nmax_connections = 300\ndeadlock_timeout = 50ms\n%s", c.dir, settings)
+	return os.WriteFile(filepath.Join(c.data(), "postgresql.auto.conf"), []byte(lines), 0o600)
 }
 
 func (c *Cluster) start() error {
