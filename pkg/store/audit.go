@@ -85,7 +85,7 @@ func (s *Store) AppendEvents(ctx context.Context, events ...audit.Event) error {
 		if err != nil {
 			return err
 		}
-		if err := s.together(ctx, insert); err != nil {
+		if _, err := s.together(ctx, insert); err != nil {
 			return err
 		}
 	}

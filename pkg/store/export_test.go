@@ -78,3 +78,9 @@ func (s *Store) SetBatchTime(d time.Duration) { s.engine.batches.lasts = d }
 func (s *Store) InPlainTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	return s.attempt(ctx, fn)
 }
+
+// OnStatement has each statement on SQLite reported.
+func (c Config) OnStatement(ran func(statement string)) Config {
+	c.ran = ran
+	return c
+}

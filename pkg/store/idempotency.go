@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
@@ -63,31 +62,30 @@ func (row repeatableRow) repeatable(key registry.IdempotencyKey) (registry.Repea
 	return r, nil
 }
 
+// claimKey takes a key that nobody holds, or whose holder's time is up at $6.
+const claimKey = `INSERT INTO idempotency_keys (workspace, key, body_mac, owner, expires_at) VALUES ($1, $2, $3, $4, $5)
+	ON CONFLICT (workspace, key) DO UPDATE SET body_mac = excluded.body_mac, owner = excluded.owner, expires_at = excluded.expires_at,
+	status = NULL, header = NULL, body = NULL WHERE idempotency_keys.expires_at <= $6`
+
 // BeginRepeatable implements [registry.IdempotencyStore]. One statement looks
 // and takes; of several at once, the database makes all but one wait and see
 // that one's row.
 func (s *Store) BeginRepeatable(ctx context.Context, r registry.Repeatable, now time.Time) (registry.Repeatable, error) {
-	row, err := newRepeatableRow(r)
-	if err != nil {
-		return registry.Repeatable{}, err
-	}
-	var held repeatableRow
-	err = s.write(ctx, r.Workspace, func(_ context.Context, db *gorm.DB) error {
-		taken := db.Clauses(clause.OnConflict{
-			Columns:   []clause.Column{{Name: "workspace"}, {Name: "key"}},
-			Where:     clause.Where{Exprs: []clause.Expression{clause.Expr{SQL: "idempotency_keys.expires_at <= ?", Vars: []any{newMoment(now)}}}},
-			DoUpdates: clause.AssignmentColumns([]string{"body_mac", "owner", "expires_at", "status", "header", "body"}),
-		}).Create(&row)
-		if taken.Error != nil || taken.RowsAffected > 0 {
-			held = row
-			return taken.Error
+	key := keyOf(r.IdempotencyKey)
+	for {
+		claimed, err := s.together(ctx, statement{claimKey, []any{r.Workspace, key, r.BodyMAC, r.Owner, newMoment(r.Expires), newMoment(now)}})
+		if err != nil || claimed > 0 {
+			return r, err
 		}
-		return db.Where("key = ?", row.Key).Take(&held).Error
-	})
-	if err != nil {
-		return registry.Repeatable{}, err
+		var held []repeatableRow
+		err = s.read(ctx, r.Workspace, func(db *gorm.DB) error { return db.Where("key = ?", key).Find(&held).Error })
+		if err != nil {
+			return registry.Repeatable{}, err
+		}
+		if len(held) > 0 { // else it was given up meanwhile
+			return held[0].repeatable(r.IdempotencyKey)
+		}
 	}
-	return held.repeatable(r.IdempotencyKey)
 }
 
 // FinishRepeatable implements [registry.IdempotencyStore].

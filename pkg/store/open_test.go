@@ -41,7 +41,7 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	config := store.Config{SQLitePath: os.Getenv(openPath), DatabaseURL: os.Getenv(openURL), Pooler: os.Getenv(openPooler) == "true"}
-	if config == (store.Config{}) {
+	if config.SQLitePath == "" && config.DatabaseURL == "" {
 		os.Exit(m.Run())
 	}
 	s, err := store.Open(context.Background(), config)

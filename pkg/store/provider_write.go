@@ -31,7 +31,8 @@ func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit
 	if err != nil {
 		return err
 	}
-	return s.asDuplicate(s.together(ctx, append(statements, event)...), p)
+	_, err = s.together(ctx, append(statements, event)...)
+	return s.asDuplicate(err, p)
 }
 
 // asDuplicate tells what the unique index that an error names holds already.

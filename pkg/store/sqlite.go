@@ -53,7 +53,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, sche
 		maxConns = sqliteReaders
 	}
 	batches := &batches{lasts: batchTime}
-	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"}, func() { batches.stands = false })
+	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"}, preparing{ran: c.ran}, func() { batches.stands = false })
 	if err != nil {
 		return engine{}, 0, err
 	}
@@ -66,7 +66,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, sche
 	if err != nil {
 		return engine{}, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))
 	}
-	reader, err := sqlitePool(path, maxConns, map[string]string{"_query_only": "on"}, nil)
+	reader, err := sqlitePool(path, maxConns, map[string]string{"_query_only": "on"}, preparing{ran: c.ran}, nil)
 	if err != nil {
 		return engine{}, 0, errors.Join(err, closeAll(writer))
 	}
@@ -112,7 +112,7 @@ func makePrivate(path string) (fs.FileInfo, error) {
 // synchronous=FULL: a commit survives a power cut, as one of PostgreSQL does.
 // NORMAL would be faster and could lose the last ones: a token that was revoked
 // would be back. Waiting for a lock ends after busy_timeout (ms).
-func sqlitePool(path string, conns int, settings map[string]string, undone func()) (*gorm.DB, error) {
+func sqlitePool(path string, conns int, settings map[string]string, conn preparing, undone func()) (*gorm.DB, error) {
 	query := url.Values{
 		"_busy_timeout":        {"5000"},
 		"_foreign_keys":        {"on"},
@@ -131,7 +131,8 @@ func sqlitePool(path string, conns int, settings map[string]string, undone func(
 	if err != nil {
 		return nil, fmt.Errorf("open the SQLite file %s: %w", path, err)
 	}
-	db := sql.OpenDB(preparing{watched{connector, undone}})
+	conn.Connector = watched{connector, undone}
+	db := sql.OpenDB(conn)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	pool, err := newPool(sqliteDialector{db})

@@ -12,7 +12,10 @@ const maxPrepared = 200
 
 // preparing opens connections that keep the statements prepared which they ran:
 // SQLite takes longer to prepare most of ours than to run them.
-type preparing struct{ driver.Connector }
+type preparing struct {
+	driver.Connector
+	ran func(query string) // hears of each statement, unless nil
+}
 
 // sqliteConn is what the driver's connections are, as far as [sql.DB] asks.
 type sqliteConn interface {
@@ -30,7 +33,7 @@ func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &preparedConn{sqliteConn: conn.(sqliteConn), idle: map[string]preparedStmt{}}, nil
+	return &preparedConn{sqliteConn: conn.(sqliteConn), idle: map[string]preparedStmt{}, ran: p.ran}, nil
 }
 
 // preparedStmt is what the driver's statements are.
@@ -45,9 +48,13 @@ type preparedStmt interface {
 type preparedConn struct {
 	sqliteConn
 	idle map[string]preparedStmt
+	ran  func(query string)
 }
 
 func (c *preparedConn) take(ctx context.Context, query string) (preparedStmt, error) {
+	if c.ran != nil {
+		c.ran(query)
+	}
 	if statement, ok := c.idle[query]; ok {
 		delete(c.idle, query)
 		return statement, nil

@@ -69,32 +69,28 @@ type statement struct {
 }
 
 // together runs statements in the transaction of the context, or all of them in
-// one of their own. On PostgreSQL they are sent as one, each but the last as a
+// one of their own, and returns how many rows the last one changed. On PostgreSQL they are sent as one, each but the last as a
 // CTE: one round trip, and one commit where there is no transaction around it.
 // They see the database as it was before all of them, and may not change a row
 // twice (https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING).
-func (s *Store) together(ctx context.Context, statements ...statement) error {
-	if !s.engine.combines {
-		return s.InTx(ctx, func(ctx context.Context) error {
-			for _, one := range statements {
-				if _, err := s.exec(ctx, one.sql, one.args...); err != nil {
-					return err
-				}
+func (s *Store) together(ctx context.Context, statements ...statement) (changed int64, err error) {
+	run := func(ctx context.Context) error { // one after the other
+		for _, one := range statements {
+			if changed, err = s.exec(ctx, one.sql, one.args...); err != nil {
+				return err
 			}
-			return nil
-		})
+		}
+		return nil
 	}
-	one := combine(statements)
+	if !s.engine.combines {
+		return changed, s.InTx(ctx, run)
+	}
+	statements = []statement{combine(statements)}
 	if s.transaction(ctx) != nil {
-		_, err := s.exec(ctx, one.sql, one.args...)
-		return err
+		return changed, run(ctx)
 	}
-	return s.repeat(ctx, func(ctx context.Context) error {
-		return s.run(ctx, func(ctx context.Context) error {
-			_, err := s.exec(ctx, one.sql, one.args...)
-			return err
-		})
-	})
+	err = s.repeat(ctx, func(ctx context.Context) error { return s.run(ctx, run) })
+	return changed, err
 }
 
 // combine makes one statement of several. The n-th is called sN in the others.

@@ -59,6 +59,8 @@ type Config struct {
 	Existing bool
 	// Logger is told of migrations and of repeated transactions; nil is silence.
 	Logger *slog.Logger
+
+	ran func(statement string) // hears of each statement on SQLite; tests count them
 }
 
 // Store is an open database. It is safe for concurrent use.

@@ -45,5 +45,6 @@ func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
 	if err != nil {
 		return err
 	}
-	return s.together(ctx, append(statements, event)...)
+	_, err = s.together(ctx, append(statements, event)...)
+	return err
 }
