@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 
 	"gorm.io/gorm"
@@ -53,31 +51,10 @@ func (s *Store) LockHead(ctx context.Context, workspace string) (audit.Head, err
 	return s.Head(ctx, workspace)
 }
 
-// encodedLink is a link as it is handed to the statement that links any number of
-// events, in a JSON list.
-type encodedLink struct {
-	ID     string `json:"id"`
-	Number int64  `json:"number"`
-	MAC    string `json:"mac"` // hex
-}
-
-func encodedLinks(links []audit.Link) (string, error) {
-	list := make([]encodedLink, len(links))
-	for i, link := range links {
-		list[i] = encodedLink{ID: link.EventID, Number: link.Number, MAC: hex.EncodeToString(link.MAC)}
-	}
-	text, err := json.Marshal(list)
-	return string(text), err
-}
-
 // Link implements [audit.Store].
 func (s *Store) Link(ctx context.Context, workspace string, links []audit.Link, head audit.Head) error {
 	return s.write(ctx, workspace, func(ctx context.Context, db *gorm.DB) error {
-		list, err := encodedLinks(links)
-		if err != nil {
-			return err
-		}
-		linked, err := s.exec(ctx, s.engine.linkEvents, workspace, list)
+		linked, err := s.engine.linkEvents(ctx, workspace, links, s.exec)
 		if err == nil && linked != int64(len(links)) {
 			err = fault.New(fault.Internal, "An audit event of workspace %q is linked already.", workspace)
 		}

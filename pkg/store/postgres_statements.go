@@ -1,11 +1,13 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/registry"
 )
 
@@ -18,9 +20,7 @@ func postgresStatements() statements {
 		insertModels: `INSERT INTO models (workspace, id, provider_id, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at)
 			SELECT $1, e.id, $2::uuid, e.model_id, e.model_key, e.display_name, e.name_key, e.stages, e.enabled, e.version, e.created_at, e.updated_at FROM ` + models,
 		updateModels: updateModels + ` FROM ` + models + ` WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
-		linkEvents: `UPDATE audit_events SET number = l.number, link_mac = decode(l.mac, 'hex')
-			FROM jsonb_to_recordset($2::jsonb) AS l(id uuid, number bigint, mac text)
-			WHERE workspace = $1 AND audit_events.id = l.id AND audit_events.number IS NULL`,
+		linkEvents:   linkPostgres,
 		touchTokens: `UPDATE tokens SET last_used_at = u.at FROM jsonb_to_recordset($1::jsonb) AS u(workspace text, id uuid, at timestamptz)
 			WHERE tokens.workspace = u.workspace AND tokens.id = u.id AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`,
 		// It passes over rows that others are at: after an outage all find all others
@@ -45,4 +45,15 @@ func postgresStatements() statements {
 			return errors.As(err, &e) && e.ConstraintName == constraint
 		},
 	}
+}
+
+// linkPostgres links events with one statement.
+func linkPostgres(ctx context.Context, workspace string, links []audit.Link, exec execFunc) (int64, error) {
+	ids, numbers, macs := make([]string, len(links)), make([]int64, len(links)), make([][]byte, len(links))
+	for i, link := range links {
+		ids[i], numbers[i], macs[i] = link.EventID, link.Number, link.MAC
+	}
+	return exec(ctx, `UPDATE audit_events SET number = l.number, link_mac = l.mac
+		FROM unnest($2::uuid[], $3::bigint[], $4::bytea[]) AS l(id, number, mac)
+		WHERE workspace = $1 AND audit_events.id = l.id AND audit_events.number IS NULL`, workspace, ids, numbers, macs)
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/registry"
 )
 
@@ -28,12 +30,10 @@ func sqliteStatements() statements {
 	return statements{
 		insertModels: `INSERT INTO models (workspace, id, provider_id, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at)
 			SELECT $1, id, $2, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at FROM (` + models + `)`,
-		updateModels: updateModels + ` FROM (` + models + `) AS e WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
-		linkEvents: `UPDATE audit_events SET number = value->>'number', link_mac = unhex(value->>'mac') FROM json_each($2)
-			WHERE workspace = $1 AND audit_events.id = value->>'id' AND number IS NULL`,
-		touchTokens: `UPDATE tokens SET last_used_at = u.at
-			FROM (SELECT value->>'workspace' AS workspace, value->>'id' AS id, value->>'at' AS at FROM json_each($1)) AS u
-			WHERE tokens.workspace = u.workspace AND tokens.id = u.id AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`,
+		updateModels: `WITH e AS MATERIALIZED (` + models + `) ` + updateModels + ` FROM e WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
+		linkEvents:   linkSQLite,
+		touchTokens: `WITH u AS MATERIALIZED (SELECT value->>'workspace' AS workspace, value->>'id' AS id, value->>'at' AS at FROM json_each($1))
+			UPDATE tokens SET last_used_at = u.at FROM u WHERE tokens.workspace = u.workspace AND tokens.id = u.id AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`,
 		beat: []string{
 			`INSERT INTO processes (id, seen_at) VALUES ($1, ` + now + `) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`,
 			`DELETE FROM processes WHERE id <> $1 AND seen_at < ` + now + ` - 60000`,
@@ -57,4 +57,18 @@ func sqliteStatements() statements {
 			return errors.As(err, &e) && strings.Contains(e.Error(), columns)
 		},
 	}
+}
+
+// linkSQLite links each event with a statement: one is prepared, and nothing of
+// it has to be found in a list.
+func linkSQLite(ctx context.Context, workspace string, links []audit.Link, exec execFunc) (linked int64, err error) {
+	for _, link := range links {
+		one, err := exec(ctx, `UPDATE audit_events SET number = $3, link_mac = $4 WHERE workspace = $1 AND id = $2 AND number IS NULL`,
+			workspace, link.EventID, link.Number, link.MAC)
+		if err != nil {
+			return linked, err
+		}
+		linked += one
+	}
+	return linked, nil
 }

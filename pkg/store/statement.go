@@ -10,6 +10,7 @@ import (
 
 	"gorm.io/gorm"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/registry"
 )
 
@@ -159,6 +160,9 @@ func (c *conditions) parameter(value any) string {
 	return "$" + strconv.Itoa(len(c.args))
 }
 
+// execFunc is [Store.exec].
+type execFunc func(ctx context.Context, statement string, args ...any) (changed int64, err error)
+
 // statements is the SQL that differs between the databases.
 type statements struct {
 	// combines says that several statements can be sent as one; see
@@ -166,9 +170,9 @@ type statements struct {
 	combines bool
 
 	insertModels, updateModels string // $1 workspace, $2 provider, $3 a list of encodedModel
-	linkEvents                 string // $1 workspace, $2 a list of encodedLink
 
 	touchTokens string // $1 a list of encodedUse
+	linkEvents  func(ctx context.Context, workspace string, links []audit.Link, exec execFunc) (linked int64, err error)
 	// beat notes that the process $1 lives, removes those that have not said so for
 	// a minute, and counts, in its last statement.
 	beat []string
