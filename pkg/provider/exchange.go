@@ -174,10 +174,10 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 func (e *exchange) hideCredentials(req *http.Request) {
 	for _, name := range []string{"Authorization", "Api-Key", "X-Api-Key", "X-Goog-Api-Key", "X-Amz-Security-Token"} {
 		value := req.Header.Get(name)
-		e.redact.add(value)
-		if _, token, found := strings.Cut(value, " "); found {
-			e.redact.add(token)
+		if _, token, found := strings.Cut(value, " "); found { // a scheme is before it
+			value = token
 		}
+		e.redact.add(value)
 		if _, signature, found := strings.Cut(value, "Signature="); found {
 			e.redact.add(signature)
 		}

@@ -83,14 +83,16 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 		}
 		return nil
 	}
-	if !s.engine.combines {
-		return changed, s.InTx(ctx, run)
+	switch {
+	case !s.engine.combines:
+		err = s.InTx(ctx, run)
+	case s.transaction(ctx) != nil:
+		statements = []statement{combine(statements)}
+		err = run(ctx)
+	default:
+		statements = []statement{combine(statements)}
+		err = s.repeat(ctx, run)
 	}
-	statements = []statement{combine(statements)}
-	if s.transaction(ctx) != nil {
-		return changed, run(ctx)
-	}
-	err = s.repeat(ctx, func(ctx context.Context) error { return s.run(ctx, run) })
 	return changed, err
 }
 
