@@ -12,22 +12,31 @@ import (
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
+	"modelproviders/pkg/store/storetest"
 )
 
-// BenchmarkStore measures the store on databases of 1,000 and 100,000 providers
-// with two models each. MODELPROVIDERS_BENCH_PROVIDERS sets another size, such
-// as 1000000.
+// BenchmarkStore measures the store with few and many workspaces of 20 providers,
+// and in a small and a large workspace beside them. Of the large one it reads pages
+// with filters that one row in twenty meets, and what has to read all of it.
+// MODELPROVIDERS_BENCH_WORKSPACES sets how many the many are, such as 50000.
 func BenchmarkStore(b *testing.B) {
-	sizes := []int{1000, 100_000}
-	if size, err := strconv.Atoi(os.Getenv("MODELPROVIDERS_BENCH_PROVIDERS")); err == nil {
-		sizes = []int{size}
+	many := 1000
+	if n, err := strconv.Atoi(os.Getenv("MODELPROVIDERS_BENCH_WORKSPACES")); err == nil {
+		many = n
 	}
 	for _, d := range databases() {
-		for _, size := range sizes {
-			b.Run(fmt.Sprintf("%s/%d", d.name, size), func(b *testing.B) {
+		for _, size := range []struct {
+			name                          string
+			neighbours, providers, models int // of the workspace that is measured
+		}{{"few", 50, 20, 3}, {"many", many, 20, 3}, {"small", 50, 100, 5}, {"large", 50, 10_000, 5}} {
+			b.Run(d.name+"/"+size.name, func(b *testing.B) {
 				s := d.open(b)
-				d.seed(b, s, size)
-				benchmarkCalls(b, s, size)
+				storetest.SeedWorkspace(b, s.Writer(), d.name == "Postgres", workspace, 0, size.providers, size.models)
+				storetest.SeedNeighbours(b, s.Writer(), d.name == "Postgres", size.neighbours, 20, 3)
+				if d.optimise != "" {
+					d.execute(b, s, d.optimise)
+				}
+				benchmarkCalls(b, s, size.providers)
 			})
 		}
 	}
@@ -59,27 +68,27 @@ func benchmarkCalls(b *testing.B, s *store.Store, size int) {
 	yes := true
 
 	measure("get", func() error { _, err := s.Provider(b.Context(), workspace, next()); return err })
-	measure("list first", providers(registry.ProviderQuery{}))
-	measure("list deep", providers(registry.ProviderQuery{After: at("provider", size*9/10)}))
-	measure("list deep created", providers(registry.ProviderQuery{Sort: registry.SortCreatedDesc, After: at("provider", size*9/10)}))
-	measure("list error", providers(registry.ProviderQuery{Status: registry.Error}))
-	measure("list type and status", providers(registry.ProviderQuery{Type: "openai", Status: registry.Inactive}))
-	measure("list search", providers(registry.ProviderQuery{Search: "99"}))
-	measure("list search nothing", providers(registry.ProviderQuery{Search: "nothing"}))
-	measure("models first", models(registry.ModelQuery{}))
-	measure("models deep", models(registry.ModelQuery{Sort: registry.SortCreated, After: at("gpt", 2*size*9/10)}))
-	measure("models for routing", models(registry.ModelQuery{Stage: registry.Guardrail, Available: &yes}))
+	measure("providers", providers(registry.ProviderQuery{}))
+	measure("providers/deep", providers(registry.ProviderQuery{After: at("provider", size*9/10)}))
+	measure("providers/created", providers(registry.ProviderQuery{Sort: registry.SortCreatedDesc, After: at("provider", size*9/10)}))
+	measure("providers/twentieth", providers(registry.ProviderQuery{Type: "anthropic"}))
+	measure("providers/rare", providers(registry.ProviderQuery{Status: registry.Error}))
+	measure("providers/none", providers(registry.ProviderQuery{Type: "aws_bedrock"}))
+	measure("providers/search", providers(registry.ProviderQuery{Search: "nothing"}))
+	for _, sort := range []registry.Sort{registry.SortName, registry.SortCreatedDesc} {
+		with := func(q registry.ModelQuery) func() error { q.Sort = sort; return models(q) }
+		measure("models/by "+string(sort), with(registry.ModelQuery{}))
+		measure("models/available/by "+string(sort), with(registry.ModelQuery{Available: &yes}))
+		measure("models/stage/by "+string(sort), with(registry.ModelQuery{Stage: registry.Planning, Available: &yes}))
+		measure("models/twentieth stage/by "+string(sort), with(registry.ModelQuery{Stage: registry.Summarization}))
+		measure("models/twentieth type/by "+string(sort), with(registry.ModelQuery{ProviderType: "anthropic"}))
+		measure("models/rare stage/by "+string(sort), with(registry.ModelQuery{Stage: registry.Guardrail, Available: &yes}))
+		measure("models/rare status/by "+string(sort), with(registry.ModelQuery{ProviderStatus: registry.Error}))
+		measure("models/no type/by "+string(sort), with(registry.ModelQuery{ProviderType: "aws_bedrock"}))
+		measure("models/search/by "+string(sort), with(registry.ModelQuery{Search: "nothing"}))
+	}
 	measure("models of a provider", models(registry.ModelQuery{ProviderID: next()}))
 	measure("create", func() error { return addProvider(b.Context(), s, benchmarkProvider()) })
-	b.Run("create in parallel", func(b *testing.B) {
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				if err := addProvider(b.Context(), s, benchmarkProvider()); err != nil {
-					b.Error(err)
-				}
-			}
-		})
-	})
 	p := benchmarkProvider()
 	if err := addProvider(b.Context(), s, p); err != nil {
 		b.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -19,7 +20,11 @@ func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQu
 	c := where("m", workspace)
 	s.andProvider(c, q)
 	if q.Stage != "" {
-		c.and(s.engine.hasStage, s.engine.stage(q.Stage))
+		if q.Stage.Label() == "" {
+			return nil, fmt.Errorf("unknown stage %q", q.Stage)
+		}
+		// Written out: PostgreSQL would plan each call anew for a parameter.
+		c.and(fmt.Sprintf(s.engine.hasStage, q.Stage))
 	}
 	if q.Enabled != nil {
 		c.and("m.enabled = ?", *q.Enabled)

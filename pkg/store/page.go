@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"modelproviders/pkg/registry"
@@ -48,8 +49,8 @@ func (p page) of(c *conditions) (string, error) {
 		c.and("("+strings.Join(columns, ", ")+") "+comparison+" ("+marks+")", values...)
 	}
 	clauses := " ORDER BY " + strings.Join(columns, direction+", ") + direction
-	if p.limit > 0 {
-		clauses += " LIMIT " + c.parameter(p.limit)
+	if p.limit > 0 { // not a parameter, for which PostgreSQL would plan each call anew
+		clauses += " LIMIT " + strconv.Itoa(p.limit)
 	}
 	return clauses, nil
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"modelproviders/pkg/audit"
-	"modelproviders/pkg/registry"
 )
 
 // postgresStatements is the SQL of PostgreSQL where it differs.
@@ -33,8 +32,7 @@ func postgresStatements() statements {
 			)
 			SELECT 1 + count(*) FROM processes WHERE id <> $1 AND seen_at > now() - interval '15 seconds'`},
 		contains:  "strpos",
-		hasStage:  "m.stages @> ?",
-		stage:     func(stage registry.Stage) any { return []string{string(stage)} },
+		hasStage:  "m.stages @> '{%s}'",
 		jsonTime:  func(t time.Time) any { return newMoment(t).Time },
 		forUpdate: " FOR UPDATE",
 		indexedBy: func(string) string { return "" },

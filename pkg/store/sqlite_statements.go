@@ -10,7 +10,6 @@ import (
 	"modernc.org/sqlite"
 
 	"modelproviders/pkg/audit"
-	"modelproviders/pkg/registry"
 )
 
 // sqliteStatements is the SQL of SQLite where it differs.
@@ -40,8 +39,7 @@ func sqliteStatements() statements {
 			`SELECT 1 + count(*) FROM processes WHERE id <> $1 AND seen_at > ` + now + ` - 15000`,
 		},
 		contains:  "instr",
-		hasStage:  "instr(m.stages, ?) > 0",
-		stage:     func(stage registry.Stage) any { return `"` + string(stage) + `"` },
+		hasStage:  `instr(m.stages, '"%s"') > 0`,
 		jsonTime:  func(t time.Time) any { return t.UnixMilli() },
 		nested:    " CROSS", // https://www.sqlite.org/optoverview.html#crossjoin
 		indexedBy: func(index string) string { return " INDEXED BY " + index },

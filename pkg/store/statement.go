@@ -11,7 +11,6 @@ import (
 	"gorm.io/gorm"
 
 	"modelproviders/pkg/audit"
-	"modelproviders/pkg/registry"
 )
 
 // Statements of the paths that every request takes are written as SQL and run on
@@ -180,8 +179,7 @@ type statements struct {
 	beat []string
 
 	contains string // names the function contains(text, part) > 0
-	hasStage string // the condition that a model serves the stage ?
-	stage    func(registry.Stage) any
+	hasStage string // the condition that a model serves the stage %s
 	// jsonTime is a time in a list of encodedModel.
 	jsonTime func(time.Time) any
 	// forUpdate locks what a query reads.
