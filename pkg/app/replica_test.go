@@ -139,7 +139,7 @@ func TestUsesOfTokensAreNotedAtAStop(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: s.dir, Logger: slog.New(slog.DiscardHandler)}, false)
+	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: s.dir, DatabaseConnections: 1, Logger: slog.New(slog.DiscardHandler)}, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -65,8 +65,10 @@ func knownVersion(dialect goose.Dialect) (newest int64, err error) {
 func storedVersion(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool) (version int64, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	err = db.QueryRowContext(ctx, "SELECT max(version_id) FROM "+goose.DefaultTablename).Scan(&version)
-	if err == nil {
+	read := func() error {
+		return db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+goose.DefaultTablename).Scan(&version)
+	}
+	if err = read(); err == nil {
 		return version, nil
 	}
 	countTables := "SELECT count(to_regclass('" + goose.DefaultTablename + "'))"
@@ -74,8 +76,12 @@ func storedVersion(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool)
 		countTables = "SELECT count(*) FROM sqlite_schema WHERE name = '" + goose.DefaultTablename + "'"
 	}
 	var tables int
-	if db.QueryRowContext(ctx, countTables).Scan(&tables) != nil || tables > 0 {
+	if db.QueryRowContext(ctx, countTables).Scan(&tables) != nil {
 		return 0, err
+	}
+	if tables > 0 { // another process has made it meanwhile
+		err = read()
+		return version, err
 	}
 	return 0, nil
 }
