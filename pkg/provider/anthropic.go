@@ -64,6 +64,7 @@ func (a *anthropicUpstream) generate(ctx context.Context, p Prompt, emit func(st
 	if err != nil {
 		return answer{}, claudeFailure(ctx, err)
 	}
+	defer res.Body.Close()
 	said, err := readClaude(res, emit)
 	if err != nil {
 		return answer{}, claudeFailure(ctx, err)
@@ -73,7 +74,7 @@ func (a *anthropicUpstream) generate(ctx context.Context, p Prompt, emit func(st
 }
 
 func claudeFailure(ctx context.Context, err error) *Failure {
-	return explain(ctx, err, func(c *call) *Failure { return readClaudeFault(c, err) })
+	return explain(ctx, err, func(c *call) *Failure { return readClaudeError(c, err) })
 }
 
 // maxDiscoveryPages bounds how often a list of models is asked on, so that an

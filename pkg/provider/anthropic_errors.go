@@ -6,42 +6,42 @@ import (
 	"strings"
 )
 
-// claudeFault is the error of the Messages API:
+// claudeError is the error of the Messages API:
 // {"type":"error","error":{"type":"…","message":"…"}}.
 // Source: Anthropic API reference, "Errors".
-type claudeFault struct {
+type claudeError struct {
 	Type    string `json:"type"`
 	Message string `json:"message"`
 }
 
 // Error makes the fault the error of a stream in which it is an event.
-func (e claudeFault) Error() string { return e.Type + ": " + e.Message }
+func (e claudeError) Error() string { return e.Type + ": " + e.Message }
 
-// readClaudeFault finds the fault of an answer: in an event of a stream, which
+// readClaudeError finds the fault of an answer: in an event of a stream, which
 // is err then, or in the body.
-func readClaudeFault(c *call, err error) *Failure {
-	if fault, ok := errors.AsType[claudeFault](err); ok {
+func readClaudeError(c *call, err error) *Failure {
+	if fault, ok := errors.AsType[claudeError](err); ok {
 		return fault.failure(c.status)
 	}
-	if fault, ok := parseClaudeFault(c.page()); ok {
+	if fault, ok := parseClaudeError(c.page()); ok {
 		return fault.failure(c.status)
 	}
 	return nil
 }
 
-func parseClaudeFault(body []byte) (claudeFault, bool) {
+func parseClaudeError(body []byte) (claudeError, bool) {
 	var envelope struct {
-		Error claudeFault `json:"error"`
+		Error claudeError `json:"error"`
 	}
 	if err := json.Unmarshal(body, &envelope); err != nil {
-		return claudeFault{}, false
+		return claudeError{}, false
 	}
 	return envelope.Error, envelope.Error.Type != "" && envelope.Error.Message != ""
 }
 
 // failure classifies the fault. A type that is not one of the API's is left to
 // the HTTP status, and is the upstream's fault where that says success.
-func (e claudeFault) failure(status int) *Failure {
+func (e claudeError) failure(status int) *Failure {
 	f := &Failure{Message: e.Message, HTTPStatus: status, Code: e.Type}
 	switch e.Type {
 	case "authentication_error":
@@ -88,7 +88,7 @@ func claudeRefusesAccount(message string) bool {
 
 // invalidRequest tells apart what hides behind one type. The phrases are the
 // API's; where none is known it stays a plain invalid request.
-func (e claudeFault) invalidRequest(f *Failure) {
+func (e claudeError) invalidRequest(f *Failure) {
 	f.Kind = InvalidRequest
 	switch m := e.Message; {
 	case mentions(m, "credit balance", "usage limits", "spend limit"):

@@ -34,7 +34,7 @@ func TestAnthropicFaults(t *testing.T) {
 		"error of the future": {200, `{"type":"error","error":{"type":"new_error","message":"Something new"}}`, UpstreamError, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fault, ok := parseClaudeFault([]byte(test.body))
+			fault, ok := parseClaudeError([]byte(test.body))
 			if !ok {
 				t.Fatal("the body is not read")
 			}
@@ -54,7 +54,7 @@ func TestAnthropicFaults(t *testing.T) {
 
 // TestAnthropicFaultOfTheFuture: a type that is not known is left to the status.
 func TestAnthropicFaultOfTheFuture(t *testing.T) {
-	if f := (claudeFault{"new_error", "Something new"}).failure(418); f != nil {
+	if f := (claudeError{"new_error", "Something new"}).failure(418); f != nil {
 		t.Errorf("got %+v", f)
 	}
 }
@@ -64,7 +64,7 @@ func FuzzParseClaudeFault(f *testing.F) {
 	f.Add([]byte(`{"error":"text"}`))
 	f.Add([]byte(`{"error":{"type":7}}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		if fault, ok := parseClaudeFault(body); ok {
+		if fault, ok := parseClaudeError(body); ok {
 			if f := fault.failure(200); f == nil || f.Kind == "" || f.Message == "" {
 				t.Errorf("%q was explained as %+v", body, f)
 			}

@@ -84,7 +84,7 @@ func newClaudeRequest(p Prompt, stream bool) (claudeRequest, map[string]any) {
 }
 
 // readClaude reads the answer, as a stream where there is an emit. It returns a
-// *Failure for what the model refused, and a claudeFault for an error in a
+// *Failure for what the model refused, and a claudeError for an error in a
 // stream.
 func readClaude(res *http.Response, emit func(string)) (answer, error) {
 	if emit != nil {
@@ -113,7 +113,6 @@ func readClaude(res *http.Response, emit func(string)) (answer, error) {
 // streamClaude passes text on as it comes. The stream has said everything only
 // when `message_stop` arrived.
 func streamClaude(res *http.Response, emit func(string)) (answer, error) {
-	defer res.Body.Close()
 	var (
 		a     answer
 		end   claudeEnd
@@ -147,7 +146,7 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 			ended = true
 			return io.EOF
 		case "error":
-			if fault, ok := parseClaudeFault(data); ok {
+			if fault, ok := parseClaudeError(data); ok {
 				return fault
 			}
 			return errNoAnswer

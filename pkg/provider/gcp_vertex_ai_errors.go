@@ -71,7 +71,7 @@ func (v *vertexUpstream) failure(ctx context.Context, err error, token, model st
 		if fault, ok := parseGoogleFault(c.page()); ok {
 			return v.explainFault(fault, c.status, model)
 		}
-		return v.withVertexHint(readClaudeFault(c, err))
+		return v.withVertexHint(readClaudeError(c, err))
 	})
 	// Google answers on any host name: for a region that there is none of, with
 	// a page that says 404.

@@ -90,9 +90,9 @@ type ModelFilter struct {
 // malformed_request for a cursor that isn't of this list.
 func (r *Registry) Models(ctx context.Context, workspace string, f ModelFilter, p paging.Page) ([]Model, string, error) {
 	if f.ProviderID != "" {
-		id, err := canonicalID("provider", f.ProviderID)
-		if err != nil {
-			return nil, "", nil // no provider can have it
+		id, unknown := canonicalID("provider", f.ProviderID)
+		if unknown != nil {
+			return nil, "", nil
 		}
 		f.ProviderID = id
 	}

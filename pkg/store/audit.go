@@ -168,7 +168,7 @@ func (s *Store) Workspaces(ctx context.Context) ([]string, error) {
 		return nil, err
 	}
 	heads, err := s.workspacesOf(ctx, "audit_heads", "")
-	all := append(events, heads...)
+	all := slices.Concat(events, heads)
 	slices.Sort(all)
 	return slices.Compact(all), err
 }

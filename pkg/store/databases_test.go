@@ -37,12 +37,6 @@ func databases() []database {
 // firstCreated is when the first seeded row was made; one follows a millisecond.
 var firstCreated = storetest.FirstSeeded
 
-// seed fills a store; see [storetest.Seed].
-func (d database) seed(t testing.TB, s *store.Store, providers int) {
-	t.Helper()
-	storetest.Seed(t, s.Writer(), d.patient != "", providers)
-}
-
 // seededID is the SQL of the id of the seeded row with the number i.
 func (d database) seededID(i string) string {
 	if d.name == "Postgres" {

@@ -73,15 +73,6 @@ func unavailable(err error, class class) error {
 	return f
 }
 
-// asDuplicate returns instead where err is a duplicate, else err.
-func asDuplicate(err error, instead *fault.Error) error {
-	if !fault.Is(err, fault.Conflict) {
-		return err
-	}
-	instead.Err = err
-	return instead
-}
-
 func notFound(what, id string) error {
 	return fault.New(fault.NotFound, "There is no %s with the id %s.", what, id)
 }

@@ -39,7 +39,7 @@ func TestRoundTrips(t *testing.T) {
 			t.Parallel()
 			s, count := open(t)
 			w := newCounted(t, s)
-			for _, request := range w.requests(t) {
+			for _, request := range w.requests() {
 				if err := request.call(); err != nil { // so that statements are prepared, and clients built
 					t.Fatalf("%s: %v", request.name, err)
 				}
@@ -147,7 +147,7 @@ func (w *counted) test() error {
 	return err
 }
 
-func (w *counted) requests(t *testing.T) []countedRequest {
+func (w *counted) requests() []countedRequest {
 	page := paging.Page{Limit: 20}
 	edit := func(e registry.ProviderEdit) error {
 		_, err := w.UpdateProvider(w.ctx, workspace, w.provider.ID, e)
