@@ -90,8 +90,8 @@ type ModelFilter struct {
 // malformed_request for a cursor that isn't of this list.
 func (r *Registry) Models(ctx context.Context, workspace string, f ModelFilter, p paging.Page) ([]Model, string, error) {
 	if f.ProviderID != "" {
-		id, unknown := canonicalID("provider", f.ProviderID)
-		if unknown != nil {
+		id, err := canonicalID("provider", f.ProviderID)
+		if fault.Is(err, fault.NotFound) {
 			return nil, "", nil
 		}
 		f.ProviderID = id
