@@ -138,10 +138,10 @@ func writePrivate(path, content string) error {
 func (d *data) usable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
-	if err := d.store.Ping(ctx); err != nil {
+	switch err := d.store.SchemaCurrent(ctx); {
+	case fault.As(err) != nil, ctx.Err() != nil:
 		return fault.Wrap(fault.Unavailable, err, "the database can't be reached")
-	}
-	if err := d.store.SchemaCurrent(ctx); err != nil {
+	case err != nil:
 		return fault.Wrap(fault.Unavailable, err, "the database's schema is not the one that this version needs")
 	}
 	claim, err := d.store.Claimed(ctx, keysetClaim)

@@ -61,12 +61,15 @@ func knownVersion(dialect goose.Dialect) (newest int64, err error) {
 	return newest, err
 }
 
+// newestVersion reads goose's own table.
+const newestVersion = "SELECT coalesce(max(version_id), 0) FROM " + goose.DefaultTablename
+
 // storedVersion returns the version of a database's schema; 0: there is none.
 func storedVersion(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool) (version int64, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	read := func() error {
-		return db.QueryRowContext(ctx, "SELECT coalesce(max(version_id), 0) FROM "+goose.DefaultTablename).Scan(&version)
+		return db.QueryRowContext(ctx, newestVersion).Scan(&version)
 	}
 	if err = read(); err == nil {
 		return version, nil
@@ -113,17 +116,8 @@ func folderOf(dialect goose.Dialect) string {
 	return "postgres"
 }
 
-// schemaRow is a row of goose's own table.
-type schemaRow struct{ VersionID int64 }
-
-// TableName names the table to GORM.
-func (schemaRow) TableName() string { return goose.DefaultTablename }
-
 // schemaVersion reads the version of the schema. It returns unavailable.
-func (s *Store) schemaVersion(ctx context.Context) (int64, error) {
-	var newest schemaRow
-	err := s.query(ctx, func(ctx context.Context, db *gorm.DB) error {
-		return db.WithContext(ctx).Order("version_id DESC").Limit(1).Find(&newest).Error
-	})
-	return newest.VersionID, err
+func (s *Store) schemaVersion(ctx context.Context) (version int64, err error) {
+	err = s.allRows(ctx, newestVersion, nil, func(rows *sql.Rows) error { return rows.Scan(&version) })
+	return version, err
 }

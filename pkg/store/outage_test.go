@@ -29,7 +29,6 @@ func calls(s *store.Store) map[string]func(ctx context.Context) error {
 		},
 		"CreateProvider": func(ctx context.Context) error { return addProvider(ctx, s, benchmarkProvider()) },
 		"HasTokens":      func(ctx context.Context) error { _, err := s.HasTokens(ctx); return err },
-		"Ping":           s.Ping,
 		"SchemaCurrent":  s.SchemaCurrent,
 	}
 }

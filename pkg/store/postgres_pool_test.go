@@ -30,7 +30,7 @@ func TestCrowdedPostgres(t *testing.T) {
 		for range callers {
 			group.Go(func() {
 				for round := 0; ; round++ {
-					if err := errors.Join(addProvider(t.Context(), s, benchmarkProvider()), s.Ping(t.Context())); err != nil {
+					if err := errors.Join(addProvider(t.Context(), s, benchmarkProvider()), s.SchemaCurrent(t.Context())); err != nil {
 						t.Error(err)
 					}
 					if round == 0 {

@@ -138,12 +138,6 @@ func closeAll(pools ...*gorm.DB) error {
 	return errors.Join(errs...)
 }
 
-// Ping returns unavailable when the database cannot be read.
-func (s *Store) Ping(ctx context.Context) error {
-	_, err := s.schemaVersion(ctx)
-	return err
-}
-
 // SchemaCurrent returns an error unless the schema is the one that this program
 // knows: unavailable when the database cannot be read.
 func (s *Store) SchemaCurrent(ctx context.Context) error {

@@ -104,7 +104,7 @@ func testCancellation(t *testing.T, s *store.Store) {
 			return err
 		},
 		func(ctx context.Context) error { return s.DeleteProvider(ctx, workspace, p.ID) },
-		func(ctx context.Context) error { return s.Ping(ctx) },
+		func(ctx context.Context) error { return s.SchemaCurrent(ctx) },
 	} {
 		if err := call(cancelled); !errors.Is(err, context.Canceled) || fault.As(err) != nil {
 			t.Errorf("cancelled: got %v", err)
