@@ -15,13 +15,17 @@
 //	head    mac  = HMAC(key, "head"   ‖ workspace ‖ first ‖ mac before first ‖ count ‖ last mac)
 //
 // Every part is length-prefixed. The MAC of a new event is gone once it is linked:
-// who removes a chain could otherwise have the service link what is left of the
-// events anew.
+// who removes a chain can't have the service link what is left of the events anew.
 //
 // Who changes, removes, inserts or reorders events in the database without the
-// key is found by [Log.Verify]. These are not: an event that is removed within
-// that second, the events of a workspace that are all removed with its chain, and
-// an older copy of the whole database that is put back.
+// key is found by [Log.Verify]. These are not:
+//
+//   - an event that is removed before it is linked, which whoever writes to the
+//     database can hold up; Verify reports an event that waits too long;
+//   - the events of a workspace that are all removed with its chain;
+//   - anything older that was copied and is put back: the whole database, the
+//     head of a chain after its tail was cut, or events with the MACs that they
+//     had while they were new.
 package audit
 
 import (

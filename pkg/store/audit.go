@@ -80,21 +80,17 @@ func insertEvents(events ...audit.Event) (statement, error) {
 
 // AppendEvents implements [audit.Store].
 func (s *Store) AppendEvents(ctx context.Context, events ...audit.Event) error {
-	for batch := range slices.Chunk(events, eventBatch) {
+	var inserts []statement
+	for batch := range slices.Chunk(events, s.engine.eventsAtOnce) {
 		insert, err := insertEvents(batch...)
 		if err != nil {
 			return err
 		}
-		if _, err := s.together(ctx, insert); err != nil {
-			return err
-		}
+		inserts = append(inserts, insert)
 	}
-	return nil
+	_, err := s.together(ctx, inserts...)
+	return err
 }
-
-// eventBatch is how many events one statement adds: both databases bound its
-// parameters.
-const eventBatch = 500
 
 // Events implements [audit.Store].
 func (s *Store) Events(ctx context.Context, workspace string, q audit.Query) ([]audit.Event, error) {

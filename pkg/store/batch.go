@@ -57,9 +57,10 @@ type batches struct {
 
 // member is a transaction that is to be part of a batch.
 type member struct {
-	ctx   context.Context
-	alone bool // in a batch of its own
-	err   error
+	ctx    context.Context
+	alone  bool // in a batch of its own
+	queued time.Time
+	err    error
 	// signals are the turn and, at last, the end. One at a time is under way.
 	signals chan signal
 }
@@ -75,7 +76,7 @@ func (m *member) tell(err error) { m.signals <- signal{err: err} }
 // that is committed, or did not have to be. Statements on the handle that fn gets
 // are part of the transaction. fn may run again.
 func (b *batches) do(ctx context.Context, alone bool, fn func(db *gorm.DB) error) error {
-	m := &member{ctx: ctx, alone: alone, signals: make(chan signal, 1)}
+	m := &member{ctx: ctx, alone: alone, queued: time.Now(), signals: make(chan signal, 1)}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, m)
 	free := !b.taken
@@ -146,8 +147,9 @@ func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
 		return
 	}
 	if b.conn == nil {
+		began := time.Now()
 		if err := b.begin(); err != nil {
-			b.refuse(m, err)
+			b.refuse(m, began, err)
 			return
 		}
 	}
@@ -224,12 +226,18 @@ func (b *batches) again(last *member) {
 	b.mu.Unlock()
 }
 
-// refuse tells m, and all that wait, that no transaction could begin: waiting as
-// long for the same in turn would serve none of them.
-func (b *batches) refuse(m *member, err error) {
+// refuse tells m, and all that waited as long, that no transaction could begin:
+// waiting for the same in turn would serve none of them.
+func (b *batches) refuse(m *member, began time.Time, err error) {
+	refused := []*member{m}
 	b.mu.Lock()
-	refused := append([]*member{m}, b.waiting...)
-	b.waiting = nil
+	b.waiting = slices.DeleteFunc(b.waiting, func(m *member) bool {
+		if m.queued.After(began) {
+			return false
+		}
+		refused = append(refused, m)
+		return true
+	})
 	b.mu.Unlock()
 	for _, m := range refused {
 		m.tell(translation(m.ctx, classifySQLite, err))

@@ -163,13 +163,15 @@ func (s *Store) encodedModels(models []registry.Model) (string, error) {
 // those that stay, it leaves the outcome of the last test to those who test,
 // except where it was of another upstream model.
 func (s *Store) writeModels(ctx context.Context, before, after registry.Provider) error {
-	stored := make(map[string]registry.Model, len(before.Models))
-	taken := make(map[string]bool, len(before.Models))
+	stored, wanted := make(map[string]registry.Model, len(before.Models)), make(map[string]bool, len(after.Models))
 	for _, m := range before.Models {
-		stored[m.ID], taken[m.ModelID] = m, true
+		stored[m.ID] = m
+	}
+	for _, m := range after.Models {
+		wanted[m.ModelID] = true
 	}
 	var added, changed []registry.Model
-	var moved []string // to a model id that another one has, or had
+	var leaving []string // a model id that another one takes
 	for _, m := range after.Models {
 		old, ok := stored[m.ID]
 		delete(stored, m.ID)
@@ -178,8 +180,8 @@ func (s *Store) writeModels(ctx context.Context, before, after registry.Provider
 			added = append(added, m)
 		case old.Version != m.Version:
 			changed = append(changed, m)
-			if old.ModelID != m.ModelID && taken[m.ModelID] {
-				moved = append(moved, m.ID)
+			if old.ModelID != m.ModelID && wanted[old.ModelID] {
+				leaving = append(leaving, m.ID)
 			}
 		}
 	}
@@ -193,9 +195,9 @@ func (s *Store) writeModels(ctx context.Context, before, after registry.Provider
 			return err
 		}
 	}
-	if len(moved) > 0 { // models may swap their model ids, which are unique after each row
-		if _, err := s.exec(ctx, `UPDATE models SET model_id = 'moving ' || id, test_connection = NULL
-			WHERE workspace = $1 AND id `+s.engine.inIDs("$2"), of(moved)...); err != nil {
+	if len(leaving) > 0 { // model ids are unique after each row that is written
+		if _, err := s.exec(ctx, `UPDATE models SET model_id = 'leaving ' || id, test_connection = NULL
+			WHERE workspace = $1 AND id `+s.engine.inIDs("$2"), of(leaving)...); err != nil {
 			return err
 		}
 	}

@@ -93,7 +93,7 @@ func (p page) ofModels(models []registry.Model) []registry.Model {
 		sign = -1
 	}
 	compare := func(a, b registry.Position) int {
-		if p.index("") == "_created" {
+		if p.byCreation() {
 			return sign * cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 		}
 		return sign * cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID))

@@ -55,9 +55,13 @@ func (p page) of(c *conditions) (string, error) {
 	return clauses, nil
 }
 
+func (p page) byCreation() bool {
+	return p.order == registry.SortCreated || p.order == registry.SortCreatedDesc
+}
+
 // index names the index that reads a table in the order of the page.
 func (p page) index(table string) string {
-	if strings.TrimPrefix(string(p.order), "-") == string(registry.SortCreated) {
+	if p.byCreation() {
 		return table + "_created"
 	}
 	return table + "_name"

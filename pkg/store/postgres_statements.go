@@ -20,10 +20,15 @@ func postgresStatements() statements {
 			SELECT $1, e.id, $2::uuid, e.model_id, e.model_key, e.display_name, e.name_key, e.stages, e.enabled, e.version, e.created_at, e.updated_at FROM ` + models,
 		updateModels: updateModels + ` FROM ` + models + ` WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
 		linkEvents:   linkPostgres,
-		touchTokens: `UPDATE tokens SET last_used_at = u.at FROM jsonb_to_recordset($1::jsonb) AS u(workspace text, id uuid, at timestamptz)
-			WHERE tokens.workspace = u.workspace AND tokens.id = u.id AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`,
-		// It passes over rows that others are at: after an outage all find all others
-		// dead, and would wait for each other in a circle.
+		eventsAtOnce: 500,
+		// Both pass over rows that others are at: processes that note the same tokens,
+		// or after an outage find each other dead, would wait for each other in a circle.
+		touchTokens: `WITH u AS (
+				SELECT t.workspace, t.id, u.at FROM jsonb_to_recordset($1::jsonb) AS u(workspace text, id uuid, at timestamptz)
+				JOIN tokens t ON t.workspace = u.workspace AND t.id = u.id
+				WHERE t.last_used_at IS NULL OR t.last_used_at < u.at FOR UPDATE OF t SKIP LOCKED
+			)
+			UPDATE tokens SET last_used_at = u.at FROM u WHERE tokens.workspace = u.workspace AND tokens.id = u.id`,
 		beat: []string{`WITH own AS (
 				INSERT INTO processes (id, seen_at) VALUES ($1, now()) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at
 			), dead AS (

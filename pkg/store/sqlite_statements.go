@@ -31,6 +31,7 @@ func sqliteStatements() statements {
 			SELECT $1, id, $2, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at FROM (` + models + `)`,
 		updateModels: `WITH e AS MATERIALIZED (` + models + `) ` + updateModels + ` FROM e WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
 		linkEvents:   linkSQLite,
+		eventsAtOnce: 1, // a text for each number of events would stay prepared, and many parameters take long to bind
 		touchTokens: `WITH u AS MATERIALIZED (SELECT value->>'workspace' AS workspace, value->>'id' AS id, value->>'at' AS at FROM json_each($1))
 			UPDATE tokens SET last_used_at = u.at FROM u WHERE tokens.workspace = u.workspace AND tokens.id = u.id AND (tokens.last_used_at IS NULL OR tokens.last_used_at < u.at)`,
 		beat: []string{

@@ -173,8 +173,10 @@ type statements struct {
 
 	insertModels, updateModels string // $1 workspace, $2 provider, $3 a list of encodedModel
 
-	touchTokens string // $1 a list of encodedUse
-	linkEvents  func(ctx context.Context, workspace string, links []audit.Link, exec execFunc) (linked int64, err error)
+	// eventsAtOnce is how many audit events one statement adds at most.
+	eventsAtOnce int
+	touchTokens  string // $1 a list of encodedUse
+	linkEvents   func(ctx context.Context, workspace string, links []audit.Link, exec execFunc) (linked int64, err error)
 	// beat notes that the process $1 lives, removes those that have not said so for
 	// a minute, and counts, in its last statement.
 	beat []string

@@ -36,7 +36,8 @@ func (s *Store) transaction(ctx context.Context) *transaction {
 // transactions run one at a time, first come first served, and are committed
 // together with others; see [batches]. When two transactions collide (a
 // deadlock), or the database undid one for another's sake, its fn runs again:
-// fn must bear that.
+// fn must bear that. Where another process keeps SQLite's file locked, a call may
+// last up to 5 seconds longer than its context.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	return s.inTx(ctx, false, fn)
 }

@@ -171,6 +171,24 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 		}))
 		wantStored(t, s, p)
 	})
+	t.Run("model ids passed on, the last to none", func(t *testing.T) {
+		for _, forward := range []bool{true, false} {
+			noError(t, "edit", edit(func(p *registry.Provider) {
+				m := slices.Clone(p.Models)
+				if !forward {
+					slices.Reverse(m)
+				}
+				for i := range m {
+					at := slices.IndexFunc(p.Models, func(other registry.Model) bool { return other.ID == m[i].ID })
+					p.Models[at].ModelID = fmt.Sprint("free ", forward)
+					if i+1 < len(m) {
+						p.Models[at].ModelID = m[i+1].ModelID
+					}
+				}
+			}))
+			wantStored(t, s, p)
+		}
+	})
 	t.Run("model ids rotated, one freed and taken", func(t *testing.T) {
 		noError(t, "edit", edit(func(p *registry.Provider) {
 			m := p.Models
