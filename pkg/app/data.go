@@ -174,9 +174,10 @@ func (d *data) begin(cfg Config) *chores {
 	return &chores{end: func() error {
 		stop()
 		running.Wait()
+		// What the last requests left to do, within one bound for all of it.
 		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
 		defer cancel()
-		return errors.Join(d.store.Leave(ctx, d.process), d.events.Link(ctx)) // those of the last requests
+		return errors.Join(d.store.Leave(ctx, d.process), d.tokens.Flush(ctx), d.refusals.Flush(ctx, 0), d.events.Link(ctx))
 	}}
 }
 

@@ -43,7 +43,10 @@ func (d *data) stayAlive(ctx context.Context, log *slog.Logger) {
 			return
 		case <-ticker.C:
 		}
-		alive, err := d.store.Beat(ctx, d.process)
+		// A beat that comes late would find others dead that wait like this one.
+		beating, cancel := context.WithTimeout(ctx, beatEvery)
+		alive, err := d.store.Beat(beating, d.process)
+		cancel()
 		switch {
 		case err != nil && ctx.Err() == nil:
 			log.Error("the process could not say that it lives; the last count of processes holds", slog.Any("error", err))

@@ -14,6 +14,7 @@ import (
 
 	"modelproviders/pkg/app"
 	"modelproviders/pkg/provider/providertest"
+	"modelproviders/pkg/store/storetest"
 )
 
 // slow puts something before a fake that holds each request up, once it was
@@ -81,6 +82,21 @@ func TestStopLetsRequestsInFlightEnd(t *testing.T) {
 	again := running(t, func(c *app.Config) { c.DataDir = dir })
 	if last, _ := again.must(t, 200, "GET", "/models/"+model, nil).body["last_test"].(object); last["status"] != "success" {
 		t.Errorf("the outcome was not stored: %v", last)
+	}
+}
+
+// TestStopIsBoundedWhileTheDatabaseHangs: what the last requests left to do, such
+// as noting the use of a token, doesn't keep a process past its bound.
+func TestStopIsBoundedWhileTheDatabaseHangs(t *testing.T) {
+	t.Parallel()
+	cluster := storetest.StartCluster(t)
+	s := start(t, func(c *app.Config) { c.DatabaseURL = cluster.Database(t) })
+	s.must(t, 200, "GET", "/me", nil)
+	cluster.Freeze(t)
+	began := time.Now()
+	err := s.Close()
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("stopping took %v, %v", took, err)
 	}
 }
 

@@ -49,17 +49,14 @@ func (r *Refusals) add(who refused, count int) {
 	r.count[who] += count
 }
 
-// Run records gathered refusals until ctx is done, and then what is left of
-// them. report hears of what can't be recorded; it is tried again.
+// Run records gathered refusals until ctx is done; [Refusals.Flush] records what
+// is left of them. report hears of what can't be recorded; it is tried again.
 func (r *Refusals) Run(ctx context.Context, report func(error)) {
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			if err := r.Flush(context.WithoutCancel(ctx), 0); err != nil {
-				report(err)
-			}
 			return
 		case <-ticker.C:
 			if err := r.Flush(ctx, gatherFor); err != nil && ctx.Err() == nil {

@@ -71,8 +71,7 @@ func TestAFloodFromManyAddressesIsBounded(t *testing.T) {
 	}
 }
 
-// TestRefusalsThatCanNotBeRecordedAreKept has the database away for a while, and
-// the service stop.
+// TestRefusalsThatCanNotBeRecordedAreKept has the database away for a while.
 func TestRefusalsThatCanNotBeRecordedAreKept(t *testing.T) {
 	s := &counting{away: true}
 	r := audit.NewRefusals(audit.NewLog(s, key, nil, time.Now), "default")
@@ -83,9 +82,9 @@ func TestRefusalsThatCanNotBeRecordedAreKept(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	s.away = false
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	r.Run(ctx, func(err error) { t.Error(err) })
+	if err := r.Flush(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
 	if s.events != 1 || s.refusals != 3 {
 		t.Errorf("%d events stand for %d refusals, want 1 for 3", s.events, s.refusals)
 	}

@@ -73,17 +73,14 @@ func (u *tokenUses) putBack(uses []TokenUse) {
 	}
 }
 
-// Run notes the uses of tokens until ctx is done, and then those that are left.
-// report hears of what can't be noted; it is tried again.
+// Run notes the uses of tokens until ctx is done; [Tokens.Flush] notes those that
+// are left. report hears of what can't be noted; it is tried again.
 func (t *Tokens) Run(ctx context.Context, report func(error)) {
 	ticker := time.NewTicker(flushEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			if err := t.Flush(context.WithoutCancel(ctx)); err != nil {
-				report(err)
-			}
 			return
 		case <-ticker.C:
 			if err := t.Flush(ctx); err != nil && ctx.Err() == nil {

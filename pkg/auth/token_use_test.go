@@ -139,18 +139,3 @@ func TestAUseThatCanNotBeNotedIsTriedAgain(t *testing.T) {
 		t.Errorf("the last use is %v, want %v; noted were %v", got, w.now, s.batches)
 	}
 }
-
-// TestUsesAreNotedAtTheEnd: when a service stops, what waits is noted first.
-func TestUsesAreNotedAtTheEnd(t *testing.T) {
-	w, s := newNoted(t)
-	value, token := w.create(t, "acme", withRole("a", auth.Viewer))
-	if _, err := w.Authenticate(t.Context(), value); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(t.Context())
-	stop()
-	w.Run(ctx, func(err error) { t.Error(err) })
-	if got := w.lastUse(t, token); got == nil || !got.Equal(w.now) || len(s.batches) != 1 {
-		t.Errorf("the last use is %v, want %v; noted were %v", got, w.now, s.batches)
-	}
-}

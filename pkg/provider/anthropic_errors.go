@@ -14,17 +14,17 @@ type claudeError struct {
 	Message string `json:"message"`
 }
 
-// Error makes the fault the error of a stream in which it is an event.
+// Error implements error: in a stream it is an event.
 func (e claudeError) Error() string { return e.Type + ": " + e.Message }
 
-// readClaudeError finds the fault of an answer: in an event of a stream, which
+// readClaudeError finds the error of an answer: in an event of a stream, which
 // is err then, or in the body.
 func readClaudeError(c *call, err error) *Failure {
-	if fault, ok := errors.AsType[claudeError](err); ok {
-		return fault.failure(c.status)
+	if e, ok := errors.AsType[claudeError](err); ok {
+		return e.failure(c.status)
 	}
-	if fault, ok := parseClaudeError(c.page()); ok {
-		return fault.failure(c.status)
+	if e, ok := parseClaudeError(c.page()); ok {
+		return e.failure(c.status)
 	}
 	return nil
 }
@@ -39,7 +39,7 @@ func parseClaudeError(body []byte) (claudeError, bool) {
 	return envelope.Error, envelope.Error.Type != "" && envelope.Error.Message != ""
 }
 
-// failure classifies the fault. A type that is not one of the API's is left to
+// failure classifies the error. A type that is not one of the API's is left to
 // the HTTP status, and is the upstream's fault where that says success.
 func (e claudeError) failure(status int) *Failure {
 	f := &Failure{Message: e.Message, HTTPStatus: status, Code: e.Type}

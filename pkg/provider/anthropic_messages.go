@@ -1,10 +1,12 @@
 package provider
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -18,7 +20,7 @@ type claudeRequest struct {
 	System      []claudeBlock   `json:"system,omitempty"`
 	Messages    []claudeMessage `json:"messages"`
 	Temperature *float64        `json:"temperature,omitempty"`
-	Stream      bool            `json:"stream,omitempty"`
+	Stream      bool            `json:"stream"`
 }
 
 type claudeMessage struct {
@@ -48,14 +50,18 @@ type claudeEnd struct {
 	} `json:"stop_details"`
 }
 
+// claudeUsage counts tokens; servers in front of the API write 3.0 too.
 type claudeUsage struct {
-	InputTokens  int `json:"input_tokens"`
-	OutputTokens int `json:"output_tokens"`
+	InputTokens  float64 `json:"input_tokens"`
+	OutputTokens float64 `json:"output_tokens"`
+}
+
+func (u claudeUsage) usage() *Usage {
+	return &Usage{InputTokens: int(u.InputTokens), OutputTokens: int(u.OutputTokens)}
 }
 
 // claudeEvent is an event of a stream; its type says what is set of it.
 type claudeEvent struct {
-	Type         string       `json:"type"`
 	Message      claudeAnswer `json:"message"`
 	ContentBlock claudeBlock  `json:"content_block"`
 	Delta        struct {
@@ -104,11 +110,14 @@ func readClaude(res *http.Response, emit func(string)) (answer, error) {
 		}
 	}
 	a := answer{text: text.String(), model: message.Model}
-	if u := message.Usage; u != nil {
-		a.usage = &Usage{InputTokens: u.InputTokens, OutputTokens: u.OutputTokens}
+	if message.Usage != nil {
+		a.usage = message.Usage.usage()
 	}
 	return a, message.stop(&a)
 }
+
+// claudeEvents are the types of events that [streamClaude] reads.
+var claudeEvents = []string{"message_start", "content_block_start", "content_block_delta", "message_delta"}
 
 // streamClaude passes text on as it comes. The stream has said everything only
 // when `message_stop` arrived.
@@ -119,15 +128,30 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 		ended bool
 	)
 	err := readEvents(res.Body, func(data []byte) error {
-		var event claudeEvent
-		if err := json.Unmarshal(data, &event); err != nil {
+		if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
+			return nil // a ping of a server in front of the API
+		}
+		var head struct {
+			Type string `json:"type"`
+		}
+		if err := json.Unmarshal(data, &head); err != nil {
 			return fmt.Errorf("parse event: %w", err)
 		}
-		switch event.Type {
+		if err, ok := parseClaudeError(data); ok {
+			return err
+		}
+		// Events of other types, which the API may add, have any form.
+		var event claudeEvent
+		if slices.Contains(claudeEvents, head.Type) {
+			if err := json.Unmarshal(data, &event); err != nil {
+				return fmt.Errorf("parse event: %w", err)
+			}
+		}
+		switch head.Type {
 		case "message_start":
 			a.model = event.Message.Model
-			if u := event.Message.Usage; u != nil {
-				a.usage = &Usage{InputTokens: u.InputTokens, OutputTokens: u.OutputTokens}
+			if event.Message.Usage != nil {
+				a.usage = event.Message.Usage.usage()
 			}
 		case "content_block_start":
 			if event.ContentBlock.Type == "text" {
@@ -140,15 +164,12 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 		case "message_delta":
 			end = event.Delta.claudeEnd
 			if event.Usage != nil && a.usage != nil {
-				a.usage.OutputTokens = event.Usage.OutputTokens
+				a.usage.OutputTokens = event.Usage.usage().OutputTokens
 			}
 		case "message_stop":
 			ended = true
 			return io.EOF
-		case "error":
-			if fault, ok := parseClaudeError(data); ok {
-				return fault
-			}
+		case "error": // without words
 			return errNoAnswer
 		}
 		return nil

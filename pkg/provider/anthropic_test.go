@@ -62,8 +62,9 @@ func TestAnthropicThinking(t *testing.T) {
 			`event: content_block_delta`+"\n"+`data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm."}}`,
 			`event: content_block_start`+"\n"+`data: {"type":"content_block_start","index":1,"content_block":{"type":"text","text":"Hel"}}`,
 			`event: content_block_delta`+"\n"+`data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"lo"}}`,
-			`event: future`+"\n"+`data: {"type":"future"}`,
-			`event: message_delta`+"\n"+`data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9}}`,
+			`event: future`+"\n"+`data: {"type":"future","delta":"of another form","message":[]}`,
+			`event: ping`+"\n"+`data: pong`,
+			`event: message_delta`+"\n"+`data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":9.0}}`,
 			`event: message_stop`+"\n"+`data: {"type":"message_stop"}`)
 	}))
 	client := open(t, server)
@@ -75,6 +76,21 @@ func TestAnthropicThinking(t *testing.T) {
 		}
 		if stream && (result.Usage == nil || *result.Usage != provider.Usage{InputTokens: 3, OutputTokens: 9}) {
 			t.Errorf("usage %+v", result.Usage)
+		}
+	}
+}
+
+// TestAnthropicErrorEvent: servers in front of the API leave its type out.
+func TestAnthropicErrorEvent(t *testing.T) {
+	for _, data := range []string{
+		`{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, `{"error":{"type":"overloaded_error","message":"Overloaded"}}`,
+	} {
+		server := providertest.Start(t, answering(providertest.Anthropic(), func(*providertest.Request) providertest.Answer {
+			return eventsAnswer("event: error\ndata: " + data)
+		}))
+		result, _ := open(t, server).generate(t, true)
+		if f := result.Failure; f == nil || f.Kind != provider.UpstreamError || f.Code != "overloaded_error" || f.Message != "Overloaded" {
+			t.Errorf("%s: got %+v", data, f)
 		}
 	}
 }

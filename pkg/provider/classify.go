@@ -17,10 +17,10 @@ func classify(ctx context.Context, err error) *Failure {
 	return explain(ctx, err, func(*call) *Failure { return nil })
 }
 
-// explain turns an error of an SDK into a failure. What was seen on the wire
+// explain turns an error of a call into a failure. What was seen on the wire
 // decides first. Then read reads the answer in the way of one service; it is
-// called with an answer of status 400 or more, or with a success that the SDK
-// could not take, and returns nil for what it does not know. Any other answer
+// called with an answer of status 400 or more, or with a success that could
+// not be read, and returns nil for what it does not know. Any other answer
 // is explained by its status.
 func explain(ctx context.Context, err error, read func(c *call) *Failure) *Failure {
 	if f := asFailure(err); f != nil {

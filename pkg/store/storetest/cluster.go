@@ -112,6 +112,41 @@ func (c *Cluster) Start(t testing.TB) {
 	}
 }
 
+// Freeze makes the server answer nothing any more, without closing a connection,
+// until the test ends.
+func (c *Cluster) Freeze(t testing.TB) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.data(), "postmaster.pid"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	postmaster, err := strconv.Atoi(strings.SplitN(string(text), "\n", 2)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	processes := []int{postmaster}
+	children, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(postmaster)).Output()
+	if err != nil {
+		t.Fatal("list the processes of the server: ", err)
+	}
+	for _, field := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		processes = append(processes, pid)
+	}
+	signal := func(s syscall.Signal) {
+		for _, pid := range processes {
+			if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) { // ps itself is no child
+				t.Error(err)
+			}
+		}
+	}
+	signal(syscall.SIGSTOP)
+	t.Cleanup(func() { signal(syscall.SIGCONT) })
+}
+
 func skipWithout(t testing.TB, err error) {
 	t.Helper()
 	switch {
