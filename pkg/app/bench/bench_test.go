@@ -61,7 +61,6 @@ func measure(b *testing.B, program, upstream string, cluster *storetest.Cluster)
 	m.table.add("- direct call", "1", figures{}, one[2], nil)
 	m.table.add("- added", "1", added(one[0], one[2]), added(one[1], one[2]), p50AtMost(1.6))
 	m.compare("test", test(fast), manyCallers, perSecondAtLeast(atFloor))
-	peak := memory(m.process.pid, "VmHWM")
 	m.pacedTest(body)
 	for _, c := range []struct {
 		name          string
@@ -79,8 +78,8 @@ func measure(b *testing.B, program, upstream string, cluster *storetest.Cluster)
 
 	name := b.Name()[strings.LastIndex(b.Name(), "/")+1:]
 	fmt.Printf("\n\n%s, times in ms, medians of %d rounds of %v\n\n%s\n", name, *roundCount, *roundLength, m.table)
-	fmt.Printf("- memory in MB: the product %.0f idle and at most %.0f under test with %d callers (goals: 40 and 100); the floor at most %.0f\n",
-		m.idle, peak, manyCallers, memory(m.floorPID, "VmHWM"))
+	fmt.Printf("- memory in MB: the product %.0f idle and at most %.0f in the whole run, with up to %d callers (goals: 40 and 100); the floor at most %.0f\n",
+		m.idle, memory(m.process.pid, "VmHWM"), manyCallers, memory(m.floorPID, "VmHWM"))
 	fmt.Printf("- after a round, linking the audit events of it took at most %.1f s more\n", m.owed.Seconds())
 	if cluster != nil {
 		m.twoProcesses()

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver pgx
@@ -19,8 +21,9 @@ import (
 type database struct {
 	reader, writer *sql.DB
 	postgres       bool
-	hasStage       string // SQL: whether a model m serves the stage $2
-	among          string // SQL: one of the ids in $2
+	hasStage       string   // SQL: whether a model m serves the stage %s
+	among          string   // SQL: one of the ids in $2
+	prepared       sync.Map // statements by their text
 }
 
 // openDatabase opens a database with the settings of the product: as many
@@ -28,7 +31,7 @@ type database struct {
 func openDatabase(dataDir, databaseURL string) (*database, error) {
 	if databaseURL != "" {
 		pool, err := openPool("pgx", databaseURL, 10)
-		return &database{reader: pool, writer: pool, postgres: true, hasStage: "m.stages @> ARRAY[$2]", among: "= ANY($2)"}, err
+		return &database{reader: pool, writer: pool, postgres: true, hasStage: "m.stages @> '{%s}'", among: "= ANY($2)"}, err
 	}
 	file := "file:" + (&url.URL{Path: filepath.Join(dataDir, "modelproviders.db")}).EscapedPath() +
 		"?_busy_timeout=5000&_foreign_keys=on&_synchronous=FULL"
@@ -37,7 +40,7 @@ func openDatabase(dataDir, databaseURL string) (*database, error) {
 		return nil, err
 	}
 	reader, err := openPool("sqlite", file+"&_query_only=on", 8)
-	return &database{reader: reader, writer: writer, hasStage: "EXISTS (SELECT 1 FROM json_each(m.stages) WHERE value = $2)",
+	return &database{reader: reader, writer: writer, hasStage: `instr(m.stages, '"%s"') > 0`,
 		among: "IN (SELECT value FROM json_each($2))"}, err
 }
 
@@ -63,7 +66,7 @@ const (
 // provider reads a provider with its models. The ones that are measured have
 // models.
 func (d *database) provider(ctx context.Context, id string) (*providerAnswer, error) {
-	found, err := query(ctx, d.reader, func(rows *sql.Rows) (providerModel, error) {
+	found, err := query(ctx, d, func(rows *sql.Rows) (providerModel, error) {
 		var p providerRow
 		var m modelRow
 		if err := rows.Scan(append(p.fields(), m.fields()...)...); err != nil {
@@ -94,13 +97,13 @@ type providerModel struct {
 
 // providers reads the first providers by name, without their models.
 func (d *database) providers(ctx context.Context, limit int) ([]*providerAnswer, error) {
-	return query(ctx, d.reader, func(rows *sql.Rows) (*providerAnswer, error) {
+	return query(ctx, d, func(rows *sql.Rows) (*providerAnswer, error) {
 		var p providerRow
 		if err := rows.Scan(p.fields()...); err != nil {
 			return nil, err
 		}
 		return p.answer()
-	}, `SELECT `+providerColumns+` FROM providers p WHERE p.workspace = $1 ORDER BY p.name_key, p.id LIMIT $2`, workspace, limit)
+	}, `SELECT `+providerColumns+` FROM providers p WHERE p.workspace = $1 ORDER BY p.name_key LIMIT `+strconv.Itoa(limit), workspace)
 }
 
 // addModels reads the models of a page of providers.
@@ -109,7 +112,7 @@ func (d *database) addModels(ctx context.Context, page []*providerAnswer) error 
 	for i, p := range page {
 		ids[i], byID[p.ID] = p.ID, p
 	}
-	_, err := query(ctx, d.reader, func(rows *sql.Rows) (struct{}, error) {
+	_, err := query(ctx, d, func(rows *sql.Rows) (struct{}, error) {
 		var m modelRow
 		if err := rows.Scan(m.fields()...); err != nil {
 			return struct{}{}, err
@@ -127,7 +130,7 @@ func (d *database) addModels(ctx context.Context, page []*providerAnswer) error 
 
 // availableModels reads the first models by name that serve a stage.
 func (d *database) availableModels(ctx context.Context, stage string, limit int) ([]modelAnswer, error) {
-	return query(ctx, d.reader, func(rows *sql.Rows) (modelAnswer, error) {
+	return query(ctx, d, func(rows *sql.Rows) (modelAnswer, error) {
 		var m modelRow
 		var of ofProvider
 		var problem *string
@@ -141,8 +144,8 @@ func (d *database) availableModels(ctx context.Context, stage string, limit int)
 		return answer, nil
 	}, `SELECT `+modelColumns+`, p.name, p.type, p.enabled, p.error_kind, p.connection FROM models m
 		JOIN providers p ON p.workspace = m.workspace AND p.id = m.provider_id
-		WHERE m.workspace = $1 AND m.enabled AND p.enabled AND `+d.hasStage+` ORDER BY m.name_key, m.id LIMIT $3`,
-		workspace, stage, limit)
+		WHERE m.workspace = $1 AND m.enabled AND p.enabled AND `+fmt.Sprintf(d.hasStage, stage)+`
+		ORDER BY m.name_key, m.id LIMIT `+strconv.Itoa(limit), workspace)
 }
 
 // testable is what a test of a model needs.
@@ -156,9 +159,11 @@ type testable struct {
 func (d *database) testable(ctx context.Context, id string) (testable, error) {
 	m := testable{id: id}
 	var credentials, config []byte
-	err := d.reader.QueryRowContext(ctx, `SELECT m.model_id, p.id, p.connection, p.credentials, p.config FROM models m
-		JOIN providers p ON p.workspace = m.workspace AND p.id = m.provider_id WHERE m.workspace = $1 AND m.id = $2`, workspace, id).
-		Scan(&m.modelID, &m.provider, &m.connection, &credentials, &config)
+	read, err := d.prepare(ctx, d.reader, `SELECT m.model_id, p.id, p.connection, p.credentials, p.config FROM models m
+		JOIN providers p ON p.workspace = m.workspace AND p.id = m.provider_id WHERE m.workspace = $1 AND m.id = $2`)
+	if err == nil {
+		err = read.QueryRowContext(ctx, workspace, id).Scan(&m.modelID, &m.provider, &m.connection, &credentials, &config)
+	}
 	if err != nil {
 		return m, err
 	}
@@ -231,16 +236,36 @@ func (d *database) write(ctx context.Context, statements ...statement) error {
 		_, err := d.writer.ExecContext(ctx, s.text, s.args...)
 		return err
 	}
+	prepared := make([]*sql.Stmt, len(statements)) // before the transaction has the one connection that writes
+	for i, s := range statements {
+		var err error
+		if prepared[i], err = d.prepare(ctx, d.writer, s.text); err != nil {
+			return err
+		}
+	}
 	tx, err := d.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return err
 	}
-	for _, s := range statements {
-		if _, err := tx.ExecContext(ctx, s.text, s.args...); err != nil {
+	for i, s := range statements {
+		if _, err := tx.StmtContext(ctx, prepared[i]).ExecContext(ctx, s.args...); err != nil {
 			return errors.Join(err, tx.Rollback())
 		}
 	}
 	return tx.Commit()
+}
+
+// prepare returns a statement that stays prepared.
+func (d *database) prepare(ctx context.Context, db *sql.DB, text string) (*sql.Stmt, error) {
+	if prepared, ok := d.prepared.Load(text); ok {
+		return prepared.(*sql.Stmt), nil
+	}
+	prepared, err := db.PrepareContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	d.prepared.Store(text, prepared)
+	return prepared, nil
 }
 
 // joined makes one statement of several, with numbered parameters.
@@ -287,8 +312,12 @@ func (d *database) list(texts []string) any {
 }
 
 // query reads every row of a statement.
-func query[T any](ctx context.Context, db *sql.DB, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, text, args...)
+func query[T any](ctx context.Context, d *database, scan func(*sql.Rows) (T, error), text string, args ...any) ([]T, error) {
+	prepared, err := d.prepare(ctx, d.reader, text)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := prepared.QueryContext(ctx, args...)
 	if err != nil {
 		return nil, err
 	}

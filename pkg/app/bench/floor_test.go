@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -52,6 +53,7 @@ func serveFloor(dataDir, databaseURL string) error {
 	}
 	f := &floor{db: db, keys: keys, bearer: []byte("Bearer " + strings.TrimSpace(string(token)))}
 	f.upstream.Transport = &http.Transport{MaxIdleConnsPerHost: manyCallers}
+	debug.SetGCPercent(200) // as the product does
 	e := echo.New()
 	e.Use(f.authenticate)
 	e.GET("/providers/:id", f.get)

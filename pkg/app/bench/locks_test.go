@@ -46,7 +46,7 @@ func (w *lockWatch) during(run load) load {
 }
 
 func (w *lockWatch) look() error {
-	waits, err := query(w.b.Context(), w.db, func(rows *sql.Rows) (string, error) {
+	waits, err := query(w.b.Context(), &database{reader: w.db}, func(rows *sql.Rows) (string, error) {
 		var lock, text string
 		err := rows.Scan(&lock, &text)
 		text = strings.Join(strings.Fields(text), " ")
