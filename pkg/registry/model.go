@@ -78,7 +78,7 @@ type ModelFilter struct {
 	Search         string // substring of the display name or the model id, without regard to case
 	Stage          Stage
 	Enabled        *bool
-	ProviderID     string
+	ProviderID     string // a UUID in its canonical form
 	ProviderType   string
 	ProviderStatus Status
 	Available      *bool // model and provider are both switched on
@@ -89,13 +89,6 @@ type ModelFilter struct {
 // the cursor of the next page, empty on the last one. It returns
 // malformed_request for a cursor that isn't of this list.
 func (r *Registry) Models(ctx context.Context, workspace string, f ModelFilter, p paging.Page) ([]Model, string, error) {
-	if f.ProviderID != "" {
-		id, err := canonicalID("provider", f.ProviderID)
-		if fault.Is(err, fault.NotFound) {
-			return nil, "", nil
-		}
-		f.ProviderID = id
-	}
 	query := ModelQuery{
 		Search: Fold(f.Search), Stage: f.Stage, Enabled: f.Enabled, ProviderID: f.ProviderID,
 		ProviderType: f.ProviderType, ProviderStatus: f.ProviderStatus, Available: f.Available,
