@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"gorm.io/gorm"
 )
@@ -89,9 +90,17 @@ func (p *postgresPool) PingContext(ctx context.Context) error {
 	return err
 }
 
-// BeginTx implements [gorm.TxBeginner].
+// BeginTx implements [gorm.TxBeginner]. It passes over connections of which the
+// server has let go, as database/sql does for queries.
 func (p *postgresPool) BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error) {
-	return patiently(ctx, p, func() (*sql.Tx, error) { return p.db.BeginTx(ctx, options) })
+	return patiently(ctx, p, func() (tx *sql.Tx, err error) {
+		for range p.size + 1 {
+			if tx, err = p.db.BeginTx(ctx, options); err == nil || !pgconn.SafeToRetry(err) {
+				break
+			}
+		}
+		return tx, err
+	})
 }
 
 // PrepareContext implements [gorm.ConnPool].

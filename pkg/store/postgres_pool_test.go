@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"sync"
 	"testing"
@@ -123,5 +124,36 @@ func take(t *testing.T, url string, connections int) (release func()) {
 		for _, conn := range taken {
 			_ = conn.Close(context.Background())
 		}
+	}
+}
+
+// TestPostgresBeginsOnAnotherConnection: the server may let go of a connection
+// just before a transaction begins on it.
+func TestPostgresBeginsOnAnotherConnection(t *testing.T) {
+	t.Parallel()
+	database := storetest.Postgres(t)
+	s := storetest.Open(t, store.Config{DatabaseURL: database, MaxConns: 5})
+	var group sync.WaitGroup
+	for range 2 { // opens them all, and uses each again: the first time it is looked at
+		for range 5 {
+			group.Go(func() {
+				if _, err := s.Writer().ExecContext(t.Context(), "SELECT pg_sleep(0.1)"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		group.Wait()
+	}
+	admin, err := sql.Open("pgx", database)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer admin.Close()
+	if _, err := admin.ExecContext(t.Context(), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(50 * time.Millisecond) // until the sockets are closed; a second later they would be looked at first
+	if err := s.InTx(t.Context(), func(context.Context) error { return nil }); err != nil {
+		t.Error("a transaction after the server has let go of all connections:", err)
 	}
 }
