@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/packages/param"
 	"github.com/openai/openai-go/v3/packages/ssestream"
 )
 
@@ -129,38 +131,41 @@ func (p problem) refuses(param string) bool {
 }
 
 // params is the request in this form, and what of it beside model and messages
-// is told in the result.
-func (f chatForm) params(p Prompt, streamed bool) (openai.ChatCompletionNewParams, map[string]any) {
-	params := openai.ChatCompletionNewParams{Model: p.ModelID}
-	if p.System != "" {
-		params.Messages = append(params.Messages, openai.SystemMessage(p.System))
-	}
-	params.Messages = append(params.Messages, openai.UserMessage(p.Text))
-	sent := map[string]any{f.limit: p.outputTokens()}
-	if f.limit == "max_tokens" {
-		params.MaxTokens = openai.Int(int64(p.outputTokens()))
-	} else {
-		params.MaxCompletionTokens = openai.Int(int64(p.outputTokens()))
-	}
+// is told in the result. The body is encoded here: encoding the SDK's own
+// parameters took a twentieth of the time of a test.
+func (f chatForm) params(p Prompt, streamed bool) (params openai.ChatCompletionNewParams, sent map[string]any, err error) {
+	sent = map[string]any{f.limit: p.outputTokens()}
 	if p.Temperature != nil {
-		params.Temperature = openai.Float(*p.Temperature)
 		sent["temperature"] = *p.Temperature
 	}
 	if streamed {
 		sent["stream"] = true
 	}
 	if f.usage {
-		params.StreamOptions.IncludeUsage = openai.Bool(true)
 		sent["stream_options"] = map[string]any{"include_usage": true}
 	}
-	return params, sent
+	type message struct {
+		Role    string `json:"role"`
+		Content string `json:"content"`
+	}
+	messages := []message{{"user", p.Text}}
+	if p.System != "" {
+		messages = []message{{"system", p.System}, {"user", p.Text}}
+	}
+	body := maps.Clone(sent)
+	body["model"], body["messages"], body["stream"] = p.ModelID, messages, streamed
+	encoded, err := json.Marshal(body)
+	return param.Override[openai.ChatCompletionNewParams](json.RawMessage(encoded)), sent, err
 }
 
 // complete makes one call of the Chat Completions API.
 func (o *openAIChat) complete(ctx context.Context, p Prompt, form chatForm, emit func(string), opts []option.RequestOption) (answer, error) {
-	params, sent := form.params(p, emit != nil)
+	params, sent, err := form.params(p, emit != nil)
+	if err != nil {
+		return answer{}, err
+	}
 	var a answer
-	err := o.exchange(ctx, p, emit, &a, &chatAnswer{}, func(opts ...option.RequestOption) error {
+	err = o.exchange(ctx, p, emit, &a, &chatAnswer{}, func(opts ...option.RequestOption) error {
 		service := openai.NewChatCompletionService(o.options...)
 		_, err := service.New(ctx, params, opts...)
 		return err
