@@ -219,18 +219,19 @@ func (f *floor) test(c echo.Context) error {
 
 // chatMessage is a message of OpenAI's chat completions.
 type chatMessage struct {
-	Content string `json:"content"`
 	Role    string `json:"role"`
+	Content string `json:"content"`
 }
 
 // ask sends the body that the product sends.
 func (f *floor) ask(ctx context.Context, m testable, key, prompt string) (testAnswer, error) {
 	const maxTokens = 1024
 	body, err := json.Marshal(struct {
+		MaxTokens int           `json:"max_completion_tokens"`
 		Messages  []chatMessage `json:"messages"`
 		Model     string        `json:"model"`
-		MaxTokens int           `json:"max_completion_tokens"`
-	}{[]chatMessage{{prompt, "user"}}, m.modelID, maxTokens})
+		Stream    bool          `json:"stream"`
+	}{maxTokens, []chatMessage{{Role: "user", Content: prompt}}, m.modelID, false})
 	if err != nil {
 		return testAnswer{}, err
 	}
