@@ -49,8 +49,8 @@ func sqliteStatements() statements {
 			text, _ := json.Marshal(ids) // strings always can be
 			return string(text)
 		},
-		rareProviders: ` AND CASE WHEN (SELECT count(*) FROM (SELECT 1 FROM providers p INDEXED BY providers_name WHERE p.workspace = $1<conditions> LIMIT 11)) < 11
-			THEN m.provider_id IN (SELECT p.id FROM providers p INDEXED BY providers_name WHERE p.workspace = $1<conditions> LIMIT 11) ELSE 1 END`,
+		rareProviders: ` AND CASE WHEN (SELECT count(*) FROM (SELECT 1 FROM providers p INDEXED BY providers_created WHERE p.workspace = $1<conditions> LIMIT 11)) < 11
+			THEN m.provider_id IN (SELECT p.id FROM providers p INDEXED BY providers_created WHERE p.workspace = $1<conditions> LIMIT 11) ELSE 1 END`,
 		violates: func(err error, _, columns string) bool {
 			var e *sqlite.Error
 			return errors.As(err, &e) && strings.Contains(e.Error(), columns)

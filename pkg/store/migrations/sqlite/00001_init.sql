@@ -52,9 +52,9 @@ CREATE UNIQUE INDEX models_provider ON models (workspace, provider_id, model_id)
 
 -- What a list filters by stands in its index: rows that follow each other by
 -- name lie anywhere in the table, and a list that passes over many would look
--- each up. By creation they lie one after the other.
+-- each up. By creation they lie one after the other; the provider alone is there.
 CREATE INDEX models_name ON models (workspace, name_key, id, provider_id, enabled, stages, model_key);
-CREATE INDEX models_created ON models (workspace, created_at, id);
+CREATE INDEX models_created ON models (workspace, created_at, id, provider_id);
 
 -- API tokens: their hashes, never their values.
 CREATE TABLE tokens (
