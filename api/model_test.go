@@ -118,7 +118,8 @@ func TestModelEdit(t *testing.T) {
 	})
 }
 
-// A new model_id is another model, so its last test says nothing any more.
+// A new model_id is another model, and new credentials are another account: the
+// last test says nothing of them.
 func TestModelLastTest(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
@@ -146,6 +147,20 @@ func TestModelLastTest(t *testing.T) {
 		c.EditProvider(p.ID, object{"models": list{object{"id": m.ID, "model_id": "gpt-6"}}})
 		if cleared := c.Model(m.ID).LastTest; cleared != nil {
 			t.Errorf("of another model_id in the provider's edit last_test is %+v", cleared)
+		}
+		if tested() == nil {
+			t.Fatal("no last_test after a test")
+		}
+		// Other credentials may have another outcome, and no error any more.
+		p = c.Patch(p.Path(), object{"credentials": object{"api_key": "sk-another-0123456789"}}).Is(http.StatusOK).Provider()
+		if cleared := p.Models[0].LastTest; cleared != nil || p.Error != nil {
+			t.Errorf("answered with other credentials are last_test %+v and error %+v", cleared, p.Error)
+		}
+		if cleared := c.Model(m.ID).LastTest; cleared != nil {
+			t.Errorf("with other credentials last_test is %+v", cleared)
+		}
+		if tested() == nil {
+			t.Error("no last_test of the other credentials")
 		}
 	})
 }
