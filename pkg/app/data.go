@@ -154,8 +154,12 @@ func (d *data) usable(ctx context.Context) error {
 // chores is the work beside requests. end ends it.
 type chores struct{ end func() error }
 
-// choreEvery is how often what has expired is cleared away.
-const choreEvery = time.Minute
+// Times of the chores.
+const (
+	flushEvery = time.Second
+	clearEvery = time.Minute // what has expired
+	gatherFor  = time.Minute // refusals of one client address become one event
+)
 
 // begin starts the chores: linking audit events, recording gathered refusals,
 // noting uses of tokens, saying that the process lives, and clearing away what
@@ -167,10 +171,16 @@ func (d *data) begin(cfg Config) *chores {
 	}
 	var running sync.WaitGroup
 	running.Go(func() { d.events.Run(ctx, report("audit events could not be linked")) })
-	running.Go(func() { d.refusals.Run(ctx, report("refusals could not be recorded")) })
-	running.Go(func() { d.tokens.Run(ctx, report("uses of tokens could not be noted")) })
+	running.Go(func() {
+		every(ctx, flushEvery, func() error { return d.refusals.Flush(ctx, gatherFor) }, report("refusals could not be recorded"))
+	})
+	running.Go(func() {
+		every(ctx, flushEvery, func() error { return d.tokens.Flush(ctx) }, report("uses of tokens could not be noted"))
+	})
 	running.Go(func() { d.stayAlive(ctx, cfg.Logger) })
-	running.Go(func() { d.clearAway(ctx, cfg, report("what has expired could not be cleared away")) })
+	running.Go(func() {
+		every(ctx, clearEvery, func() error { return d.clearAway(ctx, cfg) }, report("what has expired could not be cleared away"))
+	})
 	return &chores{end: func() error {
 		stop()
 		running.Wait()
@@ -181,16 +191,13 @@ func (d *data) begin(cfg Config) *chores {
 	}}
 }
 
-func (d *data) clearAway(ctx context.Context, cfg Config, report func(error)) {
-	ticker := time.NewTicker(choreEvery)
+// every does a chore at once, and again after each pause, until ctx is done. report hears
+// of a failure; the chore is tried again.
+func every(ctx context.Context, pause time.Duration, chore func() error, report func(error)) {
+	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for {
-		now := cfg.Now()
-		err := d.store.DropRepeatables(ctx, now)
-		if cfg.AuditRetention > 0 {
-			err = errors.Join(err, d.events.Drop(ctx, now.Add(-cfg.AuditRetention)))
-		}
-		if err != nil && ctx.Err() == nil {
+		if err := chore(); err != nil && ctx.Err() == nil {
 			report(err)
 		}
 		select {
@@ -199,4 +206,13 @@ func (d *data) clearAway(ctx context.Context, cfg Config, report func(error)) {
 		case <-ticker.C:
 		}
 	}
+}
+
+func (d *data) clearAway(ctx context.Context, cfg Config) error {
+	now := cfg.Now()
+	err := d.store.DropRepeatables(ctx, now)
+	if cfg.AuditRetention > 0 {
+		err = errors.Join(err, d.events.Drop(ctx, now.Add(-cfg.AuditRetention)))
+	}
+	return err
 }

@@ -7,10 +7,6 @@ import (
 	"time"
 )
 
-// gatherFor is how long refusals of one client address are gathered into one
-// event.
-const gatherFor = time.Minute
-
 // maxGathered bounds the addresses that are gathered at once; those of further
 // addresses are counted together, without an address.
 const maxGathered = 10_000
@@ -47,23 +43,6 @@ func (r *Refusals) add(who refused, count int) {
 		r.since[who] = r.log.now()
 	}
 	r.count[who] += count
-}
-
-// Run records gathered refusals until ctx is done; [Refusals.Flush] records what
-// is left of them. report hears of what can't be recorded; it is tried again.
-func (r *Refusals) Run(ctx context.Context, report func(error)) {
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if err := r.Flush(ctx, gatherFor); err != nil && ctx.Err() == nil {
-				report(err)
-			}
-		}
-	}
 }
 
 // Flush records an event for each address whose refusals were gathered for that

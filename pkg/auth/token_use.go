@@ -18,9 +18,8 @@ type TokenUse struct {
 // Bounds of noting when tokens were last used.
 const (
 	useEvery   = time.Minute // of one token
-	flushEvery = time.Second
-	flushBatch = 500    // uses that one statement notes
-	maxUses    = 10_000 // that wait for it, and tokens that are remembered
+	flushBatch = 500         // uses that one statement notes
+	maxUses    = 10_000      // that wait for it, and tokens that are remembered
 )
 
 // tokenUses are the uses of tokens that wait to be noted, so that no request
@@ -69,23 +68,6 @@ func (u *tokenUses) putBack(uses []TokenUse) {
 	for _, use := range uses {
 		if _, later := u.waiting[use.ID]; !later {
 			u.waiting[use.ID] = use
-		}
-	}
-}
-
-// Run notes the uses of tokens until ctx is done; [Tokens.Flush] notes those that
-// are left. report hears of what can't be noted; it is tried again.
-func (t *Tokens) Run(ctx context.Context, report func(error)) {
-	ticker := time.NewTicker(flushEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-			if err := t.Flush(ctx); err != nil && ctx.Err() == nil {
-				report(err)
-			}
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -228,16 +229,17 @@ func openCountedPostgres(t *testing.T) (*store.Store, func() int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := database.Query().Get("host")
-	if server == "" {
-		t.Skip("the server that was given to test on is not at a socket")
+	const socket = ".s.PGSQL.5432"
+	query := database.Query()
+	network, address := "unix", filepath.Join(query.Get("host"), socket)
+	if query.Get("host") == "" {
+		network, address = "tcp", net.JoinHostPort(database.Hostname(), cmp.Or(database.Port(), "5432"))
 	}
 	dir, err := os.MkdirTemp("/tmp", "proxy-") // the path of a socket is short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	const socket = ".s.PGSQL.5432"
 	listener, err := net.Listen("unix", filepath.Join(dir, socket))
 	if err != nil {
 		t.Fatal(err)
@@ -250,7 +252,7 @@ func openCountedPostgres(t *testing.T) (*store.Store, func() int) {
 			if err != nil {
 				return
 			}
-			upstream, err := net.Dial("unix", filepath.Join(server, socket))
+			upstream, err := net.Dial(network, address)
 			if err != nil {
 				t.Error(err)
 				return
@@ -259,8 +261,8 @@ func openCountedPostgres(t *testing.T) (*store.Store, func() int) {
 			proxying.Go(func() { countReady(client, upstream, &trips); _ = client.Close() })
 		}
 	})
-	query := database.Query()
 	query.Set("host", dir)
+	query.Set("port", "5432")
 	database.RawQuery = query.Encode()
 	s, err := store.Open(t.Context(), store.Config{DatabaseURL: database.String(), MaxConns: 1})
 	if err != nil {
