@@ -135,10 +135,10 @@ func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, action au
 	return r.store.RecordCall(ctx, c)
 }
 
-// recordAbandoned records a call to an upstream that was broken off:
-// the caller went away, or, which the cause of ctx tells, may no longer call. It
-// returns why the call has no result, with what kept it from being recorded. A
-// call that was refused before it began is none.
+// recordAbandoned records a call to an upstream that was broken off: the caller
+// went away, or, as the cause of ctx tells, may no longer call. It returns why
+// the call has no result, with what kept it from being recorded. A call that was
+// refused before it began is none.
 func (r *Registry) recordAbandoned(ctx context.Context, workspace, providerID string, action audit.Action, target audit.Target, gone error) error {
 	if fault.As(gone) != nil {
 		return gone
