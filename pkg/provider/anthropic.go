@@ -64,6 +64,7 @@ func (a *anthropicUpstream) generate(ctx context.Context, p Prompt, emit func(st
 	if err != nil {
 		return answer{}, claudeFailure(ctx, err)
 	}
+	defer res.Body.Close()
 	said, err := readClaude(res, emit)
 	if err != nil {
 		return answer{}, claudeFailure(ctx, err)

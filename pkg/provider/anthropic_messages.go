@@ -89,9 +89,9 @@ func newClaudeRequest(p Prompt, stream bool) (claudeRequest, map[string]any) {
 	return request, sent
 }
 
-// readClaude reads the answer, as a stream where there is an emit, and closes its
-// body. It returns a *Failure for what the model refused, and a claudeError for
-// an error in a stream.
+// readClaude reads the answer, as a stream where there is an emit. It returns a
+// *Failure for what the model refused, and a claudeError for an error in a
+// stream.
 func readClaude(res *http.Response, emit func(string)) (answer, error) {
 	if emit != nil {
 		return streamClaude(res, emit)
@@ -122,7 +122,6 @@ var claudeEvents = []string{"message_start", "content_block_start", "content_blo
 // streamClaude passes text on as it comes. The stream has said everything only
 // when `message_stop` arrived.
 func streamClaude(res *http.Response, emit func(string)) (answer, error) {
-	defer res.Body.Close()
 	var (
 		a     answer
 		end   claudeEnd

@@ -132,7 +132,7 @@ func send(client *http.Client, req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// readJSON reads a whole body, and closes it.
+// readJSON reads a whole body.
 func readJSON(res *http.Response, into any) error {
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)

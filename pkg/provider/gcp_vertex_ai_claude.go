@@ -24,6 +24,7 @@ func (v *vertexUpstream) generateClaude(ctx context.Context, token string, model
 	if err != nil {
 		return answer{}, err
 	}
+	defer res.Body.Close()
 	a, err := readClaude(res, emit)
 	a.sent = sent
 	return a, err
