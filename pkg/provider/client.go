@@ -107,6 +107,7 @@ func (c *client) result(e *exchange, a answer, s *streaming) Result {
 	r := Result{
 		Model:        name(e.redact, a.model),
 		FinishReason: name(e.redact, a.finishReason),
+		Warnings:     a.warnings,
 		Usage:        a.usage,
 		Sent:         a.sent,
 		RequestID:    name(e.redact, a.requestID),

@@ -162,7 +162,9 @@ type Result struct {
 	Response     string
 	Model        string // as the upstream names it
 	FinishReason string
-	Usage        *Usage // nil where the upstream does not tell
+	// Warnings are what a user should know although the model works.
+	Warnings []Warning
+	Usage    *Usage // nil where the upstream does not tell
 	// Sent are the parameters that were sent beside model and messages.
 	Sent map[string]any
 
@@ -175,6 +177,30 @@ type Result struct {
 	RequestID string // the provider's own id of the request
 	Endpoint  string // the URL that was called, without its query
 }
+
+// Warning is something that a user should know of a model that works.
+type Warning struct {
+	Code    WarningCode
+	Message string
+}
+
+// WarningCode says what a [Warning] is about.
+type WarningCode string
+
+// The warnings of the API contract.
+const (
+	// ReasoningOnly: all text came as reasoning; the response is empty.
+	ReasoningOnly WarningCode = "reasoning_only"
+	// ResponsesAPI: chat was refused, and the Responses API answered.
+	ResponsesAPI WarningCode = "responses_api"
+	// BaseURLWithoutV1: the API was found right at the base URL.
+	BaseURLWithoutV1 WarningCode = "base_url_without_v1"
+	// LimitRenamed: the output limit goes by another name than is usual for
+	// the type.
+	LimitRenamed WarningCode = "limit_renamed"
+	// TokenLimit: the answer was cut off by the output limit.
+	TokenLimit WarningCode = "token_limit"
+)
 
 // Usage counts tokens.
 type Usage struct {

@@ -23,6 +23,9 @@ type answer struct {
 	text         string // empty when streamed
 	model        string // as the upstream names it
 	finishReason string
+	reasoned     bool // it thought aloud, where that is told
+	calledTool   bool
+	warnings     []Warning
 	usage        *Usage
 	sent         map[string]any // the parameters beside model and messages
 	requestID    string         // where the body has it; else the header's counts
