@@ -3,7 +3,6 @@ package provider
 import (
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -78,7 +77,7 @@ func openAzure(creds azureCredentials, config azureConfig, env environment) (ups
 	if !a.isV1() {
 		opts = append(opts, option.WithQuery("api-version", config.APIVersion))
 	}
-	a.chat = newOpenAIChat(env.http, a.read, opts...)
+	a.chat = newOpenAIChat(env.http, azureTables(config).read, opts...)
 	a.chat.responsesAt = []option.RequestOption{a.base("")}
 	return a, nil
 }
@@ -118,32 +117,30 @@ func (a *azureUpstream) models(ctx context.Context) (Discovery, error) {
 	return unlessAbsent(ctx, d, err)
 }
 
-// read explains an error of Azure OpenAI, or of the API Management before it.
-func (a *azureUpstream) read(p Prompt, c *call, said problem) *Failure {
-	f := openAIFailure(p, errorStatus(c, said), said)
-	switch {
-	case said.code == "DeploymentNotFound" || (f.Kind == ModelNotFound && said.about("deployment")):
-		f.Kind = ModelNotFound
-		f.Hint = "Deployment `" + p.ModelID + "` does not exist on this resource: Azure wants the deployment's name, not the model's. One that was just made needs a few minutes."
-	case f.Kind == ModelNotFound:
-		f.Hint = "There is no deployment `" + p.ModelID + "`: Azure wants the deployment's name, not the model's."
-	case said.about("api version not supported", "api-version", "unsupported api version"):
-		f.Kind = Misconfigured
-		f.Hint = "Azure does not take api_version `" + a.config.APIVersion + "` here: choose a newer one, or v1."
-	case f.Kind == Misconfigured:
-		f.Hint = "Nothing is at " + c.endpoint + ": check base_url, and that api_version `" + a.config.APIVersion + "` exists."
-	case f.Kind == Authentication:
-		f.Hint = "Replace the API key, and check that it belongs to the resource in base_url."
-	case f.Kind == Permission && said.about("firewall", "virtual network", "public access", "private endpoint"):
-		f.Account = true
-		f.Hint = "The network rules of this resource shut this server out: allow its address under Networking in the Azure portal."
-	case f.Kind == QuotaExceeded:
-		f.Hint = "Raise the quota or the spending limit of this resource in the Azure portal."
-	case f.Kind == RateLimited:
-		f.Hint = "The deployment's tokens or requests per minute are used up: wait, or raise its quota in the Azure portal."
-	case c.status == http.StatusBadRequest && said.code == "OperationNotSupported":
-		f.Kind = InvalidRequest
-		f.Hint = "The model behind deployment `" + p.ModelID + "` is not served by this API: choose a deployment of a chat model."
+// azureTables are what Azure OpenAI says, and the API Management before it.
+// Source: Azure OpenAI REST API reference; Azure API Management, "Error handling".
+func azureTables(config azureConfig) tables {
+	const hintDeployment = "Deployment {model} does not exist on this resource: Azure wants the deployment's name, not the model's. One that was just made needs a few minutes."
+	return tables{
+		values: []string{"{api_version}", "`" + config.APIVersion + "`"},
+		rules: []rule{
+			{words: "missing subscription key", kind: Authentication, hint: "The key was refused by the API Management before the resource: enter the subscription key of that gateway, which has to take it in the header api-key, and check that it belongs to base_url."},
+			{code: "authenticationtypedisabled", kind: Permission, whose: ofAccount, hint: hintKeysOff},
+			{words: "key based authentication is disabled|local authentication is disabled|disablelocalauth", kind: Permission, whose: ofAccount, hint: hintKeysOff},
+			{status: "401 403", words: "firewall|virtual network|public access|private endpoint", kind: Permission, whose: ofAccount, hint: "The network rules of this resource shut this server out: allow its address under Networking in the Azure portal."},
+			{words: "only for api version*and later|enabled only for api versions", kind: Misconfigured, whose: ofModel, hint: "Model {model} wants a newer api_version than {api_version}: choose the one that the message names, or v1."},
+			{words: "api version not supported|unsupported api version|api-version", kind: Misconfigured, hint: "Azure does not take api_version {api_version} here: choose a newer one, or v1."},
+			{code: "deploymentnotfound", kind: ModelNotFound, hint: hintDeployment},
+			{status: "404", words: "deployment", kind: ModelNotFound, hint: hintDeployment},
+		},
+		hints: map[FailureKind]string{
+			Authentication: "Replace the API key, and check that it belongs to the resource in base_url.",
+			Misconfigured:  "Nothing is at {endpoint}: check base_url, and that api_version {api_version} exists. A resource of Microsoft Foundry wants api_version `v1`.",
+			ModelNotFound:  "There is no deployment {model}: Azure wants the deployment's name, not the model's.",
+			QuotaExceeded:  "Raise the quota or the spending limit of this resource in the Azure portal.",
+			RateLimited:    "The deployment's tokens or requests per minute are used up: wait, or raise its quota in the Azure portal.",
+		},
 	}
-	return f
 }
+
+const hintKeysOff = "API keys are switched off on this resource: allow key based (local) authentication in the Azure portal, or use another resource."

@@ -108,6 +108,7 @@ func (c *call) noAPI() *Failure {
 	return &Failure{
 		Kind:    Misconfigured,
 		Message: "The answer of " + c.host + " was an HTML page" + titleOf(c.page()) + ", not the answer of an API.",
+		noAPI:   true,
 		Hint:    "Is the address right? " + c.endpoint + " was called: the base URL may lack a path (such as /v1) or have one too many.",
 	}
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync/atomic"
 
@@ -70,7 +71,8 @@ type customUpstream struct {
 func openCustom(creds customCredentials, config customConfig, env environment) (upstream, error) {
 	c := &customUpstream{origin: originOfText(config.BaseURL)}
 	c.named = strings.HasSuffix(strings.TrimRight(config.BaseURL, "/"), "/v1")
-	c.chat = newOpenAIChat(env.http, readCustom, option.WithAPIKey(creds.APIKey.Reveal()))
+	c.chat = newOpenAIChat(env.http, customTables.read, option.WithAPIKey(creds.APIKey.Reveal()))
+	c.chat.limit = "max_tokens"
 	return c, nil
 }
 
@@ -80,6 +82,9 @@ func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 		a, err = c.chat.generate(ctx, p, emit, base)
 		return err
 	})
+	if c.bare.Load() {
+		a.warnings = append(a.warnings, Warning{BaseURLWithoutV1, "The API was found right at the base URL, not under /v1."})
+	}
 	return a, err
 }
 
@@ -92,47 +97,44 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 	return unlessAbsent(ctx, d, err)
 }
 
-// find calls the API where it is. When it is not found at the second place
-// either, the first one tells what is wrong.
+// find calls the API where it is. The address as given is called only where what
+// is under /v1 is evidently no API, or refuses the key; where that is no API
+// either, the first answer tells what is wrong.
 func (c *customUpstream) find(ctx context.Context, call func(base option.RequestOption) error) error {
 	atV1, atOrigin := option.WithBaseURL(c.origin+"/v1/"), option.WithBaseURL(c.origin+"/")
 	if c.bare.Load() {
 		return call(atOrigin)
 	}
 	err := call(atV1)
-	if first := lastCall(ctx); err != nil && !c.named && isMissing(first, err) {
-		again := call(atOrigin)
-		if again == nil || !isMissing(lastCall(ctx), again) {
-			c.bare.Store(again == nil)
-			return again
-		}
+	first := lastCall(ctx)
+	if err == nil || c.named || first == nil || first.status >= 500 ||
+		first.status != http.StatusUnauthorized && first.status != http.StatusForbidden && !isNoAPI(err) {
+		return err
+	}
+	again := call(atOrigin)
+	if again != nil && isNoAPI(again) {
 		report(ctx, first)
+		return err
 	}
-	return err
+	c.bare.Store(again == nil)
+	return again
 }
 
-// isMissing reports whether the failure is that nothing is at the address.
-func isMissing(c *call, err error) bool {
+// isNoAPI reports whether the failure is that nothing at the address speaks the
+// API.
+func isNoAPI(err error) bool {
 	f := asFailure(err)
-	return f != nil && f.Kind == Misconfigured && c != nil && isAbsent(c.status)
+	return f != nil && f.noAPI
 }
 
-// readCustom explains an error of a server that is like OpenAI's.
-func readCustom(p Prompt, c *call, said problem) *Failure {
-	f := openAIFailure(p, errorStatus(c, said), said)
-	switch {
-	case said.about("http request to an https server", "http request was sent to https port"):
-		f.Kind, f.Hint = Misconfigured, "The server speaks TLS: its address begins with https://."
-	case f.Kind == Misconfigured:
-		f.Hint = "Nothing answers at " + c.endpoint + ": does base_url have a path too many or too few?"
-	case f.Kind == ModelNotFound:
-		f.Hint = "The server does not know model `" + p.ModelID + "`: the list of available models shows the names that it takes."
-	case f.Kind == Authentication && said.about("litellm.authenticationerror"):
-		f.Hint = "The gateway took this key, but its own key for model `" + p.ModelID + "` was refused: replace that in the gateway."
-	case said.about("litellm.contentpolicyviolationerror"):
-		f.Kind, f.Hint = kindOfCode("content_policy_violation")
-	case said.about("litellm.contextwindowexceedederror"):
-		f.Kind, f.Hint = kindOfCode("context_length_exceeded")
-	}
-	return f
+var customTables = tables{
+	rules: []rule{
+		// What new-api and one-api pass on of another service has their id behind it.
+		{code: "new_api_error|one_api_error", words: "channel:", whose: ofModel},
+	},
+	hints: map[FailureKind]string{
+		Authentication: "Replace the API key of this provider.",
+		Misconfigured:  "Nothing that speaks OpenAI's API answers at {endpoint}: does base_url have a path too many or too few?",
+		ModelNotFound:  "The server does not know model {model}: the list of available models shows the names that it takes.",
+	},
 }

@@ -25,9 +25,9 @@ func (v *vertexUpstream) readOpen(p Prompt, c *call, said problem) *Failure {
 			return f
 		}
 	}
-	f := openAIFailure(p, errorStatus(c, said), said)
+	f := openAITables.read(p, c, said)
 	if f.Kind == ModelNotFound || f.Kind == Misconfigured {
-		f.Kind, f.Hint = ModelNotFound, v.modelHint(p.ModelID)
+		f.Kind, f.noAPI, f.Hint = ModelNotFound, false, v.modelHint(p.ModelID)
 	}
 	return f
 }

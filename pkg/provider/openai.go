@@ -39,7 +39,7 @@ func openOpenAI(creds openAICredentials, _ openAIConfig, env environment) (upstr
 	if base == "" {
 		base = openAIBaseURL
 	}
-	return &openAIUpstream{chat: newOpenAIChat(env.http, readOpenAI, option.WithBaseURL(base+"/"), option.WithAPIKey(creds.APIKey.Reveal()))}, nil
+	return &openAIUpstream{chat: newOpenAIChat(env.http, openAITables.read, option.WithBaseURL(base+"/"), option.WithAPIKey(creds.APIKey.Reveal()))}, nil
 }
 
 func (o *openAIUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
@@ -51,10 +51,12 @@ func (o *openAIUpstream) models(ctx context.Context) (Discovery, error) {
 	return unlessAbsent(ctx, d, err)
 }
 
-func readOpenAI(p Prompt, c *call, said problem) *Failure {
-	f := openAIFailure(p, errorStatus(c, said), said)
-	if f.Kind == QuotaExceeded {
-		f.Hint = "Add credit to the OpenAI account or raise its monthly limit, under Billing at platform.openai.com."
-	}
-	return f
+var openAITables = tables{
+	hints: map[FailureKind]string{
+		Authentication: "Replace the API key of this provider.",
+		QuotaExceeded:  "Add credit to the OpenAI account or raise its monthly limit, under Billing at platform.openai.com.",
+		ModelNotFound:  hintModelNames,
+	},
 }
+
+const hintModelNames = "Check model {model} for a typo, and that this key has access to it: the list of available models shows what it can use."

@@ -3,6 +3,7 @@ package provider
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -25,6 +26,8 @@ type openAIChat struct {
 	// responsesAt are options that lead to the Responses API, where that is not
 	// beside the Chat Completions API.
 	responsesAt []option.RequestOption
+	// limit is the name of the output limit that is tried first.
+	limit string
 	// read explains an error of the service; see [explain]. The problem is the
 	// body's.
 	read func(p Prompt, c *call, said problem) *Failure
@@ -36,6 +39,7 @@ func newOpenAIChat(client *http.Client, read func(Prompt, *call, problem) *Failu
 	opts = append([]option.RequestOption{option.WithHTTPClient(client), option.WithMaxRetries(0)}, opts...)
 	return &openAIChat{
 		options: opts,
+		limit:   "max_completion_tokens",
 		read:    read,
 	}
 }
@@ -43,7 +47,7 @@ func newOpenAIChat(client *http.Client, read func(Prompt, *call, problem) *Failu
 // generate sends the prompt, in another form where the server asks for it: each
 // form is tried at most once, and only the request that was answered counts.
 func (o *openAIChat) generate(ctx context.Context, p Prompt, emit func(string), opts ...option.RequestOption) (answer, error) {
-	form := chatForm{limit: "max_completion_tokens", usage: emit != nil}
+	form := chatForm{limit: o.limit, usage: emit != nil}
 	a, err := o.complete(ctx, p, form, emit, opts)
 	for err != nil {
 		next, changed := form.asked(lastCall(ctx))
@@ -54,6 +58,9 @@ func (o *openAIChat) generate(ctx context.Context, p Prompt, emit func(string), 
 		a, err = o.complete(ctx, p, form, emit, opts)
 	}
 	if err == nil {
+		if form.limit != o.limit {
+			a.warnings = append(a.warnings, Warning{LimitRenamed, "The server refused " + o.limit + "; the output limit was sent as " + form.limit + "."})
+		}
 		return a, nil
 	}
 	refusal, refused := o.explain(ctx, p, err), lastCall(ctx)
@@ -62,21 +69,27 @@ func (o *openAIChat) generate(ctx context.Context, p Prompt, emit func(string), 
 	}
 	a, err = o.respond(ctx, p, emit, append(opts, o.responsesAt...))
 	if err == nil {
+		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not answer chat completions; the Responses API answered."})
 		return a, nil
 	}
-	if lastCall(ctx).status == http.StatusNotFound { // there is no Responses API here
+	again := o.explain(ctx, p, err)
+	if again.noAPI || again.Code == operationNotSupported { // there is no Responses API here, or none of the model's
 		report(ctx, refused)
 		return answer{}, refusal
 	}
-	return answer{}, o.explain(ctx, p, err)
+	return answer{}, again
 }
 
 func (o *openAIChat) explain(ctx context.Context, p Prompt, err error) *Failure {
+	if inner, ok := errors.AsType[errorInAnswer](err); ok {
+		return o.refused(ctx, p, []byte(inner))
+	}
 	return explain(ctx, err, func(c *call) *Failure {
-		if c.status < 400 {
+		said := problemOf(c.page())
+		if c.status < 400 && (!errors.Is(err, errNoAnswer) || !said.structured) {
 			return nil
 		}
-		return o.read(p, c, problemOf(c.errorBody))
+		return o.read(p, c, said)
 	})
 }
 
@@ -92,13 +105,15 @@ type chatForm struct {
 	limit string // the name of the output limit
 	usage bool   // ask a stream to count tokens
 	tries int
+	// renamed: the server refused the other name of the limit.
+	renamed bool
 }
 
 // asked is the form that an answer asks for, if it does. OpenAI's newer models
 // refuse max_tokens, older servers know only that; some know no stream_options.
 // Which it is shows in the answer, not in the model's name.
 func (f chatForm) asked(c *call) (chatForm, bool) {
-	if c == nil || f.tries == 2 || (c.status != http.StatusBadRequest && c.status != http.StatusUnprocessableEntity) {
+	if c == nil || f.tries == 2 || c.status < 400 {
 		return f, false
 	}
 	f.tries++
@@ -106,11 +121,9 @@ func (f chatForm) asked(c *call) (chatForm, bool) {
 	case f.usage && said.refuses("stream_options"):
 		f.usage = false
 		return f, true
-	case said.refuses(f.limit):
-		if f.limit == "max_tokens" {
-			return f, false
-		}
-		f.limit = "max_tokens"
+	case said.refuses(f.limit) && !f.renamed:
+		f.renamed = true
+		f.limit = map[string]string{"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[f.limit]
 		return f, true
 	}
 	return f, false
@@ -122,9 +135,11 @@ func (p problem) refuses(param string) bool {
 	if p.param != param && !p.about(param) {
 		return false
 	}
-	switch p.code + p.typ {
-	case "unsupported_parameter", "unknown_parameter", "extra_forbidden":
+	if hasCode("unsupported_parameter|unknown_parameter|extra_forbidden", p) {
 		return true
+	}
+	if p.param == param && !hasCode("*value*|*range*|*above*|*below*|*max*", p) && !strings.ContainsAny(p.message, "0123456789") {
+		return true // in a language that is not known here
 	}
 	return p.about("unsupported parameter", "unknown", "unrecognized", "unrecognised", "not supported", "does not support",
 		"unsupported", "extra inputs", "extra fields", "not permitted", "unexpected", "additional properties", "no such")

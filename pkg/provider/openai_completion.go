@@ -15,21 +15,56 @@ type chatAnswer struct {
 	seen   bool // there was a choice
 }
 
+// errorInAnswer is an error that stands in a choice; its text is the JSON of
+// the choice's `error`.
+type errorInAnswer string
+
+func (e errorInAnswer) Error() string { return "the answer holds an error" }
+
+// notes takes from a choice what is not text: an error, thoughts, calls of
+// tools. message is the JSON of its message or delta.
+func (c *chatAnswer) notes(finish, choice, message string) error {
+	var beside struct {
+		Error json.RawMessage `json:"error"`
+	}
+	if strings.Contains(choice, `"error"`) && json.Unmarshal([]byte(choice), &beside) == nil && holdsError([]byte(choice)) {
+		return errorInAnswer(`{"error":` + string(beside.Error) + `}`)
+	}
+	if finish == "error" {
+		return &Failure{Kind: UpstreamError, Message: "The model's server ended the answer with an error, without saying which.", Code: finish, Hint: kindHints[UpstreamError]}
+	}
+	var said struct {
+		Reasoning        string            `json:"reasoning"`
+		ReasoningContent string            `json:"reasoning_content"`
+		Thinking         string            `json:"thinking"`
+		ToolCalls        []json.RawMessage `json:"tool_calls"`
+		FunctionCall     json.RawMessage   `json:"function_call"`
+	}
+	// What is of another type is not understood, and no reason to fail.
+	_ = json.Unmarshal([]byte(message), &said)
+	if said.Reasoning+said.ReasoningContent+said.Thinking != "" {
+		c.answer.reasoned = true
+	}
+	if len(said.ToolCalls) > 0 || len(said.FunctionCall) > 0 && string(said.FunctionCall) != "null" {
+		c.answer.calledTool = true
+	}
+	return nil
+}
+
 func (c *chatAnswer) whole(body []byte) (answer, error) {
 	var completion openai.ChatCompletion
 	if completion.UnmarshalJSON(body) != nil || len(completion.Choices) == 0 {
 		return answer{}, errNoAnswer
 	}
 	choice := completion.Choices[0]
+	if err := c.notes(choice.FinishReason, choice.RawJSON(), choice.Message.RawJSON()); err != nil {
+		return answer{}, err
+	}
 	text := contentText(choice.Message.Content, choice.Message.JSON.Content.Raw())
 	if text == "" {
 		text = choice.Message.Refusal
 	}
-	c.answer = answer{
-		text:         text,
-		model:        completion.Model,
-		finishReason: choice.FinishReason,
-	}
+	c.answer.text, c.answer.model, c.answer.finishReason = text, completion.Model, choice.FinishReason
 	if completion.JSON.Usage.Valid() {
 		c.answer.usage = chatUsage(completion.Usage)
 	}
@@ -53,6 +88,9 @@ func (c *chatAnswer) event(data []byte, emit func(string)) (bool, error) {
 	}
 	c.seen = true
 	choice := chunk.Choices[0]
+	if err := c.notes(choice.FinishReason, choice.RawJSON(), choice.Delta.RawJSON()); err != nil {
+		return false, err
+	}
 	text := contentText(choice.Delta.Content, choice.Delta.JSON.Content.Raw())
 	if text == "" {
 		text = choice.Delta.Refusal

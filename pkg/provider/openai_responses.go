@@ -17,8 +17,13 @@ func wantsResponses(c *call) bool {
 	if c == nil || (c.status != http.StatusNotFound && c.status != http.StatusBadRequest) {
 		return false
 	}
-	return problemOf(c.errorBody).about("v1/responses", "responses api", "/responses endpoint")
+	said := problemOf(c.errorBody)
+	return said.code == operationNotSupported || said.about("v1/responses", "responses api", "/responses endpoint")
 }
+
+// operationNotSupported is Azure's code for a model that is served by another
+// API.
+const operationNotSupported = "OperationNotSupported"
 
 // respond makes one call of the Responses API.
 func (o *openAIChat) respond(ctx context.Context, p Prompt, emit func(string), opts []option.RequestOption) (answer, error) {
@@ -97,16 +102,16 @@ func (r *responsesAnswer) answer(response responses.Response) (answer, error) {
 	if a.text == "" {
 		a.text = refusalOf(response)
 	}
+	for _, item := range response.Output {
+		a.reasoned = a.reasoned || item.Type == "reasoning" && len(item.Summary)+len(item.Content) > 0
+		a.calledTool = a.calledTool || strings.HasSuffix(item.Type, "_call")
+	}
 	if response.JSON.Usage.Valid() {
 		a.usage = &Usage{InputTokens: int(response.Usage.InputTokens), OutputTokens: int(response.Usage.OutputTokens)}
 	}
 	switch {
 	case response.Status == "failed":
-		kind, hint := kindOfCode(string(response.Error.Code))
-		if kind == "" {
-			kind = UpstreamError
-		}
-		return answer{}, &Failure{Kind: kind, Message: response.Error.Message, Code: string(response.Error.Code), Hint: hint}
+		return answer{}, statusFailure(http.StatusOK, problem{message: response.Error.Message, code: string(response.Error.Code)})
 	case response.IncompleteDetails.Reason == "max_output_tokens":
 		a.finishReason = "length"
 	case response.IncompleteDetails.Reason != "":

@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -39,13 +40,51 @@ func TestOutputLimitIsNamedAsTheServerWants(t *testing.T) {
 		if result.Response != providertest.Text || (stream && strings.Join(deltas, "") != result.Response) {
 			t.Errorf("response %q", result.Response)
 		}
-		if n := len(client.server.Requests()); n != 2 {
+		want, warnings := 2, []provider.WarningCode{provider.LimitRenamed}
+		if client.server.Type == "custom" { // begins with it
+			want, warnings = 1, nil
+		}
+		if n := len(client.server.Requests()); n != want {
 			t.Errorf("%d requests", n)
+		}
+		if diff := cmp.Diff(warnings, warned(result)); diff != "" {
+			t.Error(diff)
 		}
 		if result.Sent["max_tokens"] != 1024 || result.Sent["max_completion_tokens"] != nil {
 			t.Errorf("sent %v", result.Sent)
 		}
 	})
+}
+
+// warned are the codes of the warnings.
+func warned(result provider.Result) (codes []provider.WarningCode) {
+	for _, w := range result.Warnings {
+		codes = append(codes, w.Code)
+	}
+	return codes
+}
+
+// OpenAI's newer models refuse max_tokens, in words or in another language.
+func TestMaxTokensIsRenamedWhereItIsRefused(t *testing.T) {
+	for _, refusal := range []string{
+		`{"error":{"message":"Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.","type":"invalid_request_error","param":"max_tokens","code":"unsupported_parameter"}}`,
+		`{"error":{"message":"不支持的参数","type":"invalid_request_error","param":"max_tokens"}}`,
+	} {
+		s := serveAt(t, "/v1", func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			if strings.Contains(string(body), `"max_tokens"`) {
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, refusal)
+				return
+			}
+			_, _ = io.WriteString(w, plainAnswer)
+		})
+		result := s.ask(t, false)
+		succeeded(t, result)
+		if diff := cmp.Diff([]provider.WarningCode{provider.LimitRenamed}, warned(result)); diff != "" || result.Sent["max_completion_tokens"] != 1024 {
+			t.Errorf("%s, sent %v", diff, result.Sent)
+		}
+	}
 }
 
 func TestOutputLimitThatIsTooHighIsNotTriedAgain(t *testing.T) {
@@ -82,6 +121,9 @@ func TestResponsesAPI(t *testing.T) {
 		}
 		result := client.Generate(t.Context(), prompt, emit)
 		succeeded(t, result)
+		if diff := cmp.Diff([]provider.WarningCode{provider.ResponsesAPI}, warned(result)); diff != "" {
+			t.Error(diff)
+		}
 		if !strings.HasSuffix(result.Endpoint, "/responses") {
 			t.Errorf("endpoint %s", result.Endpoint)
 		}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
-	"net/http"
 	"strconv"
 	"strings"
 )
@@ -18,6 +17,8 @@ type problem struct {
 	status  string // a status in words, such as Google's PERMISSION_DENIED
 	inner   string // the code of a more exact, inner error
 	http    int    // the HTTP status that the body names; 0: none
+
+	structured bool // the body is JSON that says something
 }
 
 // name is the most exact word for the problem that the service has.
@@ -42,6 +43,9 @@ func (p problem) about(phrases ...string) bool {
 	return false
 }
 
+// pageMessage begins the message of a page, in lower case.
+const pageMessage = "the answer was an html page"
+
 // problemOf reads the body of an error. Servers differ: OpenAI's and most
 // others' {"error":{"message",…}}, {"error":"text"}, {"message":…},
 // {"detail":…} as text, as an object, or as FastAPI's list of broken fields
@@ -54,11 +58,12 @@ func problemOf(body []byte) problem {
 	decoder.UseNumber()
 	if decoder.Decode(&value) == nil {
 		if p := problemIn(value); p.message != "" || p.name() != "" {
+			p.structured = true
 			return p
 		}
 	}
 	if looksLikeHTML(body) {
-		return problem{message: "The answer was an HTML page" + titleOf(body) + "."}
+		return problem{message: "The answer was an HTML page" + titleOf(body) + "."} // see [pageMessage]
 	}
 	return problem{message: string(body)}
 }
@@ -95,16 +100,16 @@ func problemInList(list []any) problem {
 
 func problemInObject(o map[string]any) problem {
 	var p problem
-	for _, name := range []string{"error", "detail", "errors", "fault"} {
+	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp"} {
 		if p = problemIn(o[name]); p.message != "" || p.name() != "" {
 			break
 		}
 	}
 	own := problem{
-		code: codeText(o["code"]), typ: text(o["type"]), status: text(o["status"]),
+		code: cmp.Or(codeText(o["code"]), codeText(o["error_code"]), codeText(o["errorcode"])), typ: text(o["type"]), status: text(o["status"]),
 		param: text(o["param"]), inner: innerCode(o), http: statusIn(o),
 	}
-	for _, name := range []string{"message", "msg", "error_description", "faultstring", "error_message", "title"} {
+	for _, name := range []string{"message", "msg", "error_description", "faultstring", "error_message", "status_msg", "Message", "title"} {
 		if own.message = messageText(o[name]); own.message != "" {
 			break
 		}
@@ -213,36 +218,4 @@ func location(value any) string {
 		}
 	}
 	return strings.Join(parts, ".")
-}
-
-// statusFailure explains an error by its HTTP status (RFC 9110, 15) alone.
-func statusFailure(status int, p problem) *Failure {
-	f := &Failure{Message: p.message, HTTPStatus: status, Code: p.name()}
-	if f.Message == "" {
-		f.Message = "The server answered " + strings.TrimSpace(strconv.Itoa(status)+" "+http.StatusText(status)) + " without saying why."
-	}
-	f.Kind, f.Hint = kindOfStatus(status)
-	return f
-}
-
-func kindOfStatus(status int) (FailureKind, string) {
-	switch {
-	case status == http.StatusUnauthorized:
-		return Authentication, "Replace the credentials of this provider."
-	case status == http.StatusPaymentRequired:
-		return QuotaExceeded, "Add credit to the account, or raise its limit."
-	case status == http.StatusForbidden:
-		return Permission, "Give these credentials the permission to use this model."
-	case status == http.StatusNotFound:
-		return ModelNotFound, "Check the model's id, and that this account has access to it."
-	case status == http.StatusMethodNotAllowed:
-		return Misconfigured, "The address is not the one of the API: check its path."
-	case status == http.StatusRequestTimeout:
-		return Timeout, "Try again later."
-	case status == http.StatusTooManyRequests:
-		return RateLimited, "Wait a little and try again, or ask the provider for a higher rate limit."
-	case status >= 500:
-		return UpstreamError, "The fault is on the provider's side: try again later, and look at its status page."
-	}
-	return InvalidRequest, "The provider refused the request: its message says why."
 }

@@ -262,6 +262,11 @@ type Failure struct {
 	// Account says that a Permission failure is about the whole account, not
 	// about one model.
 	Account bool
+	// OfModel says that the failure is one model's, whatever its kind: a gateway
+	// said that its own upstream for the model failed.
+	OfModel bool
+
+	noAPI bool // nothing at the address speaks the API
 }
 
 // Error says kind and message.
@@ -270,11 +275,15 @@ func (f *Failure) Error() string { return string(f.Kind) + ": " + f.Message }
 // OfProvider reports whether the failure is the provider's, so that every
 // other call would fail too, rather than the request's or the model's.
 func (f *Failure) OfProvider() bool {
+	switch {
+	case f.OfModel:
+		return false
+	case f.Kind == Permission:
+		return f.Account
+	}
 	switch f.Kind {
 	case Authentication, QuotaExceeded, Unreachable, Blocked, Misconfigured:
 		return true
-	case Permission:
-		return f.Account
 	default:
 		return false
 	}

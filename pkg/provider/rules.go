@@ -1,0 +1,171 @@
+package provider
+
+import (
+	"cmp"
+	"net/http"
+	"net/url"
+	"path"
+	"strconv"
+	"strings"
+)
+
+// rule is a row of a table that says what an upstream's error means. A row
+// matches when all that is set of its status, code, param and words does; the
+// first row that matches and has a kind decides. The tables are read from the
+// particular to the general: the rows of a type, [commonRules], [statusRules].
+type rule struct {
+	status string // HTTP statuses with a space between: `403`, `400 404`, `5xx`
+	code   string // words for the error in any of its code, type and status, with | between
+	param  string // the parameter of the request that the error is about
+	words  string // phrases in the message, in lower case, with | between
+
+	// kind is empty in a row that says only whose failure it is.
+	kind  FailureKind
+	whose whose
+	// hint is what a person can do. Empty: what the type, or else [kindHints],
+	// says for the kind. In it {model}, {endpoint} and the names that the type
+	// brings are replaced.
+	hint string
+}
+
+// whose says whom a failure is told of.
+type whose int
+
+const (
+	byKind    whose = iota
+	ofAccount       // every call of the account fails
+	ofModel         // it is one model's, whatever its kind
+	noAPI           // nothing at the address speaks the API
+)
+
+// reply is an error that the tables are asked about.
+type reply struct {
+	status   int
+	said     problem
+	model    string // the model that was asked; empty: none
+	endpoint string // the URL that was called
+}
+
+// tables are the rules of a type, and its hints for kinds.
+type tables struct {
+	rules  []rule
+	hints  map[FailureKind]string
+	values []string // what else is replaced in hints: name, value, …
+}
+
+// judge explains an error by the tables.
+func (t tables) judge(r reply) *Failure {
+	f := &Failure{Message: r.said.message, HTTPStatus: r.status, Code: r.said.name()}
+	if f.Message == "" {
+		f.Message = "The server answered " + strings.TrimSpace(strconv.Itoa(r.status)+" "+http.StatusText(r.status)) + " without saying why."
+	}
+	message := strings.ToLower(r.said.message)
+	row, owner := t.find(r, message)
+	f.Kind = row.kind
+	f.Account, f.OfModel, f.noAPI = owner == ofAccount, owner == ofModel, owner == noAPI
+	hint := cmp.Or(row.hint, t.hints[f.Kind], kindHints[f.Kind])
+	values := append([]string{"{model}", "`" + r.model + "`", "{endpoint}", r.endpoint}, t.values...)
+	f.Hint = strings.NewReplacer(values...).Replace(hint)
+	return f
+}
+
+// find is the row that decides, and whose failure it is.
+func (t tables) find(r reply, message string) (decided rule, owner whose) {
+	away := r.speaksOfAddress(message)
+	for _, rows := range [][]rule{t.rules, commonRules, statusRules} {
+		for _, row := range rows {
+			if row.whose == noAPI && !away || !row.matches(r, message) {
+				continue
+			}
+			if owner == byKind {
+				owner = row.whose
+			}
+			if row.kind != "" {
+				return row, owner
+			}
+		}
+	}
+	return rule{kind: InvalidRequest}, owner
+}
+
+func (row rule) matches(r reply, message string) bool {
+	return (row.status == "" || hasStatus(row.status, r.status)) &&
+		(row.code == "" || hasCode(row.code, r.said)) &&
+		(row.param == "" || strings.HasPrefix(r.said.param, row.param)) &&
+		(row.words == "" || hasWords(row.words, message))
+}
+
+func hasStatus(list string, status int) bool {
+	text := strconv.Itoa(status)
+	for s := range strings.FieldsSeq(list) {
+		if s == text || strings.HasSuffix(s, "xx") && s[0] == text[0] {
+			return true
+		}
+	}
+	return false
+}
+
+// hasCode reports whether one of the codes is a word for the problem, without
+// regard to case. A code may have * for any characters.
+func hasCode(list string, p problem) bool {
+	for code := range strings.SplitSeq(list, "|") {
+		for _, word := range []string{p.inner, p.code, p.typ, p.status} {
+			if ok, err := path.Match(code, strings.ToLower(word)); ok && err == nil && word != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// hasWords reports whether the text holds one of the phrases. In a phrase *
+// stands for any characters.
+func hasWords(phrases, text string) bool {
+next:
+	for phrase := range strings.SplitSeq(phrases, "|") {
+		rest := text
+		for part := range strings.SplitSeq(phrase, "*") {
+			_, behind, found := strings.Cut(rest, part)
+			if !found {
+				continue next
+			}
+			rest = behind
+		}
+		return true
+	}
+	return false
+}
+
+// speaksOfAddress reports whether the message does not speak of a model, once
+// the path that was called is taken out of it: what frameworks and gateways say
+// of a path that they do not have quotes it.
+func (r reply) speaksOfAddress(message string) bool {
+	if strings.HasPrefix(message, pageMessage) {
+		return true
+	}
+	if hasCode("*model*|*deployment*", r.said) || r.said.param == "model" {
+		return false
+	}
+	if u, err := url.Parse(r.endpoint); err == nil && len(u.Path) > 1 {
+		message = strings.ReplaceAll(message, strings.ToLower(u.Path[1:]), "")
+	}
+	if r.model != "" && strings.Contains(message, strings.ToLower(r.model)) && len(r.model) > 3 {
+		return false
+	}
+	return !hasWords("model|modèle|модел|模型|モデル|모델|deployment", message)
+}
+
+// read explains an error of a call; the status that counts is the error's own
+// where the answer's says success.
+func (t tables) read(p Prompt, c *call, said problem) *Failure {
+	status := c.status
+	if status < 400 && said.http != 0 {
+		status = said.http
+	}
+	return t.judge(reply{status: status, said: said, model: p.ModelID, endpoint: c.endpoint})
+}
+
+// statusFailure explains an error of no particular type.
+func statusFailure(status int, p problem) *Failure {
+	return tables{}.judge(reply{status: status, said: p})
+}
