@@ -39,72 +39,38 @@ func parseClaudeError(body []byte) (claudeError, bool) {
 	return envelope.Error, envelope.Error.Type != "" && envelope.Error.Message != ""
 }
 
-// failure classifies the error. A type that is not one of the API's is left to
-// the HTTP status, and is the upstream's fault where that says success.
+// failure explains the error by the tables.
 func (e claudeError) failure(status int) *Failure {
-	f := &Failure{Message: e.Message, HTTPStatus: status, Code: e.Type}
-	switch e.Type {
-	case "authentication_error":
-		f.Kind = Authentication
-		f.Hint = "Replace the API key of this provider; a key of the Claude Console starts with `sk-ant-`."
-	case "permission_error", "forbidden":
-		f.Kind, f.Account = Permission, claudeRefusesAccount(e.Message)
-		f.Hint = "Check in the Claude Console that this key's workspace may use the model, and that no IP allowlist shuts this server out."
-	case "not_found_error":
-		f.Kind = ModelNotFound
-		f.Hint = "Check the model id for a typo, and that it is not retired: the list of available models shows what this key can use."
-	case "billing_error":
-		f.Kind, f.Hint = QuotaExceeded, claudeBillingHint
-	case "rate_limit_error":
-		f.Kind = RateLimited
-		f.Hint = "The account's rate limit for this model is reached: try again in a minute, or raise the limit in the Claude Console."
-	case "request_too_large":
-		f.Kind, f.Hint = InvalidRequest, "Shorten the prompt."
-	case "timeout_error":
-		f.Kind, f.Hint = Timeout, "Anthropic gave up on the request: lower max_output_tokens, or stream the answer."
-	case "overloaded_error":
-		f.Kind, f.Hint = UpstreamError, "Anthropic is overloaded. Nothing is wrong with this provider: try again in a few minutes."
-	case "api_error":
-		f.Kind, f.Hint = UpstreamError, "Anthropic had an internal error. Nothing is wrong with this provider: try again."
-	case "invalid_request_error":
-		e.invalidRequest(f)
-	default:
-		if status >= 400 {
-			return nil
-		}
-		f.Kind = UpstreamError
-	}
-	return f
+	return claudeTables.judge(reply{status: status, said: problem{message: e.Message, code: e.Type}})
 }
 
-const claudeBillingHint = "Add credit or raise the spend limit of the account in the Claude Console, under Billing."
-
-// claudeRefusesAccount reports whether a refusal is about the whole account: it
-// is disabled, kept from the API, or calls from where it may not.
-func claudeRefusesAccount(message string) bool {
-	return mentions(message, "organization") && mentions(message, "disabled", "not allowed") ||
-		mentions(message, "request not allowed")
-}
-
-// invalidRequest tells apart what hides behind one type. The phrases are the
-// API's; where none is known it stays a plain invalid request.
-func (e claudeError) invalidRequest(f *Failure) {
-	f.Kind = InvalidRequest
-	switch m := e.Message; {
-	case mentions(m, "credit balance", "usage limits", "spend limit"):
-		f.Kind, f.Hint = QuotaExceeded, claudeBillingHint
-	case claudeRefusesAccount(m):
-		f.Kind, f.Account = Permission, true
-		f.Hint = "Anthropic has shut this organization out: its administrator finds the reason in the Claude Console."
-	case mentions(m, "content filtering policy"):
-		f.Kind, f.Hint = ContentFiltered, "Anthropic's content filter stopped the answer: try another prompt."
-	case mentions(m, "prompt is too long"):
-		f.Hint = "Shorten the prompt: it does not fit the model's context."
-	case mentions(m, "max_tokens"):
-		f.Hint = "Lower max_output_tokens to what the model allows."
-	case mentions(m, "temperature"):
-		f.Hint = "Leave temperature out, or choose one from 0 to 1; some models take none."
-	}
+// claudeTables are what the Messages API says. Sources: Anthropic API
+// reference, "Errors"; the phrases are the API's own.
+var claudeTables = tables{
+	rules: []rule{
+		{code: "authentication_error", kind: Authentication},
+		{words: "only authorized for use with claude code", kind: Authentication, hint: "This is the token of a Claude subscription, not an API key: make a key in the Claude Console; it starts with `sk-ant-api`."},
+		{words: "organization*disabled|disabled*organization|organization*not allowed|not allowed*organization|request not allowed", kind: Permission, whose: ofAccount, hint: "Anthropic has shut this organization out: its administrator finds the reason in the Claude Console."},
+		{code: "permission_error|forbidden", kind: Permission},
+		{code: "billing_error", kind: QuotaExceeded},
+		{words: "credit balance|usage limits|spend limit", kind: QuotaExceeded},
+		{code: "rate_limit_error", kind: RateLimited},
+		{code: "request_too_large", kind: InvalidRequest, hint: "Shorten the prompt."},
+		{code: "timeout_error", kind: Timeout, hint: "Anthropic gave up on the request: lower max_output_tokens, or stream the answer."},
+		{code: "overloaded_error", kind: UpstreamError, hint: "Anthropic is overloaded. Nothing is wrong with this provider: try again in a few minutes."},
+		{code: "api_error", kind: UpstreamError, hint: "Anthropic had an internal error. Nothing is wrong with this provider: try again."},
+		{words: "content filtering policy", kind: ContentFiltered, hint: "Anthropic's content filter stopped the answer: try another prompt."},
+		{code: "invalid_request_error", words: "prompt is too long", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},
+		{code: "invalid_request_error", words: "max_tokens", kind: InvalidRequest, hint: "Lower max_output_tokens to what the model allows."},
+		{code: "invalid_request_error", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose one from 0 to 1; some models take none."},
+	},
+	hints: map[FailureKind]string{
+		Authentication: "Replace the API key of this provider; a key of the Claude Console starts with `sk-ant-`.",
+		Permission:     "Check in the Claude Console that this key's workspace may use the model, and that no IP allowlist shuts this server out.",
+		ModelNotFound:  "Check the model id for a typo, and that it is not retired: the list of available models shows what this key can use.",
+		QuotaExceeded:  "Add credit or raise the spend limit of the account in the Claude Console, under Billing.",
+		RateLimited:    "The account's rate limit for this model is reached: try again in a minute, or raise the limit in the Claude Console.",
+	},
 }
 
 // mentions reports whether s holds one of the phrases, without regard to case.

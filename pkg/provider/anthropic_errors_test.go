@@ -31,6 +31,9 @@ func TestAnthropicFaults(t *testing.T) {
 		"temperature":         {400, `{"type":"error","error":{"type":"invalid_request_error","message":"temperature: range: 0..1"}}`, InvalidRequest, false, "0 to 1"},
 		"output limit":        {400, `{"type":"error","error":{"type":"invalid_request_error","message":"max_tokens: 128000 > 8192, which is the maximum allowed number of output tokens for claude-3-5-haiku"}}`, InvalidRequest, false, "max_output_tokens"},
 		"context":             {400, `{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 210000 tokens > 200000 maximum"}}`, InvalidRequest, false, "Shorten"},
+		"no such path":        {404, `{"type":"error","error":{"type":"not_found_error","message":"Not Found"}}`, Misconfigured, false, "path"},
+		"subscription":        {400, `{"type":"error","error":{"type":"invalid_request_error","message":"This credential is only authorized for use with Claude Code and cannot be used for other API requests."}}`, Authentication, false, "subscription"},
+		"status alone":        {418, `{"type":"error","error":{"type":"new_error","message":"Something new"}}`, InvalidRequest, false, ""},
 		"error of the future": {200, `{"type":"error","error":{"type":"new_error","message":"Something new"}}`, UpstreamError, false, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,13 +52,6 @@ func TestAnthropicFaults(t *testing.T) {
 				t.Errorf("the provider's words are lost: %+v", f)
 			}
 		})
-	}
-}
-
-// TestAnthropicFaultOfTheFuture: a type that is not known is left to the status.
-func TestAnthropicFaultOfTheFuture(t *testing.T) {
-	if f := (claudeError{"new_error", "Something new"}).failure(418); f != nil {
-		t.Errorf("got %+v", f)
 	}
 }
 

@@ -60,6 +60,8 @@ type bedrockUpstream struct {
 	public  bool // AWS's own endpoint is called
 	// temporary: the access key is one of a session, whose token is missing.
 	temporary bool
+	// apiKey: a Bedrock API key stands in the place of the access key.
+	apiKey bool
 }
 
 func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment) (upstream, error) {
@@ -85,6 +87,7 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 	return &bedrockUpstream{
 		runtime: runtime, http: env.http, control: control, creds: creds, region: config.Region, public: env.endpoint == "",
 		temporary: strings.HasPrefix(creds.AccessKeyID.Reveal(), "ASIA"),
+		apiKey:    strings.HasPrefix(creds.AccessKeyID.Reveal(), "ABSK"),
 	}, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/aws/smithy-go"
@@ -23,12 +24,14 @@ func (b *bedrockUpstream) failure(ctx context.Context, err error, modelID string
 		if errors.As(err, &api) && api.ErrorCode() != "UnknownError" {
 			fault = awsFault{Code: api.ErrorCode(), Message: api.ErrorMessage()}
 		}
-		if fault.Code == "" && fault.Message != "" && c.status >= 400 { // a gateway's, {"Message":…}
-			return statusFailure(c.status, problem{message: fault.Message})
+		if fault == (awsFault{}) {
+			return nil
 		}
 		return bedrockFailure(c.status, fault, modelID, b.region)
 	})
 	switch {
+	case f.Kind == Authentication && b.apiKey:
+		f.Hint = "This is a Bedrock API key (it begins with ABSK), not an access key: enter the access key of an IAM user (AKIA…) and its secret."
 	case f.Kind == Authentication && b.temporary:
 		f.Hint = "This is a temporary access key (it begins with ASIA), which needs a session token that cannot be stored: enter a long-lived key of an IAM user (AKIA…)."
 	case f.Kind == Unreachable && b.public && isUnknownHost(ctx):
@@ -77,77 +80,63 @@ func awsCode(code string) string {
 	return code
 }
 
-// bedrockFailure classifies an exception of Bedrock or of AWS's front door. One
-// that is not known is left to the HTTP status, and is the upstream's fault
-// where that says success. Source: Amazon Bedrock user guide,
-// "Troubleshooting Amazon Bedrock API Error Codes"; AWS "Common Errors".
+// bedrockFailure explains an exception of Bedrock or of AWS's front door.
 func bedrockFailure(status int, fault awsFault, modelID, region string) *Failure {
-	f := &Failure{Message: fault.Message, HTTPStatus: status, Code: fault.Code}
-	if f.Message == "" {
-		f.Message = "AWS answered " + f.Code + " without a message."
+	if fault.Message == "" && fault.Code != "" {
+		fault.Message = "AWS answered " + fault.Code + " without a message."
 	}
-	switch f.Code {
-	case "UnrecognizedClientException", "InvalidClientTokenId", "MissingAuthenticationToken",
-		"MissingAuthenticationTokenException", "InvalidAccessKeyId", "NotAuthorized":
-		f.Kind = Authentication
-		f.Hint = "AWS does not know this access key: check that access_key_id is complete and active, and belongs to the partition of region `" + region + "`."
-	case "InvalidSignatureException", "SignatureDoesNotMatch", "IncompleteSignature", "IncompleteSignatureException":
-		f.Kind = Authentication
-		f.Hint = "The secret_access_key does not belong to this access_key_id, or is incomplete: enter both again."
-		if mentions(f.Message, "expired", "not yet current") {
-			f.Hint = "AWS finds the time of the signature wrong: set the clock of the server that runs this service."
-		}
-	case "ExpiredTokenException", "ExpiredToken", "RequestExpired":
-		f.Kind, f.Hint = Authentication, "The access key is expired: enter a new one. Keys of temporary sessions (they begin with `ASIA`) are not supported."
-	case "OptInRequired", "SubscriptionRequiredException":
-		f.Kind, f.Account = Permission, true
-		f.Hint = "The AWS account is not signed up for Amazon Bedrock: finish its registration in the AWS console."
-	case "AccessDeniedException", "AccessDenied", "UnauthorizedException":
-		bedrockAccessDenied(f, modelID, region)
-	case "ThrottlingException", "TooManyRequestsException":
-		f.Kind = RateLimited
-		f.Hint = "The account's quota for this model in region `" + region + "` is used up for now: try again later, or ask for more under Service Quotas."
-	case "ServiceQuotaExceededException":
-		f.Kind, f.Hint = QuotaExceeded, "Ask for a higher quota for Amazon Bedrock in region `"+region+"` under Service Quotas."
-	case "ResourceNotFoundException":
-		bedrockNotFound(f, modelID, region)
-	case "ValidationException":
-		bedrockInvalid(f, modelID, region)
-	case "ModelTimeoutException":
-		f.Kind, f.Hint = Timeout, "The model took too long: lower max_output_tokens, or try again."
-	case "ModelNotReadyException":
-		f.Kind, f.Hint = UpstreamError, "The model is being started: try again in a few minutes."
-	case "ModelErrorException", "ModelStreamErrorException":
-		f.Kind, f.Hint = UpstreamError, "The model failed while it answered. Nothing is wrong with this provider: try again."
-	case "UnknownOperationException":
-		f.Kind, f.Hint = Misconfigured, "What answers is an AWS service, but not Amazon Bedrock: does region `"+region+"` have it, and is the operator's endpoint right?"
-	case "InternalServerException", "InternalFailure", "ServiceUnavailableException", "ServiceUnavailable":
-		f.Kind, f.Hint = UpstreamError, "Amazon Bedrock failed. Nothing is wrong with this provider: try again."
-	default:
-		if status >= 400 || f.Code == "" {
-			return nil
-		}
-		f.Kind = UpstreamError
+	t := bedrockTables
+	t.values = []string{
+		"{region}", "`" + region + "`", "{action}", deniedAction(fault.Message),
+		"{destination}", destinationHint(fault.Message, region),
+		"{profile}", inferenceProfileHint(modelID, region), "{geography}", geographyHint(modelID, region),
 	}
-	return f
+	return t.judge(reply{status: status, said: problem{message: fault.Message, code: fault.Code}, model: modelID})
 }
 
-func bedrockAccessDenied(f *Failure, modelID, region string) {
-	f.Kind = Permission
-	switch m := f.Message; {
-	case mentions(m, "account is not authorized", "not allowed for this account"):
-		f.Account = true
-		f.Hint = "AWS has not opened Amazon Bedrock to this account in region `" + region + "`: AWS support can."
-	case mentions(m, "marketplace"):
-		f.Hint = "Somebody who may subscribe in AWS Marketplace has to use the model once, or grant this access key's user aws-marketplace:ViewSubscriptions and aws-marketplace:Subscribe."
-	case mentions(m, "payment instrument"):
-		f.Hint = "The AWS account needs a valid payment method before it can subscribe to this model."
-	case mentions(m, "not authorized to perform"):
-		f.Hint = "Allow the access key's user " + deniedAction(m) + " in IAM" + onModel(modelID) + "; a service control policy may refuse it too."
-	default:
-		f.Hint = "Open the model" + named(modelID) + " in the model catalog of the Bedrock console, in region `" + region + "`: it says what is missing, such as access, a Marketplace subscription or a use case form."
-	}
+// bedrockTables are what AWS says. Sources: Amazon Bedrock user guide,
+// "Troubleshooting Amazon Bedrock API Error Codes"; AWS, "Common Errors".
+var bedrockTables = tables{
+	rules: []rule{
+		{code: "unrecognizedclientexception|invalidclienttokenid|missingauthenticationtoken*|invalidaccesskeyid|notauthorized", kind: Authentication, hint: "AWS does not know this access key: check that access_key_id is complete and active, and belongs to the partition of region {region}."},
+		{code: "invalidsignatureexception", words: "expired|not yet current", kind: Authentication, hint: "AWS finds the time of the signature wrong: set the clock of the server that runs this service."},
+		{code: "invalidsignatureexception|signaturedoesnotmatch|incompletesignature*", kind: Authentication, hint: "The secret_access_key does not belong to this access_key_id, or is incomplete: enter both again."},
+		{code: "expiredtoken*|requestexpired", kind: Authentication, hint: "The access key is expired: enter a new one. Keys of temporary sessions (they begin with `ASIA`) are not supported."},
+		{code: "optinrequired|subscriptionrequiredexception", kind: Permission, whose: ofAccount, hint: "The AWS account is not signed up for Amazon Bedrock: finish its registration in the AWS console."},
+
+		{code: "accessdenied*|unauthorizedexception", words: "account is not authorized|not allowed for this account", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
+		{code: "accessdenied*|unauthorizedexception", words: "marketplace", kind: Permission, hint: "Somebody who may subscribe in AWS Marketplace has to use the model once, or grant this access key's user aws-marketplace:ViewSubscriptions and aws-marketplace:Subscribe."},
+		{code: "accessdenied*|unauthorizedexception", words: "payment instrument", kind: Permission, hint: "The AWS account needs a valid payment method before it can subscribe to this model."},
+		{code: "accessdenied*|unauthorizedexception", words: "not authorized to perform", kind: Permission, hint: "Allow the access key's user {action} in IAM on {model}; a service control policy may refuse it too.{destination}"},
+		{code: "accessdenied*|unauthorizedexception", kind: Permission, hint: "Open the model {model} in the model catalog of the Bedrock console, in region {region}: it says what is missing, such as access, a Marketplace subscription or a use case form."},
+
+		{code: "throttlingexception|toomanyrequestsexception", kind: RateLimited, hint: "The account's quota for this model in region {region} is used up for now: try again later, or ask for more under Service Quotas."},
+		{code: "servicequotaexceededexception", kind: QuotaExceeded, hint: "Ask for a higher quota for Amazon Bedrock in region {region} under Service Quotas."},
+
+		{code: "resourcenotfoundexception", words: "use case details", kind: Permission, hint: "Anthropic wants to know what the account uses its models for: fill in the use case form in the Bedrock console, and try again after 15 minutes."},
+		{code: "resourcenotfoundexception", words: "end of its life|legacy", kind: ModelNotFound, hint: "The model is retired: choose a newer one."},
+		{code: "resourcenotfoundexception", kind: ModelNotFound, hint: "Check the model id {model}, and that region {region} offers it.{geography}"},
+
+		{code: "validationexception", words: "on-demand throughput", kind: ModelNotFound, hint: "{profile}"},
+		{code: "validationexception", words: "model identifier is invalid|arn is invalid|inference profile*invalid|invalid*inference profile", kind: ModelNotFound, hint: "Check the model id {model}: it has to be a model, inference profile or ARN that region {region} knows.{geography}"},
+		{code: "validationexception", words: "account is not authorized|operation not allowed", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
+		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not take part in conversations (Converse), so it cannot be tested here: choose a chat model; embedding, image and speech models cannot answer a prompt."},
+		{words: "content filtering policy", kind: ContentFiltered, hint: "The model's content filter stopped the answer: try another prompt."},
+		{code: "validationexception", words: "system", kind: InvalidRequest, hint: "Leave system out: this model takes no system prompt."},
+		{code: "validationexception", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose a lower one: many models take at most 1, some none."},
+		{code: "validationexception", words: "maximum tokens|max_tokens|maxtokens", kind: InvalidRequest, hint: "Lower max_output_tokens to what the model allows."},
+		{code: "validationexception", words: "too long", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},
+		{code: "validationexception", kind: InvalidRequest},
+
+		{code: "modeltimeoutexception", kind: Timeout, hint: "The model took too long: lower max_output_tokens, or try again."},
+		{code: "modelnotreadyexception", kind: UpstreamError, hint: "The model is being started: try again in a few minutes."},
+		{code: "modelerrorexception|modelstreamerrorexception", kind: UpstreamError, hint: "The model failed while it answered. Nothing is wrong with this provider: try again."},
+		{code: "unknownoperationexception", kind: Misconfigured, hint: "What answers is an AWS service, but not Amazon Bedrock: does region {region} have it, and is the operator's endpoint right?"},
+		{code: "internalserverexception|internalfailure|serviceunavailable*", kind: UpstreamError, hint: "Amazon Bedrock failed. Nothing is wrong with this provider: try again."},
+	},
 }
+
+const hintAWSAccount = "AWS has not opened Amazon Bedrock to this account in region {region}: AWS support can."
 
 var deniedActionPattern = regexp.MustCompile(`bedrock:[A-Za-z]+`)
 
@@ -159,59 +148,27 @@ func deniedAction(message string) string {
 	return "`bedrock:InvokeModel`"
 }
 
-func onModel(modelID string) string {
-	if modelID == "" {
+// destinationHint names the region in which IAM refused a cross-region profile;
+// empty when it is the one that was called.
+func destinationHint(message, region string) string {
+	found := deniedResourcePattern.FindStringSubmatch(message)
+	if found == nil || found[1] == region {
 		return ""
 	}
-	return " on `" + modelID + "`"
+	return " A cross-region profile also calls its model in its destination regions, here `" + found[1] + "`: allow the foundation-model ARNs of all of them."
 }
 
-func named(modelID string) string {
-	if modelID == "" {
+var deniedResourcePattern = regexp.MustCompile(`arn:[a-z-]+:bedrock:([a-z0-9-]+):`)
+
+// geographyHint names the profiles of a region where the model id has the prefix
+// of another geography's.
+func geographyHint(modelID, region string) string {
+	prefix, rest, found := strings.Cut(modelID, ".")
+	known := []string{"us", "eu", "apac", "jp", "au", "ca", "us-gov"}
+	if !found || !slices.Contains(known, prefix) || slices.Contains(profilePrefixes(region), prefix+".") {
 		return ""
 	}
-	return " `" + modelID + "`"
-}
-
-func bedrockNotFound(f *Failure, modelID, region string) {
-	f.Kind = ModelNotFound
-	switch m := f.Message; {
-	case mentions(m, "use case details"):
-		f.Kind = Permission
-		f.Hint = "Anthropic wants to know what the account uses its models for: fill in the use case form in the Bedrock console, and try again after 15 minutes."
-	case mentions(m, "end of its life", "legacy"):
-		f.Hint = "The model is retired: choose a newer one."
-	default:
-		f.Hint = "Check the model id" + named(modelID) + ", and that region `" + region + "` offers it."
-	}
-}
-
-func bedrockInvalid(f *Failure, modelID, region string) {
-	f.Kind = InvalidRequest
-	switch m := f.Message; {
-	case mentions(m, "on-demand throughput"):
-		f.Kind, f.Hint = ModelNotFound, inferenceProfileHint(modelID, region)
-	case mentions(m, "model identifier is invalid", "arn is invalid", "inference profile") && mentions(m, "invalid"):
-		f.Kind = ModelNotFound
-		f.Hint = "Check the model id" + named(modelID) + ": it has to be a model, inference profile or ARN that region `" + region + "` knows."
-	case mentions(m, "account is not authorized", "operation not allowed"):
-		f.Kind, f.Account = Permission, true
-		f.Hint = "AWS has not opened Amazon Bedrock to this account in region `" + region + "`: AWS support can."
-	case mentions(m, "doesn't support the model", "doesn’t support the model"),
-		mentions(m, "converse") && mentions(m, "support"):
-		f.Message = fmt.Sprintf("The model%s does not take part in conversations (Converse), so it cannot be tested here. AWS says: %s", named(modelID), m)
-		f.Hint = "Embedding, image and speech models cannot answer a prompt: choose a chat model."
-	case mentions(m, "content filtering policy"):
-		f.Kind, f.Hint = ContentFiltered, "The model's content filter stopped the answer: try another prompt."
-	case mentions(m, "system"):
-		f.Hint = "Leave system out: this model takes no system prompt."
-	case mentions(m, "temperature"):
-		f.Hint = "Leave temperature out, or choose a lower one: many models take at most 1, some none."
-	case mentions(m, "maximum tokens", "max_tokens", "maxtokens"):
-		f.Hint = "Lower max_output_tokens to what the model allows."
-	case mentions(m, "too long"):
-		f.Hint = "Shorten the prompt: it does not fit the model's context."
-	}
+	return " `" + prefix + ".` is the prefix of another geography: try `" + profilePrefixes(region)[0] + rest + "`."
 }
 
 // inferenceProfileHint names the inference profiles that most likely contain a

@@ -66,8 +66,8 @@ func TestBedrockFaults(t *testing.T) {
 
 func TestBedrockModelThatCannotConverse(t *testing.T) {
 	f := bedrockFailure(400, awsFault{"ValidationException", "This action doesn't support the model that you provided. Try again with a supported text or chat model."}, "amazon.titan-embed-text-v2:0", "us-east-1")
-	if !strings.Contains(f.Message, "amazon.titan-embed-text-v2:0") || !strings.Contains(f.Message, "cannot be tested here") {
-		t.Errorf("the message is %q", f.Message)
+	if !strings.Contains(f.Hint, "amazon.titan-embed-text-v2:0") || !strings.Contains(f.Hint, "cannot be tested here") {
+		t.Errorf("the hint is %q", f.Hint)
 	}
 }
 

@@ -81,99 +81,60 @@ func (v *vertexUpstream) failure(ctx context.Context, err error, token, model st
 	return f
 }
 
-// explainFault classifies a fault. One without a status that is known is left
-// to the HTTP status, and is the upstream's fault where that says success.
+// explainFault explains a fault by the tables.
 func (v *vertexUpstream) explainFault(e googleFault, httpStatus int, model string) *Failure {
-	f := &Failure{Message: e.Message, HTTPStatus: httpStatus, Code: orElse(e.reason(), e.Status)}
-	switch orElse(e.Status, rpcStatus(e.Code)) {
-	case "UNAUTHENTICATED":
-		f.Kind, f.Hint = Authentication, "Google does not take the token of this service account: enter a new key of it, and check that the account is enabled."
-	case "PERMISSION_DENIED":
-		v.permissionDenied(f, e, model)
-	case "NOT_FOUND":
-		f.Kind, f.Hint = ModelNotFound, v.modelHint(model)
-	case "FAILED_PRECONDITION":
-		v.failedPrecondition(f, model)
-	case "RESOURCE_EXHAUSTED":
-		f.Kind = RateLimited
-		f.Hint = "The quota of project `" + v.project + "` for this model in `" + v.region + "` is used up, or was never granted: try again in a minute, or ask for more under Quotas in the Google Cloud console."
-	case "INVALID_ARGUMENT", "OUT_OF_RANGE":
-		f.Kind, f.Hint = InvalidRequest, vertexArgumentHint(e.Message)
-	case "DEADLINE_EXCEEDED":
-		f.Kind, f.Hint = Timeout, "Vertex AI gave up on the request: lower max_output_tokens, or stream the answer."
-	case "UNAVAILABLE", "INTERNAL", "UNKNOWN", "ABORTED", "DATA_LOSS", "CANCELLED":
-		f.Kind, f.Hint = UpstreamError, "Vertex AI failed. Nothing is wrong with this provider: try again."
-	case "UNIMPLEMENTED":
-		f.Kind, f.Hint = InvalidRequest, "The model does not answer prompts this way: choose a chat model."
-	default:
-		if httpStatus >= 400 {
-			return nil
-		}
-		f.Kind = UpstreamError
+	t := vertexTables
+	t.values = []string{"{project}", "`" + v.project + "`", "{region}", "`" + v.region + "`", "{elsewhere}", v.elsewhereHint(), "{global}", ""}
+	if v.region != "global" {
+		t.values[len(t.values)-1] = "; many newer models are served in region `global` only"
 	}
-	return f
+	said := problem{message: e.Message, code: e.reason(), status: orElse(e.Status, rpcStatus(e.Code))}
+	return t.judge(reply{status: httpStatus, said: said, model: model})
 }
 
-// permissionDenied tells a refusal of the whole account, such as an API that is
-// switched off or a role that is missing in the project, from one of a model.
-func (v *vertexUpstream) permissionDenied(f *Failure, e googleFault, model string) {
-	f.Kind = Permission
-	switch e.reason() {
-	case "SERVICE_DISABLED":
-		f.Account = true
-		f.Hint = "Enable the Vertex AI API (aiplatform.googleapis.com) in project `" + v.project + "` and try again after a few minutes."
-	case "BILLING_DISABLED":
-		f.Account = true
-		f.Hint = "Link project `" + v.project + "` to an active billing account."
-	case "CONSUMER_INVALID", "CONSUMER_SUSPENDED", "USER_PROJECT_DENIED", "RESOURCE_PROJECT_INVALID":
-		f.Account = true
-		f.Hint = "Check the project: Google does not let `" + v.project + "` use Vertex AI."
-	default:
-		f.Account = strings.Contains(e.Message, "aiplatform.endpoints.predict")
-		f.Hint = "Grant the service account the role Vertex AI User (roles/aiplatform.user) in project `" + v.project + "`."
-		if !f.Account {
-			f.Hint = "Check that project `" + v.project + "` may use the model" + named(model) + " (partner models are enabled one by one in the Model Garden), and that the service account has the role Vertex AI User (roles/aiplatform.user)."
-		}
+// vertexTables are what Vertex AI says. Sources: Google Cloud APIs, "Errors";
+// Vertex AI, "API errors"; google.api.ErrorReason.
+var vertexTables = tables{
+	rules: []rule{
+		{code: "unauthenticated", kind: Authentication, hint: "Google does not take the token of this service account: enter a new key of it, and check that the account is enabled."},
+		{code: "service_disabled", kind: Permission, whose: ofAccount, hint: "Enable the Vertex AI API (aiplatform.googleapis.com) in project {project} and try again after a few minutes.{elsewhere}"},
+		{code: "billing_disabled", kind: Permission, whose: ofAccount, hint: "Link project {project} to an active billing account.{elsewhere}"},
+		{code: "consumer_invalid|consumer_suspended|user_project_denied|resource_project_invalid", kind: Permission, whose: ofAccount, hint: "Check the project: Google does not let {project} use Vertex AI.{elsewhere}"},
+		{code: "permission_denied", words: "aiplatform.endpoints.predict", kind: Permission, whose: ofAccount, hint: "Grant the service account the role Vertex AI User (roles/aiplatform.user) in project {project}.{elsewhere}"},
+		{code: "permission_denied", kind: Permission, hint: "Check that project {project} may use the model {model} (partner models are enabled one by one in the Model Garden), and that the service account has the role Vertex AI User (roles/aiplatform.user).{elsewhere}"},
+		{code: "not_found", kind: ModelNotFound},
+		{code: "failed_precondition", words: "organization policy|constraint", kind: Permission, hint: "An organization policy (vertexai.allowedModels) keeps this model from project {project}: its administrator can allow it."},
+		{code: "failed_precondition|invalid_argument|unimplemented", words: "is not supported in the*api", kind: InvalidRequest, hint: hintNoChat},
+		{code: "failed_precondition", words: "model garden|not enabled", kind: Permission},
+		{code: "failed_precondition", words: "not servable|not supported in|not available", kind: ModelNotFound},
+		{code: "resource_exhausted", kind: RateLimited, hint: "The quota of project {project} for this model in {region} is used up, or was never granted: try again in a minute, or ask for more under Quotas in the Google Cloud console."},
+		{code: "invalid_argument|out_of_range", words: "maxoutputtokens|max_tokens|max_output_tokens", kind: InvalidRequest, hint: "Lower max_output_tokens to what the model allows."},
+		{code: "invalid_argument|out_of_range", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose a lower one."},
+		{code: "invalid_argument|out_of_range", words: "input token count|context", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},
+		{code: "failed_precondition|invalid_argument|out_of_range", kind: InvalidRequest},
+		{code: "deadline_exceeded", kind: Timeout, hint: "Vertex AI gave up on the request: lower max_output_tokens, or stream the answer."},
+		{code: "unavailable|internal|unknown|aborted|data_loss|cancelled", kind: UpstreamError, hint: "Vertex AI failed. Nothing is wrong with this provider: try again."},
+		{code: "unimplemented", kind: InvalidRequest, hint: "The model does not answer prompts this way: choose a chat model."},
+	},
+	hints: map[FailureKind]string{
+		Permission:    "Enable the model {model} in the Model Garden of project {project}: partner models are enabled one by one.",
+		ModelNotFound: hintVertexModel,
+	},
+}
+
+const hintVertexModel = "Check the model id {model}, and that region {region} offers it to project {project}{global}. Partner models have to be enabled in the Model Garden first."
+
+// elsewhereHint points out that the service account is another project's.
+func (v *vertexUpstream) elsewhereHint() string {
+	if v.account.ProjectID == "" || v.account.ProjectID == v.project || isNumber(v.project) {
+		return ""
 	}
-	if v.account.ProjectID != "" && v.account.ProjectID != v.project && !isNumber(v.project) {
-		f.Hint += " The service account belongs to another project than `" + v.project + "`: is that the right one, and has the account been granted the role there?"
-	}
+	return " The service account belongs to another project than `" + v.project + "`: is that the right one, and has the account been granted the role there?"
 }
 
 // isNumber reports whether a project is given by its number, which the key file
 // does not tell.
 func isNumber(project string) bool { return strings.Trim(project, "0123456789") == "" }
-
-func (v *vertexUpstream) failedPrecondition(f *Failure, model string) {
-	switch m := f.Message; {
-	case mentions(m, "organization policy", "constraint"):
-		f.Kind, f.Hint = Permission, "An organization policy (vertexai.allowedModels) keeps this model from project `"+v.project+"`: its administrator can allow it."
-	case mentions(m, "not servable", "not supported in", "not available"):
-		f.Kind, f.Hint = ModelNotFound, v.modelHint(model)
-	default:
-		f.Kind = InvalidRequest
-	}
-}
-
-func (v *vertexUpstream) modelHint(model string) string {
-	hint := "Check the model id" + named(model) + ", and that region `" + v.region + "` offers it to project `" + v.project + "`"
-	if v.region != "global" {
-		hint += "; many newer models are served in region `global` only"
-	}
-	return hint + ". Partner models have to be enabled in the Model Garden first."
-}
-
-func vertexArgumentHint(message string) string {
-	switch {
-	case mentions(message, "maxoutputtokens", "max_tokens", "max_output_tokens"):
-		return "Lower max_output_tokens to what the model allows."
-	case mentions(message, "temperature"):
-		return "Leave temperature out, or choose a lower one."
-	case mentions(message, "input token count", "context"):
-		return "Shorten the prompt: it does not fit the model's context."
-	}
-	return ""
-}
 
 // rpcStatus is the google.rpc.Code that stands behind an HTTP status.
 func rpcStatus(code int) string {

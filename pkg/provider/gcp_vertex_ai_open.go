@@ -21,13 +21,13 @@ func (v *vertexUpstream) generateOpen(ctx context.Context, token string, model v
 // which the model's server writes.
 func (v *vertexUpstream) readOpen(p Prompt, c *call, said problem) *Failure {
 	if fault, ok := parseGoogleFault(c.page()); ok {
-		if f := v.explainFault(fault, c.status, p.ModelID); f != nil {
-			return f
-		}
+		return v.explainFault(fault, c.status, p.ModelID)
 	}
 	f := openAITables.read(p, c, said)
 	if f.Kind == ModelNotFound || f.Kind == Misconfigured {
-		f.Kind, f.noAPI, f.Hint = ModelNotFound, false, v.modelHint(p.ModelID)
+		google := v.explainFault(googleFault{Message: f.Message, Status: "NOT_FOUND"}, c.status, p.ModelID)
+		google.Code = f.Code
+		return google
 	}
 	return f
 }

@@ -65,6 +65,9 @@ func (t tables) judge(r reply) *Failure {
 	f.Account, f.OfModel, f.noAPI = owner == ofAccount, owner == ofModel, owner == noAPI
 	hint := cmp.Or(row.hint, t.hints[f.Kind], kindHints[f.Kind])
 	values := append([]string{"{model}", "`" + r.model + "`", "{endpoint}", r.endpoint}, t.values...)
+	if r.model == "" {
+		values = append([]string{" {model}", ""}, values...)
+	}
 	f.Hint = strings.NewReplacer(values...).Replace(hint)
 	return f
 }
