@@ -127,7 +127,7 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 		end   claudeEnd
 		ended bool
 	)
-	err := readEvents(res.Body, func(data []byte) error {
+	err := readEvents(res.Body, func(_ string, data []byte) error {
 		if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
 			return nil // a ping of a server in front of the API
 		}

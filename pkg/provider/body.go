@@ -14,9 +14,6 @@ type body struct {
 	call    *call
 	total   int
 	limit   int
-	events  bool    // server-sent events: each is bounded
-	event   int     // bytes since the last blank line
-	newline bool    // the last byte but carriage returns was a line feed
 	frames  *frames // of a binary event stream; nil for text
 	partial []byte
 }
@@ -25,7 +22,7 @@ func newBody(c *call, rc io.ReadCloser) *body {
 	b := &body{ReadCloser: rc, call: c, limit: maxAnswer}
 	switch c.contentType {
 	case "text/event-stream":
-		b.events, b.limit = true, maxStream
+		b.limit = maxStream
 	case "application/vnd.amazon.eventstream":
 		b.frames, b.limit = new(frames), maxStream
 	}
@@ -73,7 +70,7 @@ func (b *body) keep(p []byte) {
 
 func (b *body) check(p []byte, last bool) error {
 	b.total += len(p)
-	if b.total > b.limit || b.tooLongAnEvent(p) {
+	if b.total > b.limit {
 		return errTooLarge
 	}
 	if b.frames != nil {
@@ -83,37 +80,6 @@ func (b *body) check(p []byte, last bool) error {
 		return errNotUTF8
 	}
 	return nil
-}
-
-// tooLongAnEvent counts the bytes of the event that is being read. Events end
-// with a blank line.
-func (b *body) tooLongAnEvent(p []byte) bool {
-	if !b.events {
-		return false
-	}
-	for len(p) > 0 {
-		i := bytes.IndexByte(p, '\n')
-		line := p
-		if i >= 0 {
-			line = p[:i]
-		}
-		if len(bytes.Trim(line, "\r")) > 0 {
-			b.newline = false
-		}
-		b.event += len(line)
-		if b.event > maxEvent {
-			return true
-		}
-		if i < 0 {
-			return false
-		}
-		if b.newline {
-			b.event = 0
-		}
-		b.newline = true
-		p = p[i+1:]
-	}
-	return false
 }
 
 // isUTF8 checks the text piece by piece; a character may be cut in two by a

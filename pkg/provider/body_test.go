@@ -49,7 +49,6 @@ func TestBodyRefusesWhatIsNotUTF8(t *testing.T) {
 }
 
 func TestBodyIsBounded(t *testing.T) {
-	line := strings.Repeat("a", 1<<20-100)
 	for _, c := range []struct {
 		name, contentType string
 		body              io.Reader
@@ -58,12 +57,7 @@ func TestBodyIsBounded(t *testing.T) {
 		{"an answer at the bound", "application/json", io.LimitReader(endless("a"), maxAnswer), nil},
 		{"an answer over the bound", "application/json", endless("a"), errTooLarge},
 		{"a stream of many events", "text/event-stream", io.LimitReader(endless("data: {}\n\n"), 20<<20), nil},
-		{"a stream of many events with returns", "text/event-stream", io.LimitReader(endless("data: {}\r\n\r\n"), 20<<20), nil},
 		{"a stream over the bound", "text/event-stream", endless("data: {}\n\n"), errTooLarge},
-		{"an endless line", "text/event-stream", endless("a"), errTooLarge},
-		{"an event of endless lines", "text/event-stream", endless("data: {}\n"), errTooLarge},
-		{"two long events", "text/event-stream", strings.NewReader(line + "\n\n" + line + "\n\n"), nil},
-		{"a long event in two lines", "text/event-stream", strings.NewReader(line + "\n" + line + "\n\n"), errTooLarge},
 	} {
 		b := newBody(&call{contentType: c.contentType}, io.NopCloser(c.body))
 		n, err := io.Copy(io.Discard, b)

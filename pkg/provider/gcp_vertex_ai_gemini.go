@@ -82,7 +82,7 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, token string, model
 	defer res.Body.Close()
 	reading := geminiAnswer{fail: func(body []byte) error { return v.geminiFault(body, p.ModelID) }}
 	if emit != nil {
-		err = readEvents(res.Body, func(data []byte) error { return reading.add(data, emit) })
+		err = readEvents(res.Body, func(_ string, data []byte) error { return reading.add(data, emit) })
 	} else {
 		var body []byte
 		if body, err = io.ReadAll(res.Body); err == nil {

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,6 @@ import (
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/packages/param"
-	"github.com/openai/openai-go/v3/packages/ssestream"
 )
 
 // openAIChat talks to a server that speaks OpenAI's Chat Completions API, and
@@ -247,30 +247,28 @@ func (o *openAIChat) readWhole(ctx context.Context, p Prompt, body []byte, r rea
 }
 
 func (o *openAIChat) readStream(ctx context.Context, p Prompt, res *http.Response, r reading, emit func(string)) (answer, error) {
-	events := ssestream.NewDecoder(res)
-	for events.Next() {
-		event := events.Event()
-		data := strings.TrimSpace(string(event.Data))
+	done := false
+	err := readEvents(res.Body, func(name string, data []byte) error {
+		data = bytes.TrimSpace(data)
 		switch {
-		case data == "[DONE]":
-			return r.end(true)
-		case event.Type == "error" || holdsError([]byte(data)):
-			return answer{}, o.refused(ctx, p, []byte(data))
-		case !json.Valid([]byte(data)):
-			return answer{}, errNoAnswer
+		case string(data) == "[DONE]":
+			done = true
+			return io.EOF
+		case name == "error" || holdsError(data):
+			return o.refused(ctx, p, data)
+		case !json.Valid(data):
+			return errNoAnswer
 		}
-		over, err := r.event([]byte(data), emit)
-		if err != nil {
-			return answer{}, err
+		over, err := r.event(data, emit)
+		if err == nil && over {
+			done, err = true, io.EOF
 		}
-		if over {
-			return r.end(true)
-		}
-	}
-	if err := events.Err(); err != nil {
+		return err
+	})
+	if err != nil && !done {
 		return answer{}, err
 	}
-	return r.end(false)
+	return r.end(done)
 }
 
 // holdsError reports whether a JSON object has an `error` that says something,

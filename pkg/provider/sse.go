@@ -3,34 +3,116 @@ package provider
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
+	"regexp"
+	"slices"
 )
 
 // readEvents reads server-sent events (WHATWG HTML, section 9.2) and calls each
-// with the data of one that has any, until the stream ends or each returns an
-// error. Names and ids of events are passed over. An event that the stream
-// breaks off in is not passed on.
-func readEvents(r io.Reader, each func(data []byte) error) error {
+// with the name and the data of one that has any, until the stream ends or each
+// returns an error. An event that the stream breaks off in is not passed on.
+func readEvents(r io.Reader, each func(name string, data []byte) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4<<10), maxEvent+1<<10)
+	lines.Split(splitLines())
+	h := halves{each: each}
+	var name string
 	var data []byte
 	for lines.Scan() {
-		line := bytes.TrimSuffix(lines.Bytes(), []byte("\r"))
+		line := lines.Bytes()
 		if len(line) == 0 {
-			if len(data) > 0 {
-				if err := each(data); err != nil {
+			if len(bytes.TrimSpace(data)) > 0 {
+				if err := h.add(name, data); err != nil {
 					return err
 				}
-				data = data[:0]
 			}
+			name, data = "", data[:0]
 			continue
 		}
-		if value, found := bytes.CutPrefix(line, []byte("data:")); found {
+		field, value, _ := bytes.Cut(line, []byte(":"))
+		value = bytes.TrimPrefix(value, []byte(" "))
+		switch string(field) {
+		case "event":
+			name = string(value)
+		case "data":
 			if len(data) > 0 {
 				data = append(data, '\n')
 			}
-			data = append(data, bytes.TrimPrefix(value, []byte(" "))...)
+			if data = append(data, value...); len(data) > maxEvent {
+				return errTooLarge
+			}
 		}
 	}
+	if err := h.flush(); err != nil {
+		return err
+	}
+	if errors.Is(lines.Err(), bufio.ErrTooLong) {
+		return errTooLarge
+	}
 	return lines.Err()
+}
+
+// splitLines splits at LF, CR and CRLF. A line that ends with CR is passed on
+// without waiting for what follows.
+func splitLines() bufio.SplitFunc {
+	returned := false // the line before ended with CR
+	return func(data []byte, atEOF bool) (int, []byte, error) {
+		from := 0
+		if returned && len(data) > 0 && data[0] == '\n' {
+			from = 1
+		}
+		line := data[from:]
+		switch i := bytes.IndexAny(line, "\r\n"); {
+		case i >= 0:
+			returned = line[i] == '\r'
+			return from + i + 1, line[:i], nil
+		case atEOF && len(line) > 0:
+			return len(data), line, nil
+		}
+		return 0, nil, nil
+	}
+}
+
+// halves passes events on, and mends characters that were cut in two. JSON
+// writes one outside the Basic Multilingual Plane as two escapes (RFC 8259,
+// section 7); servers that count in UTF-16 send one in each of two events. An
+// event whose text ends with the first is held back until the next has come.
+type halves struct {
+	each func(name string, data []byte) error
+	name string
+	data []byte // nil: none is held back
+}
+
+var (
+	firstHalf  = regexp.MustCompile(`(?:^|[^\\])(?:\\\\)*\\u[dD][89abAB][[:xdigit:]]{2}"`)
+	secondHalf = regexp.MustCompile(`[^\\]"(\\u[dD][c-fC-F][[:xdigit:]]{2})`)
+)
+
+func (h *halves) add(name string, data []byte) error {
+	if h.data != nil {
+		if second := secondHalf.FindSubmatchIndex(data); second != nil {
+			end := firstHalf.FindIndex(h.data)[1] - 1
+			h.data = slices.Insert(h.data, end, data[second[2]:second[3]]...)
+			data = slices.Delete(data, second[2], second[3])
+		}
+		if err := h.flush(); err != nil {
+			return err
+		}
+	}
+	if bytes.Contains(data, []byte(`\u`)) && firstHalf.Match(data) {
+		h.name, h.data = name, bytes.Clone(data)
+		return nil
+	}
+	return h.each(name, data)
+}
+
+// flush passes on the event that was held back.
+func (h *halves) flush() error {
+	if h.data == nil {
+		return nil
+	}
+	data := h.data
+	h.data = nil
+	return h.each(h.name, data)
 }

@@ -18,6 +18,8 @@ func TestReadEvents(t *testing.T) {
 		"one a blank line":         {"data: a\n\ndata: b\n\n", []string{"a", "b"}},
 		"Windows's line breaks":    {"data: a\r\n\r\ndata: b\r\n\r\n", []string{"a", "b"}},
 		"no space":                 {"data:a\n\n", []string{"a"}},
+		"returns alone":            {"data: a\r\rdata: b\rdata: c\r\r", []string{"a", "b\nc"}},
+		"empty data":               {"data:\n\ndata: \n\ndata\n\ndata: a\n\n", []string{"a"}},
 		"several lines":            {"data: a\ndata: b\n\n", []string{"a\nb"}},
 		"names, ids and comments":  {": hi\nevent: x\nid: 7\nretry: 3\ndata: a\n\n: still here\n\n", []string{"a"}},
 		"cut in the last event":    {"data: a\n\ndata: b\n", []string{"a"}},
@@ -27,7 +29,7 @@ func TestReadEvents(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			err := readEvents(iotest.OneByteReader(strings.NewReader(test.stream)), func(data []byte) error {
+			err := readEvents(iotest.OneByteReader(strings.NewReader(test.stream)), func(_ string, data []byte) error {
 				got = append(got, string(data))
 				return nil
 			})
@@ -43,24 +45,77 @@ func TestReadEvents(t *testing.T) {
 
 func TestReadEventsEndsWithTheErrorOfItsReader(t *testing.T) {
 	broken := errors.New("broken")
-	err := readEvents(io.MultiReader(strings.NewReader("data: a\n\nda"), iotest.ErrReader(broken)), func([]byte) error { return nil })
+	err := readEvents(io.MultiReader(strings.NewReader("data: a\n\nda"), iotest.ErrReader(broken)), func(string, []byte) error { return nil })
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
-	err = readEvents(strings.NewReader("data: a\n\ndata: b\n\n"), func([]byte) error { return broken })
+	err = readEvents(strings.NewReader("data: a\n\ndata: b\n\n"), func(string, []byte) error { return broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
-	if err := readEvents(strings.NewReader("data: "+strings.Repeat("x", 3*maxEvent)), func([]byte) error { return nil }); err == nil {
-		t.Error("an endless line was read")
+}
+
+func TestReadEventsNamesEvents(t *testing.T) {
+	var got []string
+	_ = readEvents(strings.NewReader("event: x\ndata: a\n\ndata: b\n\nevent: y\n\ndata: c\n\n"), func(name string, data []byte) error {
+		got = append(got, name+"="+string(data))
+		return nil
+	})
+	if diff := cmp.Diff([]string{"x=a", "=b", "=c"}, got); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+}
+
+func TestReadEventsBoundsAnEvent(t *testing.T) {
+	line := "data: " + strings.Repeat("a", 1<<20-100)
+	for name, c := range map[string]struct {
+		stream io.Reader
+		want   error
+	}{
+		"many events":               {io.LimitReader(endless("data: {}\n\n"), 20<<20), nil},
+		"an endless line":           {endless("a"), errTooLarge},
+		"an event of endless lines": {endless("data: {}\n"), errTooLarge},
+		"the same with returns":     {endless("data: {}\r"), errTooLarge},
+		"two long events":           {strings.NewReader(line + "\n\n" + line + "\n\n"), nil},
+		"a long event in two lines": {strings.NewReader(line + "\n" + line + "\n\n"), errTooLarge},
+	} {
+		if err := readEvents(c.stream, func(string, []byte) error { return nil }); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestReadEventsJoinsHalvesOfCharacters(t *testing.T) {
+	for name, c := range map[string]struct{ stream, want []string }{
+		"cut in two":         {[]string{`{"a":"x\ud83d","b":1}`, `{"a":"\uDE00y"}`}, []string{`{"a":"x\ud83d\uDE00","b":1}`, `{"a":"y"}`}},
+		"twice":              {[]string{`{"a":"\ud83d"}`, `{"a":"\ude00\ud83d"}`, `{"a":"\ude01"}`}, []string{`{"a":"\ud83d\ude00"}`, `{"a":"\ud83d\ude01"}`, `{"a":""}`}},
+		"whole":              {[]string{`{"a":"\ud83d\ude00"}`, `{"a":"b"}`}, []string{`{"a":"\ud83d\ude00"}`, `{"a":"b"}`}},
+		"alone at the end":   {[]string{`{"a":"\ud83d"}`}, []string{`{"a":"\ud83d"}`}},
+		"alone":              {[]string{`{"a":"\ud83d"}`, `[DONE]`}, []string{`{"a":"\ud83d"}`, `[DONE]`}},
+		"no escape":          {[]string{`{"a":"\\ud83d"}`, `{"a":"\ude00"}`}, []string{`{"a":"\\ud83d"}`, `{"a":"\ude00"}`}},
+		"after a backslash":  {[]string{`{"a":"\\\ud83d"}`, `{"a":"\ude00"}`}, []string{`{"a":"\\\ud83d\ude00"}`, `{"a":""}`}},
+		"not at a beginning": {[]string{`{"a":"\ud83d"}`, `{"a":"\"\ude00"}`}, []string{`{"a":"\ud83d"}`, `{"a":"\"\ude00"}`}},
+	} {
+		var got []string
+		err := readEvents(strings.NewReader("data: "+strings.Join(c.stream, "\n\ndata: ")+"\n\n"), func(_ string, data []byte) error {
+			got = append(got, string(data))
+			return nil
+		})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
 	}
 }
 
 func FuzzReadEvents(f *testing.F) {
 	f.Add("data: {\"a\":1}\n\ndata: [DONE]\n\n")
 	f.Add("event: x\r\ndata: a\r\n\r\n")
+	f.Add("data: {\"a\":\"\\ud83d\"}\r\rdata: {\"a\":\"\\ude00\"}\r\r")
 	f.Fuzz(func(t *testing.T, stream string) {
-		_ = readEvents(strings.NewReader(stream), func(data []byte) error {
+		_ = readEvents(strings.NewReader(stream), func(_ string, data []byte) error {
 			if len(data) == 0 {
 				t.Error("an event without data was passed on")
 			}
