@@ -20,7 +20,9 @@ import (
 	"modelproviders/pkg/provider"
 )
 
-var casesDir = flag.String("cases", "testdata/cases", "the folder whose *.json files TestCases runs")
+const casesFolder = "testdata/cases"
+
+var casesDir = flag.String("cases", casesFolder, "the folder whose *.json files TestCases runs")
 
 // upstreamCase is one situation that a user met: the settings, what the
 // upstream answers, what was asked, and what the user has to be told. Each is a
@@ -89,6 +91,7 @@ func TestCases(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("there are no cases in %s (%v)", *casesDir, err)
 	}
+	decided := map[any]bool{}
 	for _, file := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			text, err := os.ReadFile(file)
@@ -99,6 +102,9 @@ func TestCases(t *testing.T) {
 			c := readCase(t, upstream.fill(t, string(text)))
 			upstream.use(t, c.Upstream)
 			got := runCase(t, c, upstream)
+			for _, rule := range provider.RulesOf(&got.Failure) {
+				decided[rule] = true
+			}
 			for _, miss := range c.Expect.misses(got) {
 				t.Error(miss)
 			}
@@ -106,6 +112,21 @@ func TestCases(t *testing.T) {
 				t.Logf("%s\nthe answer: %+v\nthe upstream was asked:\n%s", c.Title, got, strings.Join(upstream.asked(), "\n"))
 			}
 		})
+	}
+	if *casesDir == casesFolder {
+		checkRules(t, decided)
+	}
+}
+
+// checkRules checks that each rule decided one of the cases.
+func checkRules(t *testing.T, decided map[any]bool) {
+	t.Helper()
+	for _, table := range provider.RuleTables() {
+		for _, row := range provider.RuleRows(table) {
+			if !decided[row.Rule] {
+				t.Errorf("no case is decided by this rule of %s: %s", table, row.Text)
+			}
+		}
 	}
 }
 

@@ -108,6 +108,17 @@ Each ✓ is a test that ran: the type's client, over the guarded transport, agai
 		}
 		b.WriteString(" |\n")
 	}
+	b.WriteString(`
+# What errors mean
+
+The rules that make a verdict of an upstream's error: those of the type first, then the common ones, then those of statuses. The first row decides of which everything that is given fits: the HTTP status, one of the codes (the error's code, type or status in words), the parameter that the error names, one of the phrases in its message, whatever their case; * stands for any characters. A row without a kind only says whose failure it is. What a row with *no API there* says counts only where the message does not speak of a model. Whose a failure is where no row says it, follows from its kind. Each row has a case in pkg/provider/testdata/cases.
+`)
+	for _, table := range provider.RuleTables() {
+		fmt.Fprintf(&b, "\n## %s\n\n| status | code | parameter | words | kind | whose | hint |\n|---|---|---|---|---|---|---|\n", table)
+		for _, row := range provider.RuleRows(table) {
+			b.WriteString(row.Text + "\n")
+		}
+	}
 	return b.String()
 }
 

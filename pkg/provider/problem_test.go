@@ -78,7 +78,7 @@ func FuzzProblem(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
 		said := problemOf([]byte(strings.ToValidUTF8(string(body), "\uFFFD")))
-		for _, read := range []func(Prompt, *call, problem) *Failure{openAITables.read, azureTables(azureConfig{}).read, customTables.read} {
+		for _, read := range []func(Prompt, *call, problem) *Failure{openAITables.read, azureTables.read, customTables.read} {
 			failure := read(Prompt{ModelID: "m"}, &call{status: status}, said)
 			if failure.Kind == "" || failure.Message == "" {
 				t.Errorf("status %d, %q: %+v", status, body, failure)

@@ -266,7 +266,8 @@ type Failure struct {
 	// said that its own upstream for the model failed.
 	OfModel bool
 
-	noAPI bool // nothing at the address speaks the API
+	noAPI bool    // nothing at the address speaks the API
+	rules []*rule // that the failure is told by, the deciding one last; see [tables]
 }
 
 // Error says kind and message.

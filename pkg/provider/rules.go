@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -53,6 +54,12 @@ type tables struct {
 	values []string // what else is replaced in hints: name, value, …
 }
 
+// with are the tables with a value for hints, which is shown as code.
+func (t tables) with(name, value string) tables {
+	t.values = slices.Concat(t.values, []string{name, "`" + value + "`"})
+	return t
+}
+
 // judge explains an error by the tables.
 func (t tables) judge(r reply) *Failure {
 	f := &Failure{Message: r.said.message, HTTPStatus: r.status, Code: r.said.name()}
@@ -60,7 +67,8 @@ func (t tables) judge(r reply) *Failure {
 		f.Message = "The server answered " + strings.TrimSpace(strconv.Itoa(r.status)+" "+http.StatusText(r.status)) + " without saying why."
 	}
 	message := strings.ToLower(r.said.message)
-	row, owner := t.find(r, message)
+	f.rules = t.find(r, message)
+	row, owner := f.rules[len(f.rules)-1], f.rules[0].whose
 	f.Kind = row.kind
 	f.Account, f.OfModel, f.noAPI = owner == ofAccount, owner == ofModel, owner == noAPI
 	hint := cmp.Or(row.hint, t.hints[f.Kind], kindHints[f.Kind])
@@ -72,26 +80,28 @@ func (t tables) judge(r reply) *Failure {
 	return f
 }
 
-// find is the row that decides, and whose failure it is.
-func (t tables) find(r reply, message string) (decided rule, owner whose) {
+// find returns the row that decides, behind the first that says whose failure
+// it is where that is another one.
+func (t tables) find(r reply, message string) (found []*rule) {
 	away := r.speaksOfAddress(message)
 	for _, rows := range [][]rule{t.rules, commonRules, statusRules} {
-		for _, row := range rows {
+		for i := range rows {
+			row := &rows[i]
 			if row.whose == noAPI && !away || !row.matches(r, message) {
 				continue
 			}
-			if owner == byKind {
-				owner = row.whose
-			}
 			if row.kind != "" {
-				return row, owner
+				return append(found, row)
+			}
+			if found == nil {
+				found = append(found, row)
 			}
 		}
 	}
-	return rule{kind: InvalidRequest}, owner
+	panic("provider: the rules of statuses match everything")
 }
 
-func (row rule) matches(r reply, message string) bool {
+func (row *rule) matches(r reply, message string) bool {
 	return (row.status == "" || hasStatus(row.status, r.status)) &&
 		(row.code == "" || hasCode(row.code, r.said)) &&
 		(row.param == "" || strings.HasPrefix(r.said.param, row.param)) &&

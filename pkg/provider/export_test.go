@@ -1,0 +1,48 @@
+package provider
+
+import (
+	"fmt"
+	"strings"
+)
+
+// RuleTables names the tables of rules in the order in which they are read.
+func RuleTables() []string {
+	return []string{"Anthropic", "Azure OpenAI", "AWS Bedrock", "GCP Vertex AI", "Custom (LiteLLM)", "Common", "Statuses"}
+}
+
+func rulesOf(table string) []rule {
+	return map[string][]rule{
+		"Anthropic": claudeTables.rules, "Azure OpenAI": azureTables.rules, "AWS Bedrock": bedrockTables.rules,
+		"GCP Vertex AI": vertexTables.rules, "Custom (LiteLLM)": customTables.rules, "Common": commonRules, "Statuses": statusRules,
+	}[table]
+}
+
+// RuleRow is a rule as docs/providers.md shows it.
+type RuleRow struct {
+	Rule any // its identity
+	Text string
+}
+
+// RuleRows are the rows of a table.
+func RuleRows(table string) []RuleRow {
+	owners := []string{"", "the account's", "the model's", "no API there"}
+	var rows []RuleRow
+	for i := range rulesOf(table) {
+		r := &rulesOf(table)[i]
+		cells := []string{r.status, r.code, r.param, r.words, string(r.kind), owners[r.whose], r.hint}
+		for i, cell := range cells {
+			cells[i] = strings.ReplaceAll(cell, "|", " · ")
+		}
+		rows = append(rows, RuleRow{r, fmt.Sprintf("| %s |", strings.Join(cells, " | "))})
+	}
+	return rows
+}
+
+// RulesOf are the rules that told the failure.
+func RulesOf(f *Failure) []any {
+	var all []any
+	for _, r := range f.rules {
+		all = append(all, r)
+	}
+	return all
+}
