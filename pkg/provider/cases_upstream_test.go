@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"log"
 	"maps"
@@ -220,7 +221,8 @@ func (r rule) answer(w http.ResponseWriter) {
 		header["Content-Type"] = "text/event-stream"
 	}
 	maps.Copy(header, r.Headers)
-	if r.Encode != "" || r.EncodeChunks != "" {
+	compressed := r.Encode != "" || r.EncodeChunks != ""
+	if compressed {
 		header["Content-Encoding"] = "gzip"
 	}
 	for name, value := range header {
@@ -230,10 +232,11 @@ func (r rule) answer(w http.ResponseWriter) {
 		w.WriteHeader(r.Status)
 	}
 	out, flush := io.Writer(w), http.NewResponseController(w).Flush
-	if r.EncodeChunks != "" || r.Encode != "" {
+	if compressed {
 		zip := gzip.NewWriter(w)
 		defer zip.Close()
-		out, flush = zip, func() error { return zip.Flush() }
+		send := flush
+		out, flush = zip, func() error { return errors.Join(zip.Flush(), send()) }
 	}
 	_, _ = out.Write(bytes.Join([][]byte{r.JSON, []byte(r.Body), r.B64}, nil))
 	for _, chunk := range r.Chunks {
