@@ -125,6 +125,7 @@ var azureTables = tables{
 		{code: "authenticationtypedisabled", kind: Permission, whose: ofAccount, hint: hintKeysOff},
 		{words: "key based authentication is disabled|local authentication is disabled|disablelocalauth", kind: Permission, whose: ofAccount, hint: hintKeysOff},
 		{status: "401 403", words: "firewall|virtual network|public access|private endpoint", kind: Permission, whose: ofAccount, hint: "The network rules of this resource shut this server out: allow its address under Networking in the Azure portal."},
+		{words: "lacks the required data action", kind: Permission, hint: "Give the caller the role Cognitive Services OpenAI User on this resource, in the Azure portal."},
 		{words: "only for api version*and later|enabled only for api versions", kind: Misconfigured, whose: ofModel, hint: "Model {model} wants a newer api_version than {api_version}: choose the one that the message names, or v1."},
 		{words: "api version not supported|unsupported api version|api-version", kind: Misconfigured, hint: "Azure does not take api_version {api_version} here: choose a newer one, or v1."},
 		{code: "deploymentnotfound", kind: ModelNotFound, hint: hintDeployment},

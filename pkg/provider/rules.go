@@ -3,7 +3,6 @@ package provider
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"path"
 	"slices"
 	"strconv"
@@ -159,9 +158,10 @@ func (r reply) speaksOfAddress(message string) bool {
 	if hasCode("*model*|*deployment*", r.said) || r.said.param == "model" {
 		return false
 	}
-	if u, err := url.Parse(r.endpoint); err == nil && len(u.Path) > 1 {
-		message = strings.ReplaceAll(message, strings.ToLower(u.Path[1:]), "")
-	}
+	end := "/" + path.Base(r.endpoint)
+	words := strings.FieldsFunc(message, func(c rune) bool { return strings.ContainsRune(" \"'`()", c) })
+	words = slices.DeleteFunc(words, func(word string) bool { return strings.HasSuffix(strings.TrimRight(word, ".,:;"), end) })
+	message = strings.Join(words, " ")
 	if r.model != "" && strings.Contains(message, strings.ToLower(r.model)) && len(r.model) > 3 {
 		return false
 	}

@@ -32,7 +32,8 @@ var commonRules = []rule{
 	{words: "http request to an https server|http request was sent to https port", kind: Misconfigured, hint: "The server speaks TLS: its address begins with https://."},
 	{status: "407", kind: Misconfigured, hint: "A proxy on the way wants to know who calls: the operator of this service can set its user and password."},
 	{status: "401", words: "was an html page", kind: Misconfigured, whose: noAPI, hint: "What answered is a sign-in page, not an API: is the address right, or is there a proxy with a sign-in before it?"},
-	{status: "403 429 503", words: "was an html page*cloudflare|error code: 10|your request was blocked|you have been blocked|access denied*reference #|just a moment", kind: Permission, whose: ofAccount, hint: hintWall},
+	{words: "error code: 1015", kind: RateLimited},
+	{status: "403 503", words: "was an html page*cloudflare|error code: 10|your request was blocked|you have been blocked|access denied*reference #|just a moment", kind: Permission, whose: ofAccount, hint: hintWall},
 	{status: "403", words: "was an html page", kind: Permission, whose: ofAccount, hint: hintWall},
 	{status: "403", words: "missing authentication token", kind: Misconfigured, whose: noAPI},
 	{status: "200 400 403 404 405 501", words: "unexpected endpoint|could not route|no route|route not found|route *not found|no api found|not defined by this api|unable to identify proxy|no static resource|no http resource|cannot post /|invalid url (", kind: Misconfigured, whose: noAPI},
@@ -41,7 +42,9 @@ var commonRules = []rule{
 
 	// Credit.
 	{code: "insufficient_quota|billing_hard_limit_reached|billing_not_active|budget_exceeded|quota_exceeded|insufficient_credits|insufficient_balance|insufficient_user_quota|pre_consume_token_quota_failed|arrearage", kind: QuotaExceeded},
-	{words: "insufficient_quota|exceeded your current quota|insufficient credits|insufficient balance|insufficient funds|credit balance|exceededbudget|budget has been exceeded|out of credits|额度不足|余额不足|欠费", kind: QuotaExceeded},
+	{words: "insufficient_quota|exceeded your current quota|insufficient credits|insufficient balance|insufficient funds|credit balance|balance is insufficient|not enough balance|exceededbudget|budget has been exceeded|out of credits|used all available credits|spending limit|key limit exceeded|free tier*exhausted|额度不足|余额不足|欠费", kind: QuotaExceeded},
+
+	{status: "400 403", words: "quota exceeded|exceeded*quota|quota*exhausted", kind: QuotaExceeded},
 
 	// Refusals of the account or of one model.
 	{words: "missing scopes", kind: Permission, whose: ofAccount, hint: "This key is restricted: give it the scopes that the message names, or use another key."},
@@ -60,7 +63,7 @@ var commonRules = []rule{
 	{words: "litellm.contentpolicyviolationerror", kind: ContentFiltered},
 	{words: "litellm.contextwindowexceedederror", kind: InvalidRequest, hint: hintTooLong},
 	{code: "invalid_api_key|invalid_authentication|authentication_error|account_deactivated|expired_api_key|token_expired|invalid_token", kind: Authentication},
-	{status: "200 400 401 403 404 5xx", words: "incorrect api key|invalid api key|invalid api_key|invalid api-key|api key is invalid|api key not valid|api key expired|api key not found|invalid authentication|invalid access token|authentication fails|authentication failed|无效的令牌|密钥无效|认证失败|鉴权失败", kind: Authentication},
+	{status: "200 400 401 403 404 5xx", words: "incorrect api key|invalid api key|invalid api_key|invalid api-key|api key is invalid|api key not valid|api key expired|api key not found|invalid authentication|invalid access token|invalid api token|login fail|authorization failed|authentication fails|authentication failed|无效的令牌|密钥无效|认证失败|鉴权失败", kind: Authentication},
 
 	// The request.
 	{code: "content_filter|content_policy_violation|responsibleaipolicyviolation|image_content_policy_violation|data_inspection_failed", kind: ContentFiltered},
@@ -68,8 +71,8 @@ var commonRules = []rule{
 	{status: "422", words: "field required", kind: InvalidRequest},
 
 	// The model.
-	{code: "model_not_found|unknown_model|model_decommissioned|model_not_exist|invalid_model|no_such_model|modelnotfound*|deploymentnotfound", kind: ModelNotFound},
-	{status: "200 400 404 5xx", words: "model not exist|model not found|unknown model|invalid model name|not a valid model|has been decommissioned|no available channel|无可用渠道|模型不存在|no such model|model *does not exist|model *not found", kind: ModelNotFound},
+	{code: "model_not_found|unknown_model|model_decommissioned|model_not_exist|model_not_supported|invalid_model|no_such_model|modelnotfound*|deploymentnotfound", kind: ModelNotFound},
+	{status: "200 400 404 5xx", words: "model not exist|model not found|unknown model|invalid model|unsupported model|unrecognized model|not a valid model|has been decommissioned|no available channel|无可用渠道|模型不存在|no such model|model *does not exist|model *not found", kind: ModelNotFound},
 	{status: "400 404", param: "model", kind: ModelNotFound},
 
 	{code: "rate_limit_exceeded|ratelimitreached|rate_limit_error|too_many_requests|rate_limited", kind: RateLimited},
