@@ -59,6 +59,8 @@ type testResult struct {
 	Model string `json:"model,omitempty" example:"gpt-4-turbo-2024-04-09"`
 	// Why the model stopped, in the provider's words.
 	FinishReason string `json:"finish_reason,omitempty" example:"stop"`
+	// What a user should know although the model works; on success only.
+	Warnings []testWarning `json:"warnings,omitempty"`
 	// Tokens used; absent where the provider does not tell.
 	Usage *tokenUsage `json:"usage,omitempty"`
 	// The parameters that were sent beside the messages; on success only.
@@ -72,6 +74,14 @@ type testResult struct {
 	// When the test ended.
 	TestedAt timestamp `json:"tested_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
 } //	@name	TestResult
+
+// testWarning is something to know of a model that works.
+type testWarning struct {
+	// What it is about.
+	Code string `json:"code" enums:"reasoning_only,responses_api,base_url_without_v1,limit_renamed,token_limit" example:"token_limit"`
+	// The same in a sentence.
+	Message string `json:"message" example:"The answer was cut off at the output limit."`
+} //	@name	TestWarning
 
 // testError says why a test failed.
 type testError struct {
@@ -274,6 +284,9 @@ func toTestResult(r registry.TestResult, streamed bool) testResult {
 		return out
 	}
 	out.Response, out.Model, out.FinishReason, out.Sent = &r.Response, r.Model, r.FinishReason, r.Sent
+	for _, w := range r.Warnings {
+		out.Warnings = append(out.Warnings, testWarning{Code: string(w.Code), Message: w.Message})
+	}
 	if u := r.Usage; u != nil {
 		out.Usage = &tokenUsage{InputTokens: u.InputTokens, OutputTokens: u.OutputTokens}
 	}

@@ -172,8 +172,15 @@ func (b *bedrockUpstream) converse(ctx context.Context, p Prompt, inference *typ
 	var before types.ContentBlock
 	for _, block := range message.Value.Content {
 		// The SDK puts the block before in the place of one that it does not know.
-		if text, ok := block.(*types.ContentBlockMemberText); ok && block != before {
-			a.text += text.Value
+		if block != before {
+			switch b := block.(type) {
+			case *types.ContentBlockMemberText:
+				a.text += b.Value
+			case *types.ContentBlockMemberReasoningContent:
+				a.reasoned = true
+			case *types.ContentBlockMemberToolUse:
+				a.calledTool = true
+			}
 		}
 		before = block
 	}
@@ -201,8 +208,13 @@ func (b *bedrockUpstream) converseStream(ctx context.Context, p Prompt, inferenc
 	for event := range stream.Events() {
 		switch e := event.(type) {
 		case *types.ConverseStreamOutputMemberContentBlockDelta:
-			if delta, ok := e.Value.Delta.(*types.ContentBlockDeltaMemberText); ok && delta.Value != "" {
+			switch delta := e.Value.Delta.(type) {
+			case *types.ContentBlockDeltaMemberText:
 				emit(delta.Value)
+			case *types.ContentBlockDeltaMemberReasoningContent:
+				a.reasoned = true
+			case *types.ContentBlockDeltaMemberToolUse:
+				a.calledTool = true
 			}
 		case *types.ConverseStreamOutputMemberMessageStop:
 			ended, stop = true, e.Value.StopReason

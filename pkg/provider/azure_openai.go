@@ -111,9 +111,7 @@ func (a *azureUpstream) generate(ctx context.Context, p Prompt, emit func(string
 // models lists the models that the resource can deploy. Its API has no list of
 // deployments.
 func (a *azureUpstream) models(ctx context.Context) (Discovery, error) {
-	d, err := a.chat.models(ctx, func(m listedModel) bool {
-		return m.Capabilities.ChatCompletion == nil || *m.Capabilities.ChatCompletion
-	}, a.base(""))
+	d, err := a.chat.models(ctx, listedModel.answersChat, a.base(""))
 	return unlessAbsent(ctx, d, err)
 }
 

@@ -49,12 +49,36 @@ func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text 
 		s.flush()
 	}
 	result := c.result(e, a, s)
+	result.Model = modelName(e.redact, a.model, prompt.ModelID)
+	if err == nil {
+		result.Warnings, err = judgeAnswer(a, result.Response != "")
+	}
 	if err != nil {
 		result = Result{Latency: result.Latency, FirstToken: result.FirstToken, Timing: result.Timing,
 			RequestID: result.RequestID, Endpoint: result.Endpoint}
 		result.Failure = c.failure(ctx, e, err)
 	}
 	return result
+}
+
+// judgeAnswer is the contract's rule of success: there is text, a tool call or
+// reasoning, or nothing yet because the output limit ended it. It returns the
+// warnings of a success, or a *Failure.
+func judgeAnswer(a answer, text bool) ([]Warning, error) {
+	switch {
+	case a.finishReason == finishLength:
+		a.warnings = append(a.warnings, Warning{TokenLimit, "The answer was cut off by the output limit: raise max_output_tokens to see all of it."})
+	case text || a.calledTool:
+	case a.reasoned:
+		a.warnings = append(a.warnings, Warning{ReasoningOnly, "All that came was reasoning, no answer: the model works, but the server does not tell its answer apart."})
+	default:
+		f := &Failure{Kind: UpstreamError, Message: "The model ended without an answer.", Hint: "Try another prompt; if it stays, the server does not put the model's text where this API has it."}
+		if a.finishReason != "" {
+			f.Message = "The model ended without an answer (" + a.finishReason + ")."
+		}
+		return nil, f
+	}
+	return a.warnings, nil
 }
 
 // Models implements [Client.Models].
@@ -105,9 +129,7 @@ func (s *streaming) pass(piece string) {
 // result is what came of a prompt, without the failure.
 func (c *client) result(e *exchange, a answer, s *streaming) Result {
 	r := Result{
-		Model:        name(e.redact, a.model),
 		FinishReason: name(e.redact, a.finishReason),
-		Warnings:     a.warnings,
 		Usage:        a.usage,
 		Sent:         a.sent,
 		RequestID:    name(e.redact, a.requestID),
@@ -159,10 +181,11 @@ func (c *client) failure(ctx context.Context, e *exchange, err error) *Failure {
 func tidy(redact *redactor, d Discovery) Discovery {
 	models := make([]DiscoveredModel, 0, len(d.Models))
 	for _, m := range d.Models {
-		if m.ModelID == "" || name(redact, m.ModelID) != m.ModelID {
+		if m.ModelID == "" || printable(m.ModelID, maxName, "") != m.ModelID {
 			continue
 		}
-		m.DisplayName = cmp.Or(name(redact, m.DisplayName), m.ModelID)
+		m.ModelID = modelName(redact, m.ModelID, "")
+		m.DisplayName = cmp.Or(modelName(redact, m.DisplayName, ""), m.ModelID)
 		models = append(models, m)
 	}
 	slices.SortStableFunc(models, func(a, b DiscoveredModel) int { return cmp.Compare(a.ModelID, b.ModelID) })
@@ -181,6 +204,16 @@ func message(redact *redactor, s string) string {
 
 // name is a short text of an upstream, in one line, as it leaves.
 func name(redact *redactor, s string) string { return printable(redact.text(s), maxName, "") }
+
+// modelName is the name or id of a model as it leaves: a short key, such as
+// `ollama`, may well be a part of it. The model that was asked for keeps its
+// name.
+func modelName(redact *redactor, s, asked string) string {
+	if s != asked {
+		s = redact.long(s)
+	}
+	return printable(s, maxName, "")
+}
 
 // printable is s with at most limit characters, and without control characters
 // but the kept ones.

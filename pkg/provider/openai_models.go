@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
@@ -40,10 +41,20 @@ func (o *openAIChat) models(ctx context.Context, usable func(listedModel) bool, 
 	return d, nil
 }
 
+// isEmptyList reports whether a list of models is null, as Go's servers write an
+// empty one.
+func isEmptyList(body []byte) bool {
+	var envelope map[string]json.RawMessage
+	if json.Unmarshal(body, &envelope) != nil {
+		return false
+	}
+	return string(envelope["data"]) == "null" || string(envelope["models"]) == "null"
+}
+
 // unlessAbsent is a discovery where a server without a list of models is no
 // failure.
 func unlessAbsent(ctx context.Context, d Discovery, err error) (Discovery, error) {
-	if c := lastCall(ctx); err != nil && c != nil && isAbsent(c.status) {
+	if c := exchangeOf(ctx).told(); err != nil && c != nil && isAbsent(c.status) {
 		return Discovery{}, nil
 	}
 	return d, err
@@ -63,7 +74,21 @@ type listedModel struct {
 	Model        string `json:"model"`
 	Capabilities struct {
 		ChatCompletion *bool `json:"chat_completion"` // Azure's; nil: unknown
+		Inference      *bool `json:"inference"`
 	} `json:"capabilities"`
+	Status      string `json:"status"`
+	Deprecation struct {
+		Inference int64 `json:"inference"` // Unix time from which it does not answer
+	} `json:"deprecation"`
+}
+
+// answersChat reports whether nothing that Azure says of the model keeps it from
+// answering a chat.
+func (m listedModel) answersChat() bool {
+	is := func(capability *bool) bool { return capability == nil || *capability }
+	ends := m.Deprecation.Inference
+	return is(m.Capabilities.ChatCompletion) && is(m.Capabilities.Inference) &&
+		(m.Status == "" || m.Status == "succeeded") && (ends == 0 || ends > time.Now().Unix())
 }
 
 func (m listedModel) id() string { return cmp.Or(m.ID, m.Model, m.Name) }
@@ -79,7 +104,10 @@ func parseModelList(body []byte) ([]listedModel, error) {
 	}
 	var entries []json.RawMessage
 	if json.Unmarshal(body, &entries) != nil || entries == nil {
-		if json.Unmarshal(body, &envelope) != nil || (envelope.Data == nil && envelope.Models == nil) {
+		if json.Unmarshal(body, &envelope) != nil {
+			return nil, errNoAnswer
+		}
+		if envelope.Data == nil && envelope.Models == nil && !isEmptyList(body) {
 			return nil, errNoAnswer
 		}
 		entries = slices.Concat(envelope.Data, envelope.Models)

@@ -17,6 +17,10 @@ const cut = "••••"
 // shorter ones are ordinary words.
 const minSecret = 6
 
+// minSecretInName is the length from which a secret is cut out of names of
+// models.
+const minSecretInName = 16
+
 // redactor cuts secrets out of text that an upstream wrote: as they are, in
 // base64 (both alphabets, wherever in a longer text the secret stood), and with
 // any of their characters escaped as in a URL or a JSON string, nested too. It
@@ -26,7 +30,8 @@ type redactor struct {
 
 	mu    sync.RWMutex
 	known map[string]bool
-	own   matcher
+	own   matcher // all of them
+	names matcher // those that are cut out of names of models
 }
 
 // matcher is what is looked for in a text.
@@ -55,6 +60,9 @@ func (r *redactor) add(secret string) {
 	r.known[secret] = true
 	for _, p := range patternsOf(secret) {
 		r.own.add(p)
+		if utf8.RuneCountInString(secret) >= minSecretInName {
+			r.names.add(p)
+		}
 	}
 }
 
@@ -77,16 +85,26 @@ func (m *matcher) add(p pattern) {
 
 // all looks for the secrets of the redactor and of its parents.
 func (r *redactor) all() matcher {
+	return r.join(func(r *redactor) *matcher { return &r.own })
+}
+
+func (r *redactor) join(of func(*redactor) *matcher) matcher {
 	var m matcher
 	for ; r != nil; r = r.parent {
 		r.mu.RLock()
-		m.patterns = append(m.patterns, r.own.patterns...)
-		for b, may := range r.own.starts {
+		m.patterns = append(m.patterns, of(r).patterns...)
+		for b, may := range of(r).starts {
 			m.starts[b] = m.starts[b] || may
 		}
 		r.mu.RUnlock()
 	}
 	return m
+}
+
+// long cuts the secrets out of the name of a model: long ones only.
+func (r *redactor) long(s string) string {
+	out, _ := r.join(func(r *redactor) *matcher { return &r.names }).scan([]byte(s), true)
+	return string(out)
 }
 
 // text cuts the secrets out of a whole text.
