@@ -65,7 +65,7 @@ func (a *anthropicUpstream) generate(ctx context.Context, p Prompt, emit func(st
 		return answer{}, claudeFailure(ctx, err)
 	}
 	defer res.Body.Close()
-	said, err := readClaude(res, emit)
+	said, err := readClaude(ctx, res, emit)
 	if err != nil {
 		return answer{}, claudeFailure(ctx, err)
 	}

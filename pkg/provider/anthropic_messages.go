@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -89,16 +90,16 @@ func newClaudeRequest(p Prompt, stream bool) (claudeRequest, map[string]any) {
 	return request, sent
 }
 
-// readClaude reads the answer, as a stream where there is an emit. It returns a
-// *Failure for what the model refused, and a claudeError for an error in a
-// stream.
-func readClaude(res *http.Response, emit func(string)) (answer, error) {
-	if emit != nil {
-		return streamClaude(res, emit)
-	}
+// readClaude reads the answer. It returns a *Failure for what the model refused,
+// and a claudeError for an error in a stream.
+func readClaude(ctx context.Context, res *http.Response, emit func(string)) (answer, error) {
+	return readAnswer(ctx, res, emit, wholeClaude, func(emit func(string)) (answer, error) { return streamClaude(res, emit) })
+}
+
+func wholeClaude(body []byte) (answer, error) {
 	var message claudeAnswer
-	if err := readJSON(res, &message); err != nil {
-		return answer{}, err
+	if err := json.Unmarshal(body, &message); err != nil {
+		return answer{}, fmt.Errorf("parse answer: %w", err)
 	}
 	if message.Content == nil {
 		return answer{}, errNoAnswer

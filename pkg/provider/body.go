@@ -21,9 +21,9 @@ type body struct {
 func newBody(c *call, rc io.ReadCloser) *body {
 	b := &body{ReadCloser: rc, call: c, limit: maxAnswer}
 	switch c.contentType {
-	case "text/event-stream":
+	case typeEvents:
 		b.limit = maxStream
-	case "application/vnd.amazon.eventstream":
+	case typeFrames:
 		b.frames, b.limit = new(frames), maxStream
 	}
 	return b

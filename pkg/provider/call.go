@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/tls"
 	"fmt"
@@ -80,9 +81,27 @@ func (c *call) receive(res *http.Response) error {
 		_ = res.Body.Close()
 		return fmt.Errorf("%w: %d", errHeaderLines, lines)
 	}
+	body, err := withoutCoding(res.Body, res.Header.Get("Content-Encoding"))
+	if err != nil && res.StatusCode < 300 {
+		_ = res.Body.Close()
+		return err
+	}
+	res.Header.Del("Content-Encoding")
+	res.Header.Del("Content-Length")
+	res.ContentLength = -1
+	if err != nil { // the status tells what is wrong
+		_ = res.Body.Close()
+		body = io.NopCloser(strings.NewReader(c.unreadable(err)))
+	}
+	peeked := bufio.NewReader(body)
+	c.contentType = formOf(peeked, c.contentType)
+	res.Body = struct {
+		io.Reader
+		io.Closer
+	}{peeked, body}
 	if res.StatusCode < 300 {
 		res.Body = newBody(c, res.Body)
-		if c.contentType == "text/html" {
+		if c.contentType == typeHTML {
 			// Whoever expects something else stops reading early; the title tells
 			// a person what the page is.
 			_, _ = io.CopyN(io.Discard, res.Body, maxHead)
@@ -92,13 +111,12 @@ func (c *call) receive(res *http.Response) error {
 		return nil
 	}
 	// What is wrong is in the status: a body that breaks off takes nothing away.
-	body, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	kept, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
 	_ = res.Body.Close()
-	c.errorBody = bytes.ToValidUTF8(body, []byte("\uFFFD"))
+	c.errorBody = bytes.ToValidUTF8(kept, []byte("\uFFFD"))
 	c.end(nil)
 	res.Body = io.NopCloser(bytes.NewReader(c.errorBody))
 	res.ContentLength = int64(len(c.errorBody))
-	res.Header.Del("Content-Length")
 	return nil
 }
 
@@ -149,8 +167,11 @@ func (c *call) isHTML() bool {
 	if c.status < 300 {
 		body = c.head
 	}
-	return c.contentType == "text/html" || c.contentType == "application/xhtml+xml" ||
-		(c.contentType != "text/event-stream" && looksLikeHTML(body))
+	if c.contentType == typeHTML || c.contentType == "application/xhtml+xml" {
+		// The words of an error count for more than its label.
+		return c.status < 400 || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))
+	}
+	return c.contentType != typeEvents && looksLikeHTML(body)
 }
 
 func looksLikeHTML(body []byte) bool {

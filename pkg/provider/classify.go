@@ -139,6 +139,7 @@ func redirectHost(c *call) string {
 // read to the end.
 func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 	var blocked *egress.BlockedError
+	var coding codingError
 	switch {
 	case errors.As(err, &blocked):
 		f := &Failure{Kind: Blocked, Message: blocked.Error(), Hint: "Enter an address on the public internet."}
@@ -148,6 +149,11 @@ func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 		return f
 	case errors.Is(err, errNotUTF8):
 		return &Failure{Kind: UpstreamError, Message: "The answer of " + c.host + " is broken: it is not valid UTF-8."}
+	case errors.As(err, &coding):
+		return &Failure{
+			Kind: UpstreamError, Message: c.unreadable(coding),
+			Hint: "Switch compression off in the server, or in the proxy before it.",
+		}
 	case errors.Is(err, errHeaderLines):
 		return &Failure{Kind: UpstreamError, Message: "The answer of " + c.host + " has more header lines than are read."}
 	case ctx.Err() != nil:
@@ -162,6 +168,11 @@ func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 		Message: c.host + " closed the connection before its answer was complete.",
 		Hint:    "Try again; if it stays, look at the log of the server or of a proxy before it.",
 	}
+}
+
+// unreadable says that the answer is compressed in a way that is not read here.
+func (c *call) unreadable(err error) string {
+	return c.host + " answered in a " + err.Error() + ", which is not read here: the answer has to be plain, or in gzip."
 }
 
 // late explains that the time was up.

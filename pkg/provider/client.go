@@ -31,14 +31,14 @@ func newClient(idHeaders []string) *client {
 
 // Generate implements [Client.Generate].
 func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text string)) Result {
-	e := &exchange{redact: c.redact.child()}
-	ctx, cancel := context.WithCancelCause(withExchange(ctx, e))
-	defer cancel(nil)
+	e := &exchange{redact: c.redact.child(), stream: onDelta != nil}
+	ctx, e.cancel = context.WithCancelCause(withExchange(ctx, e))
+	defer e.cancel(nil)
 
 	var s *streaming
 	var emit func(string)
 	if onDelta != nil {
-		s = &streaming{exchange: e, redact: stream{redact: e.redact}, onDelta: onDelta, cancel: cancel}
+		s = &streaming{exchange: e, redact: stream{redact: e.redact}, onDelta: onDelta}
 		emit = s.emit
 	}
 	a, err := c.upstream.generate(ctx, prompt, emit)
@@ -97,7 +97,6 @@ type streaming struct {
 	exchange *exchange
 	redact   stream
 	onDelta  func(string)
-	cancel   context.CancelCauseFunc
 
 	first time.Time // when the model's first text arrived
 	text  strings.Builder
@@ -111,7 +110,7 @@ func (s *streaming) emit(piece string) {
 		s.first = time.Now()
 	}
 	if s.text.Len()+len(piece) > maxAnswer {
-		s.cancel(errTooLarge)
+		s.exchange.cancel(errTooLarge)
 		return
 	}
 	s.pass(s.redact.write(piece))

@@ -36,6 +36,8 @@ var (
 // context, and the HTTP client of [newHTTPClient] fills it in.
 type exchange struct {
 	redact *redactor
+	stream bool                    // a stream is asked for
+	cancel context.CancelCauseFunc // gives the exchange up
 
 	mu       sync.Mutex
 	last     *call // the latest request
@@ -53,7 +55,7 @@ func exchangeOf(ctx context.Context) *exchange {
 	if e, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
 		return e
 	}
-	return &exchange{redact: newRedactor()}
+	return &exchange{redact: newRedactor(), cancel: func(error) {}}
 }
 
 // lastCall is the latest request of the context's exchange; nil: none was made.
@@ -143,6 +145,38 @@ func readJSON(res *http.Response, into any) error {
 		return fmt.Errorf("parse answer: %w", err)
 	}
 	return nil
+}
+
+// readAnswer reads the answer to a prompt in the form in which it came, which
+// need not be the one that was asked for: as a whole, or as events, whose text
+// is emitted. It emits the text of a whole answer where there is an emit, and
+// puts the text of events together where there is none.
+func readAnswer(ctx context.Context, res *http.Response, emit func(string), whole func(body []byte) (answer, error), events func(emit func(string)) (answer, error)) (answer, error) {
+	if lastCall(ctx).contentType != typeEvents {
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			return answer{}, err
+		}
+		a, err := whole(body)
+		if err == nil && emit != nil {
+			emit(a.text)
+			a.text = ""
+		}
+		return a, err
+	}
+	if emit != nil {
+		return events(emit)
+	}
+	var text strings.Builder
+	a, err := events(func(piece string) {
+		if text.Len()+len(piece) > maxAnswer {
+			exchangeOf(ctx).cancel(errTooLarge)
+			return
+		}
+		text.WriteString(piece)
+	})
+	a.text = text.String()
+	return a, err
 }
 
 type recorder struct{ transport http.RoundTripper }

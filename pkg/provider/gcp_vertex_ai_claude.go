@@ -25,7 +25,7 @@ func (v *vertexUpstream) generateClaude(ctx context.Context, token string, model
 		return answer{}, err
 	}
 	defer res.Body.Close()
-	a, err := readClaude(res, emit)
+	a, err := readClaude(ctx, res, emit)
 	a.sent = sent
 	return a, err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 )
@@ -81,21 +80,22 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, token string, model
 	}
 	defer res.Body.Close()
 	reading := geminiAnswer{fail: func(body []byte) error { return v.geminiFault(body, p.ModelID) }}
-	if emit != nil {
-		err = readEvents(res.Body, func(_ string, data []byte) error { return reading.add(data, emit) })
-	} else {
-		var body []byte
-		if body, err = io.ReadAll(res.Body); err == nil {
-			var text strings.Builder
-			err = reading.add(body, func(s string) { text.WriteString(s) })
-			reading.answer.text = text.String()
+	read := func(err error) (answer, error) {
+		if err == nil {
+			err = reading.end()
 		}
+		return reading.answer, err
 	}
-	if err == nil {
-		err = reading.end()
-	}
-	reading.answer.sent = sent
-	return reading.answer, err
+	a, err := readAnswer(ctx, res, emit, func(body []byte) (answer, error) {
+		var text strings.Builder
+		err := reading.add(body, func(s string) { text.WriteString(s) })
+		reading.answer.text = text.String()
+		return read(err)
+	}, func(emit func(string)) (answer, error) {
+		return read(readEvents(res.Body, func(_ string, data []byte) error { return reading.add(data, emit) }))
+	})
+	a.sent = sent
+	return a, err
 }
 
 // call makes a JSON call in the name of the service account.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"strings"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
@@ -218,22 +217,10 @@ func (o *openAIChat) exchange(ctx context.Context, p Prompt, emit func(string), 
 		return errNoAnswer
 	}
 	var err error
-	if emit != nil && !strings.Contains(lastCall(ctx).contentType, "json") {
-		*a, err = o.readStream(ctx, p, res, r, emit)
-		return err
-	}
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if *a, err = o.readWhole(ctx, p, body, r); err != nil {
-		return err
-	}
-	if emit != nil { // the server does not stream
-		emit(a.text)
-		a.text = ""
-	}
-	return nil
+	*a, err = readAnswer(ctx, res, emit,
+		func(body []byte) (answer, error) { return o.readWhole(ctx, p, body, r) },
+		func(emit func(string)) (answer, error) { return o.readStream(ctx, p, res, r, emit) })
+	return err
 }
 
 func (o *openAIChat) readWhole(ctx context.Context, p Prompt, body []byte, r reading) (answer, error) {
