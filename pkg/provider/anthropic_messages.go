@@ -104,17 +104,30 @@ func wholeClaude(body []byte) (answer, error) {
 	if message.Content == nil {
 		return answer{}, errNoAnswer
 	}
+	a := answer{model: message.Model}
 	var text strings.Builder
 	for _, block := range message.Content {
-		if block.Type == "text" {
-			text.WriteString(block.Text)
-		}
+		text.WriteString(a.take(block))
 	}
-	a := answer{text: text.String(), model: message.Model}
+	a.text = text.String()
 	if message.Usage != nil {
 		a.usage = message.Usage.usage()
 	}
 	return a, message.stop(&a)
+}
+
+// take notes what a block of an answer, or a piece of one, is, and returns its
+// text.
+func (a *answer) take(block claudeBlock) string {
+	switch block.Type {
+	case "text", "text_delta":
+		return block.Text
+	case "thinking", "redacted_thinking", "thinking_delta":
+		a.reasoned = true
+	case "tool_use":
+		a.calledTool = true
+	}
+	return ""
 }
 
 // claudeEvents are the types of events that [streamClaude] reads.
@@ -155,13 +168,9 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 				a.usage = event.Message.Usage.usage()
 			}
 		case "content_block_start":
-			if event.ContentBlock.Type == "text" {
-				emit(event.ContentBlock.Text)
-			}
+			emit(a.take(event.ContentBlock))
 		case "content_block_delta":
-			if event.Delta.Type == "text_delta" {
-				emit(event.Delta.Text)
-			}
+			emit(a.take(event.Delta.claudeBlock))
 		case "message_delta":
 			end = event.Delta.claudeEnd
 			if event.Usage != nil && a.usage != nil {

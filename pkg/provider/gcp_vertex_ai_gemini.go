@@ -24,6 +24,8 @@ type geminiContent struct {
 type geminiPart struct {
 	Text    string `json:"text"`
 	Thought bool   `json:"thought,omitempty"` // what the model thinks, not what it says
+
+	FunctionCall json.RawMessage `json:"functionCall,omitempty"`
 }
 
 type geminiGeneration struct {
@@ -154,7 +156,12 @@ func (g *geminiAnswer) add(data []byte, emit func(string)) error {
 	}
 	candidate := r.Candidates[0]
 	for _, part := range candidate.Content.Parts {
-		if part.Text != "" && !part.Thought {
+		g.answer.calledTool = g.answer.calledTool || part.FunctionCall != nil
+		switch {
+		case part.Text == "":
+		case part.Thought:
+			g.answer.reasoned = true
+		default:
 			g.said = true
 			emit(part.Text)
 		}
