@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -28,6 +29,7 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 	modelIDPlaceholder: "us.anthropic.claude-sonnet-4-20250514-v1:0",
 
 	acceptsEndpoint:  true,
+	secondEndpoint:   "aws_bedrock_control",
 	requestIDHeaders: []string{"X-Amzn-Requestid", "X-Amz-Request-Id"},
 	open:             openBedrock,
 })
@@ -74,6 +76,7 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 	if env.endpoint != "" {
 		endpoint, control = &env.endpoint, env.endpoint
 	}
+	control = cmp.Or(env.secondEndpoint, control)
 
 	// The SDK looks at AWS_BEARER_TOKEN_BEDROCK while it is built and prefers
 	// it to any static key: only an option function runs late enough to undo it.

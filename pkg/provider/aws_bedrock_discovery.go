@@ -64,11 +64,11 @@ func (b *bedrockUpstream) models(ctx context.Context) (Discovery, error) {
 	return Discovery{Supported: true, Truncated: more, Models: append(found, profiles...)}, nil
 }
 
-// refused reports whether a list is withheld from the access key: that is no
-// fault of the account, which may well call its models.
+// refused reports whether a list is withheld from the access key, or is not
+// there: that is no fault of the account, which may well call its models.
 func refused(err error) bool {
 	f := asFailure(err)
-	return f != nil && f.Kind == Permission
+	return f != nil && (f.Kind == Permission || isAbsent(f.HTTPStatus))
 }
 
 // discoveryFailure explains an error of the control plane. A missing permission

@@ -111,8 +111,7 @@ func (a *azureUpstream) generate(ctx context.Context, p Prompt, emit func(string
 // models lists the models that the resource can deploy. Its API has no list of
 // deployments.
 func (a *azureUpstream) models(ctx context.Context) (Discovery, error) {
-	d, err := a.chat.models(ctx, listedModel.answersChat, a.base(""))
-	return unlessAbsent(ctx, d, err)
+	return a.chat.models(ctx, listedModel.answersChat, a.base(""))
 }
 
 // azureTables are what Azure OpenAI says, and the API Management before it.

@@ -17,6 +17,7 @@ import (
 // call is one request and what came of it. What is set once the header has
 // arrived may be read without the lock after the request has returned.
 type call struct {
+	method   string
 	endpoint string // scheme://host/path, without the query
 	host     string
 

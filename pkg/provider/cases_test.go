@@ -168,7 +168,7 @@ func runCase(t testing.TB, c upstreamCase, upstream *caseUpstream) outcome {
 		t.Fatal(err)
 	}
 	options := provider.OpenOptions{Transport: guard.Transport(endpoints.Origins(typ.Name())...)}
-	options.Endpoint, options.TokenEndpoint = endpoints.For(typ.Name())
+	options.Endpoint, options.SecondEndpoint = endpoints.For(typ.Name())
 	client, err := typ.Open(settings.Credentials, settings.Config, options)
 	if err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -87,7 +88,11 @@ func (c *client) Models(ctx context.Context) (Discovery, error) {
 	ctx = withExchange(ctx, e)
 	d, err := c.upstream.models(ctx)
 	if err != nil {
-		return Discovery{}, c.failure(ctx, e, err)
+		f := c.failure(ctx, e, err)
+		if call := e.told(); call != nil && call.method == http.MethodGet && isAbsent(f.HTTPStatus) {
+			return Discovery{}, nil
+		}
+		return Discovery{}, f
 	}
 	return tidy(e.redact, d), nil
 }

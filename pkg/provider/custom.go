@@ -94,7 +94,7 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 		d, err = c.chat.models(ctx, nil, base)
 		return err
 	})
-	return unlessAbsent(ctx, d, err)
+	return d, err
 }
 
 // find calls the API where it is. The address as given is called only where what

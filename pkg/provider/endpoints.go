@@ -46,7 +46,7 @@ func ParseEndpoints(list string) (Endpoints, error) {
 
 // For returns the operator's endpoint and token endpoint for a type, without a
 // trailing slash; each is empty where there is none.
-func (e Endpoints) For(typeName string) (endpoint, tokenEndpoint string) {
+func (e Endpoints) For(typeName string) (endpoint, secondEndpoint string) {
 	for _, t := range table {
 		if t.Name() == typeName {
 			_, token := t.endpoints()

@@ -185,7 +185,7 @@ type recorder struct{ transport http.RoundTripper }
 func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	e := exchangeOf(req.Context())
 	e.hideCredentials(req)
-	c := &call{host: req.URL.Host, endpoint: req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()}
+	c := &call{method: req.Method, host: req.URL.Host, endpoint: req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()}
 	e.mu.Lock()
 	e.last, e.reported = c, nil
 	e.mu.Unlock()

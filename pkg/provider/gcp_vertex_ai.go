@@ -21,7 +21,7 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 	modelIDPlaceholder: "gemini-2.5-flash",
 
 	acceptsEndpoint: true,
-	tokenEndpoint:   "google_token",
+	secondEndpoint:  "google_token",
 	// Gemini says its id in the body, Claude in a header.
 	requestIDHeaders: []string{"Request-Id", "X-Goog-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"service_account_json": checkServiceAccount},

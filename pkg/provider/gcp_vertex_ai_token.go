@@ -53,8 +53,8 @@ func newGoogleTokens(account serviceAccount, env environment) (*googleTokens, er
 		return nil, errors.New("the service account cannot be read")
 	}
 	config.TokenURL = google.JWTTokenURL
-	if env.tokenEndpoint != "" {
-		config.TokenURL = env.tokenEndpoint
+	if env.secondEndpoint != "" {
+		config.TokenURL = env.secondEndpoint
 	}
 	// Whoever relays the call, it is Google that checks the assertion.
 	config.Audience = google.JWTTokenURL

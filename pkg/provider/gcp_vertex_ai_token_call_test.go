@@ -29,7 +29,7 @@ func TestVertexCallsGoogle(t *testing.T) {
 		server.Credentials["service_account_json"] = strings.Replace(file, "https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token", 1)
 		var called []string
 		client := openWith(t, server, func(o *provider.OpenOptions) {
-			o.Endpoint, o.TokenEndpoint = "", ""
+			o.Endpoint, o.SecondEndpoint = "", ""
 			o.Transport = leading{o.Transport, server.URL, &called}
 		}, map[string]any{"region": region})
 		_, _ = client.generate(t, false)
@@ -90,9 +90,9 @@ func TestVertexWrongKey(t *testing.T) {
 	}
 }
 
-// TestVertexTokenEndpointMisbehaves: whatever answers in the place of Google's
+// TestVertexSecondEndpointMisbehaves: whatever answers in the place of Google's
 // token endpoint is told as it is, in bounded time.
-func TestVertexTokenEndpointMisbehaves(t *testing.T) {
+func TestVertexSecondEndpointMisbehaves(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer func(w http.ResponseWriter, r *http.Request)
 		want   provider.FailureKind
@@ -130,7 +130,7 @@ func TestVertexTokenEndpointMisbehaves(t *testing.T) {
 			defer endpoint.Close()
 			server := providertest.Start(t, providertest.GCPVertexAI())
 			client := openWith(t, server, func(o *provider.OpenOptions) {
-				o.TokenEndpoint, o.Transport = endpoint.URL+"/token", http.DefaultTransport
+				o.SecondEndpoint, o.Transport = endpoint.URL+"/token", http.DefaultTransport
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()

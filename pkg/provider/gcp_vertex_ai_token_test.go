@@ -41,7 +41,7 @@ func (s *tokenServer) tokens(t *testing.T) *googleTokens {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), tokenEndpoint: s.URL + "/token"})
+	tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), secondEndpoint: s.URL + "/token"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +130,7 @@ func TestTokenCallHearsItsCaller(t *testing.T) {
 	}
 }
 
-func TestTokenEndpointRefuses(t *testing.T) {
+func TestSecondEndpointRefuses(t *testing.T) {
 	for name, test := range map[string]struct {
 		status int
 		body   string
@@ -166,7 +166,7 @@ func TestTokenEndpointRefuses(t *testing.T) {
 	}
 }
 
-func TestTokenEndpointAnswersWithoutAToken(t *testing.T) {
+func TestSecondEndpointAnswersWithoutAToken(t *testing.T) {
 	server := newTokenServer(t, issue("", 3600))
 	if token, err := server.tokens(t).get(t.Context()); err == nil {
 		t.Errorf("got %q", token)

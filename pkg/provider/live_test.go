@@ -82,7 +82,7 @@ func (l liveSettings) open(t *testing.T, typ provider.Type, credentials map[stri
 		t.Fatal(err)
 	}
 	options := provider.OpenOptions{Transport: guard.Transport(endpoints.Origins(typ.Name())...)}
-	options.Endpoint, options.TokenEndpoint = endpoints.For(typ.Name())
+	options.Endpoint, options.SecondEndpoint = endpoints.For(typ.Name())
 	client, err := typ.Open(settings.Credentials, settings.Config, options)
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ func openWith(t testing.TB, server *providertest.Server, opts func(*provider.Ope
 	}
 	o := opened{server: server, sent: new(atomic.Int64)}
 	options := provider.OpenOptions{Transport: counting{guard.Transport(endpoints.Origins(server.Type)...), o.sent}}
-	options.Endpoint, options.TokenEndpoint = endpoints.For(server.Type)
+	options.Endpoint, options.SecondEndpoint = endpoints.For(server.Type)
 	if opts != nil {
 		opts(&options)
 	}

@@ -47,8 +47,7 @@ func (o *openAIUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 }
 
 func (o *openAIUpstream) models(ctx context.Context) (Discovery, error) {
-	d, err := o.chat.models(ctx, nil)
-	return unlessAbsent(ctx, d, err)
+	return o.chat.models(ctx, nil)
 }
 
 var openAITables = tables{

@@ -51,15 +51,6 @@ func isEmptyList(body []byte) bool {
 	return string(envelope["data"]) == "null" || string(envelope["models"]) == "null"
 }
 
-// unlessAbsent is a discovery where a server without a list of models is no
-// failure.
-func unlessAbsent(ctx context.Context, d Discovery, err error) (Discovery, error) {
-	if c := exchangeOf(ctx).told(); err != nil && c != nil && isAbsent(c.status) {
-		return Discovery{}, nil
-	}
-	return d, err
-}
-
 // isAbsent reports whether the status says that there is no such list.
 func isAbsent(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented

@@ -85,9 +85,10 @@ type OpenOptions struct {
 	// Endpoint is the operator's own endpoint for the type, written as its
 	// SDK's base URL is; empty for the public one.
 	Endpoint string
-	// TokenEndpoint is the operator's own Google token endpoint; empty for
-	// Google's.
-	TokenEndpoint string
+	// SecondEndpoint is the operator's own endpoint for the type's second
+	// service: Google's for access tokens, the control plane of Bedrock. Empty
+	// for the public one.
+	SecondEndpoint string
 	// Redact are secrets beyond the client's own credentials that must not
 	// leave in what the upstream says: the stored ones that a draft replaces.
 	Redact []secret.Text

@@ -37,10 +37,10 @@ type spec[C, F any] struct {
 	modelIDPlaceholder string
 
 	// acceptsEndpoint: the operator may put an endpoint of his own in the place
-	// of the public one. tokenEndpoint names the token endpoint that he may
-	// replace too; empty: none.
+	// of the public one. secondEndpoint names another service of the type that
+	// he may replace too, such as one for access tokens; empty: none.
 	acceptsEndpoint bool
-	tokenEndpoint   string
+	secondEndpoint  string
 
 	// requestIDHeaders are the response headers that may hold the provider's id
 	// of a request; the first one that is set counts.
@@ -67,9 +67,9 @@ type environment struct {
 	// read, and follows no redirect. It is the only way out.
 	http *http.Client
 	// endpoint is the operator's own base URL without a trailing slash; empty
-	// for the public one. tokenEndpoint likewise.
-	endpoint      string
-	tokenEndpoint string
+	// for the public one. secondEndpoint likewise.
+	endpoint       string
+	secondEndpoint string
 	// hide keeps a secret derived from the credentials out of everything the
 	// client says. A secret that belongs to one call goes to [hide] instead.
 	hide func(plain string)
@@ -145,10 +145,10 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 		c.redact.add(value.Reveal())
 	}
 	env := environment{
-		http:          newHTTPClient(opts.Transport),
-		endpoint:      opts.Endpoint,
-		tokenEndpoint: opts.TokenEndpoint,
-		hide:          c.redact.add,
+		http:           newHTTPClient(opts.Transport),
+		endpoint:       opts.Endpoint,
+		secondEndpoint: opts.SecondEndpoint,
+		hide:           c.redact.add,
 	}
 	up, err := s.open(fillCredentials[C](s.credentialFields, credentials), fillConfig[F](s.configFields, config), env)
 	if err != nil {
@@ -158,7 +158,7 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 	return c, nil
 }
 
-func (s *spec[C, F]) endpoints() (own bool, token string) { return s.acceptsEndpoint, s.tokenEndpoint }
+func (s *spec[C, F]) endpoints() (own bool, token string) { return s.acceptsEndpoint, s.secondEndpoint }
 
 // fillCredentials makes the credentials struct of values by wire name.
 func fillCredentials[C any](fields []field, values map[string]secret.Text) C {

@@ -93,3 +93,20 @@ func TestNamesOfModelsKeepShortKeys(t *testing.T) {
 		}
 	}
 }
+
+// TestAbsentLists: an operator's endpoint may have no list of models. That is
+// no failure, of whichever type it is.
+func TestAbsentLists(t *testing.T) {
+	for _, fake := range providertest.Fakes() {
+		for _, status := range []int{http.StatusNotFound, http.StatusMethodNotAllowed} {
+			server := providertest.Start(t, answering(fake, func(*providertest.Request) providertest.Answer {
+				a := jsonAnswer(`{"message":"There is no such path."}`)
+				a.Status = status
+				return a
+			}))
+			if d, err := open(t, server).Models(t.Context()); err != nil || d.Supported {
+				t.Errorf("%s, %d: %+v, %v", fake.Type, status, d, err)
+			}
+		}
+	}
+}

@@ -69,11 +69,11 @@ func (r *Registry) openClient(typeName string, credentials map[string]secret.Tex
 	if !ok {
 		return nil, fault.New(fault.Internal, "There is no provider type %q.", typeName)
 	}
-	endpoint, tokenEndpoint := r.endpoints.For(typeName)
+	endpoint, secondEndpoint := r.endpoints.For(typeName)
 	client, err := typ.Open(credentials, config, provider.OpenOptions{
 		Transport:     r.transport(r.endpoints.Origins(typeName)...),
 		Endpoint:      endpoint,
-		TokenEndpoint: tokenEndpoint,
+		SecondEndpoint: secondEndpoint,
 		Redact:        redact,
 	})
 	if err != nil {
