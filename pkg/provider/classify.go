@@ -140,6 +140,9 @@ func redirectHost(c *call) string {
 func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 	var blocked *egress.BlockedError
 	var coding codingError
+	if f := misspoken(c.host, err); f != nil {
+		return f
+	}
 	switch {
 	case errors.As(err, &blocked):
 		f := &Failure{Kind: Blocked, Message: blocked.Error(), Hint: "Enter an address on the public internet."}

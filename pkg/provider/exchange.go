@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -191,7 +194,7 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	e.mu.Unlock()
 
 	c.times.sent = time.Now()
-	res, err := r.transport.RoundTrip(req.WithContext(httptrace.WithClientTrace(req.Context(), c.trace())))
+	res, err := r.transport.RoundTrip(e.dress(req, c.trace()))
 	if err != nil {
 		c.fail(err)
 		return nil, err
@@ -202,6 +205,38 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	return res, nil
 }
+
+// dress is the request as it is sent: it names this program, not the SDK that
+// made it. Signed headers stay as they are.
+func (e *exchange) dress(req *http.Request, trace *httptrace.ClientTrace) *http.Request {
+	req = req.Clone(httptrace.WithClientTrace(req.Context(), trace))
+	_, signed, _ := strings.Cut(req.Header.Get("Authorization"), "SignedHeaders=")
+	signed, _, _ = strings.Cut(signed, ",")
+	own := map[string]string{"User-Agent": userAgent(), "Accept-Encoding": "gzip"}
+	if e.stream { // what compresses a stream may hold it back
+		own["Accept-Encoding"] = "identity"
+	}
+	for name, value := range own {
+		if !slices.Contains(strings.Split(signed, ";"), strings.ToLower(name)) {
+			req.Header.Set(name, value)
+		}
+	}
+	for name := range req.Header {
+		if strings.HasPrefix(name, "X-Stainless-") {
+			req.Header.Del(name)
+		}
+	}
+	return req
+}
+
+// userAgent names this program and the version of its build.
+var userAgent = sync.OnceValue(func() string {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = cmp.Or(strings.Trim(info.Main.Version, "()"), version)
+	}
+	return "modelproviders/" + version
+})
 
 // hideCredentials keeps what the request authenticates itself with out of the
 // result: signatures and access tokens are as good as the secret for a while.

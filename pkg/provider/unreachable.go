@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -42,4 +43,24 @@ func reason(host string, err error) (message, hint string) {
 		return host + " does not speak TLS on this port.", "Is the port right? If the server has no TLS, its address begins with http://."
 	}
 	return "No connection to " + host + " came about: " + err.Error() + ".", "Check host and port, and that this service can reach them."
+}
+
+// misspoken explains that what listens does not speak HTTP, or wants more of a
+// connection than can be given; nil for another error. With TLS 1.3 a server
+// says only after the handshake that it wants a certificate.
+func misspoken(host string, err error) *Failure {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, `malformed HTTP response "\x15\x03`):
+		return &Failure{Kind: Unreachable, Message: host + " speaks TLS on this port, and was called without.", Hint: "Enter an address that begins with https://."}
+	case containsAny(text, "malformed HTTP response", "malformed HTTP status", "malformed HTTP version"):
+		return &Failure{Kind: Unreachable, Message: "What listens on " + host + " does not speak HTTP.", Hint: "Is the port right? It has to be one on which an API answers over http or https."}
+	case containsAny(text, "remote error: tls: certificate required", "remote error: tls: bad certificate", "remote error: tls: handshake failure"):
+		return &Failure{Kind: Misconfigured, Message: host + " refused the TLS handshake: it may want a client certificate, which cannot be configured here.", Hint: "Enter an address that can be called without a client certificate."}
+	}
+	return nil
+}
+
+func containsAny(text string, parts ...string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 }
