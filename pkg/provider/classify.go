@@ -228,3 +228,19 @@ func titleOf(page []byte) string {
 	}
 	return " (“" + title + "”)"
 }
+
+var (
+	htmlHidden = regexp.MustCompile(`(?is)<(head|script|style|title)\b.*?</(head|script|style|title)>|<!--.*?-->`)
+	htmlTag    = regexp.MustCompile(`(?s)<[^>]*>`)
+)
+
+// textOf is what an HTML page shows, after a space; empty when that is nothing.
+// Like the title it is not cut short here.
+func textOf(page []byte) string {
+	shown := htmlTag.ReplaceAll(htmlHidden.ReplaceAll(page, []byte(" ")), []byte(" "))
+	text := strings.Join(strings.Fields(html.UnescapeString(string(shown))), " ")
+	if text == "" || strings.Contains(titleOf(page), text) {
+		return ""
+	}
+	return " " + text
+}

@@ -63,7 +63,7 @@ func problemOf(body []byte) problem {
 		}
 	}
 	if looksLikeHTML(body) {
-		return problem{message: "The answer was an HTML page" + titleOf(body) + "."} // see [pageMessage]
+		return problem{message: "The answer was an HTML page" + titleOf(body) + "." + textOf(body)} // see [pageMessage]
 	}
 	return problem{message: string(body)}
 }

@@ -42,7 +42,7 @@ func TestProblemOfEveryShape(t *testing.T) {
 		{"bare string", `"No."`, problem{message: "No."}},
 		{"plain text", "no healthy upstream\n", problem{message: "no healthy upstream"}},
 		{"HTML", "<!DOCTYPE html>\n<html><head><title> 502 Bad\n Gateway</title></head>", problem{message: "The answer was an HTML page (“502 Bad Gateway”)."}},
-		{"HTML without a title", "<html><body>x", problem{message: "The answer was an HTML page."}},
+		{"HTML without a title", "<html><body>x", problem{message: "The answer was an HTML page. x"}},
 		{"nothing", "", problem{}},
 		{"JSON of nothing", "{}", problem{message: "{}"}},
 		{"broken JSON", `{"error":{"mess`, problem{message: `{"error":{"mess`}},

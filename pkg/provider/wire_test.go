@@ -3,9 +3,13 @@ package provider_test
 import (
 	"bytes"
 	"compress/gzip"
+	"crypto/tls"
+	"crypto/x509"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -97,6 +101,65 @@ func TestCompressedAnswers(t *testing.T) {
 	d, err := compressed(t, 200, "gzip", zipped(`{"data":[{"id":"a"}]}`)).client.Models(t.Context())
 	if err != nil || len(d.Models) != 1 {
 		t.Errorf("%+v, %v", d, err)
+	}
+}
+
+func TestPagesOfErrors(t *testing.T) {
+	const blocked = "<!DOCTYPE html><html><head><title>Attention Required!</title><style>a{}</style></head><body><h1>Sorry, <b>you</b> have been blocked</h1></body></html>"
+	f := failure(t, serve(t, 403, "text/html", blocked).ask(t, false), provider.Permission)
+	if f.Message != "The answer was an HTML page (“Attention Required!”). Sorry, you have been blocked" {
+		t.Errorf("message %q", f.Message)
+	}
+	const plain = "<html>\r\n<head><title>400 The plain HTTP request was sent to HTTPS port</title></head>\r\n<body>\r\n<center>The plain HTTP request was sent to HTTPS port</center>\r\n<hr><center>nginx</center></body></html>"
+	f = failure(t, serve(t, 400, "text/html", plain).ask(t, false), provider.Misconfigured)
+	if !strings.Contains(f.Hint, "https://") {
+		t.Errorf("hint %q", f.Hint)
+	}
+}
+
+func TestClientCertificateThatIsWanted(t *testing.T) {
+	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
+		s := httptest.NewUnstartedServer(http.NotFoundHandler())
+		s.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, MaxVersion: version}
+		s.Config.ErrorLog = log.New(io.Discard, "", 0)
+		s.StartTLS()
+		defer s.Close()
+		roots := x509.NewCertPool()
+		roots.AddCert(s.Certificate())
+		client := customClient(t, s.URL+"/v1", guarded(t, egress.Config{Allow: []string{"127.0.0.1"}, RootCAs: roots}))
+		told := false
+		for range 20 { // with TLS 1.3 a reset connection may come before the alert
+			result := client.Generate(t.Context(), provider.Prompt{ModelID: "m", Text: "x"}, nil)
+			told = told || (result.Failure.Kind == provider.Misconfigured && strings.Contains(result.Failure.Message, "client certificate"))
+		}
+		if !told {
+			t.Errorf("TLS %x: the alert is not told", version)
+		}
+	}
+}
+
+// A character that a server cuts in two is passed on whole.
+func TestCharactersInHalves(t *testing.T) {
+	for typ, events := range map[string][]string{
+		"custom": {`data: {"choices":[{"delta":{"content":"\ud83d"}}]}`, `data: {"choices":[{"delta":{"content":"\ude00"}}]}`, `data: [DONE]`},
+		"anthropic": {
+			`data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"\ud83d"}}`,
+			`data: {"type":"content_block_delta","delta":{"type":"text_delta","text":"\ude00"}}`, `data: {"type":"message_stop"}`,
+		},
+		"gcp_vertex_ai": {
+			`data: {"candidates":[{"content":{"parts":[{"text":"\ud83d"}]}}]}`,
+			`data: {"candidates":[{"content":{"parts":[{"text":"\ude00"}]},"finishReason":"STOP"}]}`,
+		},
+	} {
+		for _, fake := range providertest.Fakes() {
+			if fake.Type != typ {
+				continue
+			}
+			server := providertest.Start(t, answering(fake, func(*providertest.Request) providertest.Answer { return eventsAnswer(events...) }))
+			if result, _ := open(t, server).generate(t, true); result.Response != "😀" {
+				t.Errorf("%s: %q, %+v", typ, result.Response, result.Failure)
+			}
+		}
 	}
 }
 
