@@ -71,10 +71,10 @@ func (r *Registry) openClient(typeName string, credentials map[string]secret.Tex
 	}
 	endpoint, secondEndpoint := r.endpoints.For(typeName)
 	client, err := typ.Open(credentials, config, provider.OpenOptions{
-		Transport:     r.transport(r.endpoints.Origins(typeName)...),
-		Endpoint:      endpoint,
+		Transport:      r.transport(r.endpoints.Origins(typeName)...),
+		Endpoint:       endpoint,
 		SecondEndpoint: secondEndpoint,
-		Redact:        redact,
+		Redact:         redact,
 	})
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "No client could be built for this provider.")
