@@ -93,6 +93,16 @@ func originOf(u *url.URL) string {
 	return u.Scheme + "://" + u.Host + path
 }
 
+// originOfText is the origin of an address that was accepted; empty for any
+// other.
+func originOfText(address string) string {
+	u, err := parseBaseURL(address)
+	if err != nil {
+		return ""
+	}
+	return originOf(u)
+}
+
 // pathSegment escapes a name for a place of its own in a path: no name can lead
 // to another place.
 func pathSegment(name string) string {

@@ -1,9 +1,11 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 
@@ -24,8 +26,11 @@ var custom = register(spec[customCredentials, customConfig]{
 
 	requestIDHeaders: []string{"X-Request-Id", "X-Litellm-Call-Id", "Request-Id", "Apim-Request-Id", "Cf-Ray"},
 	parse:            map[string]func(string) (string, error){"base_url": checkCustomURL},
-	origin:           func(config customConfig) string { return originOfText(config.BaseURL) },
-	open:             openCustom,
+	origin: func(config customConfig) string {
+		origin, _ := customBase(config.BaseURL)
+		return origin
+	},
+	open: openCustom,
 })
 
 type customCredentials struct {
@@ -48,29 +53,39 @@ func checkCustomURL(address string) (string, error) {
 	return address, nil
 }
 
-// originOfText is the origin of an address that was accepted; empty for any
-// other.
-func originOfText(address string) string {
+// customPasted is what people paste behind the address of a server: the path of
+// a call. What may be a part of the address is taken for one only after /v1.
+var customPasted = regexp.MustCompile(`(?i)(?:/chat/+completions|(/v1)/+(?:chat|responses|models|completions))$`)
+
+// customBase splits an address that was accepted into its normal form, without
+// /v1 and what was pasted behind it, and the /v1 that it says, as it is written;
+// empty: none.
+func customBase(address string) (origin, v1 string) {
 	u, err := parseBaseURL(address)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	return originOf(u)
+	path := customPasted.ReplaceAllString(strings.TrimRight(u.EscapedPath(), "/"), "$1")
+	path = strings.TrimRight(path, "/")
+	if cut := len(path) - len("/v1"); cut >= 0 && strings.EqualFold(path[cut:], "/v1") {
+		path, v1 = strings.TrimRight(path[:cut], "/"), path[cut:]
+	}
+	return u.Scheme + "://" + u.Host + path, v1
 }
 
 // customUpstream talks to a server of the user's. Its API lies under /v1,
 // whether the address says so or not; where there is nothing and the address
 // does not say so, it may lie right at the address, as behind gateways.
 type customUpstream struct {
-	chat   *openAIChat
-	origin string
-	named  bool        // the address says /v1
-	bare   atomic.Bool // the API was found right at the address
+	chat           *openAIChat
+	atV1, atOrigin string      // base URLs
+	named          bool        // the address says /v1
+	bare           atomic.Bool // the API was found right at the address
 }
 
 func openCustom(creds customCredentials, config customConfig, env environment) (upstream, error) {
-	c := &customUpstream{origin: originOfText(config.BaseURL)}
-	c.named = strings.HasSuffix(strings.TrimRight(config.BaseURL, "/"), "/v1")
+	origin, v1 := customBase(config.BaseURL)
+	c := &customUpstream{atOrigin: origin + "/", atV1: origin + cmp.Or(v1, "/v1") + "/", named: v1 != ""}
 	c.chat = newOpenAIChat(env.http, customTables.read, option.WithAPIKey(creds.APIKey.Reveal()))
 	c.chat.limit = "max_tokens"
 	return c, nil
@@ -101,7 +116,7 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 // is under /v1 is evidently no API, or refuses the key; where that is no API
 // either, the first answer tells what is wrong.
 func (c *customUpstream) find(ctx context.Context, call func(base option.RequestOption) error) error {
-	atV1, atOrigin := option.WithBaseURL(c.origin+"/v1/"), option.WithBaseURL(c.origin+"/")
+	atV1, atOrigin := option.WithBaseURL(c.atV1), option.WithBaseURL(c.atOrigin)
 	if c.bare.Load() {
 		return call(atOrigin)
 	}

@@ -3,12 +3,14 @@ package provider
 import (
 	"crypto/rsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // serviceAccount is what a Google service-account key file says, as far as it
@@ -48,7 +50,10 @@ func parseServiceAccount(text string) (serviceAccount, error) {
 		TokenURI       string `json:"token_uri"`
 		UniverseDomain string `json:"universe_domain"`
 	}
-	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff")) // some editors on Windows begin a file with it
+	text, err := keyFileJSON(text)
+	if err != nil {
+		return serviceAccount{}, err
+	}
 	if err := json.Unmarshal([]byte(text), &file); err != nil || !strings.HasPrefix(text, "{") {
 		return serviceAccount{}, errors.New("must be the JSON of a service-account key file; paste the whole file")
 	}
@@ -79,6 +84,40 @@ func parseServiceAccount(text string) (serviceAccount, error) {
 		PrivateKeyID: file.PrivateKeyID,
 		ProjectID:    file.ProjectID,
 	}, nil
+}
+
+// keyFileJSON is the JSON of a key file that was pasted: without the mark that
+// some editors on Windows begin a file with, without quotes around the whole,
+// and with line breaks inside its strings escaped. What it cannot mend it names.
+func keyFileJSON(text string) (string, error) {
+	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+	var quoted string
+	if json.Unmarshal([]byte(text), &quoted) == nil {
+		text = strings.TrimSpace(quoted)
+	}
+	if decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), "")); err == nil && strings.HasPrefix(strings.TrimSpace(string(decoded)), "{") {
+		return "", errors.New("is in base64; decode it, and paste the JSON itself")
+	}
+	var mended strings.Builder
+	inString, escaped := false, false
+	for _, r := range text {
+		switch {
+		case inString && r < ' ':
+			fmt.Fprintf(&mended, `\u%04x`, r)
+			escaped = false
+			continue
+		case escaped:
+			escaped = false
+		case inString && r == '\\':
+			escaped = true
+		case r == '"':
+			inString = !inString
+		case !inString && r > unicode.MaxASCII:
+			return "", fmt.Errorf("holds the character %U outside of its strings, which a web page or a text program put there; use the file as Google made it", r)
+		}
+		mended.WriteRune(r)
+	}
+	return mended.String(), nil
 }
 
 // checkPrivateKey parses a private key the way it is parsed when a token is

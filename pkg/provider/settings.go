@@ -152,13 +152,16 @@ func (s *spec[C, F]) readCredentials(object json.RawMessage, stored []string) (m
 	values := map[string]secret.Text{}
 	for _, f := range s.credentialFields {
 		value := strings.TrimSpace(d.values[f.name])
+		if f.kind == kindSecret {
+			value = bareKey(value)
+		}
 		switch {
 		case d.broken(f):
 		case value == "" || value == secret.Mask:
 			if f.required && !slices.Contains(stored, f.name) {
 				faults.Add(f.name, fault.Required, "%s is required", f.label)
 			}
-		case strings.Contains(value, "•") || strings.Trim(value, "*") == "":
+		case isMask(f, value):
 			faults.Add(f.name, fault.Invalid, "%s looks like a mask, not like a secret: paste the secret itself, or leave the field out to keep the stored one", f.label)
 		default:
 			values[f.name] = secret.NewText(value)
@@ -166,6 +169,35 @@ func (s *spec[C, F]) readCredentials(object json.RawMessage, stored []string) (m
 	}
 	faults = append(faults, s.checkCredentials(values)...)
 	return values, under("credentials", faults)
+}
+
+// bareKey is a key without what is pasted along with it: quotes, and the scheme
+// of the Authorization header.
+func bareKey(value string) string {
+	value = unquoted(value)
+	if scheme, key, found := strings.Cut(value, " "); found && strings.EqualFold(scheme, "Bearer") {
+		return unquoted(strings.TrimSpace(key))
+	}
+	return value
+}
+
+// unquoted is the value without one pair of quotes around it.
+func unquoted(value string) string {
+	for _, pair := range [][2]string{{`"`, `"`}, {"'", "'"}, {"“", "”"}, {"`", "`"}} {
+		if inner, ok := strings.CutPrefix(value, pair[0]); ok {
+			if inner, ok = strings.CutSuffix(inner, pair[1]); ok {
+				return strings.TrimSpace(inner)
+			}
+		}
+	}
+	return value
+}
+
+// isMask reports whether the value is what a system shows in the place of a
+// secret: this one's dots, or the stars and dots of others.
+func isMask(f field, value string) bool {
+	return strings.Contains(value, "•") || strings.Trim(value, "*") == "" ||
+		f.kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "...") || strings.Contains(value, "…"))
 }
 
 // checkCredentials checks values, and normalises them in place.

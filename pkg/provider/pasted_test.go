@@ -1,0 +1,83 @@
+package provider
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+func TestKeysAsTheyArePasted(t *testing.T) {
+	for value, want := range map[string]string{
+		"sk-abc": "sk-abc", " sk-abc\n": "sk-abc", "Bearer sk-abc": "sk-abc", "bearer  sk-abc": "sk-abc",
+		`"sk-abc"`: "sk-abc", "'sk-abc'": "sk-abc", "“sk-abc”": "sk-abc", `"Bearer sk-abc"`: "sk-abc", `Bearer "sk-abc"`: "sk-abc",
+		`"sk-abc`: `"sk-abc`, "Bearer": "Bearer", "bearer-token": "bearer-token", "sk-a.b-c*": "sk-a.b-c*",
+	} {
+		settings, faults := openAI.Read(Request{Credentials: credentialsJSON(t, value)}, Stored{})
+		if got := settings.Credentials["api_key"].Reveal(); len(faults) > 0 || got != want {
+			t.Errorf("%q is taken as %q, %+v", value, got, faults)
+		}
+	}
+	for _, value := range []string{"••••", "********", "sk-p****cdef", "sk-...cdef", "sk-…cdef", "Bearer sk-...cdef", `"***"`} {
+		if _, faults := openAI.Read(Request{Credentials: credentialsJSON(t, value)}, Stored{}); len(faults) != 1 || !strings.Contains(faults[0].Message, "mask") && !strings.Contains(faults[0].Message, "required") {
+			t.Errorf("%q: %+v", value, faults)
+		}
+	}
+}
+
+func credentialsJSON(t *testing.T, key string) json.RawMessage {
+	t.Helper()
+	b, err := json.Marshal(map[string]string{"api_key": key})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestCustomAddressesAsTheyArePasted(t *testing.T) {
+	const host = "https://host.example"
+	for address, want := range map[string][2]string{
+		host: {host, ""}, host + "/": {host, ""}, host + "/v1": {host, "/v1"}, host + "/v1//": {host, "/v1"}, host + "/V1": {host, "/V1"},
+		host + "/v1/chat/completions": {host, "/v1"}, host + "/v1/chat/completions/": {host, "/v1"}, host + "/V1/Chat/Completions": {host, "/V1"},
+		host + "/v1/models": {host, "/v1"}, host + "/v1/responses": {host, "/v1"}, host + "/v1/chat": {host, "/v1"}, host + "/v1/completions": {host, "/v1"},
+		host + "/models": {host + "/models", ""}, host + "/responses": {host + "/responses", ""}, host + "/chat": {host + "/chat", ""},
+		host + "/openai/chat/completions": {host + "/openai", ""}, host + "/v1x": {host + "/v1x", ""}, host + "/v1/embeddings": {host + "/v1/embeddings", ""},
+	} {
+		if origin, v1 := customBase(address); origin != want[0] || v1 != want[1] {
+			t.Errorf("%s is %q and %q, want %q", address, origin, v1, want)
+		}
+	}
+	// An Azure address is called as it is, so nothing is cut from its origin.
+	config := map[string]string{"base_url": host + "/chat/completions"}
+	if got := azureOpenAI.Origin(config); got != config["base_url"] {
+		t.Errorf("the origin on Azure is %s", got)
+	}
+}
+
+func TestKeyFilesAsTheyArePasted(t *testing.T) {
+	file := toJSON(t, newKeyFile(t))
+	quoted, err := json.Marshal(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := parseServiceAccount(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{
+		"line breaks":       strings.ReplaceAll(file, `\n`, "\n"),
+		"Windows' breaks":   strings.ReplaceAll(file, `\n`, "\r\n"),
+		"quoted twice":      string(quoted),
+		"byte order mark":   "\ufeff" + file,
+		"white space":       "\n  " + file + "\n",
+		"escaped too often": strings.ReplaceAll(file, `\n`, `\\n`),
+	} {
+		if got, err := parseServiceAccount(text); err != nil || got != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, space := range []string{"\u00a0", "\u200b", "\u3000", "“"} {
+		if _, err := parseServiceAccount("{" + space + file[1:]); err == nil || !strings.Contains(err.Error(), "character U+") {
+			t.Errorf("%q: %v", space, err)
+		}
+	}
+}
