@@ -30,7 +30,7 @@ func (g *Guard) dialer() *net.Dialer {
 func newTransport(dial func(ctx context.Context, network, address string) (net.Conn, error), cfg Config) *http.Transport {
 	t := &http.Transport{
 		DialContext:            dial,
-		TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12, GetClientCertificate: noCertificate},
 		TLSHandshakeTimeout:    tlsTimeout,
 		ForceAttemptHTTP2:      true, // its own dialer would turn it off
 		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
@@ -47,4 +47,20 @@ func newTransport(dial func(ctx context.Context, network, address string) (net.C
 		t.Proxy = http.ProxyURL(cfg.Proxy)
 	}
 	return t
+}
+
+type certificateKey struct{}
+
+// WithCertificateAsked returns a context whose requests call asked when a server
+// asks for a client certificate. There is none to give: a server that demands
+// one breaks the connection off, with TLS 1.3 without a word at times.
+func WithCertificateAsked(ctx context.Context, asked func()) context.Context {
+	return context.WithValue(ctx, certificateKey{}, asked)
+}
+
+func noCertificate(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	if asked, ok := info.Context().Value(certificateKey{}).(func()); ok {
+		asked()
+	}
+	return new(tls.Certificate), nil
 }

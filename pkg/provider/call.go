@@ -31,6 +31,7 @@ type call struct {
 	mu        sync.Mutex
 	times     times
 	connected bool
+	asked     bool   // the server asked for a client certificate
 	fault     error  // of sending, or of reading the answer
 	head      []byte // the beginning of a success's body
 }
@@ -119,6 +120,13 @@ func (c *call) receive(res *http.Response) error {
 	res.Body = io.NopCloser(bytes.NewReader(c.errorBody))
 	res.ContentLength = int64(len(c.errorBody))
 	return nil
+}
+
+// askedForCertificate notes that the server asked for a client certificate.
+func (c *call) askedForCertificate() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.asked = true
 }
 
 func (c *call) fail(err error) {

@@ -143,6 +143,12 @@ func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 	if f := misspoken(c.host, err); f != nil {
 		return f
 	}
+	c.mu.Lock()
+	asked := c.asked
+	c.mu.Unlock()
+	if asked && c.status == 0 && ctx.Err() == nil {
+		return wantsCertificate(c.host)
+	}
 	switch {
 	case errors.As(err, &blocked):
 		f := &Failure{Kind: Blocked, Message: blocked.Error(), Hint: "Enter an address on the public internet."}

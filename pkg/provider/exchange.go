@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"modelproviders/pkg/egress"
 )
 
 // What is read of an upstream is bounded, so that a hostile one costs neither
@@ -194,6 +196,7 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	e.mu.Unlock()
 
 	c.times.sent = time.Now()
+	req = req.WithContext(egress.WithCertificateAsked(req.Context(), c.askedForCertificate))
 	res, err := r.transport.RoundTrip(e.dress(req, c.trace()))
 	if err != nil {
 		c.fail(err)

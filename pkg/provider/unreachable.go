@@ -45,9 +45,8 @@ func reason(host string, err error) (message, hint string) {
 	return "No connection to " + host + " came about: " + err.Error() + ".", "Check host and port, and that this service can reach them."
 }
 
-// misspoken explains that what listens does not speak HTTP, or wants more of a
-// connection than can be given; nil for another error. With TLS 1.3 a server
-// says only after the handshake that it wants a certificate.
+// misspoken explains that what listens does not speak HTTP, or refuses the
+// TLS handshake; nil for another error.
 func misspoken(host string, err error) *Failure {
 	text := err.Error()
 	switch {
@@ -56,9 +55,13 @@ func misspoken(host string, err error) *Failure {
 	case containsAny(text, "malformed HTTP response", "malformed HTTP status", "malformed HTTP version"):
 		return &Failure{Kind: Unreachable, Message: "What listens on " + host + " does not speak HTTP.", Hint: "Is the port right? It has to be one on which an API answers over http or https."}
 	case containsAny(text, "remote error: tls: certificate required", "remote error: tls: bad certificate", "remote error: tls: handshake failure"):
-		return &Failure{Kind: Misconfigured, Message: host + " refused the TLS handshake: it may want a client certificate, which cannot be configured here.", Hint: "Enter an address that can be called without a client certificate."}
+		return wantsCertificate(host)
 	}
 	return nil
+}
+
+func wantsCertificate(host string) *Failure {
+	return &Failure{Kind: Misconfigured, Message: host + " refused the TLS connection: it may want a client certificate, which cannot be configured here.", Hint: "Enter an address that can be called without a client certificate."}
 }
 
 func containsAny(text string, parts ...string) bool {
