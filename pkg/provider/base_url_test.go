@@ -116,6 +116,12 @@ func FuzzBaseURL(f *testing.F) {
 		if originOfText(origin+"/v1/") != origin {
 			t.Errorf("%q: /v1 makes another origin of %q", address, origin)
 		}
+		base, first, _ := customBase(address)
+		for _, called := range []string{base, first} {
+			if to, err := url.Parse(called); err != nil || to.Host != u.Host || to.Scheme != u.Scheme {
+				t.Errorf("%q is called at %q", address, called)
+			}
+		}
 		if strings.ContainsAny(origin, "?# ") {
 			t.Errorf("the origin of %q is %q", address, origin)
 		}

@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -27,7 +26,7 @@ var custom = register(spec[customCredentials, customConfig]{
 	requestIDHeaders: []string{"X-Request-Id", "X-Litellm-Call-Id", "Request-Id", "Apim-Request-Id", "Cf-Ray"},
 	parse:            map[string]func(string) (string, error){"base_url": checkCustomURL},
 	origin: func(config customConfig) string {
-		origin, _ := customBase(config.BaseURL)
+		origin, _, _ := customBase(config.BaseURL)
 		return origin
 	},
 	open: openCustom,
@@ -57,20 +56,22 @@ func checkCustomURL(address string) (string, error) {
 // a call. What may be a part of the address is taken for one only after /v1.
 var customPasted = regexp.MustCompile(`(?i)(?:/chat/+completions|(/v1)/+(?:chat|responses|models|completions))$`)
 
-// customBase splits an address that was accepted into its normal form, without
-// /v1 and what was pasted behind it, and the /v1 that it says, as it is written;
-// empty: none.
-func customBase(address string) (origin, v1 string) {
+// customBase is the normal form of an address that was accepted, without /v1 and
+// what was pasted behind it, and where its API is looked for first. named says
+// that the address says /v1. One in capitals is another place, and stays.
+func customBase(address string) (origin, first string, named bool) {
 	u, err := parseBaseURL(address)
 	if err != nil {
-		return "", ""
+		return "", "", false
 	}
 	path := customPasted.ReplaceAllString(strings.TrimRight(u.EscapedPath(), "/"), "$1")
 	path = strings.TrimRight(path, "/")
-	if cut := len(path) - len("/v1"); cut >= 0 && strings.EqualFold(path[cut:], "/v1") {
-		path, v1 = strings.TrimRight(path[:cut], "/"), path[cut:]
+	host := u.Scheme + "://" + u.Host
+	origin, first = host+strings.TrimRight(strings.TrimSuffix(path, "/v1"), "/"), host+path
+	if named = strings.HasSuffix(strings.ToLower(path), "/v1"); !named {
+		first += "/v1"
 	}
-	return u.Scheme + "://" + u.Host + path, v1
+	return origin, first, named
 }
 
 // customUpstream talks to a server of the user's. Its API lies under /v1,
@@ -84,8 +85,8 @@ type customUpstream struct {
 }
 
 func openCustom(creds customCredentials, config customConfig, env environment) (upstream, error) {
-	origin, v1 := customBase(config.BaseURL)
-	c := &customUpstream{atOrigin: origin + "/", atV1: origin + cmp.Or(v1, "/v1") + "/", named: v1 != ""}
+	origin, first, named := customBase(config.BaseURL)
+	c := &customUpstream{atOrigin: origin + "/", atV1: first + "/", named: named}
 	c.chat = newOpenAIChat(env.http, customTables.read, option.WithAPIKey(creds.APIKey.Reveal()))
 	c.chat.limit = "max_tokens"
 	return c, nil

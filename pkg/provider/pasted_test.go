@@ -9,7 +9,7 @@ import (
 func TestKeysAsTheyArePasted(t *testing.T) {
 	for value, want := range map[string]string{
 		"sk-abc": "sk-abc", " sk-abc\n": "sk-abc", "Bearer sk-abc": "sk-abc", "bearer  sk-abc": "sk-abc",
-		`"sk-abc"`: "sk-abc", "'sk-abc'": "sk-abc", "“sk-abc”": "sk-abc", `"Bearer sk-abc"`: "sk-abc", `Bearer "sk-abc"`: "sk-abc",
+		`"sk-abc"`: "sk-abc", "'sk-abc'": "sk-abc", `"Bearer sk-abc"`: "sk-abc", `Bearer "sk-abc"`: "sk-abc",
 		`"sk-abc`: `"sk-abc`, "Bearer": "Bearer", "bearer-token": "bearer-token", "sk-a.b-c*": "sk-a.b-c*",
 	} {
 		settings, faults := openAI.Read(Request{Credentials: credentialsJSON(t, value)}, Stored{})
@@ -35,15 +35,19 @@ func credentialsJSON(t *testing.T, key string) json.RawMessage {
 
 func TestCustomAddressesAsTheyArePasted(t *testing.T) {
 	const host = "https://host.example"
-	for address, want := range map[string][2]string{
-		host: {host, ""}, host + "/": {host, ""}, host + "/v1": {host, "/v1"}, host + "/v1//": {host, "/v1"}, host + "/V1": {host, "/V1"},
-		host + "/v1/chat/completions": {host, "/v1"}, host + "/v1/chat/completions/": {host, "/v1"}, host + "/V1/Chat/Completions": {host, "/V1"},
-		host + "/v1/models": {host, "/v1"}, host + "/v1/responses": {host, "/v1"}, host + "/v1/chat": {host, "/v1"}, host + "/v1/completions": {host, "/v1"},
-		host + "/models": {host + "/models", ""}, host + "/responses": {host + "/responses", ""}, host + "/chat": {host + "/chat", ""},
-		host + "/openai/chat/completions": {host + "/openai", ""}, host + "/v1x": {host + "/v1x", ""}, host + "/v1/embeddings": {host + "/v1/embeddings", ""},
+	for address, want := range map[string]struct {
+		origin, first string
+		named         bool
+	}{
+		host: {host, host + "/v1", false}, "https://v1": {"https://v1", "https://v1/v1", false}, host + "/": {host, host + "/v1", false}, host + "/v1": {host, host + "/v1", true}, host + "/v1//": {host, host + "/v1", true},
+		host + "/V1": {host + "/V1", host + "/V1", true}, host + "/V1/Chat/Completions": {host + "/V1", host + "/V1", true},
+		host + "/v1/chat/completions": {host, host + "/v1", true}, host + "/v1/chat/completions/": {host, host + "/v1", true},
+		host + "/v1/models": {host, host + "/v1", true}, host + "/v1/responses": {host, host + "/v1", true}, host + "/v1/chat": {host, host + "/v1", true}, host + "/v1/completions": {host, host + "/v1", true},
+		host + "/models": {host + "/models", host + "/models/v1", false}, host + "/responses": {host + "/responses", host + "/responses/v1", false}, host + "/chat": {host + "/chat", host + "/chat/v1", false},
+		host + "/openai/chat/completions": {host + "/openai", host + "/openai/v1", false}, host + "/v1x": {host + "/v1x", host + "/v1x/v1", false},
 	} {
-		if origin, v1 := customBase(address); origin != want[0] || v1 != want[1] {
-			t.Errorf("%s is %q and %q, want %q", address, origin, v1, want)
+		if origin, first, named := customBase(address); origin != want.origin || first != want.first || named != want.named {
+			t.Errorf("%s is %q, %q, %v, want %+v", address, origin, first, named, want)
 		}
 	}
 	// An Azure address is called as it is, so nothing is cut from its origin.

@@ -183,9 +183,9 @@ func bareKey(value string) string {
 
 // unquoted is the value without one pair of quotes around it.
 func unquoted(value string) string {
-	for _, pair := range [][2]string{{`"`, `"`}, {"'", "'"}, {"“", "”"}, {"`", "`"}} {
-		if inner, ok := strings.CutPrefix(value, pair[0]); ok {
-			if inner, ok = strings.CutSuffix(inner, pair[1]); ok {
+	for _, quote := range []string{`"`, "'", "`"} {
+		if inner, ok := strings.CutPrefix(value, quote); ok {
+			if inner, ok = strings.CutSuffix(inner, quote); ok {
 				return strings.TrimSpace(inner)
 			}
 		}
