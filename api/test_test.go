@@ -64,12 +64,18 @@ type outcome struct {
 	TimeToFirstTokenMS *int64         `json:"time_to_first_token_ms"`
 	Model              string         `json:"model"`
 	FinishReason       string         `json:"finish_reason"`
+	Warnings           []warning      `json:"warnings"`
 	Usage              map[string]int `json:"usage"`
 	Sent               apitest.Object `json:"sent"`
 	Timing             map[string]int `json:"timing"`
 	ProviderRequestID  string         `json:"provider_request_id"`
 	Endpoint           string         `json:"endpoint"`
 	TestedAt           string         `json:"tested_at"`
+}
+
+type warning struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
 }
 
 type failure struct {
@@ -130,6 +136,20 @@ func TestATestOfEachType(t *testing.T) {
 			})
 		}
 	}, reaching(fakes...))
+}
+
+// TestWarnings: a success says what a user should know of it.
+func TestWarnings(t *testing.T) {
+	fake := providertest.Start(t, providertest.OpenAI())
+	fake.Use(providertest.EmptyAnswer)
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		admin := s.Admin(t).In(t)
+		p := admin.CreateProvider(providerOf(fake))
+		o := outcomeOf(admin.Post("/models/"+p.Models[0].ID+"/test", prompt))
+		if o.Status != "success" || len(o.Warnings) != 1 || o.Warnings[0].Code != "token_limit" || o.Warnings[0].Message == "" {
+			t.Errorf("got %+v", o)
+		}
+	}, reaching(fake))
 }
 
 func TestATestOfWhatIsSwitchedOff(t *testing.T) {

@@ -3,7 +3,6 @@ package provider
 import (
 	"encoding/json"
 	"errors"
-	"strings"
 )
 
 // claudeError is the error of the Messages API:
@@ -71,16 +70,4 @@ var claudeTables = tables{
 		QuotaExceeded:  "Add credit or raise the spend limit of the account in the Claude Console, under Billing.",
 		RateLimited:    "The account's rate limit for this model is reached: try again in a minute, or raise the limit in the Claude Console.",
 	},
-}
-
-// mentions reports whether s holds one of the phrases, without regard to case.
-// The phrases are in lower case.
-func mentions(s string, phrases ...string) bool {
-	s = strings.ToLower(s)
-	for _, phrase := range phrases {
-		if strings.Contains(s, phrase) {
-			return true
-		}
-	}
-	return false
 }

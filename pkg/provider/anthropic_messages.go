@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -206,7 +207,7 @@ func (e claudeEnd) stop(a *answer) error {
 	case "refusal":
 		return &Failure{
 			Kind:    ContentFiltered,
-			Message: orElse(e.StopDetails.Explanation, "The model refused to answer this prompt."),
+			Message: cmp.Or(e.StopDetails.Explanation, "The model refused to answer this prompt."),
 			Code:    "refusal",
 			Hint:    "The model's safety rules stopped the answer: try another prompt. Provider and model work.",
 		}

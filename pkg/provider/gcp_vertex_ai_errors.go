@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -88,7 +89,7 @@ func (v *vertexUpstream) explainFault(e googleFault, httpStatus int, model strin
 	if v.region != "global" {
 		t.values[len(t.values)-1] = "; many newer models are served in region `global` only"
 	}
-	said := problem{message: e.Message, code: e.reason(), status: orElse(e.Status, rpcStatus(e.Code))}
+	said := problem{message: e.Message, code: e.reason(), status: cmp.Or(e.Status, rpcStatus(e.Code))}
 	return t.judge(reply{status: httpStatus, said: said, model: model})
 }
 

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -198,7 +199,7 @@ func (g *geminiAnswer) stop(message string) error {
 	default:
 		g.answer.finishReason = strings.ToLower(g.finish)
 		if !g.said {
-			return &Failure{Kind: UpstreamError, Message: orElse(message, "The model ended without an answer ("+g.finish+")."), Code: g.finish}
+			return &Failure{Kind: UpstreamError, Message: cmp.Or(message, "The model ended without an answer ("+g.finish+")."), Code: g.finish}
 		}
 	}
 	return nil
@@ -207,15 +208,8 @@ func (g *geminiAnswer) stop(message string) error {
 func geminiBlocked(reason, message, otherwise string) error {
 	return &Failure{
 		Kind:    ContentFiltered,
-		Message: orElse(message, otherwise+" ("+reason+")."),
+		Message: cmp.Or(message, otherwise+" ("+reason+")."),
 		Code:    reason,
 		Hint:    "A safety filter stopped the answer: try another prompt. Provider and model work.",
 	}
-}
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
 }

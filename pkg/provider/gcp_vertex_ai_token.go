@@ -173,14 +173,15 @@ func tokenFailure(status int, body []byte) *Failure {
 	if f.Message == "" {
 		f.Message = "Google refused the service account: " + fault.Error + "."
 	}
+	said := problem{message: f.Message}
 	switch {
 	case status == http.StatusTooManyRequests || fault.Error == "rate_limit_exceeded":
 		f.Kind, f.Hint = RateLimited, "Google limits how often tokens are fetched: try again in a minute."
 	case status >= 500 || fault.Error == "internal_failure" || fault.Error == "temporarily_unavailable":
 		f.Kind, f.Hint = UpstreamError, "Google's token service failed. Nothing is wrong with this provider: try again."
-	case mentions(f.Message, "iat and exp", "timeframe"):
+	case said.about("iat and exp", "timeframe"):
 		f.Hint = "Google finds the time of the signature wrong: set the clock of the server that runs this service."
-	case mentions(f.Message, "not found", "disabled"), fault.Error == "invalid_client":
+	case said.about("not found", "disabled"), fault.Error == "invalid_client":
 		f.Hint = "The service account was deleted or disabled: enable it in the Google Cloud console, or enter the key of another one."
 	default:
 		f.Hint = "The key was deleted, or does not belong to this service account: make a new key in the Google Cloud console and paste its whole JSON file."

@@ -81,7 +81,7 @@ func (o *openAIChat) generate(ctx context.Context, p Prompt, emit func(string), 
 }
 
 func (o *openAIChat) explain(ctx context.Context, p Prompt, err error) *Failure {
-	if inner, ok := errors.AsType[errorInAnswer](err); ok {
+	if inner, ok := errors.AsType[answerError](err); ok {
 		return o.refused(ctx, p, []byte(inner))
 	}
 	return explain(ctx, err, func(c *call) *Failure {
