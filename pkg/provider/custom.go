@@ -94,9 +94,16 @@ func openCustom(creds customCredentials, config customConfig, env environment) (
 
 func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
 	var a answer
-	err := c.find(ctx, func(base option.RequestOption) (err error) {
-		a, err = c.chat.generate(ctx, p, emit, base)
-		return err
+	begun, pass := false, emit
+	if emit != nil {
+		pass = func(text string) {
+			begun = begun || text != ""
+			emit(text)
+		}
+	}
+	err := c.find(ctx, func(base option.RequestOption) (final bool, err error) {
+		a, err = c.chat.generate(ctx, p, pass, base)
+		return begun, err
 	})
 	if c.bare.Load() {
 		a.warnings = append(a.warnings, Warning{BaseURLWithoutV1, "The API was found right at the base URL, not under /v1."})
@@ -106,28 +113,30 @@ func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 
 func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 	var d Discovery
-	err := c.find(ctx, func(base option.RequestOption) (err error) {
+	err := c.find(ctx, func(base option.RequestOption) (final bool, err error) {
 		d, err = c.chat.models(ctx, nil, base)
-		return err
+		return false, err
 	})
 	return d, err
 }
 
 // find calls the API where it is. The address as given is called only where what
 // is under /v1 is evidently no API, or refuses the key; where that is no API
-// either, the first answer tells what is wrong.
-func (c *customUpstream) find(ctx context.Context, call func(base option.RequestOption) error) error {
+// either, the first answer tells what is wrong. A call is final when a part of
+// its answer was passed on.
+func (c *customUpstream) find(ctx context.Context, call func(base option.RequestOption) (final bool, err error)) error {
 	atV1, atOrigin := option.WithBaseURL(c.atV1), option.WithBaseURL(c.atOrigin)
 	if c.bare.Load() {
-		return call(atOrigin)
+		_, err := call(atOrigin)
+		return err
 	}
-	err := call(atV1)
+	final, err := call(atV1)
 	first := lastCall(ctx)
-	if err == nil || c.named || first == nil || first.status >= 500 ||
+	if err == nil || final || c.named || first == nil || first.status >= http.StatusTooManyRequests ||
 		first.status != http.StatusUnauthorized && first.status != http.StatusForbidden && !isNoAPI(err) {
 		return err
 	}
-	again := call(atOrigin)
+	_, again := call(atOrigin)
 	if again != nil && isNoAPI(again) {
 		report(ctx, first)
 		return err

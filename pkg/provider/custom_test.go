@@ -187,6 +187,27 @@ func TestCustomRefusesWithoutV1(t *testing.T) {
 	}
 }
 
+// The address as given is not called after an answer that is no reason to, nor
+// after the first piece of one.
+func TestCustomIsNotLookedForInVain(t *testing.T) {
+	for _, c := range []struct {
+		status int
+		body   string
+	}{
+		{429, "404 page not found"}, {500, "no route to host"}, {503, ""}, {402, ""},
+		{404, `{"error":{"message":"model 'my-model' not found"}}`}, {400, `{"error":{"message":"Bad prompt."}}`},
+		{200, "data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\ndata: {\"error\":\"404 page not found\"}\n\n"},
+	} {
+		s := serveAt(t, "", func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(c.status)
+			_, _ = io.WriteString(w, c.body)
+		})
+		if result := s.ask(t, true); result.Failure == nil || s.count() != 1 {
+			t.Errorf("%d %s: called %q, %+v", c.status, c.body, s.called(), result.Failure)
+		}
+	}
+}
+
 func TestBlocked(t *testing.T) {
 	s := serve(t, 200, "application/json", plainAnswer)
 	for address, want := range map[string]string{
