@@ -154,8 +154,12 @@ func isNoAPI(err error) bool {
 
 var customTables = tables{
 	rules: []rule{
-		// What new-api and one-api pass on of another service has their id behind it.
+		// new-api and one-api name the faults of their channels, and put an id of
+		// their own behind what they pass on in the words of another service.
+		{code: "channel:*|bad_response*|upstream_error|get_channel_failed", whose: ofModel},
 		{code: "new_api_error|one_api_error", words: "channel:", whose: ofModel},
+		{code: "new_api_error|one_api_error", whose: ofGateway},
+		{words: "(request id: 20", whose: ofModel},
 	},
 	hints: map[FailureKind]string{
 		Authentication: "Replace the API key of this provider.",

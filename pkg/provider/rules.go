@@ -36,6 +36,7 @@ const (
 	ofAccount       // every call of the account fails
 	ofModel         // it is one model's, whatever its kind
 	noAPI           // nothing at the address speaks the API
+	ofGateway       // by its kind, whatever later rows say
 )
 
 // reply is an error that the tables are asked about.
