@@ -140,14 +140,16 @@ func redirectHost(c *call) string {
 func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 	var blocked *egress.BlockedError
 	var coding codingError
-	if f := misspoken(c.host, err); f != nil {
-		return f
-	}
-	c.mu.Lock()
-	asked := c.asked
-	c.mu.Unlock()
-	if asked && c.status == 0 && ctx.Err() == nil {
-		return wantsCertificate(c.host)
+	if c.status == 0 && ctx.Err() == nil {
+		c.mu.Lock()
+		asked := c.asked
+		c.mu.Unlock()
+		if asked {
+			return wantsCertificate(c.host)
+		}
+		if f := misspoken(c.host, err); f != nil {
+			return f
+		}
 	}
 	switch {
 	case errors.As(err, &blocked):
@@ -175,7 +177,7 @@ func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 	return &Failure{
 		Kind:    UpstreamError,
 		Message: c.host + " closed the connection before its answer was complete.",
-		Hint:    "Try again; if it stays, look at the log of the server or of a proxy before it.",
+		Hint:    "Try again; if it stays, check that the port is the API's, and look at the log of the server or of a proxy before it.",
 	}
 }
 

@@ -54,6 +54,8 @@ func misspoken(host string, err error) *Failure {
 		return &Failure{Kind: Unreachable, Message: host + " speaks TLS on this port, and was called without.", Hint: "Enter an address that begins with https://."}
 	case containsAny(text, "malformed HTTP response", "malformed HTTP status", "malformed HTTP version"):
 		return &Failure{Kind: Unreachable, Message: "What listens on " + host + " does not speak HTTP.", Hint: "Is the port right? It has to be one on which an API answers over http or https."}
+	case containsAny(text, "server closed idle connection", "readLoopPeekFail", "use of closed network connection"): // by the transport, before the request was sent on a new one
+		return &Failure{Kind: Unreachable, Message: "What listens on " + host + " speaks first or hangs up, as no HTTP server does.", Hint: "Is the port right? It has to be one on which an API answers over http or https."}
 	case containsAny(text, "remote error: tls: certificate required", "remote error: tls: bad certificate", "remote error: tls: handshake failure"):
 		return wantsCertificate(host)
 	}

@@ -1,6 +1,7 @@
 package provider_test
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"crypto/tls"
@@ -175,7 +176,9 @@ func speaking(t *testing.T, answer string) string {
 			if err != nil {
 				return
 			}
-			_, _ = c.Read(make([]byte, 64<<10))
+			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = io.Copy(io.Discard, r.Body) // closing with something unread would reset the connection
+			}
 			_, _ = io.WriteString(c, answer)
 			_ = c.Close()
 		}
@@ -192,6 +195,32 @@ func TestWhatSpeaksNoHTTP(t *testing.T) {
 		f := failure(t, client.Generate(t.Context(), provider.Prompt{ModelID: "m", Text: "x"}, nil), provider.Unreachable)
 		if !strings.Contains(f.Hint, hint) || strings.Contains(f.Message, "ERR") {
 			t.Errorf("%q: %+v", answer, f)
+		}
+	}
+}
+
+// SSH and SMTP servers speak first.
+func TestWhatSpeaksFirst(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
+			go func() { _, _ = io.Copy(io.Discard, c) }()
+		}
+	}()
+	client := customClient(t, "http://"+l.Addr().String()+"/v1", guarded(t, egress.Config{Allow: []string{"127.0.0.1"}}))
+	for range 20 {
+		f := failure(t, client.Generate(t.Context(), provider.Prompt{ModelID: "m", Text: "x"}, nil), provider.Unreachable)
+		if !strings.Contains(f.Hint, "port") {
+			t.Errorf("%+v", f)
 		}
 	}
 }
