@@ -210,14 +210,15 @@ func (b *bedrockUpstream) converseStream(ctx context.Context, p Prompt, inferenc
 	ended := false
 	for event := range stream.Events() {
 		switch e := event.(type) {
+		case *types.ConverseStreamOutputMemberContentBlockStart:
+			_, tool := e.Value.Start.(*types.ContentBlockStartMemberToolUse)
+			a.calledTool = a.calledTool || tool
 		case *types.ConverseStreamOutputMemberContentBlockDelta:
 			switch delta := e.Value.Delta.(type) {
 			case *types.ContentBlockDeltaMemberText:
 				emit(delta.Value)
 			case *types.ContentBlockDeltaMemberReasoningContent:
 				a.reasoned = true
-			case *types.ContentBlockDeltaMemberToolUse:
-				a.calledTool = true
 			}
 		case *types.ConverseStreamOutputMemberMessageStop:
 			ended, stop = true, e.Value.StopReason

@@ -188,12 +188,14 @@ func tidy(redact *redactor, d Discovery) Discovery {
 		if m.ModelID == "" || printable(m.ModelID, maxName, "") != m.ModelID {
 			continue
 		}
-		m.ModelID = modelName(redact, m.ModelID, "")
-		m.DisplayName = cmp.Or(modelName(redact, m.DisplayName, ""), m.ModelID)
 		models = append(models, m)
 	}
 	slices.SortStableFunc(models, func(a, b DiscoveredModel) int { return cmp.Compare(a.ModelID, b.ModelID) })
 	models = slices.CompactFunc(models, func(a, b DiscoveredModel) bool { return a.ModelID == b.ModelID })
+	for i, m := range models {
+		models[i].ModelID = modelName(redact, m.ModelID, "")
+		models[i].DisplayName = cmp.Or(modelName(redact, m.DisplayName, ""), models[i].ModelID)
+	}
 	if len(models) > MaxDiscovered {
 		models, d.Truncated = models[:MaxDiscovered], true
 	}

@@ -198,7 +198,7 @@ func (g *geminiAnswer) stop(message string) error {
 		return geminiBlocked(g.finish, message, "The answer was blocked")
 	default:
 		g.answer.finishReason = strings.ToLower(g.finish)
-		if !g.said {
+		if !g.said && !g.answer.reasoned && !g.answer.calledTool {
 			return &Failure{Kind: UpstreamError, Message: cmp.Or(message, "The model ended without an answer ("+g.finish+")."), Code: g.finish}
 		}
 	}
