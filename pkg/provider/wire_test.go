@@ -162,8 +162,8 @@ func TestCharactersInHalves(t *testing.T) {
 	}
 }
 
-// speaking listens, and answers every connection with the same bytes.
-func speaking(t *testing.T, answer string) string {
+// speaking listens, hands each connection to speak, and returns a base URL.
+func speaking(t *testing.T, speak func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -176,11 +176,7 @@ func speaking(t *testing.T, answer string) string {
 			if err != nil {
 				return
 			}
-			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-				_, _ = io.Copy(io.Discard, r.Body) // closing with something unread would reset the connection
-			}
-			_, _ = io.WriteString(c, answer)
-			_ = c.Close()
+			speak(c)
 		}
 	}()
 	return "http://" + l.Addr().String() + "/v1"
@@ -191,7 +187,13 @@ func TestWhatSpeaksNoHTTP(t *testing.T) {
 		"SSH-2.0-OpenSSH_9.6\r\n": "port", "-ERR unknown command 'POST'\r\n": "port", "220 mail.example ESMTP\r\n": "port",
 		"\x15\x03\x01\x00\x02\x02F": "https://",
 	} {
-		client := customClient(t, speaking(t, answer), guarded(t, egress.Config{Allow: []string{"127.0.0.1"}}))
+		client := customClient(t, speaking(t, func(c net.Conn) {
+			if r, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+				_, _ = io.Copy(io.Discard, r.Body) // closing with something unread would reset the connection
+			}
+			_, _ = io.WriteString(c, answer)
+			_ = c.Close()
+		}), guarded(t, egress.Config{Allow: []string{"127.0.0.1"}}))
 		f := failure(t, client.Generate(t.Context(), provider.Prompt{ModelID: "m", Text: "x"}, nil), provider.Unreachable)
 		if !strings.Contains(f.Hint, hint) || strings.Contains(f.Message, "ERR") {
 			t.Errorf("%q: %+v", answer, f)
@@ -201,22 +203,10 @@ func TestWhatSpeaksNoHTTP(t *testing.T) {
 
 // SSH and SMTP servers speak first.
 func TestWhatSpeaksFirst(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
-			go func() { _, _ = io.Copy(io.Discard, c) }()
-		}
-	}()
-	client := customClient(t, "http://"+l.Addr().String()+"/v1", guarded(t, egress.Config{Allow: []string{"127.0.0.1"}}))
+	client := customClient(t, speaking(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "220 mail.example ESMTP\r\n")
+		go func() { _, _ = io.Copy(io.Discard, c) }()
+	}), guarded(t, egress.Config{Allow: []string{"127.0.0.1"}}))
 	for range 20 {
 		f := failure(t, client.Generate(t.Context(), provider.Prompt{ModelID: "m", Text: "x"}, nil), provider.Unreachable)
 		if !strings.Contains(f.Hint, "port") {
