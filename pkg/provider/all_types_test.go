@@ -45,6 +45,9 @@ func TestForeignSuccess(t *testing.T) {
 					t.Errorf("%s (%s): %q (streamed: %v) was taken for %+v", fake.Type, fake.ModelID, body, stream, result)
 				}
 			}
+			if fake.Type == "gcp_vertex_ai" && body == "{}" { // Google's list of no models
+				continue
+			}
 			if _, err := client.Models(t.Context()); err == nil {
 				t.Errorf("%s: %q was taken for a list of models", fake.Type, body)
 			}

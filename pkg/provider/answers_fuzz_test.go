@@ -190,7 +190,7 @@ func FuzzTokenAnswer(f *testing.F) {
 			t.Errorf("status %d, %q: the token is %q", status, body, token)
 		}
 		if err != nil {
-			if f := classify(ctx, err); f.Kind == "" || f.Message == "" && http.StatusText(status) != "" && strings.TrimSpace(body) != "" {
+			if f := tokenTables.explain(ctx, "", err); f.Kind == "" || f.Message == "" && http.StatusText(status) != "" && strings.TrimSpace(body) != "" {
 				t.Errorf("status %d, %q: %+v", status, body, f)
 			}
 		}

@@ -3,6 +3,7 @@ package provider
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -62,19 +63,15 @@ func (a *anthropicUpstream) generate(ctx context.Context, p Prompt, emit func(st
 	request, sent := newClaudeRequest(p, emit != nil)
 	res, err := a.call(ctx, http.MethodPost, "/v1/messages", request)
 	if err != nil {
-		return answer{}, claudeFailure(ctx, err)
+		return answer{}, claudeTables.explain(ctx, p.ModelID, err)
 	}
 	defer res.Body.Close()
 	said, err := readClaude(ctx, res, emit)
 	if err != nil {
-		return answer{}, claudeFailure(ctx, err)
+		return answer{}, claudeTables.explain(ctx, p.ModelID, err)
 	}
 	said.sent = sent
 	return said, nil
-}
-
-func claudeFailure(ctx context.Context, err error) *Failure {
-	return explain(ctx, err, func(c *call) *Failure { return readClaudeError(c, err) })
 }
 
 // maxDiscoveryPages bounds how often a list of models is asked on, so that an
@@ -88,9 +85,9 @@ func (a *anthropicUpstream) models(ctx context.Context) (Discovery, error) {
 	for range maxDiscoveryPages {
 		page, err := a.modelPage(ctx, query)
 		if err != nil {
-			return Discovery{}, claudeFailure(ctx, err)
+			return Discovery{}, claudeTables.explain(ctx, "", err)
 		}
-		for _, m := range page.Data {
+		for _, m := range page.models {
 			found = append(found, DiscoveredModel{ModelID: m.ID, DisplayName: m.DisplayName})
 		}
 		if !page.HasMore || page.LastID == "" {
@@ -107,12 +104,14 @@ func (a *anthropicUpstream) models(ctx context.Context) (Discovery, error) {
 // claudeModels is a page of the list of models.
 // Source: Anthropic API reference, "List Models".
 type claudeModels struct {
-	Data []struct {
+	Data    json.RawMessage `json:"data"`
+	HasMore bool            `json:"has_more"`
+	LastID  string          `json:"last_id"`
+
+	models []struct {
 		ID          string `json:"id"`
 		DisplayName string `json:"display_name"`
-	} `json:"data"`
-	HasMore bool   `json:"has_more"`
-	LastID  string `json:"last_id"`
+	}
 }
 
 func (a *anthropicUpstream) modelPage(ctx context.Context, query url.Values) (page claudeModels, err error) {
@@ -123,7 +122,7 @@ func (a *anthropicUpstream) modelPage(ctx context.Context, query url.Values) (pa
 	if err := readJSON(res, &page); err != nil {
 		return page, err
 	}
-	if page.Data == nil {
+	if json.Unmarshal(page.Data, &page.models) != nil {
 		return page, errNoList
 	}
 	return page, nil

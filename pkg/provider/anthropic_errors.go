@@ -1,48 +1,5 @@
 package provider
 
-import (
-	"encoding/json"
-	"errors"
-)
-
-// claudeError is the error of the Messages API:
-// {"type":"error","error":{"type":"…","message":"…"}}.
-// Source: Anthropic API reference, "Errors".
-type claudeError struct {
-	Type    string `json:"type"`
-	Message string `json:"message"`
-}
-
-// Error implements error: in a stream it is an event.
-func (e claudeError) Error() string { return e.Type + ": " + e.Message }
-
-// readClaudeError finds the error of an answer: in an event of a stream, which
-// is err then, or in the body.
-func readClaudeError(c *call, err error) *Failure {
-	if e, ok := errors.AsType[claudeError](err); ok {
-		return e.failure(c.status)
-	}
-	if e, ok := parseClaudeError(c.page()); ok {
-		return e.failure(c.status)
-	}
-	return nil
-}
-
-func parseClaudeError(body []byte) (claudeError, bool) {
-	var envelope struct {
-		Error claudeError `json:"error"`
-	}
-	if err := json.Unmarshal(body, &envelope); err != nil {
-		return claudeError{}, false
-	}
-	return envelope.Error, envelope.Error.Type != "" && envelope.Error.Message != ""
-}
-
-// failure explains the error by the tables.
-func (e claudeError) failure(status int) *Failure {
-	return claudeTables.judge(reply{status: status, said: problem{message: e.Message, code: e.Type}})
-}
-
 // claudeTables are what the Messages API says. Sources: Anthropic API
 // reference, "Errors"; the phrases are the API's own.
 var claudeTables = tables{

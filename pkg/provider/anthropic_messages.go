@@ -92,7 +92,7 @@ func newClaudeRequest(p Prompt, stream bool) (claudeRequest, map[string]any) {
 }
 
 // readClaude reads the answer. It returns a *Failure for what the model refused,
-// and a claudeError for an error in a stream.
+// and an answerError for an error in a stream.
 func readClaude(ctx context.Context, res *http.Response, emit func(string)) (answer, error) {
 	return readAnswer(ctx, res, emit, wholeClaude, func(emit func(string)) (answer, error) { return streamClaude(res, emit) })
 }
@@ -152,8 +152,8 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 		if err := json.Unmarshal(data, &head); err != nil {
 			return fmt.Errorf("parse event: %w", err)
 		}
-		if err, ok := parseClaudeError(data); ok {
-			return err
+		if holdsError(data) {
+			return answerError(problemOf(data))
 		}
 		// Events of other types, which the API may add, have any form.
 		var event claudeEvent

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 	"github.com/aws/smithy-go/transport/http/protocol/restjson1"
 
@@ -227,6 +229,9 @@ func (b *bedrockUpstream) converseStream(ctx context.Context, p Prompt, inferenc
 		}
 	}
 	if err := stream.Err(); err != nil {
+		if api, ok := errors.AsType[smithy.APIError](err); ok {
+			return a, answerError{message: api.ErrorMessage(), code: api.ErrorCode()}
+		}
 		return a, err
 	}
 	if !ended {

@@ -2,33 +2,17 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/aws/smithy-go"
 )
 
 // failure explains an error of a call. modelID is empty when no model was asked.
 func (b *bedrockUpstream) failure(ctx context.Context, err error, modelID string) *Failure {
-	f := explain(ctx, err, func(c *call) *Failure {
-		fault := parseAWSFault(c.page())
-		if code := c.header.Get("X-Amzn-Errortype"); code != "" {
-			fault.Code = awsCode(code)
-		}
-		var api smithy.APIError
-		if errors.As(err, &api) && api.ErrorCode() != "UnknownError" {
-			fault = awsFault{Code: api.ErrorCode(), Message: api.ErrorMessage()}
-		}
-		if fault == (awsFault{}) {
-			return nil
-		}
-		return bedrockFailure(c.status, fault, modelID, b.region)
-	})
+	f := bedrockIn(b.region).explain(ctx, modelID, err)
 	switch {
 	case f.Kind == Authentication && b.apiKey:
 		f.Hint = "This is a Bedrock API key (it begins with ABSK), not an access key: enter the access key of an IAM user (AKIA…) and its secret."
@@ -48,50 +32,17 @@ func isUnknownHost(ctx context.Context) bool {
 	return c != nil && errors.As(c.broken(), &dns) && dns.IsNotFound
 }
 
-// awsFault is the error of an AWS service in its JSON protocols: the code stands
-// in a header or as `__type`, with a namespace before and an address behind it.
-// Source: Smithy, AWS restJson1 protocol, "Operation error serialization".
-type awsFault struct {
-	Code    string `json:"__type"`
-	Message string `json:"message"`
-}
-
-// parseAWSFault reads the body of an error. Some of AWS's front doors wrap it
-// into `Output`, with the status of a success at times.
-func parseAWSFault(body []byte) awsFault {
-	var fault struct {
-		awsFault
-		Output awsFault
-	}
-	if json.Unmarshal(body, &fault) != nil {
-		return awsFault{}
-	}
-	f := fault.awsFault
-	if f.Code == "" && fault.Output.Code != "" {
-		f = fault.Output
-	}
-	f.Code = awsCode(f.Code)
-	return f
-}
-
-// awsCode is a code without namespace and address.
-func awsCode(code string) string {
-	code, _, _ = strings.Cut(code[strings.LastIndexByte(code, '#')+1:], ":")
-	return code
-}
-
-// bedrockFailure explains an exception of Bedrock or of AWS's front door.
-func bedrockFailure(status int, fault awsFault, modelID, region string) *Failure {
-	if fault.Message == "" && fault.Code != "" {
-		fault.Message = "AWS answered " + fault.Code + " without a message."
-	}
+// bedrockIn are the tables for calls to a region.
+func bedrockIn(region string) tables {
 	t := bedrockTables
-	t.values = []string{
-		"{region}", "`" + region + "`", "{action}", deniedAction(fault.Message),
-		"{destination}", destinationHint(fault.Message, region),
-		"{profile}", inferenceProfileHint(modelID, region), "{geography}", geographyHint(modelID, region),
+	t.values = func(r reply) []string {
+		return []string{
+			"{region}", "`" + region + "`", "{action}", deniedAction(r.said.message),
+			"{destination}", destinationHint(r.said.message, region),
+			"{profile}", inferenceProfileHint(r.model, region), "{geography}", geographyHint(r.model, region),
+		}
 	}
-	return t.judge(reply{status: status, said: problem{message: fault.Message, code: fault.Code}, model: modelID})
+	return t
 }
 
 // bedrockTables are what AWS says. Sources: Amazon Bedrock user guide,

@@ -77,7 +77,9 @@ func openAzure(creds azureCredentials, config azureConfig, env environment) (ups
 	if !a.isV1() {
 		opts = append(opts, option.WithQuery("api-version", config.APIVersion))
 	}
-	a.chat = newOpenAIChat(env.http, azureTables.with("{api_version}", config.APIVersion).read, opts...)
+	tables := azureTables
+	tables.values = func(reply) []string { return []string{"{api_version}", "`" + config.APIVersion + "`"} }
+	a.chat = newOpenAIChat(env.http, tables, opts...)
 	a.chat.responsesAt = []option.RequestOption{a.base("")}
 	return a, nil
 }

@@ -171,19 +171,20 @@ func (u *caseUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return // the client went away
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if r.URL.Path == tokenPath {
-		_, _ = io.WriteString(w, `{"access_token":"ya29.token-0123456789","expires_in":3599,"token_type":"Bearer"}`)
-		return
-	}
 	u.mu.Lock()
 	u.requests = append(u.requests, r.Method+" "+r.RequestURI+" "+string(body))
 	rules := u.rules
 	u.mu.Unlock()
 	for _, rule := range rules {
-		if rule.Match.matches(r, body) {
+		// Only a rule that names the token endpoint answers in its place.
+		if rule.Match.matches(r, body) && (r.URL.Path != tokenPath || rule.Match.Path != nil && strings.Contains(rule.Match.Path.String(), tokenPath)) {
 			rule.answer(w)
 			return
 		}
+	}
+	if r.URL.Path == tokenPath {
+		_, _ = io.WriteString(w, `{"access_token":"ya29.token-0123456789","expires_in":3599,"token_type":"Bearer"}`)
+		return
 	}
 	w.WriteHeader(http.StatusNotFound)
 	_, _ = io.WriteString(w, `{"detail":"Not Found"}`)

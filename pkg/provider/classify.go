@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"html"
@@ -12,31 +13,39 @@ import (
 	"modelproviders/pkg/egress"
 )
 
-// classify turns what an upstream returned into a failure.
-func classify(ctx context.Context, err error) *Failure {
-	return explain(ctx, err, func(*call) *Failure { return nil })
-}
-
 // explain turns an error of a call into a failure. What was seen on the wire
-// decides first. Then read reads the answer in the way of one service; it is
-// called with an answer of status 400 or more, or with a success that could
-// not be read, and returns nil for what it does not know. Any other answer
-// is explained by its status.
-func explain(ctx context.Context, err error, read func(c *call) *Failure) *Failure {
+// decides first, then the tables by what the answer says; model is empty when
+// none was asked.
+func (t tables) explain(ctx context.Context, model string, err error) *Failure {
 	if f := asFailure(err); f != nil {
 		return f
 	}
 	c := lastCall(ctx)
+	if inner, ok := errors.AsType[answerError](err); ok {
+		f := t.read(model, c, problem(inner))
+		f.HTTPStatus = c.status
+		return f
+	}
 	if f := wireFailure(ctx, c, err); f != nil {
 		return f
 	}
-	if f := read(c); f != nil {
-		return f
-	}
-	if c.status >= 400 {
-		return statusFailure(c.status, problemOf(c.errorBody))
+	if said := c.problem(); c.status >= 400 || said.structured {
+		return t.read(model, c, said)
 	}
 	return foreign(c, err)
+}
+
+// answerError is an error inside an answer whose status is a success.
+type answerError problem
+
+func (e answerError) Error() string { return "the answer holds an error" }
+
+// problem is what the answer says is wrong, in its body or, as AWS does, in a
+// header.
+func (c *call) problem() problem {
+	said := problemOf(c.page())
+	said.code = cmp.Or(awsCode(c.header.Get("X-Amzn-Errortype")), said.code)
+	return said
 }
 
 // foreign explains an answer with a status of success that is not what the API

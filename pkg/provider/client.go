@@ -170,7 +170,7 @@ func (c *call) requestID(headers []string) string {
 
 // failure is err as it leaves: explained, free of secrets and bounded.
 func (c *client) failure(ctx context.Context, e *exchange, err error) *Failure {
-	f := *classify(ctx, err)
+	f := *tables{}.explain(ctx, "", err)
 	if call := e.told(); call != nil && f.HTTPStatus == 0 {
 		f.HTTPStatus = call.status
 	}

@@ -7,13 +7,13 @@ import (
 
 // RuleTables names the tables of rules in the order in which they are read.
 func RuleTables() []string {
-	return []string{"Anthropic", "Azure OpenAI", "AWS Bedrock", "GCP Vertex AI", "Custom (LiteLLM)", "Common", "Statuses"}
+	return []string{"Anthropic", "Azure OpenAI", "AWS Bedrock", "GCP Vertex AI", "Google's token endpoint", "Custom (LiteLLM)", "Common", "Statuses"}
 }
 
 func rulesOf(table string) []rule {
 	return map[string][]rule{
 		"Anthropic": claudeTables.rules, "Azure OpenAI": azureTables.rules, "AWS Bedrock": bedrockTables.rules,
-		"GCP Vertex AI": vertexTables.rules, "Custom (LiteLLM)": customTables.rules, "Common": commonRules, "Statuses": statusRules,
+		"GCP Vertex AI": vertexTables.rules, "Google's token endpoint": tokenTables.rules, "Custom (LiteLLM)": customTables.rules, "Common": commonRules, "Statuses": statusRules,
 	}[table]
 }
 

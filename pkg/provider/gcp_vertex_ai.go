@@ -150,8 +150,7 @@ func (v *vertexUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 		return a, nil
 	}
 	if c := lastCall(ctx); c != nil && a.requestID == "" {
-		fault, _ := parseGoogleFault(c.page())
-		a.requestID = fault.requestID()
+		a.requestID = c.problem().requestID
 	}
 	return a, v.failure(ctx, err, token, p.ModelID)
 }

@@ -29,19 +29,3 @@ func (v *vertexUpstream) generateClaude(ctx context.Context, token string, model
 	a.sent = sent
 	return a, err
 }
-
-// withVertexHint replaces the hints that speak of an account at Anthropic.
-func (v *vertexUpstream) withVertexHint(f *Failure) *Failure {
-	if f == nil {
-		return nil
-	}
-	switch f.Kind {
-	case Authentication:
-		f.Hint = "Enter a new key of this service account."
-	case Permission, ModelNotFound:
-		f.Hint = "Enable Claude in the Model Garden of project `" + v.project + "`, and check that region `" + v.region + "` offers this model."
-	case RateLimited, QuotaExceeded:
-		f.Hint = "Ask for more quota for this model in region `" + v.region + "` under Quotas in the Google Cloud console, or try again later."
-	}
-	return f
-}

@@ -54,49 +54,6 @@ func TestVertexModelSpellingsReachTheirModel(t *testing.T) {
 	}
 }
 
-func TestVertexFaults(t *testing.T) {
-	for name, test := range map[string]struct {
-		status  int
-		rpc     string
-		message string
-		reason  string
-		want    provider.FailureKind
-		account bool
-		hint    string
-	}{
-		"API off":          {403, "PERMISSION_DENIED", "Vertex AI API has not been used in project 123 before or it is disabled.", "SERVICE_DISABLED", provider.Permission, true, "Enable the Vertex AI API"},
-		"billing off":      {403, "PERMISSION_DENIED", "This API method requires billing to be enabled.", "BILLING_DISABLED", provider.Permission, true, "billing account"},
-		"no project":       {403, "PERMISSION_DENIED", "Permission denied on resource project my-project.", "CONSUMER_INVALID", provider.Permission, true, "Check the project"},
-		"no role":          {403, "PERMISSION_DENIED", "Permission 'aiplatform.endpoints.predict' denied on resource '//aiplatform.googleapis.com/…' (or it may not exist).", "IAM_PERMISSION_DENIED", provider.Permission, true, "roles/aiplatform.user"},
-		"not this model":   {403, "PERMISSION_DENIED", "Access to the model is not allowed.", "", provider.Permission, false, "Model Garden"},
-		"other region":     {400, "FAILED_PRECONDITION", "Publisher Model `x` is not servable in region us-central1.", "", provider.ModelNotFound, false, "us-central1"},
-		"temperature":      {400, "INVALID_ARGUMENT", "Unable to submit request because it has a temperature value of 3.0 but the supported range is from 0 (inclusive) to 2.0 (inclusive).", "", provider.InvalidRequest, false, "temperature"},
-		"too long":         {400, "INVALID_ARGUMENT", "The input token count (2000000) exceeds the maximum number of tokens allowed (1048576).", "", provider.InvalidRequest, false, "Shorten"},
-		"quota":            {429, "RESOURCE_EXHAUSTED", "Quota exceeded for aiplatform.googleapis.com/online_prediction_requests_per_base_model with base model: gemini.", "RATE_LIMIT_EXCEEDED", provider.RateLimited, false, "Quotas"},
-		"too slow":         {504, "DEADLINE_EXCEEDED", "Deadline expired before operation could complete.", "", provider.Timeout, false, "max_output_tokens"},
-		"broken":           {500, "INTERNAL", "Internal error encountered.", "", provider.UpstreamError, false, "try again"},
-		"no status":        {404, "", "Not found.", "", provider.ModelNotFound, false, "us-central1"},
-		"of the future":    {418, "NEW_STATUS", "Something new.", "", provider.InvalidRequest, false, ""},
-		"not a chat model": {501, "UNIMPLEMENTED", "Operation is not implemented.", "", provider.InvalidRequest, false, "chat model"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			for _, fake := range []providertest.Fake{providertest.GCPVertexAI(), providertest.GCPVertexAIClaude(), providertest.GCPVertexAIOpen()} {
-				server := providertest.Start(t, answering(fake, func(*providertest.Request) providertest.Answer {
-					return providertest.GoogleError(test.status, test.rpc, test.message, test.reason)
-				}))
-				client := open(t, server)
-				for _, stream := range []bool{false, true} {
-					result, _ := client.generate(t, stream)
-					f := failure(t, result, test.want)
-					if f.Account != test.account || !strings.Contains(f.Hint, test.hint) || f.Message != test.message || f.HTTPStatus != test.status {
-						t.Errorf("%s: got %+v", fake.ModelID, f)
-					}
-				}
-			}
-		})
-	}
-}
-
 // TestVertexHintsAtAnotherProject: a service account of another project is
 // allowed, and the first thing to look at when it is refused.
 func TestVertexHintsAtAnotherProject(t *testing.T) {

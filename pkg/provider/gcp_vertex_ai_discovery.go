@@ -1,10 +1,8 @@
 package provider
 
 import (
+	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -69,15 +67,6 @@ func (v *vertexUpstream) modelPage(ctx context.Context, token, pageToken string)
 	if err != nil {
 		return modelPage{}, err
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return modelPage{}, err
-	}
-	return parseModelPage(body)
-}
-
-func parseModelPage(body []byte) (modelPage, error) {
 	var list struct {
 		PublisherModels []struct {
 			Name      string `json:"name"` // publishers/google/models/gemini-2.5-pro
@@ -85,10 +74,11 @@ func parseModelPage(body []byte) (modelPage, error) {
 		} `json:"publisherModels"`
 		NextPageToken string `json:"nextPageToken"`
 	}
-	if err := json.Unmarshal(body, &list); err != nil {
-		return modelPage{}, fmt.Errorf("parse models: %w", err)
+	if err := readJSON(res, &list); err != nil {
+		return modelPage{}, err
 	}
-	if list.PublisherModels == nil {
+	// Google leaves out what is empty, so that a list of no models is {}.
+	if list.PublisherModels == nil && string(bytes.TrimSpace(lastCall(ctx).page())) != "{}" {
 		return modelPage{}, errNoList
 	}
 	page := modelPage{next: list.NextPageToken}

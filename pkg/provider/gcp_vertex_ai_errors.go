@@ -1,66 +1,10 @@
 package provider
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"net/http"
 	"strings"
 )
-
-// googleFault is the error of a Google API, {"error":{"code","message",
-// "status","details":[…]}}; some endpoints put it into an array of one.
-// Source: Google Cloud APIs, "Errors" (google.rpc.Status and its details).
-type googleFault struct {
-	Code    int    `json:"code"`
-	Message string `json:"message"`
-	Status  string `json:"status"`
-	Details []struct {
-		Type      string `json:"@type"`
-		Reason    string `json:"reason"`    // of google.rpc.ErrorInfo
-		RequestID string `json:"requestId"` // of google.rpc.RequestInfo
-	} `json:"details"`
-}
-
-func parseGoogleFault(body []byte) (googleFault, bool) {
-	var envelope struct {
-		Error json.RawMessage `json:"error"`
-	}
-	body = bytes.TrimSpace(body)
-	if bytes.HasPrefix(body, []byte("[")) {
-		var list []json.RawMessage
-		if json.Unmarshal(body, &list) != nil || len(list) == 0 {
-			return googleFault{}, false
-		}
-		body = list[0]
-	}
-	var fault googleFault
-	if json.Unmarshal(body, &envelope) != nil || len(envelope.Error) == 0 || json.Unmarshal(envelope.Error, &fault) != nil {
-		return googleFault{}, false
-	}
-	return fault, fault.Message != "" && (fault.Status != "" || fault.Code != 0)
-}
-
-// reason is the machine-readable reason of the fault, such as SERVICE_DISABLED.
-func (e googleFault) reason() string {
-	for _, d := range e.Details {
-		if d.Type == "type.googleapis.com/google.rpc.ErrorInfo" {
-			return d.Reason
-		}
-	}
-	return ""
-}
-
-// requestID is Google's id of the request that failed.
-func (e googleFault) requestID() string {
-	for _, d := range e.Details {
-		if d.Type == "type.googleapis.com/google.rpc.RequestInfo" {
-			return d.RequestID
-		}
-	}
-	return ""
-}
 
 // failure explains an error of a call. A token that was refused is not used
 // again. model is empty when none was asked.
@@ -68,12 +12,7 @@ func (v *vertexUpstream) failure(ctx context.Context, err error, token, model st
 	if c := lastCall(ctx); c != nil && c.status == http.StatusUnauthorized {
 		v.tokens.drop(token)
 	}
-	f := explain(ctx, err, func(c *call) *Failure {
-		if fault, ok := parseGoogleFault(c.page()); ok {
-			return v.explainFault(fault, c.status, model)
-		}
-		return v.withVertexHint(readClaudeError(c, err))
-	})
+	f := v.tables().explain(ctx, model, err)
 	// Google answers on any host name: for a region that there is none of, with
 	// a page that says 404.
 	if v.public && (f.Kind == Misconfigured || f.Kind == Unreachable && isUnknownHost(ctx)) {
@@ -82,15 +21,17 @@ func (v *vertexUpstream) failure(ctx context.Context, err error, token, model st
 	return f
 }
 
-// explainFault explains a fault by the tables.
-func (v *vertexUpstream) explainFault(e googleFault, httpStatus int, model string) *Failure {
+// tables are the tables for calls to the project.
+func (v *vertexUpstream) tables() tables {
 	t := vertexTables
-	t.values = []string{"{project}", "`" + v.project + "`", "{region}", "`" + v.region + "`", "{elsewhere}", v.elsewhereHint(), "{global}", ""}
-	if v.region != "global" {
-		t.values[len(t.values)-1] = "; many newer models are served in region `global` only"
+	t.values = func(reply) []string {
+		values := []string{"{project}", "`" + v.project + "`", "{region}", "`" + v.region + "`", "{elsewhere}", v.elsewhereHint(), "{global}", ""}
+		if v.region != "global" {
+			values[len(values)-1] = "; many newer models are served in region `global` only"
+		}
+		return values
 	}
-	said := problem{message: e.Message, code: e.reason(), status: cmp.Or(e.Status, rpcStatus(e.Code))}
-	return t.judge(reply{status: httpStatus, said: said, model: model})
+	return t
 }
 
 // vertexTables are what Vertex AI says. Sources: Google Cloud APIs, "Errors";
@@ -116,14 +57,20 @@ var vertexTables = tables{
 		{code: "deadline_exceeded", kind: Timeout, hint: "Vertex AI gave up on the request: lower max_output_tokens, or stream the answer."},
 		{code: "unavailable|internal|unknown|aborted|data_loss|cancelled", kind: UpstreamError, hint: "Vertex AI failed. Nothing is wrong with this provider: try again."},
 		{code: "unimplemented", kind: InvalidRequest, hint: "The model does not answer prompts this way: choose a chat model."},
+		{status: "404", kind: ModelNotFound},
 	},
+	also: claudeTables.rules,
 	hints: map[FailureKind]string{
 		Permission:    "Enable the model {model} in the Model Garden of project {project}: partner models are enabled one by one.",
-		ModelNotFound: hintVertexModel,
+		ModelNotFound: "Check the model id {model}, and that region {region} offers it to project {project}{global}. Partner models have to be enabled in the Model Garden first.",
+
+		Authentication: "Enter a new key of this service account.",
+		RateLimited:    hintVertexQuota,
+		QuotaExceeded:  hintVertexQuota,
 	},
 }
 
-const hintVertexModel = "Check the model id {model}, and that region {region} offers it to project {project}{global}. Partner models have to be enabled in the Model Garden first."
+const hintVertexQuota = "Ask for more quota for this model in region {region} under Quotas in the Google Cloud console, or try again later."
 
 // elsewhereHint points out that the service account is another project's.
 func (v *vertexUpstream) elsewhereHint() string {
@@ -136,28 +83,3 @@ func (v *vertexUpstream) elsewhereHint() string {
 // isNumber reports whether a project is given by its number, which the key file
 // does not tell.
 func isNumber(project string) bool { return strings.Trim(project, "0123456789") == "" }
-
-// rpcStatus is the google.rpc.Code that stands behind an HTTP status.
-func rpcStatus(code int) string {
-	switch code {
-	case http.StatusBadRequest:
-		return "INVALID_ARGUMENT"
-	case http.StatusUnauthorized:
-		return "UNAUTHENTICATED"
-	case http.StatusForbidden:
-		return "PERMISSION_DENIED"
-	case http.StatusNotFound:
-		return "NOT_FOUND"
-	case http.StatusTooManyRequests:
-		return "RESOURCE_EXHAUSTED"
-	case http.StatusNotImplemented:
-		return "UNIMPLEMENTED"
-	case http.StatusServiceUnavailable:
-		return "UNAVAILABLE"
-	case http.StatusGatewayTimeout:
-		return "DEADLINE_EXCEEDED"
-	case http.StatusInternalServerError:
-		return "INTERNAL"
-	}
-	return ""
-}

@@ -82,7 +82,7 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, token string, model
 		return answer{sent: sent}, err
 	}
 	defer res.Body.Close()
-	reading := geminiAnswer{fail: func(body []byte) error { return v.geminiFault(body, p.ModelID) }}
+	var reading geminiAnswer
 	read := func(err error) (answer, error) {
 		if err == nil {
 			err = reading.end()
@@ -111,16 +111,6 @@ func (v *vertexUpstream) call(ctx context.Context, method, url, token string, bo
 	return send(v.http, req)
 }
 
-// geminiFault explains an error that came with status 200: in the body, or in
-// the middle of a stream.
-func (v *vertexUpstream) geminiFault(body []byte, model string) error {
-	fault, ok := parseGoogleFault(body)
-	if !ok {
-		return errNoAnswer
-	}
-	return v.explainFault(fault, http.StatusOK, model)
-}
-
 // geminiAnswer puts an answer together from one response, or from the events of
 // a stream.
 type geminiAnswer struct {
@@ -128,7 +118,6 @@ type geminiAnswer struct {
 	finish string
 	seen   bool // a response of the right form came
 	said   bool // there was text
-	fail   func(body []byte) error
 }
 
 func (g *geminiAnswer) add(data []byte, emit func(string)) error {
@@ -137,7 +126,7 @@ func (g *geminiAnswer) add(data []byte, emit func(string)) error {
 		return fmt.Errorf("parse answer: %w", err)
 	}
 	if len(r.Error) > 0 && string(r.Error) != "null" {
-		return g.fail(data)
+		return answerError(problemOf(data))
 	}
 	g.seen = g.seen || r.Candidates != nil || r.UsageMetadata != nil
 	if r.ModelVersion != "" {

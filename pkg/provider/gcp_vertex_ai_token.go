@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -117,7 +116,7 @@ func (g *googleTokens) fetch(ctx context.Context) (*oauth2.Token, error) {
 	case sender.err != nil:
 		return nil, sender.err
 	case errors.As(err, &refused):
-		return nil, explain(ctx, err, func(*call) *Failure { return tokenFailure(refused.Response.StatusCode, refused.Body) })
+		return nil, tokenTables.explain(ctx, "", err)
 	case err != nil:
 		return nil, err
 	case token.AccessToken == "":
@@ -159,45 +158,21 @@ func hideAssertion(ctx context.Context, form string) {
 	}
 }
 
-// tokenFailure explains an error of the token endpoint, {"error":"…",
-// "error_description":"…"} (RFC 6749, section 5.2).
-func tokenFailure(status int, body []byte) *Failure {
-	var fault struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-	}
-	if json.Unmarshal(bytes.TrimSpace(body), &fault) != nil || fault.Error == "" {
-		return foreignTokenFailure(status, body)
-	}
-	f := &Failure{Kind: Authentication, HTTPStatus: status, Code: fault.Error, Message: fault.Description}
-	if f.Message == "" {
-		f.Message = "Google refused the service account: " + fault.Error + "."
-	}
-	said := problem{message: f.Message}
-	switch {
-	case status == http.StatusTooManyRequests || fault.Error == "rate_limit_exceeded":
-		f.Kind, f.Hint = RateLimited, "Google limits how often tokens are fetched: try again in a minute."
-	case status >= 500 || fault.Error == "internal_failure" || fault.Error == "temporarily_unavailable":
-		f.Kind, f.Hint = UpstreamError, "Google's token service failed. Nothing is wrong with this provider: try again."
-	case said.about("iat and exp", "timeframe"):
-		f.Hint = "Google finds the time of the signature wrong: set the clock of the server that runs this service."
-	case said.about("not found", "disabled"), fault.Error == "invalid_client":
-		f.Hint = "The service account was deleted or disabled: enable it in the Google Cloud console, or enter the key of another one."
-	default:
-		f.Hint = "The key was deleted, or does not belong to this service account: make a new key in the Google Cloud console and paste its whole JSON file."
-	}
-	return f
+// tokenTables are what Google's token endpoint says, {"error":"…",
+// "error_description":"…"} (RFC 6749, section 5.2). No model was asked yet.
+var tokenTables = tables{
+	rules: []rule{
+		{status: "429", kind: RateLimited, hint: "Google limits how often tokens are fetched: try again in a minute."},
+		{status: "5xx", kind: UpstreamError, hint: hintTokenService},
+		{code: "internal_failure|temporarily_unavailable", kind: UpstreamError, hint: hintTokenService},
+		{words: "iat and exp|timeframe", kind: Authentication, hint: "Google finds the time of the signature wrong: set the clock of the server that runs this service."},
+		{status: "400 401", words: "not found|disabled", kind: Authentication, hint: "The service account was deleted or disabled: enable it in the Google Cloud console, or enter the key of another one."},
+		{status: "400 401 403", code: "*", kind: Authentication, hint: "The key was deleted, or does not belong to this service account: make a new key in the Google Cloud console and paste its whole JSON file."},
+		{status: "404 405", kind: Misconfigured, hint: "What answers in the place of Google's token endpoint is none: the operator of this service can correct its address."},
+	},
+	hints: map[FailureKind]string{
+		InvalidRequest: "The service account was refused before a model was asked: enter a new key of it.",
+	},
 }
 
-// foreignTokenFailure explains an error in a form that is not OAuth's. No model
-// was asked yet, so it cannot be about one.
-func foreignTokenFailure(status int, body []byte) *Failure {
-	f := statusFailure(status, problemOf(body))
-	switch f.Kind {
-	case ModelNotFound, Misconfigured:
-		f.Kind, f.Hint = Misconfigured, "What answers in the place of Google's token endpoint is none: the operator of this service can correct its address."
-	case Permission, InvalidRequest:
-		f.Kind, f.Hint = Authentication, "The service account was refused before a model was asked: enter a new key of it."
-	}
-	return f
-}
+const hintTokenService = "Google's token service failed. Nothing is wrong with this provider: try again."

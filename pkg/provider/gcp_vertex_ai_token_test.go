@@ -130,42 +130,6 @@ func TestTokenCallHearsItsCaller(t *testing.T) {
 	}
 }
 
-func TestSecondEndpointRefuses(t *testing.T) {
-	for name, test := range map[string]struct {
-		status int
-		body   string
-		want   FailureKind
-		code   string
-		hint   string
-	}{
-		"deleted key":     {400, `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`, Authentication, "invalid_grant", "new key"},
-		"deleted account": {400, `{"error":"invalid_grant","error_description":"Invalid grant: account not found"}`, Authentication, "invalid_grant", "deleted or disabled"},
-		"unknown client":  {401, `{"error":"invalid_client","error_description":"The OAuth client was not found."}`, Authentication, "invalid_client", "deleted or disabled"},
-		"wrong clock":     {400, `{"error":"invalid_grant","error_description":"Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. Check your iat and exp values in the JWT claim."}`, Authentication, "invalid_grant", "clock"},
-		"no description":  {400, `{"error":"unauthorized_client"}`, Authentication, "unauthorized_client", "new key"},
-		"too many":        {429, `{"error":"rate_limit_exceeded"}`, RateLimited, "rate_limit_exceeded", "minute"},
-		"no such path":    {404, `{"detail":"Not Found"}`, Misconfigured, "", "operator"},
-		"kept out":        {403, `{"error":{"code":403,"message":"The caller does not have permission","status":"PERMISSION_DENIED"}}`, Authentication, "PERMISSION_DENIED", "new key"},
-		"broken":          {500, `{"error":"internal_failure"}`, UpstreamError, "internal_failure", "try again"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			server := newTokenServer(t, func(w http.ResponseWriter, _ *http.Request) {
-				w.Header().Set("Content-Type", "application/json")
-				w.WriteHeader(test.status)
-				fmt.Fprint(w, test.body)
-			})
-			_, err := server.tokens(t).get(withExchange(t.Context(), &exchange{redact: newRedactor()}))
-			f := asFailure(err)
-			if f == nil {
-				t.Fatalf("got %v", err)
-			}
-			if f.Kind != test.want || f.Code != test.code || f.HTTPStatus != test.status || !strings.Contains(f.Hint, test.hint) || f.Message == "" {
-				t.Errorf("got %+v", f)
-			}
-		})
-	}
-}
-
 func TestSecondEndpointAnswersWithoutAToken(t *testing.T) {
 	server := newTokenServer(t, issue("", 3600))
 	if token, err := server.tokens(t).get(t.Context()); err == nil {

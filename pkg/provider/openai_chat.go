@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -28,19 +27,18 @@ type openAIChat struct {
 	responsesAt []option.RequestOption
 	// limit is the name of the output limit that is tried first.
 	limit string
-	// read explains an error of the service; see [explain]. The problem is the
-	// body's.
-	read func(p Prompt, c *call, said problem) *Failure
+	// tables explain the errors of the service.
+	tables tables
 }
 
 // newOpenAIChat uses the services of the SDK rather than its client, which
 // would look for a key, a base URL and more in the environment.
-func newOpenAIChat(client *http.Client, read func(Prompt, *call, problem) *Failure, opts ...option.RequestOption) *openAIChat {
+func newOpenAIChat(client *http.Client, tables tables, opts ...option.RequestOption) *openAIChat {
 	opts = append([]option.RequestOption{option.WithHTTPClient(client), option.WithMaxRetries(0)}, opts...)
 	return &openAIChat{
 		options: opts,
 		limit:   "max_completion_tokens",
-		read:    read,
+		tables:  tables,
 	}
 }
 
@@ -63,7 +61,7 @@ func (o *openAIChat) generate(ctx context.Context, p Prompt, emit func(string), 
 		}
 		return a, nil
 	}
-	refusal, refused := o.explain(ctx, p, err), lastCall(ctx)
+	refusal, refused := o.tables.explain(ctx, p.ModelID, err), lastCall(ctx)
 	if !wantsResponses(refused) {
 		return answer{}, refusal
 	}
@@ -72,32 +70,12 @@ func (o *openAIChat) generate(ctx context.Context, p Prompt, emit func(string), 
 		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not answer chat completions; the Responses API answered."})
 		return a, nil
 	}
-	again := o.explain(ctx, p, err)
+	again := o.tables.explain(ctx, p.ModelID, err)
 	if again.noAPI || again.Code == operationNotSupported { // there is no Responses API here, or none of the model's
 		report(ctx, refused)
 		return answer{}, refusal
 	}
 	return answer{}, again
-}
-
-func (o *openAIChat) explain(ctx context.Context, p Prompt, err error) *Failure {
-	if inner, ok := errors.AsType[answerError](err); ok {
-		return o.refused(ctx, p, []byte(inner))
-	}
-	return explain(ctx, err, func(c *call) *Failure {
-		said := problemOf(c.page())
-		if c.status < 400 && (!errors.Is(err, errNoAnswer) || !said.structured) {
-			return nil
-		}
-		return o.read(p, c, said)
-	})
-}
-
-// refused explains an error inside an answer whose status is a success.
-func (o *openAIChat) refused(ctx context.Context, p Prompt, body []byte) *Failure {
-	f := o.read(p, lastCall(ctx), problemOf(body))
-	f.HTTPStatus = lastCall(ctx).status
-	return f
 }
 
 // chatForm is what differs from server to server.
@@ -117,7 +95,7 @@ func (f chatForm) asked(c *call) (chatForm, bool) {
 		return f, false
 	}
 	f.tries++
-	switch said := problemOf(c.errorBody); {
+	switch said := c.problem(); {
 	case f.usage && said.refuses("stream_options"):
 		f.usage = false
 		return f, true
@@ -180,7 +158,7 @@ func (o *openAIChat) complete(ctx context.Context, p Prompt, form chatForm, emit
 		return answer{}, err
 	}
 	var a answer
-	err = o.exchange(ctx, p, emit, &a, &chatAnswer{}, func(opts ...option.RequestOption) error {
+	err = o.exchange(ctx, emit, &a, &chatAnswer{}, func(opts ...option.RequestOption) error {
 		service := openai.NewChatCompletionService(o.options...)
 		_, err := service.New(ctx, params, opts...)
 		return err
@@ -204,7 +182,7 @@ type reading interface {
 
 // exchange makes a call and reads its answer: the raw body, since servers
 // differ from OpenAI's in more than the SDK takes.
-func (o *openAIChat) exchange(ctx context.Context, p Prompt, emit func(string), a *answer, r reading, send func(...option.RequestOption) error, opts []option.RequestOption) error {
+func (o *openAIChat) exchange(ctx context.Context, emit func(string), a *answer, r reading, send func(...option.RequestOption) error, opts []option.RequestOption) error {
 	var res *http.Response
 	opts = append(opts, option.WithResponseBodyInto(&res))
 	if emit != nil {
@@ -219,22 +197,22 @@ func (o *openAIChat) exchange(ctx context.Context, p Prompt, emit func(string), 
 	}
 	var err error
 	*a, err = readAnswer(ctx, res, emit,
-		func(body []byte) (answer, error) { return o.readWhole(ctx, p, body, r) },
-		func(emit func(string)) (answer, error) { return o.readStream(ctx, p, res, r, emit) })
+		func(body []byte) (answer, error) { return readWhole(body, r) },
+		func(emit func(string)) (answer, error) { return readStream(res, r, emit) })
 	return err
 }
 
-func (o *openAIChat) readWhole(ctx context.Context, p Prompt, body []byte, r reading) (answer, error) {
+func readWhole(body []byte, r reading) (answer, error) {
 	if !json.Valid(body) {
 		return answer{}, errNoAnswer
 	}
 	if holdsError(body) {
-		return answer{}, o.refused(ctx, p, body)
+		return answer{}, answerError(problemOf(body))
 	}
 	return r.whole(body)
 }
 
-func (o *openAIChat) readStream(ctx context.Context, p Prompt, res *http.Response, r reading, emit func(string)) (answer, error) {
+func readStream(res *http.Response, r reading, emit func(string)) (answer, error) {
 	done := false
 	err := readEvents(res.Body, func(name string, data []byte) error {
 		data = bytes.TrimSpace(data)
@@ -243,7 +221,7 @@ func (o *openAIChat) readStream(ctx context.Context, p Prompt, res *http.Respons
 			done = true
 			return io.EOF
 		case name == "error" || holdsError(data):
-			return o.refused(ctx, p, data)
+			return answerError(problemOf(data))
 		case !json.Valid(data):
 			return errNoAnswer
 		}

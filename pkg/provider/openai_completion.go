@@ -15,12 +15,6 @@ type chatAnswer struct {
 	seen   bool // there was a choice
 }
 
-// answerError is an error that stands in a choice; its text is the JSON of
-// the choice's `error`.
-type answerError string
-
-func (e answerError) Error() string { return "the answer holds an error" }
-
 // notes takes from a choice what is not text: an error, thoughts, calls of
 // tools. message is the JSON of its message or delta.
 func (c *chatAnswer) notes(finish, choice, message string) error {
@@ -28,7 +22,7 @@ func (c *chatAnswer) notes(finish, choice, message string) error {
 		Error json.RawMessage `json:"error"`
 	}
 	if strings.Contains(choice, `"error"`) && json.Unmarshal([]byte(choice), &beside) == nil && holdsError([]byte(choice)) {
-		return answerError(`{"error":` + string(beside.Error) + `}`)
+		return answerError(problemOf(beside.Error))
 	}
 	if finish == "error" {
 		return &Failure{Kind: UpstreamError, Message: "The model's server ended the answer with an error, without saying which.", Code: finish, Hint: kindHints[UpstreamError]}

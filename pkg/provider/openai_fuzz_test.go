@@ -54,7 +54,7 @@ func FuzzOpenAIAnswer(f *testing.F) {
 		}
 		c := newClient([]string{"X-Request-Id"})
 		c.redact.add("sk-fuzzing-key")
-		c.upstream = &openAIUpstream{chat: newOpenAIChat(newHTTPClient(answering{status, contentType, body}), openAITables.read, option.WithBaseURL("https://api.example/v1/"), option.WithAPIKey("sk-fuzzing-key"))}
+		c.upstream = &openAIUpstream{chat: newOpenAIChat(newHTTPClient(answering{status, contentType, body}), openAITables, option.WithBaseURL("https://api.example/v1/"), option.WithAPIKey("sk-fuzzing-key"))}
 		var deltas strings.Builder
 		var emit func(string)
 		if stream {

@@ -23,14 +23,14 @@ func (o *openAIChat) models(ctx context.Context, usable func(listedModel) bool, 
 		err = errNoAnswer
 	}
 	if err == nil && holdsError(body) {
-		return Discovery{}, o.refused(ctx, Prompt{}, body)
+		err = answerError(problemOf(body))
 	}
 	if err != nil {
-		return Discovery{}, o.explain(ctx, Prompt{}, err)
+		return Discovery{}, o.tables.explain(ctx, "", err)
 	}
 	list, err := parseModelList(body)
 	if err != nil {
-		return Discovery{}, o.explain(ctx, Prompt{}, err)
+		return Discovery{}, o.tables.explain(ctx, "", err)
 	}
 	d := Discovery{Supported: true}
 	for _, m := range list {

@@ -17,7 +17,7 @@ func wantsResponses(c *call) bool {
 	if c == nil || (c.status != http.StatusNotFound && c.status != http.StatusBadRequest) {
 		return false
 	}
-	said := problemOf(c.errorBody)
+	said := c.problem()
 	return said.code == operationNotSupported || said.about("v1/responses", "responses api", "/responses endpoint")
 }
 
@@ -46,7 +46,7 @@ func (o *openAIChat) respond(ctx context.Context, p Prompt, emit func(string), o
 		sent["stream"] = true
 	}
 	var a answer
-	err := o.exchange(ctx, p, emit, &a, &responsesAnswer{}, func(opts ...option.RequestOption) error {
+	err := o.exchange(ctx, emit, &a, &responsesAnswer{}, func(opts ...option.RequestOption) error {
 		service := responses.NewResponseService(o.options...)
 		_, err := service.New(ctx, params, opts...)
 		return err
@@ -111,7 +111,7 @@ func (r *responsesAnswer) answer(response responses.Response) (answer, error) {
 	}
 	switch {
 	case response.Status == "failed":
-		return answer{}, statusFailure(http.StatusOK, problem{message: response.Error.Message, code: string(response.Error.Code)})
+		return answer{}, answerError{message: response.Error.Message, code: string(response.Error.Code)}
 	case response.IncompleteDetails.Reason == "max_output_tokens":
 		a.finishReason = "length"
 	case response.IncompleteDetails.Reason != "":

@@ -18,7 +18,9 @@ type problem struct {
 	inner   string // the code of a more exact, inner error
 	http    int    // the HTTP status that the body names; 0: none
 
-	structured bool // the body is JSON that says something
+	requestID string // Google's id of the request that failed
+
+	structured bool // the body is JSON that tells what is wrong
 }
 
 // name is the most exact word for the problem that the service has.
@@ -50,7 +52,9 @@ const pageMessage = "the answer was an html page"
 // others' {"error":{"message",…}}, {"error":"text"}, {"message":…},
 // {"detail":…} as text, as an object, or as FastAPI's list of broken fields
 // with a path each, problem documents, OAuth's {"error","error_description"},
-// lists of any of these, a bare string, plain text, HTML.
+// AWS's {"__type","message"}, which some of its front doors wrap into `Output`,
+// Google's {"error":{…,"status","details"}}, lists of any of these, a bare
+// string, plain text, HTML.
 func problemOf(body []byte) problem {
 	body = bytes.TrimSpace(body)
 	var value any
@@ -58,7 +62,7 @@ func problemOf(body []byte) problem {
 	decoder.UseNumber()
 	if decoder.Decode(&value) == nil {
 		if p := problemIn(value); p.message != "" || p.name() != "" {
-			p.structured = true
+			p.structured = p.message != "" || p.code != ""
 			return p
 		}
 	}
@@ -72,6 +76,9 @@ func problemOf(body []byte) problem {
 func problemIn(value any) problem {
 	switch v := value.(type) {
 	case string:
+		if strings.Contains(v, "_") && !strings.Contains(v, " ") { // a code in the place of a message
+			return problem{message: v, code: v}
+		}
 		return problem{message: v}
 	case []any:
 		return problemInList(v)
@@ -100,13 +107,13 @@ func problemInList(list []any) problem {
 
 func problemInObject(o map[string]any) problem {
 	var p problem
-	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp"} {
+	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp", "Output"} {
 		if p = problemIn(o[name]); p.message != "" || p.name() != "" {
 			break
 		}
 	}
 	own := problem{
-		code: cmp.Or(codeText(o["code"]), codeText(o["error_code"]), codeText(o["errorcode"])), typ: text(o["type"]), status: text(o["status"]),
+		code: cmp.Or(codeText(o["code"]), codeText(o["error_code"]), codeText(o["errorcode"]), awsCode(text(o["__type"]))), typ: text(o["type"]), status: text(o["status"]),
 		param: text(o["param"]), inner: innerCode(o), http: statusIn(o),
 	}
 	for _, name := range []string{"message", "msg", "error_description", "faultstring", "error_message", "status_msg", "Message", "title"} {
@@ -124,6 +131,11 @@ func problemInObject(o map[string]any) problem {
 			own.code = word
 		}
 	}
+	details, _ := o["details"].([]any)
+	for _, detail := range details { // of google.rpc.Status
+		d, _ := detail.(map[string]any)
+		own.code, own.requestID = cmp.Or(own.code, text(d["reason"])), cmp.Or(own.requestID, text(d["requestId"]))
+	}
 	if raw := text(field2(o, "metadata", "raw")); raw != "" { // OpenRouter: the words of the provider behind it
 		own.message = strings.TrimSpace(own.message + ": " + raw)
 	}
@@ -134,7 +146,7 @@ func problemInObject(o map[string]any) problem {
 func (p problem) or(other problem) problem {
 	for _, f := range []struct{ to, from *string }{
 		{&p.message, &other.message}, {&p.code, &other.code}, {&p.typ, &other.typ},
-		{&p.param, &other.param}, {&p.status, &other.status}, {&p.inner, &other.inner},
+		{&p.param, &other.param}, {&p.status, &other.status}, {&p.inner, &other.inner}, {&p.requestID, &other.requestID},
 	} {
 		if *f.to == "" {
 			*f.to = *f.from
@@ -188,6 +200,14 @@ func codeText(value any) string {
 		return ""
 	}
 	return s
+}
+
+// awsCode is an AWS error code without the namespace before it and the address
+// behind it. Source: Smithy, AWS restJson1 protocol, "Operation error
+// serialization".
+func awsCode(code string) string {
+	code, _, _ = strings.Cut(code[strings.LastIndexByte(code, '#')+1:], ":")
+	return code
 }
 
 // messageText is a message: a string, or the JSON of something else.

@@ -61,7 +61,7 @@ func TestStatusDecidesWhereNothingElseDoes(t *testing.T) {
 		409: InvalidRequest, 413: InvalidRequest, 422: InvalidRequest, 429: RateLimited, 451: InvalidRequest,
 		500: UpstreamError, 502: UpstreamError, 503: UpstreamError, 504: UpstreamError, 529: UpstreamError,
 	} {
-		f := statusFailure(status, problem{})
+		f := tables{}.judge(reply{status: status})
 		if f.Kind != want || f.HTTPStatus != status || f.Hint == "" || !strings.Contains(f.Message, http.StatusText(status)) {
 			t.Errorf("%d: %+v", status, f)
 		}
@@ -72,14 +72,20 @@ func TestStatusDecidesWhereNothingElseDoes(t *testing.T) {
 func FuzzProblem(f *testing.F) {
 	for _, seed := range []string{
 		`{"error":{"message":"No.","type":"t","param":"p","code":"c"}}`, `{"error":"x"}`, `{"detail":[{"loc":["a",1],"msg":"m"}]}`, `[{"error":{}}]`,
+		`{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"no"}`, `{"Output":{"__type":"ValidationException:http://x/"}}`,
+		`[{"error":{"code":404,"message":"no","status":"NOT_FOUND","details":[{"reason":"SERVICE_DISABLED"},5]}}]`,
 		`{"error":{"metadata":{"raw":"r"}}}`, `<html><title>x</title>`, `{"errors":[[[{"message":1}]]]}`, `<title`, `<html><TITLE>İ</title>`, `{"code":429}`,
 	} {
 		f.Add([]byte(seed), 400)
 	}
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
 		said := problemOf([]byte(strings.ToValidUTF8(string(body), "\uFFFD")))
-		for _, read := range []func(Prompt, *call, problem) *Failure{openAITables.read, azureTables.read, customTables.read} {
-			failure := read(Prompt{ModelID: "m"}, &call{status: status}, said)
+		if strings.ContainsAny(awsCode(said.code), "#:") {
+			t.Errorf("%q has the code %q", body, said.code)
+		}
+		vertex := vertexUpstream{project: "p", region: "global"}
+		for _, tables := range []tables{{}, azureTables, customTables, claudeTables, bedrockIn("us-east-1"), vertex.tables(), tokenTables} {
+			failure := tables.read("m", &call{status: status}, said)
 			if failure.Kind == "" || failure.Message == "" {
 				t.Errorf("status %d, %q: %+v", status, body, failure)
 			}

@@ -49,15 +49,11 @@ type reply struct {
 
 // tables are the rules of a type, and its hints for kinds.
 type tables struct {
-	rules  []rule
-	hints  map[FailureKind]string
-	values []string // what else is replaced in hints: name, value, …
-}
-
-// with are the tables with a value for hints, which is shown as code.
-func (t tables) with(name, value string) tables {
-	t.values = slices.Concat(t.values, []string{name, "`" + value + "`"})
-	return t
+	rules []rule
+	also  []rule // another type's, read after the own ones
+	hints map[FailureKind]string
+	// values is what else is replaced in hints: name, value, … nil: nothing.
+	values func(reply) []string
 }
 
 // judge explains an error by the tables.
@@ -72,7 +68,10 @@ func (t tables) judge(r reply) *Failure {
 	f.Kind = row.kind
 	f.Account, f.OfModel, f.noAPI = owner == ofAccount, owner == ofModel, owner == noAPI
 	hint := cmp.Or(row.hint, t.hints[f.Kind], kindHints[f.Kind])
-	values := append([]string{"{model}", "`" + r.model + "`", "{endpoint}", r.endpoint}, t.values...)
+	values := []string{"{model}", "`" + r.model + "`", "{endpoint}", r.endpoint}
+	if t.values != nil {
+		values = append(values, t.values(r)...)
+	}
 	if r.model == "" {
 		values = append([]string{" {model}", ""}, values...)
 	}
@@ -84,7 +83,7 @@ func (t tables) judge(r reply) *Failure {
 // it is where that is another one.
 func (t tables) find(r reply, message string) (found []*rule) {
 	away := r.speaksOfAddress(message)
-	for _, rows := range [][]rule{t.rules, commonRules, statusRules} {
+	for _, rows := range [][]rule{t.rules, t.also, commonRules, statusRules} {
 		for i := range rows {
 			row := &rows[i]
 			if row.whose == noAPI && !away || !row.matches(r, message) {
@@ -171,15 +170,10 @@ func (r reply) speaksOfAddress(message string) bool {
 
 // read explains an error of a call; the status that counts is the error's own
 // where the answer's says success.
-func (t tables) read(p Prompt, c *call, said problem) *Failure {
+func (t tables) read(model string, c *call, said problem) *Failure {
 	status := c.status
 	if status < 400 && said.http != 0 {
 		status = said.http
 	}
-	return t.judge(reply{status: status, said: said, model: p.ModelID, endpoint: c.endpoint})
-}
-
-// statusFailure explains an error of no particular type.
-func statusFailure(status int, p problem) *Failure {
-	return tables{}.judge(reply{status: status, said: p})
+	return t.judge(reply{status: status, said: said, model: model, endpoint: c.endpoint})
 }
