@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -91,11 +92,13 @@ func (p *postgresPool) PingContext(ctx context.Context) error {
 }
 
 // BeginTx implements [gorm.TxBeginner]. It passes over connections of which the
-// server has let go, as database/sql does for queries.
+// server has let go, or does so now: nothing has begun on them.
 func (p *postgresPool) BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error) {
 	return patiently(ctx, p, func() (tx *sql.Tx, err error) {
 		for range p.size + 1 {
-			if tx, err = p.db.BeginTx(ctx, options); err == nil || !pgconn.SafeToRetry(err) {
+			var refused *pgconn.ConnectError
+			tx, err = p.db.BeginTx(ctx, options)
+			if classifyPostgres(err) != away || errors.As(err, &refused) {
 				break
 			}
 		}
