@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -256,4 +258,30 @@ func TestBedrockDiscoveryReadsPages(t *testing.T) {
 	if calls := len(server.Requests()) - 1; err != nil || !d.Truncated || calls != 10 || len(d.Models) != 12 {
 		t.Errorf("a list that never ends: %d calls, %+v, %v", calls, d, err)
 	}
+}
+
+// TestBedrockControlEndpoint: an operator's control plane is asked for the list,
+// the other endpoint for answers.
+func TestBedrockControlEndpoint(t *testing.T) {
+	var asked []string
+	control := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path)
+		_, _ = io.WriteString(w, `{"modelSummaries":[{"modelId":"m","inferenceTypesSupported":["ON_DEMAND"]}]}`)
+	}))
+	defer control.Close()
+	server := providertest.Start(t, providertest.AWSBedrock())
+	endpoints, err := provider.ParseEndpoints("aws_bedrock=" + server.URL + ",aws_bedrock_control=" + control.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := openWith(t, server, func(o *provider.OpenOptions) {
+		o.Endpoint, o.SecondEndpoint = endpoints.For("aws_bedrock")
+		o.Transport = http.DefaultTransport
+	})
+	d, err := client.Models(t.Context())
+	if err != nil || len(d.Models) != 1 || !slices.Equal(asked, []string{"/foundation-models", "/inference-profiles"}) {
+		t.Errorf("got %+v, %v; the control plane was asked for %q", d, err, asked)
+	}
+	result, _ := client.generate(t, false)
+	succeeded(t, result)
 }

@@ -58,6 +58,8 @@ func (b *bedrockUpstream) models(ctx context.Context) (Discovery, error) {
 	switch {
 	case profileErr != nil && !refused(profileErr):
 		return Discovery{}, profileErr
+	case err != nil && profileErr != nil && isAbsent(asFailure(err).HTTPStatus):
+		return Discovery{}, profileErr // the other list may be withheld only
 	case err != nil && profileErr != nil:
 		return Discovery{}, err
 	}

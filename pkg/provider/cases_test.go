@@ -167,12 +167,7 @@ func runCase(t testing.TB, c upstreamCase, upstream *caseUpstream) outcome {
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := provider.OpenOptions{Transport: guard.Transport(endpoints.Origins(typ.Name())...)}
-	options.Endpoint, options.SecondEndpoint = endpoints.For(typ.Name())
-	client, err := typ.Open(settings.Credentials, settings.Config, options)
-	if err != nil {
-		t.Fatal(err)
-	}
+	client := openAt(t, typ, settings, endpoints, guard)
 	switch c.Request.Op {
 	case "", "test":
 		return tested(ctx, t, client, c.Request, c.Request.ModelID)
@@ -196,6 +191,19 @@ func refused(faults fault.Fields) outcome {
 	}
 	o.Failure.Message = strings.Join(o.Texts, "\n")
 	return o
+}
+
+// openAt opens a client whose type is called at the endpoints that are named for
+// it.
+func openAt(t testing.TB, typ provider.Type, settings provider.Settings, endpoints provider.Endpoints, guard *egress.Guard) provider.Client {
+	t.Helper()
+	options := provider.OpenOptions{Transport: guard.Transport(endpoints.Origins(typ.Name())...)}
+	options.Endpoint, options.SecondEndpoint = endpoints.For(typ.Name())
+	client, err := typ.Open(settings.Credentials, settings.Config, options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return client
 }
 
 // tested sends the case's prompt to a model.

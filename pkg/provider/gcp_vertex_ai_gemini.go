@@ -91,7 +91,7 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, token string, model
 	}
 	a, err := readAnswer(ctx, res, emit, func(body []byte) (answer, error) {
 		var text strings.Builder
-		err := reading.add(body, func(s string) { text.WriteString(s) })
+		err := reading.whole(body, func(s string) { text.WriteString(s) })
 		reading.answer.text = text.String()
 		return read(err)
 	}, func(emit func(string)) (answer, error) {
@@ -118,6 +118,21 @@ type geminiAnswer struct {
 	finish string
 	seen   bool // a response of the right form came
 	said   bool // there was text
+}
+
+// whole reads a body that is a response, or a list of them: what a stream is
+// where a proxy drops `alt=sse`.
+func (g *geminiAnswer) whole(body []byte, emit func(string)) error {
+	var list []json.RawMessage
+	if json.Unmarshal(body, &list) != nil {
+		return g.add(body, emit)
+	}
+	for _, response := range list {
+		if err := g.add(response, emit); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *geminiAnswer) add(data []byte, emit func(string)) error {

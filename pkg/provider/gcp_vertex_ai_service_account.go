@@ -90,12 +90,18 @@ func parseServiceAccount(text string) (serviceAccount, error) {
 // some editors on Windows begin a file with, without quotes around the whole,
 // and with line breaks inside its strings escaped. What it cannot mend it names.
 func keyFileJSON(text string) (string, error) {
-	text = strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+	trim := func(text string) string {
+		return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "\ufeff"))
+	}
+	text = trim(text)
 	var quoted string
 	if json.Unmarshal([]byte(text), &quoted) == nil {
-		text = strings.TrimSpace(quoted)
+		text = trim(quoted)
+	} else {
+		text = unquoted(text)
 	}
-	if decoded, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), "")); err == nil && strings.HasPrefix(strings.TrimSpace(string(decoded)), "{") {
+	plain := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(strings.Join(strings.Fields(text), ""))
+	if decoded, err := base64.RawStdEncoding.DecodeString(plain); err == nil && strings.HasPrefix(trim(string(decoded)), "{") {
 		return "", errors.New("is in base64; decode it, and paste the JSON itself")
 	}
 	var mended strings.Builder

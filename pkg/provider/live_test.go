@@ -81,13 +81,7 @@ func (l liveSettings) open(t *testing.T, typ provider.Type, credentials map[stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	options := provider.OpenOptions{Transport: guard.Transport(endpoints.Origins(typ.Name())...)}
-	options.Endpoint, options.SecondEndpoint = endpoints.For(typ.Name())
-	client, err := typ.Open(settings.Credentials, settings.Config, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return client
+	return openAt(t, typ, settings, endpoints, guard)
 }
 
 // liveContext bounds one call: a model may have to be loaded first.

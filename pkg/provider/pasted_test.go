@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -10,14 +11,14 @@ func TestKeysAsTheyArePasted(t *testing.T) {
 	for value, want := range map[string]string{
 		"sk-abc": "sk-abc", " sk-abc\n": "sk-abc", "Bearer sk-abc": "sk-abc", "bearer  sk-abc": "sk-abc",
 		`"sk-abc"`: "sk-abc", "'sk-abc'": "sk-abc", `"Bearer sk-abc"`: "sk-abc", `Bearer "sk-abc"`: "sk-abc",
-		`"sk-abc`: `"sk-abc`, "Bearer": "Bearer", "bearer-token": "bearer-token", "sk-a.b-c*": "sk-a.b-c*",
+		`"sk-abc`: `"sk-abc`, "bearer-token": "bearer-token", "sk-a.b-c*": "sk-a.b-c*",
 	} {
 		settings, faults := openAI.Read(Request{Credentials: credentialsJSON(t, value)}, Stored{})
 		if got := settings.Credentials["api_key"].Reveal(); len(faults) > 0 || got != want {
 			t.Errorf("%q is taken as %q, %+v", value, got, faults)
 		}
 	}
-	for _, value := range []string{"••••", "********", "sk-p****cdef", "sk-...cdef", "sk-…cdef", "Bearer sk-...cdef", `"***"`} {
+	for _, value := range []string{"••••", "********", "sk-p****cdef", "sk-...cdef", "sk-…cdef", "Bearer sk-...cdef", `"***"`, "Bearer", "Bearer ", `"bearer"`} {
 		if _, faults := openAI.Read(Request{Credentials: credentialsJSON(t, value)}, Stored{}); len(faults) != 1 || !strings.Contains(faults[0].Message, "mask") && !strings.Contains(faults[0].Message, "required") {
 			t.Errorf("%q: %+v", value, faults)
 		}
@@ -72,11 +73,20 @@ func TestKeyFilesAsTheyArePasted(t *testing.T) {
 		"Windows' breaks":   strings.ReplaceAll(file, `\n`, "\r\n"),
 		"quoted twice":      string(quoted),
 		"byte order mark":   "\ufeff" + file,
+		"mark in quotes":    `"\ufeff` + string(quoted[1:]),
+		"single quotes":     "'" + file + "'",
 		"white space":       "\n  " + file + "\n",
 		"escaped too often": strings.ReplaceAll(file, `\n`, `\\n`),
 	} {
 		if got, err := parseServiceAccount(text); err != nil || got != want {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, encoding := range map[string]*base64.Encoding{"standard": base64.StdEncoding, "URL": base64.URLEncoding, "unpadded": base64.RawStdEncoding} {
+		for _, text := range []string{file, "\ufeff" + file, file + " ", file + "  "} {
+			if _, err := parseServiceAccount(encoding.EncodeToString([]byte(text))); err == nil || !strings.Contains(err.Error(), "base64") {
+				t.Errorf("base64 (%s): %v", name, err)
+			}
 		}
 	}
 	for _, space := range []string{"\u00a0", "\u200b", "\u3000", "“"} {

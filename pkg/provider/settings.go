@@ -175,7 +175,7 @@ func (s *spec[C, F]) readCredentials(object json.RawMessage, stored []string) (m
 // of the Authorization header.
 func bareKey(value string) string {
 	value = unquoted(value)
-	if scheme, key, found := strings.Cut(value, " "); found && strings.EqualFold(scheme, "Bearer") {
+	if scheme, key, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Bearer") {
 		return unquoted(strings.TrimSpace(key))
 	}
 	return value

@@ -62,6 +62,60 @@ func TestWhatAnAnswerIs(t *testing.T) {
 	}
 }
 
+// TestWhatAStreamedAnswerIs: the same for answers that come as events.
+func TestWhatAStreamedAnswerIs(t *testing.T) {
+	thinking, tool := []provider.WarningCode{provider.ReasoningOnly}, []provider.WarningCode{}
+	claude := func(delta, block, stop string) providertest.Answer {
+		return eventsAnswer(`data: {"type":"message_start","message":{"model":"m","usage":{"input_tokens":1}}}`,
+			`data: {"type":"content_block_start","index":0,"content_block":`+block+`}`,
+			`data: {"type":"content_block_delta","index":0,"delta":`+delta+`}`,
+			`data: {"type":"message_delta","delta":{"stop_reason":"`+stop+`"},"usage":{"output_tokens":1}}`, `data: {"type":"message_stop"}`)
+	}
+	gemini := func(part, finish string) providertest.Answer {
+		return eventsAnswer(`data: {"candidates":[{"content":{"parts":[`+part+`]}}]}`, `data: {"candidates":[{"finishReason":"`+finish+`"}]}`)
+	}
+	chat := func(delta, finish string) providertest.Answer {
+		return eventsAnswer(`data: {"choices":[{"index":0,"delta":{`+delta+`}}]}`, `data: {"choices":[{"index":0,"delta":{},"finish_reason":"`+finish+`"}]}`, `data: [DONE]`)
+	}
+	bedrock := func(event, payload, stop string) providertest.Answer {
+		return converseStream(converseEvent(t, "messageStart", `{"role":"assistant"}`), converseEvent(t, event, payload), converseEvent(t, "messageStop", `{"stopReason":"`+stop+`"}`))
+	}
+	for name, c := range map[string]struct {
+		fake     providertest.Fake
+		answer   providertest.Answer
+		warnings []provider.WarningCode // nil: a failure
+	}{
+		"Claude, nothing":   {providertest.Anthropic(), claude(`{"type":"text_delta","text":""}`, `{"type":"text","text":""}`, "end_turn"), nil},
+		"Claude, thoughts":  {providertest.Anthropic(), claude(`{"type":"thinking_delta","thinking":"hm"}`, `{"type":"thinking","thinking":""}`, "end_turn"), thinking},
+		"Claude, a tool":    {providertest.Anthropic(), claude(`{"type":"input_json_delta","partial_json":"{}"}`, `{"type":"tool_use","id":"t","name":"n","input":{}}`, "tool_use"), tool},
+		"Gemini, nothing":   {providertest.GCPVertexAI(), gemini(``, "STOP"), nil},
+		"Gemini, thoughts":  {providertest.GCPVertexAI(), gemini(`{"text":"hm","thought":true}`, "STOP"), thinking},
+		"Gemini, a tool":    {providertest.GCPVertexAI(), gemini(`{"functionCall":{"name":"n","args":{}}}`, "STOP"), tool},
+		"chat, nothing":     {providertest.OpenAI(), chat(`"content":""`, "stop"), nil},
+		"chat, thoughts":    {providertest.OpenAI(), chat(`"reasoning_content":"hm"`, "stop"), thinking},
+		"chat, a tool":      {providertest.OpenAI(), chat(`"tool_calls":[{"index":0,"id":"t","type":"function","function":{"name":"n","arguments":"{}"}}]`, "tool_calls"), tool},
+		"Bedrock, nothing":  {providertest.AWSBedrock(), bedrock("contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":""}}`, "end_turn"), nil},
+		"Bedrock, thoughts": {providertest.AWSBedrock(), bedrock("contentBlockDelta", `{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"hm"}}}`, "end_turn"), thinking},
+		"Bedrock, a tool":   {providertest.AWSBedrock(), bedrock("contentBlockStart", `{"contentBlockIndex":0,"start":{"toolUse":{"toolUseId":"t","name":"n"}}}`, "tool_use"), tool},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := providertest.Start(t, answering(c.fake, func(*providertest.Request) providertest.Answer { return c.answer }))
+			result, deltas := open(t, server).generate(t, true)
+			if len(deltas) > 0 {
+				t.Errorf("deltas %q", deltas)
+			}
+			if c.warnings == nil {
+				failure(t, result, provider.UpstreamError)
+				return
+			}
+			succeeded(t, result)
+			if got := append([]provider.WarningCode{}, warned(result)...); !cmp.Equal(got, c.warnings) {
+				t.Errorf("warnings %q, want %q", got, c.warnings)
+			}
+		})
+	}
+}
+
 // TestNamesOfModelsKeepShortKeys: a local server's key is often its name, which
 // its models have too. Long secrets are cut out of names all the same, and
 // nothing is dropped from a list for it.
