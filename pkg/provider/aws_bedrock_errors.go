@@ -73,7 +73,7 @@ var bedrockTables = tables{
 		{code: "validationexception", words: "account is not authorized|operation not allowed", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
 		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not take part in conversations (Converse), so it cannot be tested here: choose a chat model; embedding, image and speech models cannot answer a prompt."},
 		{words: "content filtering policy", kind: ContentFiltered, hint: "The model's content filter stopped the answer: try another prompt."},
-		{code: "validationexception", words: "system", kind: InvalidRequest, hint: "Leave system out: this model takes no system prompt."},
+		{code: "validationexception", words: "system prompt|system message|system role|system instruction", kind: InvalidRequest, hint: "Leave system out: this model takes no system prompt."},
 		{code: "validationexception", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose a lower one: many models take at most 1, some none."},
 		{code: "validationexception", words: "maximum tokens|max_tokens|maxtokens", kind: InvalidRequest, hint: "Lower max_output_tokens to what the model allows."},
 		{code: "validationexception", words: "too long", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},

@@ -123,18 +123,10 @@ func (p problem) refuses(param string) bool {
 		"unsupported", "extra inputs", "extra fields", "not permitted", "unexpected", "additional properties", "no such")
 }
 
-// params is the request in this form, and what of it beside model and messages
-// is told in the result. The body is encoded here: encoding the SDK's own
-// parameters took a twentieth of the time of a test.
-func (f chatForm) params(p Prompt, streamed bool) (params openai.ChatCompletionNewParams, sent map[string]any, err error) {
-	sent = map[string]any{f.limit: p.outputTokens()}
-	if p.Temperature != nil {
-		sent["temperature"] = *p.Temperature
-	}
-	if streamed {
-		sent["stream"] = true
-	}
-	if f.usage {
+// complete makes one call of the Chat Completions API.
+func (o *openAIChat) complete(ctx context.Context, p Prompt, form chatForm, emit func(string), opts []option.RequestOption) (answer, error) {
+	sent := map[string]any{form.limit: p.outputTokens()}
+	if form.usage {
 		sent["stream_options"] = map[string]any{"include_usage": true}
 	}
 	type message struct {
@@ -145,26 +137,11 @@ func (f chatForm) params(p Prompt, streamed bool) (params openai.ChatCompletionN
 	if p.System != "" {
 		messages = []message{{"system", p.System}, {"user", p.Text}}
 	}
-	body := maps.Clone(sent)
-	body["model"], body["messages"], body["stream"] = p.ModelID, messages, streamed
-	encoded, err := json.Marshal(body)
-	return param.Override[openai.ChatCompletionNewParams](json.RawMessage(encoded)), sent, err
-}
-
-// complete makes one call of the Chat Completions API.
-func (o *openAIChat) complete(ctx context.Context, p Prompt, form chatForm, emit func(string), opts []option.RequestOption) (answer, error) {
-	params, sent, err := form.params(p, emit != nil)
-	if err != nil {
-		return answer{}, err
-	}
-	var a answer
-	err = o.exchange(ctx, emit, &a, &chatAnswer{}, func(opts ...option.RequestOption) error {
+	return exchangeOpenAI(ctx, p, emit, sent, map[string]any{"messages": messages}, &chatAnswer{}, func(body json.RawMessage, into option.RequestOption) error {
 		service := openai.NewChatCompletionService(o.options...)
-		_, err := service.New(ctx, params, opts...)
+		_, err := service.New(ctx, param.Override[openai.ChatCompletionNewParams](body), append(opts, into)...)
 		return err
-	}, opts)
-	a.sent = sent
-	return a, err
+	})
 }
 
 // reading puts an answer together from a whole body or from the events of a
@@ -180,26 +157,37 @@ type reading interface {
 	end(done bool) (answer, error)
 }
 
-// exchange makes a call and reads its answer: the raw body, since servers
-// differ from OpenAI's in more than the SDK takes.
-func (o *openAIChat) exchange(ctx context.Context, emit func(string), a *answer, r reading, send func(...option.RequestOption) error, opts []option.RequestOption) error {
-	var res *http.Response
-	opts = append(opts, option.WithResponseBodyInto(&res))
-	if emit != nil {
-		opts = append(opts, option.WithJSONSet("stream", true))
+// exchangeOpenAI makes a call and reads its answer: the raw body, since servers
+// differ from OpenAI's in more than the SDK takes. The result tells what was
+// sent beside the prompt. The request is encoded here, as encoding the SDK's own
+// parameters took a twentieth of the time of a test.
+func exchangeOpenAI(ctx context.Context, p Prompt, emit func(string), sent, prompt map[string]any, r reading, send func(body json.RawMessage, into option.RequestOption) error) (answer, error) {
+	if p.Temperature != nil {
+		sent["temperature"] = *p.Temperature
 	}
-	if err := send(opts...); err != nil {
-		return err
+	if emit != nil {
+		sent["stream"] = true
+	}
+	request := maps.Clone(sent)
+	maps.Copy(request, prompt)
+	request["model"], request["stream"] = p.ModelID, emit != nil
+	body, err := json.Marshal(request)
+	if err != nil {
+		return answer{}, err
+	}
+	var res *http.Response
+	if err := send(body, option.WithResponseBodyInto(&res)); err != nil {
+		return answer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode >= 300 {
-		return errNoAnswer
+		return answer{}, errNoAnswer
 	}
-	var err error
-	*a, err = readAnswer(ctx, res, emit,
+	a, err := readAnswer(ctx, res, emit,
 		func(body []byte) (answer, error) { return readWhole(body, r) },
 		func(emit func(string)) (answer, error) { return readStream(res, r, emit) })
-	return err
+	a.sent = sent
+	return a, err
 }
 
 func readWhole(body []byte, r reading) (answer, error) {

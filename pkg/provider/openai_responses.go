@@ -2,11 +2,12 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 
-	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/packages/param"
 	"github.com/openai/openai-go/v3/responses"
 )
 
@@ -27,32 +28,17 @@ const operationNotSupported = "OperationNotSupported"
 
 // respond makes one call of the Responses API.
 func (o *openAIChat) respond(ctx context.Context, p Prompt, emit func(string), opts []option.RequestOption) (answer, error) {
-	params := responses.ResponseNewParams{
-		Model:           p.ModelID,
-		Input:           responses.ResponseNewParamsInputUnion{OfString: openai.String(p.Text)},
-		MaxOutputTokens: openai.Int(int64(p.outputTokens())),
-		// A test leaves nothing behind; the API keeps answers by default.
-		Store: openai.Bool(false),
-	}
+	// A test leaves nothing behind; the API keeps answers by default.
 	sent := map[string]any{"max_output_tokens": p.outputTokens(), "store": false}
+	prompt := map[string]any{"input": p.Text}
 	if p.System != "" {
-		params.Instructions = openai.String(p.System)
+		prompt["instructions"] = p.System
 	}
-	if p.Temperature != nil {
-		params.Temperature = openai.Float(*p.Temperature)
-		sent["temperature"] = *p.Temperature
-	}
-	if emit != nil {
-		sent["stream"] = true
-	}
-	var a answer
-	err := o.exchange(ctx, emit, &a, &responsesAnswer{}, func(opts ...option.RequestOption) error {
+	return exchangeOpenAI(ctx, p, emit, sent, prompt, &responsesAnswer{}, func(body json.RawMessage, into option.RequestOption) error {
 		service := responses.NewResponseService(o.options...)
-		_, err := service.New(ctx, params, opts...)
+		_, err := service.New(ctx, param.Override[responses.ResponseNewParams](body), append(opts, into)...)
 		return err
-	}, opts)
-	a.sent = sent
-	return a, err
+	})
 }
 
 // responsesAnswer reads answers of the Responses API.

@@ -128,7 +128,7 @@ func problemInObject(o map[string]any) problem {
 		// A word beside a message is a code, as in RFC 6749, 5.2.
 		p = problem{}
 		if !strings.Contains(word, " ") {
-			own.code = word
+			own.code = cmp.Or(own.code, word)
 		}
 	}
 	details, _ := o["details"].([]any)

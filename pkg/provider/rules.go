@@ -16,7 +16,7 @@ import (
 type rule struct {
 	status string // HTTP statuses with a space between: `403`, `400 404`, `5xx`
 	code   string // words for the error in any of its code, type and status, with | between
-	param  string // the parameter of the request that the error is about
+	param  string // the parameter of the request that the error is about; * stands for any characters
 	words  string // phrases in the message, in lower case, with | between
 
 	// kind is empty in a row that says only whose failure it is.
@@ -103,7 +103,7 @@ func (t tables) find(r reply, message string) (found []*rule) {
 func (row *rule) matches(r reply, message string) bool {
 	return (row.status == "" || hasStatus(row.status, r.status)) &&
 		(row.code == "" || hasCode(row.code, r.said)) &&
-		(row.param == "" || strings.HasPrefix(r.said.param, row.param)) &&
+		(row.param == "" || matches(row.param, r.said.param)) &&
 		(row.words == "" || hasWords(row.words, message))
 }
 
@@ -122,12 +122,19 @@ func hasStatus(list string, status int) bool {
 func hasCode(list string, p problem) bool {
 	for code := range strings.SplitSeq(list, "|") {
 		for _, word := range []string{p.inner, p.code, p.typ, p.status} {
-			if ok, err := path.Match(code, strings.ToLower(word)); ok && err == nil && word != "" {
+			if word != "" && matches(code, strings.ToLower(word)) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// matches reports whether the pattern, in which * stands for any characters, is
+// the text.
+func matches(pattern, text string) bool {
+	ok, err := path.Match(pattern, text)
+	return ok && err == nil
 }
 
 // hasWords reports whether the text holds one of the phrases. In a phrase *
