@@ -4,9 +4,9 @@ package provider
 // reference, "Errors"; the phrases are the API's own.
 var claudeTables = tables{
 	rules: []rule{
-		{code: "authentication_error", kind: Authentication},
 		{words: "only authorized for use with claude code", kind: Authentication, hint: "This is the token of a Claude subscription, not an API key: make a key in the Claude Console; it starts with `sk-ant-api`."},
 		{words: "organization has been disabled|organization is disabled|not allowed for this organization|request not allowed", kind: Permission, whose: ofAccount, hint: "Anthropic has shut this organization out: its administrator finds the reason in the Claude Console."},
+		{code: "authentication_error", kind: Authentication},
 		{code: "permission_error|forbidden", kind: Permission},
 		{code: "billing_error", kind: QuotaExceeded},
 		{words: "credit balance|usage limits|spend limit", kind: QuotaExceeded},

@@ -91,8 +91,8 @@ func newClaudeRequest(p Prompt, stream bool) (claudeRequest, map[string]any) {
 	return request, sent
 }
 
-// readClaude reads the answer. It returns a *Failure for what the model refused,
-// and an answerError for an error in a stream.
+// readClaude reads the answer. It returns an answerError for an error in a
+// stream.
 func readClaude(ctx context.Context, res *http.Response, emit func(string)) (answer, error) {
 	return readAnswer(ctx, res, emit, wholeClaude, func(emit func(string)) (answer, error) { return streamClaude(res, emit) })
 }
@@ -114,7 +114,8 @@ func wholeClaude(body []byte) (answer, error) {
 	if message.Usage != nil {
 		a.usage = message.Usage.usage()
 	}
-	return a, message.stop(&a)
+	message.stop(&a)
+	return a, nil
 }
 
 // take notes what a block of an answer, or a piece of one, is, and returns its
@@ -187,7 +188,8 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 	})
 	switch {
 	case ended:
-		return a, end.stop(&a)
+		end.stop(&a)
+		return a, nil
 	case err != nil:
 		return a, err
 	}
@@ -195,8 +197,8 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 }
 
 // stop names the reason why the answer ended in the words that are common to all
-// types, or returns the failure that it means.
-func (e claudeEnd) stop(a *answer) error {
+// types.
+func (e claudeEnd) stop(a *answer) {
 	switch e.StopReason {
 	case "end_turn", "stop_sequence":
 		a.finishReason = finishStop
@@ -205,7 +207,8 @@ func (e claudeEnd) stop(a *answer) error {
 	case "tool_use":
 		a.finishReason = finishToolCalls
 	case "refusal":
-		return &Failure{
+		a.finishReason = finishFiltered
+		a.empty = &Failure{
 			Kind:    ContentFiltered,
 			Message: cmp.Or(e.StopDetails.Explanation, "The model refused to answer this prompt."),
 			Code:    "refusal",
@@ -214,5 +217,4 @@ func (e claudeEnd) stop(a *answer) error {
 	default:
 		a.finishReason = e.StopReason
 	}
-	return nil
 }

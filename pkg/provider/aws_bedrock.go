@@ -189,7 +189,8 @@ func (b *bedrockUpstream) converse(ctx context.Context, p Prompt, inference *typ
 		}
 		before = block
 	}
-	return a, bedrockStop(&a, out.StopReason)
+	bedrockStop(&a, out.StopReason)
+	return a, nil
 }
 
 // converseStream passes text on as it comes. The stream has said everything
@@ -237,7 +238,8 @@ func (b *bedrockUpstream) converseStream(ctx context.Context, p Prompt, inferenc
 	if !ended {
 		return a, errBrokeOff
 	}
-	return a, bedrockStop(&a, stop)
+	bedrockStop(&a, stop)
+	return a, nil
 }
 
 // ownProtocol gives one call its own codec: the client's keeps the state of the
@@ -252,8 +254,8 @@ func bedrockUsage(usage *types.TokenUsage) *Usage {
 }
 
 // bedrockStop names the reason why the answer ended in the words that are
-// common to all types, or returns the failure that it means.
-func bedrockStop(a *answer, reason types.StopReason) error {
+// common to all types.
+func bedrockStop(a *answer, reason types.StopReason) {
 	switch reason {
 	case types.StopReasonEndTurn, types.StopReasonStopSequence:
 		a.finishReason = finishStop
@@ -262,7 +264,8 @@ func bedrockStop(a *answer, reason types.StopReason) error {
 	case types.StopReasonToolUse:
 		a.finishReason = finishToolCalls
 	case types.StopReasonContentFiltered, types.StopReasonGuardrailIntervened:
-		return &Failure{
+		a.finishReason = finishFiltered
+		a.empty = &Failure{
 			Kind:    ContentFiltered,
 			Message: "Amazon Bedrock stopped the answer (" + string(reason) + ").",
 			Code:    string(reason),
@@ -271,5 +274,4 @@ func bedrockStop(a *answer, reason types.StopReason) error {
 	default:
 		a.finishReason = string(reason)
 	}
-	return nil
 }

@@ -55,6 +55,7 @@ var bedrockTables = tables{
 		{code: "expiredtoken*|requestexpired", kind: Authentication, hint: "The access key is expired: enter a new one. Keys of temporary sessions (they begin with `ASIA`) are not supported."},
 		{code: "optinrequired|subscriptionrequiredexception", kind: Permission, whose: ofAccount, hint: "The AWS account is not signed up for Amazon Bedrock: finish its registration in the AWS console."},
 
+		{words: "unsupported countries", kind: Permission, whose: ofAccount, hint: "The maker of the model does not serve the country of this AWS account or server."},
 		{code: "accessdenied*|unauthorizedexception", words: "account is not authorized|not allowed for this account", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
 		{code: "accessdenied*|unauthorizedexception", words: "marketplace", kind: Permission, hint: "Somebody who may subscribe in AWS Marketplace has to use the model once, or grant this access key's user aws-marketplace:ViewSubscriptions and aws-marketplace:Subscribe."},
 		{code: "accessdenied*|unauthorizedexception", words: "payment instrument", kind: Permission, hint: "The AWS account needs a valid payment method before it can subscribe to this model."},

@@ -17,6 +17,7 @@ import (
 // call is one request and what came of it. What is set once the header has
 // arrived may be read without the lock after the request has returned.
 type call struct {
+	redact   *redactor
 	method   string
 	endpoint string // scheme://host/path, without the query
 	host     string
@@ -25,8 +26,9 @@ type call struct {
 	header      http.Header
 	contentType string // the media type in lower case
 	// errorBody is the body of an answer that is no success, as far as it is
-	// kept; UTF-8.
+	// kept; UTF-8. It is cut where there was more.
 	errorBody []byte
+	cut       bool
 
 	mu        sync.Mutex
 	times     times
@@ -113,8 +115,11 @@ func (c *call) receive(res *http.Response) error {
 		return nil
 	}
 	// What is wrong is in the status: a body that breaks off takes nothing away.
-	kept, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	kept, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody+1))
 	_ = res.Body.Close()
+	if c.cut = len(kept) > maxErrorBody; c.cut {
+		kept = c.redact.unfinished(kept[:maxErrorBody])
+	}
 	c.errorBody = bytes.ToValidUTF8(kept, []byte("\uFFFD"))
 	c.end(nil)
 	res.Body = io.NopCloser(bytes.NewReader(c.errorBody))

@@ -114,22 +114,29 @@ func (c *call) noAPI() *Failure {
 	if c.status >= 400 && c.status != http.StatusNotFound {
 		return nil
 	}
-	return &Failure{
+	f := &Failure{
 		Kind:    Misconfigured,
 		Message: "The answer of " + c.host + " was an HTML page" + titleOf(c.page()) + ", not the answer of an API.",
 		noAPI:   true,
 		Hint:    "Is the address right? " + c.endpoint + " was called: the base URL may lack a path (such as /v1) or have one too many.",
 	}
+	if hasWords("request rejected|support id|incident id|access denied|attention required|just a moment", strings.ToLower(string(c.page()))) {
+		f.Hint = hintWall
+	}
+	return f
 }
 
-// page is what is kept of the body.
+// page is what is kept of the body. Where it is cut, no secret begins at its end.
 func (c *call) page() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.status >= 300 {
+	switch {
+	case c.status >= 300:
 		return c.errorBody
+	case len(c.head) < maxHead:
+		return c.head
 	}
-	return c.head
+	return c.redact.unfinished(c.head)
 }
 
 // redirectHost is the host that a redirect points to; empty when unknown.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -46,7 +45,7 @@ func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text 
 	if err == nil && errors.Is(context.Cause(ctx), errTooLarge) {
 		err = errTooLarge
 	}
-	if s != nil {
+	if s != nil && !e.gaveUp(ctx, err) { // else what is held back may be a secret that was cut off
 		s.flush()
 	}
 	result := c.result(e, a, s)
@@ -70,8 +69,10 @@ func judgeAnswer(a answer, text bool) ([]Warning, error) {
 	case a.finishReason == finishLength:
 		a.warnings = append(a.warnings, Warning{TokenLimit, "The answer was cut off by the output limit: raise max_output_tokens to see all of it."})
 	case text || a.calledTool:
-	case a.reasoned:
+	case a.reasoned && a.finishReason != finishFiltered:
 		a.warnings = append(a.warnings, Warning{ReasoningOnly, "All that came was reasoning, no answer: the model works, but the server does not tell its answer apart."})
+	case a.empty != nil:
+		return nil, a.empty
 	default:
 		f := &Failure{Kind: UpstreamError, Message: "The model ended without an answer.", Hint: "Try another prompt; if it stays, the server does not put the model's text where this API has it."}
 		if a.finishReason != "" {
@@ -89,7 +90,7 @@ func (c *client) Models(ctx context.Context) (Discovery, error) {
 	d, err := c.upstream.models(ctx)
 	if err != nil {
 		f := c.failure(ctx, e, err)
-		if call := e.told(); call != nil && call.method == http.MethodGet && isAbsent(f.HTTPStatus) {
+		if e.nothingThere() {
 			return Discovery{}, nil
 		}
 		return Discovery{}, f
@@ -174,7 +175,11 @@ func (c *client) failure(ctx context.Context, e *exchange, err error) *Failure {
 	if call := e.told(); call != nil && f.HTTPStatus == 0 {
 		f.HTTPStatus = call.status
 	}
-	f.Message = cmp.Or(message(e.redact, f.Message), "The provider did not say what is wrong.")
+	text := f.Message
+	if call := e.told(); call != nil && call.cut {
+		text = string(e.redact.unfinished([]byte(text)))
+	}
+	f.Message = cmp.Or(message(e.redact, text), "The provider did not say what is wrong.")
 	f.Code = name(e.redact, f.Code)
 	f.Hint = message(e.redact, f.Hint)
 	return &f

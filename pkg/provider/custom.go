@@ -101,11 +101,11 @@ func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 			emit(text)
 		}
 	}
-	err := c.find(ctx, func(base option.RequestOption) (final bool, err error) {
+	bare, err := c.find(ctx, func(base option.RequestOption) (final bool, err error) {
 		a, err = c.chat.generate(ctx, p, pass, base)
 		return begun, err
 	})
-	if c.bare.Load() {
+	if bare {
 		a.warnings = append(a.warnings, Warning{BaseURLWithoutV1, "The API was found right at the base URL, not under /v1."})
 	}
 	return a, err
@@ -113,36 +113,41 @@ func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 
 func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 	var d Discovery
-	err := c.find(ctx, func(base option.RequestOption) (final bool, err error) {
+	_, err := c.find(ctx, func(base option.RequestOption) (final bool, err error) {
 		d, err = c.chat.models(ctx, nil, base)
 		return false, err
 	})
 	return d, err
 }
 
-// find calls the API where it is. The address as given is called only where what
-// is under /v1 is evidently no API, or refuses the key; where that is no API
-// either, the first answer tells what is wrong. A call is final when a part of
+// find calls the API where it is, and reports whether that is right at the
+// address. The second place is called only where the first is evidently no API
+// or, while it is not known where the API is, refuses the key. Where neither is
+// an API, the first answer tells what is wrong. A call is final when a part of
 // its answer was passed on.
-func (c *customUpstream) find(ctx context.Context, call func(base option.RequestOption) (final bool, err error)) error {
-	atV1, atOrigin := option.WithBaseURL(c.atV1), option.WithBaseURL(c.atOrigin)
-	if c.bare.Load() {
-		_, err := call(atOrigin)
-		return err
+func (c *customUpstream) find(ctx context.Context, call func(base option.RequestOption) (final bool, err error)) (bare bool, err error) {
+	known := c.bare.Load()
+	at := func(bare bool) (bool, error) {
+		if bare {
+			return call(option.WithBaseURL(c.atOrigin))
+		}
+		return call(option.WithBaseURL(c.atV1))
 	}
-	final, err := call(atV1)
+	final, err := at(known)
 	first := lastCall(ctx)
 	if err == nil || final || c.named || first == nil || first.status >= http.StatusTooManyRequests ||
-		first.status != http.StatusUnauthorized && first.status != http.StatusForbidden && !isNoAPI(err) {
-		return err
+		!isNoAPI(err) && (known || first.status != http.StatusUnauthorized && first.status != http.StatusForbidden) {
+		return known, err
 	}
-	_, again := call(atOrigin)
+	_, again := at(!known)
 	if again != nil && isNoAPI(again) {
 		report(ctx, first)
-		return err
+		return known, err
 	}
-	c.bare.Store(again == nil)
-	return again
+	if second := lastCall(ctx).status; !known && (again == nil || isNoAPI(err) && second >= http.StatusBadRequest && second < http.StatusInternalServerError) {
+		c.bare.Store(true)
+	}
+	return !known, again
 }
 
 // isNoAPI reports whether the failure is that nothing at the address speaks the
@@ -156,6 +161,8 @@ var customTables = tables{
 	rules: []rule{
 		// new-api and one-api name the faults of their channels, and put an id of
 		// their own behind what they pass on in the words of another service.
+		{words: "用户已被封禁", kind: Permission, whose: ofAccount, hint: hintShutOut},
+		{words: "不在令牌允许访问", kind: Permission, whose: ofAccount, hint: hintAddress},
 		{code: "channel:*|bad_response*|upstream_error|get_channel_failed", whose: ofModel},
 		{code: "new_api_error|one_api_error", words: "channel:", whose: ofModel},
 		{code: "new_api_error|one_api_error", whose: ofGateway},

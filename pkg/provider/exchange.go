@@ -47,6 +47,7 @@ type exchange struct {
 	mu       sync.Mutex
 	last     *call // the latest request
 	reported *call // the request to tell of, where it is not the latest
+	calls    []*call
 }
 
 type exchangeKey struct{}
@@ -92,6 +93,22 @@ func (e *exchange) told() *call {
 		return e.reported
 	}
 	return e.last
+}
+
+// gaveUp reports whether the answer was longer, or took longer, than is waited
+// for; err is what came of reading it.
+func (e *exchange) gaveUp(ctx context.Context, err error) bool {
+	call := e.told()
+	return ctx.Err() != nil || errors.Is(err, errTooLarge) || call != nil && errors.Is(call.broken(), errTooLarge)
+}
+
+// nothingThere reports whether whatever was asked for, which is a list, was in
+// none of the places where it was looked for.
+func (e *exchange) nothingThere() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	lists := slices.DeleteFunc(slices.Clone(e.calls), func(c *call) bool { return c.method != http.MethodGet })
+	return len(lists) > 0 && !slices.ContainsFunc(lists, func(c *call) bool { return !isAbsent(c.status) })
 }
 
 // newHTTPClient makes the client through which an upstream makes its calls: it
@@ -190,9 +207,10 @@ type recorder struct{ transport http.RoundTripper }
 func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	e := exchangeOf(req.Context())
 	e.hideCredentials(req)
-	c := &call{method: req.Method, host: req.URL.Host, endpoint: req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()}
+	c := &call{redact: e.redact, method: req.Method, host: req.URL.Host, endpoint: req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()}
 	e.mu.Lock()
 	e.last, e.reported = c, nil
+	e.calls = append(e.calls, c)
 	e.mu.Unlock()
 
 	c.times.sent = time.Now()

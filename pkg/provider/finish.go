@@ -9,6 +9,7 @@ const (
 	finishStop      = "stop"       // the model had said everything
 	finishLength    = "length"     // the output limit or the context was used up
 	finishToolCalls = "tool_calls" // the model wants a tool to be called
+	finishFiltered  = "content_filter"
 )
 
 // Why what came with status 200 is no answer; [explain] says it to people.

@@ -75,7 +75,7 @@ func (e codingError) Error() string { return "compression (" + string(e) + ")" }
 // not compress.
 func withoutCoding(body io.ReadCloser, coding string) (io.ReadCloser, error) {
 	switch coding = strings.ToLower(strings.TrimSpace(coding)); coding {
-	case "", "identity":
+	case "", "identity", "none", "utf-8": // the latter are no codings, and say that there is none
 		return body, nil
 	case "gzip", "x-gzip":
 		return &gunzip{Closer: body, raw: bufio.NewReader(io.LimitReader(body, maxStream))}, nil

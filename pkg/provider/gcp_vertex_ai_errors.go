@@ -42,6 +42,8 @@ var vertexTables = tables{
 		{code: "service_disabled", kind: Permission, whose: ofAccount, hint: "Enable the Vertex AI API (aiplatform.googleapis.com) in project {project} and try again after a few minutes.{elsewhere}"},
 		{code: "billing_disabled", kind: Permission, whose: ofAccount, hint: "Link project {project} to an active billing account.{elsewhere}"},
 		{code: "consumer_invalid|consumer_suspended|user_project_denied|resource_project_invalid", kind: Permission, whose: ofAccount, hint: "Check the project: Google does not let {project} use Vertex AI.{elsewhere}"},
+		{code: "security_policy_violated", kind: Permission, whose: ofAccount, hint: "A VPC Service Controls perimeter keeps this server out: the organization's administrator can allow it."},
+		{words: "unsupported region for vertex ai", kind: Misconfigured, hint: "Vertex AI has no region {region}: choose another one."},
 		{code: "permission_denied", words: "aiplatform.endpoints.predict", kind: Permission, whose: ofAccount, hint: "Grant the service account the role Vertex AI User (roles/aiplatform.user) in project {project}.{elsewhere}"},
 		{code: "permission_denied", kind: Permission, hint: "Check that project {project} may use the model {model} (partner models are enabled one by one in the Model Garden), and that the service account has the role Vertex AI User (roles/aiplatform.user).{elsewhere}"},
 		{code: "not_found", kind: ModelNotFound},

@@ -117,7 +117,6 @@ type geminiAnswer struct {
 	answer answer
 	finish string
 	seen   bool // a response of the right form came
-	said   bool // there was text
 }
 
 // whole reads a body that is a response, or a list of them: what a stream is
@@ -154,7 +153,9 @@ func (g *geminiAnswer) add(data []byte, emit func(string)) error {
 		g.answer.usage = &Usage{InputTokens: u.PromptTokens, OutputTokens: u.CandidateTokens + u.ThoughtTokens}
 	}
 	if reason := r.PromptFeedback.BlockReason; reason != "" {
-		return geminiBlocked(reason, r.PromptFeedback.BlockReasonMessage, "The prompt was blocked")
+		g.finish = reason
+		g.answer.finishReason = finishFiltered
+		g.answer.empty = geminiBlocked(reason, r.PromptFeedback.BlockReasonMessage, "The prompt was blocked")
 	}
 	if len(r.Candidates) == 0 {
 		return nil
@@ -167,13 +168,12 @@ func (g *geminiAnswer) add(data []byte, emit func(string)) error {
 		case part.Thought:
 			g.answer.reasoned = true
 		default:
-			g.said = true
 			emit(part.Text)
 		}
 	}
 	if candidate.FinishReason != "" {
 		g.finish = candidate.FinishReason
-		return g.stop(candidate.FinishMessage)
+		g.stop(candidate.FinishMessage)
 	}
 	return nil
 }
@@ -191,25 +191,25 @@ func (g *geminiAnswer) end() error {
 }
 
 // stop names the reason why the answer ended in the words that are common to all
-// types, or returns the failure that it means.
-func (g *geminiAnswer) stop(message string) error {
+// types.
+func (g *geminiAnswer) stop(message string) {
 	switch g.finish {
 	case "STOP":
 		g.answer.finishReason = finishStop
 	case "MAX_TOKENS":
 		g.answer.finishReason = finishLength
 	case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "MODEL_ARMOR":
-		return geminiBlocked(g.finish, message, "The answer was blocked")
+		g.answer.finishReason = finishFiltered
+		g.answer.empty = geminiBlocked(g.finish, message, "The answer was blocked")
 	default:
 		g.answer.finishReason = strings.ToLower(g.finish)
-		if !g.said && !g.answer.reasoned && !g.answer.calledTool {
-			return &Failure{Kind: UpstreamError, Message: cmp.Or(message, "The model ended without an answer ("+g.finish+")."), Code: g.finish}
+		if message != "" {
+			g.answer.empty = &Failure{Kind: UpstreamError, Message: message, Code: g.finish}
 		}
 	}
-	return nil
 }
 
-func geminiBlocked(reason, message, otherwise string) error {
+func geminiBlocked(reason, message, otherwise string) *Failure {
 	return &Failure{
 		Kind:    ContentFiltered,
 		Message: cmp.Or(message, otherwise+" ("+reason+")."),

@@ -21,7 +21,7 @@ func TestGeminiReadsAStream(t *testing.T) {
 			`{"candidates":[{"content":{"parts":[{"text":"Hel"},{"text":"lo"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1}}`}, "Hello", ""},
 		"usage comes last":   {[]string{`{"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP"}]}`, `{"usageMetadata":{"promptTokenCount":1}}`}, "Hi", ""},
 		"it never ends":      {[]string{`{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}]}`}, "Hi", provider.UpstreamError},
-		"blocked at the end": {[]string{`{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}]}`, `{"candidates":[{"finishReason":"SAFETY"}]}`}, "Hi", provider.ContentFiltered},
+		"blocked at the end": {[]string{`{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}]}`, `{"candidates":[{"finishReason":"SAFETY"}],"usageMetadata":{"promptTokenCount":1}}`}, "Hi", ""},
 		"blocked":            {[]string{`{"promptFeedback":{"blockReason":"SAFETY"}}`}, "", provider.ContentFiltered},
 		"nothing was said":   {[]string{`{"candidates":[{"finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"It called print."}]}`}, "", provider.UpstreamError},
 		"a broken event":     {[]string{`{"candidates":[{"content":{"parts":[{"text":"Hi"}]}}]}`, `{"cand`}, "Hi", provider.UpstreamError},

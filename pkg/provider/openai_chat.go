@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -110,7 +111,7 @@ func (f chatForm) asked(c *call) (chatForm, bool) {
 // refuses reports whether the problem is that a parameter is not known, rather
 // than that its value is wrong.
 func (p problem) refuses(param string) bool {
-	if p.param != param && !p.about(param) {
+	if p.param != param && !p.says(param) {
 		return false
 	}
 	if hasCode("unsupported_parameter|unknown_parameter|extra_forbidden", p) {
@@ -119,8 +120,7 @@ func (p problem) refuses(param string) bool {
 	if p.param == param && !hasCode("*value*|*range*|*above*|*below*|*max*", p) && !strings.ContainsAny(p.message, "0123456789") {
 		return true // in a language that is not known here
 	}
-	return p.about("unsupported parameter", "unknown", "unrecognized", "unrecognised", "not supported", "does not support",
-		"unsupported", "extra inputs", "extra fields", "not permitted", "unexpected", "additional properties", "no such")
+	return p.says("unknown|unrecognized|unrecognised|not supported|does not support|unsupported|extra inputs|extra fields|not permitted|unexpected|additional properties|no such")
 }
 
 // complete makes one call of the Chat Completions API.
@@ -202,6 +202,7 @@ func readWhole(body []byte, r reading) (answer, error) {
 
 func readStream(res *http.Response, r reading, emit func(string)) (answer, error) {
 	done := false
+	var first []byte
 	err := readEvents(res.Body, func(name string, data []byte) error {
 		data = bytes.TrimSpace(data)
 		switch {
@@ -213,6 +214,9 @@ func readStream(res *http.Response, r reading, emit func(string)) (answer, error
 		case !json.Valid(data):
 			return errNoAnswer
 		}
+		if first == nil {
+			first = bytes.Clone(data)
+		}
 		over, err := r.event(data, emit)
 		if err == nil && over {
 			done, err = true, io.EOF
@@ -222,22 +226,26 @@ func readStream(res *http.Response, r reading, emit func(string)) (answer, error
 	if err != nil && !done {
 		return answer{}, err
 	}
-	return r.end(done)
+	a, err := r.end(done)
+	if said := problemOf(first); errors.Is(err, errNoAnswer) && said.structured {
+		return answer{}, answerError(said) // an error in a form of its own
+	}
+	return a, err
 }
 
 // holdsError reports whether a JSON object has an `error` that says something,
-// or is one. Some servers write null or an empty one beside every answer.
+// or is one. Some servers write an empty one beside every answer.
 func holdsError(body []byte) bool {
 	var envelope struct {
-		Error  json.RawMessage `json:"error"`
+		Error  any             `json:"error"`
 		Object json.RawMessage `json:"object"`
 	}
 	if json.Unmarshal(body, &envelope) != nil {
 		return false
 	}
-	switch string(envelope.Error) {
-	case "", "null", `""`, "{}", "[]", "false":
-		return string(envelope.Object) == `"error"`
+	if e, ok := envelope.Error.(bool); ok && e {
+		return true
 	}
-	return true
+	said := problemIn(envelope.Error)
+	return said.message+said.name() != "" || said.http != 0 || string(envelope.Object) == `"error"`
 }

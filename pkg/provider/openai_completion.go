@@ -2,6 +2,7 @@ package provider
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/openai/openai-go/v3"
@@ -11,7 +12,6 @@ import (
 // Source: OpenAI API reference, "Chat Completions".
 type chatAnswer struct {
 	answer answer
-	said   bool // there was text
 	seen   bool // there was a choice
 }
 
@@ -28,15 +28,18 @@ func (c *chatAnswer) notes(finish, choice, message string) error {
 		return &Failure{Kind: UpstreamError, Message: "The model's server ended the answer with an error, without saying which.", Code: finish, Hint: kindHints[UpstreamError]}
 	}
 	var said struct {
+		Content          json.RawMessage   `json:"content"`
 		Reasoning        string            `json:"reasoning"`
 		ReasoningContent string            `json:"reasoning_content"`
 		Thinking         string            `json:"thinking"`
+		ReasoningDetails []json.RawMessage `json:"reasoning_details"` // OpenRouter's
 		ToolCalls        []json.RawMessage `json:"tool_calls"`
 		FunctionCall     json.RawMessage   `json:"function_call"`
 	}
 	// What is of another type is not understood, and no reason to fail.
 	_ = json.Unmarshal([]byte(message), &said)
-	if said.Reasoning+said.ReasoningContent+said.Thinking != "" {
+	if said.Reasoning+said.ReasoningContent+said.Thinking != "" || len(said.ReasoningDetails) > 0 ||
+		slices.ContainsFunc(contentParts(string(said.Content)), contentPart.isThought) {
 		c.answer.reasoned = true
 	}
 	if len(said.ToolCalls) > 0 || len(said.FunctionCall) > 0 && string(said.FunctionCall) != "null" {
@@ -62,8 +65,7 @@ func (c *chatAnswer) whole(body []byte) (answer, error) {
 	if completion.JSON.Usage.Valid() {
 		c.answer.usage = chatUsage(completion.Usage)
 	}
-	c.said = text != ""
-	return c.finish()
+	return c.finish(), nil
 }
 
 func (c *chatAnswer) event(data []byte, emit func(string)) (bool, error) {
@@ -89,10 +91,7 @@ func (c *chatAnswer) event(data []byte, emit func(string)) (bool, error) {
 	if text == "" {
 		text = choice.Delta.Refusal
 	}
-	if text != "" {
-		c.said = true
-		emit(text)
-	}
+	emit(text)
 	if choice.FinishReason != "" {
 		c.answer.finishReason = choice.FinishReason
 	}
@@ -106,40 +105,53 @@ func (c *chatAnswer) end(done bool) (answer, error) {
 	case !done && c.answer.finishReason == "":
 		return answer{}, errBrokeOff
 	}
-	return c.finish()
+	return c.finish(), nil
 }
 
-// finish is the answer, unless there is none because a filter stopped it.
-func (c *chatAnswer) finish() (answer, error) {
-	if c.answer.finishReason == "content_filter" && !c.said {
-		return answer{}, &Failure{
-			Kind: ContentFiltered, Code: "content_filter",
+// finish is the answer. Where a filter ended it, there may be nothing in it.
+func (c *chatAnswer) finish() answer {
+	if reason := c.answer.finishReason; reason == finishFiltered || reason == "sensitive" { // the latter is Zhipu's
+		c.answer.finishReason = finishFiltered
+		c.answer.empty = &Failure{
+			Kind: ContentFiltered, Code: finishFiltered,
 			Message: "A content filter stopped the answer before it began.",
 			Hint:    "Try another prompt. Provider and model work.",
 		}
 	}
-	return c.answer, nil
+	return c.answer
 }
 
 func chatUsage(u openai.CompletionUsage) *Usage {
 	return &Usage{InputTokens: int(u.PromptTokens), OutputTokens: int(u.CompletionTokens)}
 }
 
-// contentText is the text of a message's content. Some servers write a list of
-// parts where OpenAI writes a string; raw is the JSON of either.
+// contentText is the text of a message's content; raw is the JSON of it.
 func contentText(content, raw string) string {
 	if !strings.HasPrefix(raw, "[") {
 		return content
 	}
-	var parts []struct {
-		Text string `json:"text"`
-	}
-	if json.Unmarshal([]byte(raw), &parts) != nil {
-		return ""
-	}
 	var text strings.Builder
-	for _, part := range parts {
+	for _, part := range contentParts(raw) {
 		text.WriteString(part.Text)
 	}
 	return text.String()
+}
+
+// contentPart is a part of a message's content, where a server writes a list of
+// parts and OpenAI a string.
+type contentPart struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// isThought reports whether the part is a thought, as of Mistral's models.
+func (p contentPart) isThought() bool { return p.Type == "thinking" || p.Type == "reasoning" }
+
+// contentParts are the parts of a content; nil where it is none.
+func contentParts(raw string) []contentPart {
+	var parts []contentPart
+	if !strings.HasPrefix(raw, "[") || json.Unmarshal([]byte(raw), &parts) != nil {
+		return nil
+	}
+	return parts
 }

@@ -53,7 +53,7 @@ func isEmptyList(body []byte) bool {
 
 // isAbsent reports whether the status says that there is no such list.
 func isAbsent(status int) bool {
-	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed || status == http.StatusNotImplemented
+	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed
 }
 
 // listedModel is one entry of a list of models. OpenAI's have an id alone;

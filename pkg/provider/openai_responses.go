@@ -19,7 +19,7 @@ func wantsResponses(c *call) bool {
 		return false
 	}
 	said := c.problem()
-	return said.code == operationNotSupported || said.about("v1/responses", "responses api", "/responses endpoint")
+	return hasCode("operationnotsupported|unsupported_api_for_model", said) || said.says("v1/responses|responses api|/responses endpoint")
 }
 
 // operationNotSupported is Azure's code for a model that is served by another
@@ -44,7 +44,6 @@ func (o *openAIChat) respond(ctx context.Context, p Prompt, emit func(string), o
 // responsesAnswer reads answers of the Responses API.
 // Source: OpenAI API reference, "Responses".
 type responsesAnswer struct {
-	said bool // there was text
 	last *responses.Response
 }
 
@@ -63,7 +62,6 @@ func (r *responsesAnswer) event(data []byte, emit func(string)) (over bool, err 
 	}
 	switch event.Type {
 	case "response.output_text.delta", "response.refusal.delta":
-		r.said = r.said || event.Delta != ""
 		emit(event.Delta)
 	case "response.completed", "response.incomplete", "response.failed":
 		r.last = &event.Response
@@ -103,8 +101,8 @@ func (r *responsesAnswer) answer(response responses.Response) (answer, error) {
 	case response.IncompleteDetails.Reason != "":
 		a.finishReason = response.IncompleteDetails.Reason
 	}
-	filter := chatAnswer{answer: a, said: r.said || a.text != ""}
-	return filter.finish()
+	finished := chatAnswer{answer: a}
+	return finished.finish(), nil
 }
 
 func refusalOf(response responses.Response) string {

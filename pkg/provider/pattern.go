@@ -63,7 +63,7 @@ func (p pattern) match(text []byte, work *int) (n int, open bool) {
 		if j > 0 {
 			*work -= len(at) * len(at)
 		}
-		if *work < 0 {
+		if *work < -scanWork {
 			return 0, false
 		}
 		for _, i := range at {

@@ -33,17 +33,8 @@ func (p problem) name() string {
 	return ""
 }
 
-// about reports whether the message holds one of the phrases, which are in
-// lower case.
-func (p problem) about(phrases ...string) bool {
-	lower := strings.ToLower(p.message)
-	for _, phrase := range phrases {
-		if strings.Contains(lower, phrase) {
-			return true
-		}
-	}
-	return false
-}
+// says reports whether the message holds one of the phrases; see [hasWords].
+func (p problem) says(phrases string) bool { return hasWords(phrases, strings.ToLower(p.message)) }
 
 // pageMessage begins the message of a page, in lower case.
 const pageMessage = "the answer was an html page"
@@ -107,16 +98,16 @@ func problemInList(list []any) problem {
 
 func problemInObject(o map[string]any) problem {
 	var p problem
-	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp", "Output"} {
+	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp", "Output", "Response", "Error"} {
 		if p = problemIn(o[name]); p.message != "" || p.name() != "" {
 			break
 		}
 	}
 	own := problem{
-		code: cmp.Or(codeText(o["code"]), codeText(o["error_code"]), codeText(o["errorcode"]), awsCode(text(o["__type"]))), typ: text(o["type"]), status: text(o["status"]),
+		code: cmp.Or(codeText(o["code"]), codeText(o["error_code"]), codeText(o["errorcode"]), codeText(o["errorCode"]), codeText(o["Code"]), awsCode(text(o["__type"]))), typ: text(o["type"]), status: text(o["status"]),
 		param: text(o["param"]), inner: innerCode(o), http: statusIn(o),
 	}
-	for _, name := range []string{"message", "msg", "error_description", "faultstring", "error_message", "status_msg", "Message", "title"} {
+	for _, name := range []string{"message", "msg", "error_description", "faultstring", "error_message", "error_msg", "errorMsg", "errorMessage", "errmsg", "status_msg", "Message", "title"} {
 		if own.message = messageText(o[name]); own.message != "" {
 			break
 		}

@@ -103,13 +103,20 @@ func (r *redactor) join(of func(*redactor) *matcher) matcher {
 
 // long cuts the secrets out of the name of a model: long ones only.
 func (r *redactor) long(s string) string {
-	out, _ := r.join(func(r *redactor) *matcher { return &r.names }).scan([]byte(s), true)
+	out, _ := r.join(func(r *redactor) *matcher { return &r.names }).scanAll([]byte(s), true)
 	return string(out)
+}
+
+// unfinished cuts the secrets out of a text of which the end was cut off, and
+// leaves out what may be the beginning of one.
+func (r *redactor) unfinished(text []byte) []byte {
+	out, _ := r.all().scanAll(text, false)
+	return out
 }
 
 // text cuts the secrets out of a whole text.
 func (r *redactor) text(s string) string {
-	out, _ := r.all().scan([]byte(s), true)
+	out, _ := r.all().scanAll([]byte(s), true)
 	return string(out)
 }
 
@@ -118,35 +125,47 @@ func (r *redactor) text(s string) string {
 type stream struct {
 	redact *redactor
 	held   []byte
+	work   int // left for what has come
 }
 
 // write takes the next piece and returns what can be let go.
 func (s *stream) write(piece string) string {
-	out, rest := s.redact.all().scan(append(s.held, piece...), false)
+	m := s.redact.all()
+	s.work += m.allowance(len(piece))
+	out, rest := m.scan(append(s.held, piece...), false, &s.work)
 	s.held = bytes.Clone(rest)
 	return string(out)
 }
 
 // flush returns what was held back at the end of the text.
 func (s *stream) flush() string {
-	out, _ := s.redact.all().scan(s.held, true)
+	out, _ := s.redact.all().scanAll(s.held, true)
 	s.held = nil
 	return string(out)
 }
 
-// scanWork bounds the steps of a scan, for each byte of the text and pattern, and
-// for all of it: an upstream that knows the secret can write what takes long to compare.
+// scanWorkPerByte bounds the steps of a scan, for each byte of the text and
+// pattern, and scanWork how many more a whole text may take: an upstream that
+// knows the secret can write what takes long to compare.
 const (
-	scanWorkPerByte = 16
+	scanWorkPerByte = 2
 	scanWork        = 1 << 20
 )
+
+// allowance is the work for n bytes of text.
+func (m matcher) allowance(n int) int { return scanWorkPerByte * n * len(m.patterns) }
+
+// scanAll scans a text that comes as a whole.
+func (m matcher) scanAll(text []byte, final bool) (out, rest []byte) {
+	work := m.allowance(len(text))
+	return m.scan(text, final, &work)
+}
 
 // scan copies text without what matches a pattern: at each place the longest
 // match. Unless the text is final, rest is the end that may begin a match. Of a
 // text that takes too long the rest is cut out.
-func (m matcher) scan(text []byte, final bool) (out, rest []byte) {
+func (m matcher) scan(text []byte, final bool, work *int) (out, rest []byte) {
 	out = make([]byte, 0, len(text))
-	work := scanWork + scanWorkPerByte*len(text)*len(m.patterns)
 	for i := 0; i < len(text); {
 		if !m.starts[text[i]] {
 			out = append(out, text[i])
@@ -155,8 +174,8 @@ func (m matcher) scan(text []byte, final bool) (out, rest []byte) {
 		}
 		longest := 0
 		for _, p := range m.patterns {
-			n, open := p.match(text[i:], &work)
-			if work < 0 {
+			n, open := p.match(text[i:], work)
+			if *work < -scanWork {
 				return append(out, cut...), nil
 			}
 			if open && !final {

@@ -174,3 +174,19 @@ func BenchmarkRedact(b *testing.B) {
 		r.text(text)
 	}
 }
+
+// TestRedactingAStreamIsBounded: an upstream that knows the secret sends what
+// may begin it again and again, in small pieces.
+func TestRedactingAStreamIsBounded(t *testing.T) {
+	r := newRedactor()
+	r.add(strings.Repeat("a", 4000) + "b")
+	s := stream{redact: r}
+	left := 0
+	for range 20_000 {
+		s.write("aa")
+		left = min(left, s.work)
+	}
+	if limit := -2 * scanWork; left < limit {
+		t.Errorf("%d steps more than its allowance were taken", -left)
+	}
+}

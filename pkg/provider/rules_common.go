@@ -15,14 +15,15 @@ var kindHints = map[FailureKind]string{
 }
 
 const (
-	hintTooLong = "Shorten the prompt, or lower the output limit: together they do not fit the model's context."
+	hintTooLong = "Shorten the prompt, or lower max_output_tokens: together they do not fit the model's context."
 	hintNoChat  = "Model {model} is not made for chat: choose a chat model."
-	hintShutOut = "The provider has shut this account out: only the provider can say why."
-	hintCountry = "The provider takes no calls from the address of this server: change the key's allowed addresses, or where this service runs."
+	hintShutOut = "The provider has shut out this account, its organization or its project: the provider's console, or its support, says why."
+	hintAddress = "The provider takes no calls from the address of this server, or its country: change the addresses that the key allows, or where this service runs."
 	hintWall    = "A firewall before the API refused this server: ask whoever runs it to let its calls through."
 
 	hintAllowModel  = "Allow this key, or the project it belongs to, to use model {model}."
 	hintTemperature = "Leave temperature out: model {model} does not take this one."
+	hintMoreTokens  = "Raise max_output_tokens: model {model} wants more than that."
 	hintMaxTokens   = "Lower max_output_tokens to what model {model} allows."
 )
 
@@ -32,13 +33,14 @@ const (
 var commonRules = []rule{
 	// Whose failure it is: a gateway's own upstream failed, for this model.
 	{words: "received model group|available model group fallbacks|litellm.*error: |litellm.*exception - |exceeded budget for model|exceeded their budget for model", whose: ofModel},
+	{status: "401 402 403", words: "provider returned error", whose: ofModel}, // OpenRouter's
 
 	// What filters say.
-	{code: "content_filter|content_policy_violation|responsibleaipolicyviolation|image_content_policy_violation|data_inspection_failed", kind: ContentFiltered},
-	{status: "200 400 403 422", words: "litellm.contentpolicyviolationerror|content management policy|guardrail|violates*content polic|violates*usage polic|violating*usage polic|violates*data polic|violates*safety|input was flagged|prompt was flagged|request was flagged|content was flagged|flagged by", kind: ContentFiltered},
+	{code: "content_filter|content_policy_violation|responsibleaipolicyviolation|image_content_policy_violation|data_inspection_failed|invalid_prompt|prompt_blocked|sensitive_words_detected|*sensitivecontent*", kind: ContentFiltered},
+	{status: "200 400 403 422", words: "litellm.contentpolicyviolationerror|content management policy|guardrail|violates*content polic|violates*usage polic|violating*usage polic|violates*data polic|violates*safety|input was flagged|prompt was flagged|request was flagged|content was flagged|flagged by|sensitive words|敏感", kind: ContentFiltered},
 
 	// The address, and what stands before the API.
-	{words: "http request to an https server|http request was sent to https port", kind: Misconfigured, hint: "The server speaks TLS: its address begins with https://."},
+	{words: "http request to an https server|http request was sent to https port|speaking plain http to an ssl|use https protocol", kind: Misconfigured, hint: "The server speaks TLS: its address begins with https://."},
 	{status: "407", kind: Misconfigured, hint: "A proxy on the way wants to know who calls: the operator of this service can set its user and password."},
 	{status: "401", words: "was an html page*401", kind: Authentication},
 	{status: "401", words: "was an html page", kind: Misconfigured, whose: noAPI, hint: "What answered is a sign-in page, not an API: is the address right, or is there a proxy with a sign-in before it?"},
@@ -47,46 +49,53 @@ var commonRules = []rule{
 	{status: "403", words: "was an html page|error code: 1006|error code: 1009|error code: 1010|error code: 1012|error code: 1020|site owner has blocked|your request was blocked.", kind: Permission, whose: ofAccount, hint: hintWall},
 	{status: "403", words: "missing authentication token", kind: Misconfigured, whose: noAPI},
 	{status: "200 400 403 404 405", words: "unexpected endpoint|could not route|no route match|no route found|no route for|route not found|route *not found|no api found|no such path|invalid endpoint|unknown endpoint|no such endpoint|not defined by this api|unable to identify proxy|no static resource|no http resource|cannot post /|invalid url (|404 not found|404 page not found", kind: Misconfigured, whose: noAPI},
+	{words: "could not be found on vercel", kind: Misconfigured},
 	{words: "404 not_found", kind: Misconfigured, whose: noAPI},
 	{code: "incorrect_hostname", kind: Misconfigured, hint: "This key belongs to a regional host, which the message names: use type Custom with that address, or have the operator set it as the endpoint."},
 
 	// Credit, and rate limits that speak of quotas.
-	{code: "insufficient_quota|billing_hard_limit_reached|billing_not_active|budget_exceeded|quota_exceeded|insufficient_credits|insufficient_balance|insufficient_user_quota|pre_consume_token_quota_failed|exceeded_current_quota_error|accountoverdueerror|arrearage", kind: QuotaExceeded},
+	{code: "insufficient_quota|billing_hard_limit_reached|billing_not_active|budget_exceeded|quota_exceeded|insufficient_credits|insufficient_balance|insufficient_user_quota|pre_consume_token_quota_failed|exceeded_current_quota_error|accountoverdueerror|account_overdue|prepaidbilloverdue|quotaexceeded|token_quota_reached|arrearage", kind: QuotaExceeded},
+	{status: "429", words: "request too large", kind: RateLimited, hint: "One request is larger than what a minute allows: shorten the prompt, lower max_output_tokens, or ask for a higher limit."},
 	{status: "429", code: "resource_exhausted|rate_limit_exceeded|ratelimitreached|rate_limit_error|too_many_requests|rate_limited", kind: RateLimited},
-	{words: "insufficient_quota|exceeded your current quota|insufficient credits|insufficient balance|insufficient funds|credit balance|balance is insufficient|not enough balance|overdue balance|exceededbudget|budget has been exceeded|out of credits|used all available credits|spending limit|key limit exceeded|out of call volume quota|free tier*exhausted|额度*用尽|额度不足|余额不足|欠费", kind: QuotaExceeded},
+	{words: "insufficient_quota|exceeded your current quota|insufficient credits|insufficient balance|insufficient account balance|insufficient funds|not have any credits|n't have any credits|credit card|usage limit exceeded|no active subscription|trial has ended|credit balance|balance is insufficient|not enough balance|overdue balance|exceededbudget|budget has been exceeded|out of credits|used all available credits|spending limit|key limit exceeded|out of call volume quota|free tier*exhausted|额度*用尽|额度不足|余额不足|欠费|套餐已到期", kind: QuotaExceeded},
 	{status: "400 403", words: "quota exceeded|exceeded*quota|quota*exhausted", kind: QuotaExceeded},
 
 	// Refusals of the account or of one model.
-	{words: "missing scopes", kind: Permission, whose: ofAccount, hint: "This key is restricted: give it the scopes that the message names, or use another key."},
-	{code: "account_suspended|account_disabled|access_terminated", kind: Permission, whose: ofAccount, hint: hintShutOut},
-	{words: "account has been suspended|account is suspended|account has been disabled|account is not active", kind: Permission, whose: ofAccount, hint: hintShutOut},
+	{words: "missing scopes|sufficient permissions to call|permission is required|use of api key is not enabled|verify your email", kind: Permission, whose: ofAccount, hint: "This key, or its account, lacks what the message names (scopes, permissions, a step of the sign-up): add it, or use another key."},
+	{code: "account_deactivated", kind: Authentication, hint: hintShutOut},
+	{words: "account has been deactivated|account*is deactivated|has been archived", kind: Authentication, hint: hintShutOut},
+	{code: "account_suspended|account_disabled|access_terminated|organization_restricted|organization_disabled", kind: Permission, whose: ofAccount, hint: hintShutOut},
+	{words: "account has been suspended|account is suspended|account has been disabled|account is not active|flagged for abuse|subscription is disabled|resource has been temporarily blocked", kind: Permission, whose: ofAccount, hint: hintShutOut},
 	{words: "organization must be verified|verify organization", kind: Permission, hint: "OpenAI wants to verify the organization before it may use this: do so in the organization's settings at platform.openai.com, and wait 15 minutes."},
 	{words: "no endpoints*data policy", kind: Permission, hint: "The privacy settings of the account shut out every server of this model: change them, or choose another model."},
-	{code: "unsupported_country_region_territory|ip_not_authorized|invalid_ip", kind: Permission, whose: ofAccount, hint: hintCountry},
-	{words: "user location is not supported|not available in your country|not supported in your country", kind: Permission, whose: ofAccount, hint: hintCountry},
+	{status: "404", words: "no endpoints found", kind: ModelNotFound, hint: "No server of model {model} takes this request: the message says what it lacks."},
+	{code: "model_terms_required|modelnotopen", kind: Permission, hint: "Enable model {model} in the provider's console; its terms may have to be accepted there."},
+	{code: "unsupported_country_region_territory|ip_not_authorized|invalid_ip", kind: Permission, whose: ofAccount, hint: hintAddress},
+	{status: "400 401 403", words: "user location is not supported|not available in your country|not supported in your country|unsupported countries|not whitelisted|check your network settings|rbac: access denied", kind: Permission, whose: ofAccount, hint: hintAddress},
 	{status: "403", words: "has not been used in project*or it is disabled", kind: Permission, whose: ofAccount, hint: "Enable the API that the message names in the Google Cloud project, and try again after a few minutes."},
 	{status: "403", code: "model_not_found", kind: Permission, hint: hintAllowModel},
 	{code: "*_model_access_denied", kind: Permission, hint: hintAllowModel},
 
 	// Not a chat model, or not this way.
-	{status: "200 400 403 404 405 422", words: "not a chat model|not support chat|chatcompletion operation does not work|not allowed to sample|embedding model|embeddings model|use the /embeddings|speech model|audio model|transcription model|moderation model|rerank model|image model|image generation model|realtime model|only supported in the realtime|supported in v1/audio|supported in v1/images|not supported in the v1/chat/completions", kind: InvalidRequest, hint: hintNoChat},
+	{status: "200 400 403 404 405 422", words: "not a chat model|not support chat|chatcompletion operation does not work|not allowed to sample|embedding model|embeddings model|use the /embeddings|speech model|audio model|transcription model|moderation model|rerank model|image model|image generation model|realtime model|only supported in the realtime|supported in v1/audio|supported in v1/images|not supported in the v1/chat/completions|modality contain audio|chat template", kind: InvalidRequest, hint: hintNoChat},
 	{words: "only support stream|only supports stream|set to false for non-streaming|stream=true|streaming is required|must be streamed|does not support non-stream", kind: InvalidRequest, hint: "Model {model} answers streams only: test it as a stream (Accept: text/event-stream)."},
 
 	// The key.
 	{words: "litellm.authenticationerror", kind: Authentication, whose: ofModel, hint: "The gateway took this key, but its own key for model {model} was refused: replace that in the gateway."},
 	{code: "no_db_connection", kind: Authentication, hint: "This gateway has no database of keys: it takes only its master key."},
-	{code: "invalid_api_key|invalid_authentication|authentication_error|account_deactivated|expired_api_key|token_expired|invalid_token", kind: Authentication},
-	{status: "200 400 401 403 404 5xx", words: "incorrect api key|invalid api key|invalid api_key|invalid api-key|api key is invalid|api key not valid|api key expired|api key not found|api key was reported as leaked|无效的令牌|密钥无效", kind: Authentication},
-	{status: "200 400 401 403 404", words: "invalid authentication|invalid access token|invalid api token|login fail|authentication error|authentication fails|authentication failed|认证失败|鉴权失败", kind: Authentication},
-	{status: "200 400 401", words: "authorization failed", kind: Authentication},
+	{code: "invalid_api_key|invalid_authentication|authentication_error|expired_api_key|expired_key|token_expired|invalid_token", kind: Authentication},
+	{status: "200 400 401 403 404 5xx", words: "incorrect api key|invalid api key|invalid api_key|invalid api-key|api key is invalid|api key not valid|api key expired|api key not found|api key has expired|api key required|api key is required|api key was reported as leaked|api key is currently blocked|access token invalid|无效的令牌|密钥无效", kind: Authentication},
+	{status: "200 400 401 403 404", words: "not authenticated|could not validate credentials|invalid authentication|invalid access token|invalid api token|login fail|authentication error|authentication fails|authentication failed|认证失败|鉴权失败", kind: Authentication},
+	{status: "403", words: "authorization failed*model", kind: Permission},
+	{status: "200 400 401 403", words: "authorization failed", kind: Authentication},
 
 	// The request.
 	{code: "context_length_exceeded|string_above_max_length|context_window_exceeded", kind: InvalidRequest, hint: hintTooLong},
 	{words: "litellm.contextwindowexceedederror", kind: InvalidRequest, hint: hintTooLong},
 
 	// The model.
-	{code: "model_not_found|unknown_model|model_decommissioned|model_deprecated|unsupported_model|model_not_exist|model_not_supported|invalid_model|no_such_model|modelnotfound*|deploymentnotfound", kind: ModelNotFound},
-	{status: "200 400 404", words: "unknown model|invalid model name|invalid model id|invalid model:|invalid model '|invalid model \"|invalid model `|invalid model specified|unsupported model|unrecognized model|not a valid model|has been decommissioned|model*has been deprecated|model not exist|模型不存在|no such model|model *does not exist|model *not found", kind: ModelNotFound},
+	{code: "model_not_found|unknown_model|model_decommissioned|model_deprecated|unsupported_model|model_not_exist|model_not_supported|invalid_model|no_such_model|modelnotfound*|modeldeprecated|unavailable_model|model_not_available|deploymentnotfound", kind: ModelNotFound},
+	{status: "200 400 404 410", words: "end of life|not found for account|could not find real modelid|unknown model|invalid model name|invalid model id|invalid model:|invalid model '|invalid model \"|invalid model `|invalid model specified|unsupported model|unrecognized model|not a valid model|has been decommissioned|model*has been deprecated|model not exist|模型不存在|no such model|model *does not exist|model *not found", kind: ModelNotFound},
 	{status: "5xx", words: "no available channel|无可用渠道|model not found|model does not exist", kind: ModelNotFound},
 	{status: "400 404", param: "model", kind: ModelNotFound},
 
@@ -96,7 +105,11 @@ var commonRules = []rule{
 	// A parameter.
 	{status: "400 422", param: "temperature", kind: InvalidRequest, hint: hintTemperature},
 	{status: "400 422", words: "temperature", kind: InvalidRequest, hint: hintTemperature},
-	{status: "400 413 422", words: "context length|context window|maximum context|prompt is too long", kind: InvalidRequest, hint: hintTooLong},
+	{status: "400 422", words: "system role|role 'system'|'system' with|system message|system instruction|developer instruction|roles must alternate", kind: InvalidRequest, hint: "Leave system out: model {model} takes no system prompt."},
+	{code: "exceed_context_size_error", kind: InvalidRequest, hint: hintTooLong},
+	{status: "400 413 422", words: "context length|context window|context size|maximum context|prompt is too long|model token limit|`inputs` tokens", kind: InvalidRequest, hint: hintTooLong},
+	{status: "400", code: "integer_below_min_value", kind: InvalidRequest, hint: hintMoreTokens},
+	{status: "400", words: "higher max_tokens|higher max_", kind: InvalidRequest, hint: hintMoreTokens},
 	{status: "400 422", param: "max_*", kind: InvalidRequest, hint: hintMaxTokens},
 	{status: "400 422", words: "max_tokens|max_completion_tokens|max_output_tokens", kind: InvalidRequest, hint: hintMaxTokens},
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"regexp"
@@ -11,7 +12,8 @@ import (
 
 // readEvents reads server-sent events (WHATWG HTML, section 9.2) and calls each
 // with the name and the data of one that has any, until the stream ends or each
-// returns an error. An event that the stream breaks off in is not passed on.
+// returns an error. An event that the stream breaks off in is not passed on; one
+// is whole without the empty line behind it where its data is.
 func readEvents(r io.Reader, each func(name string, data []byte) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4<<10), maxEvent+1<<10)
@@ -42,6 +44,11 @@ func readEvents(r io.Reader, each func(name string, data []byte) error) error {
 			if data = append(data, value...); len(data) > maxEvent {
 				return errTooLarge
 			}
+		}
+	}
+	if lines.Err() == nil && (string(data) == "[DONE]" || json.Valid(data)) {
+		if err := h.add(name, data); err != nil {
+			return err
 		}
 	}
 	if err := h.flush(); err != nil {

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
-	"slices"
 	"strings"
 	"syscall"
 )
@@ -52,11 +51,11 @@ func misspoken(host string, err error) *Failure {
 	switch {
 	case strings.Contains(text, `malformed HTTP response "\x15\x03`):
 		return &Failure{Kind: Unreachable, Message: host + " speaks TLS on this port, and was called without.", Hint: "Enter an address that begins with https://."}
-	case containsAny(text, "malformed HTTP response", "malformed HTTP status", "malformed HTTP version"):
+	case hasWords("malformed HTTP response|malformed HTTP status|malformed HTTP version", text):
 		return &Failure{Kind: Unreachable, Message: "What listens on " + host + " does not speak HTTP.", Hint: "Is the port right? It has to be one on which an API answers over http or https."}
-	case containsAny(text, "server closed idle connection", "readLoopPeekFail", "use of closed network connection"): // by the transport, before the request was sent on a new one
+	case hasWords("server closed idle connection|readLoopPeekFail|use of closed network connection", text): // by the transport, before the request was sent on a new one
 		return &Failure{Kind: Unreachable, Message: "What listens on " + host + " speaks first or hangs up, as no HTTP server does.", Hint: "Is the port right? It has to be one on which an API answers over http or https."}
-	case containsAny(text, "remote error: tls: certificate required", "remote error: tls: bad certificate", "remote error: tls: handshake failure"):
+	case hasWords("remote error: tls: certificate required|remote error: tls: bad certificate|remote error: tls: handshake failure", text):
 		return wantsCertificate(host)
 	}
 	return nil
@@ -64,8 +63,4 @@ func misspoken(host string, err error) *Failure {
 
 func wantsCertificate(host string) *Failure {
 	return &Failure{Kind: Misconfigured, Message: host + " refused the TLS connection: it may want a client certificate, which cannot be configured here.", Hint: "Enter an address that can be called without a client certificate."}
-}
-
-func containsAny(text string, parts ...string) bool {
-	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
 }

@@ -25,6 +25,7 @@ type answer struct {
 	finishReason string
 	reasoned     bool // it thought aloud, where that is told
 	calledTool   bool
+	empty        *Failure // what it means that there is nothing of these; nil: no more than that
 	warnings     []Warning
 	usage        *Usage
 	sent         map[string]any // the parameters beside model and messages
