@@ -268,3 +268,80 @@ func TestNoConnectionInTime(t *testing.T) {
 		t.Errorf("failure %+v", f)
 	}
 }
+
+// TestCustomWhoseListIsElsewhere: a server may have its list right at the
+// address and the rest under /v1. Finding the one does not lose the other.
+func TestCustomWhoseListIsElsewhere(t *testing.T) {
+	s := serveAt(t, "", func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/v1/chat/completions":
+			_, _ = io.WriteString(w, plainAnswer)
+		case "/models":
+			_, _ = io.WriteString(w, `{"data":[{"id":"m"}]}`)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	for range 2 {
+		if d, err := s.client.Models(t.Context()); err != nil || len(d.Models) != 1 {
+			t.Errorf("discovery %+v, %v", d, err)
+		}
+		if result := s.ask(t, false); result.Failure != nil || len(result.Warnings) > 0 {
+			t.Errorf("%+v, %+v", result.Failure, result.Warnings)
+		}
+	}
+}
+
+// TestCustomRemembersTheAddressAfterAnAPIError: an error of the API right at the
+// address shows that it is there.
+func TestCustomRemembersTheAddressAfterAnAPIError(t *testing.T) {
+	s := serveAt(t, "/gw", func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/gw/chat/completions" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = io.WriteString(w, `{"error":{"message":"The model does not exist.","code":"model_not_found"}}`)
+	})
+	for range 2 {
+		failure(t, s.ask(t, false), provider.ModelNotFound)
+	}
+	if got := s.called(); !slices.Equal(got, []string{"/gw/v1/chat/completions", "/gw/chat/completions", "/gw/chat/completions"}) {
+		t.Errorf("called %q", got)
+	}
+}
+
+// TestCustomListThatIsInOnePlaceOnly: a list is absent only where no place has
+// one.
+func TestCustomListThatIsInOnePlaceOnly(t *testing.T) {
+	page := func(w http.ResponseWriter) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!doctype html><title>Welcome</title>")
+	}
+	for name, serve := range map[string]http.HandlerFunc{
+		"then a page": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/models" {
+				page(w)
+				return
+			}
+			http.NotFound(w, r)
+		},
+		"first a page": func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/v1/models" {
+				page(w)
+				return
+			}
+			http.NotFound(w, r)
+		},
+	} {
+		_, err := serveAt(t, "", serve).client.Models(t.Context())
+		if f := asFailure(t, err); f.Kind != provider.Misconfigured {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+	d, err := serveAt(t, "", http.NotFound).client.Models(t.Context())
+	if err != nil || d.Supported {
+		t.Errorf("nowhere: %+v, %v", d, err)
+	}
+}

@@ -23,6 +23,8 @@ func TestReadEvents(t *testing.T) {
 		"several lines":            {"data: a\ndata: b\n\n", []string{"a\nb"}},
 		"names, ids and comments":  {": hi\nevent: x\nid: 7\nretry: 3\ndata: a\n\n: still here\n\n", []string{"a"}},
 		"cut in the last event":    {"data: a\n\ndata: b\n", []string{"a"}},
+		"whole at the end":         {"data: a\n\ndata: {}\n", []string{"a", "{}"}},
+		"over at the end":          {"data: a\n\ndata: [DONE]", []string{"a", "[DONE]"}},
 		"nothing but blank lines":  {"\n\n\n", nil},
 		"only one of two spaces":   {"data:  a\n\n", []string{" a"}},
 		"a field that looks alike": {"database: a\ndata: b\n\n", []string{"b"}},
