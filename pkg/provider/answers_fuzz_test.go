@@ -1,8 +1,12 @@
 package provider
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +58,36 @@ func mediaType(stream bool) string {
 	return "application/json"
 }
 
+// addCases makes seeds of what the upstreams of the cases of some types say.
+func addCases(f *testing.F, types string, add func(body string, status int, stream bool)) {
+	files, err := filepath.Glob("testdata/cases/*.json")
+	if err != nil || len(files) == 0 {
+		f.Fatal("there are no cases: ", err)
+	}
+	for _, file := range files {
+		var c struct {
+			Provider struct{ Type string }
+			Upstream []struct {
+				Status int
+				JSON   json.RawMessage
+				Body   string
+				Chunks []string
+			}
+		}
+		text, err := os.ReadFile(file)
+		if err != nil || json.Unmarshal(text, &c) != nil {
+			f.Fatal("the case is not read: ", file, err)
+		}
+		for _, answer := range c.Upstream {
+			if strings.Contains(types, c.Provider.Type) {
+				add(string(answer.JSON)+answer.Body+strings.Join(answer.Chunks, ""), cmp.Or(answer.Status, http.StatusOK), answer.Chunks != nil)
+			}
+		}
+	}
+}
+
 func FuzzAnthropicAnswer(f *testing.F) {
+	addCases(f, "anthropic", func(body string, status int, stream bool) { f.Add(body, status, stream, stream) })
 	for _, seed := range claudeSeeds() {
 		for _, status := range []int{200, 400, 529} {
 			f.Add(seed, status, true, true)
@@ -89,6 +122,7 @@ func claudeSeeds() []string {
 }
 
 func FuzzBedrockAnswer(f *testing.F) {
+	addCases(f, "aws_bedrock", func(body string, status int, stream bool) { f.Add("", body, status, stream) })
 	for _, seed := range []struct{ event, body string }{
 		{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"Hi"}}`},
 		{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"Hm"}}}`},
@@ -153,6 +187,7 @@ func FuzzVertexAnswer(f *testing.F) {
 			f.Add(seed, 200, false, false, model)
 		}
 	}
+	addCases(f, "gcp_vertex_ai", func(body string, status int, stream bool) { f.Add(body, status, stream, stream, uint8(0)) })
 	file := toJSON(f, newKeyFile(f))
 	f.Fuzz(func(t *testing.T, body string, status int, stream, asEvents bool, model uint8) {
 		if status < 200 || status > 599 {

@@ -1,14 +1,12 @@
 package provider
 
 import (
-	"context"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-	"unicode/utf8"
 
-	"github.com/openai/openai-go/v3/option"
+	"modelproviders/pkg/secret"
 )
 
 // answering is a transport that answers every request in one way.
@@ -44,34 +42,17 @@ func FuzzOpenAIAnswer(f *testing.F) {
 			f.Add(seed, status, false, true)
 		}
 	}
+	addCases(f, "openai azure_openai custom", func(body string, status int, stream bool) { f.Add(body, status, stream, stream) })
 	f.Fuzz(func(t *testing.T, body string, status int, stream, asEvents bool) {
 		if status < 200 || status > 599 {
 			return
 		}
-		contentType := "application/json"
-		if asEvents {
-			contentType = "text/event-stream"
+		env := environment{http: newHTTPClient(answering{status, mediaType(asEvents), body})}
+		up, err := openCustom(customCredentials{APIKey: secret.NewText(fuzzSecret)}, customConfig{BaseURL: "https://api.example"}, env)
+		if err != nil {
+			t.Fatal(err)
 		}
-		c := newClient([]string{"X-Request-Id"})
-		c.redact.add("sk-fuzzing-key")
-		c.upstream = &openAIUpstream{chat: newOpenAIChat(newHTTPClient(answering{status, contentType, body}), openAITables, option.WithBaseURL("https://api.example/v1/"), option.WithAPIKey("sk-fuzzing-key"))}
-		var deltas strings.Builder
-		var emit func(string)
-		if stream {
-			emit = func(s string) { deltas.WriteString(s) }
-		}
-		r := c.Generate(context.Background(), Prompt{ModelID: "m", Text: "x"}, emit)
-		if r.Failure == nil && stream && deltas.String() != r.Response {
-			t.Errorf("deltas %q, response %q", deltas.String(), r.Response)
-		}
-		if r.Failure != nil && (r.Failure.Kind == "" || r.Failure.Message == "") {
-			t.Errorf("failure %+v", r.Failure)
-		}
-		for _, s := range []string{r.Response, deltas.String(), r.Model, r.FinishReason, r.RequestID} {
-			if strings.Contains(s, "sk-fuzzing-key") || !utf8.ValidString(s) {
-				t.Errorf("%q leaves", s)
-			}
-		}
+		checkAnswer(t, up, "m", stream)
 	})
 }
 

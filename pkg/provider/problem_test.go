@@ -78,6 +78,7 @@ func FuzzProblem(f *testing.F) {
 	} {
 		f.Add([]byte(seed), 400)
 	}
+	addCases(f, "openai azure_openai custom anthropic aws_bedrock gcp_vertex_ai", func(body string, status int, _ bool) { f.Add([]byte(body), status) })
 	f.Fuzz(func(t *testing.T, body []byte, status int) {
 		said := problemOf([]byte(strings.ToValidUTF8(string(body), "\uFFFD")))
 		if strings.ContainsAny(awsCode(said.code), "#:") {
