@@ -3,6 +3,7 @@ package auth
 import (
 	"cmp"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,7 +13,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json"
 
 	"modelproviders/pkg/fault"
 )
@@ -60,11 +62,11 @@ type OIDCConfig struct {
 // unless it shows that it is not an access token: an ID token travels through
 // URLs and logs, and must open nothing.
 type OIDC struct {
-	verification *oidc.Config
-	issuer       string
-	keys         *issuerKeys
-	claims       claimRules
-	now          func() time.Time
+	issuer   string
+	audience string
+	keys     *issuerKeys
+	claims   claimRules
+	now      func() time.Time
 }
 
 // NewOIDC checks the configuration; it does not call the issuer.
@@ -89,86 +91,81 @@ func NewOIDC(cfg OIDCConfig) (*OIDC, error) {
 		cfg.Now = time.Now
 	}
 	return &OIDC{
-		// Symmetric algorithms and `none` are left out: a public key must never
-		// be taken for a shared secret (RFC 8725, section 3.1).
-		verification: &oidc.Config{ClientID: cfg.Audience, Now: cfg.Now, SupportedSigningAlgs: []string{
-			oidc.RS256, oidc.RS384, oidc.RS512, oidc.PS256, oidc.PS384, oidc.PS512,
-			oidc.ES256, oidc.ES384, oidc.ES512, oidc.EdDSA,
-		}},
-		issuer: cfg.Issuer,
-		keys:   newIssuerKeys(cfg),
+		issuer: cfg.Issuer, audience: cfg.Audience, keys: newIssuerKeys(cfg), now: cfg.Now,
 		claims: claimRules{role: cfg.RoleClaim, roles: roles, workspace: cfg.WorkspaceClaim},
-		now:    cfg.Now,
 	}, nil
 }
 
+// signingAlgorithms are those by which a token may be signed. Symmetric ones and
+// `none` are left out: a public key must never be taken for a shared secret (RFC
+// 8725, section 3.1).
+func signingAlgorithms() []jose.SignatureAlgorithm {
+	return []jose.SignatureAlgorithm{
+		jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
+	}
+}
+
 // Authenticate implements [Authenticator] for JWTs. It returns unavailable, with
-// the time to wait, when the issuer's keys are needed and can't be read.
+// the time to wait, when the issuer's keys are needed and can't be read. Why the
+// claims of a token are refused is told only after its signature was verified.
 func (o *OIDC) Authenticate(ctx context.Context, bearer string) (Principal, error) {
 	if len(bearer) > maxJWT {
-		return Principal{}, fault.New(fault.Unauthenticated, "The bearer token is too long: at most %d characters are taken.", maxJWT)
+		return Principal{}, refused("The bearer token is too long: at most %d characters are taken.", maxJWT)
 	}
 	if !isJWT(bearer) {
-		return Principal{}, fault.New(fault.Unauthenticated, "The bearer token is not a signed JWT.")
+		return Principal{}, refused("The bearer token is not a signed JWT.")
 	}
-	claims, err := o.verify(ctx, bearer)
+	signed, err := jose.ParseSigned(bearer, signingAlgorithms())
+	if err != nil {
+		return Principal{}, refused("The bearer token is not a JWT that is signed by a public-key algorithm.")
+	}
+	typ, err := readHeader(bearer)
 	if err != nil {
 		return Principal{}, err
 	}
-	if !isAccessToken(bearer, claims) {
-		return Principal{}, fault.New(fault.Unauthenticated, "The bearer token is not an access token. Send the access token that the issuer gave, not the ID token.")
-	}
-	return o.claims.principal(claims)
-}
-
-// verify returns the claims of a token that the issuer signed for this service
-// and that is valid now.
-func (o *OIDC) verify(ctx context.Context, bearer string) (claims, error) {
-	signature := &signatureCheck{keys: o.keys}
-	token, err := oidc.NewVerifier(o.issuer, signature, o.verification).Verify(ctx, bearer)
+	payload, err := o.keys.verify(ctx, signed)
 	if err != nil {
-		return nil, refusal(ctx, err, signature.err)
+		return Principal{}, err
 	}
-	var c claims
-	if err := token.Claims(&c); err != nil {
-		return nil, fault.Wrap(fault.Unauthenticated, err, "The bearer token's claims can't be read.")
+	c, err := readClaims(payload)
+	if err != nil {
+		return Principal{}, err
 	}
-	// go-oidc lets a token be used five minutes before it is valid.
-	if c.notBefore().After(o.now().Add(clockSkew)) {
-		return nil, fault.New(fault.Unauthenticated, "The bearer token is not valid yet.")
+	if err := c.check(o.issuer, o.audience, o.now()); err != nil {
+		return Principal{}, err
 	}
-	return c, nil
+	if !c.isAccessToken(typ) {
+		return Principal{}, refused("The bearer token is not an access token. Send the access token that the issuer gave, not the ID token.")
+	}
+	return o.claims.principal(c)
 }
 
-// signatureCheck is the key set of one verification. It remembers why the
-// signature could not be verified, which the verifier makes a plain text of.
-type signatureCheck struct {
-	keys *issuerKeys
-	err  error
+func refused(format string, args ...any) error {
+	return fault.New(fault.Unauthenticated, format, args...)
 }
 
-// VerifySignature implements [oidc.KeySet].
-func (s *signatureCheck) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
-	payload, err := s.keys.VerifySignature(ctx, jwt)
-	s.err = err
-	return payload, err
-}
-
-// refusal tells the holder of a token why it was not taken. What the verifier
-// says stays out of it: it quotes the token.
-func refusal(ctx context.Context, err, signature error) error {
-	var expired *oidc.TokenExpiredError
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case fault.As(signature) != nil:
-		return signature
-	case signature != nil:
-		return fault.New(fault.Unauthenticated, "The bearer token is not signed by a key of the issuer that this service trusts.")
-	case errors.As(err, &expired):
-		return fault.New(fault.Unauthenticated, "The bearer token has expired. Sign in again.")
+// readHeader returns the parameter typ of a token's header (RFC 7515, section
+// 4.1.9) in lower case, without `application/`; empty when there is none. It
+// refuses a header that asks for what is not done here: extensions (`crit`) and
+// compression (`zip`).
+func readHeader(bearer string) (typ string, err error) {
+	encoded, _, _ := strings.Cut(bearer, ".")
+	decoded, err := base64.RawURLEncoding.DecodeString(encoded)
+	var header map[string]any
+	if err != nil || json.Unmarshal(decoded, &header) != nil {
+		return "", refused("The header of the bearer token can't be read.")
 	}
-	return fault.New(fault.Unauthenticated, "The bearer token is not one for this service: it is malformed, signed by an algorithm that is not taken, of another issuer, for another audience, or not valid yet.")
+	for _, name := range []string{"crit", "zip"} {
+		if _, ok := header[name]; ok {
+			return "", refused("The bearer token has the header parameter %s, which is not supported.", name)
+		}
+	}
+	value, given := header["typ"]
+	text, ok := value.(string)
+	if given && !ok {
+		return "", refused("The header parameter typ of the bearer token is not a text.")
+	}
+	return strings.TrimPrefix(strings.ToLower(text), "application/"), nil
 }
 
 func checkIssuer(issuer string) error {

@@ -1,15 +1,13 @@
 package auth
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
-	"modelproviders/pkg/fault"
+	"github.com/go-jose/go-jose/v4/json"
 )
 
 // Bounds of what names a principal and its workspace.
@@ -18,8 +16,57 @@ const (
 	maxWorkspace = 128
 )
 
+// maxTime is the last second of the year 9999 since 1970.
+const maxTime = 253402300799
+
 // claims are the claims of a verified token, as encoding/json decodes them.
 type claims map[string]any
+
+// readClaims decodes the payload of a token. go-jose's decoder refuses a name
+// that stands twice in an object, and matches names exactly: encoding/json would
+// take `Aud` for `aud` (RFC 7519, section 4; RFC 8725, section 2.6).
+func readClaims(payload []byte) (claims, error) {
+	var c claims
+	if !utf8.Valid(payload) || json.Unmarshal(payload, &c) != nil || c == nil {
+		return nil, refused("The claims of the bearer token can't be read: they must be a JSON object in UTF-8 in which no name stands twice.")
+	}
+	return c, nil
+}
+
+// check refuses a token that is not one of the issuer for the audience, or is
+// not valid now. Of several causes the first is told.
+func (c claims) check(issuer, audience string, now time.Time) error {
+	times := map[string]time.Time{}
+	for _, name := range []string{"exp", "nbf", "iat"} {
+		value, given := c[name]
+		seconds, ok := value.(float64)
+		if given && (!ok || seconds < 0 || seconds > maxTime) {
+			return refused("The claim %s of the bearer token is not a time in seconds.", name)
+		}
+		if given {
+			times[name] = time.Unix(int64(seconds), 0)
+		}
+	}
+	expires, expiring := times["exp"]
+	_, bound := c["cnf"]
+	audiences, _ := c["aud"].([]any)
+	ahead := now.Add(clockSkew)
+	switch {
+	case c["iss"] != issuer:
+		return refused("The bearer token is of another issuer than %s; its claim iss must be just that.", issuer)
+	case !slices.Contains(c.texts("aud"), audience), audiences != nil && len(audiences) != len(c.texts("aud")):
+		return refused("The bearer token is not for this service: its claim aud lacks %s. Ask the issuer for a token of that audience.", audience)
+	case !expiring:
+		return refused("The bearer token never expires: it has no claim exp.")
+	case expires.Before(now):
+		return refused("The bearer token has expired. Sign in again.")
+	case times["nbf"].After(ahead), times["iat"].After(ahead):
+		return refused("The bearer token is not valid yet: the clock of the issuer, or of this service, is wrong.")
+	case bound:
+		return refused("The bearer token is bound to a key (claim cnf), which is not supported. Ask the issuer for one that is not.")
+	}
+	return nil
+}
 
 // lookup returns the claim of that name, else what the name leads to as a dotted
 // path, else nil. The first step of a path may hold dots itself, as claims named
@@ -71,15 +118,6 @@ func (c claims) texts(name string) []string {
 	return nil
 }
 
-// notBefore is when the token becomes valid; the zero time when it does not say.
-func (c claims) notBefore() time.Time {
-	seconds, ok := c["nbf"].(float64)
-	if !ok {
-		return time.Time{}
-	}
-	return time.Unix(int64(seconds), 0)
-}
-
 // claimRules say what the claims of a token grant.
 type claimRules struct {
 	role      string          // name of the claim; empty: none
@@ -92,13 +130,13 @@ type claimRules struct {
 func (r claimRules) principal(c claims) (Principal, error) {
 	subject, _ := c["sub"].(string)
 	if !isName(subject, maxSubject) {
-		return Principal{}, fault.New(fault.Unauthenticated, "The bearer token does not say who its holder is: its claim sub must have 1 to %d printable characters.", maxSubject)
+		return Principal{}, refused("The bearer token does not say who its holder is: its claim sub must have 1 to %d printable characters.", maxSubject)
 	}
 	workspace := DefaultWorkspace
 	if r.workspace != "" {
 		workspace, _ = c.lookup(r.workspace).(string)
 		if !isName(workspace, maxWorkspace) {
-			return Principal{}, fault.New(fault.Unauthenticated, "The bearer token names no workspace: its claim %s must be one text of 1 to %d printable characters. Ask whoever administers the sign-in.", r.workspace, maxWorkspace)
+			return Principal{}, refused("The bearer token names no workspace: its claim %s must be one text of 1 to %d printable characters. Ask whoever administers the sign-in.", r.workspace, maxWorkspace)
 		}
 	}
 	role, scopes := r.grants(c)
@@ -131,16 +169,17 @@ func isName(text string, most int) bool {
 	return n > 0 && n <= most && !strings.ContainsFunc(text, notPrintable)
 }
 
-// isAccessToken reports whether a verified token may be an access token. One
-// that is typed as such (RFC 9068, section 2.1) is; one of another type, such as
-// `logout+jwt`, is not. Those typed `JWT` or not at all are told from
+// isAccessToken reports whether a verified token of that type may be an access
+// token. One that is typed as such (RFC 9068, section 2.1) is; one of another
+// type, such as `logout+jwt`, is not. Those typed `JWT` or not at all are told
+// from
 //   - ID tokens, which alone have hashes of what they were issued with (OpenID
 //     Connect Core, section 3.3.2.11) and, of what a client sent, the nonce.
 //     Keycloak, before 25, writes the nonce to access tokens as well, but says
 //     in the claim typ which is which: `ID` or `Bearer`.
 //   - security events such as logout tokens (RFC 8417, section 2.2).
-func isAccessToken(bearer string, c claims) bool {
-	switch tokenType(bearer) {
+func (c claims) isAccessToken(typ string) bool {
+	switch typ {
 	case "at+jwt":
 		return true
 	case "jwt", "":
@@ -154,24 +193,4 @@ func isAccessToken(bearer string, c claims) bool {
 	}
 	_, nonce := c["nonce"]
 	return c["typ"] != "ID" && (!nonce || c["typ"] == "Bearer")
-}
-
-// tokenType returns the header parameter typ (RFC 7515, section 4.1.9) in lower
-// case, without `application/`; empty when there is none.
-func tokenType(bearer string) string {
-	encoded, _, _ := strings.Cut(bearer, ".")
-	header := map[string]any{}
-	decoded, err := base64.RawURLEncoding.DecodeString(encoded)
-	if err != nil || json.Unmarshal(decoded, &header) != nil {
-		return "unreadable"
-	}
-	value, ok := header["typ"]
-	if !ok {
-		return ""
-	}
-	text, ok := value.(string)
-	if !ok {
-		return "unreadable"
-	}
-	return strings.TrimPrefix(strings.ToLower(text), "application/")
 }

@@ -2,6 +2,9 @@ package auth
 
 import (
 	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -9,6 +12,7 @@ import (
 	"testing"
 	"testing/fstest"
 	"time"
+	"unicode/utf8"
 
 	"modelproviders/pkg/fault"
 )
@@ -97,6 +101,52 @@ func FuzzBearer(f *testing.F) {
 		}
 		if isJWT(bearer) && strings.Count(bearer, ".") != 2 {
 			t.Fatalf("%q is taken for a JWT", bearer)
+		}
+	})
+}
+
+// FuzzClaims signs any text as the claims of a token: it is taken only if they
+// are for this service, now.
+func FuzzClaims(f *testing.F) {
+	const issuer = "https://login.example.com"
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	files := fstest.MapFS{
+		".well-known/openid-configuration": issuerFiles[".well-known/openid-configuration"],
+		"keys":                             {Data: []byte(`{"keys":[{"kty":"OKP","crv":"Ed25519","x":"` + base64.RawURLEncoding.EncodeToString(public) + `"}]}`)},
+	}
+	now := time.Unix(1_800_000_000, 0)
+	o, err := NewOIDC(OIDCConfig{
+		Issuer: issuer, Audience: "mp", RoleClaim: "role", WorkspaceClaim: "org", Now: func() time.Time { return now },
+		Logger: slog.New(slog.DiscardHandler), Transport: http.NewFileTransportFS(files),
+	})
+	if err != nil {
+		f.Fatal(err)
+	}
+	const good = `"iss":"https://login.example.com","aud":"mp","exp":1800000001,"sub":"a","org":"b"`
+	for _, more := range []string{"", `,"Aud":"x"`, `,"aud":"mp"`, `,"exp":1`, `,"nbf":1e300`, `,"cnf":{}`, `,"iat":"0"`, `,"role":["admin",7]`} {
+		f.Add([]byte("{" + good + more + "}"))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		encode := base64.RawURLEncoding.EncodeToString
+		bearer := encode([]byte(`{"alg":"EdDSA"}`)) + "." + encode(text)
+		bearer += "." + encode(ed25519.Sign(private, []byte(bearer)))
+		p, err := o.Authenticate(t.Context(), bearer)
+		if err != nil {
+			if !fault.Is(err, fault.Unauthenticated) || p.Subject != "" {
+				t.Fatalf("%q is answered with %v and %+v", text, err, p)
+			}
+			return
+		}
+		var c map[string]any
+		if err := json.Unmarshal(text, &c); err != nil || !utf8.Valid(text) {
+			t.Fatalf("%q is taken: %v", text, err)
+		}
+		exp, _ := c["exp"].(float64)
+		if audience, _ := json.Marshal(c["aud"]); c["iss"] != issuer || !strings.Contains(string(audience), `"mp"`) || exp < 1_800_000_000 || c["cnf"] != nil || c["sub"] != p.Subject || c["org"] != p.Workspace {
+			t.Fatalf("%q is taken for %+v", text, p)
 		}
 	})
 }

@@ -1,8 +1,8 @@
 package auth
 
 import (
+	"cmp"
 	"context"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,11 +36,10 @@ const (
 	firstRetry   = time.Second
 	slowestRetry = 30 * time.Second
 
-	// Tokens that no known key signed make the issuer be asked for new ones, at
-	// most strangersBurst times at once and then once every strangersPace:
-	// whoever sends made-up tokens must not make us flood it.
-	strangersPace  = 10 * time.Second
-	strangersBurst = 5
+	// strangersPace is how often tokens that no known key may have signed make
+	// the issuer be asked for new ones: whoever sends made-up tokens must not make
+	// us flood it.
+	strangersPace = 10 * time.Second
 )
 
 // issuerKeys are the keys an issuer signs with, read by discovery.
@@ -62,7 +62,7 @@ type issuerKeys struct {
 	reading   singleflight.Group
 
 	mu       sync.Mutex // guards what follows
-	held     *oidc.StaticKeySet
+	held     *keySet
 	readAt   time.Time // when held was read
 	failures int       // readings in a row that failed
 	cause    error     // of the last of them
@@ -72,31 +72,66 @@ type issuerKeys struct {
 func newIssuerKeys(cfg OIDCConfig) *issuerKeys {
 	return &issuerKeys{
 		issuer: cfg.Issuer, client: &http.Client{Transport: newIssuerTransport(cfg.Transport)}, logger: cfg.Logger, now: cfg.Now,
-		strangers: rate.NewLimiter(rate.Every(strangersPace), strangersBurst),
+		strangers: rate.NewLimiter(rate.Every(strangersPace), 1),
 	}
 }
 
-// VerifySignature implements [oidc.KeySet]. It returns unavailable when keys are
-// needed that can't be read, and any other error for a token that the issuer did
-// not sign.
-func (k *issuerKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
+// verify returns the payload of a token that the issuer signed. It returns
+// unavailable when keys are needed that can't be read.
+func (k *issuerKeys) verify(ctx context.Context, token *jose.JSONWebSignature) ([]byte, error) {
 	keys, justRead, err := k.current(ctx)
 	if err != nil {
 		return nil, err
 	}
-	payload, err := keys.VerifySignature(ctx, jwt)
-	if err == nil || justRead || !k.strangers.AllowN(k.now(), 1) {
-		return payload, err
+	payload, known := keys.verify(token)
+	switch {
+	case payload != nil:
+		return payload, nil
+	case known || justRead:
+		return nil, notSigned()
+	case !k.strangers.AllowN(k.now(), 1):
+		return nil, cmp.Or(k.lastFailure(), notSigned())
 	}
 	newer, err := wait(ctx, k.read(ctx, keys))
 	if err != nil {
 		return nil, err
 	}
-	return newer.VerifySignature(ctx, jwt)
+	if payload, _ = newer.verify(token); payload == nil {
+		return nil, notSigned()
+	}
+	return payload, nil
+}
+
+func notSigned() error {
+	return refused("The bearer token is not signed by a key of the issuer that this service trusts.")
+}
+
+// keySet are the public keys for signatures that an issuer has published.
+type keySet struct{ keys []jose.JSONWebKey }
+
+// verify returns the payload of a token that one of the keys signed, else nil;
+// known says that there is a key of the name that the token gives. Where it
+// gives none, each key is tried that the algorithm is for (RFC 7515, section
+// 4.1.4; RFC 7517, section 4.4).
+func (s *keySet) verify(token *jose.JSONWebSignature) (payload []byte, known bool) {
+	header := token.Signatures[0].Header
+	for _, key := range s.keys {
+		if header.KeyID != "" && key.KeyID != header.KeyID {
+			continue
+		}
+		known = known || header.KeyID != ""
+		if key.Algorithm != "" && key.Algorithm != header.Algorithm {
+			continue
+		}
+		if payload, err := token.Verify(key.Key); err == nil {
+			return payload, true
+		}
+	}
+	return nil, known
 }
 
 // current returns the keys to use now, and whether they had to be read for it.
-func (k *issuerKeys) current(ctx context.Context) (keys *oidc.StaticKeySet, justRead bool, err error) {
+func (k *issuerKeys) current(ctx context.Context) (keys *keySet, justRead bool, err error) {
 	k.mu.Lock()
 	held, age := k.held, k.now().Sub(k.readAt)
 	k.mu.Unlock()
@@ -117,7 +152,7 @@ func (k *issuerKeys) current(ctx context.Context) (keys *oidc.StaticKeySet, just
 
 // read begins to read keys that are newer than the known ones, or joins a
 // reading under way. A caller that leaves does not end it.
-func (k *issuerKeys) read(ctx context.Context, known *oidc.StaticKeySet) <-chan singleflight.Result {
+func (k *issuerKeys) read(ctx context.Context, known *keySet) <-chan singleflight.Result {
 	ctx = context.WithoutCancel(ctx)
 	return k.reading.DoChan("", func() (any, error) {
 		k.mu.Lock()
@@ -139,17 +174,17 @@ func (k *issuerKeys) read(ctx context.Context, known *oidc.StaticKeySet) <-chan 
 }
 
 // wait returns what a reading brings, or the error of a context that ends first.
-func wait(ctx context.Context, reading <-chan singleflight.Result) (*oidc.StaticKeySet, error) {
+func wait(ctx context.Context, reading <-chan singleflight.Result) (*keySet, error) {
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	case result := <-reading:
-		keys, _ := result.Val.(*oidc.StaticKeySet)
+		keys, _ := result.Val.(*keySet)
 		return keys, result.Err
 	}
 }
 
-func (k *issuerKeys) succeeded(keys *oidc.StaticKeySet) {
+func (k *issuerKeys) succeeded(keys *keySet) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.failures > 0 {
@@ -170,6 +205,16 @@ func (k *issuerKeys) failed(cause error) (pause time.Duration) {
 	return pause
 }
 
+// lastFailure is why the keys can't be read now; nil when they can.
+func (k *issuerKeys) lastFailure() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.failures == 0 {
+		return nil
+	}
+	return issuerUnavailable(k.cause, max(k.retryAt.Sub(k.now()), firstRetry))
+}
+
 func issuerUnavailable(cause error, pause time.Duration) error {
 	f := fault.Wrap(fault.Unavailable, cause, "The sign-in can't be checked now: the issuer of the token can't be reached. Try again shortly.")
 	f.RetryAfter = pause
@@ -178,7 +223,7 @@ func issuerUnavailable(cause error, pause time.Duration) error {
 
 // fetch asks the issuer where its keys are (OpenID Connect Discovery, section 4)
 // and for them.
-func (k *issuerKeys) fetch(ctx context.Context) (*oidc.StaticKeySet, error) {
+func (k *issuerKeys) fetch(ctx context.Context) (*keySet, error) {
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, k.client), k.issuer)
 	if err != nil {
 		return nil, err
@@ -208,21 +253,33 @@ func (k *issuerKeys) fetch(ctx context.Context) (*oidc.StaticKeySet, error) {
 	if len(keys) == 0 {
 		return nil, fmt.Errorf("%s holds no key that this service can use", req.URL.Redacted())
 	}
-	return &oidc.StaticKeySet{PublicKeys: keys}, nil
+	return &keySet{keys}, nil
 }
 
+// minRSA is the least size of an RSA key in bits (RFC 7518, section 3.3).
+const minRSA = 2048
+
 // usableKeys returns the public keys for signatures of a key set. Keys of other
-// kinds, and what can't be understood, are passed over (RFC 7517, section 5).
-func usableKeys(published []json.RawMessage) []crypto.PublicKey {
-	var keys []crypto.PublicKey
+// kinds and uses, weak ones, and what can't be understood, are passed over (RFC
+// 7517, section 5).
+func usableKeys(published []json.RawMessage) []jose.JSONWebKey {
+	var keys []jose.JSONWebKey
 	for _, raw := range published {
 		var key jose.JSONWebKey
-		if key.UnmarshalJSON(raw) != nil || key.Use != "" && key.Use != "sig" {
+		var use struct {
+			Operations []string `json:"key_ops"`
+		}
+		if key.UnmarshalJSON(raw) != nil || json.Unmarshal(raw, &use) != nil || key.Use != "" && key.Use != "sig" ||
+			use.Operations != nil && !slices.Contains(use.Operations, "verify") {
 			continue
 		}
 		switch public := key.Public().Key.(type) {
-		case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
-			keys = append(keys, public)
+		case *rsa.PublicKey:
+			if public.N.BitLen() >= minRSA {
+				keys = append(keys, key.Public())
+			}
+		case *ecdsa.PublicKey, ed25519.PublicKey:
+			keys = append(keys, key.Public())
 		}
 	}
 	return keys

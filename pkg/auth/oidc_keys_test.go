@@ -125,6 +125,7 @@ func TestKeysRotateWithoutRestart(t *testing.T) {
 	for range 3 {
 		issuer.Rotate(authtest.NewKey(t, jose.ES256))
 		mustAuthenticate(t, o, issuer.AccessToken(t, nil))
+		now.Advance(10 * time.Second)
 	}
 }
 
@@ -177,7 +178,7 @@ func TestMadeUpKeysDoNotFloodTheIssuer(t *testing.T) {
 	for range 100 {
 		mustRefuse(t, o, authtest.NewKey(t, jose.ES256).Sign(t, issuer.Claims(nil)), fault.Unauthenticated)
 	}
-	if _, keys := issuer.Asked(); keys > 6 {
+	if _, keys := issuer.Asked(); keys > 2 {
 		t.Errorf("100 tokens with made-up keys ask for the issuer's keys %d times in one moment", keys)
 	}
 	issuer.Rotate(authtest.NewKey(t, jose.ES256))
@@ -199,7 +200,7 @@ func keySet(i *authtest.Issuer, answer http.HandlerFunc) http.HandlerFunc {
 // published is a key as an issuer publishes it.
 func published(t *testing.T, key authtest.Key, use string) string {
 	t.Helper()
-	text, err := json.Marshal(jose.JSONWebKey{Key: key.Public(), Use: use})
+	text, err := json.Marshal(jose.JSONWebKey{Key: key.Public(), KeyID: key.ID(), Use: use})
 	if err != nil {
 		t.Fatal(err)
 	}

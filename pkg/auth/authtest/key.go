@@ -63,6 +63,9 @@ func (k Key) SharedSecret(secret []byte) Key {
 	return Key{id: k.id, algorithm: jose.HS256, private: secret}
 }
 
+// ID is the key's id.
+func (k Key) ID() string { return k.id }
+
 // Public is the public half.
 func (k Key) Public() crypto.PublicKey { return k.private.(crypto.Signer).Public() }
 
