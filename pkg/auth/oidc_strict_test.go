@@ -85,7 +85,7 @@ func TestReadsTokensStrictly(t *testing.T) {
 	refusals := map[string]string{
 		"an audience in other letters beside another": token("", map[string]string{"aud": other}, `"Aud":`+good),
 		"an audience in other letters alone":          token("", map[string]string{"aud": ""}, `"AUD":`+good),
-		"an audience beside a number":                token("", map[string]string{"aud": "[" + good + ",7]"}),
+		"an audience beside a number":                 token("", map[string]string{"aud": "[" + good + ",7]"}),
 		"an issuer in other letters":                  token("", map[string]string{"iss": ""}, `"Iss":`+claims["iss"]),
 		"an expiry in other letters beside a past":    token("", map[string]string{"exp": fmt.Sprint(now - 60)}, `"Exp":`+claims["exp"]),
 		"an expiry in other letters alone":            token("", map[string]string{"exp": ""}, `"EXP":`+claims["exp"]),
