@@ -173,9 +173,8 @@ func sourceOf(c echo.Context, p auth.Principal) audit.Source {
 	}
 }
 
-// recordRefusal records that a request was refused. Refusals of unknown callers
-// are gathered. A refusal that can't be recorded stands all the same; the log
-// says so.
+// recordRefusal records that a request was refused; see [audit.Refusals]. A
+// refusal that can't be recorded stands all the same; the log says so.
 func (a *API) recordRefusal(c echo.Context, err error) {
 	f := fault.As(err)
 	if f == nil {
@@ -186,16 +185,8 @@ func (a *API) recordRefusal(c echo.Context, err error) {
 	default:
 		return
 	}
-	p := principal(c)
-	if p.Subject == "" {
-		a.Refusals.Add(c.RealIP(), string(f.Kind))
-		return
-	}
-	route := c.Request().Method + " " + c.Path()
-	ctx := audit.WithSource(context.WithoutCancel(c.Request().Context()), sourceOf(c, p))
-	recordErr := a.Audit.Record(ctx, audit.Event{Action: audit.AccessDenied, Outcome: audit.Denied, Reason: string(f.Kind),
-		Target: audit.Target{Type: "route", ID: route, Name: route}})
-	if recordErr != nil {
-		a.Logger.Error("a refusal could not be recorded", slog.String("request_id", requestID(c)), slog.Any("error", recordErr))
+	ctx := audit.WithSource(context.WithoutCancel(c.Request().Context()), sourceOf(c, principal(c)))
+	if err := a.Refusals.Add(ctx, c.Request().Method+" "+c.Path(), string(f.Kind)); err != nil {
+		a.Logger.Error("a refusal could not be recorded", slog.String("request_id", requestID(c)), slog.Any("error", err))
 	}
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"mime"
 	"net/http"
@@ -34,11 +35,12 @@ func wantsEvents(r *http.Request) bool {
 // that it is an `error` event with the same document.
 //
 // With each heartbeat the token is checked again: one that has been revoked or
-// has expired meanwhile ends the upstream call, and the stream with an `error`.
+// has expired meanwhile ends the upstream call, and the stream with an `error`. A
+// client that does not take what it is sent within a heartbeat ends it too.
 func (a *API) streamTest(c echo.Context, run testRun) error {
 	ctx, end := context.WithCancelCause(c.Request().Context())
 	defer end(nil)
-	events := &eventWriter{c: c, logger: a.Logger}
+	events := &eventWriter{c: c, logger: a.Logger, patience: a.Heartbeat, end: end}
 	check := func(ctx context.Context) {
 		if err := a.checkAgain(ctx, c); err != nil {
 			end(err)
@@ -80,10 +82,13 @@ func (a *API) checkAgain(ctx context.Context, c echo.Context) error {
 // eventWriter writes server-sent events, each flushed at once. The response
 // begins with the first of them.
 type eventWriter struct {
-	c       echo.Context
-	logger  *slog.Logger
-	mu      sync.Mutex
-	started bool
+	c        echo.Context
+	logger   *slog.Logger
+	patience time.Duration           // how long a client may take to read a chunk
+	end      context.CancelCauseFunc // gives the run up
+	mu       sync.Mutex
+	started  bool
+	stalled  bool // the client did not take a chunk
 }
 
 func (w *eventWriter) send(event string, data any) {
@@ -103,11 +108,13 @@ func (w *eventWriter) begun() bool {
 	return w.started
 }
 
-// write sends a chunk. That the client has gone shows in the context of the
-// request, which ends the upstream call; the error of a write adds nothing.
+// write sends a chunk. A client that does not take it, or has gone, ends the run.
 func (w *eventWriter) write(chunk []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.stalled {
+		return
+	}
 	if !w.started {
 		w.started = true
 		h := w.c.Response().Header()
@@ -115,8 +122,18 @@ func (w *eventWriter) write(chunk []byte) {
 		h.Set("X-Accel-Buffering", "no") // nginx would hold the stream back
 		w.c.Response().WriteHeader(http.StatusOK)
 	}
-	_, _ = w.c.Response().Write(chunk)
-	w.c.Response().Flush()
+	response := http.NewResponseController(w.c.Response())
+	err := response.SetWriteDeadline(time.Now().Add(w.patience))
+	if err == nil {
+		_, err = w.c.Response().Write(chunk)
+	}
+	if err == nil {
+		err = response.Flush()
+	}
+	if err != nil {
+		w.stalled = true
+		w.end(fmt.Errorf("the client does not take the answer: %w", err))
+	}
 }
 
 // beat writes a comment now and then, and calls check, until it is stopped.

@@ -5,7 +5,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +230,59 @@ func linesOfTest(t *testing.T, ctx context.Context, c *apitest.Client, url strin
 		}
 		return line
 	}
+}
+
+// TestAClientThatDoesNotRead gives its place back, and its upstream call ends.
+func TestAClientThatDoesNotRead(t *testing.T) {
+	onEach(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		left := make(chan struct{}, 10)
+		endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			piece := `data: {"choices":[{"index":0,"delta":{"content":"` + strings.Repeat("a", 4<<10) + `"}}]}` + "\n\n"
+			for r.Context().Err() == nil {
+				if _, err := io.WriteString(w, piece); err != nil {
+					break
+				}
+				time.Sleep(time.Millisecond) // slow enough not to reach the bound on an answer
+			}
+			left <- struct{}{}
+		}))
+		defer endless.Close()
+		p := c.CreateProvider(object{"name": "Endless", "type": "custom", "credentials": object{"api_key": "sk-endless"},
+			"config": object{"base_url": endless.URL}, "models": list{object{"model_id": "m", "supported_stages": list{"planning"}}}})
+		address := strings.TrimPrefix(s.URL, "http://")
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(conn, "POST /models/%s/test HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: 15\r\n\r\n{\"prompt\":\"Hi\"}",
+			p.Models[0].ID, address, c.Token)
+		select {
+		case <-left:
+		case <-time.After(20 * time.Second):
+			t.Fatal("the upstream call goes on for a client that does not read")
+		}
+		// The only place is free again.
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+			ctx, leave := context.WithCancel(t.Context())
+			first := linesOfTest(t, ctx, c, s.URL+"/models/"+p.Models[0].ID+"/test")()
+			leave()
+			if strings.HasPrefix(first, "event: delta") {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("another test is answered with %q", first)
+			}
+		}
+	}, func(cfg *app.Config) {
+		cfg.TestTimeout, cfg.Heartbeat, cfg.Limits.TestsInFlight = time.Minute, 200*time.Millisecond, 1
+		cfg.AllowUpstreams = append(cfg.AllowUpstreams, "127.0.0.1/32")
+	})
 }
 
 // TestARefusalBeforeAStream is a problem, as without a stream.

@@ -7,53 +7,93 @@ import (
 	"time"
 )
 
-// maxGathered bounds the addresses that are gathered at once; those of further
-// addresses are counted together, without an address.
+// maxGathered bounds the refusals that are told apart at once; further ones are
+// counted by workspace and reason only.
 const maxGathered = 10_000
 
-// Refusals gathers refusals of callers that nobody knows: whoever floods the
-// service with bad tokens must not flood the log of events.
+// Refusals records refusals in a way that does not let whoever is refused flood
+// the log of events. Of a caller who is known, the first refusal of an action is
+// an event at once, and those that follow within a minute are one event with a
+// count. Refusals of callers whom nobody knows are one event a minute for each
+// client address. What is gathered is lost when the process is killed.
 type Refusals struct {
 	log       *Log
 	workspace string
 
-	mu    sync.Mutex
-	since map[refused]time.Time
-	count map[refused]int
+	mu       sync.Mutex
+	gathered map[refusal]*tally
 }
 
-// refused is who was refused, and why.
-type refused struct{ clientIP, reason string }
+// refusal is who was refused what, and why. The route and the actor are empty
+// where the caller is unknown, the client address where it is known.
+type refusal struct {
+	workspace     string
+	actor         Actor
+	clientIP      string
+	route, reason string
+}
 
-// NewRefusals gathers refusals for the log of a workspace.
+// tally counts refusals that are not recorded yet.
+type tally struct {
+	since time.Time
+	count int
+}
+
+// NewRefusals records refusals in the log; those of unknown callers are events of
+// the workspace.
 func NewRefusals(log *Log, workspace string) *Refusals {
-	return &Refusals{log: log, workspace: workspace, since: map[refused]time.Time{}, count: map[refused]int{}}
+	return &Refusals{log: log, workspace: workspace, gathered: map[refusal]*tally{}}
 }
 
-// Add counts a refusal of a client address, for a reason: a word of ours.
-func (r *Refusals) Add(clientIP, reason string) { r.add(refused{clientIP, reason}, 1) }
+// Add records that the caller of ctx was refused a route, for a reason: a word of
+// ours. A refusal that could not be recorded at once is gathered.
+func (r *Refusals) Add(ctx context.Context, route, reason string) error {
+	source := SourceOf(ctx)
+	who := refusal{workspace: source.Workspace, actor: source.Actor, route: route, reason: reason}
+	if source.Actor == (Actor{}) {
+		who = refusal{workspace: r.workspace, clientIP: source.ClientIP, reason: reason}
+	}
+	if begun := r.add(who, 1); !begun || who.clientIP != "" {
+		return nil
+	}
+	if err := r.log.Record(ctx, who.event(1)); err != nil {
+		return err
+	}
+	r.add(who, -1)
+	return nil
+}
 
-func (r *Refusals) add(who refused, count int) {
+func (r refusal) event(count int) Event {
+	return Event{
+		Action: AccessDenied, Target: Target{Type: "route", ID: r.route, Name: r.route}, Outcome: Denied, Reason: r.reason, Count: count,
+	}
+}
+
+// add counts refusals, and reports whether these are the first of a minute.
+func (r *Refusals) add(who refusal, count int) (begun bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, known := r.count[who]; !known && len(r.count) >= maxGathered {
-		who.clientIP = ""
+	known := r.gathered[who]
+	if known == nil && len(r.gathered) >= maxGathered {
+		who = refusal{workspace: who.workspace, reason: who.reason}
+		known = r.gathered[who]
 	}
-	if r.count[who] == 0 {
-		r.since[who] = r.log.now()
+	if known == nil {
+		known = &tally{since: r.log.now()}
+		r.gathered[who] = known
+		begun = who.actor != (Actor{})
 	}
-	r.count[who] += count
+	known.count += count
+	return begun
 }
 
-// Flush records an event for each address whose refusals were gathered for that
+// Flush records an event for all refusals of a kind that were gathered for that
 // long.
 func (r *Refusals) Flush(ctx context.Context, gathered time.Duration) error {
 	var errs []error
 	for who, count := range r.take(gathered) {
-		err := r.log.Record(WithSource(ctx, Source{Workspace: r.workspace, ClientIP: who.clientIP}), Event{
-			Action: AccessDenied, Target: Target{Type: "route"}, Outcome: Denied, Reason: who.reason, Count: count,
-		})
-		if err != nil {
+		source := Source{Workspace: who.workspace, Actor: who.actor, ClientIP: who.clientIP}
+		if err := r.log.Record(WithSource(ctx, source), who.event(count)); err != nil {
 			errs = append(errs, err)
 			r.add(who, count)
 		}
@@ -61,17 +101,19 @@ func (r *Refusals) Flush(ctx context.Context, gathered time.Duration) error {
 	return errors.Join(errs...)
 }
 
-func (r *Refusals) take(gathered time.Duration) map[refused]int {
+func (r *Refusals) take(gathered time.Duration) map[refusal]int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	taken := map[refused]int{}
+	taken := map[refusal]int{}
 	now := r.log.now()
-	for who, since := range r.since {
-		if now.Sub(since) >= gathered {
-			taken[who] = r.count[who]
-			delete(r.count, who)
-			delete(r.since, who)
+	for who, t := range r.gathered {
+		if now.Sub(t.since) < gathered {
+			continue
 		}
+		if t.count > 0 {
+			taken[who] = t.count
+		}
+		delete(r.gathered, who)
 	}
 	return taken
 }

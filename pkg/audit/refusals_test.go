@@ -38,20 +38,65 @@ func TestRefusalsAreGatheredForAMinute(t *testing.T) {
 			}
 		}
 		for range 1000 {
-			r.Add("192.0.2.1", "unauthenticated")
+			refuse(t, r, audit.Source{ClientIP: "192.0.2.1"}, "", "unauthenticated")
 		}
 		w.clock.advance(30 * time.Second)
-		r.Add("192.0.2.1", "unauthenticated")
-		r.Add("192.0.2.1", "rate_limited")
-		r.Add("192.0.2.2", "unauthenticated")
+		refuse(t, r, audit.Source{ClientIP: "192.0.2.1"}, "", "unauthenticated")
+		refuse(t, r, audit.Source{ClientIP: "192.0.2.1"}, "", "rate_limited")
+		refuse(t, r, audit.Source{ClientIP: "192.0.2.2"}, "", "unauthenticated")
 		flush()
 		w.clock.advance(30 * time.Second)
 		flush("192.0.2.1 unauthenticated 1001")
-		r.Add("192.0.2.1", "unauthenticated")
+		refuse(t, r, audit.Source{ClientIP: "192.0.2.1"}, "", "unauthenticated")
 		w.clock.advance(30 * time.Second)
 		flush("192.0.2.1 rate_limited 1", "192.0.2.1 unauthenticated 1001", "192.0.2.2 unauthenticated 1")
 		w.clock.advance(30 * time.Second)
 		flush("192.0.2.1 rate_limited 1", "192.0.2.1 unauthenticated 1", "192.0.2.1 unauthenticated 1001", "192.0.2.2 unauthenticated 1")
+	})
+}
+
+func refuse(t *testing.T, r *audit.Refusals, who audit.Source, route, reason string) {
+	t.Helper()
+	if err := r.Add(audit.WithSource(t.Context(), who), route, reason); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRefusalsOfAKnownCallerAreBounded: the first of a principal, an action and a
+// minute is recorded at once, the others with it.
+func TestRefusalsOfAKnownCallerAreBounded(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		r := audit.NewRefusals(w.Log, "default")
+		recorded := func(want ...string) {
+			t.Helper()
+			if err := r.Flush(t.Context(), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, e := range w.events(t, "acme") {
+				got = append(got, fmt.Sprintf("%s %s %s %q %d", e.Actor.Subject, e.Target.ID, e.Reason, e.RequestID, e.Count))
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("got %q, want %q", got, want)
+			}
+		}
+		as := func(subject, request string) audit.Source {
+			return audit.Source{Workspace: "acme", Actor: audit.Actor{Subject: subject, Kind: "oidc"}, RequestID: request, ClientIP: "192.0.2.1"}
+		}
+		for i := range 1000 {
+			refuse(t, r, as("ann", fmt.Sprint("req", i)), "POST /providers", "forbidden")
+			refuse(t, r, as("ann", fmt.Sprint("req", i)), "GET /tokens", "forbidden")
+		}
+		refuse(t, r, as("bob", "b"), "POST /providers", "forbidden")
+		first := []string{`ann POST /providers forbidden "req0" 1`, `ann GET /tokens forbidden "req0" 1`, `bob POST /providers forbidden "b" 1`}
+		recorded(first...)
+		w.clock.advance(time.Minute)
+		first = append(first, `ann POST /providers forbidden "" 999`, `ann GET /tokens forbidden "" 999`)
+		recorded(first...)
+		refuse(t, r, as("ann", "again"), "GET /tokens", "forbidden")
+		recorded(append(first, `ann GET /tokens forbidden "again" 1`)...)
 	})
 }
 
@@ -61,7 +106,7 @@ func TestAFloodFromManyAddressesIsBounded(t *testing.T) {
 	s := &counting{}
 	r := audit.NewRefusals(audit.NewLog(s, key, nil, time.Now), "default")
 	for i := range 30_000 {
-		r.Add(fmt.Sprint("2001:db8::", i), "unauthenticated")
+		refuse(t, r, audit.Source{ClientIP: fmt.Sprint("2001:db8::", i)}, "", "unauthenticated")
 	}
 	if err := r.Flush(t.Context(), 0); err != nil {
 		t.Fatal(err)
@@ -76,7 +121,7 @@ func TestRefusalsThatCanNotBeRecordedAreKept(t *testing.T) {
 	s := &counting{away: true}
 	r := audit.NewRefusals(audit.NewLog(s, key, nil, time.Now), "default")
 	for range 3 {
-		r.Add("192.0.2.1", "unauthenticated")
+		refuse(t, r, audit.Source{ClientIP: "192.0.2.1"}, "", "unauthenticated")
 	}
 	if err := r.Flush(t.Context(), 0); !fault.Is(err, fault.Unavailable) {
 		t.Errorf("got %v", err)
