@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"modelproviders/api"
 	"modelproviders/api/apitest"
 )
 
@@ -230,4 +233,59 @@ func repeated(format string, n int) string {
 		fmt.Fprintf(&b, format, i)
 	}
 	return b.String()
+}
+
+// TestLargeBodiesWait: only so many are decoded at once; small ones are not held
+// up by them.
+func TestLargeBodiesWait(t *testing.T) {
+	s := apitest.Start(t, checker.RoundTripper, "SQLite")
+	c := s.Workspace(t)
+	release, err := api.HoldLargeBodies(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan int)
+	go func() {
+		answered <- c.Post("/providers", `{"x":"`+strings.Repeat("x", 64<<10)+`"}`).Status
+	}()
+	c.Post("/providers", `{"x":1}`).Is(http.StatusBadRequest)
+	select {
+	case status := <-answered:
+		t.Errorf("a large body was not held up: %d", status)
+	case <-time.After(300 * time.Millisecond):
+	}
+	release()
+	if status := <-answered; status != http.StatusBadRequest {
+		t.Errorf("it is answered with %d", status)
+	}
+}
+
+// TestABodyOfSomebodyUnknownIsNotRead: the connection is closed instead.
+func TestABodyOfSomebodyUnknownIsNotRead(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		for name, authorization := range map[string]string{"no token": "", "a bad one": "Authorization: Bearer mp_x\r\n"} {
+			address := strings.TrimPrefix(s.URL, "http://")
+			conn, err := net.Dial("tcp", address)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			// The body never comes.
+			fmt.Fprintf(conn, "POST /providers HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n", address, authorization)
+			if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+				t.Fatal(err)
+			}
+			reader := bufio.NewReader(conn)
+			response, err := http.ReadResponse(reader, nil)
+			if err != nil {
+				t.Fatalf("%s: it waits for the body: %v", name, err)
+			}
+			if _, err := io.Copy(io.Discard, response.Body); err != nil {
+				t.Error(err)
+			}
+			if _, err := reader.ReadByte(); response.StatusCode != http.StatusUnauthorized || !response.Close || err != io.EOF {
+				t.Errorf("%s: status %d, closing %v, then %v", name, response.StatusCode, response.Close, err)
+			}
+		}
+	})
 }

@@ -87,6 +87,8 @@ var answers = map[fault.Kind]struct {
 	fault.Unavailable:          {http.StatusServiceUnavailable, "Unavailable"},
 }
 
+const lingering = 500 * time.Millisecond
+
 // statusClientGone is what the log tells of a request that nobody waited for, by
 // the convention of nginx.
 const statusClientGone = 499
@@ -120,6 +122,13 @@ func (a *API) answerError(err error, c echo.Context) {
 	}
 	if f.Kind == fault.Unauthenticated {
 		h.Set(echo.HeaderWWWAuthenticate, challenge(c.Request()))
+	}
+	if r := c.Request(); principal(c).Subject == "" && r.ContentLength != 0 {
+		// The body of somebody unknown is not read, and the connection is closed. What
+		// comes within lingering is thrown away, so that the client, which is still
+		// sending, sees the answer rather than a connection that is reset.
+		h.Set("Connection", "close")
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(lingering))
 	}
 	h.Set(echo.HeaderContentType, "application/problem+json")
 	c.Response().WriteHeader(answer.status)

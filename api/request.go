@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/paging"
@@ -45,7 +47,7 @@ func decode(c echo.Context, dst any, more func() fault.Fields) (nulls fault.Fiel
 	if len(body) == 0 {
 		return nil, fault.New(fault.MalformedRequest, "The body is empty; this request needs a JSON object.")
 	}
-	return decodeBody(body, dst, more)
+	return decodeBody(c.Request().Context(), body, dst, more)
 }
 
 // decodeEdit is decode for an edit of a stored provider, whose settings only the
@@ -73,10 +75,23 @@ func decodeOptional(c echo.Context, dst any) (nulls fault.Fields, err error) {
 	if err != nil || len(body) == 0 {
 		return nil, err
 	}
-	return decodeBody(body, dst, nil)
+	return decodeBody(c.Request().Context(), body, dst, nil)
 }
 
-func decodeBody(body []byte, dst any, more func() fault.Fields) (nulls fault.Fields, err error) {
+// A large body can hold so many things that are wrong that decoding it takes many
+// times its memory: of those above largeBody bytes, a process decodes a few at a
+// time, and others wait within the time of their request.
+const largeBody = 64 << 10
+
+var largeBodies = semaphore.NewWeighted(8)
+
+func decodeBody(ctx context.Context, body []byte, dst any, more func() fault.Fields) (nulls fault.Fields, err error) {
+	if len(body) > largeBody {
+		if err := largeBodies.Acquire(ctx, 1); err != nil {
+			return nil, err
+		}
+		defer largeBodies.Release(1)
+	}
 	problems, err := strictjson.Decode(body, dst)
 	if err != nil {
 		return nil, err

@@ -71,10 +71,13 @@ type Fields []Field
 // times its memory to tell.
 const maxFields = 1000
 
+// Full reports whether no more broken fields are gathered.
+func (f *Fields) Full() bool { return len(*f) >= maxFields }
+
 // Add appends a broken field; format and args make its message. Of more than
 // 1,000 the rest is left out: it shows once these are mended.
 func (f *Fields) Add(name string, code Code, format string, args ...any) {
-	if len(*f) >= maxFields {
+	if f.Full() {
 		return
 	}
 	*f = append(*f, Field{Name: name, Code: code, Message: fmt.Sprintf(format, args...)})

@@ -3,6 +3,7 @@ package strictjson_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -83,5 +84,23 @@ func BenchmarkDecode(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkDecodeManyFaults decodes a body of unknown names only.
+func BenchmarkDecodeManyFaults(b *testing.B) {
+	var body strings.Builder
+	body.WriteString(`{"name":1`)
+	for i := range 110_000 {
+		fmt.Fprintf(&body, `,"%06d":1`, i)
+	}
+	text := []byte(body.String() + "}")
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		var r request
+		if p, err := strictjson.Decode(text, &r); err != nil || len(p.Malformed) != 1000 {
+			b.Fatal(err)
+		}
 	}
 }

@@ -97,7 +97,9 @@ func (d *decoder) value(v reflect.Value, at *path) error {
 		return err
 	}
 	if kind == null {
-		d.problems.Null.Add(at.String(), fault.Required, "must not be null")
+		if !d.problems.Null.Full() {
+			d.problems.Null.Add(at.String(), fault.Required, "must not be null")
+		}
 		return d.skip()
 	}
 	for v.Kind() == reflect.Pointer {
@@ -128,9 +130,16 @@ func (d *decoder) value(v reflect.Value, at *path) error {
 	}
 }
 
+// malformed notes what is wrong at a place, unless enough is known to be.
+func (d *decoder) malformed(at *path, code fault.Code, format string, args ...any) {
+	if !d.problems.Malformed.Full() {
+		d.problems.Malformed.Add(at.String(), code, format, args...)
+	}
+}
+
 // wrong notes a value of the wrong type and passes over it.
 func (d *decoder) wrong(at *path, want, got kind) error {
-	d.problems.Malformed.Add(at.String(), fault.Invalid, "must be %s, not %s", want, got)
+	d.malformed(at, fault.Invalid, "must be %s, not %s", want, got)
 	return d.skip()
 }
 
@@ -149,7 +158,9 @@ func (d *decoder) structure(v reflect.Value, at *path) error {
 		}
 		f, known := fields[name]
 		if !known {
-			d.problems.Malformed.Add(at.String(), fault.Unknown, "is not a field of this request%s", suggestion(fields, name))
+			if !d.problems.Malformed.Full() {
+				d.malformed(at, fault.Unknown, "is not a field of this request%s", suggestion(fields, name))
+			}
 			return d.skip()
 		}
 		if f.ignored {
@@ -209,7 +220,7 @@ func (d *decoder) scalar(v reflect.Value, at *path) error {
 			message += ", and not negative"
 		}
 	}
-	d.problems.Malformed.Add(at.String(), fault.Invalid, "%s", message)
+	d.malformed(at, fault.Invalid, "%s", message)
 	return nil
 }
 
@@ -220,7 +231,7 @@ type names map[string]int
 func (d *decoder) repeated(seen names, name string, at *path) bool {
 	seen[name]++
 	if seen[name] == 2 {
-		d.problems.Malformed.Add(at.String(), fault.Duplicate, "is given more than once")
+		d.malformed(at, fault.Duplicate, "is given more than once")
 	}
 	return seen[name] > 1
 }
