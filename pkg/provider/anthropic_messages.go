@@ -59,7 +59,7 @@ type claudeUsage struct {
 }
 
 func (u claudeUsage) usage() *Usage {
-	return &Usage{InputTokens: int(u.InputTokens), OutputTokens: int(u.OutputTokens)}
+	return newUsage(u.InputTokens, u.OutputTokens)
 }
 
 // claudeEvent is an event of a stream; its type says what is set of it.

@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"io"
+	"net/http"
 	"time"
 	"unicode/utf8"
 )
@@ -20,11 +21,13 @@ type body struct {
 
 func newBody(c *call, rc io.ReadCloser) *body {
 	b := &body{ReadCloser: rc, call: c, limit: maxAnswer}
-	switch c.contentType {
-	case typeEvents:
+	switch {
+	case c.contentType == typeEvents:
 		b.limit = maxStream
-	case typeFrames:
+	case c.contentType == typeFrames:
 		b.frames, b.limit = new(frames), maxStream
+	case c.method == http.MethodGet:
+		b.limit = maxList
 	}
 	return b
 }

@@ -22,11 +22,13 @@ import (
 // What is read of an upstream is bounded, so that a hostile one costs neither
 // memory nor, within the deadline of the context, time.
 const (
-	maxAnswer      = 4 << 20  // bytes of a whole answer, and of the text of a stream
-	maxStream      = 64 << 20 // bytes of a whole stream
-	maxEvent       = 1 << 20  // bytes of one server-sent event
-	maxErrorBody   = 64 << 10 // bytes of an error's body; the rest is not read
-	maxHead        = 4 << 10  // bytes that are kept of any other body
+	maxAnswer      = 1 << 20   // bytes of a whole answer, and of the text of a stream
+	maxList        = 4 << 20   // bytes of a list of models
+	maxStream      = 64 << 20  // bytes of a whole stream
+	maxIdle        = 1 << 20   // bytes of a stream in comments and empty lines
+	maxEvent       = 512 << 10 // bytes of one server-sent event
+	maxErrorBody   = 64 << 10  // bytes of an error's body; the rest is not read
+	maxHead        = 4 << 10   // bytes that are kept of any other body
 	maxHeaderLines = 1000
 )
 

@@ -236,16 +236,18 @@ func readStream(res *http.Response, r reading, emit func(string)) (answer, error
 // holdsError reports whether a JSON object has an `error` that says something,
 // or is one. Some servers write an empty one beside every answer.
 func holdsError(body []byte) bool {
-	var envelope struct {
-		Error  any             `json:"error"`
-		Object json.RawMessage `json:"object"`
-	}
-	if json.Unmarshal(body, &envelope) != nil {
+	if !bytes.Contains(body, []byte(`error"`)) {
 		return false
 	}
-	if e, ok := envelope.Error.(bool); ok && e {
-		return true
+	var envelope struct {
+		Error  any `json:"error"`
+		Object any `json:"object"`
 	}
-	said := problemIn(envelope.Error)
-	return said.message+said.name() != "" || said.http != 0 || string(envelope.Object) == `"error"`
+	return json.Unmarshal(body, &envelope) == nil && (saysError(envelope.Error) || envelope.Object == "error")
+}
+
+// saysError reports whether the value of an `error` is one.
+func saysError(value any) bool {
+	said := problemIn(value)
+	return value == true || said.message+said.name() != "" || said.http != 0
 }

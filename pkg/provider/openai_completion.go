@@ -2,100 +2,146 @@ package provider
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
-
-	"github.com/openai/openai-go/v3"
 )
 
-// chatAnswer reads answers of the Chat Completions API.
+// chatResponse is an answer of the Chat Completions API, or an event of one, as
+// far as it is read. The SDK's types keep every field that a server adds.
 // Source: OpenAI API reference, "Chat Completions".
+type chatResponse struct {
+	Model   string `json:"model"`
+	Choices []struct {
+		Index        int         `json:"index"`
+		FinishReason string      `json:"finish_reason"`
+		Message      chatMessage `json:"message"`
+		Delta        chatMessage `json:"delta"` // in an event
+		Error        any         `json:"error"` // OpenRouter's
+	} `json:"choices"`
+	Usage *struct {
+		PromptTokens     float64 `json:"prompt_tokens"`
+		CompletionTokens float64 `json:"completion_tokens"`
+	} `json:"usage"`
+}
+
+// chatMessage is what the model says. Servers have several names for thoughts.
+type chatMessage struct {
+	Content          json.RawMessage   `json:"content"` // a string, or a list of parts
+	Refusal          string            `json:"refusal"`
+	Reasoning        string            `json:"reasoning"`
+	ReasoningContent string            `json:"reasoning_content"`
+	Thinking         string            `json:"thinking"`
+	ReasoningDetails []json.RawMessage `json:"reasoning_details"`
+	ToolCalls        []json.RawMessage `json:"tool_calls"`
+	FunctionCall     json.RawMessage   `json:"function_call"`
+}
+
+// chatPart is a part of a content that is a list.
+type chatPart struct {
+	Type string `json:"type"`
+	Text string `json:"text"`
+}
+
+// parts is the content: a string is one part of text.
+func (m chatMessage) parts() []chatPart {
+	var text string
+	if json.Unmarshal(m.Content, &text) == nil {
+		return []chatPart{{Type: "text", Text: text}}
+	}
+	var parts []chatPart
+	_ = unmarshalLoosely(m.Content, &parts) // anything else says nothing
+	return parts
+}
+
+func (m chatMessage) text() string {
+	var text strings.Builder
+	for _, part := range m.parts() {
+		text.WriteString(part.Text)
+	}
+	if text.Len() == 0 {
+		return m.Refusal
+	}
+	return text.String()
+}
+
+func (m chatMessage) reasons() bool {
+	return m.Reasoning+m.ReasoningContent+m.Thinking != "" || len(m.ReasoningDetails) > 0 ||
+		slices.ContainsFunc(m.parts(), func(p chatPart) bool { return p.Type == "thinking" || p.Type == "reasoning" })
+}
+
+func (m chatMessage) callsTool() bool {
+	return len(m.ToolCalls) > 0 || len(m.FunctionCall) > 0 && string(m.FunctionCall) != "null"
+}
+
+// unmarshalLoosely decodes what has the expected type and passes over the rest.
+func unmarshalLoosely(data []byte, into any) error {
+	err := json.Unmarshal(data, into)
+	if _, mistyped := errors.AsType[*json.UnmarshalTypeError](err); mistyped {
+		return nil
+	}
+	return err
+}
+
+// chatAnswer reads answers of the Chat Completions API.
 type chatAnswer struct {
 	answer answer
 	seen   bool // there was a choice
 }
 
-// notes takes from a choice what is not text: an error, thoughts, calls of
-// tools. message is the JSON of its message or delta.
-func (c *chatAnswer) notes(finish, choice, message string) error {
-	var beside struct {
-		Error json.RawMessage `json:"error"`
-	}
-	if strings.Contains(choice, `"error"`) && json.Unmarshal([]byte(choice), &beside) == nil && holdsError([]byte(choice)) {
-		return answerError(problemOf(beside.Error))
-	}
-	if finish == "error" {
-		return &Failure{Kind: UpstreamError, Message: "The model's server ended the answer with an error, without saying which.", Code: finish, Hint: kindHints[UpstreamError]}
-	}
-	var said struct {
-		Content          json.RawMessage   `json:"content"`
-		Reasoning        string            `json:"reasoning"`
-		ReasoningContent string            `json:"reasoning_content"`
-		Thinking         string            `json:"thinking"`
-		ReasoningDetails []json.RawMessage `json:"reasoning_details"` // OpenRouter's
-		ToolCalls        []json.RawMessage `json:"tool_calls"`
-		FunctionCall     json.RawMessage   `json:"function_call"`
-	}
-	// What is of another type is not understood, and no reason to fail.
-	_ = json.Unmarshal([]byte(message), &said)
-	if said.Reasoning+said.ReasoningContent+said.Thinking != "" || len(said.ReasoningDetails) > 0 ||
-		slices.ContainsFunc(contentParts(string(said.Content)), contentPart.isThought) {
-		c.answer.reasoned = true
-	}
-	if len(said.ToolCalls) > 0 || len(said.FunctionCall) > 0 && string(said.FunctionCall) != "null" {
-		c.answer.calledTool = true
-	}
-	return nil
-}
-
 func (c *chatAnswer) whole(body []byte) (answer, error) {
-	var completion openai.ChatCompletion
-	if completion.UnmarshalJSON(body) != nil || len(completion.Choices) == 0 {
-		return answer{}, errNoAnswer
-	}
-	choice := completion.Choices[0]
-	if err := c.notes(choice.FinishReason, choice.RawJSON(), choice.Message.RawJSON()); err != nil {
+	text, err := c.read(body, false)
+	if err != nil {
 		return answer{}, err
 	}
-	text := contentText(choice.Message.Content, choice.Message.JSON.Content.Raw())
-	if text == "" {
-		text = choice.Message.Refusal
+	if !c.seen {
+		return answer{}, errNoAnswer
 	}
-	c.answer.text, c.answer.model, c.answer.finishReason = text, completion.Model, choice.FinishReason
-	if completion.JSON.Usage.Valid() {
-		c.answer.usage = chatUsage(completion.Usage)
-	}
+	c.answer.text = text
 	return c.finish(), nil
 }
 
 func (c *chatAnswer) event(data []byte, emit func(string)) (bool, error) {
-	var chunk openai.ChatCompletionChunk
-	if chunk.UnmarshalJSON(data) != nil {
-		return false, errNoAnswer
+	text, err := c.read(data, true)
+	if err == nil {
+		emit(text)
 	}
-	if chunk.Model != "" {
-		c.answer.model = chunk.Model
+	return false, err
+}
+
+// read takes what a response, or an event, says, and returns its text.
+func (c *chatAnswer) read(data []byte, event bool) (text string, err error) {
+	var r chatResponse
+	if unmarshalLoosely(data, &r) != nil {
+		return "", errNoAnswer
 	}
-	if chunk.JSON.Usage.Valid() {
-		c.answer.usage = chatUsage(chunk.Usage)
+	if r.Model != "" {
+		c.answer.model = r.Model
 	}
-	if len(chunk.Choices) == 0 || chunk.Choices[0].Index != 0 {
-		return false, nil
+	if r.Usage != nil {
+		c.answer.usage = newUsage(r.Usage.PromptTokens, r.Usage.CompletionTokens)
+	}
+	if len(r.Choices) == 0 || r.Choices[0].Index != 0 {
+		return "", nil
+	}
+	choice := r.Choices[0]
+	message := choice.Message
+	if event {
+		message = choice.Delta
+	}
+	if saysError(choice.Error) {
+		return "", answerError(problemIn(choice.Error))
+	}
+	if choice.FinishReason == "error" {
+		return "", &Failure{Kind: UpstreamError, Message: "The model's server ended the answer with an error, without saying which.", Code: choice.FinishReason, Hint: kindHints[UpstreamError]}
 	}
 	c.seen = true
-	choice := chunk.Choices[0]
-	if err := c.notes(choice.FinishReason, choice.RawJSON(), choice.Delta.RawJSON()); err != nil {
-		return false, err
-	}
-	text := contentText(choice.Delta.Content, choice.Delta.JSON.Content.Raw())
-	if text == "" {
-		text = choice.Delta.Refusal
-	}
-	emit(text)
+	c.answer.reasoned = c.answer.reasoned || message.reasons()
+	c.answer.calledTool = c.answer.calledTool || message.callsTool()
 	if choice.FinishReason != "" {
 		c.answer.finishReason = choice.FinishReason
 	}
-	return false, nil
+	return message.text(), nil
 }
 
 func (c *chatAnswer) end(done bool) (answer, error) {
@@ -119,39 +165,4 @@ func (c *chatAnswer) finish() answer {
 		}
 	}
 	return c.answer
-}
-
-func chatUsage(u openai.CompletionUsage) *Usage {
-	return &Usage{InputTokens: int(u.PromptTokens), OutputTokens: int(u.CompletionTokens)}
-}
-
-// contentText is the text of a message's content; raw is the JSON of it.
-func contentText(content, raw string) string {
-	if !strings.HasPrefix(raw, "[") {
-		return content
-	}
-	var text strings.Builder
-	for _, part := range contentParts(raw) {
-		text.WriteString(part.Text)
-	}
-	return text.String()
-}
-
-// contentPart is a part of a message's content, where a server writes a list of
-// parts and OpenAI a string.
-type contentPart struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
-}
-
-// isThought reports whether the part is a thought, as of Mistral's models.
-func (p contentPart) isThought() bool { return p.Type == "thinking" || p.Type == "reasoning" }
-
-// contentParts are the parts of a content; nil where it is none.
-func contentParts(raw string) []contentPart {
-	var parts []contentPart
-	if !strings.HasPrefix(raw, "[") || json.Unmarshal([]byte(raw), &parts) != nil {
-		return nil
-	}
-	return parts
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -41,23 +42,52 @@ func (o *openAIChat) respond(ctx context.Context, p Prompt, emit func(string), o
 	})
 }
 
-// responsesAnswer reads answers of the Responses API.
+// responsesResponse is an answer of the Responses API, as far as it is read.
 // Source: OpenAI API reference, "Responses".
+type responsesResponse struct {
+	Model  string `json:"model"`
+	Status string `json:"status"`
+	Output []struct {
+		Type    string `json:"type"`
+		Content []struct {
+			Text    string `json:"text"`
+			Refusal string `json:"refusal"`
+		} `json:"content"`
+		Summary []json.RawMessage `json:"summary"`
+	} `json:"output"`
+	Error struct {
+		Code    string `json:"code"`
+		Message string `json:"message"`
+	} `json:"error"`
+	IncompleteDetails struct {
+		Reason string `json:"reason"`
+	} `json:"incomplete_details"`
+	Usage *struct {
+		InputTokens  float64 `json:"input_tokens"`
+		OutputTokens float64 `json:"output_tokens"`
+	} `json:"usage"`
+}
+
+// responsesAnswer reads answers of the Responses API.
 type responsesAnswer struct {
-	last *responses.Response
+	last *responsesResponse
 }
 
 func (r *responsesAnswer) whole(body []byte) (answer, error) {
-	var response responses.Response
-	if response.UnmarshalJSON(body) != nil || !response.JSON.Output.Valid() {
+	var response responsesResponse
+	if unmarshalLoosely(body, &response) != nil || response.Output == nil {
 		return answer{}, errNoAnswer
 	}
-	return r.answer(response)
+	return response.answer()
 }
 
 func (r *responsesAnswer) event(data []byte, emit func(string)) (over bool, err error) {
-	var event responses.ResponseStreamEventUnion
-	if event.UnmarshalJSON(data) != nil {
+	var event struct {
+		Type     string            `json:"type"`
+		Delta    string            `json:"delta"`
+		Response responsesResponse `json:"response"`
+	}
+	if unmarshalLoosely(data, &event) != nil {
 		return false, errNoAnswer
 	}
 	switch event.Type {
@@ -74,43 +104,38 @@ func (r *responsesAnswer) end(bool) (answer, error) {
 	if r.last == nil {
 		return answer{}, errBrokeOff
 	}
-	a, err := r.answer(*r.last)
+	a, err := r.last.answer()
 	a.text = "" // its deltas were passed on
 	return a, err
 }
 
 // answer reads a finished response. Its finish reasons are told in the words of
 // the Chat Completions API.
-func (r *responsesAnswer) answer(response responses.Response) (answer, error) {
-	a := answer{text: response.OutputText(), model: response.Model, finishReason: "stop"}
-	if a.text == "" {
-		a.text = refusalOf(response)
-	}
-	for _, item := range response.Output {
+func (r *responsesResponse) answer() (answer, error) {
+	a := answer{model: r.Model, finishReason: finishStop}
+	var text, refusal strings.Builder
+	for _, item := range r.Output {
 		a.reasoned = a.reasoned || item.Type == "reasoning" && len(item.Summary)+len(item.Content) > 0
 		a.calledTool = a.calledTool || strings.HasSuffix(item.Type, "_call")
+		for _, part := range item.Content {
+			if item.Type == "message" {
+				text.WriteString(part.Text)
+			}
+			refusal.WriteString(part.Refusal)
+		}
 	}
-	if response.JSON.Usage.Valid() {
-		a.usage = &Usage{InputTokens: int(response.Usage.InputTokens), OutputTokens: int(response.Usage.OutputTokens)}
+	a.text = cmp.Or(text.String(), refusal.String())
+	if r.Usage != nil {
+		a.usage = newUsage(r.Usage.InputTokens, r.Usage.OutputTokens)
 	}
 	switch {
-	case response.Status == "failed":
-		return answer{}, answerError{message: response.Error.Message, code: string(response.Error.Code)}
-	case response.IncompleteDetails.Reason == "max_output_tokens":
-		a.finishReason = "length"
-	case response.IncompleteDetails.Reason != "":
-		a.finishReason = response.IncompleteDetails.Reason
+	case r.Status == "failed":
+		return answer{}, answerError{message: r.Error.Message, code: r.Error.Code}
+	case r.IncompleteDetails.Reason == "max_output_tokens":
+		a.finishReason = finishLength
+	case r.IncompleteDetails.Reason != "":
+		a.finishReason = r.IncompleteDetails.Reason
 	}
 	finished := chatAnswer{answer: a}
 	return finished.finish(), nil
-}
-
-func refusalOf(response responses.Response) string {
-	var text strings.Builder
-	for _, item := range response.Output {
-		for _, part := range item.Content {
-			text.WriteString(part.Refusal)
-		}
-	}
-	return text.String()
 }

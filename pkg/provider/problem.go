@@ -151,8 +151,11 @@ func (p problem) or(other problem) problem {
 func statusIn(o map[string]any) int {
 	for _, name := range []string{"code", "status", "statusCode", "status_code"} {
 		s := text(o[name])
-		if n, ok := o[name].(json.Number); ok {
+		switch n := o[name].(type) {
+		case json.Number:
 			s = n.String()
+		case float64:
+			s = strconv.FormatFloat(n, 'f', -1, 64)
 		}
 		if status, err := strconv.Atoi(s); err == nil && status >= 400 && status < 600 {
 			return status

@@ -61,23 +61,48 @@ func readEvents(r io.Reader, each func(name string, data []byte) error) error {
 }
 
 // splitLines splits at LF, CR and CRLF. A line that ends with CR is passed on
-// without waiting for what follows.
+// without waiting for what follows. Comments are left out, and not kept; they and
+// empty lines, which carry nothing, are bounded.
 func splitLines() bufio.SplitFunc {
 	returned := false // the line before ended with CR
-	return func(data []byte, atEOF bool) (int, []byte, error) {
-		from := 0
-		if returned && len(data) > 0 && data[0] == '\n' {
-			from = 1
+	comment := false  // the line has begun as one
+	blank := true     // the line before was empty
+	idle := 0
+	return func(data []byte, atEOF bool) (read int, line []byte, err error) {
+		for read < len(data) {
+			if returned && data[read] == '\n' {
+				read++
+			}
+			returned = false
+			rest := data[read:]
+			end := bytes.IndexAny(rest, "\r\n")
+			comment = comment || len(rest) > 0 && rest[0] == ':'
+			if comment || end == 0 && blank {
+				if idle += 1 + end; end < 0 {
+					idle += len(rest)
+				}
+				if idle > maxIdle {
+					return 0, nil, errTooLarge
+				}
+			}
+			switch {
+			case end >= 0:
+				read += end + 1
+				returned = rest[end] == '\r'
+				if !comment {
+					blank = end == 0
+					return read, rest[:end], nil
+				}
+				comment = false
+			case comment:
+				return len(data), nil, nil
+			case atEOF && len(rest) > 0:
+				return len(data), rest, nil
+			default:
+				return read, nil, nil
+			}
 		}
-		line := data[from:]
-		switch i := bytes.IndexAny(line, "\r\n"); {
-		case i >= 0:
-			returned = line[i] == '\r'
-			return from + i + 1, line[:i], nil
-		case atEOF && len(line) > 0:
-			return len(data), line, nil
-		}
-		return 0, nil, nil
+		return read, nil, nil
 	}
 }
 

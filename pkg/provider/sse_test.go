@@ -69,7 +69,7 @@ func TestReadEventsNamesEvents(t *testing.T) {
 }
 
 func TestReadEventsBoundsAnEvent(t *testing.T) {
-	line := "data: " + strings.Repeat("a", 1<<20-100)
+	line := "data: " + strings.Repeat("a", maxEvent-100)
 	for name, c := range map[string]struct {
 		stream io.Reader
 		want   error
@@ -78,6 +78,10 @@ func TestReadEventsBoundsAnEvent(t *testing.T) {
 		"an endless line":           {endless("a"), errTooLarge},
 		"an event of endless lines": {endless("data: {}\n"), errTooLarge},
 		"the same with returns":     {endless("data: {}\r"), errTooLarge},
+		"comments without end":      {endless(": hi\n"), errTooLarge},
+		"one comment without end":   {endless(":"), errTooLarge},
+		"empty lines without end":   {endless("\n"), errTooLarge},
+		"a comment an event":        {io.LimitReader(endless("data: {}\n\n: here\n\n"), 1<<20), nil},
 		"two long events":           {strings.NewReader(line + "\n\n" + line + "\n\n"), nil},
 		"a long event in two lines": {strings.NewReader(line + "\n" + line + "\n\n"), errTooLarge},
 	} {

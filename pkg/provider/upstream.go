@@ -32,6 +32,12 @@ type answer struct {
 	requestID    string         // where the body has it; else the header's counts
 }
 
+// newUsage counts tokens; servers write 3.0 too.
+func newUsage(input, output float64) *Usage {
+	count := func(n float64) int { return int(min(max(n, 0), 1<<40)) }
+	return &Usage{InputTokens: count(input), OutputTokens: count(output)}
+}
+
 // defaultOutputTokens is the output limit of a prompt that names none. It is
 // enough for a reasoning model to think and then to speak.
 const defaultOutputTokens = 1024

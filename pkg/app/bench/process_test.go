@@ -27,6 +27,8 @@ func TestMain(m *testing.M) {
 	switch os.Getenv(asChild) {
 	case "floor":
 		err = serveFloor(os.Args[1], os.Args[2])
+	case "hostile":
+		err = serveHostile()
 	case "upstream":
 		err = serveUpstream()
 	default:

@@ -1,0 +1,125 @@
+package bench_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// hostile are ways in which an upstream answers a test without end, or with far
+// more than is of use. Each writes until write says that nobody reads on.
+var hostile = map[string]func(write func(string) bool){
+	"comments":             func(write func(string) bool) { forever(write, ": "+strings.Repeat("c", 1000)+"\n") },
+	"one long comment":     func(write func(string) bool) { forever(write, ":"+strings.Repeat("c", 1000)) },
+	"one long event":       func(write func(string) bool) { write("data: "); forever(write, strings.Repeat("d", 1000)) },
+	"empty lines":          func(write func(string) bool) { forever(write, strings.Repeat("\n", 1000)) },
+	"events of nothing":    func(write func(string) bool) { forever(write, piece("", "")) },
+	"events of one letter": func(write func(string) bool) { forever(write, piece("a", "")) },
+	"10 KB in pieces of two bytes": func(write func(string) bool) {
+		for range 5000 {
+			write(piece("ab", ""))
+		}
+		write("data: [DONE]\n\n")
+	},
+	"10 KB in events of 500 KB": func(write func(string) bool) {
+		for range 20 {
+			write(piece(strings.Repeat("a", 500), strings.Repeat("j", 500_000)))
+		}
+		write("data: [DONE]\n\n")
+	},
+	"an error of a megabyte": func(write func(string) bool) { forever(write, strings.Repeat("e", 1000)) },
+	"a whole answer of 3 MB": func(write func(string) bool) {
+		write(`{"choices":[{"message":{"content":"Hi!"},"finish_reason":"stop","junk":"` + strings.Repeat("j", 3_000_000) + `"}]}`)
+	},
+}
+
+func forever(write func(string) bool, text string) {
+	for write(text) {
+	}
+}
+
+func piece(text, junk string) string {
+	return `data: {"choices":[{"index":0,"delta":{"content":"` + text + `"}}],"junk":"` + junk + `"}` + "\n\n"
+}
+
+// serveHostile is an upstream whose models are the ways above.
+func serveHostile() error {
+	return serveAsChild(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request struct{ Model string }
+		if json.NewDecoder(r.Body).Decode(&request) != nil {
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		switch {
+		case strings.Contains(request.Model, "whole"):
+			w.Header().Set("Content-Type", "application/json")
+		case strings.Contains(request.Model, "error"):
+			w.WriteHeader(http.StatusBadRequest)
+		}
+		hostile[request.Model](func(text string) bool {
+			_, err := io.WriteString(w, text)
+			return err == nil
+		})
+	}))
+}
+
+// BenchmarkHostileUpstreams prints how much memory the product takes at most
+// while 64 streamed tests are answered in each of the ways.
+func BenchmarkHostileUpstreams(b *testing.B) {
+	const callers = 64
+	program := build(b)
+	upstream, _ := startChild(b, "hostile")
+	fmt.Printf("\n| upstream | callers | idle MB | peak MB | a call MB | time |\n|---|--:|--:|--:|--:|--:|\n")
+	for _, name := range slices.Sorted(maps.Keys(hostile)) {
+		dataDir := b.TempDir()
+		process := startProduct(b, program, dataDir, "")
+		s := newSide(b, process.url, adminToken(b, dataDir))
+		s.http.Timeout = 5 * time.Minute
+		body := newProviderBody("Hostile", upstream, name)
+		text, err := s.send(call{method: "POST", path: fixed("/providers"), status: http.StatusCreated, body: func(*side, int) string { return body }}, 0)
+		if err != nil {
+			b.Fatal(err)
+		}
+		var made providerAnswer
+		if err := json.Unmarshal(text, &made); err != nil {
+			b.Fatal(err)
+		}
+		idle := memory(process.pid, "VmRSS")
+		began := time.Now()
+		var wg sync.WaitGroup
+		for range callers {
+			wg.Go(func() {
+				request, err := http.NewRequest(http.MethodPost, s.url+"/models/"+made.Models[0].ID+"/test", strings.NewReader(`{"prompt":"Hi"}`))
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				request.Header.Set("Authorization", "Bearer "+s.token)
+				request.Header.Set("Content-Type", "application/json")
+				request.Header.Set("Accept", "text/event-stream")
+				response, err := s.http.Do(request)
+				if err != nil {
+					b.Error(err)
+					return
+				}
+				defer response.Body.Close()
+				if _, err := io.Copy(io.Discard, response.Body); err != nil {
+					b.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		peak := memory(process.pid, "VmHWM")
+		fmt.Printf("| %s | %d | %.0f | %.0f | %.2f | %.1f s |\n", name, callers, idle, peak, (peak-idle)/callers, time.Since(began).Seconds())
+		if err := process.stop(); err != nil {
+			b.Error(err)
+		}
+	}
+}
