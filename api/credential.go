@@ -71,6 +71,7 @@ func (a *API) revealCredential(c echo.Context) error {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	defer value.Wipe()
 	return c.JSON(http.StatusOK, revealedCredential{Field: field, Value: value.Reveal()})
 }
 

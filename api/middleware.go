@@ -29,6 +29,7 @@ const (
 	keyRequestID = "request_id"
 	keyPrincipal = "principal"
 	keyError     = "error"
+	keyBody      = "body"
 	// keyQueryFaults is what was found wrong with the names in a query.
 	keyQueryFaults = "query_faults"
 )
@@ -195,6 +196,7 @@ func sameOrigin(origin string, r *http.Request) bool {
 // the handler's own too.
 func (a *API) admit(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
+		defer wipeBody(c)
 		err := a.handle(c, r)
 		a.recordRefusal(c, err)
 		return err

@@ -111,7 +111,8 @@ func readBody(c echo.Context) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, tooLarge
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
+	body, err := readAll(http.MaxBytesReader(c.Response(), r.Body, maxBody), r.ContentLength)
+	c.Set(keyBody, body)
 	var limit *http.MaxBytesError
 	switch {
 	case errors.As(err, &limit):
@@ -122,6 +123,23 @@ func readBody(c echo.Context) ([]byte, error) {
 		return nil, nil
 	}
 	return body, checkMediaType(c)
+}
+
+// readAll reads a body without leaving copies of its beginnings behind where its
+// length is known: it may hold credentials, and is wiped; see [wipeBody].
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length < 0 {
+		return io.ReadAll(r)
+	}
+	body := make([]byte, length)
+	n, err := io.ReadFull(r, body)
+	return body[:n], err
+}
+
+// wipeBody overwrites the body of a request that has been answered.
+func wipeBody(c echo.Context) {
+	body, _ := c.Get(keyBody).([]byte)
+	clear(body)
 }
 
 // checkMediaType refuses a body that says it is something else than JSON.

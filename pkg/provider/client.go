@@ -9,6 +9,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"modelproviders/pkg/secret"
 )
 
 // Bounds, in characters, of what is passed on of an upstream's words.
@@ -21,6 +23,7 @@ const (
 // explains failures and cuts secrets out of everything that leaves.
 type client struct {
 	upstream  upstream
+	secrets   []secret.Text
 	redact    *redactor
 	idHeaders []string
 }
@@ -34,6 +37,7 @@ func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text 
 	e := &exchange{redact: c.redact.child(), stream: onDelta != nil}
 	ctx, e.cancel = context.WithCancelCause(withExchange(ctx, e))
 	defer e.cancel(nil)
+	defer e.redact.wipe()
 
 	var s *streaming
 	var emit func(string)
@@ -86,6 +90,7 @@ func judgeAnswer(a answer, text bool) ([]Warning, error) {
 // Models implements [Client.Models].
 func (c *client) Models(ctx context.Context) (Discovery, error) {
 	e := &exchange{redact: c.redact.child()}
+	defer e.redact.wipe()
 	ctx = withExchange(ctx, e)
 	d, err := c.upstream.models(ctx)
 	if err != nil {
@@ -96,6 +101,14 @@ func (c *client) Models(ctx context.Context) (Discovery, error) {
 		return Discovery{}, f
 	}
 	return tidy(e.redact, d), nil
+}
+
+// Close implements [Client.Close].
+func (c *client) Close() {
+	c.redact.wipe()
+	for _, s := range c.secrets {
+		s.Wipe()
+	}
 }
 
 // streaming passes on the pieces of a streamed answer.

@@ -140,6 +140,10 @@ type Client interface {
 	// Models asks the upstream which models it offers, at most
 	// [MaxDiscovered]. The error is a *[Failure].
 	Models(ctx context.Context) (Discovery, error)
+
+	// Close wipes the credentials that the client was opened with, as far as
+	// they are in memory of ours. No call may be under way, or follow.
+	Close()
 }
 
 // MaxDiscovered bounds the models of one discovery.

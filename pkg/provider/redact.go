@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"html"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
@@ -29,7 +30,6 @@ type redactor struct {
 	parent *redactor // its secrets are cut out too; nil: none
 
 	mu    sync.RWMutex
-	known map[string]bool
 	own   matcher // all of them
 	names matcher // those that are cut out of names of models
 }
@@ -40,39 +40,47 @@ type matcher struct {
 	starts   [256]bool // the bytes that may begin a match
 }
 
-func newRedactor() *redactor { return &redactor{known: map[string]bool{}} }
+func newRedactor() *redactor { return &redactor{} }
 
 // child makes a redactor that adds secrets of its own to those of r.
-func (r *redactor) child() *redactor {
-	c := newRedactor()
-	c.parent = r
-	return c
-}
+func (r *redactor) child() *redactor { return &redactor{parent: r} }
 
 // add makes the redactor cut out a secret, if it is long enough.
-func (r *redactor) add(secret string) {
-	secret = strings.TrimSpace(secret)
-	if utf8.RuneCountInString(secret) < minSecret || r.knows(secret) {
+func (r *redactor) add(secret string) { r.addBytes([]byte(secret)) }
+
+// addBytes is add for a secret that is copied.
+func (r *redactor) addBytes(secret []byte) {
+	secret = bytes.TrimSpace(secret)
+	if utf8.RuneCount(secret) < minSecret || r.knows(secret) {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.known[secret] = true
 	for _, p := range patternsOf(secret) {
 		r.own.add(p)
-		if utf8.RuneCountInString(secret) >= minSecretInName {
+		if utf8.RuneCount(secret) >= minSecretInName {
 			r.names.add(p)
 		}
 	}
 }
 
-func (r *redactor) knows(secret string) bool {
+func (r *redactor) knows(secret []byte) bool {
 	if r == nil {
 		return false
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.known[secret] || r.parent.knows(secret)
+	return slices.ContainsFunc(r.own.patterns, func(p pattern) bool { return !p.base64 && bytes.Equal(p.core, secret) }) || r.parent.knows(secret)
+}
+
+// wipe overwrites the redactor's own secrets and forgets them.
+func (r *redactor) wipe() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.own.patterns {
+		clear(p.core)
+	}
+	r.own, r.names = matcher{}, matcher{}
 }
 
 func (m *matcher) add(p pattern) {
@@ -196,12 +204,13 @@ func (m matcher) scan(text []byte, final bool, work *int) (out, rest []byte) {
 
 // patternsOf are the forms in which a secret is looked for. Escapes of single
 // characters are left to [pattern.match].
-func patternsOf(secret string) []pattern {
-	patterns := []pattern{{core: []byte(secret)}}
-	for _, form := range []string{html.EscapeString(secret), escapeNonASCII(secret)} {
-		if form != secret {
-			patterns = append(patterns, pattern{core: []byte(form)})
-		}
+func patternsOf(secret []byte) []pattern {
+	patterns := []pattern{{core: bytes.Clone(secret)}}
+	if bytes.ContainsAny(secret, `<>&'"`) {
+		patterns = append(patterns, pattern{core: []byte(html.EscapeString(string(secret)))})
+	}
+	if bytes.ContainsFunc(secret, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		patterns = append(patterns, pattern{core: []byte(escapeNonASCII(string(secret)))})
 	}
 	for shift := range 3 {
 		patterns = append(patterns, base64Pattern(secret, shift))
@@ -230,9 +239,10 @@ const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 
 // base64Pattern is the secret in base64 (RFC 4648), where it begins shift bytes
 // into a group of three. The digits at its ends also hold bits of neighbours.
-func base64Pattern(secret string, shift int) pattern {
-	padded := append(make([]byte, shift), secret...)
-	digits := base64.RawStdEncoding.EncodeToString(padded)
+func base64Pattern(secret []byte, shift int) pattern {
+	padded := append(make([]byte, shift, shift+len(secret)), secret...)
+	defer clear(padded)
+	digits := base64.RawStdEncoding.AppendEncode(nil, padded)
 	p := pattern{base64: true}
 	switch bits := shift * 8 % 6; shift {
 	case 1, 2: // whole digits of the neighbour, then one of which it has some bits
@@ -250,6 +260,6 @@ func base64Pattern(secret string, shift int) pattern {
 		}
 		digits = digits[:len(digits)-1]
 	}
-	p.core = []byte(digits)
+	p.core = digits
 	return p
 }

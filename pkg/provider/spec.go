@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"slices"
@@ -138,11 +139,9 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 		}
 	}
 	c := newClient(s.requestIDHeaders)
-	for _, value := range credentials {
-		c.redact.add(value.Reveal())
-	}
-	for _, value := range opts.Redact {
-		c.redact.add(value.Reveal())
+	c.secrets = append(slices.Collect(maps.Values(credentials)), opts.Redact...)
+	for _, value := range c.secrets {
+		c.redact.addBytes(value.Bytes())
 	}
 	env := environment{
 		http:           newHTTPClient(opts.Transport),

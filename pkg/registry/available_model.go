@@ -33,10 +33,11 @@ func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search st
 	if err != nil {
 		return AvailableModels{}, err
 	}
-	client, err := r.clientOf(p)
+	client, end, err := r.clientOf(p)
 	if err != nil {
 		return AvailableModels{}, err
 	}
+	defer end()
 	found, failure, err := r.discover(ctx, workspace, client)
 	if err != nil {
 		return AvailableModels{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ProviderDiscover, p.target(), err)
@@ -68,6 +69,7 @@ func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeNam
 	if err != nil {
 		return AvailableModels{}, err
 	}
+	defer client.Close()
 	found, failure, err := r.discover(ctx, workspace, client)
 	if err != nil {
 		return AvailableModels{}, r.recordAbandoned(ctx, workspace, "", audit.ProviderDiscover, typeTarget(typeName), err)

@@ -1,8 +1,9 @@
 package registry
 
 import (
-	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
@@ -17,18 +18,73 @@ type clientKey struct {
 	version             int64
 }
 
-// Client returns a client for a provider, built on demand and kept for the
-// provider's edit version. It returns not_found.
-func (r *Registry) Client(ctx context.Context, workspace, providerID string) (provider.Client, error) {
-	p, err := r.Provider(ctx, workspace, providerID)
-	if err != nil {
-		return nil, err
-	}
-	return r.clientOf(p)
+// clientIdle is how long a client that nobody uses is kept: it holds credentials,
+// and other processes may have edited or removed its provider.
+const clientIdle = time.Minute
+
+// keptClient is a client that is kept for further calls. It is closed once it is
+// retired and the last call has returned.
+type keptClient struct {
+	provider.Client
+	idle *time.Timer // retires it
+
+	mu      sync.Mutex
+	calls   int
+	retired bool
 }
 
-func (r *Registry) clientOf(p Provider) (provider.Client, error) {
+// begin counts a call, unless the client is retired.
+func (c *keptClient) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.retired {
+		return false
+	}
+	c.idle.Stop()
+	c.calls++
+	return true
+}
+
+// end counts a call off.
+func (c *keptClient) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch c.calls--; {
+	case c.calls > 0:
+	case c.retired:
+		c.Close()
+	default:
+		c.idle.Reset(clientIdle)
+	}
+}
+
+// retire lets no further call begin.
+func (c *keptClient) retire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.idle.Stop(); !c.retired && c.calls == 0 {
+		c.Close()
+	}
+	c.retired = true
+}
+
+// clientOf returns a client for a provider, built on demand and kept for the
+// provider's edit version. end has to be called when it is no longer used.
+func (r *Registry) clientOf(p Provider) (client provider.Client, end func(), err error) {
 	key := clientKey{workspace: p.Workspace, provider: p.ID, version: p.Version}
+	for {
+		kept, err := r.keep(key, p)
+		if err != nil {
+			return nil, nil, err
+		}
+		if kept.begin() {
+			return kept, kept.end, nil
+		}
+	}
+}
+
+// keep returns the kept client of a provider, and builds it where there is none.
+func (r *Registry) keep(key clientKey, p Provider) (*keptClient, error) {
 	if client, ok := r.clients.Get(key); ok {
 		return client, nil
 	}
@@ -37,20 +93,23 @@ func (r *Registry) clientOf(p Provider) (provider.Client, error) {
 			return client, nil
 		}
 		client, err := r.build(p)
-		if err == nil {
-			r.clients.Add(key, client)
+		if err != nil {
+			return nil, err
 		}
-		return client, err
+		kept := &keptClient{Client: client}
+		kept.idle = time.AfterFunc(clientIdle, func() { r.clients.Remove(key) })
+		r.clients.Add(key, kept)
+		return kept, nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return built.(provider.Client), nil
+	return built.(*keptClient), nil
 }
 
 // forgetClient drops the client of a provider that has just been edited or
-// removed: nothing will ask for it again, and it holds credentials. On other
-// replicas it goes with time.
+// removed: nothing will ask for it again. In other processes it goes when it has
+// been idle.
 func (r *Registry) forgetClient(p Provider) {
 	r.clients.Remove(clientKey{workspace: p.Workspace, provider: p.ID, version: p.Version})
 }

@@ -62,6 +62,13 @@ func (r *Registry) seal(p *Provider, replaced map[string]secret.Text, now time.T
 	return nil
 }
 
+// wipe overwrites credentials that have been used.
+func wipe(credentials map[string]secret.Text) {
+	for _, plain := range credentials {
+		plain.Wipe()
+	}
+}
+
 func (r *Registry) open(p Provider, field string) (secret.Text, error) {
 	binding, err := bindingOf(p, field)
 	if err != nil {

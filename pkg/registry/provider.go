@@ -148,6 +148,7 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 	faults := in.Faults
 	name := faults.Text("name", in.Name, MaxName)
 	settings := readNewSettings(&faults, in.Type, in.Settings)
+	defer wipe(settings.Credentials)
 	p := Provider{
 		ID: id, Workspace: workspace, Name: name, NameKey: Fold(name), Type: in.Type, Enabled: true,
 		Config: settings.Config, Version: 1, Connection: 1, CreatedAt: now, UpdatedAt: now,
@@ -261,6 +262,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 	if err != nil {
 		return false, err
 	}
+	defer wipe(settings.Credentials)
 	modelsChanged, stale := false, error(nil)
 	if edit.Models != nil {
 		modelsChanged, stale = setModels(p, *edit.Models, now, &faults.Fields)

@@ -4,7 +4,7 @@
 //
 // Sealing happens here and nowhere else: the [Store] below sees bytes, the API
 // above sees nothing. A credential is opened in two places: where it goes into
-// a client ([Registry.Client]) and where it is revealed ([Registry.Reveal]).
+// a client and where it is revealed ([Registry.Reveal]).
 package registry
 
 import (
@@ -53,7 +53,7 @@ type Registry struct {
 	testTimeout time.Duration
 	now         func() time.Time
 
-	clients  *lru.Cache[clientKey, provider.Client]
+	clients  *lru.Cache[clientKey, *keptClient]
 	building singleflight.Group
 }
 
@@ -63,7 +63,7 @@ func New(cfg Config) (*Registry, error) {
 	if size == 0 {
 		size = 1000
 	}
-	clients, err := lru.New[clientKey, provider.Client](size)
+	clients, err := lru.NewWithEvict(size, func(_ clientKey, c *keptClient) { c.retire() })
 	if err != nil {
 		return nil, fmt.Errorf("client cache: %w", err)
 	}

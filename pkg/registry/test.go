@@ -61,10 +61,11 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestI
 	if err != nil {
 		return TestResult{}, err
 	}
-	client, err := r.clientOf(p)
+	client, end, err := r.clientOf(p)
 	if err != nil {
 		return TestResult{}, err
 	}
+	defer end()
 	result, err := r.generate(ctx, workspace, client, prompt, onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ModelTest, m.target(), err)
@@ -95,6 +96,7 @@ func (r *Registry) TestType(ctx context.Context, workspace, typeName string, dra
 	if err != nil {
 		return TestResult{}, err
 	}
+	defer client.Close()
 	return r.testDraft(ctx, workspace, "", typeTarget(typeName), client, prompt, onDelta)
 }
 
@@ -121,6 +123,7 @@ func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft
 	if err != nil {
 		return TestResult{}, err
 	}
+	defer client.Close()
 	return r.testDraft(ctx, workspace, p.ID, p.target(), client, prompt, onDelta)
 }
 

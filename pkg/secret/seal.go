@@ -32,7 +32,7 @@ func (k *Keyset) Seal(plain Text, b Binding) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k.aead.Encrypt([]byte(plain.Reveal()), data)
+	return k.aead.Encrypt(plain.Bytes(), data)
 }
 
 // Open decrypts what Seal made with the same binding, under any key of the
@@ -47,7 +47,7 @@ func (k *Keyset) Open(sealed []byte, b Binding) (Text, error) {
 	if err != nil {
 		return Text{}, fmt.Errorf("credential %q of provider %q in workspace %q does not open: %w", b.Field, b.Provider, b.Workspace, err)
 	}
-	return NewText(string(plain)), nil
+	return TextOf(plain), nil
 }
 
 // decrypt opens a ciphertext and says why it can't.

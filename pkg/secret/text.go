@@ -1,7 +1,6 @@
 package secret
 
 import (
-	"crypto/subtle"
 	"fmt"
 	"log/slog"
 )
@@ -11,33 +10,48 @@ import (
 const Mask = "••••••••"
 
 // Text is a plaintext secret that prints dots: in logs, in errors, in JSON and
-// in every formatting verb. Only [Text.Reveal] returns the secret.
+// in every formatting verb. Only [Text.Reveal] and [Text.Bytes] return the secret.
+// Copies of a Text share it, and [Text.Wipe] takes it from all of them.
 type Text struct {
-	_ [0]func() // not comparable with ==: see Equal
-	// plain is behind a pointer because fmt prints the fields of a struct
+	_ [0]func() // not comparable with ==
+	// plain is behind two pointers because fmt prints the fields of a struct
 	// without asking their methods where it has to: in an unexported field of
-	// another struct, or for a verb such as %p. It prints an address then.
-	plain *string
+	// another struct, or for a verb such as %p. It follows one pointer then, and
+	// prints the other as an address.
+	plain **[]byte
 }
 
-// NewText makes a Text of a plaintext.
-func NewText(plain string) Text { return Text{plain: &plain} }
+// NewText makes a Text of a copy of a plaintext.
+func NewText(plain string) Text { return TextOf([]byte(plain)) }
 
-// Reveal returns the plaintext. Each call is a place to look at in a review.
-func (t Text) Reveal() string {
+// TextOf makes a Text of a plaintext that is its own from then on.
+func TextOf(plain []byte) Text {
+	shared := &plain
+	return Text{plain: &shared}
+}
+
+// Bytes returns the plaintext itself, which is not to be kept or changed. Each
+// call is a place to look at in a review.
+func (t Text) Bytes() []byte {
 	if t.plain == nil {
-		return ""
+		return nil
 	}
-	return *t.plain
+	return **t.plain
 }
+
+// Reveal returns a copy of the plaintext, which can't be wiped. Each call is a
+// place to look at in a review.
+func (t Text) Reveal() string { return string(t.Bytes()) }
 
 // Empty reports whether there is no secret.
-func (t Text) Empty() bool { return t.Reveal() == "" }
+func (t Text) Empty() bool { return len(t.Bytes()) == 0 }
 
-// Equal reports whether both are the same secret, in a time that tells nothing
-// but their lengths.
-func (t Text) Equal(other Text) bool {
-	return subtle.ConstantTimeCompare([]byte(t.Reveal()), []byte(other.Reveal())) == 1
+// Wipe overwrites the secret, and leaves an empty Text. Nobody may be using it.
+func (t Text) Wipe() {
+	if t.plain != nil {
+		clear(**t.plain)
+		**t.plain = nil
+	}
 }
 
 // String returns the mask.

@@ -45,7 +45,7 @@ type Problems struct {
 }
 
 // Decode decodes data, one JSON object in UTF-8, into dst, a pointer to a
-// struct. Where there are problems dst may be partly filled; an element of an
+// struct; a [json.RawMessage] in it is a part of data. Where there are problems dst may be partly filled; an element of an
 // array that has one keeps its place.
 //
 // The error is a fault of kind malformed_request: data is not one JSON object,
@@ -110,7 +110,7 @@ func (d *decoder) value(v reflect.Value, at *path) error {
 	}
 	if v.Type() == rawMessage {
 		raw, err := d.raw()
-		v.SetBytes(append([]byte(nil), raw...))
+		v.SetBytes(raw[:len(raw):len(raw)])
 		return err
 	}
 	want := kindOf(v.Type())

@@ -182,18 +182,6 @@ func TestFirstOfTwoIsTaken(t *testing.T) {
 	}
 }
 
-func TestRawMessageOutlivesTheBody(t *testing.T) {
-	body := []byte(`{"any":"abc"}`)
-	var r request
-	if _, err := strictjson.Decode(body, &r); err != nil {
-		t.Fatal(err)
-	}
-	clear(body)
-	if string(r.Any) != `"abc"` {
-		t.Errorf("Any = %q after the body was reused", r.Any)
-	}
-}
-
 // TestNamesAreToldShort guards against an answer that repeats one long name of
 // the body for each of many broken fields below it.
 func TestNamesAreToldShort(t *testing.T) {
