@@ -59,7 +59,7 @@ type bedrockUpstream struct {
 	runtime *bedrockruntime.Client
 	http    *http.Client
 	control string // the control plane's base URL
-	creds   bedrockCredentials
+	creds   aws.CredentialsProvider
 	region  string
 	public  bool // AWS's own endpoint is called
 	// temporary: the access key is one of a session, whose token is missing.
@@ -69,7 +69,9 @@ type bedrockUpstream struct {
 }
 
 func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment) (upstream, error) {
-	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds.static(), nil })
+	// One copy for all calls.
+	keys := creds.static()
+	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil })
 	control, err := bedrockControl(config.Region)
 	if err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 		o.BearerAuthTokenProvider = nil
 	})
 	return &bedrockUpstream{
-		runtime: runtime, http: env.http, control: control, creds: creds, region: config.Region, public: env.endpoint == "",
+		runtime: runtime, http: env.http, control: control, creds: static, region: config.Region, public: env.endpoint == "",
 		temporary: strings.HasPrefix(creds.AccessKeyID.Reveal(), "ASIA"),
 		apiKey:    strings.HasPrefix(creds.AccessKeyID.Reveal(), "ABSK"),
 	}, nil

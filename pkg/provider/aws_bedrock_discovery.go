@@ -35,8 +35,12 @@ func (b *bedrockUpstream) list(ctx context.Context, path string, query url.Value
 	if err != nil {
 		return err
 	}
+	keys, err := b.creds.Retrieve(ctx)
+	if err != nil {
+		return err
+	}
 	empty := sha256.Sum256(nil)
-	if err := v4.NewSigner().SignHTTP(ctx, b.creds.static(), req, hex.EncodeToString(empty[:]), "bedrock", b.region, time.Now()); err != nil {
+	if err := v4.NewSigner().SignHTTP(ctx, keys, req, hex.EncodeToString(empty[:]), "bedrock", b.region, time.Now()); err != nil {
 		return fmt.Errorf("sign request: %w", err)
 	}
 	res, err := send(b.http, req)

@@ -87,7 +87,7 @@ type customUpstream struct {
 func openCustom(creds customCredentials, config customConfig, env environment) (upstream, error) {
 	origin, first, named := customBase(config.BaseURL)
 	c := &customUpstream{atOrigin: origin + "/", atV1: first + "/", named: named}
-	c.chat = newOpenAIChat(env.http, customTables, option.WithAPIKey(creds.APIKey.Reveal()))
+	c.chat = newOpenAIChat(env.http, customTables, withBearer(creds.APIKey))
 	c.chat.limit = "max_tokens"
 	return c, nil
 }

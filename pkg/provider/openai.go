@@ -39,7 +39,7 @@ func openOpenAI(creds openAICredentials, _ openAIConfig, env environment) (upstr
 	if base == "" {
 		base = openAIBaseURL
 	}
-	return &openAIUpstream{chat: newOpenAIChat(env.http, openAITables, option.WithBaseURL(base+"/"), option.WithAPIKey(creds.APIKey.Reveal()))}, nil
+	return &openAIUpstream{chat: newOpenAIChat(env.http, openAITables, option.WithBaseURL(base+"/"), withBearer(creds.APIKey))}, nil
 }
 
 func (o *openAIUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {

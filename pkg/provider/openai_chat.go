@@ -13,6 +13,8 @@ import (
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
 	"github.com/openai/openai-go/v3/packages/param"
+
+	"modelproviders/pkg/secret"
 )
 
 // openAIChat talks to a server that speaks OpenAI's Chat Completions API, and
@@ -41,6 +43,12 @@ func newOpenAIChat(client *http.Client, tables tables, opts ...option.RequestOpt
 		limit:   "max_completion_tokens",
 		tables:  tables,
 	}
+}
+
+// withBearer authenticates by a key. The SDK's own option makes a copy of it for
+// each call.
+func withBearer(key secret.Text) option.RequestOption {
+	return option.WithHeader("Authorization", "Bearer "+key.Reveal())
 }
 
 // generate sends the prompt, in another form where the server asks for it: each

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"modelproviders/pkg/secret"
 )
 
 // cut stands where a secret was.
@@ -46,12 +48,19 @@ func newRedactor() *redactor { return &redactor{} }
 func (r *redactor) child() *redactor { return &redactor{parent: r} }
 
 // add makes the redactor cut out a secret, if it is long enough.
-func (r *redactor) add(secret string) { r.addBytes([]byte(secret)) }
+func (r *redactor) add(plain string) {
+	if r.knows(plain) {
+		return
+	}
+	text := secret.NewText(plain)
+	defer text.Wipe()
+	r.addText(text)
+}
 
-// addBytes is add for a secret that is copied.
-func (r *redactor) addBytes(secret []byte) {
-	secret = bytes.TrimSpace(secret)
-	if utf8.RuneCount(secret) < minSecret || r.knows(secret) {
+// addText is add for a secret of which the redactor makes copies of its own.
+func (r *redactor) addText(text secret.Text) {
+	secret := bytes.TrimSpace(text.Bytes())
+	if utf8.RuneCount(secret) < minSecret {
 		return
 	}
 	r.mu.Lock()
@@ -64,13 +73,13 @@ func (r *redactor) addBytes(secret []byte) {
 	}
 }
 
-func (r *redactor) knows(secret []byte) bool {
+func (r *redactor) knows(plain string) bool {
 	if r == nil {
 		return false
 	}
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return slices.ContainsFunc(r.own.patterns, func(p pattern) bool { return !p.base64 && bytes.Equal(p.core, secret) }) || r.parent.knows(secret)
+	return slices.ContainsFunc(r.own.patterns, func(p pattern) bool { return !p.base64 && string(p.core) == plain }) || r.parent.knows(plain)
 }
 
 // wipe overwrites the redactor's own secrets and forgets them.

@@ -141,7 +141,7 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 	c := newClient(s.requestIDHeaders)
 	c.secrets = append(slices.Collect(maps.Values(credentials)), opts.Redact...)
 	for _, value := range c.secrets {
-		c.redact.addBytes(value.Bytes())
+		c.redact.addText(value)
 	}
 	env := environment{
 		http:           newHTTPClient(opts.Transport),
