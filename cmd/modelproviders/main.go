@@ -52,6 +52,16 @@ const environmentPrefix = "MODELPROVIDERS_"
 // run is the program: main hands it the outside world, and so does its test. It
 // returns when the command has ended or ctx is done.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	command, err := parse(ctx, args, getenv, stdout, stderr)
+	if command == nil {
+		return err
+	}
+	return command.Run()
+}
+
+// parse reads the command line and the environment. It returns nil where --help
+// has been answered, or with an error.
+func parse(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (*kong.Context, error) {
 	var cli commandLine
 	exited := false
 	parser, err := kong.New(&cli,
@@ -65,16 +75,16 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		kong.Bind(streams{stdout: stdout, stderr: stderr}),
 	)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	command, err := parser.Parse(args)
-	if exited { // --help has been answered; what follows it is not looked at
-		return nil
+	switch {
+	case exited: // --help has been answered; what follows it is not looked at
+		return nil, nil
+	case err != nil:
+		return nil, err
 	}
-	if err != nil {
-		return err
-	}
-	return command.Run()
+	return command, nil
 }
 
 // environment resolves flags from environment variables. An empty variable is
