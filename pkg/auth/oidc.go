@@ -115,7 +115,7 @@ func (o *OIDC) Authenticate(ctx context.Context, bearer string) (Principal, erro
 	if !isJWT(bearer) {
 		return Principal{}, refused("The bearer token is not a signed JWT.")
 	}
-	signed, err := jose.ParseSigned(bearer, signingAlgorithms())
+	signed, err := jose.ParseSignedCompact(bearer, signingAlgorithms())
 	if err != nil {
 		return Principal{}, refused("The bearer token is not a JWT that is signed by a public-key algorithm.")
 	}
