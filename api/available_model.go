@@ -47,7 +47,7 @@ type draftSettings struct {
 //	@Tags			models
 //	@Produce		json
 //	@Param			id	path		string	true	"Id of the provider"	format(uuid)
-//	@Param			q	query		string	false	"Substring of id or name, without regard to case"
+//	@Param			q	query		string	false	"Substring of id or name, without regard to case"	maxlength(2048)
 //	@Success		200	{object}	availableModels
 //	@Failure		400	{object}	problem
 //	@Failure		401	{object}	problem
@@ -76,7 +76,7 @@ func (a *API) listAvailableModels(c echo.Context) error {
 //	@Accept			json
 //	@Produce		json
 //	@Param			type	path		string			true	"Name of the type"	extensions(x-ref=ProviderTypeName)
-//	@Param			q		query		string			false	"Substring of id or name, without regard to case"
+//	@Param			q		query		string			false	"Substring of id or name, without regard to case"	maxlength(2048)
 //	@Param			body	body		draftSettings	true	"The settings"
 //	@Success		200		{object}	availableModels
 //	@Failure		400		{object}	problem

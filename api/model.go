@@ -135,7 +135,7 @@ type modelUpdateOfProvider struct {
 //	@ID				listModels
 //	@Tags			models
 //	@Produce		json
-//	@Param			q				query		string	false	"Substring of display name or model id, without regard to case"	example(gpt)
+//	@Param			q				query		string	false	"Substring of display name or model id, without regard to case"	maxlength(2048)	example(gpt)
 //	@Param			stage			query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
 //	@Param			enabled			query		boolean	false	"Only models that are switched on, or off"
 //	@Param			provider_id		query		string	false	"Only models of this provider"				format(uuid)
@@ -144,7 +144,7 @@ type modelUpdateOfProvider struct {
 //	@Param			available		query		boolean	false	"Only models that are switched on together with their provider, or those that are not"
 //	@Param			sort			query		string	false	"Order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
 //	@Param			limit			query		int		false	"Size of a page"					minimum(1)									maximum(100)	default(20)
-//	@Param			cursor			query		string	false	"next_cursor of the page before"
+//	@Param			cursor			query		string	false	"next_cursor of the page before"	maxlength(2048)
 //	@Success		200				{object}	modelList
 //	@Failure		400				{object}	problem
 //	@Failure		401				{object}	problem
@@ -180,12 +180,12 @@ func (a *API) listModels(c echo.Context) error {
 //	@Tags			models
 //	@Produce		json
 //	@Param			id		path		string	true	"Id of the provider"											format(uuid)
-//	@Param			q		query		string	false	"Substring of display name or model id, without regard to case"	example(gpt)
+//	@Param			q		query		string	false	"Substring of display name or model id, without regard to case"	maxlength(2048)	example(gpt)
 //	@Param			stage	query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
 //	@Param			enabled	query		boolean	false	"Only models that are switched on, or off"
 //	@Param			sort	query		string	false	"Order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
 //	@Param			limit	query		int		false	"Size of a page"					minimum(1)									maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Param			cursor	query		string	false	"next_cursor of the page before"	maxlength(2048)
 //	@Success		200		{object}	modelList
 //	@Failure		400		{object}	problem
 //	@Failure		401		{object}	problem

@@ -66,7 +66,7 @@ type credentialState struct {
 	// Whether a value is stored.
 	Set bool `json:"set" example:"true"`
 	// Always eight bullets.
-	Masked string `json:"masked" example:"••••••••"`
+	Masked string `json:"masked" maxLength:"8" example:"••••••••"`
 	// When the value was last replaced.
 	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
 } //	@name	CredentialState
@@ -128,12 +128,12 @@ type providerUpdate struct {
 //	@ID				listProviders
 //	@Tags			providers
 //	@Produce		json
-//	@Param			q		query		string	false	"Substring of the name, without regard to case"	example(openai)
+//	@Param			q		query		string	false	"Substring of the name, without regard to case"	maxlength(2048)	example(openai)
 //	@Param			type	query		string	false	"Only providers of this type"					extensions(x-ref=ProviderTypeName)
 //	@Param			status	query		string	false	"Only providers of this status"					Enums(active, inactive, error)
 //	@Param			sort	query		string	false	"Order"											Enums(name, -name, created_at, -created_at)	default(name)
 //	@Param			limit	query		int		false	"Size of a page"								minimum(1)									maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Param			cursor	query		string	false	"next_cursor of the page before"	maxlength(2048)
 //	@Success		200		{object}	providerList
 //	@Failure		400		{object}	problem
 //	@Failure		401		{object}	problem

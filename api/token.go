@@ -100,7 +100,7 @@ func (a *API) getMe(c echo.Context) error {
 //	@Tags			access
 //	@Produce		json
 //	@Param			limit	query		int		false	"Size of a page"	minimum(1)	maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"
+//	@Param			cursor	query		string	false	"next_cursor of the page before"	maxlength(2048)
 //	@Success		200		{object}	tokenList
 //	@Failure		400		{object}	problem
 //	@Failure		401		{object}	problem

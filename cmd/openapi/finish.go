@@ -31,7 +31,9 @@ func finish(doc object, shapes map[string]shape, types []provider.Type) error {
 	for _, step := range []func(object) error{
 		func(doc object) error { return applyShapes(doc, shapes) },
 		resolveReferences,
+		describeIntegers,
 		func(doc object) error { return shareEnums(doc, enums) },
+		boundChoices,
 		describeSentBack,
 		describeParameters,
 		describeRequests,

@@ -80,6 +80,22 @@ components: {schemas: {
   E: {type: string, enum: [x, y]}}}`)
 }
 
+func TestIntegersAreOf64Bits(t *testing.T) {
+	becomes(t, describeIntegers, `
+components: {schemas: {A: {properties: {n: {type: integer}, m: {type: [integer, 'null']}, s: {type: string}}}}}`, `
+components: {schemas: {A: {properties: {n: {type: integer, format: int64}, m: {type: [integer, 'null'], format: int64}, s: {type: string}}}}}`)
+}
+
+func TestListsOfChoicesEndWithTheChoices(t *testing.T) {
+	becomes(t, boundChoices, `
+components: {schemas: {
+  A: {properties: {e: {type: array, items: {$ref: '#/components/schemas/E'}}, f: {type: array, items: {type: string, enum: [x]}}, g: {type: array, items: {type: string}}}},
+  E: {type: string, enum: [x, y]}}}`, `
+components: {schemas: {
+  A: {properties: {e: {type: array, maxItems: 2, items: {$ref: '#/components/schemas/E'}}, f: {type: array, maxItems: 1, items: {type: string, enum: [x]}}, g: {type: array, items: {type: string}}}},
+  E: {type: string, enum: [x, y]}}}`)
+}
+
 func TestFieldsSentBackTakeAnything(t *testing.T) {
 	becomes(t, describeSentBack, `
 components: {schemas: {

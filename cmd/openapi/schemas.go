@@ -101,6 +101,33 @@ func shareEnums(doc object, names map[string]string) error {
 	})
 }
 
+// describeIntegers says how many bits an integer may need. Generators of code
+// take 32 where nothing is said.
+func describeIntegers(doc object) error {
+	return walk(doc, "", func(_ string, s object) error {
+		if types, _ := s["type"].([]any); s["type"] == "integer" || slices.Contains(types, any("integer")) {
+			s["format"] = "int64"
+		}
+		return nil
+	})
+}
+
+// boundChoices says how long a list of choices may be: as long as there are
+// choices, because none is taken twice.
+func boundChoices(doc object) error {
+	schemas := at(doc, "components", "schemas")
+	return walk(doc, "", func(_ string, s object) error {
+		items := at(s, "items")
+		if name := refOf(items); name != "" {
+			items = at(schemas, name)
+		}
+		if choices, ok := items["enum"].([]any); ok {
+			s["maxItems"] = len(choices)
+		}
+		return nil
+	})
+}
+
 // sentBack describes a field of an edit that only the server sets. It takes any
 // value, because the server doesn't look at it; readOnly would have validators
 // refuse an edit that holds it.

@@ -17,6 +17,7 @@ import (
 func settingsSchemas(types []provider.Type) (object, error) {
 	schemas := object{}
 	var names, credentials, configs []any
+	longestSecret := 0
 	credentialsEdit, configEdit := edit{object{}, object{}}, edit{object{}, object{}}
 	for _, t := range types {
 		form := t.Form()
@@ -42,13 +43,17 @@ func settingsSchemas(types []provider.Type) (object, error) {
 			schemas[name] = s
 			*part.all = append(*part.all, refTo(name))
 		}
+		longestSecret = max(longestSecret, maxLength(at(schemas, schemaName(form.Label)+"Credentials")))
 		credentialsEdit.addAll(form.Label, form.Credentials, credentialUpdate)
-		configEdit.addAll(form.Label, form.Config, configUpdate)
+		configEdit.addAll(form.Label, form.Config, func(f provider.FormField) object {
+			return configUpdate(f, at(schemas, schemaName(form.Label)+"Config", "properties", f.Name))
+		})
 	}
 	merge(schemas, object{
 		"ProviderTypeName":          object{"enum": names, "example": names[0]},
 		"ProviderCredentials":       object{"description": "The credentials of a provider; which ones, its type says.", "anyOf": credentials},
 		"ProviderConfig":            object{"description": "The config of a provider; which fields, its type says.", "anyOf": configs},
+		"SecretText":                object{"maxLength": longestSecret},
 		"ProviderCredentialsUpdate": credentialsEdit.schema("The credentials that an edit replaces; which ones there are, the provider's type says."),
 		"ProviderConfigUpdate":      configEdit.schema("The fields of the config that an edit changes; which ones there are, the provider's type says."),
 	})
@@ -148,6 +153,9 @@ type edit struct{ properties, example object }
 func (e *edit) add(label string, f provider.FormField, s object) {
 	said := strings.TrimSpace(label + ": " + f.Help)
 	if present := at(e.properties, f.Name); present != nil {
+		if longest := max(maxLength(present), maxLength(s)); longest > 0 {
+			present["maxLength"] = longest
+		}
 		present["description"] = fmt.Sprintf("%s %s", present["description"], said)
 		return
 	}
@@ -181,6 +189,26 @@ func credentialUpdate(f provider.FormField) object {
 	return refTo("CredentialUpdate")
 }
 
-func configUpdate(f provider.FormField) object {
-	return object{"type": "string", "example": exampleOf(f)}
+// configUpdate is what an edit may say of a field of the config; s is its schema
+// for the type.
+func configUpdate(f provider.FormField, s object) object {
+	update := object{"type": "string", "example": exampleOf(f)}
+	if longest := maxLength(s); longest > 0 {
+		update["maxLength"] = longest
+	}
+	return update
+}
+
+// maxLength is how long the longest text may be that a schema takes; 0 where it
+// does not say.
+func maxLength(s object) int {
+	longest, _ := s["maxLength"].(int)
+	for _, inner := range at(s, "properties") {
+		longest = max(longest, maxLength(inner.(object)))
+	}
+	choices, _ := s["anyOf"].([]any)
+	for _, choice := range choices {
+		longest = max(longest, maxLength(choice.(object)))
+	}
+	return longest
 }
