@@ -38,7 +38,7 @@ type auditEvent struct {
 	RequestID string `json:"request_id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// The address of the client.
 	ClientIP string `json:"client_ip" example:"192.0.2.7"`
-	// How many occurrences this stands for: refusals of unknown callers are gathered.
+	// How many occurrences this stands for: refusals are gathered for a minute.
 	Count int `json:"count" example:"1"`
 } //	@name	AuditEvent
 

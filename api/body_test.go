@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"modelproviders/api"
 	"modelproviders/api/apitest"
 )
 
@@ -233,31 +232,6 @@ func repeated(format string, n int) string {
 		fmt.Fprintf(&b, format, i)
 	}
 	return b.String()
-}
-
-// TestLargeBodiesWait: only so many are decoded at once; small ones are not held
-// up by them.
-func TestLargeBodiesWait(t *testing.T) {
-	s := apitest.Start(t, checker.RoundTripper, "SQLite")
-	c := s.Workspace(t)
-	release, err := api.HoldLargeBodies(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	answered := make(chan int)
-	go func() {
-		answered <- c.Post("/providers", `{"x":"`+strings.Repeat("x", 64<<10)+`"}`).Status
-	}()
-	c.Post("/providers", `{"x":1}`).Is(http.StatusBadRequest)
-	select {
-	case status := <-answered:
-		t.Errorf("a large body was not held up: %d", status)
-	case <-time.After(300 * time.Millisecond):
-	}
-	release()
-	if status := <-answered; status != http.StatusBadRequest {
-		t.Errorf("it is answered with %d", status)
-	}
 }
 
 // TestABodyOfSomebodyUnknownIsNotRead: the connection is closed instead.

@@ -124,10 +124,13 @@ func (a *API) answerError(err error, c echo.Context) {
 		h.Set(echo.HeaderWWWAuthenticate, challenge(c.Request()))
 	}
 	if r := c.Request(); principal(c).Subject == "" && r.ContentLength != 0 {
-		// The body of somebody unknown is not read, and the connection is closed. What
-		// comes within lingering is thrown away, so that the client, which is still
-		// sending, sees the answer rather than a connection that is reset.
-		h.Set("Connection", "close")
+		// The body of a caller who was not let in is not read, and the connection is
+		// closed. What comes within lingering is thrown away, so that the client, which
+		// is still sending, sees the answer rather than a connection that is reset. An
+		// HTTP/2 connection has other streams, and stays.
+		if r.ProtoMajor == 1 {
+			h.Set("Connection", "close")
+		}
 		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(lingering))
 	}
 	h.Set(echo.HeaderContentType, "application/problem+json")

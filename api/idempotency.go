@@ -3,7 +3,6 @@ package api
 import (
 	"bytes"
 	"context"
-	"io"
 	"maps"
 	"net/http"
 	"regexp"
@@ -42,7 +41,7 @@ func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
 		p, r := principal(c), c.Request()
 		key := registry.IdempotencyKey{Workspace: p.Workspace, Principal: p.Kind + ":" + p.Subject, Method: r.Method, Path: r.URL.Path, Key: given[0]}
 		answer, replayed, err := a.Idempotency.Do(r.Context(), key, body, func(ctx context.Context) (registry.Answer, error) {
-			return capture(ctx, c, body, next)
+			return capture(ctx, c, next)
 		})
 		if err != nil {
 			return err
@@ -76,14 +75,13 @@ func (w *captured) WriteHeader(status int) { w.status = status }
 // Write implements [http.ResponseWriter].
 func (w *captured) Write(b []byte) (int, error) { return w.body.Write(b) }
 
-// capture runs a handler in a context and returns what it answered.
-func capture(ctx context.Context, c echo.Context, body []byte, handler echo.HandlerFunc) (registry.Answer, error) {
+// capture runs a handler in a context and returns what it answered. The body of
+// its request has been read; see [readBody].
+func capture(ctx context.Context, c echo.Context, handler echo.HandlerFunc) (registry.Answer, error) {
 	sent, request := c.Response(), c.Request()
 	w := &captured{header: http.Header{}}
 	c.SetResponse(echo.NewResponse(w, c.Echo()))
-	inTx := request.WithContext(ctx)
-	inTx.Body = io.NopCloser(bytes.NewReader(body))
-	c.SetRequest(inTx)
+	c.SetRequest(request.WithContext(ctx))
 	defer func() {
 		c.SetResponse(sent)
 		c.SetRequest(request)

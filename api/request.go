@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,7 +17,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
-	"golang.org/x/sync/semaphore"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/paging"
@@ -47,7 +45,7 @@ func decode(c echo.Context, dst any, more func() fault.Fields) (nulls fault.Fiel
 	if len(body) == 0 {
 		return nil, fault.New(fault.MalformedRequest, "The body is empty; this request needs a JSON object.")
 	}
-	return decodeBody(c.Request().Context(), body, dst, more)
+	return decodeBody(body, dst, more)
 }
 
 // decodeEdit is decode for an edit of a stored provider, whose settings only the
@@ -75,23 +73,10 @@ func decodeOptional(c echo.Context, dst any) (nulls fault.Fields, err error) {
 	if err != nil || len(body) == 0 {
 		return nil, err
 	}
-	return decodeBody(c.Request().Context(), body, dst, nil)
+	return decodeBody(body, dst, nil)
 }
 
-// A large body can hold so many things that are wrong that decoding it takes many
-// times its memory: of those above largeBody bytes, a process decodes a few at a
-// time, and others wait within the time of their request.
-const largeBody = 64 << 10
-
-var largeBodies = semaphore.NewWeighted(8)
-
-func decodeBody(ctx context.Context, body []byte, dst any, more func() fault.Fields) (nulls fault.Fields, err error) {
-	if len(body) > largeBody {
-		if err := largeBodies.Acquire(ctx, 1); err != nil {
-			return nil, err
-		}
-		defer largeBodies.Release(1)
-	}
+func decodeBody(body []byte, dst any, more func() fault.Fields) (nulls fault.Fields, err error) {
 	problems, err := strictjson.Decode(body, dst)
 	if err != nil {
 		return nil, err
@@ -103,15 +88,18 @@ func decodeBody(ctx context.Context, body []byte, dst any, more func() fault.Fie
 	return problems.Null, malformed.Err(fault.MalformedRequest, registry.MalformedBody)
 }
 
-// readBody reads a body of an acceptable size and media type. An empty one needs
-// no media type.
+// readBody reads a body of an acceptable size and media type, once. An empty one
+// needs no media type.
 func readBody(c echo.Context) ([]byte, error) {
+	if body, read := c.Get(keyBody).([]byte); read {
+		return body, nil
+	}
 	r := c.Request()
 	tooLarge := fault.New(fault.TooLarge, "The body is larger than %d bytes, which is all that is taken.", maxBody)
 	if r.ContentLength > maxBody {
 		return nil, tooLarge
 	}
-	body, err := readAll(http.MaxBytesReader(c.Response(), r.Body, maxBody), r.ContentLength)
+	body, err := readAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
 	c.Set(keyBody, body)
 	var limit *http.MaxBytesError
 	switch {
@@ -125,15 +113,25 @@ func readBody(c echo.Context) ([]byte, error) {
 	return body, checkMediaType(c)
 }
 
-// readAll reads a body without leaving copies of its beginnings behind where its
-// length is known: it may hold credentials, and is wiped; see [wipeBody].
-func readAll(r io.Reader, length int64) ([]byte, error) {
-	if length < 0 {
-		return io.ReadAll(r)
+// readAll is [io.ReadAll] for what may hold credentials: it leaves no copies of
+// the beginning behind.
+func readAll(r io.Reader) ([]byte, error) {
+	body := make([]byte, 0, 4<<10)
+	for {
+		if len(body) == cap(body) {
+			grown := append(make([]byte, 0, 2*cap(body)), body...)
+			clear(body)
+			body = grown
+		}
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		if err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return body, err
+		}
 	}
-	body := make([]byte, length)
-	n, err := io.ReadFull(r, body)
-	return body[:n], err
 }
 
 // wipeBody overwrites the body of a request that has been answered.

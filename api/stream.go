@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"mime"
@@ -60,10 +61,14 @@ func (a *API) streamTest(c echo.Context, run testRun) error {
 		events.send("result", toTestResult(result, true))
 	case !events.begun():
 		return err
+	case errors.Is(err, context.Canceled):
+		c.Set(keyError, err) // the client has gone, or does not read
 	default:
-		events.send("error", problemOf(toFault(err), c))
-		c.Set(keyError, toFault(err))
+		failure := toFault(err)
+		events.send("error", problemOf(failure, c))
+		c.Set(keyError, failure)
 	}
+	events.finish()
 	return nil
 }
 
@@ -130,9 +135,20 @@ func (w *eventWriter) write(chunk []byte) {
 	if err == nil {
 		err = response.Flush()
 	}
+	if err == nil {
+		err = response.SetWriteDeadline(time.Time{}) // HTTP/2 would end a stream that is silent
+	}
 	if err != nil {
 		w.stalled = true
 		w.end(fmt.Errorf("the client does not take the answer: %w", err))
+	}
+}
+
+// finish bounds what is still to be written when the handler has returned: on
+// HTTP/1 the end of the body.
+func (w *eventWriter) finish() {
+	if w.c.Request().ProtoMajor == 1 {
+		_ = http.NewResponseController(w.c.Response()).SetWriteDeadline(time.Now().Add(w.patience))
 	}
 }
 

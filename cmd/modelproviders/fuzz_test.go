@@ -30,7 +30,7 @@ func FuzzCommandLine(f *testing.F) {
 			return ""
 		}
 		var out strings.Builder
-		command, err := parse(context.Background(), strings.Fields(arguments), getenv, io.Discard, &out)
+		command, err := parse(context.Background(), &commandLine{}, strings.Fields(arguments), getenv, io.Discard, &out)
 		if err != nil {
 			out.WriteString(err.Error())
 		}

@@ -40,6 +40,8 @@ type commandLine struct {
 	Tokens  tokensCommand  `cmd:"" help:"Create, list and revoke API tokens."`
 	Audit   auditCommand   `cmd:"" help:"Verify and export audit events."`
 	Version versionCommand `cmd:"" help:"Print the version."`
+
+	CoreDumps string `default:"off" enum:"on,off" help:"on: a crash may write the memory, with credentials in it, to a core dump (Linux)."`
 }
 
 // streams is where a command writes.
@@ -52,19 +54,24 @@ const environmentPrefix = "MODELPROVIDERS_"
 // run is the program: main hands it the outside world, and so does its test. It
 // returns when the command has ended or ctx is done.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	command, err := parse(ctx, args, getenv, stdout, stderr)
+	var cli commandLine
+	command, err := parse(ctx, &cli, args, getenv, stdout, stderr)
 	if command == nil {
 		return err
+	}
+	if cli.CoreDumps == "off" {
+		if err := forbidCoreDumps(); err != nil {
+			return err
+		}
 	}
 	return command.Run()
 }
 
 // parse reads the command line and the environment. It returns nil where --help
 // has been answered, or with an error.
-func parse(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (*kong.Context, error) {
-	var cli commandLine
+func parse(ctx context.Context, cli *commandLine, args []string, getenv func(string) string, stdout, stderr io.Writer) (*kong.Context, error) {
 	exited := false
-	parser, err := kong.New(&cli,
+	parser, err := kong.New(cli,
 		kong.Name("modelproviders"),
 		kong.Description("The backend of a bring-your-own-model settings page. "+
 			"Every flag can be set by an environment variable: "+environmentPrefix+" and the flag's name, such as MODELPROVIDERS_DATA_DIR."),

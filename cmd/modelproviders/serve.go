@@ -37,8 +37,6 @@ type serveCommand struct {
 	RateReveals   int    `default:"10" help:"Reveals a minute of a principal; 0: no bound."`
 	RateSignIns   int    `default:"60" help:"Failed sign-ins a minute from an address; 0: no bound."`
 
-	CoreDumps string `default:"off" enum:"on,off" help:"on: a crash may write the memory, with credentials in it, to a core dump (Linux)."`
-
 	AuditRetention retention `default:"forever" help:"How long audit events are kept: whole days such as 90d, or forever."`
 }
 
@@ -87,11 +85,6 @@ type oidcFlags struct {
 
 // Run serves until ctx is done.
 func (s serveCommand) Run(ctx context.Context, out streams) error {
-	if s.CoreDumps == "off" {
-		if err := forbidCoreDumps(); err != nil {
-			return err
-		}
-	}
 	cfg := s.config(out)
 	cfg.Addr, cfg.AuthOff, cfg.BasePath = s.Addr, s.Auth == "off", s.BasePath
 	cfg.OIDC = app.OIDC{Issuer: s.OIDC.Issuer, Audience: s.OIDC.Audience, RoleClaim: s.OIDC.RoleClaim,

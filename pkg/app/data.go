@@ -158,7 +158,7 @@ type chores struct{ end func() error }
 const (
 	flushEvery = time.Second
 	clearEvery = time.Minute // what has expired
-	gatherFor  = time.Minute // refusals of one client address become one event
+	gatherFor  = time.Minute // refusals of one caller become one event
 )
 
 // begin starts the chores: linking audit events, recording gathered refusals,

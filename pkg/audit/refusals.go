@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// maxGathered bounds the refusals that are told apart at once; further ones are
-// counted by workspace and reason only.
+// maxGathered bounds the refusals that are told apart at once, of callers who are
+// known and of others; further ones are counted by workspace and reason only.
 const maxGathered = 10_000
 
 // Refusals records refusals in a way that does not let whoever is refused flood
@@ -22,6 +22,7 @@ type Refusals struct {
 
 	mu       sync.Mutex
 	gathered map[refusal]*tally
+	known    int // of these, how many are of callers who are known
 }
 
 // refusal is who was refused what, and why. The route and the actor are empty
@@ -53,7 +54,7 @@ func (r *Refusals) Add(ctx context.Context, route, reason string) error {
 	if source.Actor == (Actor{}) {
 		who = refusal{workspace: r.workspace, clientIP: source.ClientIP, reason: reason}
 	}
-	if begun := r.add(who, 1); !begun || who.clientIP != "" {
+	if begun := r.add(who, 1); !begun {
 		return nil
 	}
 	if err := r.log.Record(ctx, who.event(1)); err != nil {
@@ -62,6 +63,9 @@ func (r *Refusals) Add(ctx context.Context, route, reason string) error {
 	r.add(who, -1)
 	return nil
 }
+
+// known reports whether it is known who was refused.
+func (r refusal) known() bool { return r.actor != (Actor{}) }
 
 func (r refusal) event(count int) Event {
 	return Event{
@@ -73,17 +77,23 @@ func (r refusal) event(count int) Event {
 func (r *Refusals) add(who refusal, count int) (begun bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	known := r.gathered[who]
-	if known == nil && len(r.gathered) >= maxGathered {
+	t := r.gathered[who]
+	full := len(r.gathered)-r.known >= maxGathered
+	if who.known() {
+		full = r.known >= maxGathered
+	}
+	if t == nil && full {
 		who = refusal{workspace: who.workspace, reason: who.reason}
-		known = r.gathered[who]
+		t = r.gathered[who]
 	}
-	if known == nil {
-		known = &tally{since: r.log.now()}
-		r.gathered[who] = known
-		begun = who.actor != (Actor{})
+	if t == nil {
+		t = &tally{since: r.log.now()}
+		r.gathered[who] = t
+		if begun = who.known(); begun {
+			r.known++
+		}
 	}
-	known.count += count
+	t.count += count
 	return begun
 }
 
@@ -114,6 +124,9 @@ func (r *Refusals) take(gathered time.Duration) map[refusal]int {
 			taken[who] = t.count
 		}
 		delete(r.gathered, who)
+		if who.known() {
+			r.known--
+		}
 	}
 	return taken
 }

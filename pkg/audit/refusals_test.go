@@ -116,6 +116,20 @@ func TestAFloodFromManyAddressesIsBounded(t *testing.T) {
 	}
 }
 
+// TestAFloodHidesNoKnownCaller: strangers from many addresses do not keep a known
+// caller's refusal from being recorded.
+func TestAFloodHidesNoKnownCaller(t *testing.T) {
+	s := &counting{}
+	r := audit.NewRefusals(audit.NewLog(s, key, nil, time.Now), "default")
+	for i := range 20_000 {
+		refuse(t, r, audit.Source{ClientIP: fmt.Sprint("2001:db8::", i)}, "", "unauthenticated")
+	}
+	refuse(t, r, audit.Source{Workspace: "acme", Actor: audit.Actor{Subject: "mallory", Kind: "token"}}, "POST /reveal", "forbidden")
+	if s.events != 1 {
+		t.Errorf("%d events were recorded at once", s.events)
+	}
+}
+
 // TestRefusalsThatCanNotBeRecordedAreKept has the database away for a while.
 func TestRefusalsThatCanNotBeRecordedAreKept(t *testing.T) {
 	s := &counting{away: true}

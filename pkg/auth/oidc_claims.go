@@ -58,7 +58,7 @@ func (c claims) check(issuer, audience string, now time.Time) error {
 		return refused("The bearer token is not for this service: its claim aud lacks %s. Ask the issuer for a token of that audience.", audience)
 	case !expiring:
 		return refused("The bearer token never expires: it has no claim exp.")
-	case expires.Before(now):
+	case !now.Before(expires):
 		return refused("The bearer token has expired. Sign in again.")
 	case times["nbf"].After(ahead), times["iat"].After(ahead):
 		return refused("The bearer token is not valid yet: the clock of the issuer, or of this service, is wrong.")
@@ -164,7 +164,8 @@ func (r claimRules) grants(c claims) (Role, []Scope) {
 
 // isName reports whether a text can name somebody in logs and audit events.
 func isName(text string, most int) bool {
-	notPrintable := func(r rune) bool { return !unicode.IsPrint(r) }
+	// U+FFFD stands for halves of characters, of which there are many.
+	notPrintable := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
 	n := utf8.RuneCountInString(text)
 	return n > 0 && n <= most && !strings.ContainsFunc(text, notPrintable)
 }

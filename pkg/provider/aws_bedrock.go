@@ -93,8 +93,8 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 	})
 	return &bedrockUpstream{
 		runtime: runtime, http: env.http, control: control, creds: static, region: config.Region, public: env.endpoint == "",
-		temporary: strings.HasPrefix(creds.AccessKeyID.Reveal(), "ASIA"),
-		apiKey:    strings.HasPrefix(creds.AccessKeyID.Reveal(), "ABSK"),
+		temporary: strings.HasPrefix(keys.AccessKeyID, "ASIA"),
+		apiKey:    strings.HasPrefix(keys.AccessKeyID, "ABSK"),
 	}, nil
 }
 

@@ -49,7 +49,7 @@ func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text 
 	if err == nil && errors.Is(context.Cause(ctx), errTooLarge) {
 		err = errTooLarge
 	}
-	if s != nil && !e.gaveUp(ctx, err) { // else what is held back may be a secret that was cut off
+	if s != nil && ctx.Err() == nil && !e.tooLarge.Load() { // else what is held back may be a secret that was cut off
 		s.flush()
 	}
 	result := c.result(e, a, s)
@@ -185,14 +185,14 @@ func (c *call) requestID(headers []string) string {
 // failure is err as it leaves: explained, free of secrets and bounded.
 func (c *client) failure(ctx context.Context, e *exchange, err error) *Failure {
 	f := *tables{}.explain(ctx, "", err)
-	if call := e.told(); call != nil && f.HTTPStatus == 0 {
+	call := e.told()
+	if call != nil && f.HTTPStatus == 0 {
 		f.HTTPStatus = call.status
 	}
-	text := f.Message
-	if call := e.told(); call != nil && call.cut {
-		text = string(e.redact.unfinished([]byte(text)))
+	if call != nil && call.cut {
+		f.Message = string(e.redact.unfinished([]byte(f.Message)))
 	}
-	f.Message = cmp.Or(message(e.redact, text), "The provider did not say what is wrong.")
+	f.Message = cmp.Or(message(e.redact, f.Message), "The provider did not say what is wrong.")
 	f.Code = name(e.redact, f.Code)
 	f.Hint = message(e.redact, f.Hint)
 	return &f

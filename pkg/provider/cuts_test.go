@@ -58,6 +58,15 @@ func TestNoPartOfASecretIsLeftInAStream(t *testing.T) {
 		askOnce(t, key, answering{200, "text/event-stream", body}, func(s string) { said.WriteString(s) })
 		mustHoldNoPart(t, fmt.Sprintf("%d bytes", cut), said.String(), key)
 	}
+	for name, end := range map[string]string{
+		"an event that is too long":  `data: {"choices":[{"delta":{"content":"` + strings.Repeat("a", maxEvent),
+		"a comment that is too long": ":" + strings.Repeat("c", 2*maxIdle),
+		"too many lines of nothing":  strings.Repeat("id: 1\n", maxIdle),
+	} {
+		var said strings.Builder
+		askOnce(t, key, answering{200, "text/event-stream", piece("Hi "+key[:12]) + end}, func(s string) { said.WriteString(s) })
+		mustHoldNoPart(t, name, said.String(), key)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	var said strings.Builder

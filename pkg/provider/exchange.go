@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"modelproviders/pkg/egress"
@@ -25,7 +26,7 @@ const (
 	maxAnswer      = 1 << 20   // bytes of a whole answer, and of the text of a stream
 	maxList        = 4 << 20   // bytes of a list of models
 	maxStream      = 64 << 20  // bytes of a whole stream
-	maxIdle        = 1 << 20   // bytes of a stream in comments and empty lines
+	maxIdle        = 1 << 20   // bytes of a stream before an event that has data
 	maxEvent       = 512 << 10 // bytes of one server-sent event
 	maxErrorBody   = 64 << 10  // bytes of an error's body; the rest is not read
 	maxHead        = 4 << 10   // bytes that are kept of any other body
@@ -45,6 +46,8 @@ type exchange struct {
 	redact *redactor
 	stream bool                    // a stream is asked for
 	cancel context.CancelCauseFunc // gives the exchange up
+
+	tooLarge atomic.Bool // the answer was longer than is read
 
 	mu       sync.Mutex
 	last     *call // the latest request
@@ -95,13 +98,6 @@ func (e *exchange) told() *call {
 		return e.reported
 	}
 	return e.last
-}
-
-// gaveUp reports whether the answer was longer, or took longer, than is waited
-// for; err is what came of reading it.
-func (e *exchange) gaveUp(ctx context.Context, err error) bool {
-	call := e.told()
-	return ctx.Err() != nil || errors.Is(err, errTooLarge) || call != nil && errors.Is(call.broken(), errTooLarge)
 }
 
 // nothingThere reports whether whatever was asked for, which is a list, was in

@@ -45,8 +45,8 @@ func newOpenAIChat(client *http.Client, tables tables, opts ...option.RequestOpt
 	}
 }
 
-// withBearer authenticates by a key. The SDK's own option makes a copy of it for
-// each call.
+// withBearer authenticates by a key, of which it makes one copy, which is not
+// wiped. The SDK's own option makes one for each call.
 func withBearer(key secret.Text) option.RequestOption {
 	return option.WithHeader("Authorization", "Bearer "+key.Reveal())
 }

@@ -121,7 +121,7 @@ func (c *chatAnswer) read(data []byte, event bool) (text string, err error) {
 	if r.Usage != nil {
 		c.answer.usage = newUsage(r.Usage.PromptTokens, r.Usage.CompletionTokens)
 	}
-	if len(r.Choices) == 0 || r.Choices[0].Index != 0 {
+	if len(r.Choices) == 0 || event && r.Choices[0].Index != 0 {
 		return "", nil
 	}
 	choice := r.Choices[0]

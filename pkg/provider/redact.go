@@ -140,24 +140,38 @@ func (r *redactor) text(s string) string {
 // stream cuts secrets out of a text that comes in pieces: the end of what has
 // come is held back for as long as it may be the beginning of a secret.
 type stream struct {
-	redact *redactor
-	held   []byte
-	work   int // left for what has come
+	redact  *redactor
+	held    []byte
+	scanned int  // how much of what is held was looked at
+	work    int  // left for what has come
+	spent   bool // nothing more is let go
 }
 
-// write takes the next piece and returns what can be let go.
+// write takes the next piece and returns what can be let go. While much is held
+// pieces are looked at several at a time, so that a long secret that comes in
+// letters is not compared anew with each.
 func (s *stream) write(piece string) string {
-	m := s.redact.all()
-	s.work += m.allowance(len(piece))
-	out, rest := m.scan(append(s.held, piece...), false, &s.work)
-	s.held = bytes.Clone(rest)
-	return string(out)
+	s.held = append(s.held, piece...)
+	if len(s.held)-s.scanned <= s.scanned/8 {
+		return ""
+	}
+	return s.let(false)
 }
 
 // flush returns what was held back at the end of the text.
-func (s *stream) flush() string {
-	out, _ := s.redact.all().scanAll(s.held, true)
-	s.held = nil
+func (s *stream) flush() string { return s.let(true) }
+
+func (s *stream) let(final bool) string {
+	if s.spent {
+		s.held = nil
+		return ""
+	}
+	m := s.redact.all()
+	s.work += m.allowance(len(s.held) - s.scanned)
+	out, rest := m.scan(s.held, final, &s.work)
+	s.spent = s.work < -scanWork
+	s.held = bytes.Clone(rest)
+	s.scanned = len(s.held)
 	return string(out)
 }
 

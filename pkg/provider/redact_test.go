@@ -190,3 +190,39 @@ func TestRedactingAStreamIsBounded(t *testing.T) {
 		t.Errorf("%d steps more than its allowance were taken", -left)
 	}
 }
+
+// TestASpentRedactorLetsNothingGo: once looking for a secret has taken too long,
+// no later part of the text leaves, nor of the secret in it.
+func TestASpentRedactorLetsNothingGo(t *testing.T) {
+	key := strings.Repeat("ab", 500) + "-the-end-of-the-key"
+	r := newRedactor()
+	r.add(key)
+	s := stream{redact: r}
+	var out strings.Builder
+	for range 500 {
+		for i := range len(key) {
+			out.WriteString(s.write(key[i : i+1]))
+		}
+	}
+	out.WriteString(s.flush())
+	if strings.Contains(out.String(), "the-end") || strings.Contains(out.String(), "abab") {
+		t.Errorf("part of the secret leaves: %.100q", out.String())
+	}
+}
+
+// TestAnHonestEchoIsCutOutWhole: a long secret that comes back letter by letter
+// does not end the answer.
+func TestAnHonestEchoIsCutOutWhole(t *testing.T) {
+	key := strings.Repeat("abcdefghijklmnopqrstuvwxyz0123456789+/", 45)
+	r := newRedactor()
+	r.add(key)
+	s := stream{redact: r}
+	var out strings.Builder
+	for _, letter := range "Before " + key + " between " + key + " and after." {
+		out.WriteString(s.write(string(letter)))
+	}
+	out.WriteString(s.flush())
+	if want := "Before •••• between •••• and after."; out.String() != want {
+		t.Errorf("got %q, want %q", out.String(), want)
+	}
+}

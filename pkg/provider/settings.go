@@ -117,6 +117,7 @@ func (d *decoded) object(f field, raw json.RawMessage) {
 		Object map[string]json.RawMessage `json:"o"`
 	}
 	wrapped := slices.Concat([]byte(`{"o":`), raw, []byte(`}`))
+	defer clear(wrapped)
 	problems, err := strictjson.Decode(wrapped, &members)
 	var compact bytes.Buffer
 	if err != nil || json.Compact(&compact, raw) != nil {
@@ -213,7 +214,10 @@ func (s *spec[C, F]) checkCredentials(values map[string]secret.Text) fault.Field
 		if problem != nil {
 			faults = append(faults, *problem)
 		}
-		values[f.name] = secret.NewText(normal)
+		if normal != string(value.Bytes()) {
+			value.Wipe()
+			values[f.name] = secret.NewText(normal)
+		}
 	}
 	return faults
 }

@@ -151,6 +151,7 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 	}
 	up, err := s.open(fillCredentials[C](s.credentialFields, credentials), fillConfig[F](s.configFields, config), env)
 	if err != nil {
+		c.Close()
 		return nil, err
 	}
 	c.upstream = up

@@ -17,7 +17,8 @@ import (
 func readEvents(r io.Reader, each func(name string, data []byte) error) error {
 	lines := bufio.NewScanner(r)
 	lines.Buffer(make([]byte, 0, 4<<10), maxEvent+1<<10)
-	lines.Split(splitLines())
+	idle := 0 // bytes since the last event
+	lines.Split(splitLines(&idle))
 	h := halves{each: each}
 	var name string
 	var data []byte
@@ -25,6 +26,7 @@ func readEvents(r io.Reader, each func(name string, data []byte) error) error {
 		line := lines.Bytes()
 		if len(line) == 0 {
 			if len(bytes.TrimSpace(data)) > 0 {
+				idle = 0
 				if err := h.add(name, data); err != nil {
 					return err
 				}
@@ -61,14 +63,17 @@ func readEvents(r io.Reader, each func(name string, data []byte) error) error {
 }
 
 // splitLines splits at LF, CR and CRLF. A line that ends with CR is passed on
-// without waiting for what follows. Comments are left out, and not kept; they and
-// empty lines, which carry nothing, are bounded.
-func splitLines() bufio.SplitFunc {
+// without waiting for what follows. Comments are left out, and not kept. What is
+// read is added to idle, which is bounded.
+func splitLines(idle *int) bufio.SplitFunc {
 	returned := false // the line before ended with CR
 	comment := false  // the line has begun as one
-	blank := true     // the line before was empty
-	idle := 0
 	return func(data []byte, atEOF bool) (read int, line []byte, err error) {
+		defer func() {
+			if *idle += read; *idle > maxIdle && err == nil {
+				read, line, err = 0, nil, errTooLarge
+			}
+		}()
 		for read < len(data) {
 			if returned && data[read] == '\n' {
 				read++
@@ -77,20 +82,11 @@ func splitLines() bufio.SplitFunc {
 			rest := data[read:]
 			end := bytes.IndexAny(rest, "\r\n")
 			comment = comment || len(rest) > 0 && rest[0] == ':'
-			if comment || end == 0 && blank {
-				if idle += 1 + end; end < 0 {
-					idle += len(rest)
-				}
-				if idle > maxIdle {
-					return 0, nil, errTooLarge
-				}
-			}
 			switch {
 			case end >= 0:
 				read += end + 1
 				returned = rest[end] == '\r'
 				if !comment {
-					blank = end == 0
 					return read, rest[:end], nil
 				}
 				comment = false

@@ -9,7 +9,7 @@ import (
 type upstream interface {
 	// generate sends one prompt. With emit the answer is streamed: emit is
 	// called with each piece of text, in order, and the answer's text is left
-	// empty. The error is a *Failure, or whatever the call returned: [classify]
+	// empty. The error is a *Failure, or whatever the call returned: [tables.explain]
 	// explains the latter by what was seen on the wire.
 	generate(ctx context.Context, p Prompt, emit func(text string)) (answer, error)
 

@@ -61,6 +61,7 @@ func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeNam
 		return AvailableModels{}, noType(typeName)
 	}
 	settings, more := typ.Read(request, provider.Stored{})
+	defer wipe(settings.Credentials)
 	faults = append(slices.Clip(faults), more...)
 	if err := faults.Err(fault.ValidationFailed, "Nothing was sent: the request has values that can't be taken."); err != nil {
 		return AvailableModels{}, err

@@ -49,7 +49,8 @@ func (c *keptClient) begin() bool {
 func (c *keptClient) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch c.calls--; {
+	c.calls--
+	switch {
 	case c.calls > 0:
 	case c.retired:
 		c.Close()

@@ -13,7 +13,7 @@ import (
 )
 
 // Reveal opens one credential of a provider of the principal's workspace, for a
-// reason that may be empty. The event of it is stored before the value leaves:
+// reason that may be empty; the caller wipes it. The event of it is stored before the value leaves:
 // without it there is no value. It returns rate_limited, and not_found for a
 // provider or a field that doesn't exist.
 func (r *Registry) Reveal(ctx context.Context, by auth.Principal, id, field, reason string) (secret.Text, error) {
@@ -35,6 +35,7 @@ func (r *Registry) Reveal(ctx context.Context, by auth.Principal, id, field, rea
 		return secret.Text{}, errors.Join(err, r.audit.Record(ctx, event))
 	}
 	if err := r.audit.Record(ctx, event); err != nil {
+		plain.Wipe()
 		return secret.Text{}, err
 	}
 	return plain, nil
@@ -87,6 +88,7 @@ func (r *Registry) openAll(p Provider) (map[string]secret.Text, error) {
 	for field := range p.Credentials {
 		plain, err := r.open(p, field)
 		if err != nil {
+			wipe(opened)
 			return nil, err
 		}
 		opened[field] = plain

@@ -88,6 +88,7 @@ func (r *Registry) TestType(ctx context.Context, workspace, typeName string, dra
 	}
 	faults := slices.Clip(draft.Faults)
 	settings, more := typ.Read(draft.Settings, provider.Stored{})
+	defer wipe(settings.Credentials)
 	prompt, err := draft.prompt(checkModelID(&faults, "model_id", draft.ModelID), append(faults, more...))
 	if err != nil {
 		return TestResult{}, err
@@ -114,6 +115,7 @@ func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft
 	if err != nil {
 		return TestResult{}, err
 	}
+	defer wipe(settings.Credentials)
 	modelID := checkModelID(&faults.Fields, "model_id", draft.ModelID)
 	prompt := draft.read(modelID, &faults.Fields)
 	if err := faults.err("Nothing was sent"); err != nil {

@@ -36,7 +36,7 @@ func (k *Keyset) Seal(plain Text, b Binding) ([]byte, error) {
 }
 
 // Open decrypts what Seal made with the same binding, under any key of the
-// keyset. The error says whether the key is missing, or the value was altered
+// keyset; the caller wipes it. The error says whether the key is missing, or the value was altered
 // or moved.
 func (k *Keyset) Open(sealed []byte, b Binding) (Text, error) {
 	data, err := b.associated()

@@ -45,8 +45,8 @@ type Problems struct {
 }
 
 // Decode decodes data, one JSON object in UTF-8, into dst, a pointer to a
-// struct; a [json.RawMessage] in it is a part of data. Where there are problems dst may be partly filled; an element of an
-// array that has one keeps its place.
+// struct; a [json.RawMessage] in it is a part of data. Where there are problems
+// dst may be partly filled; an element of an array that has one keeps its place.
 //
 // The error is a fault of kind malformed_request: data is not one JSON object,
 // is nested deeper than 32, or holds text that is not Unicode. Its message says
@@ -56,12 +56,22 @@ func Decode(data []byte, dst any) (Problems, error) {
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		panic(fmt.Sprintf("strictjson: cannot decode into %T: not a pointer to a struct", dst))
 	}
+	if len(data) > large {
+		atOnce <- struct{}{}
+		defer func() { <-atOnce }()
+	}
 	d := decoder{parser: parser{data: data}, fields: map[reflect.Type]map[string]field{}}
 	if err := d.body(v.Elem()); err != nil {
 		return Problems{}, err
 	}
 	return d.problems, nil
 }
+
+// Data of more than large bytes can hold so many things that are wrong that
+// decoding it takes many times its memory: a process decodes a few at a time.
+const large = 64 << 10
+
+var atOnce = make(chan struct{}, 8)
 
 // decoder binds what the parser meets to Go values.
 type decoder struct {
