@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,8 +97,9 @@ func (a answer) string(name string) string {
 	return s
 }
 
-// try makes one call; a nil body is none. The error is the connection's.
-func (s *service) try(ctx context.Context, method, path string, body any) (answer, error) {
+// try makes one call; a nil body is none, and headers are pairs of a name and a
+// value. The error is the connection's.
+func (s *service) try(ctx context.Context, method, path string, body any, headers ...string) (answer, error) {
 	var reader io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -116,6 +118,9 @@ func (s *service) try(ctx context.Context, method, path string, body any) (answe
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
+	for pair := range slices.Chunk(headers, 2) {
+		request.Header.Set(pair[0], pair[1])
+	}
 	response, err := s.http.Do(request)
 	if err != nil {
 		return answer{}, err
@@ -128,9 +133,9 @@ func (s *service) try(ctx context.Context, method, path string, body any) (answe
 }
 
 // call is [service.try] where the connection has to work.
-func (s *service) call(t testing.TB, method, path string, body any) answer {
+func (s *service) call(t testing.TB, method, path string, body any, headers ...string) answer {
 	t.Helper()
-	got, err := s.try(t.Context(), method, path, body)
+	got, err := s.try(t.Context(), method, path, body, headers...)
 	if err != nil {
 		t.Fatalf("%s %s: %v", method, path, err)
 	}

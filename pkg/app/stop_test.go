@@ -188,3 +188,33 @@ func TestBodyThatNeverEnds(t *testing.T) {
 		t.Errorf("answered %q, %v", answer[:n], err)
 	}
 }
+
+// TestAQuietStreamIsNotEnded: its heartbeats are all that is heard for a while,
+// in either version of HTTP.
+func TestAQuietStreamIsNotEnded(t *testing.T) {
+	const heartbeat = 100 * time.Millisecond
+	upstream := slow(t, providertest.Start(t, providertest.Custom()), func(r *http.Request) {
+		select {
+		case <-time.After(6 * heartbeat):
+		case <-r.Context().Done():
+			t.Error("the call was cancelled")
+		}
+	})
+	cert, key := certificate(t)
+	for version, change := range map[string]func(*app.Config){
+		"HTTP/1.1": func(*app.Config) {},
+		"HTTP/2.0": func(c *app.Config) { c.TLSCert, c.TLSKey = cert, key },
+	} {
+		s := running(t, func(c *app.Config) { c.Heartbeat = heartbeat }, change)
+		_, model := s.connect(t, upstream)
+		for i := range 4 {
+			t.Run(fmt.Sprint(version, " ", i), func(t *testing.T) {
+				t.Parallel()
+				got := s.call(t, "POST", "/models/"+model+"/test", aPrompt(), "Accept", "text/event-stream").text
+				if !strings.Contains(got, ": still waiting") || !strings.Contains(got, "event: result") {
+					t.Errorf("the stream is %q", got)
+				}
+			})
+		}
+	}
+}
