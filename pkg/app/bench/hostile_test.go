@@ -71,55 +71,60 @@ func serveHostile() error {
 }
 
 // BenchmarkHostileUpstreams prints how much memory the product takes at most
-// while 64 streamed tests are answered in each of the ways.
+// while 8 and 64 streamed tests are answered in each of the ways.
 func BenchmarkHostileUpstreams(b *testing.B) {
-	const callers = 64
 	program := build(b)
 	upstream, _ := startChild(b, "hostile")
 	fmt.Printf("\n| upstream | callers | idle MB | peak MB | a call MB | time |\n|---|--:|--:|--:|--:|--:|\n")
 	for _, name := range slices.Sorted(maps.Keys(hostile)) {
-		dataDir := b.TempDir()
-		process := startProduct(b, program, dataDir, "")
-		s := newSide(b, process.url, adminToken(b, dataDir))
-		s.http.Timeout = 5 * time.Minute
-		body := newProviderBody("Hostile", upstream, name)
-		text, err := s.send(call{method: "POST", path: fixed("/providers"), status: http.StatusCreated, body: func(*side, int) string { return body }}, 0)
-		if err != nil {
-			b.Fatal(err)
+		for _, callers := range []int{8, 64} {
+			measureHostile(b, program, upstream, name, callers)
 		}
-		var made providerAnswer
-		if err := json.Unmarshal(text, &made); err != nil {
-			b.Fatal(err)
-		}
-		idle := memory(process.pid, "VmRSS")
-		began := time.Now()
-		var wg sync.WaitGroup
-		for range callers {
-			wg.Go(func() {
-				request, err := http.NewRequest(http.MethodPost, s.url+"/models/"+made.Models[0].ID+"/test", strings.NewReader(`{"prompt":"Hi"}`))
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				request.Header.Set("Authorization", "Bearer "+s.token)
-				request.Header.Set("Content-Type", "application/json")
-				request.Header.Set("Accept", "text/event-stream")
-				response, err := s.http.Do(request)
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				defer response.Body.Close()
-				if _, err := io.Copy(io.Discard, response.Body); err != nil {
-					b.Error(err)
-				}
-			})
-		}
-		wg.Wait()
-		peak := memory(process.pid, "VmHWM")
-		fmt.Printf("| %s | %d | %.0f | %.0f | %.2f | %.1f s |\n", name, callers, idle, peak, (peak-idle)/callers, time.Since(began).Seconds())
-		if err := process.stop(); err != nil {
-			b.Error(err)
-		}
+	}
+}
+
+func measureHostile(b *testing.B, program, upstream, name string, callers int) {
+	dataDir := b.TempDir()
+	process := startProduct(b, program, dataDir, "")
+	s := newSide(b, process.url, adminToken(b, dataDir))
+	s.http.Timeout = 5 * time.Minute
+	body := newProviderBody("Hostile", upstream, name)
+	text, err := s.send(call{method: "POST", path: fixed("/providers"), status: http.StatusCreated, body: func(*side, int) string { return body }}, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var made providerAnswer
+	if err := json.Unmarshal(text, &made); err != nil {
+		b.Fatal(err)
+	}
+	idle := memory(process.pid, "VmRSS")
+	began := time.Now()
+	var wg sync.WaitGroup
+	for range callers {
+		wg.Go(func() {
+			request, err := http.NewRequest(http.MethodPost, s.url+"/models/"+made.Models[0].ID+"/test", strings.NewReader(`{"prompt":"Hi"}`))
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			request.Header.Set("Authorization", "Bearer "+s.token)
+			request.Header.Set("Content-Type", "application/json")
+			request.Header.Set("Accept", "text/event-stream")
+			response, err := s.http.Do(request)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			defer response.Body.Close()
+			if _, err := io.Copy(io.Discard, response.Body); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	peak := memory(process.pid, "VmHWM")
+	fmt.Printf("| %s | %d | %.0f | %.0f | %.2f | %.1f s |\n", name, callers, idle, peak, (peak-idle)/float64(callers), time.Since(began).Seconds())
+	if err := process.stop(); err != nil {
+		b.Error(err)
 	}
 }
