@@ -27,7 +27,7 @@ const (
 	maxList        = 4 << 20   // bytes of a list of models
 	maxStream      = 64 << 20  // bytes of a whole stream
 	maxIdle        = 1 << 20   // bytes of a stream before an event that has data
-	maxEvent       = 512 << 10 // bytes of one server-sent event
+	maxEvent       = 384 << 10 // bytes of one server-sent event
 	maxErrorBody   = 64 << 10  // bytes of an error's body; the rest is not read
 	maxHead        = 4 << 10   // bytes that are kept of any other body
 	maxHeaderLines = 1000

@@ -28,9 +28,9 @@ var hostile = map[string]func(write func(string) bool){
 		}
 		write("data: [DONE]\n\n")
 	},
-	"10 KB in events of 500 KB": func(write func(string) bool) {
+	"10 KB in events of 350 KB": func(write func(string) bool) {
 		for range 20 {
-			write(piece(strings.Repeat("a", 500), strings.Repeat("j", 500_000)))
+			write(piece(strings.Repeat("a", 500), strings.Repeat("j", 350_000)))
 		}
 		write("data: [DONE]\n\n")
 	},
