@@ -227,7 +227,7 @@ type chatMessage struct {
 func (f *floor) ask(ctx context.Context, m testable, key, prompt string) (testAnswer, error) {
 	const maxTokens = 1024
 	body, err := json.Marshal(struct {
-		MaxTokens int           `json:"max_completion_tokens"`
+		MaxTokens int           `json:"max_tokens"`
 		Messages  []chatMessage `json:"messages"`
 		Model     string        `json:"model"`
 		Stream    bool          `json:"stream"`
@@ -235,7 +235,7 @@ func (f *floor) ask(ctx context.Context, m testable, key, prompt string) (testAn
 	if err != nil {
 		return testAnswer{}, err
 	}
-	out := testAnswer{Status: "success", Endpoint: m.config["base_url"] + chatPath, Sent: map[string]int{"max_completion_tokens": maxTokens}}
+	out := testAnswer{Status: "success", Endpoint: m.config["base_url"] + chatPath, Sent: map[string]int{"max_tokens": maxTokens}}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, out.Endpoint, bytes.NewReader(body))
 	if err != nil {
 		return testAnswer{}, err
