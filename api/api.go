@@ -18,6 +18,7 @@ import (
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/registry"
+	"modelproviders/pkg/secret"
 )
 
 // Config is what the API is made of.
@@ -29,6 +30,7 @@ type Config struct {
 	Idempotency   *registry.Idempotency
 	Audit         *audit.Log
 	Refusals      *audit.Refusals
+	Keyset        *secret.Keyset // seals the cursors of lists
 	Logger        *slog.Logger
 	// Ready says which part of the service is not usable; nil is ready.
 	Ready func(*http.Request) error

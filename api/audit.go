@@ -116,11 +116,14 @@ func (a *API) listAuditEvents(c echo.Context) error {
 	if err := q.err(); err != nil {
 		return err
 	}
-	events, next, err := a.Audit.Events(c.Request().Context(), principal(c).Workspace, filter, page)
+	workspace := principal(c).Workspace
+	events, next, err := readPage(a.Keyset, listing{"audit events", workspace, filter}, page, func(before *audit.Position, limit int) ([]audit.Event, error) {
+		return a.Audit.Events(c.Request().Context(), workspace, audit.Query{Filter: filter, Before: before, Limit: limit})
+	}, audit.Event.Position)
 	if err != nil {
 		return err
 	}
-	list := auditEventList{Data: make([]auditEvent, 0, len(events)), NextCursor: nextCursor(next)}
+	list := auditEventList{Data: make([]auditEvent, 0, len(events)), NextCursor: next}
 	for _, e := range events {
 		list.Data = append(list.Data, toAuditEvent(e))
 	}

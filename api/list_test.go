@@ -243,6 +243,16 @@ func TestForeignCursor(t *testing.T) {
 		for _, query := range []string{"q=a", "stage=planning", "enabled=true", "provider_id=" + p.ID, "provider_type=openai", "provider_status=active", "available=true", "sort=-created_at"} {
 			refuse(c, "/models?"+query+"&cursor="+flat)
 		}
+		c.Patch(p.Path(), object{"name": "three"}).Is(http.StatusOK)
+		events := cursor(c, "/audit-events?limit=1")
+		refuse(neighbour, "/audit-events?cursor="+events)
+		refuse(c, "/audit-events?action=provider.update&cursor="+events)
+		for range 2 {
+			newToken(c, object{"name": "a", "role": "viewer"})
+		}
+		tokens := cursor(c, "/tokens?limit=1")
+		refuse(neighbour, "/tokens?cursor="+tokens)
+		refuse(c, "/audit-events?cursor="+tokens)
 		raw, err := url.QueryUnescape(providers)
 		if err != nil {
 			t.Fatal(err)

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -156,20 +158,31 @@ type modelUpdateOfProvider struct {
 //	@Router			/models [get]
 func (a *API) listModels(c echo.Context) error {
 	q := newQuery(c)
-	filter := q.modelFilter()
-	filter.ProviderID = q.uuid("provider_id")
-	filter.ProviderType = q.oneOf("provider_type", providerTypeNames()...)
-	filter.ProviderStatus = q.status("provider_status")
-	filter.Available = q.flag("available")
+	query := q.models()
+	query.ProviderID = q.uuid("provider_id")
+	query.ProviderType = q.oneOf("provider_type", providerTypeNames()...)
+	query.ProviderStatus = q.status("provider_status")
+	query.Available = q.flag("available")
 	page := q.page()
 	if err := q.err(); err != nil {
 		return err
 	}
-	models, next, err := a.Registry.Models(c.Request().Context(), principal(c).Workspace, filter, page)
+	return a.answerModels(c, query, page, a.Registry.Models)
+}
+
+// answerModels answers a page of the models that list returns.
+func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
+	list func(ctx context.Context, workspace string, query registry.ModelQuery) ([]registry.Model, error),
+) error {
+	workspace := principal(c).Workspace
+	models, next, err := readPage(a.Keyset, listing{"models", workspace, query}, page, func(after *registry.Position, limit int) ([]registry.Model, error) {
+		query.After, query.Limit = after, limit
+		return list(c.Request().Context(), workspace, query)
+	}, func(m registry.Model) registry.Position { return query.Sort.Position(m.NameKey, m.CreatedAt, m.ID) })
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, modelList{Data: toModels(models), NextCursor: nextCursor(next)})
+	return c.JSON(http.StatusOK, modelList{Data: toModels(models), NextCursor: next})
 }
 
 // listProviderModels answers a page of one provider's models.
@@ -198,15 +211,12 @@ func (a *API) listModels(c echo.Context) error {
 //	@Router			/providers/{id}/models [get]
 func (a *API) listProviderModels(c echo.Context) error {
 	q := newQuery(c)
-	filter, page := q.modelFilter(), q.page()
+	query, page := q.models(), q.page()
 	if err := q.err(); err != nil {
 		return err
 	}
-	models, next, err := a.Registry.ProviderModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), filter, page)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, modelList{Data: toModels(models), NextCursor: nextCursor(next)})
+	query.ProviderID = strings.ToLower(c.Param("id"))
+	return a.answerModels(c, query, page, a.Registry.ProviderModels)
 }
 
 // createModel adds a model to a provider.
@@ -440,13 +450,13 @@ func (a *API) deleteModel(c echo.Context) error {
 
 func modelPath(m registry.Model) string { return "/providers/" + m.ProviderID + "/models/" + m.ID }
 
-func (q *query) modelFilter() registry.ModelFilter {
+func (q *query) models() registry.ModelQuery {
 	var stages []string
 	for _, s := range registry.Stages() {
 		stages = append(stages, string(s))
 	}
-	return registry.ModelFilter{
-		Search:  q.text("q"),
+	return registry.ModelQuery{
+		Search:  registry.Fold(q.text("q")),
 		Stage:   registry.Stage(q.oneOf("stage", stages...)),
 		Enabled: q.flag("enabled"),
 		Sort:    q.sort(),

@@ -145,8 +145,8 @@ type providerUpdate struct {
 //	@Router			/providers [get]
 func (a *API) listProviders(c echo.Context) error {
 	q := newQuery(c)
-	filter := registry.ProviderFilter{
-		Search: q.text("q"),
+	query := registry.ProviderQuery{
+		Search: registry.Fold(q.text("q")),
 		Type:   q.oneOf("type", providerTypeNames()...),
 		Status: q.status("status"),
 		Sort:   q.sort(),
@@ -155,11 +155,15 @@ func (a *API) listProviders(c echo.Context) error {
 	if err := q.err(); err != nil {
 		return err
 	}
-	providers, next, err := a.Registry.Providers(c.Request().Context(), principal(c).Workspace, filter, page)
+	workspace := principal(c).Workspace
+	providers, next, err := readPage(a.Keyset, listing{"providers", workspace, query}, page, func(after *registry.Position, limit int) ([]registry.Provider, error) {
+		query.After, query.Limit = after, limit
+		return a.Registry.Providers(c.Request().Context(), workspace, query)
+	}, func(p registry.Provider) registry.Position { return query.Sort.Position(p.NameKey, p.CreatedAt, p.ID) })
 	if err != nil {
 		return err
 	}
-	list := providerList{Data: make([]providerResponse, 0, len(providers)), NextCursor: nextCursor(next)}
+	list := providerList{Data: make([]providerResponse, 0, len(providers)), NextCursor: next}
 	for _, p := range providers {
 		list.Data = append(list.Data, toProvider(p))
 	}

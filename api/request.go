@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +20,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/paging"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/strictjson"
@@ -288,30 +288,11 @@ func (q *query) presentButEmpty(name string) {
 	}
 }
 
+// sort reads the order of a list; by name when the parameter is absent.
 func (q *query) sort() registry.Sort {
-	return registry.Sort(q.oneOf("sort", string(registry.SortName), string(registry.SortNameDesc),
-		string(registry.SortCreated), string(registry.SortCreatedDesc)))
-}
-
-// Bounds of the limit parameter.
-const (
-	defaultLimit = 20
-	maxLimit     = 100
-)
-
-func (q *query) page() paging.Page {
-	page := paging.Page{Limit: defaultLimit, Cursor: q.c.QueryParam("cursor")}
-	if q.c.QueryParams().Has("limit") {
-		limit, err := strconv.Atoi(q.c.QueryParam("limit"))
-		if err != nil || limit < 1 || limit > maxLimit {
-			q.faults.Add("limit", fault.Invalid, "must be a number from 1 to %d", maxLimit)
-		}
-		page.Limit = limit
-	}
-	if page.Cursor == "" {
-		q.presentButEmpty("cursor")
-	}
-	return page
+	given := q.oneOf("sort", string(registry.SortName), string(registry.SortNameDesc),
+		string(registry.SortCreated), string(registry.SortCreatedDesc))
+	return cmp.Or(registry.Sort(given), registry.SortName)
 }
 
 // ifMatch reads If-Match (RFC 9110, section 13.1.1): `*`, and lists of entity

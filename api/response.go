@@ -39,14 +39,6 @@ func timestampOrNull(t *time.Time) *timestamp {
 	return &at
 }
 
-// nextCursor is null on the last page.
-func nextCursor(cursor string) *string {
-	if cursor == "" {
-		return nil
-	}
-	return &cursor
-}
-
 // serializer writes JSON as it is meant: Echo's own escapes <, > and &.
 type serializer struct{ echo.DefaultJSONSerializer }
 

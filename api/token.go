@@ -116,11 +116,14 @@ func (a *API) listTokens(c echo.Context) error {
 	if err := q.err(); err != nil {
 		return err
 	}
-	tokens, next, err := a.Tokens.List(c.Request().Context(), principal(c).Workspace, page)
+	workspace := principal(c).Workspace
+	tokens, next, err := readPage(a.Keyset, listing{"tokens", workspace, nil}, page, func(before *auth.TokenPosition, limit int) ([]auth.Token, error) {
+		return a.Tokens.List(c.Request().Context(), workspace, auth.TokenQuery{Before: before, Limit: limit})
+	}, func(t auth.Token) auth.TokenPosition { return auth.TokenPosition{CreatedAt: t.CreatedAt, ID: t.ID} })
 	if err != nil {
 		return err
 	}
-	list := tokenList{Data: make([]tokenResponse, 0, len(tokens)), NextCursor: nextCursor(next)}
+	list := tokenList{Data: make([]tokenResponse, 0, len(tokens)), NextCursor: next}
 	for _, t := range tokens {
 		list.Data = append(list.Data, toToken(t))
 	}

@@ -124,7 +124,7 @@ func (s *Server) NewToken(t testing.TB, workspace string, role auth.Role, change
 			f(token)
 		}
 	}}
-	made, err := auth.NewTokens(issue, silent{}, nil, time.Now).FirstAdmin(context.Background(), func(made string) error {
+	made, err := auth.NewTokens(issue, silent{}, time.Now).FirstAdmin(context.Background(), func(made string) error {
 		value = made
 		return nil
 	})

@@ -127,7 +127,8 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	return api.New(api.Config{
 		Registry: reg, Authenticator: authenticator, Tokens: a.data.tokens, Limiter: a.data.limiter,
-		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Logger: a.cfg.Logger, Ready: a.ready,
+		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Keyset: a.data.keyset,
+		Logger: a.cfg.Logger, Ready: a.ready,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
 		LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
 		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat,

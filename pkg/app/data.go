@@ -73,9 +73,9 @@ func (d *data) openKeys(ctx context.Context, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	d.events = audit.NewLog(d.store, chain, d.keyset, cfg.Now)
+	d.events = audit.NewLog(d.store, chain, cfg.Now)
 	d.refusals = audit.NewRefusals(d.events, auth.DefaultWorkspace)
-	d.tokens = auth.NewTokens(d.store, d.events, d.keyset, cfg.Now)
+	d.tokens = auth.NewTokens(d.store, d.events, cfg.Now)
 	d.limiter = auth.NewLimiter(cfg.Limits, cfg.Now)
 	d.idempotency = registry.NewIdempotency(d.store, bodies, cfg.Now)
 	return nil

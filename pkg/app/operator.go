@@ -10,7 +10,6 @@ import (
 	"modelproviders/api"
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
-	"modelproviders/pkg/paging"
 )
 
 // Operator works on what a service keeps from the command line, beside running
@@ -54,18 +53,7 @@ func (o *Operator) CreateToken(ctx context.Context, workspace, name, role string
 
 // Tokens returns every token of a workspace that is not revoked, newest first.
 func (o *Operator) Tokens(ctx context.Context, workspace string) ([]auth.Token, error) {
-	var all []auth.Token
-	for page := (paging.Page{Limit: 100}); ; {
-		tokens, next, err := o.data.tokens.List(ctx, workspace, page)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, tokens...)
-		if next == "" {
-			return all, nil
-		}
-		page.Cursor = next
-	}
+	return o.data.tokens.List(ctx, workspace, auth.TokenQuery{})
 }
 
 // RevokeToken ends a token of a workspace, even its last admin token.
@@ -81,8 +69,8 @@ func (o *Operator) VerifyAudit(ctx context.Context) ([]audit.Report, error) {
 // ExportAudit writes the audit events of a workspace as JSON lines, newest
 // first.
 func (o *Operator) ExportAudit(ctx context.Context, workspace string, w io.Writer) error {
-	for page := (paging.Page{Limit: 100}); ; {
-		events, next, err := o.data.events.Events(ctx, workspace, audit.Filter{}, page)
+	for query := (audit.Query{Limit: 100}); ; {
+		events, err := o.data.events.Events(ctx, workspace, query)
 		if err != nil {
 			return err
 		}
@@ -91,9 +79,10 @@ func (o *Operator) ExportAudit(ctx context.Context, workspace string, w io.Write
 				return err
 			}
 		}
-		if next == "" {
+		if len(events) < query.Limit {
 			return nil
 		}
-		page.Cursor = next
+		last := events[len(events)-1].Position()
+		query.Before = &last
 	}
 }

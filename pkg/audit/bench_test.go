@@ -20,7 +20,7 @@ func BenchmarkLog(b *testing.B) {
 	} {
 		b.Run(name, func(b *testing.B) {
 			s := open(b)
-			w := &world{Log: audit.NewLog(s, make([]byte, 32), nil, time.Now), store: s, clock: &clock{now: start}}
+			w := &world{Log: audit.NewLog(s, make([]byte, 32), time.Now), store: s, clock: &clock{now: start}}
 			record := func(workspace string) {
 				err := w.Record(b.Context(), audit.Event{Workspace: workspace, Action: audit.ModelTest, Outcome: audit.Success,
 					Actor: audit.Actor{Subject: "0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10", Kind: "token"}})

@@ -8,7 +8,6 @@ import (
 	"github.com/google/uuid"
 
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/paging"
 )
 
 // Recorder keeps events. Inside a transaction an event is part of it.
@@ -23,16 +22,15 @@ type Recorder interface {
 
 // Log records events. It is a [Recorder].
 type Log struct {
-	store  Store
-	key    chainKey
-	sealer paging.Sealer
-	now    func() time.Time
+	store Store
+	key   chainKey
+	now   func() time.Time
 }
 
 // NewLog makes a log over a store. The key, 32 bytes, is the same for every
-// process on the database. The sealer makes the cursors of lists.
-func NewLog(store Store, key []byte, sealer paging.Sealer, now func() time.Time) *Log {
-	return &Log{store: store, key: key, sealer: sealer, now: now}
+// process on the database.
+func NewLog(store Store, key []byte, now func() time.Time) *Log {
+	return &Log{store: store, key: key, now: now}
 }
 
 // Record implements [Recorder].
@@ -73,14 +71,9 @@ func (l *Log) Seal(ctx context.Context, e Event) (Event, error) {
 	return e, nil
 }
 
-// Events lists events of a workspace, newest first. The second result is the
-// cursor of the next page, empty on the last one. It returns malformed_request
-// for a cursor that isn't of this list.
-func (l *Log) Events(ctx context.Context, workspace string, f Filter, p paging.Page) ([]Event, string, error) {
-	list := paging.List{Name: "audit events", Workspace: workspace, Query: f}
-	return paging.Read(l.sealer, list, p, func(before *Position, limit int) ([]Event, error) {
-		return l.store.Events(ctx, workspace, Query{Filter: f, Before: before, Limit: limit})
-	}, func(e Event) Position { return Position{At: e.At, ID: e.ID} })
+// Events returns events of a workspace, newest first.
+func (l *Log) Events(ctx context.Context, workspace string, q Query) ([]Event, error) {
+	return l.store.Events(ctx, workspace, q)
 }
 
 // storable puts U+FFFD for what not every database keeps, so that no event is

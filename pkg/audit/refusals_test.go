@@ -104,7 +104,7 @@ func TestRefusalsOfAKnownCallerAreBounded(t *testing.T) {
 // counted together.
 func TestAFloodFromManyAddressesIsBounded(t *testing.T) {
 	s := &counting{}
-	r := audit.NewRefusals(audit.NewLog(s, key, nil, time.Now), "default")
+	r := audit.NewRefusals(audit.NewLog(s, key, time.Now), "default")
 	for i := range 30_000 {
 		refuse(t, r, audit.Source{ClientIP: fmt.Sprint("2001:db8::", i)}, "", "unauthenticated")
 	}
@@ -120,7 +120,7 @@ func TestAFloodFromManyAddressesIsBounded(t *testing.T) {
 // caller's refusal from being recorded.
 func TestAFloodHidesNoKnownCaller(t *testing.T) {
 	s := &counting{}
-	r := audit.NewRefusals(audit.NewLog(s, key, nil, time.Now), "default")
+	r := audit.NewRefusals(audit.NewLog(s, key, time.Now), "default")
 	for i := range 20_000 {
 		refuse(t, r, audit.Source{ClientIP: fmt.Sprint("2001:db8::", i)}, "", "unauthenticated")
 	}
@@ -133,7 +133,7 @@ func TestAFloodHidesNoKnownCaller(t *testing.T) {
 // TestRefusalsThatCanNotBeRecordedAreKept has the database away for a while.
 func TestRefusalsThatCanNotBeRecordedAreKept(t *testing.T) {
 	s := &counting{away: true}
-	r := audit.NewRefusals(audit.NewLog(s, key, nil, time.Now), "default")
+	r := audit.NewRefusals(audit.NewLog(s, key, time.Now), "default")
 	for range 3 {
 		refuse(t, r, audit.Source{ClientIP: "192.0.2.1"}, "", "unauthenticated")
 	}

@@ -163,7 +163,7 @@ func TestVerifyingWhileOldEventsAreDropped(t *testing.T) {
 			if err := other.Drop(t.Context(), start.Add(day)); err != nil {
 				t.Error(err)
 			}
-		}}, key, nil, w.clock.Now)
+		}}, key, w.clock.Now)
 		w.wantWhole(t, "acme", 3)
 	})
 }

@@ -64,6 +64,9 @@ type Position struct {
 	ID string    `json:"i"`
 }
 
+// Position is where the event stands in a list.
+func (e Event) Position() Position { return Position{At: e.At, ID: e.ID} }
+
 // Link links one event to a chain. Numbers begin at 1 and have no gap.
 type Link struct {
 	Number  int64

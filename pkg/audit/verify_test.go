@@ -224,7 +224,7 @@ func TestAnotherKeyDoesNotVerify(t *testing.T) {
 	databases(t, func(t *testing.T, w, _ *world) {
 		w.record(t, "acme", 1)
 		w.link(t)
-		other := audit.NewLog(w.store, make([]byte, 32), nil, w.clock.Now)
+		other := audit.NewLog(w.store, make([]byte, 32), w.clock.Now)
 		reports, err := other.Verify(t.Context())
 		if err != nil || len(reports) != 1 || reports[0].Break == nil {
 			t.Errorf("got %+v, %v", reports, err)

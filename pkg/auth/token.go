@@ -11,7 +11,6 @@ import (
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/paging"
 )
 
 // Token is an API token as it is kept: only its hash, never its value.
@@ -88,7 +87,6 @@ type keptToken struct {
 type Tokens struct {
 	store  Store
 	events audit.Recorder
-	sealer paging.Sealer
 	now    func() time.Time
 	uses   *tokenUses
 
@@ -97,14 +95,13 @@ type Tokens struct {
 	revocations int                               // by this process
 }
 
-// NewTokens makes the token service over a store. The sealer makes the cursors
-// of lists.
-func NewTokens(store Store, events audit.Recorder, sealer paging.Sealer, now func() time.Time) *Tokens {
+// NewTokens makes the token service over a store.
+func NewTokens(store Store, events audit.Recorder, now func() time.Time) *Tokens {
 	kept, err := simplelru.NewLRU[string, keptToken](maxKept, nil)
 	if err != nil {
 		panic(fmt.Sprintf("auth: a cache of %d tokens: %v", maxKept, err)) // of a size that is not positive
 	}
-	return &Tokens{store: store, events: events, sealer: sealer, now: now, kept: kept, uses: newTokenUses()}
+	return &Tokens{store: store, events: events, now: now, kept: kept, uses: newTokenUses()}
 }
 
 // clock is the present moment as rows keep it: UTC, whole milliseconds.

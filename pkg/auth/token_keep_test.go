@@ -38,8 +38,8 @@ func newWatched(t *testing.T) (*world, *watched) {
 	t.Helper()
 	w := newWorld(t, storetest.SQLite(t))
 	s := &watched{Store: w.store}
-	keys, clock := newKeyset(t), func() time.Time { return w.now }
-	w.Tokens = auth.NewTokens(s, audit.NewLog(w.store, make([]byte, 32), keys, clock), keys, clock)
+	clock := func() time.Time { return w.now }
+	w.Tokens = auth.NewTokens(s, audit.NewLog(w.store, make([]byte, 32), clock), clock)
 	return w, s
 }
 
@@ -165,8 +165,8 @@ func (s lost) InTx(ctx context.Context, fn func(context.Context) error) error {
 func TestARevocationWhoseAnswerIsLost(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	value, token := w.create(t, "acme", withRole("a", auth.Viewer))
-	keys, clock := newKeyset(t), func() time.Time { return w.now }
-	tokens := auth.NewTokens(lost{w.store}, audit.NewLog(w.store, make([]byte, 32), keys, clock), keys, clock)
+	clock := func() time.Time { return w.now }
+	tokens := auth.NewTokens(lost{w.store}, audit.NewLog(w.store, make([]byte, 32), clock), clock)
 	if _, err := tokens.Authenticate(t.Context(), value); err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,6 @@ import (
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/paging"
 )
 
 // maxTokenName is the length of a token's name, in characters.
@@ -166,16 +165,9 @@ func (t *Tokens) FirstAdmin(ctx context.Context, save func(value string) error) 
 	return made && err == nil, err
 }
 
-// List lists the tokens of a workspace that are not revoked, newest first. The
-// second result is the cursor of the next page, empty on the last one. It
-// returns malformed_request for a cursor that isn't of this list.
-func (t *Tokens) List(ctx context.Context, workspace string, p paging.Page) ([]Token, string, error) {
-	list := paging.List{Name: "tokens", Workspace: workspace}
-	return paging.Read(t.sealer, list, p, func(before *TokenPosition, limit int) ([]Token, error) {
-		return t.store.Tokens(ctx, workspace, TokenQuery{Before: before, Limit: limit})
-	}, func(token Token) TokenPosition {
-		return TokenPosition{CreatedAt: token.CreatedAt, ID: token.ID}
-	})
+// List returns the tokens of a workspace that are not revoked, newest first.
+func (t *Tokens) List(ctx context.Context, workspace string, q TokenQuery) ([]Token, error) {
+	return t.store.Tokens(ctx, workspace, q)
 }
 
 // Revoke ends a token of the principal's workspace: at once for this process,

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,8 +15,6 @@ import (
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/paging"
-	"modelproviders/pkg/secret"
 	"modelproviders/pkg/store"
 	"modelproviders/pkg/store/storetest"
 )
@@ -38,20 +35,11 @@ func (r recordFunc) Record(ctx context.Context, events ...audit.Event) error {
 
 func (r recordFunc) Seal(_ context.Context, e audit.Event) (audit.Event, error) { return e, nil }
 
-func newKeyset(t *testing.T) *secret.Keyset {
-	t.Helper()
-	keys, err := secret.Create(filepath.Join(t.TempDir(), "keyset.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return keys
-}
-
 func newWorld(t *testing.T, s *store.Store) *world {
 	t.Helper()
 	w := &world{store: s, now: time.Date(2026, 11, 5, 10, 0, 0, 0, time.UTC)}
-	keys, clock := newKeyset(t), func() time.Time { return w.now }
-	w.Tokens = auth.NewTokens(s, audit.NewLog(s, make([]byte, 32), keys, clock), keys, clock)
+	clock := func() time.Time { return w.now }
+	w.Tokens = auth.NewTokens(s, audit.NewLog(s, make([]byte, 32), clock), clock)
 	return w
 }
 
@@ -228,19 +216,18 @@ func TestListOfTokens(t *testing.T) {
 	}
 	want = slices.Delete(want, 2, 3)
 	var got []string
-	for cursor, more := "", true; more; more = cursor != "" {
-		tokens, next, err := w.List(t.Context(), "acme", paging.Page{Limit: 2, Cursor: cursor})
+	for q := (auth.TokenQuery{Limit: 2}); ; {
+		tokens, err := w.List(t.Context(), "acme", q)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, token := range tokens {
 			got = append(got, token.ID)
+			q.Before = &auth.TokenPosition{CreatedAt: token.CreatedAt, ID: token.ID}
 		}
-		if next != "" {
-			_, _, err := w.List(t.Context(), "other", paging.Page{Limit: 2, Cursor: next})
-			wantFault(t, "a cursor of another workspace", err, fault.MalformedRequest)
+		if len(tokens) < q.Limit {
+			break
 		}
-		cursor = next
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("tokens (-want +got):\n%s", diff)
@@ -283,7 +270,7 @@ func TestWithoutAnEventNothingHappens(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	value, token := w.create(t, "acme", withRole("a", auth.Viewer))
 	full := errors.New("no space left")
-	deaf := auth.NewTokens(w.store, recordFunc(func(context.Context, audit.Event) error { return full }), newKeyset(t), time.Now)
+	deaf := auth.NewTokens(w.store, recordFunc(func(context.Context, audit.Event) error { return full }), time.Now)
 
 	if _, _, err := deaf.Create(t.Context(), admin("acme"), withRole("b", auth.Viewer)); !errors.Is(err, full) {
 		t.Errorf("create: got %v", err)
@@ -291,7 +278,7 @@ func TestWithoutAnEventNothingHappens(t *testing.T) {
 	if err := deaf.Revoke(t.Context(), admin("acme"), token.ID); !errors.Is(err, full) {
 		t.Errorf("revoke: got %v", err)
 	}
-	if tokens, _, err := w.List(t.Context(), "acme", paging.Page{Limit: 10}); err != nil || len(tokens) != 1 {
+	if tokens, err := w.List(t.Context(), "acme", auth.TokenQuery{}); err != nil || len(tokens) != 1 {
 		t.Errorf("got %d tokens, %v; want the one", len(tokens), err)
 	}
 	if _, err := w.Authenticate(t.Context(), value); err != nil {
@@ -312,7 +299,7 @@ func FuzzToken(f *testing.F) {
 	for _, seed := range []string{"", "mp_", "mp_" + strings.Repeat("0", 49), "mp_" + strings.Repeat("z", 49), "mp_" + strings.Repeat("é", 25), "a.b.c"} {
 		f.Add(seed)
 	}
-	tokens := auth.NewTokens(nobodys{}, nil, nil, time.Now)
+	tokens := auth.NewTokens(nobodys{}, nil, time.Now)
 	f.Fuzz(func(t *testing.T, bearer string) {
 		if p, err := tokens.Authenticate(t.Context(), bearer); !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("got %+v, %v", p, err)

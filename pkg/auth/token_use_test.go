@@ -36,7 +36,7 @@ func newNoted(t *testing.T) (*world, *noted) {
 	t.Helper()
 	w := newWorld(t, storetest.SQLite(t))
 	s := &noted{Store: w.store}
-	w.Tokens = auth.NewTokens(s, recordFunc(func(context.Context, audit.Event) error { return nil }), newKeyset(t), func() time.Time { return w.now })
+	w.Tokens = auth.NewTokens(s, recordFunc(func(context.Context, audit.Event) error { return nil }), func() time.Time { return w.now })
 	return w, s
 }
 

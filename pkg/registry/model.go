@@ -9,7 +9,6 @@ import (
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/paging"
 )
 
 // Model is one model of a provider.
@@ -72,50 +71,24 @@ type ModelEdit struct {
 	Faults fault.Fields // see NewProvider
 }
 
-// ModelFilter selects and orders models; zero values select everything, by
-// display name.
-type ModelFilter struct {
-	Search         string // substring of the display name or the model id, without regard to case
-	Stage          Stage
-	Enabled        *bool
-	ProviderID     string // a UUID in its canonical form
-	ProviderType   string
-	ProviderStatus Status
-	Available      *bool // model and provider are both switched on
-	Sort           Sort
+// Models returns models with the facts of their providers.
+func (r *Registry) Models(ctx context.Context, workspace string, q ModelQuery) ([]Model, error) {
+	return r.store.Models(ctx, workspace, q)
 }
 
-// Models lists models with the facts of their providers. The second result is
-// the cursor of the next page, empty on the last one. It returns
-// malformed_request for a cursor that isn't of this list.
-func (r *Registry) Models(ctx context.Context, workspace string, f ModelFilter, p paging.Page) ([]Model, string, error) {
-	query := ModelQuery{
-		Search: Fold(f.Search), Stage: f.Stage, Enabled: f.Enabled, ProviderID: f.ProviderID,
-		ProviderType: f.ProviderType, ProviderStatus: f.ProviderStatus, Available: f.Available,
-		Sort: cmp.Or(f.Sort, SortName),
-	}
-	list := paging.List{Name: "models", Workspace: workspace, Query: query}
-	return paging.Read(r.keyset, list, p, func(after *Position, limit int) ([]Model, error) {
-		query.After, query.Limit = after, limit
-		return r.store.Models(ctx, workspace, query)
-	}, func(m Model) Position {
-		return query.Sort.position(m.NameKey, m.CreatedAt, m.ID)
-	})
-}
-
-// ProviderModels is [Registry.Models] of one provider. It returns not_found
-// when there is no such provider.
-func (r *Registry) ProviderModels(ctx context.Context, workspace, providerID string, f ModelFilter, p paging.Page) ([]Model, string, error) {
-	id, err := canonicalID("provider", providerID)
+// ProviderModels is [Registry.Models] of the provider q.ProviderID. It returns
+// not_found when there is no such provider.
+func (r *Registry) ProviderModels(ctx context.Context, workspace string, q ModelQuery) ([]Model, error) {
+	id, err := canonicalID("provider", q.ProviderID)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	f.ProviderID = id
-	models, next, err := r.Models(ctx, workspace, f, p)
+	q.ProviderID = id
+	models, err := r.store.Models(ctx, workspace, q)
 	if err == nil && len(models) == 0 {
 		_, err = r.store.Provider(ctx, workspace, id)
 	}
-	return models, next, err
+	return models, err
 }
 
 // Model returns one model with the facts of its provider. It returns not_found.

@@ -9,7 +9,6 @@ import (
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/paging"
 	"modelproviders/pkg/provider"
 )
 
@@ -80,15 +79,6 @@ func statusOf(enabled, failing bool) Status {
 	return Active
 }
 
-// ProviderFilter selects and orders providers; zero values select everything,
-// by name.
-type ProviderFilter struct {
-	Search string // substring of the name, without regard to case
-	Type   string
-	Status Status
-	Sort   Sort
-}
-
 // NewProvider is a request to create a provider.
 type NewProvider struct {
 	Name     string
@@ -114,18 +104,9 @@ type ProviderEdit struct {
 	Faults fault.Fields // see NewProvider
 }
 
-// Providers lists providers with their models. The second result is the cursor
-// of the next page, empty on the last one. It returns malformed_request for a
-// cursor that isn't of this list.
-func (r *Registry) Providers(ctx context.Context, workspace string, f ProviderFilter, p paging.Page) ([]Provider, string, error) {
-	query := ProviderQuery{Search: Fold(f.Search), Type: f.Type, Status: f.Status, Sort: cmp.Or(f.Sort, SortName)}
-	list := paging.List{Name: "providers", Workspace: workspace, Query: query}
-	return paging.Read(r.keyset, list, p, func(after *Position, limit int) ([]Provider, error) {
-		query.After, query.Limit = after, limit
-		return r.store.Providers(ctx, workspace, query)
-	}, func(p Provider) Position {
-		return query.Sort.position(p.NameKey, p.CreatedAt, p.ID)
-	})
+// Providers returns providers with their models.
+func (r *Registry) Providers(ctx context.Context, workspace string, q ProviderQuery) ([]Provider, error) {
+	return r.store.Providers(ctx, workspace, q)
 }
 
 // Provider returns one provider with its models. It returns not_found.
@@ -308,14 +289,6 @@ func wantedStatus(faults *fault.Fields, p Provider, status *string) (enabled boo
 	}
 	faults.Add("status", fault.Invalid, "must be active or inactive")
 	return p.Enabled
-}
-
-// position is where a row stands in a list of this order.
-func (s Sort) position(nameKey string, created time.Time, id string) Position {
-	if s == SortCreated || s == SortCreatedDesc {
-		return Position{CreatedAt: created, ID: id}
-	}
-	return Position{Name: nameKey, ID: id}
 }
 
 // editFaults gathers the faults of an edit. Its kind is a specific one only

@@ -114,6 +114,14 @@ const (
 	SortCreatedDesc Sort = "-created_at"
 )
 
+// Position is where a row stands in a list of this order.
+func (s Sort) Position(nameKey string, created time.Time, id string) Position {
+	if s == SortCreated || s == SortCreatedDesc {
+		return Position{CreatedAt: created, ID: id}
+	}
+	return Position{Name: nameKey, ID: id}
+}
+
 // Position is the last row of a page: the value it was sorted by, and its id.
 type Position struct {
 	Name      string    `json:"n,omitempty"` // folded

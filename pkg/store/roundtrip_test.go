@@ -21,7 +21,6 @@ import (
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
-	"modelproviders/pkg/paging"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/provider/providertest"
 	"modelproviders/pkg/registry"
@@ -90,8 +89,8 @@ func newCounted(t *testing.T, s *store.Store) *counted {
 		t.Fatal(err)
 	}
 	upstream := providertest.Start(t, providertest.OpenAI())
-	events := audit.NewLog(s, make([]byte, 32), keys, time.Now)
-	w := &counted{ctx: t.Context(), tokens: auth.NewTokens(s, events, keys, time.Now), idempotency: registry.NewIdempotency(s, make([]byte, 32), time.Now)}
+	events := audit.NewLog(s, make([]byte, 32), time.Now)
+	w := &counted{ctx: t.Context(), tokens: auth.NewTokens(s, events, time.Now), idempotency: registry.NewIdempotency(s, make([]byte, 32), time.Now)}
 	endpoints, err := provider.ParseEndpoints("openai=" + upstream.URL + "/v1")
 	if err != nil {
 		t.Fatal(err)
@@ -149,7 +148,6 @@ func (w *counted) test() error {
 }
 
 func (w *counted) requests() []countedRequest {
-	page := paging.Page{Limit: 20}
 	edit := func(e registry.ProviderEdit) error {
 		_, err := w.UpdateProvider(w.ctx, workspace, w.provider.ID, e)
 		return err
@@ -158,15 +156,15 @@ func (w *counted) requests() []countedRequest {
 		{"authentication with a warm token", 0, 0, func() error { _, err := w.tokens.Authenticate(w.ctx, w.token); return err }},
 		{"a provider", 1, 1, func() error { _, err := w.Provider(w.ctx, workspace, w.provider.ID); return err }},
 		{"a page of providers", 2, 2, func() error {
-			_, _, err := w.Providers(w.ctx, workspace, registry.ProviderFilter{}, page)
+			_, err := w.Providers(w.ctx, workspace, registry.ProviderQuery{Limit: 21})
 			return err
 		}},
 		{"a page of models", 1, 1, func() error {
-			_, _, err := w.Models(w.ctx, workspace, registry.ModelFilter{Stage: registry.Planning, Available: pointer(true)}, page)
+			_, err := w.Models(w.ctx, workspace, registry.ModelQuery{Stage: registry.Planning, Available: pointer(true), Limit: 21})
 			return err
 		}},
 		{"a page of models of a provider", 1, 1, func() error {
-			_, _, err := w.ProviderModels(w.ctx, workspace, w.provider.ID, registry.ModelFilter{}, page)
+			_, err := w.ProviderModels(w.ctx, workspace, registry.ModelQuery{ProviderID: w.provider.ID, Limit: 21})
 			return err
 		}},
 		{"a model", 1, 1, func() error { _, err := w.Model(w.ctx, workspace, w.provider.Models[0].ID); return err }},

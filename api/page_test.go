@@ -1,12 +1,12 @@
-package paging_test
+package api_test
 
 import (
 	"path/filepath"
 	"slices"
 	"testing"
 
+	"modelproviders/api"
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/paging"
 	"modelproviders/pkg/secret"
 )
 
@@ -16,9 +16,9 @@ type position struct {
 
 type filter struct{ Type string }
 
-var list = paging.List{Name: "numbers", Workspace: "default", Query: filter{Type: "odd"}}
+var numbers = api.Listing{Name: "numbers", Workspace: "default", Query: filter{Type: "odd"}}
 
-func newSealer(t testing.TB) paging.Sealer {
+func newKeyset(t testing.TB) *secret.Keyset {
 	t.Helper()
 	keys, err := secret.Create(filepath.Join(t.TempDir(), "keyset.json"))
 	if err != nil {
@@ -27,54 +27,58 @@ func newSealer(t testing.TB) paging.Sealer {
 	return keys
 }
 
-// read reads a page of the given numbers.
-func read(sealer paging.Sealer, l paging.List, p paging.Page, numbers ...int) ([]int, string, error) {
-	return paging.Read(sealer, l, p, func(after *position, limit int) ([]int, error) {
+// readNumbers reads a page of the given rows.
+func readNumbers(keys *secret.Keyset, l api.Listing, limit int, cursor string, all ...int) ([]int, string, error) {
+	rows, next, err := api.ReadPage(keys, l, limit, cursor, func(after *position, limit int) ([]int, error) {
 		var rows []int
-		for _, n := range numbers {
+		for _, n := range all {
 			if (after == nil || n > after.Last) && len(rows) < limit {
 				rows = append(rows, n)
 			}
 		}
 		return rows, nil
 	}, func(n int) position { return position{Last: n} })
+	if next == nil {
+		return rows, "", err
+	}
+	return rows, *next, err
 }
 
 func TestPagesFollowEachOther(t *testing.T) {
-	sealer := newSealer(t)
-	first, cursor, err := read(sealer, list, paging.Page{Limit: 2}, 1, 3, 5, 7)
+	keys := newKeyset(t)
+	first, cursor, err := readNumbers(keys, numbers, 2, "", 1, 3, 5, 7)
 	if err != nil || !slices.Equal(first, []int{1, 3}) || cursor == "" {
 		t.Fatalf("first page: got %v, cursor %q, %v", first, cursor, err)
 	}
 	// Rows were added and removed meanwhile; the last row of the page too.
-	second, cursor, err := read(sealer, list, paging.Page{Limit: 2, Cursor: cursor}, 1, 2, 4, 7)
+	second, cursor, err := readNumbers(keys, numbers, 2, cursor, 1, 2, 4, 7)
 	if err != nil || !slices.Equal(second, []int{4, 7}) || cursor != "" {
 		t.Errorf("second page: got %v, cursor %q, %v", second, cursor, err)
 	}
-	whole, cursor, err := read(sealer, list, paging.Page{Limit: 2}, 1, 2)
+	whole, cursor, err := readNumbers(keys, numbers, 2, "", 1, 2)
 	if err != nil || !slices.Equal(whole, []int{1, 2}) || cursor != "" {
 		t.Errorf("a list as long as the page: got %v, cursor %q, %v", whole, cursor, err)
 	}
 }
 
 func TestACursorOpensForItsListOnly(t *testing.T) {
-	sealer := newSealer(t)
-	_, cursor, err := read(sealer, list, paging.Page{Limit: 1}, 1, 3)
+	keys := newKeyset(t)
+	_, cursor, err := readNumbers(keys, numbers, 1, "", 1, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for what, l := range map[string]paging.List{
-		"another list":      {Name: "letters", Workspace: list.Workspace, Query: list.Query},
-		"another workspace": {Name: list.Name, Workspace: "other", Query: list.Query},
-		"other filters":     {Name: list.Name, Workspace: list.Workspace, Query: filter{Type: "even"}},
-		"parts that run on": {Name: list.Name + list.Workspace, Query: list.Query},
+	for what, l := range map[string]api.Listing{
+		"another list":      {Name: "letters", Workspace: numbers.Workspace, Query: numbers.Query},
+		"another workspace": {Name: numbers.Name, Workspace: "other", Query: numbers.Query},
+		"other filters":     {Name: numbers.Name, Workspace: numbers.Workspace, Query: filter{Type: "even"}},
+		"parts that run on": {Name: numbers.Name + numbers.Workspace, Query: numbers.Query},
 	} {
-		_, _, err := read(sealer, l, paging.Page{Limit: 1, Cursor: cursor}, 1, 3)
+		_, _, err := readNumbers(keys, l, 1, cursor, 1, 3)
 		wantRefused(t, what, err)
 	}
-	_, _, err = read(newSealer(t), list, paging.Page{Limit: 1, Cursor: cursor}, 1, 3)
+	_, _, err = readNumbers(newKeyset(t), numbers, 1, cursor, 1, 3)
 	wantRefused(t, "another keyset", err)
-	_, _, err = read(sealer, list, paging.Page{Limit: 1, Cursor: cursor[:len(cursor)-1]}, 1, 3)
+	_, _, err = readNumbers(keys, numbers, 1, cursor[:len(cursor)-1], 1, 3)
 	wantRefused(t, "a cursor that was cut", err)
 }
 
@@ -88,8 +92,8 @@ func wantRefused(t *testing.T, what string, err error) {
 
 // FuzzCursor checks that no cursor but a sealed one is taken.
 func FuzzCursor(f *testing.F) {
-	sealer := newSealer(f)
-	_, cursor, err := read(sealer, list, paging.Page{Limit: 1}, 1, 3)
+	keys := newKeyset(f)
+	_, cursor, err := readNumbers(keys, numbers, 1, "", 1, 3)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -100,7 +104,7 @@ func FuzzCursor(f *testing.F) {
 		if made == "" || made == cursor {
 			return
 		}
-		_, _, err := read(sealer, list, paging.Page{Limit: 1, Cursor: made}, 1, 3)
+		_, _, err := readNumbers(keys, numbers, 1, made, 1, 3)
 		wantRefused(t, made, err)
 	})
 }

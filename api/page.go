@@ -1,0 +1,100 @@
+package api
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/secret"
+)
+
+// Bounds of the limit parameter.
+const (
+	defaultLimit = 20
+	maxLimit     = 100
+)
+
+// page is the page of a list that a request asks for.
+type page struct {
+	limit  int
+	cursor string // empty: the first page
+}
+
+func (q *query) page() page {
+	p := page{limit: defaultLimit, cursor: q.c.QueryParam("cursor")}
+	if q.c.QueryParams().Has("limit") {
+		limit, err := strconv.Atoi(q.c.QueryParam("limit"))
+		if err != nil || limit < 1 || limit > maxLimit {
+			q.faults.Add("limit", fault.Invalid, "must be a number from 1 to %d", maxLimit)
+		}
+		p.limit = limit
+	}
+	if p.cursor == "" {
+		q.presentButEmpty("cursor")
+	}
+	return p
+}
+
+// listing is what a cursor is bound to: a list, and the query without a position.
+type listing struct {
+	Name      string
+	Workspace string
+	Query     any
+}
+
+// readPage reads one page of a list. fetch returns up to limit rows after a
+// position, and position returns the position of a row. The second result is
+// next_cursor, nil on the last page.
+//
+// A cursor is the position of the last row of a page, sealed together with its
+// listing: one that was changed, or that is used with another list or other
+// filters, is malformed_request. Rows that come and go do not invalidate it.
+//
+// One row more than asked for is fetched, to know without a second query whether
+// there is a next page.
+func readPage[T, P any](keys *secret.Keyset, l listing, p page, fetch func(after *P, limit int) ([]T, error), position func(T) P) ([]T, *string, error) {
+	context, err := json.Marshal(l)
+	if err != nil {
+		return nil, nil, fault.Wrap(fault.Internal, err, "The list could not be read.")
+	}
+	after, err := openCursor[P](keys, p.cursor, context)
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := fetch(after, p.limit+1)
+	if err != nil || len(rows) <= p.limit {
+		return rows, nil, err
+	}
+	rows = rows[:p.limit]
+	next, err := sealCursor(keys, position(rows[len(rows)-1]), context)
+	return rows, &next, err
+}
+
+func openCursor[P any](keys *secret.Keyset, cursor string, context []byte) (*P, error) {
+	if cursor == "" {
+		return nil, nil
+	}
+	position := new(P)
+	payload, err := keys.OpenToken(cursor, context)
+	if err == nil {
+		err = json.Unmarshal(payload, position)
+	}
+	if err != nil {
+		faults := fault.Fields{{Name: "cursor", Code: fault.Invalid,
+			Message: "is not a cursor of this list; send next_cursor unchanged, with the same filters and sort"}}
+		return nil, faults.Err(fault.MalformedRequest, "Invalid cursor.")
+	}
+	return position, nil
+}
+
+func sealCursor(keys *secret.Keyset, position any, context []byte) (string, error) {
+	payload, err := json.Marshal(position)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "The next page could not be prepared.")
+	}
+	cursor, err := keys.SealToken(payload, context)
+	if err != nil {
+		return "", fault.Wrap(fault.Internal, err, "The next page could not be prepared.")
+	}
+	return cursor, nil
+}
