@@ -31,8 +31,9 @@ type claudeMessage struct {
 }
 
 type claudeBlock struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
+	Type     string `json:"type"`
+	Text     string `json:"text"`
+	Thinking string `json:"thinking,omitempty"`
 }
 
 // claudeAnswer is a whole answer. In a stream it comes at the beginning, without
@@ -143,24 +144,24 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 		end   claudeEnd
 		ended bool
 	)
-	err := readEvents(res.Body, func(_ string, data []byte) error {
+	err := readEvents(res.Body, func(_ string, data []byte) (useful bool, err error) {
 		if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-			return nil // a ping of a server in front of the API
+			return false, nil // a ping of a server in front of the API
 		}
 		var head struct {
 			Type string `json:"type"`
 		}
 		if err := json.Unmarshal(data, &head); err != nil {
-			return fmt.Errorf("parse event: %w", err)
+			return false, fmt.Errorf("parse event: %w", err)
 		}
 		if holdsError(data) {
-			return answerError(problemOf(data))
+			return false, answerError(problemOf(data))
 		}
 		// Events of other types, which the API may add, have any form.
 		var event claudeEvent
 		if slices.Contains(claudeEvents, head.Type) {
 			if err := json.Unmarshal(data, &event); err != nil {
-				return fmt.Errorf("parse event: %w", err)
+				return false, fmt.Errorf("parse event: %w", err)
 			}
 		}
 		switch head.Type {
@@ -173,6 +174,7 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 			emit(a.take(event.ContentBlock))
 		case "content_block_delta":
 			emit(a.take(event.Delta.claudeBlock))
+			useful = event.Delta.Text+event.Delta.Thinking != ""
 		case "message_delta":
 			end = event.Delta.claudeEnd
 			if event.Usage != nil && a.usage != nil {
@@ -180,11 +182,11 @@ func streamClaude(res *http.Response, emit func(string)) (answer, error) {
 			}
 		case "message_stop":
 			ended = true
-			return io.EOF
+			return true, io.EOF
 		case "error": // without words
-			return errNoAnswer
+			return false, errNoAnswer
 		}
-		return nil
+		return useful, nil
 	})
 	switch {
 	case ended:

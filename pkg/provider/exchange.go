@@ -26,7 +26,7 @@ const (
 	maxAnswer      = 1 << 20   // bytes of a whole answer, and of the text of a stream
 	maxList        = 4 << 20   // bytes of a list of models
 	maxStream      = 64 << 20  // bytes of a whole stream
-	maxIdle        = 1 << 20   // bytes of a stream before an event that has data
+	maxIdle        = 1 << 20   // bytes of a stream that bring no part of the answer
 	maxEvent       = 384 << 10 // bytes of one server-sent event
 	maxErrorBody   = 64 << 10  // bytes of an error's body; the rest is not read
 	maxHead        = 4 << 10   // bytes that are kept of any other body

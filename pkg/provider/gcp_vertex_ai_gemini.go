@@ -95,7 +95,7 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, token string, model
 		reading.answer.text = text.String()
 		return read(err)
 	}, func(emit func(string)) (answer, error) {
-		return read(readEvents(res.Body, func(_ string, data []byte) error { return reading.add(data, emit) }))
+		return read(readEvents(res.Body, func(_ string, data []byte) (bool, error) { return reading.add(data, emit) }))
 	})
 	a.sent = sent
 	return a, err
@@ -124,23 +124,25 @@ type geminiAnswer struct {
 func (g *geminiAnswer) whole(body []byte, emit func(string)) error {
 	var list []json.RawMessage
 	if json.Unmarshal(body, &list) != nil {
-		return g.add(body, emit)
+		_, err := g.add(body, emit)
+		return err
 	}
 	for _, response := range list {
-		if err := g.add(response, emit); err != nil {
+		if _, err := g.add(response, emit); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *geminiAnswer) add(data []byte, emit func(string)) error {
+// add takes what a response says. useful: there was a part of the answer in it.
+func (g *geminiAnswer) add(data []byte, emit func(string)) (useful bool, err error) {
 	var r geminiResponse
 	if err := json.Unmarshal(data, &r); err != nil {
-		return fmt.Errorf("parse answer: %w", err)
+		return false, fmt.Errorf("parse answer: %w", err)
 	}
 	if len(r.Error) > 0 && string(r.Error) != "null" {
-		return answerError(problemOf(data))
+		return false, answerError(problemOf(data))
 	}
 	g.seen = g.seen || r.Candidates != nil || r.UsageMetadata != nil
 	if r.ModelVersion != "" {
@@ -158,11 +160,12 @@ func (g *geminiAnswer) add(data []byte, emit func(string)) error {
 		g.answer.empty = geminiBlocked(reason, r.PromptFeedback.BlockReasonMessage, "The prompt was blocked")
 	}
 	if len(r.Candidates) == 0 {
-		return nil
+		return false, nil
 	}
 	candidate := r.Candidates[0]
 	for _, part := range candidate.Content.Parts {
 		g.answer.calledTool = g.answer.calledTool || part.FunctionCall != nil
+		useful = useful || part.Text != "" || part.FunctionCall != nil
 		switch {
 		case part.Text == "":
 		case part.Thought:
@@ -175,7 +178,7 @@ func (g *geminiAnswer) add(data []byte, emit func(string)) error {
 		g.finish = candidate.FinishReason
 		g.stop(candidate.FinishMessage)
 	}
-	return nil
+	return useful, nil
 }
 
 // end says whether all of the answer came: it is whole once there is a reason

@@ -92,7 +92,7 @@ func FuzzGeminiAnswer(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var reading geminiAnswer
 		said := ""
-		err := reading.add(body, func(s string) { said += s })
+		_, err := reading.add(body, func(s string) { said += s })
 		if err == nil {
 			err = reading.end()
 		}

@@ -157,9 +157,9 @@ func (o *openAIChat) complete(ctx context.Context, p Prompt, form chatForm, emit
 type reading interface {
 	// whole reads a body that is JSON.
 	whole(body []byte) (answer, error)
-	// event reads the data of an event, which is JSON. over says that the
-	// answer is complete.
-	event(data []byte, emit func(string)) (over bool, err error)
+	// event reads the data of an event, which is JSON. useful: it brought a part
+	// of the answer. It returns io.EOF where the answer is complete.
+	event(data []byte, emit func(string)) (useful bool, err error)
 	// end is the answer of a stream that is over. done says that the server
 	// said so.
 	end(done bool) (answer, error)
@@ -211,25 +211,23 @@ func readWhole(body []byte, r reading) (answer, error) {
 func readStream(res *http.Response, r reading, emit func(string)) (answer, error) {
 	done := false
 	var first []byte
-	err := readEvents(res.Body, func(name string, data []byte) error {
+	err := readEvents(res.Body, func(name string, data []byte) (bool, error) {
 		data = bytes.TrimSpace(data)
 		switch {
 		case string(data) == "[DONE]":
 			done = true
-			return io.EOF
+			return true, io.EOF
 		case name == "error" || holdsError(data):
-			return answerError(problemOf(data))
+			return false, answerError(problemOf(data))
 		case !json.Valid(data):
-			return errNoAnswer
+			return false, errNoAnswer
 		}
 		if first == nil {
-			first = bytes.Clone(data)
+			first = bytes.Clone(data[:min(len(data), maxErrorBody)])
 		}
-		over, err := r.event(data, emit)
-		if err == nil && over {
-			done, err = true, io.EOF
-		}
-		return err
+		useful, err := r.event(data, emit)
+		done = done || errors.Is(err, io.EOF)
+		return useful, err
 	})
 	if err != nil && !done {
 		return answer{}, err

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -11,23 +12,25 @@ import (
 // far as it is read. The SDK's types keep every field that a server adds.
 // Source: OpenAI API reference, "Chat Completions".
 type chatResponse struct {
-	Model   string `json:"model"`
-	Choices []struct {
-		Index        int         `json:"index"`
-		FinishReason string      `json:"finish_reason"`
-		Message      chatMessage `json:"message"`
-		Delta        chatMessage `json:"delta"` // in an event
-		Error        any         `json:"error"` // OpenRouter's
-	} `json:"choices"`
-	Usage *struct {
+	Model   string         `json:"model"`
+	Choices [1]*chatChoice `json:"choices"` // those after the first are passed over
+	Usage   *struct {
 		PromptTokens     float64 `json:"prompt_tokens"`
 		CompletionTokens float64 `json:"completion_tokens"`
 	} `json:"usage"`
 }
 
+type chatChoice struct {
+	Index        int          `json:"index"`
+	FinishReason string       `json:"finish_reason"`
+	Message      *chatMessage `json:"message"`
+	Delta        *chatMessage `json:"delta"` // in an event
+	Error        any          `json:"error"` // OpenRouter's
+}
+
 // chatMessage is what the model says. Servers have several names for thoughts.
 type chatMessage struct {
-	Content          json.RawMessage   `json:"content"` // a string, or a list of parts
+	Content          any               `json:"content"` // a string, or a list of parts
 	Refusal          string            `json:"refusal"`
 	Reasoning        string            `json:"reasoning"`
 	ReasoningContent string            `json:"reasoning_content"`
@@ -37,37 +40,35 @@ type chatMessage struct {
 	FunctionCall     json.RawMessage   `json:"function_call"`
 }
 
-// chatPart is a part of a content that is a list.
-type chatPart struct {
-	Type string `json:"type"`
-	Text string `json:"text"`
-}
-
-// parts is the content: a string is one part of text.
-func (m chatMessage) parts() []chatPart {
-	var text string
-	if json.Unmarshal(m.Content, &text) == nil {
-		return []chatPart{{Type: "text", Text: text}}
-	}
-	var parts []chatPart
-	_ = unmarshalLoosely(m.Content, &parts) // anything else says nothing
+// parts are the content, if it is a list.
+func (m chatMessage) parts() []any {
+	parts, _ := m.Content.([]any)
 	return parts
 }
 
 func (m chatMessage) text() string {
+	if text, ok := m.Content.(string); ok && text != "" {
+		return text
+	}
 	var text strings.Builder
 	for _, part := range m.parts() {
-		text.WriteString(part.Text)
+		text.WriteString(stringIn(part, "text"))
 	}
-	if text.Len() == 0 {
-		return m.Refusal
-	}
-	return text.String()
+	return cmp.Or(text.String(), m.Refusal)
 }
 
 func (m chatMessage) reasons() bool {
 	return m.Reasoning+m.ReasoningContent+m.Thinking != "" || len(m.ReasoningDetails) > 0 ||
-		slices.ContainsFunc(m.parts(), func(p chatPart) bool { return p.Type == "thinking" || p.Type == "reasoning" })
+		slices.ContainsFunc(m.parts(), func(part any) bool {
+			return slices.Contains([]string{"thinking", "reasoning"}, stringIn(part, "type"))
+		})
+}
+
+// stringIn is the field of an object, if both are what they are taken for.
+func stringIn(object any, field string) string {
+	fields, _ := object.(map[string]any)
+	value, _ := fields[field].(string)
+	return value
 }
 
 func (m chatMessage) callsTool() bool {
@@ -90,7 +91,7 @@ type chatAnswer struct {
 }
 
 func (c *chatAnswer) whole(body []byte) (answer, error) {
-	text, err := c.read(body, false)
+	text, _, err := c.read(body, false)
 	if err != nil {
 		return answer{}, err
 	}
@@ -102,18 +103,19 @@ func (c *chatAnswer) whole(body []byte) (answer, error) {
 }
 
 func (c *chatAnswer) event(data []byte, emit func(string)) (bool, error) {
-	text, err := c.read(data, true)
+	text, useful, err := c.read(data, true)
 	if err == nil {
 		emit(text)
 	}
-	return false, err
+	return useful, err
 }
 
-// read takes what a response, or an event, says, and returns its text.
-func (c *chatAnswer) read(data []byte, event bool) (text string, err error) {
+// read takes what a response, or an event, says, and returns its text. useful:
+// there was text in it, reasoning or a call of a tool.
+func (c *chatAnswer) read(data []byte, event bool) (text string, useful bool, err error) {
 	var r chatResponse
 	if unmarshalLoosely(data, &r) != nil {
-		return "", errNoAnswer
+		return "", false, errNoAnswer
 	}
 	if r.Model != "" {
 		c.answer.model = r.Model
@@ -121,27 +123,32 @@ func (c *chatAnswer) read(data []byte, event bool) (text string, err error) {
 	if r.Usage != nil {
 		c.answer.usage = newUsage(r.Usage.PromptTokens, r.Usage.CompletionTokens)
 	}
-	if len(r.Choices) == 0 || event && r.Choices[0].Index != 0 {
-		return "", nil
-	}
 	choice := r.Choices[0]
+	if choice == nil || event && choice.Index != 0 {
+		return "", false, nil
+	}
 	message := choice.Message
 	if event {
 		message = choice.Delta
 	}
+	if message == nil {
+		message = &chatMessage{}
+	}
 	if saysError(choice.Error) {
-		return "", answerError(problemIn(choice.Error))
+		return "", false, answerError(problemIn(choice.Error))
 	}
 	if choice.FinishReason == "error" {
-		return "", &Failure{Kind: UpstreamError, Message: "The model's server ended the answer with an error, without saying which.", Code: choice.FinishReason, Hint: kindHints[UpstreamError]}
+		return "", false, &Failure{Kind: UpstreamError, Message: "The model's server ended the answer with an error, without saying which.", Code: choice.FinishReason, Hint: kindHints[UpstreamError]}
 	}
 	c.seen = true
-	c.answer.reasoned = c.answer.reasoned || message.reasons()
-	c.answer.calledTool = c.answer.calledTool || message.callsTool()
+	reasons, callsTool := message.reasons(), message.callsTool()
+	c.answer.reasoned = c.answer.reasoned || reasons
+	c.answer.calledTool = c.answer.calledTool || callsTool
 	if choice.FinishReason != "" {
 		c.answer.finishReason = choice.FinishReason
 	}
-	return message.text(), nil
+	text = message.text()
+	return text, text != "" || reasons || callsTool, nil
 }
 
 func (c *chatAnswer) end(done bool) (answer, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"strings"
 
@@ -81,7 +82,7 @@ func (r *responsesAnswer) whole(body []byte) (answer, error) {
 	return response.answer()
 }
 
-func (r *responsesAnswer) event(data []byte, emit func(string)) (over bool, err error) {
+func (r *responsesAnswer) event(data []byte, emit func(string)) (useful bool, err error) {
 	var event struct {
 		Type     string            `json:"type"`
 		Delta    string            `json:"delta"`
@@ -95,9 +96,9 @@ func (r *responsesAnswer) event(data []byte, emit func(string)) (over bool, err 
 		emit(event.Delta)
 	case "response.completed", "response.incomplete", "response.failed":
 		r.last = &event.Response
-		return true, nil
+		return true, io.EOF
 	}
-	return false, nil
+	return event.Delta != "", nil
 }
 
 func (r *responsesAnswer) end(bool) (answer, error) {

@@ -29,11 +29,11 @@ const minSecretInName = 16
 // any of their characters escaped as in a URL or a JSON string, nested too. It
 // is safe for concurrent use.
 type redactor struct {
-	parent *redactor // its secrets are cut out too; nil: none
+	inherited int // how many of the patterns belong to a parent
 
 	mu    sync.RWMutex
-	own   matcher // all of them
-	names matcher // those that are cut out of names of models
+	all   *matcher // not changed, but replaced
+	names *matcher // those that are cut out of names of models; likewise
 }
 
 // matcher is what is looked for in a text.
@@ -42,10 +42,13 @@ type matcher struct {
 	starts   [256]bool // the bytes that may begin a match
 }
 
-func newRedactor() *redactor { return &redactor{} }
+func newRedactor() *redactor { return &redactor{all: &matcher{}, names: &matcher{}} }
 
 // child makes a redactor that adds secrets of its own to those of r.
-func (r *redactor) child() *redactor { return &redactor{parent: r} }
+func (r *redactor) child() *redactor {
+	all := r.matcher()
+	return &redactor{inherited: len(all.patterns), all: all, names: r.namesMatcher()}
+}
 
 // add makes the redactor cut out a secret, if it is long enough.
 func (r *redactor) add(plain string) {
@@ -63,77 +66,70 @@ func (r *redactor) addText(text secret.Text) {
 	if utf8.RuneCount(secret) < minSecret {
 		return
 	}
+	patterns := patternsOf(secret)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range patternsOf(secret) {
-		r.own.add(p)
-		if utf8.RuneCount(secret) >= minSecretInName {
-			r.names.add(p)
-		}
+	r.all = r.all.with(patterns)
+	if utf8.RuneCount(secret) >= minSecretInName {
+		r.names = r.names.with(patterns)
 	}
 }
 
 func (r *redactor) knows(plain string) bool {
-	if r == nil {
-		return false
-	}
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return slices.ContainsFunc(r.own.patterns, func(p pattern) bool { return !p.base64 && string(p.core) == plain }) || r.parent.knows(plain)
+	return slices.ContainsFunc(r.matcher().patterns, func(p pattern) bool { return !p.base64 && string(p.core) == plain })
 }
 
-// wipe overwrites the redactor's own secrets and forgets them.
+// wipe overwrites the redactor's own secrets and forgets all.
 func (r *redactor) wipe() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, p := range r.own.patterns {
+	for _, p := range r.all.patterns[r.inherited:] {
 		clear(p.core)
 	}
-	r.own, r.names = matcher{}, matcher{}
+	r.inherited, r.all, r.names = 0, &matcher{}, &matcher{}
 }
 
-func (m *matcher) add(p pattern) {
-	m.patterns = append(m.patterns, p)
-	m.starts['%'], m.starts['\\'], m.starts['+'] = true, true, true
-	for b := range m.starts {
-		m.starts[b] = m.starts[b] || p.takes(0, byte(b))
-	}
-}
-
-// all looks for the secrets of the redactor and of its parents.
-func (r *redactor) all() matcher {
-	return r.join(func(r *redactor) *matcher { return &r.own })
-}
-
-func (r *redactor) join(of func(*redactor) *matcher) matcher {
-	var m matcher
-	for ; r != nil; r = r.parent {
-		r.mu.RLock()
-		m.patterns = append(m.patterns, of(r).patterns...)
-		for b, may := range of(r).starts {
-			m.starts[b] = m.starts[b] || may
+// with is a matcher that looks for more.
+func (m *matcher) with(patterns []pattern) *matcher {
+	sum := *m
+	sum.patterns = slices.Concat(m.patterns, patterns)
+	sum.starts['%'], sum.starts['\\'], sum.starts['+'] = true, true, true
+	for b := range sum.starts {
+		for _, p := range patterns {
+			sum.starts[b] = sum.starts[b] || p.takes(0, byte(b))
 		}
-		r.mu.RUnlock()
 	}
-	return m
+	return &sum
+}
+
+func (r *redactor) matcher() *matcher {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.all
+}
+
+func (r *redactor) namesMatcher() *matcher {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.names
 }
 
 // long cuts the secrets out of the name of a model: long ones only.
 func (r *redactor) long(s string) string {
-	out, _ := r.join(func(r *redactor) *matcher { return &r.names }).scanAll([]byte(s), true)
+	out, _ := r.namesMatcher().scanAll([]byte(s), true)
 	return string(out)
 }
 
 // unfinished cuts the secrets out of a text of which the end was cut off, and
 // leaves out what may be the beginning of one.
 func (r *redactor) unfinished(text []byte) []byte {
-	out, _ := r.all().scanAll(text, false)
+	out, _ := r.matcher().scanAll(text, false)
 	return out
 }
 
 // text cuts the secrets out of a whole text.
 func (r *redactor) text(s string) string {
-	out, _ := r.all().scanAll([]byte(s), true)
+	out, _ := r.matcher().scanAll([]byte(s), true)
 	return string(out)
 }
 
@@ -166,11 +162,11 @@ func (s *stream) let(final bool) string {
 		s.held = nil
 		return ""
 	}
-	m := s.redact.all()
+	m := s.redact.matcher()
 	s.work += m.allowance(len(s.held) - s.scanned)
 	out, rest := m.scan(s.held, final, &s.work)
 	s.spent = s.work < -scanWork
-	s.held = bytes.Clone(rest)
+	s.held = append(s.held[:0], rest...)
 	s.scanned = len(s.held)
 	return string(out)
 }
@@ -184,10 +180,10 @@ const (
 )
 
 // allowance is the work for n bytes of text.
-func (m matcher) allowance(n int) int { return scanWorkPerByte * n * len(m.patterns) }
+func (m *matcher) allowance(n int) int { return scanWorkPerByte * n * len(m.patterns) }
 
 // scanAll scans a text that comes as a whole.
-func (m matcher) scanAll(text []byte, final bool) (out, rest []byte) {
+func (m *matcher) scanAll(text []byte, final bool) (out, rest []byte) {
 	work := m.allowance(len(text))
 	return m.scan(text, final, &work)
 }
@@ -195,7 +191,7 @@ func (m matcher) scanAll(text []byte, final bool) (out, rest []byte) {
 // scan copies text without what matches a pattern: at each place the longest
 // match. Unless the text is final, rest is the end that may begin a match. Of a
 // text that takes too long the rest is cut out.
-func (m matcher) scan(text []byte, final bool, work *int) (out, rest []byte) {
+func (m *matcher) scan(text []byte, final bool, work *int) (out, rest []byte) {
 	out = make([]byte, 0, len(text))
 	for i := 0; i < len(text); {
 		if !m.starts[text[i]] {

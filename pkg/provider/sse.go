@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"io"
 	"regexp"
 	"slices"
@@ -13,93 +12,116 @@ import (
 // readEvents reads server-sent events (WHATWG HTML, section 9.2) and calls each
 // with the name and the data of one that has any, until the stream ends or each
 // returns an error. An event that the stream breaks off in is not passed on; one
-// is whole without the empty line behind it where its data is.
-func readEvents(r io.Reader, each func(name string, data []byte) error) error {
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 4<<10), maxEvent+1<<10)
-	idle := 0 // bytes since the last event
-	lines.Split(splitLines(&idle))
-	h := halves{each: each}
-	var name string
-	var data []byte
-	for lines.Scan() {
-		line := lines.Bytes()
-		if len(line) == 0 {
-			if len(bytes.TrimSpace(data)) > 0 {
-				idle = 0
-				if err := h.add(name, data); err != nil {
+// is whole without the empty line behind it where its data is. each reports
+// whether the event brought a part of the answer; the bytes without one are
+// bounded by maxIdle.
+func readEvents(r io.Reader, each func(name string, data []byte) (useful bool, err error)) error {
+	var split lineSplitter
+	pieces := bufio.NewScanner(r)
+	pieces.Buffer(make([]byte, 2*linePiece), 2*linePiece)
+	pieces.Split(split.next)
+	h := halves{each: func(name string, data []byte) error {
+		useful, err := each(name, data)
+		if useful {
+			split.idle = 0
+		}
+		return err
+	}}
+	var field, name string
+	var data bytes.Buffer
+	for begins := true; pieces.Scan(); begins = split.ended {
+		piece := pieces.Bytes()
+		if begins && len(piece) == 0 {
+			if len(bytes.TrimSpace(data.Bytes())) > 0 {
+				if err := h.add(name, data.Bytes()); err != nil {
 					return err
 				}
 			}
-			name, data = "", data[:0]
+			name = ""
+			data.Reset()
 			continue
 		}
-		field, value, _ := bytes.Cut(line, []byte(":"))
-		value = bytes.TrimPrefix(value, []byte(" "))
-		switch string(field) {
-		case "event":
-			name = string(value)
-		case "data":
-			if len(data) > 0 {
-				data = append(data, '\n')
-			}
-			if data = append(data, value...); len(data) > maxEvent {
-				return errTooLarge
+		if begins {
+			before, after, _ := bytes.Cut(piece, []byte(":"))
+			field, piece = string(before), bytes.TrimPrefix(after, []byte(" "))
+			if field == "data" && data.Len() > 0 {
+				data.WriteByte('\n')
 			}
 		}
+		switch {
+		case field == "event" && begins:
+			name = string(piece)
+		case field != "data":
+		case data.Len()+len(piece) > maxEvent:
+			return errTooLarge
+		default:
+			data.Write(piece)
+		}
 	}
-	if lines.Err() == nil && (string(data) == "[DONE]" || json.Valid(data)) {
-		if err := h.add(name, data); err != nil {
+	if pieces.Err() == nil && (data.String() == "[DONE]" || json.Valid(data.Bytes())) {
+		if err := h.add(name, data.Bytes()); err != nil {
 			return err
 		}
 	}
 	if err := h.flush(); err != nil {
 		return err
 	}
-	if errors.Is(lines.Err(), bufio.ErrTooLong) {
-		return errTooLarge
-	}
-	return lines.Err()
+	return pieces.Err()
 }
 
-// splitLines splits at LF, CR and CRLF. A line that ends with CR is passed on
-// without waiting for what follows. Comments are left out, and not kept. What is
-// read is added to idle, which is bounded.
-func splitLines(idle *int) bufio.SplitFunc {
-	returned := false // the line before ended with CR
-	comment := false  // the line has begun as one
-	return func(data []byte, atEOF bool) (read int, line []byte, err error) {
-		defer func() {
-			if *idle += read; *idle > maxIdle && err == nil {
-				read, line, err = 0, nil, errTooLarge
-			}
-		}()
-		for read < len(data) {
-			if returned && data[read] == '\n' {
-				read++
-			}
-			returned = false
-			rest := data[read:]
-			end := bytes.IndexAny(rest, "\r\n")
-			comment = comment || len(rest) > 0 && rest[0] == ':'
-			switch {
-			case end >= 0:
-				read += end + 1
-				returned = rest[end] == '\r'
-				if !comment {
-					return read, rest[:end], nil
-				}
-				comment = false
-			case comment:
-				return len(data), nil, nil
-			case atEOF && len(rest) > 0:
-				return len(data), rest, nil
-			default:
-				return read, nil, nil
-			}
-		}
-		return read, nil, nil
+// linePiece is the length, in bytes, from which a line is passed on in pieces:
+// more than the name of a field.
+const linePiece = 4 << 10
+
+// lineSplitter splits at LF, CR and CRLF. A line that ends with CR is passed on
+// without waiting for what follows. Comments are left out.
+type lineSplitter struct {
+	idle  int  // bytes since the last useful event, which are bounded
+	ended bool // the piece that was passed on ends its line
+
+	returned bool // the line before ended with CR
+	comment  bool // the line has begun as one
+	within   bool // a part of the line has been passed on
+}
+
+// next is a [bufio.SplitFunc].
+func (s *lineSplitter) next(data []byte, atEOF bool) (read int, piece []byte, err error) {
+	read, piece = s.split(data, atEOF)
+	if s.idle += read; s.idle > maxIdle {
+		return 0, nil, errTooLarge
 	}
+	s.within = piece != nil && !s.ended || piece == nil && s.within
+	return read, piece, nil
+}
+
+func (s *lineSplitter) split(data []byte, atEOF bool) (read int, piece []byte) {
+	for read < len(data) {
+		if s.returned && data[read] == '\n' {
+			read++
+		}
+		s.returned = false
+		rest := data[read:]
+		end := bytes.IndexAny(rest, "\r\n")
+		s.comment = s.comment || !s.within && len(rest) > 0 && rest[0] == ':'
+		switch {
+		case end >= 0:
+			read += end + 1
+			s.returned = rest[end] == '\r'
+			if !s.comment {
+				s.ended = true
+				return read, rest[:end]
+			}
+			s.comment = false
+		case s.comment:
+			return len(data), nil
+		case len(rest) >= linePiece || atEOF && len(rest) > 0:
+			s.ended = atEOF
+			return len(data), rest
+		default:
+			return read, nil
+		}
+	}
+	return read, nil
 }
 
 // halves passes events on, and mends characters that were cut in two. JSON

@@ -27,13 +27,17 @@ func TestReadEvents(t *testing.T) {
 		"over at the end":          {"data: a\n\ndata: [DONE]", []string{"a", "[DONE]"}},
 		"nothing but blank lines":  {"\n\n\n", nil},
 		"only one of two spaces":   {"data:  a\n\n", []string{" a"}},
+		"a line of many pieces":    {"data: " + strings.Repeat("a", 3*linePiece) + "\r\ndata: b\n\n", []string{strings.Repeat("a", 3*linePiece) + "\nb"}},
+		"a line as long as one":    {"data: " + strings.Repeat("a", linePiece-6) + "\n\ndata: b\n\n", []string{strings.Repeat("a", linePiece-6), "b"}},
+		"a comment of many pieces": {":" + strings.Repeat("data: ", linePiece) + "\ndata: b\n\n", []string{"b"}},
+		"a colon between pieces":   {"data:" + strings.Repeat("a", linePiece-5) + ":data: c\n\n", []string{strings.Repeat("a", linePiece-5) + ":data: c"}},
 		"a field that looks alike": {"database: a\ndata: b\n\n", []string{"b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
-			err := readEvents(iotest.OneByteReader(strings.NewReader(test.stream)), func(_ string, data []byte) error {
+			err := readEvents(iotest.OneByteReader(strings.NewReader(test.stream)), func(_ string, data []byte) (bool, error) {
 				got = append(got, string(data))
-				return nil
+				return true, nil
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -47,11 +51,11 @@ func TestReadEvents(t *testing.T) {
 
 func TestReadEventsEndsWithTheErrorOfItsReader(t *testing.T) {
 	broken := errors.New("broken")
-	err := readEvents(io.MultiReader(strings.NewReader("data: a\n\nda"), iotest.ErrReader(broken)), func(string, []byte) error { return nil })
+	err := readEvents(io.MultiReader(strings.NewReader("data: a\n\nda"), iotest.ErrReader(broken)), func(string, []byte) (bool, error) { return true, nil })
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
-	err = readEvents(strings.NewReader("data: a\n\ndata: b\n\n"), func(string, []byte) error { return broken })
+	err = readEvents(strings.NewReader("data: a\n\ndata: b\n\n"), func(string, []byte) (bool, error) { return true, broken })
 	if !errors.Is(err, broken) {
 		t.Errorf("got %v, want %v", err, broken)
 	}
@@ -59,9 +63,9 @@ func TestReadEventsEndsWithTheErrorOfItsReader(t *testing.T) {
 
 func TestReadEventsNamesEvents(t *testing.T) {
 	var got []string
-	_ = readEvents(strings.NewReader("event: x\ndata: a\n\ndata: b\n\nevent: y\n\ndata: c\n\n"), func(name string, data []byte) error {
+	_ = readEvents(strings.NewReader("event: x\ndata: a\n\ndata: b\n\nevent: y\n\ndata: c\n\n"), func(name string, data []byte) (bool, error) {
 		got = append(got, name+"="+string(data))
-		return nil
+		return true, nil
 	})
 	if diff := cmp.Diff([]string{"x=a", "=b", "=c"}, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
@@ -81,11 +85,12 @@ func TestReadEventsBoundsAnEvent(t *testing.T) {
 		"comments without end":      {endless(": hi\n"), errTooLarge},
 		"one comment without end":   {endless(":"), errTooLarge},
 		"empty lines without end":   {endless("\n"), errTooLarge},
+		"events of nothing":         {endless("data: []\n\n"), errTooLarge},
 		"a comment an event":        {io.LimitReader(endless("data: {}\n\n: here\n\n"), 1<<20), nil},
 		"two long events":           {strings.NewReader(line + "\n\n" + line + "\n\n"), nil},
 		"a long event in two lines": {strings.NewReader(line + "\n" + line + "\n\n"), errTooLarge},
 	} {
-		if err := readEvents(c.stream, func(string, []byte) error { return nil }); !errors.Is(err, c.want) {
+		if err := readEvents(c.stream, func(_ string, data []byte) (bool, error) { return string(data) != "[]", nil }); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -103,9 +108,9 @@ func TestReadEventsJoinsHalvesOfCharacters(t *testing.T) {
 		"not at a beginning": {[]string{`{"a":"\ud83d"}`, `{"a":"\"\ude00"}`}, []string{`{"a":"\ud83d"}`, `{"a":"\"\ude00"}`}},
 	} {
 		var got []string
-		err := readEvents(strings.NewReader("data: "+strings.Join(c.stream, "\n\ndata: ")+"\n\n"), func(_ string, data []byte) error {
+		err := readEvents(strings.NewReader("data: "+strings.Join(c.stream, "\n\ndata: ")+"\n\n"), func(_ string, data []byte) (bool, error) {
 			got = append(got, string(data))
-			return nil
+			return true, nil
 		})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -121,11 +126,11 @@ func FuzzReadEvents(f *testing.F) {
 	f.Add("event: x\r\ndata: a\r\n\r\n")
 	f.Add("data: {\"a\":\"\\ud83d\"}\r\rdata: {\"a\":\"\\ude00\"}\r\r")
 	f.Fuzz(func(t *testing.T, stream string) {
-		_ = readEvents(strings.NewReader(stream), func(_ string, data []byte) error {
+		_ = readEvents(strings.NewReader(stream), func(_ string, data []byte) (bool, error) {
 			if len(data) == 0 {
 				t.Error("an event without data was passed on")
 			}
-			return nil
+			return true, nil
 		})
 	})
 }
