@@ -52,7 +52,7 @@ func TestAttackByBaseURL(t *testing.T) {
 // The upstream redirects to the attacker.
 func TestAttackByRedirect(t *testing.T) {
 	theirs := elsewhere{providertest.Start(t, providertest.Custom())}
-	for _, fake := range providertest.Fakes() {
+	for _, fake := range providertest.Fakes(t) {
 		t.Run(fake.Type, func(t *testing.T) {
 			home := providertest.Start(t, fake)
 			home.Use(providertest.Redirect)

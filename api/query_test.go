@@ -125,8 +125,8 @@ func TestProviderFilters(t *testing.T) {
 		c := s.Workspace(t)
 		settings := apitest.Settings(t)
 		for _, typ := range []string{"openai", "anthropic", "custom"} {
-			c.CreateProvider(object{"name": typ + " on", "type": typ, "credentials": settings[typ]["credentials"], "config": orEmpty(settings[typ]["config"])})
-			off := c.CreateProvider(object{"name": typ + " off", "type": typ, "credentials": settings[typ]["credentials"], "config": orEmpty(settings[typ]["config"])})
+			c.CreateProvider(object{"name": typ + " on", "type": typ, "credentials": settings[typ]["credentials"], "config": settings[typ]["config"]})
+			off := c.CreateProvider(object{"name": typ + " off", "type": typ, "credentials": settings[typ]["credentials"], "config": settings[typ]["config"]})
 			c.EditProvider(off.ID, object{"status": "inactive"})
 		}
 		broken := blockedProvider(c)
@@ -154,11 +154,4 @@ func TestProviderFilters(t *testing.T) {
 		c.EditProvider(broken.ID, object{"status": "active"})
 		wantList(t, "error", providerNames(walk[apitest.Provider](c, "/providers?status=error", 5)), "custom broken")
 	})
-}
-
-func orEmpty(value any) any {
-	if value == nil {
-		return object{}
-	}
-	return value
 }

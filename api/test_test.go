@@ -49,7 +49,7 @@ func providerOf(fake *providertest.Server) apitest.Object {
 func startFakes(t *testing.T) []*providertest.Server {
 	t.Helper()
 	var started []*providertest.Server
-	for _, fake := range providertest.Fakes() {
+	for _, fake := range providertest.Fakes(t) {
 		started = append(started, providertest.Start(t, fake))
 	}
 	return started

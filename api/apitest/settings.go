@@ -8,31 +8,30 @@ import (
 	"maps"
 	"sync"
 	"testing"
+
+	"modelproviders/pkg/provider"
 )
 
-// Settings are credentials and config that each provider type accepts. The
-// service account is the JSON object itself.
+// Settings are credentials and config that each provider type accepts, by the
+// name of the type: every credential holds [Secret], and config has the
+// placeholders of the type's form. A service account is the JSON object itself.
 func Settings(t testing.TB) map[string]Object {
-	return map[string]Object{
-		"openai":    {"credentials": Object{"api_key": "sk-" + Secret}},
-		"anthropic": {"credentials": Object{"api_key": "sk-ant-" + Secret}},
-		"azure_openai": {
-			"credentials": Object{"api_key": "azure-" + Secret},
-			"config":      Object{"base_url": "https://my-resource.openai.azure.com", "api_version": "2024-10-21"},
-		},
-		"aws_bedrock": {
-			"credentials": Object{"access_key_id": "AKIA" + Secret, "secret_access_key": "aws-" + Secret},
-			"config":      Object{"region": "us-east-1"},
-		},
-		"gcp_vertex_ai": {
-			"credentials": Object{"service_account_json": ServiceAccount(t, nil)},
-			"config":      Object{"project": "my-project", "region": "us-central1"},
-		},
-		"custom": {
-			"credentials": Object{"api_key": "custom-" + Secret},
-			"config":      Object{"base_url": "https://litellm.example.com"},
-		},
+	settings := map[string]Object{}
+	for _, typ := range provider.Types() {
+		form := typ.Form()
+		credentials, config := Object{}, Object{}
+		for _, f := range form.Credentials {
+			credentials[f.Name] = f.Name + "-" + Secret
+			if f.Kind == "secret_json" {
+				credentials[f.Name] = ServiceAccount(t, nil)
+			}
+		}
+		for _, f := range form.Config {
+			config[f.Name] = f.Placeholder
+		}
+		settings[form.Type] = Object{"credentials": credentials, "config": config}
 	}
+	return settings
 }
 
 // ServiceAccount is a Google key file; changes replace or add members, nil

@@ -43,7 +43,7 @@ func TestRefusedSettings(t *testing.T) {
 		"auth off without a host":    {map[string]string{"ADDR": ":0", "AUTH": "off"}, []string{"MODELPROVIDERS_AUTH", "loopback"}},
 		"auth off on a LAN address":  {map[string]string{"ADDR": "192.168.0.7:0", "AUTH": "off"}, []string{"MODELPROVIDERS_AUTH", "loopback"}},
 		"auth neither on nor off":    {map[string]string{"AUTH": "perhaps"}, []string{"auth", "perhaps"}},
-		"endpoint of no type":        {map[string]string{"PROVIDER_ENDPOINTS": "mistral=https://host"}, []string{"MODELPROVIDERS_PROVIDER_ENDPOINTS", "mistral"}},
+		"endpoint of no type":        {map[string]string{"PROVIDER_ENDPOINTS": "nobody=https://host"}, []string{"MODELPROVIDERS_PROVIDER_ENDPOINTS", "nobody"}},
 		"endpoint of custom":         {map[string]string{"PROVIDER_ENDPOINTS": "custom=https://host"}, []string{"MODELPROVIDERS_PROVIDER_ENDPOINTS", "custom"}},
 		"endpoint of Azure":          {map[string]string{"PROVIDER_ENDPOINTS": "azure_openai=https://host"}, []string{"MODELPROVIDERS_PROVIDER_ENDPOINTS", "azure_openai"}},
 		"endpoint without URL":       {map[string]string{"PROVIDER_ENDPOINTS": "openai"}, []string{"MODELPROVIDERS_PROVIDER_ENDPOINTS", "openai"}},

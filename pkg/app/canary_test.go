@@ -112,7 +112,7 @@ func newCanarySession(t *testing.T, database database) *canarySession {
 	c := &canarySession{t: t, database: database, secrets: newSecrets(), clock: &atomic.Pointer[string]{}, repeater: newRepeater(t)}
 	var endpoints []string
 	roots := c.repeater.roots
-	for _, fake := range providertest.Fakes() {
+	for _, fake := range providertest.Fakes(t) {
 		server := providertest.Start(t, fake)
 		c.fakes = append(c.fakes, server)
 		if endpoint := server.ProviderEndpoints(); endpoint != "" {

@@ -57,7 +57,7 @@ func TestForeignSuccess(t *testing.T) {
 
 // TestDiscoveryIsNotTriedAgain: one refusal is enough, for every type.
 func TestDiscoveryIsNotTriedAgain(t *testing.T) {
-	for _, fake := range providertest.Fakes() {
+	for _, fake := range providertest.Fakes(t) {
 		server := providertest.Start(t, fake)
 		server.Use(providertest.RateLimited)
 		_, err := open(t, server).Models(t.Context())

@@ -46,3 +46,17 @@ func RulesOf(f *Failure) []any {
 	}
 	return all
 }
+
+// Cut stands where a secret was.
+const Cut = cut
+
+// EscapeNonASCII is what the redactor looks for beside the secret itself.
+func EscapeNonASCII(s string) string { return escapeNonASCII(s) }
+
+// Redact cuts a secret out of a text.
+func Redact(secret, text string) string { return redactorOf(secret).text(text) }
+
+// RedactPieces cuts a secret out of a text that comes in pieces of a size.
+func RedactPieces(secret, text string, size int) string {
+	return pieces(redactorOf(secret), text, size)
+}

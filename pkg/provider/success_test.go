@@ -151,7 +151,7 @@ func TestNamesOfModelsKeepShortKeys(t *testing.T) {
 // TestAbsentLists: an operator's endpoint may have no list of models. That is
 // no failure, of whichever type it is.
 func TestAbsentLists(t *testing.T) {
-	for _, fake := range providertest.Fakes() {
+	for _, fake := range providertest.Fakes(t) {
 		for _, status := range []int{http.StatusNotFound, http.StatusMethodNotAllowed} {
 			server := providertest.Start(t, answering(fake, func(*providertest.Request) providertest.Answer {
 				a := jsonAnswer(`{"message":"There is no such path."}`)

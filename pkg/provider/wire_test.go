@@ -20,7 +20,7 @@ import (
 )
 
 func TestRequestsNameThisProgram(t *testing.T) {
-	for _, fake := range providertest.Fakes() {
+	for _, fake := range providertest.Fakes(t) {
 		for _, stream := range []bool{false, true} {
 			server := providertest.Start(t, fake)
 			result, _ := open(t, server).generate(t, stream)
@@ -150,7 +150,7 @@ func TestCharactersInHalves(t *testing.T) {
 			`data: {"candidates":[{"content":{"parts":[{"text":"\ude00"}]},"finishReason":"STOP"}]}`,
 		},
 	} {
-		for _, fake := range providertest.Fakes() {
+		for _, fake := range providertest.Fakes(t) {
 			if fake.Type != typ {
 				continue
 			}

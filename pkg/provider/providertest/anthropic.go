@@ -15,6 +15,8 @@ const (
 	anthropicModel = "claude-sonnet-4-20250514"
 )
 
+var _ = register(Anthropic)
+
 // Anthropic is a fake of api.anthropic.com.
 // Source of its errors: Anthropic API reference, "Errors", and answers of the
 // service.

@@ -21,6 +21,8 @@ func bedrockKey() awsKey {
 	return awsKey{id: "AKIAFAKEBEDROCKKEY01", secret: "Fake/Bedrock+Secret/0123456789abcdef/xyz"}
 }
 
+var _ = register(AWSBedrock)
+
 // AWSBedrock is a fake of bedrock-runtime and bedrock, which an operator's
 // endpoint puts at one address. It verifies signatures.
 // Source of its errors: Amazon Bedrock user guide, "Troubleshooting Amazon

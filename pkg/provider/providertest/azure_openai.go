@@ -13,6 +13,8 @@ const (
 	azureVersion    = "2024-10-21"
 )
 
+var _ = register(AzureOpenAI)
+
 // AzureOpenAI is a fake of an Azure OpenAI resource, with the classic API and
 // the v1 API.
 // Source of its errors: Azure OpenAI REST reference, and answers of the

@@ -11,6 +11,8 @@ const (
 	customModel = "team/my-model"
 )
 
+var _ = register(Custom)
+
 // Custom is a fake of a LiteLLM proxy.
 // Source of its errors: answers of LiteLLM's proxy server.
 func Custom() Fake {

@@ -19,6 +19,8 @@ const (
 	geminiModel   = "gemini-2.5-flash"
 )
 
+var _ = register(GCPVertexAI)
+
 // GCPVertexAI is a fake of aiplatform.googleapis.com and of Google's token
 // endpoint, with a Gemini model. It verifies the service account's signature.
 // Source of its errors: Vertex AI, "API errors", and answers of the service.

@@ -10,6 +10,8 @@ const (
 	openAIModel = "gpt-4-turbo"
 )
 
+var _ = register(OpenAI)
+
 // OpenAI is a fake of api.openai.com.
 // Source of its errors: OpenAI, "Error codes", and answers of the service.
 func OpenAI() Fake {

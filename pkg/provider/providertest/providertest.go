@@ -13,6 +13,9 @@ package providertest
 import (
 	"net/http"
 	"strings"
+	"testing"
+
+	"modelproviders/pkg/provider"
 )
 
 // Fake is one upstream.
@@ -42,6 +45,31 @@ type Fake struct {
 	// Answer is what the service answers in a mode; false where the mode is not
 	// one of its own. It knows [Success] and the modes of documented errors.
 	Answer func(r *Request, mode Mode) (Answer, bool)
+}
+
+// fakes makes the fake of each provider type, by the type's name. Each fake's
+// file adds itself.
+var fakes = map[string]func() Fake{}
+
+// register makes a fake the one of its type.
+func register(fake func() Fake) bool {
+	fakes[fake().Type] = fake
+	return true
+}
+
+// Fakes is a fake of the upstream of every provider type, in the order of
+// [provider.Types]. A type without one fails the test.
+func Fakes(t testing.TB) []Fake {
+	t.Helper()
+	var all []Fake
+	for _, typ := range provider.Types() {
+		fake, ok := fakes[typ.Name()]
+		if !ok {
+			t.Fatalf("provider type %q has no fake: add one to pkg/provider/providertest and register it", typ.Name())
+		}
+		all = append(all, fake())
+	}
+	return all
 }
 
 // Request is one request to a fake.
