@@ -101,7 +101,7 @@ func (c Config) check() error {
 	if err != nil {
 		return fmt.Errorf("MODELPROVIDERS_ADDR: %q is not host:port", c.Addr)
 	}
-	if c.AuthOff && !loopbackHost(host) {
+	if c.AuthOff && !auth.LoopbackHost(host) {
 		return fmt.Errorf("MODELPROVIDERS_AUTH=off is refused on %s: without authentication the service listens on a loopback address only, such as 127.0.0.1:8080", c.Addr)
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
@@ -169,12 +169,4 @@ func (c Config) egressProxy() (*url.URL, error) {
 		return nil, fmt.Errorf("MODELPROVIDERS_EGRESS_PROXY: must be an http, https or socks5 URL such as http://proxy.internal:3128")
 	}
 	return u, nil
-}
-
-func loopbackHost(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback()
 }

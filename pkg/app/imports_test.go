@@ -69,7 +69,6 @@ func edges() map[string][]string {
 		"github.com/openai":          {"pkg/provider"},
 		"github.com/anthropics":      {"pkg/provider"},
 		"github.com/aws":             append(kits, "pkg/provider"),
-		"github.com/coreos/go-oidc":  {"pkg/auth"},
 		"github.com/go-jose":         {"pkg/auth", "pkg/auth/authtest"},
 		"github.com/zitadel":         {"pkg/auth/authtest"},
 		"code.dny.dev/ssrf":          {"pkg/egress"},

@@ -1,24 +1,25 @@
-// Package auth says who is calling and what they may do.
+// Package auth identifies callers and says what they may do.
 //
-// A [Principal] belongs to one workspace and sees nothing of another. What it
-// may do is a set of scopes; roles are names for such sets. A principal comes
-// from an API token ([Tokens]), from the access token of an OpenID Connect issuer
-// ([OIDC]) or, with authentication off, is the admin of the default workspace;
-// another way to sign in is another [Authenticator].
+// A [Principal] belongs to one workspace and sees nothing of any other. Its
+// scopes say what it may do; a role is a name for a set of scopes. Principals
+// come from API tokens ([Tokens]) and from access tokens of an OpenID Connect
+// issuer ([OIDC]). With authentication off, everyone is [Anyone].
 package auth
 
 import (
 	"context"
+	"net/netip"
 	"slices"
+	"strings"
 )
 
-// DefaultWorkspace is where rows live until principals bring other workspaces.
+// DefaultWorkspace is the workspace of principals that name no other.
 const DefaultWorkspace = "default"
 
 // Scope is one thing a principal may do.
 type Scope string
 
-// The scopes of the API contract.
+// The scopes of the API.
 const (
 	ProvidersRead     Scope = "providers:read"
 	ProvidersWrite    Scope = "providers:write"
@@ -28,22 +29,27 @@ const (
 	TokensWrite       Scope = "tokens:write"
 )
 
-// Scopes returns every scope, in the contract's order.
+// Scopes returns all scopes in the order in which the API lists them.
 func Scopes() []Scope {
 	return []Scope{ProvidersRead, ProvidersWrite, ModelsTest, CredentialsReveal, AuditRead, TokensWrite}
+}
+
+// scopesWhere returns the scopes for which keep is true, in the API's order.
+func scopesWhere(keep func(Scope) bool) []Scope {
+	return slices.DeleteFunc(Scopes(), func(s Scope) bool { return !keep(s) })
 }
 
 // Role is a name for a set of scopes.
 type Role string
 
-// The roles of the API contract.
+// The roles of the API.
 const (
 	Viewer Role = "viewer"
 	Editor Role = "editor"
 	Admin  Role = "admin"
 )
 
-// Scopes returns what the role may do; none for an unknown role.
+// Scopes returns what the role may do; nil for an unknown role.
 func (r Role) Scopes() []Scope {
 	switch r {
 	case Viewer:
@@ -56,35 +62,39 @@ func (r Role) Scopes() []Scope {
 	return nil
 }
 
-// Principal is who is calling.
+// Principal is the caller of a request.
 type Principal struct {
-	// Subject names the principal: a token's id, the issuer's name for a user, or
-	// `anonymous` with authentication off. It is not a secret, and only together
-	// with Kind is it unique.
+	// Subject is the id of a token, the issuer's name for a user, or `anonymous`.
+	// It is unique only together with Kind.
 	Subject   string
-	Kind      string // `token`, `oidc`, `none` with authentication off, `operator` for the command line
+	Kind      string // `token`, `oidc`, `none` (authentication is off) or `operator` (the command line)
 	Workspace string
-	// Role is the widest role; empty when the scopes were granted one by one, or
-	// none were.
-	Role   Role
-	Scopes []Scope
+	Role      Role // the widest role; empty without a role, such as for a token made with scopes
+	Scopes    []Scope
 }
 
 // May reports whether the principal has the scope.
 func (p Principal) May(s Scope) bool { return slices.Contains(p.Scopes, s) }
 
-// Authenticator tells who a bearer token stands for.
+// Authenticator finds the principal that a bearer token stands for.
 type Authenticator interface {
-	// Authenticate returns unauthenticated when the token is not one of ours, is
-	// revoked or has expired, and unavailable when that can't be found out.
+	// Authenticate returns unauthenticated if the token is invalid, and
+	// unavailable if that can't be determined now.
 	Authenticate(ctx context.Context, bearer string) (Principal, error)
 }
 
-// Anyone authenticates every caller as admin of the default workspace: what
-// authentication off means. It is fit for a loopback address only.
+// Anyone authenticates every caller as admin of the default workspace. Use it
+// only for a service that listens on a loopback address.
 type Anyone struct{}
 
-// Authenticate returns the admin of the default workspace.
+// Authenticate implements [Authenticator].
 func (Anyone) Authenticate(context.Context, string) (Principal, error) {
 	return Principal{Subject: "anonymous", Kind: "none", Workspace: DefaultWorkspace, Role: Admin, Scopes: Scopes()}, nil
+}
+
+// LoopbackHost reports whether a host name or IP address, without a port, stands
+// for this machine.
+func LoopbackHost(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.Unmap().IsLoopback() || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }

@@ -2,11 +2,12 @@ package auth
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
-// Bearers authenticates API tokens and JWTs, each by its own authenticator. The
-// two can be told apart by their form, so no token is ever tried twice.
+// Bearers authenticates by API tokens and by JWTs. The form of a bearer token
+// decides which of the two handles it.
 type Bearers struct {
 	Tokens Authenticator
 	JWTs   Authenticator
@@ -21,25 +22,11 @@ func (b Bearers) Authenticate(ctx context.Context, bearer string) (Principal, er
 }
 
 // isJWT reports whether a bearer token has the form of a signed JWT: three
-// parts of base64url with dots between them (RFC 7515, section 7.1). The JSON
-// form of a signature, and an empty one, which `alg` none has, are none.
+// parts in base64url, joined by dots (RFC 7515, section 7.1).
 func isJWT(bearer string) bool {
+	const base64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	parts := strings.Split(bearer, ".")
-	if len(parts) != 3 {
-		return false
-	}
-	for _, part := range parts {
-		if part == "" || strings.ContainsFunc(part, notBase64URL) {
-			return false
-		}
-	}
-	return true
-}
-
-func notBase64URL(r rune) bool {
-	switch {
-	case r >= 'A' && r <= 'Z', r >= 'a' && r <= 'z', r >= '0' && r <= '9', r == '-', r == '_':
-		return false
-	}
-	return true
+	return len(parts) == 3 && !slices.ContainsFunc(parts, func(part string) bool {
+		return part == "" || strings.Trim(part, base64URL) != ""
+	})
 }

@@ -1,7 +1,9 @@
 package auth
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -10,30 +12,29 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// Limits bound what callers may ask for; 0 is no bound.
+// Limits bound what callers may do; 0 means no limit.
 type Limits struct {
-	TestsPerMinute   int // of a workspace
-	TestsInFlight    int // of a workspace
-	RevealsPerMinute int // of a principal
-	SignInsPerMinute int // failed ones, of a client address
+	TestsPerMinute   int // per workspace
+	TestsInFlight    int // per workspace
+	RevealsPerMinute int // per principal
+	SignInsPerMinute int // failed ones, per client address
 }
 
-// Limiter holds callers to [Limits]. It counts in memory: of several processes
-// on one database each holds its share of a bound, so that together they hold
-// the bound without asking each other. It is safe for concurrent use.
+// Limiter enforces [Limits]. It counts in memory: if several processes share a
+// database, each enforces its share of a limit. It is safe for concurrent use.
 type Limiter struct {
 	testsInFlight int
 	now           func() time.Time
 
-	mu        sync.Mutex // held while now is read, so that no bucket sees time go back
-	processes int        // that are alive
+	mu        sync.Mutex // also held while reading now, so that no bucket sees time go back
+	processes int
 	tests     *rates
 	reveals   *rates
 	signIns   *rates
-	inFlight  map[string]int // tests, by workspace
+	inFlight  map[string]int // tests by workspace
 }
 
-// NewLimiter makes a limiter of a process that is alone.
+// NewLimiter returns a limiter for a single process; see [Limiter.Share].
 func NewLimiter(limits Limits, now func() time.Time) *Limiter {
 	return &Limiter{
 		testsInFlight: limits.TestsInFlight, now: now, processes: 1,
@@ -44,14 +45,10 @@ func NewLimiter(limits Limits, now func() time.Time) *Limiter {
 	}
 }
 
-// Share tells how many processes are alive, this one included. What is in flight
-// ends as it would have: a smaller share refuses new things alone.
+// Share sets how many processes share the limits, including this one.
 func (l *Limiter) Share(processes int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if processes == l.processes {
-		return
-	}
 	l.processes = processes
 	now := l.now()
 	for _, r := range []*rates{l.tests, l.reveals, l.signIns} {
@@ -59,12 +56,12 @@ func (l *Limiter) Share(processes int) {
 	}
 }
 
-// retryInFlight is how long to wait for one of the things in flight to end: most
-// end within it.
+// retryInFlight is when to retry after too many concurrent tests: most tests take
+// no longer.
 const retryInFlight = 2 * time.Second
 
-// Test takes a place for a call to an upstream in a workspace, to be given back
-// with leave. It returns rate_limited when there are too many.
+// Test counts a test in a workspace until leave is called. It returns
+// rate_limited if there are too many.
 func (l *Limiter) Test(workspace string) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -88,25 +85,25 @@ func (l *Limiter) leave(workspace string) {
 	}
 }
 
-// Reveal counts a reveal of a principal. It returns rate_limited when there were
-// too many.
+// Reveal counts a reveal by a principal. It returns rate_limited if there are too
+// many.
 func (l *Limiter) Reveal(by Principal) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	// No workspace and no kind has a NUL in it, so no two principals are one.
-	return l.reveals.take(by.Workspace+"\x00"+by.Kind+"\x00"+by.Subject, l.now())
+	// No workspace and no kind contains NUL, so the keys of two principals differ.
+	return l.take(l.reveals, by.Workspace+"\x00"+by.Kind+"\x00"+by.Subject)
 }
 
 // SignIn counts a failed sign-in from a client address. It returns rate_limited
-// when there were too many.
-func (l *Limiter) SignIn(address string) error {
+// if there are too many.
+func (l *Limiter) SignIn(address string) error { return l.take(l.signIns, networkOf(address)) }
+
+func (l *Limiter) take(r *rates, key string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.signIns.take(networkOf(address), l.now())
+	return r.take(key, l.now())
 }
 
-// networkOf is what a client address counts as: of IPv6 the /64, which is what
-// one client has to choose addresses from.
+// networkOf returns what sign-ins from an address are counted under: for IPv6 the
+// /64 network, within which a client can choose its address.
 func networkOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
@@ -118,27 +115,25 @@ func networkOf(address string) string {
 	return netip.PrefixFrom(ip.WithZone(""), 64).Masked().String()
 }
 
-// shareOf is the share of one process in a bound. Each holds at least 1: rather
-// a sum above the bound than a process that refuses everything.
-func shareOf(bound, processes int) int { return max(1, bound/processes) }
+// shareOf returns one process's share of a limit: at least 1, so that no process
+// refuses everything.
+func shareOf(limit, processes int) int { return max(1, limit/processes) }
 
-// maxBuckets bounds the keys of one bound that are counted by themselves; those
-// that come after them share one bucket.
-const maxBuckets = 100_000
+const (
+	maxBuckets = 100_000     // of one limit; further keys share a bucket
+	sweepEvery = time.Second // at most, how often full buckets are removed
+)
 
-// sweepEvery is how often full buckets are looked for, at most.
-const sweepEvery = time.Second
-
-// rates bounds how many things of a key may happen a minute: each key has a
-// bucket that holds as many as a minute brings. A bucket that is not kept is
-// full. The caller's mutex guards it.
+// rates limits how often something may happen per key and minute. Each key has a
+// bucket that holds a minute's worth of tokens; full buckets are not stored. The
+// caller's mutex guards it.
 type rates struct {
-	perMinute int    // 0: no bound
-	what      string // is bounded
-	held      int    // the share of perMinute that this process holds
+	perMinute int // 0: no limit
+	what      string
+	held      int // this process's share of perMinute
 	buckets   map[string]*rate.Limiter
-	rest      *rate.Limiter // of all keys that have no bucket of their own
-	swept     time.Time     // when full buckets were last looked for
+	rest      *rate.Limiter // for all keys beyond maxBuckets
+	swept     time.Time
 }
 
 func newRates(perMinute int, what string) *rates {
@@ -147,11 +142,9 @@ func newRates(perMinute int, what string) *rates {
 	return r
 }
 
-func (r *rates) newBucket() *rate.Limiter { return rate.NewLimiter(r.limit(), r.held) }
+func (r *rates) newBucket() *rate.Limiter { return rate.NewLimiter(rate.Limit(r.held)/60, r.held) }
 
-func (r *rates) limit() rate.Limit { return rate.Limit(r.held) / 60 }
-
-// take counts one of a key, or returns rate_limited and counts nothing.
+// take counts one event of a key, or returns rate_limited.
 func (r *rates) take(key string, now time.Time) error {
 	if r.perMinute == 0 {
 		return nil
@@ -182,29 +175,23 @@ func (r *rates) bucket(key string, now time.Time) *rate.Limiter {
 	return b
 }
 
-// sweep forgets full buckets: a key that comes back gets one that is full too.
+// sweep removes full buckets: a new one is full too.
 func (r *rates) sweep(now time.Time) {
 	r.swept = now
-	for key, b := range r.buckets {
-		if b.TokensAt(now) >= float64(r.held) {
-			delete(r.buckets, key)
-		}
-	}
+	maps.DeleteFunc(r.buckets, func(_ string, b *rate.Limiter) bool { return b.TokensAt(now) >= float64(r.held) })
 }
 
-// share holds the share of one of several processes from now on. A bucket keeps
-// what is in it, as far as it has room.
+// share changes this process's share. Buckets keep their tokens, as far as they
+// still fit.
 func (r *rates) share(processes int, now time.Time) {
 	held := shareOf(r.perMinute, processes)
 	if r.perMinute == 0 || held == r.held {
 		return
 	}
-	r.sweep(now) // what is full stays full
+	r.sweep(now) // so that full buckets stay full
 	r.held = held
-	for _, b := range r.buckets {
-		b.SetLimitAt(now, r.limit())
+	for _, b := range append(slices.Collect(maps.Values(r.buckets)), r.rest) {
+		b.SetLimitAt(now, rate.Limit(held)/60)
 		b.SetBurstAt(now, held)
 	}
-	r.rest.SetLimitAt(now, r.limit())
-	r.rest.SetBurstAt(now, held)
 }

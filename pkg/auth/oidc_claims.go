@@ -10,67 +10,88 @@ import (
 	"github.com/go-jose/go-jose/v4/json"
 )
 
-// Bounds of what names a principal and its workspace.
+// Bounds of the names of a principal and of its workspace.
 const (
 	maxSubject   = 255 // OpenID Connect Core, section 2: sub
 	maxWorkspace = 128
 )
 
-// maxTime is the last second of the year 9999 since 1970.
+// maxTime is the end of the year 9999 in Unix seconds.
 const maxTime = 253402300799
 
-// claims are the claims of a verified token, as encoding/json decodes them.
+// clockSkew is how far the issuer's clock may be ahead of ours.
+const clockSkew = time.Minute
+
+// claims are the decoded claims of a token whose signature was verified.
 type claims map[string]any
 
-// readClaims decodes the payload of a token. go-jose's decoder refuses a name
-// that stands twice in an object, and matches names exactly: encoding/json would
-// take `Aud` for `aud` (RFC 7519, section 4; RFC 8725, section 2.6).
-func readClaims(payload []byte) (claims, error) {
-	var c claims
-	if !utf8.Valid(payload) || json.Unmarshal(payload, &c) != nil || c == nil {
-		return nil, refused("The claims of the bearer token can't be read: they must be a JSON object in UTF-8 in which no name stands twice.")
+// readObject decodes the header or the claims of a token. go-jose's decoder
+// refuses duplicate names and matches names exactly, where encoding/json would
+// accept `Aud` for `aud` (RFC 7519, section 4; RFC 8725, section 2.6).
+func readObject(part string, text []byte) (map[string]any, error) {
+	var object map[string]any
+	if !utf8.Valid(text) || json.Unmarshal(text, &object) != nil || object == nil {
+		return nil, refused("The %s of the bearer token must be a JSON object in UTF-8 without duplicate names.", part)
 	}
-	return c, nil
+	return object, nil
 }
 
-// check refuses a token that is not one of the issuer for the audience, or is
-// not valid now. Of several causes the first is told.
+func readClaims(payload []byte) (claims, error) { return readObject("claims", payload) }
+
+// check refuses a token that is of another issuer, for another audience, not
+// valid now, or bound to a key. It reports the first of these.
 func (c claims) check(issuer, audience string, now time.Time) error {
-	times := map[string]time.Time{}
-	for _, name := range []string{"exp", "nbf", "iat"} {
-		value, given := c[name]
-		seconds, ok := value.(float64)
-		if given && (!ok || seconds < 0 || seconds > maxTime) {
-			return refused("The claim %s of the bearer token is not a time in seconds.", name)
-		}
-		if given {
-			times[name] = time.Unix(int64(seconds), 0)
-		}
+	expires, expiring, err := c.time("exp")
+	if err != nil {
+		return err
 	}
-	expires, expiring := times["exp"]
+	notBefore, _, err := c.time("nbf")
+	if err != nil {
+		return err
+	}
+	issuedAt, _, err := c.time("iat")
+	if err != nil {
+		return err
+	}
 	_, bound := c["cnf"]
-	audiences, _ := c["aud"].([]any)
-	ahead := now.Add(clockSkew)
+	latest := now.Add(clockSkew)
 	switch {
 	case c["iss"] != issuer:
-		return refused("The bearer token is of another issuer than %s; its claim iss must be just that.", issuer)
-	case !slices.Contains(c.texts("aud"), audience), audiences != nil && len(audiences) != len(c.texts("aud")):
-		return refused("The bearer token is not for this service: its claim aud lacks %s. Ask the issuer for a token of that audience.", audience)
+		return refused("The bearer token was not issued by %s (claim iss).", issuer)
+	case !c.isFor(audience):
+		return refused("The bearer token is not for this service: its claim aud lacks %s. Request a token for that audience.", audience)
 	case !expiring:
-		return refused("The bearer token never expires: it has no claim exp.")
+		return refused("The bearer token has no expiry (claim exp).")
 	case !now.Before(expires):
 		return refused("The bearer token has expired. Sign in again.")
-	case times["nbf"].After(ahead), times["iat"].After(ahead):
-		return refused("The bearer token is not valid yet: the clock of the issuer, or of this service, is wrong.")
+	case notBefore.After(latest), issuedAt.After(latest):
+		return refused("The bearer token is not valid yet (claim nbf or iat). Check the clocks of the issuer and of this service.")
 	case bound:
-		return refused("The bearer token is bound to a key (claim cnf), which is not supported. Ask the issuer for one that is not.")
+		return refused("The bearer token is bound to a key (claim cnf), which is not supported.")
 	}
 	return nil
 }
 
-// lookup returns the claim of that name, else what the name leads to as a dotted
-// path, else nil. The first step of a path may hold dots itself, as claims named
-// by a URL do: `https://app.example.com/claims.role`.
+// time returns a claim that is a time; given is false if there is none.
+func (c claims) time(name string) (at time.Time, given bool, err error) {
+	value, given := c[name]
+	seconds, ok := value.(float64)
+	if given && (!ok || seconds < 0 || seconds > maxTime) {
+		return time.Time{}, true, refused("The claim %s of the bearer token is not a time in seconds.", name)
+	}
+	return time.Unix(int64(seconds), 0), given, nil
+}
+
+// isFor reports whether `aud` is the audience, or a list of strings with it.
+func (c claims) isFor(audience string) bool {
+	audiences := c.texts("aud")
+	list, isList := c["aud"].([]any)
+	return slices.Contains(audiences, audience) && (!isList || len(list) == len(audiences))
+}
+
+// lookup returns the claim of that name, or the value at the name as a dotted
+// path, or nil. The first step of a path may contain dots itself, such as in
+// `https://app.example.com/claims.role`.
 func (c claims) lookup(name string) any {
 	if value, ok := c[name]; ok {
 		return value
@@ -88,17 +109,13 @@ func (c claims) lookup(name string) any {
 
 func walk(value any, path string) any {
 	for step := range strings.SplitSeq(path, ".") {
-		object, ok := value.(map[string]any)
-		if !ok {
-			return nil
-		}
+		object, _ := value.(map[string]any)
 		value = object[step]
 	}
 	return value
 }
 
-// texts returns a claim that is a string, or the strings of one that is a list.
-// No claim has an empty name.
+// texts returns the claim as a list: a string alone, or the strings of a list.
 func (c claims) texts(name string) []string {
 	if name == "" {
 		return nil
@@ -118,74 +135,17 @@ func (c claims) texts(name string) []string {
 	return nil
 }
 
-// claimRules say what the claims of a token grant.
-type claimRules struct {
-	role      string          // name of the claim; empty: none
-	roles     map[string]Role // nil: the claim's values are roles
-	workspace string          // name of the claim; empty: everyone is in the default workspace
-}
-
-// principal makes a principal of a token's claims. It returns unauthenticated
-// for a token that names nobody, or no workspace where it should.
-func (r claimRules) principal(c claims) (Principal, error) {
-	subject, _ := c["sub"].(string)
-	if !isName(subject, maxSubject) {
-		return Principal{}, refused("The bearer token does not say who its holder is: its claim sub must have 1 to %d printable characters.", maxSubject)
-	}
-	workspace := DefaultWorkspace
-	if r.workspace != "" {
-		workspace, _ = c.lookup(r.workspace).(string)
-		if !isName(workspace, maxWorkspace) {
-			return Principal{}, refused("The bearer token names no workspace: its claim %s must be one text of 1 to %d printable characters. Ask whoever administers the sign-in.", r.workspace, maxWorkspace)
-		}
-	}
-	role, scopes := r.grants(c)
-	return Principal{Subject: subject, Kind: "oidc", Workspace: workspace, Role: role, Scopes: scopes}, nil
-}
-
-// grants returns the widest role that a token has, and the scopes of all its
-// roles together.
-func (r claimRules) grants(c claims) (Role, []Scope) {
-	var widest Role
-	var held []Scope
-	for _, value := range c.texts(r.role) {
-		role := Role(value)
-		if r.roles != nil {
-			role = r.roles[value]
-		}
-		if len(role.Scopes()) > len(widest.Scopes()) {
-			widest = role
-		}
-		held = append(held, role.Scopes()...)
-	}
-	scopes := Scopes()
-	return widest, slices.DeleteFunc(scopes, func(s Scope) bool { return !slices.Contains(held, s) })
-}
-
-// isName reports whether a text can name somebody in logs and audit events.
-func isName(text string, most int) bool {
-	// U+FFFD stands for halves of characters, of which there are many.
-	notPrintable := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }
-	n := utf8.RuneCountInString(text)
-	return n > 0 && n <= most && !strings.ContainsFunc(text, notPrintable)
-}
-
-// isAccessToken reports whether a verified token of that type may be an access
-// token. One that is typed as such (RFC 9068, section 2.1) is; one of another
-// type, such as `logout+jwt`, is not. Those typed `JWT` or not at all are told
-// from
-//   - ID tokens, which alone have hashes of what they were issued with (OpenID
-//     Connect Core, section 3.3.2.11) and, of what a client sent, the nonce.
-//     Keycloak, before 25, writes the nonce to access tokens as well, but says
-//     in the claim typ which is which: `ID` or `Bearer`.
+// isAccessToken reports whether a token with that `typ` may be an access token.
+// RFC 9068, section 2.1, marks access tokens as `at+jwt`. Many issuers write
+// `JWT` or nothing, as in their ID tokens, which travel through URLs and logs.
+// Of those, these are refused:
+//   - ID tokens: they alone have hashes of what they were issued with (OpenID
+//     Connect Core, section 3.3.2.11) and a nonce. Keycloak, before 25, puts the
+//     nonce into access tokens too, but marks them by the claim typ: `Bearer`.
 //   - security events such as logout tokens (RFC 8417, section 2.2).
 func (c claims) isAccessToken(typ string) bool {
-	switch typ {
-	case "at+jwt":
-		return true
-	case "jwt", "":
-	default:
-		return false
+	if typ != "jwt" && typ != "" {
+		return typ == "at+jwt"
 	}
 	for _, name := range []string{"at_hash", "c_hash", "events"} {
 		if _, ok := c[name]; ok {
@@ -194,4 +154,53 @@ func (c claims) isAccessToken(typ string) bool {
 	}
 	_, nonce := c["nonce"]
 	return c["typ"] != "ID" && (!nonce || c["typ"] == "Bearer")
+}
+
+// claimRules say what the claims of a token grant.
+type claimRules struct {
+	role      string          // name of the claim; empty: none
+	roles     map[string]Role // nil: the claim's values are roles
+	workspace string          // name of the claim; empty: everyone is in the default workspace
+}
+
+// principal returns the principal of a token. It refuses a token without a
+// subject, or without a workspace where one is required.
+func (r claimRules) principal(c claims) (Principal, error) {
+	subject, _ := c["sub"].(string)
+	if !isName(subject, maxSubject) {
+		return Principal{}, refused("The bearer token does not identify its user: its claim sub must have 1 to %d printable characters.", maxSubject)
+	}
+	workspace := DefaultWorkspace
+	if r.workspace != "" {
+		workspace, _ = c.lookup(r.workspace).(string)
+		if !isName(workspace, maxWorkspace) {
+			return Principal{}, refused("The bearer token names no workspace: its claim %s must be a string of 1 to %d printable characters. Ask the administrator of the issuer.", r.workspace, maxWorkspace)
+		}
+	}
+	role, scopes := r.grants(c)
+	return Principal{Subject: subject, Kind: "oidc", Workspace: workspace, Role: role, Scopes: scopes}, nil
+}
+
+// grants returns the widest role of a token, and the scopes of all its roles.
+func (r claimRules) grants(c claims) (widest Role, scopes []Scope) {
+	var granted []Scope
+	for _, value := range c.texts(r.role) {
+		role := Role(value)
+		if r.roles != nil {
+			role = r.roles[value]
+		}
+		if len(role.Scopes()) > len(widest.Scopes()) {
+			widest = role
+		}
+		granted = append(granted, role.Scopes()...)
+	}
+	return widest, scopesWhere(func(s Scope) bool { return slices.Contains(granted, s) })
+}
+
+// isName reports whether a text can name a principal or a workspace in logs and
+// audit events.
+func isName(text string, limit int) bool {
+	notPrintable := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError } // U+FFFD replaces invalid characters
+	n := utf8.RuneCountInString(text)
+	return n > 0 && n <= limit && !strings.ContainsFunc(text, notPrintable)
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -167,31 +168,47 @@ func TestRefusesTokensThatAreNotForUs(t *testing.T) {
 	issuer, other := authtest.Start(t), authtest.Start(t)
 	o := newOIDC(t, issuer)
 	now := time.Now()
-	tokens := map[string]authtest.Claims{
-		"another issuer":               {"iss": other.URL},
-		"the issuer with a slash more": {"iss": issuer.URL + "/"},
-		"no issuer":                    {"iss": nil},
-		"another audience":             {"aud": "https://another.example.com"},
-		"the client as audience":       {"aud": authtest.ClientID},
-		"an audience that begins so":   {"aud": authtest.Audience + ".evil.example"},
-		"no audience":                  {"aud": nil},
-		"empty list of audiences":      {"aud": []string{}},
-		"audience of another type":     {"aud": 7},
-		"expired":                      {"exp": now.Add(-time.Minute).Unix()},
-		"expired a second ago":         {"exp": now.Add(-time.Second).Unix()},
-		"never expiring":               {"exp": nil},
-		"expiry of another type":       {"exp": "tomorrow"},
-		"not valid yet":                {"nbf": now.Add(time.Hour).Unix()},
-		"not valid for two minutes":    {"nbf": now.Add(2 * time.Minute).Unix()},
-		"nobody's":                     {"sub": nil},
-		"an empty subject":             {"sub": ""},
-		"a subject too long":           {"sub": strings.Repeat("a", 256)},
-		"a subject of two lines":       {"sub": "alice\nbob"},
-		"a subject written backwards":  {"sub": "alice\u202e"},
-		"a subject of another type":    {"sub": 7},
+	// A refusal names one of these, and no other.
+	causes := []string{"claim iss", "claim aud", "claim sub", "has expired", "no expiry", "claim exp of", "not valid yet"}
+	tests := map[string]struct {
+		claims authtest.Claims
+		cause  string
+	}{
+		"another issuer":               {authtest.Claims{"iss": other.URL}, "claim iss"},
+		"the issuer with a slash more": {authtest.Claims{"iss": issuer.URL + "/"}, "claim iss"},
+		"no issuer":                    {authtest.Claims{"iss": nil}, "claim iss"},
+		"another audience":             {authtest.Claims{"aud": "https://another.example.com"}, "claim aud"},
+		"the client as audience":       {authtest.Claims{"aud": authtest.ClientID}, "claim aud"},
+		"an audience that begins so":   {authtest.Claims{"aud": authtest.Audience + ".evil.example"}, "claim aud"},
+		"no audience":                  {authtest.Claims{"aud": nil}, "claim aud"},
+		"empty list of audiences":      {authtest.Claims{"aud": []string{}}, "claim aud"},
+		"audience of another type":     {authtest.Claims{"aud": 7}, "claim aud"},
+		"expired":                      {authtest.Claims{"exp": now.Add(-time.Minute).Unix()}, "has expired"},
+		"expired a second ago":         {authtest.Claims{"exp": now.Add(-time.Second).Unix()}, "has expired"},
+		"never expiring":               {authtest.Claims{"exp": nil}, "no expiry"},
+		"expiry of another type":       {authtest.Claims{"exp": "tomorrow"}, "claim exp of"},
+		"not valid yet":                {authtest.Claims{"nbf": now.Add(time.Hour).Unix()}, "not valid yet"},
+		"not valid for two minutes":    {authtest.Claims{"nbf": now.Add(2 * time.Minute).Unix()}, "not valid yet"},
+		"nobody's":                     {authtest.Claims{"sub": nil}, "claim sub"},
+		"an empty subject":             {authtest.Claims{"sub": ""}, "claim sub"},
+		"a subject too long":           {authtest.Claims{"sub": strings.Repeat("a", 256)}, "claim sub"},
+		"a subject of two lines":       {authtest.Claims{"sub": "alice\nbob"}, "claim sub"},
+		"a subject written backwards":  {authtest.Claims{"sub": "alice\u202e"}, "claim sub"},
+		"a subject of another type":    {authtest.Claims{"sub": 7}, "claim sub"},
 	}
-	for name, claims := range tokens {
-		t.Run(name, func(t *testing.T) { mustRefuse(t, o, issuer.AccessToken(t, claims), fault.Unauthenticated) })
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := mustRefuse(t, o, issuer.AccessToken(t, test.claims), fault.Unauthenticated)
+			named := slices.DeleteFunc(slices.Clone(causes), func(cause string) bool { return !strings.Contains(f.Message, cause) })
+			if diff := cmp.Diff([]string{test.cause}, named); diff != "" {
+				t.Errorf("causes in %q (-want +got):\n%s", f.Message, diff)
+			}
+			forged := authtest.NewKey(t, jose.ES256).As(issuer.Key()).Sign(t, issuer.Claims(test.claims))
+			f = mustRefuse(t, o, forged, fault.Unauthenticated)
+			if !strings.Contains(f.Message, "not signed") {
+				t.Errorf("a forged token is refused for its claims: %s", f.Message)
+			}
+		})
 	}
 	t.Run("signed by another issuer", func(t *testing.T) {
 		mustRefuse(t, o, other.AccessToken(t, nil), fault.Unauthenticated)

@@ -13,49 +13,49 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// Token is an API token as it is kept: only its hash, never its value.
+// Token is a stored API token. Its value is not stored, only its hash.
 type Token struct {
-	ID        string // UUIDv7
-	Workspace string
-	Name      string
-	// Role is set for a token made with a role; Scopes always hold what the
-	// token may do.
-	Role       Role
-	Scopes     []Scope
-	Hash       []byte // SHA-256 of the whole token
+	ID         string // UUIDv7
+	Workspace  string
+	Name       string
+	Role       Role    // empty for a token made with scopes
+	Scopes     []Scope // also of a token made with a role
+	Hash       []byte  // SHA-256 of the value
 	CreatedAt  time.Time
 	ExpiresAt  *time.Time // nil: never
 	LastUsedAt *time.Time // nil: never
 	RevokedAt  *time.Time // nil: not revoked
 }
 
-// Store keeps API tokens. A revoked token stays, marked. When the database
-// cannot be reached every method returns a fault of kind unavailable.
+func (t Token) expired(now time.Time) bool { return t.ExpiresAt != nil && !now.Before(*t.ExpiresAt) }
+
+func (t Token) valid(now time.Time) bool { return t.RevokedAt == nil && !t.expired(now) }
+
+// Store keeps API tokens. Revoked tokens stay in it. Every method returns
+// unavailable if the database can't be reached.
 type Store interface {
 	// InTx runs fn in one transaction; see registry.Store.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
-	// Claim stores value under name if nothing is stored there yet, and returns
-	// what is stored there now. Of several processes that claim at once exactly
-	// one finds its own value.
+	// Claim stores value under name unless a value is stored there, and returns
+	// the stored value. Of several concurrent callers exactly one gets its own.
 	Claim(ctx context.Context, name string, value []byte) ([]byte, error)
 
-	// TokenByHash returns the token with that hash, of any workspace, revoked
-	// and expired ones too. It returns not_found.
+	// TokenByHash returns a token of any workspace, even a revoked or expired one.
+	// It returns not_found.
 	TokenByHash(ctx context.Context, hash []byte) (Token, error)
-	// HasTokens reports whether there is any token, revoked ones included.
+	// HasTokens reports whether there is any token, including revoked ones.
 	HasTokens(ctx context.Context) (bool, error)
-	// Tokens returns up to q.Limit tokens of a workspace before q.Before, newest
-	// first, revoked ones not.
+	// Tokens returns up to q.Limit unrevoked tokens of a workspace before q.Before,
+	// newest first.
 	Tokens(ctx context.Context, workspace string, q TokenQuery) ([]Token, error)
-	// CreateToken adds a token.
 	CreateToken(ctx context.Context, t Token) error
-	// LockTokens returns every token of a workspace that is not revoked, and
-	// keeps others from revoking any until the transaction ends.
+	// LockTokens returns the unrevoked tokens of a workspace, and prevents others
+	// from revoking any until the transaction ends.
 	LockTokens(ctx context.Context, workspace string) ([]Token, error)
-	// RevokeToken marks a token as revoked. It returns not_found for one that is
-	// not there or is revoked already.
+	// RevokeToken marks a token as revoked. It returns not_found for one that does
+	// not exist or is already revoked.
 	RevokeToken(ctx context.Context, workspace, id string, at time.Time) error
-	// TouchTokens notes when tokens were used, each unless a later use is noted.
+	// TouchTokens stores when tokens were used, unless a later use is stored.
 	TouchTokens(ctx context.Context, uses []TokenUse) error
 }
 
@@ -65,22 +65,21 @@ type TokenQuery struct {
 	Limit  int
 }
 
-// TokenPosition is the last token of a page.
+// TokenPosition is the position of a token in the list.
 type TokenPosition struct {
 	CreatedAt time.Time `json:"c"`
 	ID        string    `json:"i"`
 }
 
-// Bounds of the tokens that were found valid and are kept.
+// Bounds of the cache of valid tokens.
 const (
-	keepFor = time.Second // from the start of the read: what another process revokes is valid no longer here
-	maxKept = 10_000
+	cachedFor = time.Second // how long a revocation by another process may go unnoticed
+	maxCached = 10_000
 )
 
-// keptToken is a token that was found valid.
-type keptToken struct {
+type cachedToken struct {
 	token Token
-	read  time.Time // when the read began
+	read  time.Time // when its read began
 }
 
 // Tokens makes, lists and revokes API tokens, and authenticates by them.
@@ -91,76 +90,70 @@ type Tokens struct {
 	uses   *tokenUses
 
 	mu          sync.Mutex
-	kept        *simplelru.LRU[string, keptToken] // by hash
-	revocations int                               // by this process
+	cached      *simplelru.LRU[string, cachedToken] // by hash
+	revocations int                                 // by this process
 }
 
-// NewTokens makes the token service over a store.
+// NewTokens returns the token service of a store.
 func NewTokens(store Store, events audit.Recorder, now func() time.Time) *Tokens {
-	kept, err := simplelru.NewLRU[string, keptToken](maxKept, nil)
+	cached, err := simplelru.NewLRU[string, cachedToken](maxCached, nil)
 	if err != nil {
-		panic(fmt.Sprintf("auth: a cache of %d tokens: %v", maxKept, err)) // of a size that is not positive
+		panic(fmt.Sprintf("auth: a cache of %d tokens: %v", maxCached, err))
 	}
-	return &Tokens{store: store, events: events, now: now, kept: kept, uses: newTokenUses()}
+	return &Tokens{store: store, events: events, now: now, cached: cached, uses: newTokenUses()}
 }
 
-// clock is the present moment as rows keep it: UTC, whole milliseconds.
-func (t *Tokens) clock() time.Time { return t.now().UTC().Truncate(time.Millisecond) }
+// storedNow returns the time as the database stores it: UTC, in milliseconds.
+func (t *Tokens) storedNow() time.Time { return t.now().UTC().Truncate(time.Millisecond) }
 
 // Authenticate implements [Authenticator] for API tokens.
 func (t *Tokens) Authenticate(ctx context.Context, bearer string) (Principal, error) {
-	unauthenticated := fault.New(fault.Unauthenticated, "The bearer token is not valid: it is unknown, revoked or expired.")
+	invalid := refused("The bearer token is not valid: it is unknown, revoked or expired.")
 	if !wellFormed(bearer) {
-		return Principal{}, unauthenticated
+		return Principal{}, invalid
 	}
 	token, err := t.find(ctx, hashOf(bearer))
 	switch {
-	case fault.Is(err, fault.NotFound):
-		return Principal{}, unauthenticated
+	case fault.Is(err, fault.NotFound), err == nil && !token.valid(t.now()):
+		return Principal{}, invalid
 	case err != nil:
 		return Principal{}, err
-	case token.RevokedAt != nil, token.expired(t.now()):
-		return Principal{}, unauthenticated
 	}
-	t.uses.add(token, t.clock())
+	t.uses.add(token, t.storedNow())
 	return Principal{Subject: token.ID, Kind: "token", Workspace: token.Workspace, Role: token.Role, Scopes: token.Scopes}, nil
 }
 
-func (t Token) expired(now time.Time) bool { return t.ExpiresAt != nil && !now.Before(*t.ExpiresAt) }
-
-// find returns the token with that hash: the one that was found a moment ago, or
-// the store's. It returns not_found.
+// find returns the token with a hash from the cache or the store. It returns
+// not_found. Only valid tokens are cached.
 func (t *Tokens) find(ctx context.Context, hash []byte) (Token, error) {
 	now := t.now()
 	t.mu.Lock()
-	kept, ok := t.kept.Get(string(hash))
+	cached, ok := t.cached.Get(string(hash))
 	revocations := t.revocations
 	t.mu.Unlock()
-	if age := now.Sub(kept.read); ok && age >= 0 && age < keepFor {
-		return kept.token, nil
+	if age := now.Sub(cached.read); ok && age >= 0 && age < cachedFor {
+		return cached.token, nil
 	}
 	token, err := t.store.TokenByHash(ctx, hash)
-	switch {
-	case err != nil:
+	if err != nil {
 		return Token{}, err
-	case subtle.ConstantTimeCompare(hash, token.Hash) != 1:
+	}
+	if subtle.ConstantTimeCompare(hash, token.Hash) != 1 {
 		return Token{}, fault.New(fault.NotFound, "There is no such token.")
-	case token.RevokedAt != nil, token.expired(now):
-		return token, nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.revocations == revocations { // else this token may have been revoked since it was read
-		t.kept.Add(string(hash), keptToken{token, now})
+	if token.valid(now) && t.revocations == revocations { // else it may have been revoked since it was read
+		t.cached.Add(string(hash), cachedToken{token, now})
 	}
 	return token, nil
 }
 
-// forget makes a revocation count at once: after it no request finds the token
-// kept, and no read that began before keeps it.
+// forget removes a revoked token from the cache, and prevents reads that are under
+// way from adding it.
 func (t *Tokens) forget(token Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.revocations++
-	t.kept.Remove(string(token.Hash))
+	t.cached.Remove(string(token.Hash))
 }

@@ -15,27 +15,26 @@ type TokenUse struct {
 	At        time.Time
 }
 
-// Bounds of noting when tokens were last used.
 const (
-	useEvery   = time.Minute // of one token
-	flushBatch = 500         // uses that one statement notes
-	maxUses    = 10_000      // that wait for it, and tokens that are remembered
+	useEvery   = time.Minute // how often a use of the same token is stored
+	flushBatch = 500         // uses per statement
+	maxUses    = 10_000      // uses that wait, and tokens that are remembered
 )
 
-// tokenUses are the uses of tokens that wait to be noted, so that no request
-// waits for it.
+// tokenUses collects uses of tokens until they are stored, so that no request
+// waits for that.
 type tokenUses struct {
 	mu      sync.Mutex
-	waiting map[string]TokenUse  // by the token's id
-	taken   map[string]time.Time // when a use of a token was last taken in, by its id
+	waiting map[string]TokenUse  // by token id
+	last    map[string]time.Time // when a use was last collected, by token id
 }
 
 func newTokenUses() *tokenUses {
-	return &tokenUses{waiting: map[string]TokenUse{}, taken: map[string]time.Time{}}
+	return &tokenUses{waiting: map[string]TokenUse{}, last: map[string]time.Time{}}
 }
 
-// add takes in a use of a token, once a minute. While too many wait it drops the
-// use: the token's next one is as good.
+// add collects a use of a token, at most one a minute. It drops the use if too
+// many are waiting.
 func (u *tokenUses) add(token Token, now time.Time) {
 	since := now.Add(-useEvery)
 	if token.LastUsedAt != nil && token.LastUsedAt.After(since) {
@@ -43,13 +42,13 @@ func (u *tokenUses) add(token Token, now time.Time) {
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if last, ok := u.taken[token.ID]; ok && last.After(since) || len(u.waiting) >= maxUses {
+	if last, ok := u.last[token.ID]; ok && last.After(since) || len(u.waiting) >= maxUses {
 		return
 	}
-	if len(u.taken) >= maxUses {
-		clear(u.taken) // the store knows the rest
+	if len(u.last) >= maxUses {
+		clear(u.last)
 	}
-	u.taken[token.ID] = now
+	u.last[token.ID] = now
 	u.waiting[token.ID] = TokenUse{Workspace: token.Workspace, ID: token.ID, At: now}
 }
 
@@ -61,7 +60,7 @@ func (u *tokenUses) take() []TokenUse {
 	return uses
 }
 
-// putBack lets uses wait again, unless a later one of the token does.
+// putBack lets uses wait again, except where a later use of the token does.
 func (u *tokenUses) putBack(uses []TokenUse) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -72,11 +71,10 @@ func (u *tokenUses) putBack(uses []TokenUse) {
 	}
 }
 
-// Flush notes the uses of tokens that wait for it.
+// Flush stores the collected uses of tokens.
 func (t *Tokens) Flush(ctx context.Context) error {
 	uses := t.uses.take()
-	for len(uses) > 0 {
-		batch := uses[:min(flushBatch, len(uses))]
+	for batch := range slices.Chunk(uses, flushBatch) {
 		if err := t.store.TouchTokens(ctx, batch); err != nil {
 			t.uses.putBack(uses)
 			return err

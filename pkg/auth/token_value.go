@@ -6,30 +6,25 @@ import (
 	"hash/crc32"
 	"math/big"
 	"strings"
-
-	"modelproviders/pkg/fault"
 )
 
-// A token is `mp_`, 32 random bytes in base 62, and a checksum of both, so that
-// a scanner recognises a leaked one without asking us.
+// A token is `mp_`, 32 random bytes in base 62, and a checksum of both, by which
+// scanners recognize leaked tokens.
 const (
 	tokenPrefix    = "mp_"
 	secretDigits   = 43 // 62^43 > 2^256
 	checksumDigits = 6  // 62^6 > 2^32
 )
 
-// newValue makes the value of a token.
-func newValue() (string, error) {
+func newValue() string {
 	random := make([]byte, 32)
-	if _, err := rand.Read(random); err != nil {
-		return "", fault.Wrap(fault.Internal, err, "No token could be made.")
-	}
+	_, _ = rand.Read(random) // never fails: see its documentation
 	body := tokenPrefix + base62(new(big.Int).SetBytes(random), secretDigits)
-	return body + checksum(body), nil
+	return body + checksum(body)
 }
 
-// wellFormed reports whether a bearer token looks like one of ours, so that
-// what cannot be a token costs no query.
+// wellFormed reports whether a bearer token has the form of an API token, so that
+// others cost no query.
 func wellFormed(bearer string) bool {
 	n := len(tokenPrefix) + secretDigits
 	return len(bearer) == n+checksumDigits && strings.HasPrefix(bearer, tokenPrefix) && checksum(bearer[:n]) == bearer[n:]

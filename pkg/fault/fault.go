@@ -1,21 +1,21 @@
-// Package fault is the one error type that travels through modelproviders.
+// Package fault has the error type that all packages share.
 //
-// A package that meets an error of the outside world (a database's, an
-// upstream's, a broken request) translates it here once; whoever answers a
-// user maps [Kind] to the wire once. Everything else passes errors on.
+// A package that gets an error from outside (the database, an upstream, a request)
+// translates it into an [Error] once, and the API maps [Kind] to a response once.
+// Everything in between passes errors on.
 package fault
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
-// Kind says what went wrong. Its value is the stable, machine-readable `code`
-// of a problem document.
+// Kind says what went wrong. It is the `code` of a problem document.
 type Kind string
 
-// The kinds of the API contract.
+// The kinds of the API.
 const (
 	MalformedRequest     Kind = "malformed_request"
 	Unauthenticated      Kind = "unauthenticated"
@@ -43,7 +43,7 @@ const (
 // Code says what is wrong with one field.
 type Code string
 
-// The field codes of the API contract.
+// The field codes of the API.
 const (
 	Required  Code = "required"
 	Invalid   Code = "invalid"
@@ -54,28 +54,27 @@ const (
 	Missing   Code = "not_found"
 )
 
-// Field is one broken field of a request. Name is its path as the client wrote
-// it: `name`, `credentials.api_key`, `models[3].model_id`. Message is a
-// sentence for people and never holds the value of a credential.
+// Field is one invalid field of a request. Name is its path as the client wrote
+// it, such as `credentials.api_key` or `models[3].model_id`. Message never
+// contains the value of a credential.
 type Field struct {
 	Name    string
 	Code    Code
 	Message string
 }
 
-// Fields are the broken fields of one request.
+// Fields are the invalid fields of one request.
 type Fields []Field
 
-// maxFields bounds the broken fields that are gathered. A body of 1 MiB can have
-// half a million of them, which nobody reads and which would take a hundred
-// times its memory to tell.
+// maxFields bounds the invalid fields that are reported: a body of 1 MiB can have
+// half a million.
 const maxFields = 1000
 
-// Full reports whether no more broken fields are gathered.
+// Full reports whether further fields will be dropped.
 func (f *Fields) Full() bool { return len(*f) >= maxFields }
 
-// Add appends a broken field; format and args make its message. Of more than
-// 1,000 the rest is left out: it shows once these are mended.
+// Add appends an invalid field, unless there are 1,000 already. format and args
+// make its message.
 func (f *Fields) Add(name string, code Code, format string, args ...any) {
 	if f.Full() {
 		return
@@ -85,63 +84,72 @@ func (f *Fields) Add(name string, code Code, format string, args ...any) {
 
 // Under returns the fields with prefix and a dot before each name.
 func (f Fields) Under(prefix string) Fields {
-	out := make(Fields, len(f))
-	for i, field := range f {
-		out[i] = field
-		out[i].Name = prefix + "." + field.Name
+	out := slices.Clone(f)
+	for i := range out {
+		out[i].Name = prefix + "." + out[i].Name
 	}
 	return out
 }
 
-// Err returns nil when no field is broken, else an error of the given kind. A
-// field that was found broken twice is told once.
+// Err returns nil if there is no invalid field, else an error of the given kind.
+// Of several entries for one field it keeps the first.
 func (f Fields) Err(kind Kind, format string, args ...any) error {
 	if len(f) == 0 {
 		return nil
 	}
-	told := map[string]bool{}
-	fields := make(Fields, 0, len(f))
-	for _, field := range f {
-		if !told[field.Name] {
-			fields = append(fields, field)
-		}
-		told[field.Name] = true
+	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Fields: f.unique()}
+}
+
+// Invalid is [Fields.Err] for validation_failed. outcome says what did not happen,
+// such as "Provider not created"; the number of fields is added to it.
+func (f Fields) Invalid(outcome string) error {
+	if n := len(f.unique()); n != 1 {
+		return f.Err(ValidationFailed, "%s: %d invalid fields.", outcome, n)
 	}
-	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Fields: fields}
+	return f.Err(ValidationFailed, "%s: 1 invalid field.", outcome)
 }
 
-// Error is an error that knows how it is to be answered.
+func (f Fields) unique() Fields {
+	seen := map[string]bool{}
+	var unique Fields
+	for _, field := range f {
+		if !seen[field.Name] {
+			unique = append(unique, field)
+		}
+		seen[field.Name] = true
+	}
+	return unique
+}
+
+// Error is an error with what the API answers for it.
 type Error struct {
-	Kind    Kind
-	Message string // for the user: what happened, to what, what to do
-	Fields  Fields
-	// RetryAfter is how long a client should wait; zero says nothing.
-	RetryAfter time.Duration
-	// Upstream says what a provider answered, with UpstreamFailed only.
-	Upstream *Upstream
-	// Err is the cause. It goes to the log, never to the user.
-	Err error
+	Kind       Kind
+	Message    string // for the user: what happened, and what to do
+	Fields     Fields
+	RetryAfter time.Duration // how long a client should wait; 0: not specified
+	Upstream   *Upstream     // what a provider answered, with UpstreamFailed only
+	Err        error         // the cause, which is logged but never answered
 }
 
-// Upstream is what a provider's own service answered to a call we made.
+// Upstream is what a provider's service answered to a call.
 type Upstream struct {
 	Kind       string
 	Message    string
-	HTTPStatus int // 0: no answer came
+	HTTPStatus int // 0: there was no answer
 	Hint       string
 }
 
-// New makes an error of a kind; format and args make the user's message.
+// New returns an error; format and args make the user's message.
 func New(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
 }
 
-// Wrap makes an error of a kind with a cause that only the log sees.
+// Wrap is [New] with a cause.
 func Wrap(kind Kind, err error, format string, args ...any) *Error {
 	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Err: err}
 }
 
-// Error says kind, message and cause: it is for logs.
+// Error returns kind, message, fields and cause, for logs.
 func (e *Error) Error() string {
 	s := string(e.Kind) + ": " + e.Message
 	for _, f := range e.Fields {
@@ -156,7 +164,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// As returns the fault in err's chain, or nil.
+// As returns the first [Error] in err's chain, or nil.
 func As(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -165,7 +173,7 @@ func As(err error) *Error {
 	return nil
 }
 
-// Is reports whether err's chain holds a fault of that kind.
+// Is reports whether the first [Error] in err's chain is of that kind.
 func Is(err error, kind Kind) bool {
 	e := As(err)
 	return e != nil && e.Kind == kind

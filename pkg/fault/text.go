@@ -6,9 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text trims a value that a person gave, such as a name, and checks that it is
-// 1 to limit characters long and holds no control character. It adds what is
-// wrong, and returns the trimmed value.
+// Text trims a text that a person entered, such as a name, and returns it. It adds
+// the field unless the text has 1 to limit characters and no control character.
 func (f *Fields) Text(name, value string, limit int) string {
 	value = strings.TrimSpace(value)
 	switch n := utf8.RuneCountInString(value); {
@@ -24,6 +23,5 @@ func (f *Fields) Text(name, value string, limit int) string {
 	return value
 }
 
-// isControl reports control characters, and the two separators that break
-// lines in a log or a page as a control character would.
+// isControl includes the two separators that Unicode has for line breaks.
 func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
