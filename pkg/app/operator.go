@@ -9,6 +9,7 @@ import (
 
 	"modelproviders/api"
 	"modelproviders/pkg/audit"
+	"modelproviders/pkg/audit/chain"
 	"modelproviders/pkg/auth"
 )
 
@@ -62,7 +63,7 @@ func (o *Operator) RevokeToken(ctx context.Context, workspace, id string) error 
 }
 
 // VerifyAudit checks the audit chain of every workspace.
-func (o *Operator) VerifyAudit(ctx context.Context) ([]audit.Report, error) {
+func (o *Operator) VerifyAudit(ctx context.Context) ([]chain.Report, error) {
 	return o.data.events.Verify(ctx)
 }
 

@@ -16,6 +16,7 @@ import (
 	_ "modernc.org/sqlite"             // the driver that tampers
 
 	"modelproviders/pkg/audit"
+	"modelproviders/pkg/audit/chain"
 	"modelproviders/pkg/store"
 	"modelproviders/pkg/store/storetest"
 )
@@ -127,13 +128,13 @@ func (w *world) tamper(t *testing.T, statements ...string) {
 }
 
 // verified returns the report of a workspace.
-func (w *world) verified(t *testing.T, workspace string) audit.Report {
+func (w *world) verified(t *testing.T, workspace string) chain.Report {
 	t.Helper()
 	reports, err := w.Verify(t.Context())
 	if err != nil {
 		t.Fatal("verify:", err)
 	}
-	i := slices.IndexFunc(reports, func(r audit.Report) bool { return r.Workspace == workspace })
+	i := slices.IndexFunc(reports, func(r chain.Report) bool { return r.Workspace == workspace })
 	if i < 0 {
 		t.Fatalf("there is no report of workspace %q", workspace)
 	}

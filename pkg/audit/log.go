@@ -2,35 +2,37 @@ package audit
 
 import (
 	"context"
-	"strings"
+	"encoding/json"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
+	"modelproviders/pkg/audit/chain"
 	"modelproviders/pkg/fault"
 )
 
 // Recorder keeps events. Inside a transaction an event is part of it.
 type Recorder interface {
-	// Seal completes an event, for a write that adds it together with what it
+	// Seal completes an event that its caller stores, together with what it
 	// tells of. Who, from where and when come from ctx and the clock; Workspace,
 	// Actor and Count only where they are empty.
 	Seal(ctx context.Context, e Event) (Event, error)
-	// Record seals events of one workspace and adds them.
+	// Record seals and stores events of one workspace.
 	Record(ctx context.Context, events ...Event) error
 }
 
-// Log records events. It is a [Recorder].
+// Log records events, and works on their chains. It is a [Recorder].
 type Log struct {
+	*chain.Chain
 	store Store
-	key   chainKey
 	now   func() time.Time
 }
 
 // NewLog makes a log over a store. The key, 32 bytes, is the same for every
 // process on the database.
 func NewLog(store Store, key []byte, now func() time.Time) *Log {
-	return &Log{store: store, key: key, now: now}
+	return &Log{Chain: chain.New(store, key, now), store: store, now: now}
 }
 
 // Record implements [Recorder].
@@ -64,10 +66,7 @@ func (l *Log) Seal(ctx context.Context, e Event) (Event, error) {
 		e.Count = 1
 	}
 	e = storable(e)
-	if e.Seal, err = l.key.seal(e); err != nil {
-		return Event{}, fault.Wrap(fault.Internal, err, "The audit event could not be sealed.")
-	}
-	e.LinkMAC = l.key.fresh(e)
+	e.Seal, e.LinkMAC = l.SealNew(e.Entry())
 	return e, nil
 }
 
@@ -76,22 +75,30 @@ func (l *Log) Events(ctx context.Context, workspace string, q Query) ([]Event, e
 	return l.store.Events(ctx, workspace, q)
 }
 
-// storable puts U+FFFD for what not every database keeps, so that no event is
-// lost over a byte that somebody put into a subject or a name, and each is read
-// as it was sealed.
+// Entry is the event as an entry of its chain.
+func (e Event) Entry() chain.Entry {
+	changes := []byte("[]") // for nil too
+	if len(e.Changes) > 0 {
+		changes, _ = json.Marshal(e.Changes) // strings can always be encoded
+	}
+	return chain.Entry{
+		ID: e.ID, At: e.At, Workspace: e.Workspace, Seal: e.Seal, Number: e.Number, MAC: e.LinkMAC,
+		Content: []string{e.Actor.Subject, e.Actor.Kind, string(e.Action), e.Target.Type, e.Target.ID, e.Target.Name,
+			string(e.Outcome), string(changes), e.Reason, e.RequestID, e.ClientIP, strconv.Itoa(e.Count), e.ProviderID},
+	}
+}
+
+// storable makes the texts of an event storable, so that no event is lost
+// because of a byte in a name, and each is read as it was sealed.
 func storable(e Event) Event {
 	for _, text := range []*string{&e.Workspace, &e.Actor.Subject, &e.Actor.Kind, &e.Target.Type, &e.Target.ID,
 		&e.Target.Name, &e.ProviderID, &e.Reason, &e.RequestID, &e.ClientIP} {
-		*text = storableText(*text)
+		*text = fault.Storable(*text)
 	}
 	changes := make([]Change, len(e.Changes))
 	for i, c := range e.Changes {
-		changes[i] = Change{Field: storableText(c.Field), Old: storableText(c.Old), New: storableText(c.New)}
+		changes[i] = Change{Field: fault.Storable(c.Field), Old: fault.Storable(c.Old), New: fault.Storable(c.New)}
 	}
 	e.Changes = changes
 	return e
-}
-
-func storableText(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

@@ -7,26 +7,25 @@ import (
 	"time"
 )
 
-// maxGathered bounds the refusals that are told apart at once, of callers who are
-// known and of others; further ones are counted by workspace and reason only.
+// maxGathered bounds the refusals that are counted separately, once for known
+// and once for unknown callers; further ones are counted by workspace and reason.
 const maxGathered = 10_000
 
-// Refusals records refusals in a way that does not let whoever is refused flood
-// the log of events. Of a caller who is known, the first refusal of an action is
-// an event at once, and those that follow within a minute are one event with a
-// count. Refusals of callers whom nobody knows are one event a minute for each
-// client address. What is gathered is lost when the process is killed.
+// Refusals records refusals so that refused callers can't flood the log. The
+// first refusal of an action for a known caller is an event at once; those that
+// follow within a minute become one event with a count. Refusals of unknown
+// callers are one event a minute for each client address. Counts that are not
+// recorded yet are lost when the process is killed.
 type Refusals struct {
 	log       *Log
 	workspace string
 
 	mu       sync.Mutex
-	gathered map[refusal]*tally
-	known    int // of these, how many are of callers who are known
+	gathered map[bool]map[refusal]*tally // by whether the caller is known
 }
 
 // refusal is who was refused what, and why. The route and the actor are empty
-// where the caller is unknown, the client address where it is known.
+// for an unknown caller, the client address for a known one.
 type refusal struct {
 	workspace     string
 	actor         Actor
@@ -40,21 +39,21 @@ type tally struct {
 	count int
 }
 
-// NewRefusals records refusals in the log; those of unknown callers are events of
-// the workspace.
+// NewRefusals records refusals in a log; those of unknown callers belong to the
+// workspace.
 func NewRefusals(log *Log, workspace string) *Refusals {
-	return &Refusals{log: log, workspace: workspace, gathered: map[refusal]*tally{}}
+	return &Refusals{log: log, workspace: workspace, gathered: map[bool]map[refusal]*tally{true: {}, false: {}}}
 }
 
-// Add records that the caller of ctx was refused a route, for a reason: a word of
-// ours. A refusal that could not be recorded at once is gathered.
+// Add records that the caller of ctx was refused a route, for a reason that the
+// service names. A refusal that can't be recorded at once is counted for later.
 func (r *Refusals) Add(ctx context.Context, route, reason string) error {
 	source := SourceOf(ctx)
 	who := refusal{workspace: source.Workspace, actor: source.Actor, route: route, reason: reason}
 	if source.Actor == (Actor{}) {
 		who = refusal{workspace: r.workspace, clientIP: source.ClientIP, reason: reason}
 	}
-	if begun := r.add(who, 1); !begun {
+	if !r.add(who, 1) {
 		return nil
 	}
 	if err := r.log.Record(ctx, who.event(1)); err != nil {
@@ -64,7 +63,6 @@ func (r *Refusals) Add(ctx context.Context, route, reason string) error {
 	return nil
 }
 
-// known reports whether it is known who was refused.
 func (r refusal) known() bool { return r.actor != (Actor{}) }
 
 func (r refusal) event(count int) Event {
@@ -73,32 +71,29 @@ func (r refusal) event(count int) Event {
 	}
 }
 
-// add counts refusals, and reports whether these are the first of a minute.
+// add counts refusals, and reports whether they are the first of a known caller
+// within a minute.
 func (r *Refusals) add(who refusal, count int) (begun bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	t := r.gathered[who]
-	full := len(r.gathered)-r.known >= maxGathered
-	if who.known() {
-		full = r.known >= maxGathered
-	}
-	if t == nil && full {
+	gathered := r.gathered[who.known()]
+	t := gathered[who]
+	if t == nil && len(gathered) >= maxGathered {
 		who = refusal{workspace: who.workspace, reason: who.reason}
-		t = r.gathered[who]
+		gathered = r.gathered[false]
+		t = gathered[who]
 	}
 	if t == nil {
 		t = &tally{since: r.log.now()}
-		r.gathered[who] = t
-		if begun = who.known(); begun {
-			r.known++
-		}
+		gathered[who] = t
+		begun = who.known()
 	}
 	t.count += count
 	return begun
 }
 
-// Flush records an event for all refusals of a kind that were gathered for that
-// long.
+// Flush records an event for each kind of refusal that has been counted for at
+// least that long.
 func (r *Refusals) Flush(ctx context.Context, gathered time.Duration) error {
 	var errs []error
 	for who, count := range r.take(gathered) {
@@ -116,16 +111,15 @@ func (r *Refusals) take(gathered time.Duration) map[refusal]int {
 	defer r.mu.Unlock()
 	taken := map[refusal]int{}
 	now := r.log.now()
-	for who, t := range r.gathered {
-		if now.Sub(t.since) < gathered {
-			continue
-		}
-		if t.count > 0 {
-			taken[who] = t.count
-		}
-		delete(r.gathered, who)
-		if who.known() {
-			r.known--
+	for _, all := range r.gathered {
+		for who, t := range all {
+			if now.Sub(t.since) < gathered {
+				continue
+			}
+			if t.count > 0 {
+				taken[who] = t.count
+			}
+			delete(all, who)
 		}
 	}
 	return taken

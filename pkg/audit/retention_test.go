@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"modelproviders/pkg/audit"
+	"modelproviders/pkg/audit/chain"
 	"modelproviders/pkg/fault"
 )
 
@@ -112,7 +113,7 @@ func TestEverythingAtOnce(t *testing.T) {
 			reports, err := two.Verify(t.Context())
 			for _, report := range reports {
 				// The clock of the test is not that of the linkers.
-				if b := report.Break; b != nil && !strings.Contains(b.Reason, "waited for its link") {
+				if b := report.Break; b != nil && !strings.Contains(b.Reason, "not linked within a second") {
 					t.Error(b)
 				}
 			}
@@ -146,7 +147,7 @@ type interrupted struct {
 }
 
 // Linked returns linked events, as they are then.
-func (s *interrupted) Linked(ctx context.Context, workspace string, from int64, limit int) ([]audit.Event, error) {
+func (s *interrupted) Linked(ctx context.Context, workspace string, from int64, limit int) ([]chain.Entry, error) {
 	s.once.Do(s.before)
 	return s.Store.Linked(ctx, workspace, from, limit)
 }

@@ -209,7 +209,7 @@ func TestAnEventThatWaitsIsFound(t *testing.T) {
 	databases(t, func(t *testing.T, w, _ *world) {
 		w.record(t, "acme", 3)
 		w.clock.advance(time.Second)
-		if b := w.verified(t, "acme").Break; b == nil || !strings.Contains(b.Reason, "waited for its link for more than a second") {
+		if b := w.verified(t, "acme").Break; b == nil || !strings.Contains(b.Reason, "not linked within a second") {
 			t.Errorf("got %v", b)
 		}
 		w.link(t)

@@ -23,5 +23,11 @@ func (f *Fields) Text(name, value string, limit int) string {
 	return value
 }
 
+// Storable returns text in the form that every database stores: what PostgreSQL
+// refuses, invalid UTF-8 and NUL, becomes U+FFFD.
+func Storable(text string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
+}
+
 // isControl includes the two separators that Unicode has for line breaks.
 func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }

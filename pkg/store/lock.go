@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+
+	"modelproviders/pkg/audit/chain"
 )
 
 // errNoTransaction says that a lock was asked for that nothing would end.
@@ -30,10 +32,6 @@ func (s *Store) tryLock(ctx context.Context, name ...string) (bool, error) {
 // digest is the SHA-256 of texts, each with its length before it: a name of one
 // size for any texts, also those that not every database keeps.
 func digest(texts ...string) []byte {
-	h := sha256.New()
-	for _, text := range texts {
-		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(text))))
-		h.Write([]byte(text))
-	}
-	return h.Sum(nil)
+	sum := sha256.Sum256(chain.Join(texts...))
+	return sum[:]
 }

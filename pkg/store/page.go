@@ -2,9 +2,11 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -67,19 +69,8 @@ func (p page) index(table string) string {
 	return table + "_name"
 }
 
-// repaired makes a text of the outside world storable: what PostgreSQL refuses
-// becomes U+FFFD.
-func repaired(text string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
-}
-
-// storable reports whether a stored text can be, or hold, the given ones.
-// PostgreSQL refuses even to compare with the others.
+// storable reports whether stored text can equal or contain all of the given
+// texts. PostgreSQL refuses to compare with others.
 func storable(texts ...string) bool {
-	for _, text := range texts {
-		if strings.ToValidUTF8(text, "") != text || strings.ContainsRune(text, 0) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(texts, func(text string) bool { return fault.Storable(text) != text })
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
-	"modelproviders/pkg/audit"
+	"modelproviders/pkg/audit/chain"
 )
 
 // postgresStatements is the SQL of PostgreSQL where it differs.
@@ -51,10 +51,10 @@ func postgresStatements() statements {
 }
 
 // linkPostgres links events with one statement.
-func linkPostgres(ctx context.Context, workspace string, links []audit.Link, exec execFunc) (int64, error) {
+func linkPostgres(ctx context.Context, workspace string, links []chain.Link, exec execFunc) (int64, error) {
 	ids, numbers, macs := make([]string, len(links)), make([]int64, len(links)), make([][]byte, len(links))
 	for i, link := range links {
-		ids[i], numbers[i], macs[i] = link.EventID, link.Number, link.MAC
+		ids[i], numbers[i], macs[i] = link.EntryID, link.Number, link.MAC
 	}
 	return exec(ctx, `UPDATE audit_events SET number = l.number, link_mac = l.mac
 		FROM unnest($2::uuid[], $3::bigint[], $4::bytea[]) AS l(id, number, mac)

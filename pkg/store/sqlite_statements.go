@@ -9,7 +9,7 @@ import (
 
 	"modernc.org/sqlite"
 
-	"modelproviders/pkg/audit"
+	"modelproviders/pkg/audit/chain"
 )
 
 // sqliteStatements is the SQL of SQLite where it differs.
@@ -60,10 +60,10 @@ func sqliteStatements() statements {
 
 // linkSQLite links each event with a statement: one is prepared, and nothing of
 // it has to be found in a list.
-func linkSQLite(ctx context.Context, workspace string, links []audit.Link, exec execFunc) (linked int64, err error) {
+func linkSQLite(ctx context.Context, workspace string, links []chain.Link, exec execFunc) (linked int64, err error) {
 	for _, link := range links {
 		one, err := exec(ctx, `UPDATE audit_events SET number = $3, link_mac = $4 WHERE workspace = $1 AND id = $2 AND number IS NULL`,
-			workspace, link.EventID, link.Number, link.MAC)
+			workspace, link.EntryID, link.Number, link.MAC)
 		if err != nil {
 			return linked, err
 		}

@@ -10,7 +10,7 @@ import (
 
 	"gorm.io/gorm"
 
-	"modelproviders/pkg/audit"
+	"modelproviders/pkg/audit/chain"
 )
 
 // Statements of the paths that every request takes are written as SQL and run on
@@ -176,7 +176,7 @@ type statements struct {
 	// eventsAtOnce is how many audit events one statement adds at most.
 	eventsAtOnce int
 	touchTokens  string // $1 a list of encodedUse
-	linkEvents   func(ctx context.Context, workspace string, links []audit.Link, exec execFunc) (linked int64, err error)
+	linkEvents   func(ctx context.Context, workspace string, links []chain.Link, exec execFunc) (linked int64, err error)
 	// beat notes that the process $1 lives, removes those that have not said so for
 	// a minute, and counts, in its last statement.
 	beat []string

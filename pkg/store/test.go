@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -25,7 +26,7 @@ func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
 	switch {
 	case c.Failure != nil:
 		statements = append(statements, statement{setHealth, []any{c.Workspace, c.ProviderID, c.Connection,
-			c.Failure.Kind, repaired(c.Failure.Message), c.Failure.ModelID, newMoment(c.Failure.Since)}})
+			c.Failure.Kind, fault.Storable(c.Failure.Message), c.Failure.ModelID, newMoment(c.Failure.Since)}})
 	case c.Success:
 		statements = append(statements, statement{clearHealth, []any{c.Workspace, c.ProviderID, c.Connection}})
 	}

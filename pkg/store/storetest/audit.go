@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"modelproviders/pkg/audit"
+	"modelproviders/pkg/audit/chain"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/store"
 )
@@ -50,7 +51,7 @@ func testAuditEvent(t *testing.T, s *store.Store) {
 		}
 		waiting, err := s.Unlinked(t.Context(), e.Workspace, 10)
 		noError(t, "unlinked", err)
-		if diff := cmp.Diff([]audit.Event{e}, waiting); diff != "" {
+		if diff := cmp.Diff([]chain.Entry{e.Entry()}, waiting); diff != "" {
 			t.Errorf("unlinked event (-want +got):\n%s", diff)
 		}
 	}
@@ -137,12 +138,12 @@ func testAuditList(t *testing.T, s *store.Store) {
 }
 
 // linked links events in the order given, from a head on.
-func linked(head audit.Head, events ...audit.Event) ([]audit.Link, audit.Head) {
-	var links []audit.Link
+func linked(head chain.Head, events ...audit.Event) ([]chain.Link, chain.Head) {
+	var links []chain.Link
 	for _, e := range events {
 		head.Count++
 		head.Last = []byte(fmt.Sprint("mac ", head.Count))
-		links = append(links, audit.Link{Number: head.Count, EventID: e.ID, MAC: head.Last})
+		links = append(links, chain.Link{Number: head.Count, EntryID: e.ID, MAC: head.Last})
 	}
 	head.First, head.MAC = max(head.First, 1), []byte(fmt.Sprint("head ", head.Count))
 	return links, head
@@ -158,7 +159,7 @@ func testAuditChain(t *testing.T, s *store.Store) {
 	foreign.Workspace = "another"
 	appendEvents(t, s, foreign)
 	appendEvents(t, s, events...)
-	head := func(want audit.Head) {
+	head := func(want chain.Head) {
 		t.Helper()
 		got, err := s.Head(ctx, workspace)
 		noError(t, "head", err)
@@ -183,33 +184,33 @@ func testAuditChain(t *testing.T, s *store.Store) {
 			t.Errorf("unlinked events (-want +got):\n%s", diff)
 		}
 	}
-	chain := func(what string, from int64, limit int, want []audit.Link) {
+	wantLinks := func(what string, from int64, limit int, want []chain.Link) {
 		t.Helper()
 		got, err := s.Linked(ctx, workspace, from, limit)
 		noError(t, "linked", err)
-		var links []audit.Link
+		var links []chain.Link
 		for _, e := range got {
-			links = append(links, audit.Link{Number: e.Number, EventID: e.ID, MAC: e.LinkMAC})
+			links = append(links, chain.Link{Number: e.Number, EntryID: e.ID, MAC: e.MAC})
 		}
 		if diff := cmp.Diff(want, links); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 	}
 
-	head(audit.Head{})
+	head(chain.Head{})
 	unlinked([]string{"another", workspace}, events[:4]...)
-	chain("a chain without links", 1, 10, nil)
+	wantLinks("a chain without links", 1, 10, nil)
 	if _, err := s.LockHead(ctx, workspace); err == nil {
 		t.Error("LockHead outside a transaction worked")
 	}
 
-	made, end := linked(audit.Head{}, events[0], events[2], events[1])
+	made, end := linked(chain.Head{}, events[0], events[2], events[1])
 	noError(t, "link", s.Link(ctx, workspace, made, end))
 	head(end)
 	unlinked([]string{"another", workspace}, events[3], events[4])
-	chain("all links", 1, 10, made)
-	chain("some links", 2, 1, made[1:2])
-	err := s.Link(ctx, workspace, []audit.Link{{Number: 4, EventID: events[0].ID, MAC: []byte("m")}}, end)
+	wantLinks("all links", 1, 10, made)
+	wantLinks("some links", 2, 1, made[1:2])
+	err := s.Link(ctx, workspace, []chain.Link{{Number: 4, EntryID: events[0].ID, MAC: []byte("m")}}, end)
 	if err == nil || fault.Is(err, fault.Conflict) {
 		t.Errorf("linking an event again: got %v, want another error than that of two linkers", err)
 	}
@@ -230,7 +231,7 @@ func testAuditChain(t *testing.T, s *store.Store) {
 	dropped.First, dropped.Base = 3, made[1].MAC
 	noError(t, "drop", s.DropThrough(ctx, workspace, 2, dropped))
 	head(dropped)
-	chain("what is left of the chain", math.MinInt64, 10, made[2:])
+	wantLinks("what is left of the chain", math.MinInt64, 10, made[2:])
 	left, err := s.Events(ctx, workspace, audit.Query{})
 	noError(t, "events", err)
 	if diff := cmp.Diff(idsOf([]audit.Event{events[4], events[3], events[1]}), idsOf(left)); diff != "" {
@@ -283,7 +284,7 @@ func linkTogether(t *testing.T, stores ...*store.Store) {
 	noError(t, "head", err)
 	links, err := stores[0].Linked(t.Context(), name, 1, callers*each)
 	noError(t, "linked", err)
-	if made.Load() == 0 || head.Count != made.Load() || len(links) != int(head.Count) || !bytes.Equal(head.Last, links[len(links)-1].LinkMAC) {
+	if made.Load() == 0 || head.Count != made.Load() || len(links) != int(head.Count) || !bytes.Equal(head.Last, links[len(links)-1].MAC) {
 		t.Errorf("%d links were made: the head says %d, and there are %d", made.Load(), head.Count, len(links))
 	}
 }

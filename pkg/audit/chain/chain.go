@@ -1,0 +1,163 @@
+// Package chain makes a log tamper-evident: it seals entries, links them into
+// one chain per workspace, verifies the chains, and drops old entries from them.
+//
+// An entry is stored with two HMACs: a seal over its content, and one that says
+// that it is new. Writers never wait for each other. Within a second one process
+// links the new entries of a workspace, in batches: each gets the next number,
+// and its second HMAC is replaced by one over the link before, its number and its
+// seal. The head of a chain, under an HMAC of its own, holds the number of links
+// and the last of them, so that a truncated chain is noticed.
+//
+//	seal      HMAC(key, "event" ‖ id ‖ time ‖ workspace ‖ content)
+//	new MAC   HMAC(key, "note"  ‖ workspace ‖ id ‖ seal)
+//	link MAC  HMAC(key, "link"  ‖ workspace ‖ n ‖ MAC of link n-1 ‖ seal)
+//	head MAC  HMAC(key, "head"  ‖ workspace ‖ first ‖ MAC before first ‖ count ‖ last MAC)
+//
+// Every part is length-prefixed. Linking overwrites the new MAC: after removing a
+// chain nobody can make the service link the remaining entries again.
+//
+// [Chain.Verify] finds entries that were changed, removed, inserted or reordered
+// without the key, except:
+//
+//   - an entry removed before it was linked. Someone who can write to the
+//     database can delay linking; Verify reports an entry that waits too long;
+//   - all entries of a workspace removed together with its chain;
+//   - an older copy that is put back: the whole database, the head of a chain
+//     whose tail was cut, or entries as they were before they were linked.
+package chain
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"strconv"
+	"time"
+)
+
+// Store keeps entries and the heads of their chains. When the database cannot be
+// reached every method returns a fault of kind unavailable.
+type Store interface {
+	// InOwnTx runs fn in one transaction, as registry.Store does, but commits it
+	// together with no other: linking or dropping many entries takes long.
+	InOwnTx(ctx context.Context, fn func(ctx context.Context) error) error
+
+	// Workspaces returns the workspaces that have entries or a head, ordered.
+	Workspaces(ctx context.Context) ([]string, error)
+	// UnlinkedWorkspaces returns the workspaces that have unlinked entries,
+	// ordered.
+	UnlinkedWorkspaces(ctx context.Context) ([]string, error)
+	// Unlinked returns up to limit unlinked entries, by id.
+	Unlinked(ctx context.Context, workspace string, limit int) ([]Entry, error)
+	// Linked returns up to limit linked entries of a workspace from a number on,
+	// by number. Entries that the service did not link may have any number.
+	Linked(ctx context.Context, workspace string, from int64, limit int) ([]Entry, error)
+	// Head returns the head of a workspace's chain; zero without links.
+	Head(ctx context.Context, workspace string) (Head, error)
+	// LockHead is Head, and keeps other linkers away until the transaction ends.
+	// It returns conflict at once when another linker has the lock.
+	LockHead(ctx context.Context, workspace string) (Head, error)
+	// Link links entries to the chain of a workspace, and stores its new head.
+	Link(ctx context.Context, workspace string, links []Link, head Head) error
+	// DropThrough removes the entries up to and including a number, and stores
+	// the new head.
+	DropThrough(ctx context.Context, workspace string, number int64, head Head) error
+}
+
+// Entry is what a chain needs to know of an entry.
+type Entry struct {
+	ID        string
+	At        time.Time
+	Workspace string
+	Content   []string // everything else that is sealed
+	Seal      []byte
+	Number    int64  // 0 until it is linked
+	MAC       []byte // of the link; before that the MAC that says that it is new
+}
+
+// Link links one entry to a chain. Numbers begin at 1 and have no gap.
+type Link struct {
+	Number  int64
+	EntryID string
+	MAC     []byte
+}
+
+// Head says where a chain begins and ends. First is the number of its first
+// link, after older ones were dropped, and Base the MAC of the link before it.
+type Head struct {
+	First int64
+	Base  []byte
+	Count int64 // number of the last link
+	Last  []byte
+	MAC   []byte
+}
+
+// zero reports whether the head is that of a chain that never had a link.
+func (h Head) zero() bool {
+	return h.First == 0 && h.Count == 0 && len(h.Base) == 0 && len(h.Last) == 0 && len(h.MAC) == 0
+}
+
+// Chain works on the chains of all workspaces.
+type Chain struct {
+	store Store
+	key   []byte
+	now   func() time.Time
+}
+
+// New makes a Chain over a store. The key, 32 bytes, is the same for every
+// process on the database.
+func New(store Store, key []byte, now func() time.Time) *Chain {
+	return &Chain{store: store, key: key, now: now}
+}
+
+// SealNew returns the two HMACs that a new entry is stored with.
+func (c *Chain) SealNew(e Entry) (seal, mac []byte) {
+	e.Seal = c.seal(e)
+	return e.Seal, c.newMAC(e)
+}
+
+func (c *Chain) seal(e Entry) []byte {
+	return c.mac(append([]string{"event", e.ID, e.At.UTC().Format(time.RFC3339Nano), e.Workspace}, e.Content...)...)
+}
+
+func (c *Chain) sealed(e Entry) bool { return hmac.Equal(c.seal(e), e.Seal) }
+
+func (c *Chain) newMAC(e Entry) []byte { return c.mac("note", e.Workspace, e.ID, string(e.Seal)) }
+
+// isNew reports whether an unlinked entry is authentic.
+func (c *Chain) isNew(e Entry) bool { return c.sealed(e) && hmac.Equal(c.newMAC(e), e.MAC) }
+
+func (c *Chain) linkMAC(workspace string, number int64, before, seal []byte) []byte {
+	return c.mac("link", workspace, strconv.FormatInt(number, 10), string(before), string(seal))
+}
+
+func (c *Chain) headMAC(workspace string, h Head) []byte {
+	return c.mac("head", workspace, strconv.FormatInt(h.First, 10), string(h.Base), strconv.FormatInt(h.Count, 10), string(h.Last))
+}
+
+// authentic reports whether a head is. That of a chain without links is zero.
+func (c *Chain) authentic(workspace string, h Head) bool {
+	return h.zero() || hmac.Equal(c.headMAC(workspace, h), h.MAC)
+}
+
+// mac is the HMAC (RFC 2104, with SHA-256) over parts.
+func (c *Chain) mac(parts ...string) []byte {
+	h := hmac.New(sha256.New, c.key)
+	h.Write(Join(parts...))
+	return h.Sum(nil)
+}
+
+// Join joins parts, each with its length before it: different parts never make
+// the same bytes.
+func Join(parts ...string) []byte {
+	size := 0
+	for _, part := range parts {
+		size += 8 + len(part)
+	}
+	joined := make([]byte, 0, size)
+	for _, part := range parts {
+		joined = binary.BigEndian.AppendUint64(joined, uint64(len(part)))
+		joined = append(joined, part...)
+	}
+	return joined
+}

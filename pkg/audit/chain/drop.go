@@ -1,0 +1,90 @@
+package chain
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"modelproviders/pkg/fault"
+)
+
+// A linker holds the lock of a head only briefly: wait and try again.
+const (
+	dropPause    = 20 * time.Millisecond
+	dropAttempts = 100
+)
+
+// errDropped says that another process is dropping too.
+var errDropped = errors.New("dropped by another process")
+
+// Drop removes the entries of the days before that of t (UTC), of every
+// workspace, in batches. What is left stays verifiable: the head stores, under
+// its MAC, where the chain now begins. Only verified entries are dropped: one
+// that was made to look old stays, and so does everything after it, and Drop
+// returns internal.
+func (c *Chain) Drop(ctx context.Context, t time.Time) error {
+	day := t.UTC().Truncate(24 * time.Hour)
+	workspaces, err := c.store.Workspaces(ctx)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, workspace := range workspaces {
+		if err := c.dropBefore(ctx, workspace, day); !errors.Is(err, errDropped) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Chain) dropBefore(ctx context.Context, workspace string, day time.Time) error {
+	head, err := c.store.Head(ctx, workspace)
+	if err != nil {
+		return err
+	}
+	if !c.authentic(workspace, head) {
+		return headChanged(workspace)
+	}
+	oldest, err := c.store.Linked(ctx, workspace, head.First, 1)
+	if err != nil || len(oldest) == 0 || !oldest[0].At.Before(day) {
+		return err // most of the time there is nothing to drop
+	}
+	broken, err := c.walk(ctx, workspace, head, func(batch []Entry) (bool, error) {
+		n := slices.IndexFunc(batch, func(e Entry) bool { return !e.At.Before(day) })
+		if n < 0 {
+			n = len(batch)
+		}
+		if n == 0 {
+			return false, nil
+		}
+		return n == len(batch), c.dropBatch(ctx, workspace, batch[0].Number, batch[n-1])
+	})
+	if err == nil && broken != nil {
+		err = fault.New(fault.Internal, "The audit chain is broken, and nothing is dropped from there on: %s.", broken)
+	}
+	return err
+}
+
+// dropBatch drops the beginning of a chain, from the entry with the number first
+// to last.
+func (c *Chain) dropBatch(ctx context.Context, workspace string, first int64, last Entry) error {
+	for attempt := 1; ; attempt++ {
+		err := c.withHead(ctx, workspace, func(ctx context.Context, head Head) error {
+			if head.First != first {
+				return errDropped
+			}
+			head.First, head.Base = last.Number+1, last.MAC
+			head.MAC = c.headMAC(workspace, head)
+			return c.store.DropThrough(ctx, workspace, last.Number, head)
+		})
+		if !fault.Is(err, fault.Conflict) || attempt == dropAttempts {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(dropPause):
+		}
+	}
+}
