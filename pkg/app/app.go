@@ -81,11 +81,7 @@ func (a *App) prepare(context.Context) error {
 	if a.endpoints, err = provider.ParseEndpoints(a.cfg.ProviderEndpoints); err != nil {
 		return fmt.Errorf("MODELPROVIDERS_PROVIDER_ENDPOINTS: %w", err)
 	}
-	proxy, err := a.cfg.egressProxy()
-	if err != nil {
-		return err
-	}
-	a.guard, err = egress.New(egress.Config{Allow: a.cfg.AllowUpstreams, Proxy: proxy, RootCAs: a.cfg.UpstreamCAs})
+	a.guard, err = egress.New(egress.Config{Allow: a.cfg.AllowUpstreams, Proxy: a.cfg.EgressProxy, RootCAs: a.cfg.UpstreamCAs})
 	if err != nil {
 		return err // it names the entry and the setting
 	}

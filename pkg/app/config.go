@@ -159,14 +159,3 @@ func (c Config) checkDatabase() error {
 // basePathForm is a path that nobody on the way resolves or escapes: no name in
 // it begins with a dot.
 var basePathForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
-
-func (c Config) egressProxy() (*url.URL, error) {
-	if c.EgressProxy == "" {
-		return nil, nil
-	}
-	u, err := url.Parse(c.EgressProxy)
-	if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
-		return nil, fmt.Errorf("MODELPROVIDERS_EGRESS_PROXY: must be an http, https or socks5 URL such as http://proxy.internal:3128")
-	}
-	return u, nil
-}

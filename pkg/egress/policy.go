@@ -9,8 +9,8 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// policy judges addresses. Beside what is allowed it is that of
-// code.dny.dev/ssrf: the special-purpose registries of IANA.
+// policy decides which addresses may be reached. What is public is decided by
+// code.dny.dev/ssrf, from IANA's registries of special-purpose addresses.
 type policy struct {
 	allow    allowList
 	public   *ssrf.Guardian
@@ -28,7 +28,7 @@ func newPolicy(allow []string) (policy, error) {
 	}, err
 }
 
-// checkDialled judges an address, `ip:port`, that is about to be dialled for a
+// checkDialled checks an address, `ip:port`, that is about to be dialled for a
 // host.
 func (p policy) checkDialled(host, address string) error {
 	to, err := netip.ParseAddrPort(address)
@@ -38,34 +38,31 @@ func (p policy) checkDialled(host, address string) error {
 	return p.check(host, to)
 }
 
-// check judges an address that a host led to. The error is a *[BlockedError].
+// check checks an address that a host resolved to. It returns a *[BlockedError].
 func (p policy) check(host string, to netip.AddrPort) error {
-	ip := to.Addr().Unmap().WithZone("") // a prefix contains no address with a zone
+	ip := to.Addr().Unmap().WithZone("") // no prefix contains an address with a zone
 	inner, carries := p.carried(ip)
-	blocked := &BlockedError{Host: host, Address: to.Addr().String(), Reason: NotPublic}
 	switch {
 	case p.isMetadata(ip) || carries && p.isMetadata(inner):
-		blocked.Reason = Metadata
-		return blocked
-	case p.allow.name(host, to.Port()):
+		return &BlockedError{Host: host, Address: to.Addr().String(), Reason: Metadata}
+	case p.allow.hasName(host, to.Port()):
 		return nil
 	case p.permits(ip, to.Port()) && (!carries || p.permits(inner, to.Port())):
 		return nil
 	}
-	return blocked
+	return &BlockedError{Host: host, Address: to.Addr().String(), Reason: NotPublic}
 }
 
 func (p policy) permits(ip netip.Addr, port uint16) bool {
-	return p.allow.address(ip, port) || p.public.SafeAddr(ip) == nil
+	return p.allow.hasAddress(ip, port) || p.public.SafeAddr(ip) == nil
 }
 
-// isMetadata reports whether the address is one that is always refused.
 func (p policy) isMetadata(ip netip.Addr) bool {
 	return slices.ContainsFunc(p.metadata, func(prefix netip.Prefix) bool { return prefix.Contains(ip) })
 }
 
 // metadata returns what is always refused: link-local addresses (RFC 3927, RFC
-// 4291), where most clouds have their metadata service, and those elsewhere.
+// 4291), where most clouds have their metadata service, and the others' services.
 func metadata() []netip.Prefix {
 	return []netip.Prefix{
 		netip.MustParsePrefix("169.254.0.0/16"),
@@ -82,10 +79,11 @@ func metadata() []netip.Prefix {
 	}
 }
 
-// carrier is an IPv6 network whose addresses lead to the IPv4 address in them.
+// carrier is an IPv6 network whose addresses contain an IPv4 address to which a
+// translator or a tunnel forwards.
 type carrier struct {
 	prefix netip.Prefix
-	at     int // of the IPv4 address, in bytes
+	offset int // of the IPv4 address, in bytes
 }
 
 func carriers() []carrier {
@@ -98,8 +96,7 @@ func carriers() []carrier {
 	}
 }
 
-// carried returns the IPv4 address that an IPv6 address leads to by way of a
-// translator or a tunnel, if it does.
+// carried returns the IPv4 address in an IPv6 address of a [carrier].
 func (p policy) carried(ip netip.Addr) (netip.Addr, bool) {
 	if ip.IsLoopback() || ip.IsUnspecified() {
 		return netip.Addr{}, false
@@ -107,16 +104,16 @@ func (p policy) carried(ip netip.Addr) (netip.Addr, bool) {
 	for _, c := range p.carriers {
 		if c.prefix.Contains(ip) {
 			b := ip.As16()
-			return netip.AddrFrom4([4]byte(b[c.at : c.at+4])), true
+			return netip.AddrFrom4([4]byte(b[c.offset : c.offset+4])), true
 		}
 	}
 	return netip.Addr{}, false
 }
 
-// checkNotation refuses hosts that are numbers but no IP addresses as they are
-// written today: 2852039166, 0xa9fea9fe, 0251.0376.0251.0376, 127.1. Resolvers
-// and proxies differ in what they make of these. A host is a number when its
-// last label is one, as in the URL Standard of the WHATWG ("ends in a number").
+// checkNotation refuses hosts that are numbers but not IP addresses in the usual
+// notation, such as 2852039166, 0xa9fea9fe and 127.1, because resolvers and
+// proxies disagree on what they mean. A host is a number if its last label is
+// ("ends in a number", URL Standard of the WHATWG).
 func checkNotation(host string) error {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return nil

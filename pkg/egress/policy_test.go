@@ -183,7 +183,7 @@ func FuzzAllow(f *testing.F) {
 	f.Fuzz(func(t *testing.T, entry string) {
 		g, err := New(Config{Allow: []string{entry}})
 		if err != nil {
-			if !strings.Contains(err.Error(), setting) {
+			if !strings.Contains(err.Error(), allowSetting) {
 				t.Fatalf("the error does not name the setting: %v", err)
 			}
 			return

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -14,26 +15,24 @@ import (
 	"golang.org/x/net/idna"
 )
 
-func checkProxy(proxy *url.URL) error {
-	if proxy == nil {
-		return nil
+// parseProxy returns nil for an empty text. Its error does not contain the text,
+// which may have a password.
+func parseProxy(text string) (*url.URL, error) {
+	if text == "" {
+		return nil, nil
 	}
-	switch proxy.Scheme {
-	case "http", "https", "socks5", "socks5h":
-	default:
-		return fmt.Errorf("the proxy %s can't be used: its scheme must be http, https, socks5 or socks5h", proxy.Redacted())
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
+		return nil, fmt.Errorf("%s: must be an http, https or socks5 URL such as http://proxy.internal:3128", proxySetting)
 	}
-	if proxy.Hostname() == "" {
-		return fmt.Errorf("the proxy %s can't be used: it names no host", proxy.Redacted())
-	}
-	return nil
+	return u, nil
 }
 
-// checkTarget judges where a request goes before a proxy is asked to carry it
-// there. The proxy may choose any address of a name, so each has to pass.
+// checkTarget checks where a request goes before a proxy is asked to send it
+// there. The proxy may choose any address of a name, so all of them must pass.
 func (g *Guard) checkTarget(r *http.Request) error {
 	if r.URL == nil || r.URL.Hostname() == "" {
-		return errors.New("the request names no host")
+		return errors.New("the request has no host")
 	}
 	host, err := asciiHost(r.URL.Hostname())
 	if err != nil {
@@ -48,10 +47,10 @@ func (g *Guard) checkTarget(r *http.Request) error {
 	}
 	addresses, err := g.lookup(r.Context(), host)
 	if err != nil {
-		if g.policy.allow.name(host, uint16(port)) {
+		if g.policy.allow.hasName(host, uint16(port)) {
 			return nil
 		}
-		return fmt.Errorf("%q can't be resolved here, so its address can't be checked before the proxy is asked (the operator can allow the name with %s): %w", host, setting, err)
+		return fmt.Errorf("%q can't be resolved here, so its address can't be checked before the proxy is asked (the operator can allow the name with %s): %w", host, allowSetting, err)
 	}
 	for _, address := range addresses {
 		if err := g.policy.check(host, netip.AddrPortFrom(address, uint16(port))); err != nil {
@@ -61,10 +60,10 @@ func (g *Guard) checkTarget(r *http.Request) error {
 	return nil
 }
 
-// asciiHost returns a host as net/http hands it on: an international name is
-// mapped, and may turn out to be an IP address.
+// asciiHost maps an international name as net/http does. The result may be an IP
+// address.
 func asciiHost(host string) (string, error) {
-	if strings.IndexFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) < 0 {
+	if !strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
 		return host, nil
 	}
 	ascii, err := idna.Lookup.ToASCII(host)

@@ -3,48 +3,38 @@ package egress
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 )
 
-// The bounds of a connection. None is put on the wait for an answer, which a
-// model may take its time with: that is the caller's, by the request's context.
-const (
-	dialTimeout  = 10 * time.Second
-	tlsTimeout   = 10 * time.Second
-	keepAlive    = 30 * time.Second
-	idleTimeout  = 90 * time.Second
-	pingAfter    = 30 * time.Second // HTTP/2: silence after which a peer is asked
-	pingTimeout  = 15 * time.Second // whether it is still there
-	headerLimit  = 256 << 10        // bytes of a response's headers
-	maxIdle      = 1024
-	maxIdleHost  = 128
-	maxConnsHost = 512 // many workspaces share one upstream
-)
+const dialTimeout = 10 * time.Second
 
 func (g *Guard) dialer() *net.Dialer {
-	return &net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive, Resolver: g.resolver}
+	return &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Resolver: g.resolver}
 }
 
-func newTransport(dial func(ctx context.Context, network, address string) (net.Conn, error), cfg Config) *http.Transport {
+// newTransport returns a transport without a bound on waiting for an answer,
+// because models can be slow: the context of the request bounds that.
+func newTransport(dial func(ctx context.Context, network, address string) (net.Conn, error), proxy *url.URL, roots *x509.CertPool) *http.Transport {
 	t := &http.Transport{
 		DialContext:            dial,
-		TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12, GetClientCertificate: noCertificate},
-		TLSHandshakeTimeout:    tlsTimeout,
-		ForceAttemptHTTP2:      true, // its own dialer would turn it off
-		HTTP2:                  &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
-		MaxIdleConns:           maxIdle,
-		MaxIdleConnsPerHost:    maxIdleHost,
-		MaxConnsPerHost:        maxConnsHost,
-		IdleConnTimeout:        idleTimeout,
+		TLSClientConfig:        &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12, GetClientCertificate: noCertificate},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true, // off by default with a custom dialer
+		HTTP2:                  &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
+		MaxIdleConns:           1024,
+		MaxIdleConnsPerHost:    128,
+		MaxConnsPerHost:        512, // many workspaces share one upstream
+		IdleConnTimeout:        90 * time.Second,
 		ExpectContinueTimeout:  time.Second,
-		MaxResponseHeaderBytes: headerLimit,
-		// Who limits what he reads of a body must see its real size.
-		DisableCompression: true,
+		MaxResponseHeaderBytes: 256 << 10,
+		DisableCompression:     true, // so that limits count real bytes
 	}
-	if cfg.Proxy != nil {
-		t.Proxy = http.ProxyURL(cfg.Proxy)
+	if proxy != nil {
+		t.Proxy = http.ProxyURL(proxy)
 	}
 	return t
 }
@@ -52,8 +42,8 @@ func newTransport(dial func(ctx context.Context, network, address string) (net.C
 type certificateKey struct{}
 
 // WithCertificateAsked returns a context whose requests call asked when a server
-// asks for a client certificate. There is none to give: a server that demands
-// one breaks the connection off, with TLS 1.3 without a word at times.
+// requests a client certificate, of which there is none. It helps to explain why
+// such a server closes the connection.
 func WithCertificateAsked(ctx context.Context, asked func()) context.Context {
 	return context.WithValue(ctx, certificateKey{}, asked)
 }
