@@ -217,3 +217,26 @@ func TestMessagesHoldNoValue(t *testing.T) {
 		}
 	}
 }
+
+// TestFaultsPastTheThousandthAreNotKept: neither told nor written down, so that a
+// body full of them costs little.
+func TestFaultsPastTheThousandthAreNotKept(t *testing.T) {
+	for name, c := range map[string]struct {
+		item string
+		most float64 // allocations for each
+	}{"null": {"null", 2.5}, "malformed": {"1", 4.5}} {
+		allocations := func(n int) float64 {
+			body := []byte(`{"models":[` + strings.TrimSuffix(strings.Repeat(c.item+",", n), ",") + `]}`)
+			return testing.AllocsPerRun(1, func() {
+				var r request
+				problems, err := strictjson.Decode(body, &r)
+				if got := len(problems.Null) + len(problems.Malformed); err != nil || got != 1000 {
+					t.Errorf("%s: %d of %d faults are kept, %v", name, got, n, err)
+				}
+			})
+		}
+		if each := (allocations(11_000) - allocations(1000)) / 10_000; each > c.most {
+			t.Errorf("%s: a fault past the thousandth takes %v allocations", name, each)
+		}
+	}
+}
