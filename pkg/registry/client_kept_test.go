@@ -2,10 +2,14 @@ package registry
 
 import (
 	"context"
+	"net/http"
+	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"modelproviders/pkg/provider"
+	"modelproviders/pkg/secret"
 )
 
 // closing is a client that tells whether it was closed.
@@ -69,4 +73,63 @@ func TestAnIdleClientIsRetired(t *testing.T) {
 	if !kept.idle.Stop() {
 		t.Error("nothing would retire a client that is idle")
 	}
+}
+
+// TestAKeptClientGoesWithItsProvider: once that is edited or removed its client is
+// closed, though not before the call that uses it has returned.
+func TestAKeptClientGoesWithItsProvider(t *testing.T) {
+	r, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Provider{Workspace: "default", ID: "p", Version: 1}
+	kept, c := newKept(func() {})
+	r.clients.Add(clientKey{workspace: p.Workspace, provider: p.ID, version: p.Version}, kept)
+	_, end, err := r.clientOf(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.forgetClient(p)
+	if c.closed != 0 {
+		t.Error("the client was closed while a call used it")
+	}
+	end()
+	if c.closed != 1 {
+		t.Errorf("after the call it was closed %d times", c.closed)
+	}
+}
+
+// TestAClientThatNobodyUsesIsDropped a minute after its last call.
+func TestAClientThatNobodyUsesIsDropped(t *testing.T) {
+	keyset, err := secret.Create(filepath.Join(t.TempDir(), "keyset.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := New(Config{Keyset: keyset, Transport: func(...string) http.RoundTripper { return http.DefaultTransport }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := Provider{Workspace: "default", ID: "p", Type: "openai"}
+	if err := r.seal(&p, map[string]secret.Text{"api_key": secret.NewText("sk-0123456789")}, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		client, end, err := r.clientOf(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept := client.(*keptClient)
+		after := func(pause time.Duration, dropped bool, when string) {
+			t.Helper()
+			time.Sleep(pause)
+			synctest.Wait()
+			if kept.retired != dropped || (r.clients.Len() == 0) != dropped {
+				t.Errorf("%s: dropped is %v, and %d clients are kept", when, kept.retired, r.clients.Len())
+			}
+		}
+		after(time.Hour, false, "during a long call")
+		end()
+		after(59*time.Second, false, "59 seconds after the call")
+		after(2*time.Second, true, "61 seconds after the call")
+	})
 }

@@ -1,6 +1,7 @@
 package registry_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync"
@@ -60,6 +61,9 @@ func TestClientIsKeptUntilAnEdit(t *testing.T) {
 		t.Errorf("%d clients were built, though nothing was edited", n)
 	}
 	k.update(t, p.ID, newKey(t, "sk-another"))
+	if n, _ := k.KeptClients(); n != 0 {
+		t.Errorf("%d clients are kept with the old key", n)
+	}
 	if failure := k.test(t, p).Failure; failure == nil || failure.Kind != provider.Authentication {
 		t.Errorf("the new key was not used: %v", failure)
 	}
@@ -134,7 +138,42 @@ func TestDeletedProviderHasNoClient(t *testing.T) {
 	if err := k.DeleteProvider(t.Context(), workspace, p.ID, registry.Precondition{}); err != nil {
 		t.Fatal(err)
 	}
+	if n, _ := k.KeptClients(); n != 0 {
+		t.Errorf("%d clients are kept", n)
+	}
 	if _, err := k.Client(t.Context(), workspace, p.ID); !fault.Is(err, fault.NotFound) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestACallUsesItsClientUntilItReturns, and no longer: neither is the client
+// closed in its midst, nor kept open behind it.
+func TestACallUsesItsClientUntilItReturns(t *testing.T) {
+	k := newKit(t)
+	p := k.create(t, "one")
+	for name, call := range map[string]func(context.Context) error{
+		"test": func(ctx context.Context) error {
+			_, err := k.TestModel(ctx, workspace, p.Models[0].ID, registry.TestInput{Prompt: "Hello"}, nil)
+			return err
+		},
+		"discovery": func(ctx context.Context) error {
+			_, err := k.AvailableModels(ctx, workspace, p.ID, "")
+			return err
+		},
+	} {
+		gate := k.holdUp()
+		returned := make(chan error, 1)
+		go func() { returned <- call(t.Context()) }()
+		<-gate.arrived
+		if _, calls := k.KeptClients(); calls != 1 {
+			t.Errorf("%s: while it runs %d calls use its client", name, calls)
+		}
+		close(gate.open)
+		if err := <-returned; err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, calls := k.KeptClients(); calls != 0 {
+			t.Errorf("%s: after it has returned %d calls use its client", name, calls)
+		}
 	}
 }

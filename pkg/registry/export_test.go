@@ -19,3 +19,13 @@ func (r *Registry) Client(ctx context.Context, workspace, id string) (provider.C
 	end()
 	return client, nil
 }
+
+// KeptClients counts the clients that are kept, and the calls that use them.
+func (r *Registry) KeptClients() (clients, calls int) {
+	for _, c := range r.clients.Values() {
+		c.mu.Lock()
+		calls += c.calls
+		c.mu.Unlock()
+	}
+	return r.clients.Len(), calls
+}
