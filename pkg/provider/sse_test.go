@@ -74,24 +74,28 @@ func TestReadEventsNamesEvents(t *testing.T) {
 
 func TestReadEventsBoundsAnEvent(t *testing.T) {
 	line := "data: " + strings.Repeat("a", maxEvent-100)
+	much := func(stream io.Reader) io.Reader { return io.LimitReader(stream, 4*maxIdle) } // with an end, so that a bound that is lost is told
 	for name, c := range map[string]struct {
 		stream io.Reader
 		want   error
 	}{
 		"many events":               {io.LimitReader(endless("data: {}\n\n"), 20<<20), nil},
-		"an endless line":           {endless("a"), errTooLarge},
-		"an event of endless lines": {endless("data: {}\n"), errTooLarge},
-		"the same with returns":     {endless("data: {}\r"), errTooLarge},
-		"comments without end":      {endless(": hi\n"), errTooLarge},
-		"one comment without end":   {endless(":"), errTooLarge},
-		"empty lines without end":   {endless("\n"), errTooLarge},
-		"events of nothing":         {endless("data: []\n\n"), errTooLarge},
+		"an endless line":           {much(endless("a")), errTooLarge},
+		"an event of endless lines": {much(endless("data: {}\n")), errTooLarge},
+		"the same with returns":     {much(endless("data: {}\r")), errTooLarge},
+		"comments without end":      {much(endless(": hi\n")), errTooLarge},
+		"one comment without end":   {much(endless(":")), errTooLarge},
+		"empty lines without end":   {much(endless("\n")), errTooLarge},
+		"events of nothing":         {much(endless("data: []\n\n")), errTooLarge},
 		"a comment an event":        {io.LimitReader(endless("data: {}\n\n: here\n\n"), 1<<20), nil},
 		"two long events":           {strings.NewReader(line + "\n\n" + line + "\n\n"), nil},
-		"a long event in two lines": {strings.NewReader(line + "\n" + line + "\n\n"), errTooLarge},
+		"a long event in two lines": {strings.NewReader(line + "\n" + line + "\n\n" + line), errTooLarge},
 	} {
 		if err := readEvents(c.stream, func(_ string, data []byte) (bool, error) { return string(data) != "[]", nil }); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", name, err)
+		}
+		if rest, _ := c.stream.Read(make([]byte, 1)); c.want != nil && rest == 0 {
+			t.Errorf("%s: it was read to its end", name)
 		}
 	}
 }
