@@ -41,9 +41,16 @@ type service struct {
 	stop   func() error
 }
 
-// environmentOf makes a getenv of pairs of name and value.
+// environmentOf makes a getenv of pairs of name and value. Unless these say
+// something else core dumps are on: this process keeps its limits, which the
+// programs that it launches begin with.
 func environmentOf(variables map[string]string) func(string) string {
-	return func(name string) string { return variables[name] }
+	return func(name string) string {
+		if value, set := variables[name]; set || name != "MODELPROVIDERS_CORE_DUMPS" {
+			return value
+		}
+		return "on"
+	}
 }
 
 // start runs the program in this process until it serves. It is stopped at the

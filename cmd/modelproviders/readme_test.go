@@ -84,7 +84,7 @@ func serveForSession(t *testing.T, dataDir, endpoints string) (addr string) {
 	reader, writer := io.Pipe()
 	go func() {
 		ended <- run(ctx, []string{"--addr", addr, "--data-dir", dataDir, "--provider-endpoints", endpoints},
-			func(string) string { return "" }, io.Discard, writer)
+			environmentOf(nil), io.Discard, writer)
 		writer.Close()
 	}()
 	t.Cleanup(func() {
