@@ -234,31 +234,40 @@ func repeated(format string, n int) string {
 	return b.String()
 }
 
-// TestABodyOfSomebodyUnknownIsNotRead: the connection is closed instead.
+// TestABodyOfSomebodyUnknownIsNotRead: the connection is closed instead, be the
+// body on its way or not.
 func TestABodyOfSomebodyUnknownIsNotRead(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
-		for name, authorization := range map[string]string{"no token": "", "a bad one": "Authorization: Bearer mp_x\r\n"} {
-			address := strings.TrimPrefix(s.URL, "http://")
-			conn, err := net.Dial("tcp", address)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.Close()
-			// The body never comes.
-			fmt.Fprintf(conn, "POST /providers HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n", address, authorization)
-			if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-				t.Fatal(err)
-			}
-			reader := bufio.NewReader(conn)
-			response, err := http.ReadResponse(reader, nil)
-			if err != nil {
-				t.Fatalf("%s: it waits for the body: %v", name, err)
-			}
-			if _, err := io.Copy(io.Discard, response.Body); err != nil {
-				t.Error(err)
-			}
-			if _, err := reader.ReadByte(); response.StatusCode != http.StatusUnauthorized || !response.Close || err != io.EOF {
-				t.Errorf("%s: status %d, closing %v, then %v", name, response.StatusCode, response.Close, err)
+		address := strings.TrimPrefix(s.URL, "http://")
+		for who, authorization := range map[string]string{"no token": "", "a bad one": "Authorization: Bearer mp_x\r\n"} {
+			for what, body := range map[string]string{
+				"one that never comes":     "Content-Length: 1000\r\n\r\n",
+				"a chunk that never comes": "Transfer-Encoding: chunked\r\n\r\n",
+				"one that comes":           "Content-Length: 1000\r\n\r\n" + strings.Repeat(" ", 1000),
+				"a chunk that comes":       "Transfer-Encoding: chunked\r\n\r\n1\r\n \r\n0\r\n\r\n",
+			} {
+				name := who + ", " + what
+				conn, err := net.Dial("tcp", address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				fmt.Fprintf(conn, "POST /providers HTTP/1.1\r\nHost: %s\r\n%sContent-Type: application/json\r\n%s", address, authorization, body)
+				if err := conn.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+					t.Fatal(err)
+				}
+				reader := bufio.NewReader(conn)
+				response, err := http.ReadResponse(reader, nil)
+				if err != nil {
+					t.Errorf("%s: it waits for the body: %v", name, err)
+					continue
+				}
+				if _, err := io.Copy(io.Discard, response.Body); err != nil {
+					t.Error(err)
+				}
+				if _, err := reader.ReadByte(); response.StatusCode != http.StatusUnauthorized || !response.Close || err != io.EOF {
+					t.Errorf("%s: status %d, closing %v, then %v", name, response.StatusCode, response.Close, err)
+				}
 			}
 		}
 	})

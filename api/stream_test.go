@@ -239,12 +239,13 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 		left := make(chan struct{}, 10)
 		endless := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", "text/event-stream")
-			piece := `data: {"choices":[{"index":0,"delta":{"content":"` + strings.Repeat("a", 4<<10) + `"}}]}` + "\n\n"
+			// Written as events it is several times as long as it is: the sockets take less
+			// than it takes to reach the bound on an answer.
+			piece := `data: {"choices":[{"index":0,"delta":{"content":"` + strings.Repeat(`\u0001`, 16) + `"}}]}` + "\n\n"
 			for r.Context().Err() == nil {
 				if _, err := io.WriteString(w, piece); err != nil {
 					break
 				}
-				time.Sleep(time.Millisecond) // slow enough not to reach the bound on an answer
 			}
 			left <- struct{}{}
 		}))
@@ -260,12 +261,16 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 		if err := conn.(*net.TCPConn).SetReadBuffer(4 << 10); err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(conn, "POST /models/%s/test HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: 15\r\n\r\n{\"prompt\":\"Hi\"}",
+		const id = "the-client-that-does-not-read"
+		fmt.Fprintf(conn, "POST /models/%s/test HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nX-Request-Id: "+id+"\r\nContent-Type: application/json\r\nAccept: text/event-stream\r\nContent-Length: 15\r\n\r\n{\"prompt\":\"Hi\"}",
 			p.Models[0].ID, address, c.Token)
 		select {
 		case <-left:
 		case <-time.After(20 * time.Second):
 			t.Fatal("the upstream call goes on for a client that does not read")
+		}
+		if line := s.Log.Request(t, id); line["client_gone"] != true {
+			t.Errorf("the call did not end for the client: %v", line)
 		}
 		// The only place is free again.
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
