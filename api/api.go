@@ -8,6 +8,7 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -33,7 +34,7 @@ type Config struct {
 	Keyset        *secret.Keyset // seals the cursors of lists
 	Logger        *slog.Logger
 	// Ready says which part of the service is not usable; nil is ready.
-	Ready func(*http.Request) error
+	Ready func(context.Context) error
 
 	// BasePath is the prefix of all routes, such as `/api/v1`; empty for none.
 	BasePath string

@@ -40,7 +40,7 @@ func (a *API) healthz(c echo.Context) error {
 //	@Failure		503	{object}	problem
 //	@Router			/readyz [get]
 func (a *API) readyz(c echo.Context) error {
-	if err := a.Ready(c.Request()); err != nil {
+	if err := a.Ready(c.Request().Context()); err != nil {
 		f := fault.Wrap(fault.Unavailable, err, "Not ready: %s.", readinessDetail(err))
 		f.RetryAfter = unavailableFor
 		return f

@@ -25,7 +25,7 @@ func TestSeveralStartAtOnceOnOneDataDir(t *testing.T) {
 		if !p.settle(t) {
 			t.Fatalf("a process ended:\n%s", p.stderr)
 		}
-		makers += strings.Count(p.stderr.String(), "made the first admin token")
+		makers += strings.Count(p.stderr.String(), "created the first admin token")
 		p.signIn(t, dir)
 	}
 	if n := countIn(t, dir, "tokens"); makers != 1 || n != 1 {

@@ -17,7 +17,6 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// Bounds of the phases of a request and of a stop.
 const (
 	requestTimeout     = 30 * time.Second // of a request that calls no upstream
 	readHeaderTimeout  = 10 * time.Second
@@ -25,7 +24,7 @@ const (
 	idleTimeout        = 2 * time.Minute
 	defaultStopTimeout = 25 * time.Second // orchestrators kill after 30
 	readyTimeout       = 5 * time.Second
-	defaultHeartbeat   = 10 * time.Second // proxies close what is silent for 30 or 60
+	defaultHeartbeat   = 10 * time.Second // proxies close connections after 30 or 60 silent seconds
 	maxHeaderBytes     = 64 << 10
 )
 
@@ -40,13 +39,12 @@ type App struct {
 	data      *data
 	server    *http.Server
 	served    chan error
-	chores    *chores // nil: not begun
+	stopJobs  func() error // nil: no jobs run
 }
 
-// Start opens the database and the keyset, makes what a first start makes, and
-// serves. Everything that can be refused without looking at the data is refused
-// before anything is made. An error says which setting or file is in the way.
-// Close ends it.
+// Start opens the database and the keyset, creates them if this is the first
+// start, and serves until Close. It checks all settings before it creates
+// anything. Its errors name the setting or file to fix.
 func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
@@ -67,26 +65,21 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	return app, nil
 }
 
-// prepare reads the settings that sign-ins, upstream calls and TLS need.
-func (a *App) prepare(context.Context) error {
+// prepare reads the settings for sign-ins, upstream calls and TLS.
+func (a *App) prepare(context.Context) (err error) {
 	if a.cfg.OIDC.Issuer != "" {
 		cfg := a.cfg.OIDC
 		cfg.Logger, cfg.Now = a.cfg.Logger, a.cfg.Now
-		var err error
 		if a.oidc, err = auth.NewOIDC(cfg); err != nil {
 			return fmt.Errorf("the MODELPROVIDERS_OIDC_ settings can't be used: %w", err)
 		}
 	}
-	var err error
 	if a.endpoints, err = provider.ParseEndpoints(a.cfg.ProviderEndpoints); err != nil {
 		return fmt.Errorf("MODELPROVIDERS_PROVIDER_ENDPOINTS: %w", err)
 	}
 	a.guard, err = egress.New(egress.Config{Allow: a.cfg.AllowUpstreams, Proxy: a.cfg.EgressProxy, RootCAs: a.cfg.UpstreamCAs})
-	if err != nil {
-		return err // it names the entry and the setting
-	}
-	if a.cfg.TLSCert == "" {
-		return nil
+	if err != nil || a.cfg.TLSCert == "" {
+		return err
 	}
 	certificate, err := tls.LoadX509KeyPair(a.cfg.TLSCert, a.cfg.TLSKey)
 	if err != nil {
@@ -96,14 +89,20 @@ func (a *App) prepare(context.Context) error {
 	return nil
 }
 
-// listen takes the address. Nobody is answered before serve.
-func (a *App) listen(ctx context.Context) error {
-	var err error
-	a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr)
-	if err != nil {
+// listen binds the address. Connections wait until serve.
+func (a *App) listen(ctx context.Context) (err error) {
+	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr); err != nil {
 		return fmt.Errorf("MODELPROVIDERS_ADDR: %w", err)
 	}
 	return nil
+}
+
+// open opens the data and creates the first admin token.
+func (a *App) open(ctx context.Context) (err error) {
+	if a.data, err = openData(ctx, a.cfg, false); err != nil || a.cfg.AuthOff {
+		return err
+	}
+	return a.data.firstAdmin(ctx, a.cfg)
 }
 
 func (a *App) handler() (http.Handler, error) {
@@ -124,30 +123,21 @@ func (a *App) handler() (http.Handler, error) {
 	return api.New(api.Config{
 		Registry: reg, Authenticator: authenticator, Tokens: a.data.tokens, Limiter: a.data.limiter,
 		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Keyset: a.data.keyset,
-		Logger: a.cfg.Logger, Ready: a.ready,
+		Logger: a.cfg.Logger, Ready: a.data.ready,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
 		LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
 		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat,
 	})
 }
 
-// open opens what the service keeps, and makes the first admin token.
-func (a *App) open(ctx context.Context) error {
-	var err error
-	if a.data, err = openData(ctx, a.cfg, false); err != nil || a.cfg.AuthOff {
-		return err
-	}
-	return a.data.firstAdmin(ctx, a.cfg)
-}
-
-// serve answers requests, until the server is shut down.
+// serve starts to answer requests, and starts the background jobs.
 func (a *App) serve(ctx context.Context) error {
 	handler, err := a.handler()
 	if err != nil {
 		return err
 	}
-	if err := a.data.join(ctx, a.cfg.Logger); err != nil {
-		return err
+	if err := a.data.beat(ctx); err != nil {
+		return fmt.Errorf("registering this process in the database: %w", err)
 	}
 	a.server = &http.Server{
 		Handler:           handler,
@@ -166,12 +156,12 @@ func (a *App) serve(ctx context.Context) error {
 		}
 		a.served <- a.server.Serve(a.listener)
 	}()
-	a.chores = a.data.begin(a.cfg)
+	a.stopJobs = a.data.startJobs(a.cfg)
 	a.cfg.Logger.Info("serving", slog.String("url", a.URL()))
 	return nil
 }
 
-// URL is where the service answers, without a slash at the end.
+// URL is the URL of the service, without a slash at the end.
 func (a *App) URL() string {
 	scheme := "http"
 	if a.tls != nil {
@@ -180,8 +170,7 @@ func (a *App) URL() string {
 	return scheme + "://" + a.listener.Addr().String() + a.cfg.BasePath
 }
 
-// Run serves until ctx is done or serving fails, and then stops: requests in
-// flight end, as far as they do within a bounded time.
+// Run serves until ctx ends or serving fails, and then closes the service.
 func (a *App) Run(ctx context.Context) error {
 	var err error
 	select {
@@ -193,21 +182,20 @@ func (a *App) Run(ctx context.Context) error {
 	return errors.Join(err, a.Close())
 }
 
-// Close stops serving, lets requests in flight end within a bounded time, and
-// closes the database.
+// Close stops serving and closes the database. Requests in flight may finish
+// within Config.StopTimeout.
 func (a *App) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.StopTimeout)
 	defer cancel()
 	err := a.server.Shutdown(ctx)
 	if errors.Is(err, context.DeadlineExceeded) {
-		a.cfg.Logger.Warn("some requests did not end in time and were cut off")
+		a.cfg.Logger.Warn("some requests did not finish in time and were cut off")
 		err = a.server.Close()
 	}
 	return errors.Join(err, a.release())
 }
 
-// release closes what was opened, as far as it was. A listener that was handed
-// to the server is the server's to close.
+// release closes what has been opened. The server closes its listener itself.
 func (a *App) release() error {
 	var err error
 	if a.listener != nil && a.server == nil {
@@ -216,14 +204,11 @@ func (a *App) release() error {
 	if a.guard != nil {
 		a.guard.CloseIdle()
 	}
-	if a.chores != nil {
-		err = errors.Join(err, a.chores.end())
+	if a.stopJobs != nil {
+		err = errors.Join(err, a.stopJobs())
 	}
 	if a.data != nil {
 		err = errors.Join(err, a.data.store.Close())
 	}
 	return err
 }
-
-// ready says which part of the service is not usable.
-func (a *App) ready(r *http.Request) error { return a.data.usable(r.Context()) }

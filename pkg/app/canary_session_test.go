@@ -24,7 +24,7 @@ func (c *canarySession) everyType() {
 		create["name"] = "Another"
 		c.wants(http.StatusUnprocessableEntity, c.say("POST", "/providers", create, "Idempotency-Key", "create-"+upstream.Type))
 		provider := "/providers/" + made.string("id")
-		model := "/models/" + made.body["models"].([]any)[0].(object)["id"].(string)
+		model := "/models/" + made.modelID()
 
 		for _, mode := range []providertest.Mode{providertest.Success, providertest.Echo, providertest.EchoError, providertest.Redirect} {
 			upstream.Use(mode)
@@ -83,7 +83,7 @@ func (c *canarySession) repeatingUpstream() {
 		"models": []object{{"model_id": "m", "supported_stages": []string{"planning"}}},
 	}))
 	provider := "/providers/" + made.string("id")
-	model := "/models/" + made.body["models"].([]any)[0].(object)["id"].(string)
+	model := "/models/" + made.modelID()
 	draft := object{"credentials": object{"api_key": drafted}, "model_id": "m", "prompt": "Hello"}
 	for _, form := range repeaterForms() {
 		for _, accept := range []string{"application/json", "text/event-stream"} {
@@ -221,7 +221,7 @@ func (c *canarySession) ownFailures() {
 	}
 	made := c.wants(201, create("Tampered with"))
 	provider := "/providers/" + made.string("id")
-	model := "/models/" + made.body["models"].([]any)[0].(object)["id"].(string)
+	model := "/models/" + made.modelID()
 	other := c.wants(201, create("Untouched"))
 	c.database.exec(c.t, c.dir, fmt.Sprintf("UPDATE providers SET credentials = (SELECT credentials FROM providers WHERE id = '%s') WHERE id = '%s'",
 		other.string("id"), made.string("id")))

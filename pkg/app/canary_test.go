@@ -2,15 +2,12 @@ package app_test
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
-	"encoding/json"
 	"fmt"
 	"io"
 	"io/fs"
 	"log"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -169,42 +166,11 @@ func (c *canarySession) say(method, path string, body any, header ...string) ans
 	return got
 }
 
-// quietly makes a call whose answer may hold a secret: a reveal, or a refusal
-// that names what the caller himself put in a path or in the name of a field. A
-// body that is a string is sent as it is.
-func (c *canarySession) quietly(method, path string, body any, header ...string) answer {
+// quietly makes a call whose answer may hold a secret: a reveal, or a refusal that
+// names what the caller put in a path or in the name of a field.
+func (c *canarySession) quietly(method, path string, body any, headers ...string) answer {
 	c.t.Helper()
-	text, ok := body.(string)
-	if !ok && body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		text = string(encoded)
-	}
-	request, err := http.NewRequestWithContext(context.Background(), method, c.URL()+path, strings.NewReader(text))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+c.token)
-	if text != "" {
-		request.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i < len(header); i += 2 {
-		request.Header.Set(header[i], header[i+1])
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		c.t.Fatalf("%s %s: %v", method, path, err)
-	}
-	defer response.Body.Close()
-	answered, err := io.ReadAll(response.Body)
-	if err != nil {
-		c.t.Fatalf("%s %s: %v", method, path, err)
-	}
-	got := answer{status: response.StatusCode, header: response.Header, text: string(answered)}
-	_ = json.Unmarshal(answered, &got.body)
-	return got
+	return c.call(c.t, method, path, body, headers...)
 }
 
 // wants demands the status of an answer.

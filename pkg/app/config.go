@@ -1,10 +1,11 @@
-// Package app wires a running service out of its configuration: database,
-// keyset, registry, HTTP server. The program and the test kits start it.
+// Package app makes a running service of a configuration: database, keyset,
+// registry and HTTP server. The program and the test kits start it.
 package app
 
 import (
 	"cmp"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -12,7 +13,6 @@ import (
 	"net/url"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,26 +20,24 @@ import (
 	"modelproviders/pkg/store"
 )
 
-// Limits bound what callers may ask for.
+// Limits bound what callers may do.
 type Limits = auth.Limits
 
-// OIDC says whose access tokens are taken beside API tokens. Logger and Now are
-// those of the service.
+// OIDC configures sign-in through an issuer. Logger and Now are set by the service.
 type OIDC = auth.OIDCConfig
 
-// Config is everything a service can be told. docs and README say what each
-// setting means to the operator.
+// Config configures a service. The README explains each setting.
 type Config struct {
 	Addr        string // host:port to listen on; port 0 picks a free one
 	DataDir     string
 	DatabaseURL string // empty: SQLite in DataDir
 	Keyset      string // empty: keyset.json in DataDir
-	// DatabaseConnections bounds the connections to PostgreSQL; DatabasePooler says
-	// that a pooler in transaction mode is before it.
-	DatabaseConnections int
-	DatabasePooler      bool
-	AuthOff             bool
-	OIDC                OIDC // without an Issuer: API tokens alone are taken
+
+	DatabaseConnections int  // the most connections to PostgreSQL
+	DatabasePooler      bool // a pooler in transaction mode is in front of PostgreSQL
+
+	AuthOff bool
+	OIDC    OIDC // without an Issuer, only API tokens are accepted
 
 	CORSOrigins       []string
 	ProviderEndpoints string // type=URL,…
@@ -50,27 +48,18 @@ type Config struct {
 	TLSKey            string
 	TrustedProxies    []string
 
-	Reveal       bool
-	RevealReason bool
-	TestTimeout  time.Duration
-	// AuditRetention is how long audit events are kept, in whole days; 0 means
-	// forever.
-	AuditRetention time.Duration
+	Reveal         bool
+	RevealReason   bool
+	TestTimeout    time.Duration
+	AuditRetention time.Duration // in whole days; 0: forever
 	Limits         Limits
 
-	Logger *slog.Logger
-	// UpstreamCAs are the certificate authorities trusted for upstream calls;
-	// nil means the system's.
-	UpstreamCAs *x509.CertPool
-	// ReadTimeout bounds the reading of a request, StopTimeout the requests in
-	// flight when the service stops; 0 means 30 and 25 seconds.
-	ReadTimeout time.Duration
-	StopTimeout time.Duration
-	// Heartbeat is how often a silent stream says that it lives; 0 means every 10
-	// seconds.
-	Heartbeat time.Duration
-	// Now is the clock; nil means the system's.
-	Now func() time.Time
+	Logger      *slog.Logger
+	UpstreamCAs *x509.CertPool   // for upstream calls; nil: the system's
+	ReadTimeout time.Duration    // for reading a request; 0: 30 s
+	StopTimeout time.Duration    // for requests in flight when the service stops; 0: 25 s
+	Heartbeat   time.Duration    // how often a silent stream sends a comment; 0: 10 s
+	Now         func() time.Time // nil: the system's clock
 }
 
 func (c Config) withDefaults() Config {
@@ -84,43 +73,37 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) keysetPath() string {
-	if c.Keyset != "" {
-		return c.Keyset
-	}
-	return filepath.Join(c.DataDir, "keyset.json")
+	return cmp.Or(c.Keyset, filepath.Join(c.DataDir, "keyset.json"))
 }
 
 func (c Config) sqlitePath() string { return filepath.Join(c.DataDir, "modelproviders.db") }
 
 func (c Config) adminTokenPath() string { return filepath.Join(c.DataDir, "admin.token") }
 
-// check refuses settings that can't work or would not be safe. Each error names
-// the setting.
+// basePathForm matches paths that no proxy resolves or escapes: no segment begins
+// with a dot.
+var basePathForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
+
+// check refuses settings that can't work or are not safe. Its errors name the
+// setting.
 func (c Config) check() error {
 	host, _, err := net.SplitHostPort(c.Addr)
-	if err != nil {
+	oidc, limits := c.OIDC, c.Limits
+	switch {
+	case err != nil:
 		return fmt.Errorf("MODELPROVIDERS_ADDR: %q is not host:port", c.Addr)
-	}
-	if c.AuthOff && !auth.LoopbackHost(host) {
+	case c.AuthOff && !auth.LoopbackHost(host):
 		return fmt.Errorf("MODELPROVIDERS_AUTH=off is refused on %s: without authentication the service listens on a loopback address only, such as 127.0.0.1:8080", c.Addr)
-	}
-	if (c.TLSCert == "") != (c.TLSKey == "") {
-		return fmt.Errorf("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY belong together: only one of them is set")
-	}
-	if c.BasePath != "" && !basePathForm.MatchString(c.BasePath) {
-		return fmt.Errorf("MODELPROVIDERS_BASE_PATH: %q must be one or more names of letters, digits, -, _, ~ and . with / before each and none at the end, such as /api/v1", c.BasePath)
-	}
-	if err := c.checkDatabase(); err != nil {
-		return err
-	}
-	if c.TestTimeout <= 0 {
-		return fmt.Errorf("MODELPROVIDERS_TEST_TIMEOUT: must be longer than 0")
-	}
-	if slices.Min([]int{c.Limits.TestsPerMinute, c.Limits.TestsInFlight, c.Limits.RevealsPerMinute, c.Limits.SignInsPerMinute}) < 0 {
-		return fmt.Errorf("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
-	}
-	if c.OIDC.Issuer == "" && (c.OIDC.Audience != "" || c.OIDC.RoleClaim != "" || c.OIDC.WorkspaceClaim != "" || c.OIDC.Roles != "") {
-		return fmt.Errorf("MODELPROVIDERS_OIDC_AUDIENCE, _ROLE_CLAIM, _WORKSPACE_CLAIM and _ROLES need MODELPROVIDERS_OIDC_ISSUER, which is not set")
+	case (c.TLSCert == "") != (c.TLSKey == ""):
+		return errors.New("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY must be set together")
+	case c.BasePath != "" && !basePathForm.MatchString(c.BasePath):
+		return fmt.Errorf("MODELPROVIDERS_BASE_PATH: %q must be segments of letters, digits, -, _, ~ and ., each after a slash, such as /api/v1", c.BasePath)
+	case c.TestTimeout <= 0:
+		return errors.New("MODELPROVIDERS_TEST_TIMEOUT: must be longer than 0")
+	case min(limits.TestsPerMinute, limits.TestsInFlight, limits.RevealsPerMinute, limits.SignInsPerMinute) < 0:
+		return errors.New("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
+	case oidc.Issuer == "" && oidc.Audience+oidc.RoleClaim+oidc.WorkspaceClaim+oidc.Roles != "":
+		return errors.New("MODELPROVIDERS_OIDC_AUDIENCE, _ROLE_CLAIM, _WORKSPACE_CLAIM and _ROLES need MODELPROVIDERS_OIDC_ISSUER, which is not set")
 	}
 	for _, cidr := range c.TrustedProxies {
 		if _, err := netip.ParsePrefix(cidr); err != nil {
@@ -128,27 +111,18 @@ func (c Config) check() error {
 		}
 	}
 	for _, origin := range c.CORSOrigins {
-		if u, err := url.Parse(origin); err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.Contains(origin, "*") {
+		u, err := url.Parse(origin)
+		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.Contains(origin, "*") {
 			return fmt.Errorf("MODELPROVIDERS_CORS_ORIGINS: %q is not an exact origin such as https://app.example.com", origin)
 		}
 	}
-	return nil
+	return c.checkDatabase()
 }
 
-// store says which database to open. On SQLite the number of connections is the
-// store's choice.
-func (c Config) store(existing bool) store.Config {
-	cfg := store.Config{DatabaseURL: c.DatabaseURL, SQLitePath: c.sqlitePath(), Pooler: c.DatabasePooler, Existing: existing, Logger: c.Logger}
-	if c.DatabaseURL != "" {
-		cfg.MaxConns = c.DatabaseConnections
-	}
-	return cfg
-}
-
-// maxDatabaseConnections is far more than a process has use for.
+// maxDatabaseConnections is far more than a process can use.
 const maxDatabaseConnections = 1000
 
-// checkDatabase is check for what the commands of the operator use too.
+// checkDatabase checks what the operator's commands use too.
 func (c Config) checkDatabase() error {
 	if c.DatabaseConnections < 1 || c.DatabaseConnections > maxDatabaseConnections {
 		return fmt.Errorf("MODELPROVIDERS_DATABASE_CONNECTIONS: %d must be from 1 to %d", c.DatabaseConnections, maxDatabaseConnections)
@@ -156,6 +130,12 @@ func (c Config) checkDatabase() error {
 	return nil
 }
 
-// basePathForm is a path that nobody on the way resolves or escapes: no name in
-// it begins with a dot.
-var basePathForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
+// store configures the database. On SQLite the store chooses the number of
+// connections.
+func (c Config) store(existing bool) store.Config {
+	cfg := store.Config{DatabaseURL: c.DatabaseURL, SQLitePath: c.sqlitePath(), Pooler: c.DatabasePooler, Existing: existing, Logger: c.Logger}
+	if c.DatabaseURL != "" {
+		cfg.MaxConns = c.DatabaseConnections
+	}
+	return cfg
+}

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -22,10 +20,13 @@ import (
 	"modelproviders/pkg/store"
 )
 
-// data is what a service keeps: database and keyset, and what works on them.
+// data is what a service stores, and what works on it.
 type data struct {
-	process     string // its id among those that serve
-	alive       int    // processes that serve, by the last beat
+	process    string // the id of this process
+	alive      int    // processes on this database, by the last beat
+	beatFailed bool   // the last one
+
+	logger      *slog.Logger
 	store       *store.Store
 	keyset      *secret.Keyset
 	events      *audit.Log
@@ -35,13 +36,13 @@ type data struct {
 	idempotency *registry.Idempotency
 }
 
-// openData opens the data dir, the database and the keyset. A database that has
-// to exist is not begun.
+// openData opens the data dir, the database and the keyset. With existing, it does
+// not create a database.
 func openData(ctx context.Context, cfg Config, existing bool) (d *data, err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: the data dir can't be made: %w", err)
+		return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: creating the data dir: %w", err)
 	}
-	d = &data{process: uuid.NewString(), alive: 1}
+	d = &data{process: uuid.NewString(), alive: 1, logger: cfg.Logger}
 	d.store, err = store.Open(ctx, cfg.store(existing))
 	if err != nil {
 		setting := "MODELPROVIDERS_DATABASE_URL"
@@ -56,7 +57,7 @@ func openData(ctx context.Context, cfg Config, existing bool) (d *data, err erro
 	return d, nil
 }
 
-// openKeys opens the keyset, and makes what needs keys.
+// openKeys opens the keyset, and creates what needs keys.
 func (d *data) openKeys(ctx context.Context, cfg Config) (err error) {
 	if d.keyset, err = openKeyset(ctx, d.store, cfg.keysetPath(), cfg.Logger); err != nil {
 		return err
@@ -81,20 +82,18 @@ func (d *data) openKeys(ctx context.Context, cfg Config) (err error) {
 	return nil
 }
 
-// masterClaim is where a database keeps the key that HMAC keys are derived from
-// (RFC 5869), sealed under the keyset.
+// masterClaim is the name under which a database stores the key from which HMAC
+// keys are derived (RFC 5869). It is sealed under the keyset.
 const masterClaim = "hmac_master"
 
-// openMaster opens that key. The first start makes it; of several processes one
-// does.
-func openMaster(ctx context.Context, db claims, keys *secret.Keyset) ([]byte, error) {
+// openMaster opens that key, and creates it at the first start. Of several
+// processes one does.
+func openMaster(ctx context.Context, db *store.Store, keys *secret.Keyset) ([]byte, error) {
 	sealed, err := db.Claimed(ctx, masterClaim)
 	if fault.Is(err, fault.NotFound) {
-		fresh := make([]byte, sha256.Size)
-		if _, err := rand.Read(fresh); err != nil {
-			return nil, err
-		}
-		made, sealErr := keys.SealToken(fresh, []byte(masterClaim))
+		master := make([]byte, sha256.Size)
+		_, _ = rand.Read(master) // never fails: see its documentation
+		made, sealErr := keys.SealToken(master, []byte(masterClaim))
 		if sealErr != nil {
 			return nil, sealErr
 		}
@@ -106,22 +105,22 @@ func openMaster(ctx context.Context, db claims, keys *secret.Keyset) ([]byte, er
 	return keys.OpenToken(string(sealed), []byte(masterClaim))
 }
 
-// firstAdmin leaves the first admin token in the data dir. The log says where
-// it is, never what it is.
+// firstAdmin writes the first admin token to the data dir. The log says where it
+// is, but not what it is.
 func (d *data) firstAdmin(ctx context.Context, cfg Config) error {
 	path := cfg.adminTokenPath()
 	made, err := d.tokens.FirstAdmin(ctx, func(value string) error { return writePrivate(path, value+"\n") })
 	if err != nil {
-		return fmt.Errorf("the first admin token can't be made: %w", err)
+		return fmt.Errorf("creating the first admin token: %w", err)
 	}
 	if made {
-		cfg.Logger.Info("made the first admin token; keep it safe", slog.String("path", path))
+		d.logger.Info("created the first admin token; keep it safe", slog.String("path", path))
 	}
 	return nil
 }
 
-// writePrivate writes a file that only its owner can read. A file that is there
-// already is from a start that never finished: nothing in it is valid.
+// writePrivate writes a file that only its owner can read. It replaces a file of a
+// start that never finished.
 func writePrivate(path, content string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
@@ -134,85 +133,20 @@ func writePrivate(path, content string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// usable says which part is not: database, schema or keys.
-func (d *data) usable(ctx context.Context) error {
+// ready returns unavailable if the database, its schema or the keys are not
+// usable.
+func (d *data) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	switch err := d.store.SchemaCurrent(ctx); {
 	case fault.As(err) != nil, ctx.Err() != nil:
 		return fault.Wrap(fault.Unavailable, err, "the database can't be reached")
 	case err != nil:
-		return fault.Wrap(fault.Unavailable, err, "the database's schema is not the one that this version needs")
+		return fault.Wrap(fault.Unavailable, err, "the schema of the database is not the one that this version needs")
 	}
 	claim, err := d.store.Claimed(ctx, keysetClaim)
 	if err != nil || !d.keyset.Matches(claim) {
 		return fault.Wrap(fault.Unavailable, err, "the encryption keys are not those of the database")
 	}
 	return nil
-}
-
-// chores is the work beside requests. end ends it.
-type chores struct{ end func() error }
-
-// Times of the chores.
-const (
-	flushEvery = time.Second
-	clearEvery = time.Minute // what has expired
-	gatherFor  = time.Minute // refusals of one caller become one event
-)
-
-// begin starts the chores: linking audit events, recording gathered refusals,
-// noting uses of tokens, saying that the process lives, and clearing away what
-// has expired.
-func (d *data) begin(cfg Config) *chores {
-	ctx, stop := context.WithCancel(context.Background())
-	report := func(what string) func(error) {
-		return func(err error) { cfg.Logger.Error(what, slog.Any("error", err)) }
-	}
-	var running sync.WaitGroup
-	running.Go(func() { d.events.Run(ctx, report("audit events could not be linked")) })
-	running.Go(func() {
-		every(ctx, flushEvery, func() error { return d.refusals.Flush(ctx, gatherFor) }, report("refusals could not be recorded"))
-	})
-	running.Go(func() {
-		every(ctx, flushEvery, func() error { return d.tokens.Flush(ctx) }, report("uses of tokens could not be noted"))
-	})
-	running.Go(func() { d.stayAlive(ctx, cfg.Logger) })
-	running.Go(func() {
-		every(ctx, clearEvery, func() error { return d.clearAway(ctx, cfg) }, report("what has expired could not be cleared away"))
-	})
-	return &chores{end: func() error {
-		stop()
-		running.Wait()
-		// What the last requests left to do, within one bound for all of it.
-		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
-		defer cancel()
-		return errors.Join(d.store.Leave(ctx, d.process), d.tokens.Flush(ctx), d.refusals.Flush(ctx, 0), d.events.Link(ctx))
-	}}
-}
-
-// every does a chore at once, and again after each pause, until ctx is done. report hears
-// of a failure; the chore is tried again.
-func every(ctx context.Context, pause time.Duration, chore func() error, report func(error)) {
-	ticker := time.NewTicker(pause)
-	defer ticker.Stop()
-	for {
-		if err := chore(); err != nil && ctx.Err() == nil {
-			report(err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
-}
-
-func (d *data) clearAway(ctx context.Context, cfg Config) error {
-	now := cfg.Now()
-	err := d.store.DropRepeatables(ctx, now)
-	if cfg.AuditRetention > 0 {
-		err = errors.Join(err, d.events.Drop(ctx, now.Add(-cfg.AuditRetention)))
-	}
-	return err
 }

@@ -97,11 +97,21 @@ func (a answer) string(name string) string {
 	return s
 }
 
-// try makes one call; a nil body is none, and headers are pairs of a name and a
-// value. The error is the connection's.
+// modelID returns the id of the first model of a provider.
+func (a answer) modelID() string {
+	return a.body["models"].([]any)[0].(object)["id"].(string)
+}
+
+// try makes one call. A body that is a string is sent as it is, nil not at all, and
+// others as JSON; headers are pairs of name and value. The error is the
+// connection's.
 func (s *service) try(ctx context.Context, method, path string, body any, headers ...string) (answer, error) {
 	var reader io.Reader
-	if body != nil {
+	switch body := body.(type) {
+	case nil:
+	case string:
+		reader = strings.NewReader(body)
+	default:
 		text, err := json.Marshal(body)
 		if err != nil {
 			return answer{}, err
@@ -143,9 +153,9 @@ func (s *service) call(t testing.TB, method, path string, body any, headers ...s
 }
 
 // must is [service.call] that has to be answered with a status.
-func (s *service) must(t testing.TB, status int, method, path string, body any) answer {
+func (s *service) must(t testing.TB, status int, method, path string, body any, headers ...string) answer {
 	t.Helper()
-	got := s.call(t, method, path, body)
+	got := s.call(t, method, path, body, headers...)
 	if got.status != status {
 		t.Fatalf("%s %s answered %d, not %d: %s\n%s", method, path, got.status, status, got.text, s.log)
 	}
@@ -160,8 +170,7 @@ func (s *service) connect(t testing.TB, upstream *providertest.Server) (provider
 		"name": "A " + upstream.Type, "type": upstream.Type, "credentials": upstream.Credentials, "config": settingsOf(upstream),
 		"models": []object{{"model_id": upstream.ModelID, "supported_stages": []string{"planning"}}},
 	})
-	models := made.body["models"].([]any)
-	return made.string("id"), models[0].(object)["id"].(string)
+	return made.string("id"), made.modelID()
 }
 
 // settingsOf is the config of an upstream as an object, an empty one too.

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,51 +14,46 @@ import (
 	"modelproviders/pkg/auth"
 )
 
-// Operator works on what a service keeps from the command line, beside running
-// services or without any. It is bound by no scope.
+// Operator is the operator's access to the data, for the command line. It needs no
+// running service, and has all scopes in every workspace.
 type Operator struct{ data *data }
 
-// OpenOperator opens database and keyset of a configuration. Close ends it.
-// Where there is no database of ours, one is begun if mayBegin, as at a first
-// start; else that is an error: nobody shall find all well where nothing is.
-func OpenOperator(ctx context.Context, cfg Config, mayBegin bool) (*Operator, error) {
+// OpenOperator opens the database and the keyset. With mayCreate it creates them if
+// they are missing; otherwise that is an error, because an empty database must not
+// verify as OK.
+func OpenOperator(ctx context.Context, cfg Config, mayCreate bool) (*Operator, error) {
 	if err := cfg.checkDatabase(); err != nil {
 		return nil, err
 	}
-	if cfg.DatabaseURL == "" && !mayBegin {
+	if cfg.DatabaseURL == "" && !mayCreate {
 		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
-			return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: there is no database to look at: %w", err)
+			return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: there is no database: %w", err)
 		}
 	}
-	d, err := openData(ctx, cfg.withDefaults(), !mayBegin)
+	d, err := openData(ctx, cfg.withDefaults(), !mayCreate)
 	if err != nil {
 		return nil, err
 	}
 	return &Operator{data: d}, nil
 }
 
-// Close links the events of what was done, and closes the database.
+// Close links the new audit events and closes the database.
 func (o *Operator) Close(ctx context.Context) error {
-	err := o.data.events.Link(ctx)
-	if closeErr := o.data.store.Close(); err == nil {
-		err = closeErr
-	}
-	return err
+	return errors.Join(o.data.events.Link(ctx), o.data.store.Close())
 }
 
-// CreateToken makes a token of a workspace, which exists as soon as something
-// names it, and returns its value.
+// CreateToken makes a token and returns its value.
 func (o *Operator) CreateToken(ctx context.Context, workspace, name, role string, expires *time.Time) (value string, err error) {
 	value, _, err = o.data.tokens.Create(ctx, auth.Operator(workspace), auth.NewToken{Name: name, Role: &role, ExpiresAt: expires})
 	return value, err
 }
 
-// Tokens returns every token of a workspace that is not revoked, newest first.
+// Tokens returns the unrevoked tokens of a workspace, newest first.
 func (o *Operator) Tokens(ctx context.Context, workspace string) ([]auth.Token, error) {
 	return o.data.tokens.List(ctx, workspace, auth.TokenQuery{})
 }
 
-// RevokeToken ends a token of a workspace, even its last admin token.
+// RevokeToken revokes a token, even the last admin token of its workspace.
 func (o *Operator) RevokeToken(ctx context.Context, workspace, id string) error {
 	return o.data.tokens.Revoke(ctx, auth.Operator(workspace), id)
 }
@@ -67,8 +63,7 @@ func (o *Operator) VerifyAudit(ctx context.Context) ([]chain.Report, error) {
 	return o.data.events.Verify(ctx)
 }
 
-// ExportAudit writes the audit events of a workspace as JSON lines, newest
-// first.
+// ExportAudit writes the audit events of a workspace as JSON lines, newest first.
 func (o *Operator) ExportAudit(ctx context.Context, workspace string, w io.Writer) error {
 	for query := (audit.Query{Limit: 100}); ; {
 		events, err := o.data.events.Events(ctx, workspace, query)

@@ -1,16 +1,14 @@
 package app_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"log/slog"
-	"net/http"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"modelproviders/pkg/app"
 	"modelproviders/pkg/provider/providertest"
@@ -109,10 +107,13 @@ func TestReplicasAgree(t *testing.T) {
 	shares(a, 1, 2)
 
 	body := object{"name": "once", "type": "custom", "credentials": upstream.Credentials, "config": settingsOf(upstream)}
-	first := a.repeat(t, "/providers", "the same key", body)
-	again := b.repeat(t, "/providers", "the same key", body)
-	if first.status != 201 || again.status != 201 || first.text != again.text || again.header.Get("Idempotency-Replayed") != "true" {
-		t.Errorf("answered %d %s, then %d %s", first.status, first.text, again.status, again.text)
+	first := a.must(t, 201, "POST", "/providers", body, "Idempotency-Key", "the same key")
+	again := b.must(t, 201, "POST", "/providers", body, "Idempotency-Key", "the same key")
+	if diff := cmp.Diff(first.text, again.text); diff != "" {
+		t.Errorf("the answer of the other replica (-want +got):\n%s", diff)
+	}
+	if got := again.header.Get("Idempotency-Replayed"); got != "true" {
+		t.Errorf("Idempotency-Replayed is %q", got)
 	}
 
 	operator, err := app.OpenOperator(t.Context(), app.Config{DataDir: t.TempDir(), DatabaseURL: url, DatabaseConnections: 1, Keyset: keyset, Logger: slog.New(slog.DiscardHandler)}, false)
@@ -150,32 +151,6 @@ func TestUsesOfTokensAreNotedAtAStop(t *testing.T) {
 	}
 }
 
-// repeat creates something under an Idempotency-Key.
-func (s *service) repeat(t *testing.T, path, key string, body object) answer {
-	t.Helper()
-	text, err := json.Marshal(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL()+path, bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+s.token)
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Idempotency-Key", key)
-	response, err := s.http.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	answered, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer{status: response.StatusCode, header: response.Header, text: string(answered)}
-}
-
 // TestGatheredRefusals: refusals of unknown callers become one event an address,
 // at the latest when the service stops.
 func TestGatheredRefusals(t *testing.T) {
@@ -196,8 +171,12 @@ func TestGatheredRefusals(t *testing.T) {
 	if len(data) != 1 {
 		t.Fatalf("three refusals left %d events: %s", len(data), events.text)
 	}
-	event := data[0].(object)
-	if event["count"] != 3.0 || event["client_ip"] != "127.0.0.1" || event["reason"] != "unauthenticated" || event["outcome"] != "denied" {
-		t.Errorf("the event is %v", event)
+	event, got := data[0].(object), object{}
+	want := object{"count": 3.0, "client_ip": "127.0.0.1", "reason": "unauthenticated", "outcome": "denied"}
+	for field := range want {
+		got[field] = event[field]
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("the event (-want +got):\n%s", diff)
 	}
 }

@@ -138,27 +138,37 @@ func TestStopIsBounded(t *testing.T) {
 	}
 }
 
-// TestUpstreamSlowerThanTheReadTimeout: the bound on reading a request is none
-// on the answer of an upstream, in either version of HTTP.
-func TestUpstreamSlowerThanTheReadTimeout(t *testing.T) {
-	const readTimeout = 300 * time.Millisecond
+// inEachVersion runs a test against a service that speaks HTTP/1.1, and one that
+// speaks HTTP/2, whose upstream takes a while to answer.
+func inEachVersion(t *testing.T, takes time.Duration, change func(*app.Config), test func(t *testing.T, s *service, upstream *providertest.Server)) {
 	upstream := slow(t, providertest.Start(t, providertest.Custom()), func(r *http.Request) {
 		select {
-		case <-time.After(3 * readTimeout):
+		case <-time.After(takes):
 		case <-r.Context().Done():
 			t.Error("the call was cancelled")
 		}
 	})
 	cert, key := certificate(t)
-	for version, change := range map[string]func(*app.Config){
+	for version, speak := range map[string]func(*app.Config){
 		"HTTP/1.1": func(*app.Config) {},
 		"HTTP/2.0": func(c *app.Config) { c.TLSCert, c.TLSKey = cert, key },
 	} {
-		s := running(t, func(c *app.Config) { c.ReadTimeout = readTimeout }, change)
+		t.Run(version, func(t *testing.T) {
+			s := running(t, change, speak)
+			if got := s.call(t, "GET", "/healthz", nil); got.version != version {
+				t.Fatalf("the service speaks %s", got.version)
+			}
+			test(t, s, upstream)
+		})
+	}
+}
+
+// TestUpstreamSlowerThanTheReadTimeout: the bound on reading a request does not
+// apply to the answer of an upstream.
+func TestUpstreamSlowerThanTheReadTimeout(t *testing.T) {
+	const readTimeout = 300 * time.Millisecond
+	inEachVersion(t, 3*readTimeout, func(c *app.Config) { c.ReadTimeout = readTimeout }, func(t *testing.T, s *service, upstream *providertest.Server) {
 		provider, model := s.connect(t, upstream)
-		if got := s.call(t, "GET", "/healthz", nil); got.version != version {
-			t.Fatalf("spoken is %s", got.version)
-		}
 		settings := object{"credentials": upstream.Credentials, "config": upstream.Config}
 		calls := map[string]struct {
 			method, path string
@@ -171,15 +181,15 @@ func TestUpstreamSlowerThanTheReadTimeout(t *testing.T) {
 			"draft discovery": {"POST", "/provider-types/custom/available-models", settings, `"supported":true`},
 		}
 		for name, call := range calls {
-			t.Run(version+"/"+name, func(t *testing.T) {
+			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				got := s.call(t, call.method, call.path, call.body)
-				if got.status != http.StatusOK || !strings.Contains(got.text, call.answers) {
-					t.Errorf("answered %d: %s", got.status, got.text)
+				got := s.must(t, http.StatusOK, call.method, call.path, call.body)
+				if !strings.Contains(got.text, call.answers) {
+					t.Errorf("answered %s, want %s", got.text, call.answers)
 				}
 			})
 		}
-	}
+	})
 }
 
 // TestBodyThatNeverEnds is not waited for.
@@ -202,32 +212,21 @@ func TestBodyThatNeverEnds(t *testing.T) {
 	}
 }
 
-// TestAQuietStreamIsNotEnded: its heartbeats are all that is heard for a while,
-// in either version of HTTP.
+// TestAQuietStreamIsNotEnded: heartbeats keep a stream open.
 func TestAQuietStreamIsNotEnded(t *testing.T) {
 	const heartbeat = 100 * time.Millisecond
-	upstream := slow(t, providertest.Start(t, providertest.Custom()), func(r *http.Request) {
-		select {
-		case <-time.After(6 * heartbeat):
-		case <-r.Context().Done():
-			t.Error("the call was cancelled")
-		}
-	})
-	cert, key := certificate(t)
-	for version, change := range map[string]func(*app.Config){
-		"HTTP/1.1": func(*app.Config) {},
-		"HTTP/2.0": func(c *app.Config) { c.TLSCert, c.TLSKey = cert, key },
-	} {
-		s := running(t, func(c *app.Config) { c.Heartbeat = heartbeat }, change)
+	inEachVersion(t, 6*heartbeat, func(c *app.Config) { c.Heartbeat = heartbeat }, func(t *testing.T, s *service, upstream *providertest.Server) {
 		_, model := s.connect(t, upstream)
 		for i := range 4 {
-			t.Run(fmt.Sprint(version, " ", i), func(t *testing.T) {
+			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
 				got := s.call(t, "POST", "/models/"+model+"/test", aPrompt(), "Accept", "text/event-stream").text
-				if !strings.Contains(got, ": still waiting") || !strings.Contains(got, "event: result") {
-					t.Errorf("the stream is %q", got)
+				for _, want := range []string{": still waiting", "event: result"} {
+					if !strings.Contains(got, want) {
+						t.Errorf("the stream lacks %q: %q", want, got)
+					}
 				}
 			})
 		}
-	}
+	})
 }

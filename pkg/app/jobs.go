@@ -1,0 +1,91 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+const (
+	// beatEvery is how often a process reports that it is alive. One that has not
+	// for three times as long counts as dead; see [store.Store.Beat].
+	beatEvery = 5 * time.Second
+
+	flushEvery   = time.Second
+	cleanUpEvery = time.Minute
+	gatherFor    = time.Minute // refusals of one caller become one audit event
+)
+
+// startJobs starts the background jobs. stop ends them, and does what the last
+// requests left to do.
+func (d *data) startJobs(cfg Config) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	report := func(failure string) func(error) {
+		return func(err error) { cfg.Logger.Error(failure, slog.Any("error", err)) }
+	}
+	every := func(pause time.Duration, failure string, job func() error) {
+		running.Go(func() { repeat(ctx, pause, job, report(failure)) })
+	}
+	running.Go(func() { d.events.Run(ctx, report("linking audit events failed")) })
+	every(flushEvery, "recording refusals failed", func() error { return d.refusals.Flush(ctx, gatherFor) })
+	every(flushEvery, "storing the uses of tokens failed", func() error { return d.tokens.Flush(ctx) })
+	every(cleanUpEvery, "removing expired data failed", func() error { return d.cleanUp(ctx, cfg) })
+	every(beatEvery, "reporting that this process is alive failed; it keeps its share of the limits", func() error { return d.beat(ctx) })
+	return func() error {
+		cancel()
+		running.Wait()
+		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
+		defer cancel()
+		return errors.Join(d.store.Leave(ctx, d.process), d.tokens.Flush(ctx), d.refusals.Flush(ctx, 0), d.events.Link(ctx))
+	}
+}
+
+// repeat runs a job now and after each pause until ctx ends. It reports failures
+// and goes on.
+func repeat(ctx context.Context, pause time.Duration, job func() error, report func(error)) {
+	ticker := time.NewTicker(pause)
+	defer ticker.Stop()
+	for {
+		if err := job(); err != nil && ctx.Err() == nil {
+			report(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+func (d *data) cleanUp(ctx context.Context, cfg Config) error {
+	now := cfg.Now()
+	err := d.store.DropRepeatables(ctx, now)
+	if cfg.AuditRetention > 0 {
+		err = errors.Join(err, d.events.Drop(ctx, now.Add(-cfg.AuditRetention)))
+	}
+	return err
+}
+
+// beat reports that this process is alive, and takes its share of the limits on
+// callers. The others notice a new process with their next beat; until then the
+// sum of the shares may exceed a limit. The first beat after a failed one changes
+// no share: the other processes may not have been able to beat either.
+func (d *data) beat(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, beatEvery) // a late beat would find waiting processes dead
+	defer cancel()
+	alive, err := d.store.Beat(ctx, d.process)
+	recovering := d.beatFailed
+	d.beatFailed = err != nil
+	if err != nil || recovering {
+		return err
+	}
+	if alive != d.alive {
+		d.logger.Info("each process enforces its share of the limits on callers", slog.Int("processes", alive))
+	}
+	d.alive = alive
+	d.limiter.Share(alive)
+	return nil
+}
