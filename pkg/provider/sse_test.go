@@ -89,6 +89,7 @@ func TestReadEventsBoundsAnEvent(t *testing.T) {
 		"events of nothing":         {much(endless("data: []\n\n")), errTooLarge},
 		"a comment an event":        {io.LimitReader(endless("data: {}\n\n: here\n\n"), 1<<20), nil},
 		"two long events":           {strings.NewReader(line + "\n\n" + line + "\n\n"), nil},
+		"a long event in one line":  {strings.NewReader(line + strings.Repeat("a", 200) + "\n\n" + line), errTooLarge},
 		"a long event in two lines": {strings.NewReader(line + "\n" + line + "\n\n" + line), errTooLarge},
 	} {
 		if err := readEvents(c.stream, func(_ string, data []byte) (bool, error) { return string(data) != "[]", nil }); !errors.Is(err, c.want) {
