@@ -4,8 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"slices"
+	"strings"
 
 	"modelproviders/pkg/audit"
 )
@@ -17,31 +17,25 @@ const eventColumns = `e.workspace, e.id, e.at, e.actor_subject, e.actor_kind, e.
 // eventRow is a row of audit_events.
 type eventRow struct {
 	audit.Event
-	at      moment
 	changes string
 	number  *int64
 }
 
 func (row *eventRow) fields() []any {
 	e := &row.Event
-	return []any{&e.Workspace, &e.ID, &row.at, &e.Actor.Subject, &e.Actor.Kind, &e.Action, &e.Target.Type, &e.Target.ID, &e.Target.Name, &e.ProviderID,
+	return []any{&e.Workspace, &e.ID, (*moment)(&e.At), &e.Actor.Subject, &e.Actor.Kind, &e.Action, &e.Target.Type, &e.Target.ID, &e.Target.Name, &e.ProviderID,
 		&e.Outcome, &row.changes, &e.Reason, &e.RequestID, &e.ClientIP, &e.Count, &e.Seal, &row.number, &e.LinkMAC}
 }
 
-// event maps a row to an event. Changes that are no list of changes any more
-// were written by somebody else: they are told as a text, and no seal fits.
+// event maps a row to an event. Changes that can't be decoded were tampered with:
+// they become one change with their text, which fits no seal.
 func (row eventRow) event() audit.Event {
 	e := row.Event
-	e.At = row.at.Time
 	if row.number != nil {
 		e.Number = *row.number
 	}
-	if row.changes == noChanges {
-		return e
-	}
-	if json.Unmarshal([]byte(row.changes), &e.Changes) != nil {
-		text, _ := json.Marshal(row.changes) // a string always can be
-		e.Changes = []audit.Change{{New: string(text)}}
+	if row.changes != noChanges && json.Unmarshal([]byte(row.changes), &e.Changes) != nil {
+		e.Changes = []audit.Change{{New: encoded(row.changes)}}
 	}
 	return e
 }
@@ -49,44 +43,31 @@ func (row eventRow) event() audit.Event {
 const noChanges = "[]"
 
 // insertEvents is the statement that adds events of one workspace.
-func insertEvents(events ...audit.Event) (statement, error) {
+func insertEvents(events ...audit.Event) statement {
 	c := &conditions{}
-	c.text.WriteString(`INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
-		provider_id, outcome, changes, reason, request_id, client_ip, count, seal, link_mac) VALUES `)
+	rows := make([]string, len(events))
 	for i, e := range events {
 		changes := noChanges
 		if len(e.Changes) > 0 {
-			text, err := json.Marshal(e.Changes)
-			if err != nil {
-				return statement{}, fmt.Errorf("encode the changes of audit event %s: %w", e.ID, err)
-			}
-			changes = string(text)
+			changes = encoded(e.Changes)
 		}
-		if i > 0 {
-			c.text.WriteByte(',')
+		values := []any{e.Workspace, e.ID, moment(e.At), e.Actor.Subject, e.Actor.Kind, string(e.Action), e.Target.Type, e.Target.ID, e.Target.Name,
+			e.ProviderID, string(e.Outcome), changes, e.Reason, e.RequestID, e.ClientIP, e.Count, e.Seal, e.LinkMAC}
+		names := make([]string, len(values))
+		for j, value := range values {
+			names[j] = c.parameter(value)
 		}
-		for j, value := range []any{e.Workspace, e.ID, newMoment(e.At), e.Actor.Subject, e.Actor.Kind, string(e.Action), e.Target.Type, e.Target.ID,
-			e.Target.Name, e.ProviderID, string(e.Outcome), changes, e.Reason, e.RequestID, e.ClientIP, e.Count, e.Seal, e.LinkMAC} {
-			separator := ", "
-			if j == 0 {
-				separator = "("
-			}
-			c.text.WriteString(separator + c.parameter(value))
-		}
-		c.text.WriteByte(')')
+		rows[i] = "(" + strings.Join(names, ", ") + ")"
 	}
-	return statement{c.text.String(), c.args}, nil
+	return statement{`INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+		provider_id, outcome, changes, reason, request_id, client_ip, count, seal, link_mac) VALUES ` + strings.Join(rows, ", "), c.args}
 }
 
 // AppendEvents implements [audit.Store].
 func (s *Store) AppendEvents(ctx context.Context, events ...audit.Event) error {
 	var inserts []statement
 	for batch := range slices.Chunk(events, s.engine.eventsAtOnce) {
-		insert, err := insertEvents(batch...)
-		if err != nil {
-			return err
-		}
-		inserts = append(inserts, insert)
+		inserts = append(inserts, insertEvents(batch...))
 	}
 	_, err := s.together(ctx, inserts...)
 	return err
@@ -102,9 +83,9 @@ func (s *Store) Events(ctx context.Context, workspace string, q audit.Query) ([]
 	// Use the tighter upper bound.
 	switch {
 	case q.Before != nil && (q.To.IsZero() || q.Before.At.Before(q.To)):
-		c.and("(e.at, e.id) < (?, ?)", newMoment(q.Before.At), q.Before.ID)
+		c.and("(e.at, e.id) < (?, ?)", moment(q.Before.At), q.Before.ID)
 	case !q.To.IsZero():
-		c.and("e.at < ?", moment{ceilMillis(q.To)})
+		c.and("e.at < ?", ceilMillis(q.To))
 	}
 	clauses := " ORDER BY e.at DESC, e.id DESC"
 	if q.Limit > 0 {
@@ -116,44 +97,37 @@ func (s *Store) Events(ctx context.Context, workspace string, q audit.Query) ([]
 // events reads the events that meet conditions, along an index.
 func (s *Store) events(ctx context.Context, index string, c *conditions, clauses string) ([]audit.Event, error) {
 	var events []audit.Event
+	var row eventRow
 	query := "SELECT " + eventColumns + " FROM audit_events e" + s.engine.indexedBy(index) + c.text.String() + clauses
-	err := s.rows(ctx, query, c.args, func(rows *sql.Rows) error {
-		var row eventRow
-		if err := rows.Scan(row.fields()...); err != nil {
-			return err
-		}
+	err := s.rows(ctx, query, c.args, into(row.fields(), func() error {
 		events = append(events, row.event())
 		return nil
-	})
+	}))
 	return events, err
 }
 
-// filterEvents adds the conditions of a filter, and names the index for the one
-// that tells most.
+// filterEvents adds the conditions of a filter, and returns the index for the most
+// selective one.
 func filterEvents(c *conditions, f audit.Filter) (index string) {
 	index = "audit_events_at"
 	if !f.From.IsZero() {
-		c.and("e.at >= ?", moment{ceilMillis(f.From)})
+		c.and("e.at >= ?", ceilMillis(f.From))
 	}
-	if f.Action != "" {
-		index = "audit_events_action"
-		c.and("e.action = ?", string(f.Action))
-	}
-	if f.Outcome != "" {
-		c.and("e.outcome = ?", string(f.Outcome))
-		if f.Outcome != audit.Success {
-			index = "audit_events_outcome"
-			c.and("e.outcome <> 'success'") // shows SQLite that the index has them
+	equal := func(column, value, by string) {
+		if value != "" {
+			index = by
+			c.and("e."+column+" = ?", value)
 		}
 	}
-	if f.Actor != "" {
-		index = "audit_events_actor"
-		c.and("e.actor_subject = ?", f.Actor)
+	equal("action", string(f.Action), "audit_events_action")
+	if f.Outcome == audit.Success {
+		equal("outcome", string(f.Outcome), index)
+	} else if f.Outcome != "" {
+		equal("outcome", string(f.Outcome), "audit_events_outcome")
+		c.and("e.outcome <> 'success'") // shows SQLite that the index has them
 	}
-	if f.ProviderID != "" {
-		index = "audit_events_provider"
-		c.and("e.provider_id = ?", f.ProviderID)
-	}
+	equal("actor_subject", f.Actor, "audit_events_actor")
+	equal("provider_id", f.ProviderID, "audit_events_provider")
 	return index
 }
 

@@ -4,71 +4,58 @@ import (
 	"context"
 	"errors"
 
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
-
 	"modelproviders/pkg/audit/chain"
 	"modelproviders/pkg/fault"
 )
 
-// headRow is a row of audit_heads.
-type headRow struct {
-	Workspace string `gorm:"primaryKey"`
-	First     int64  `gorm:"column:first_number"`
-	Base      []byte
-	Count     int64 `gorm:"column:last_number"`
-	Last      []byte
-	MAC       []byte
-}
-
-// TableName names the table to GORM.
-func (headRow) TableName() string { return "audit_heads" }
-
 // Head implements [chain.Store].
 func (s *Store) Head(ctx context.Context, workspace string) (chain.Head, error) {
-	var rows []headRow
-	err := s.read(ctx, workspace, func(db *gorm.DB) error { return db.Find(&rows).Error })
-	if err != nil || len(rows) == 0 {
-		return chain.Head{}, err
-	}
-	row := rows[0]
-	return chain.Head{First: row.First, Base: row.Base, Count: row.Count, Last: row.Last, MAC: row.MAC}, nil
+	var head chain.Head
+	err := s.rows(ctx, `SELECT first_number, base, last_number, last, mac FROM audit_heads WHERE workspace = $1`, []any{workspace},
+		into([]any{&head.First, &head.Base, &head.Count, &head.Last, &head.MAC}, func() error { return nil }))
+	return head, err
 }
 
-// LockHead implements [chain.Store]. It works in a transaction only. The lock is
-// one by name, since a new chain has no row to lock.
+// LockHead implements [chain.Store]. It works in a transaction only. The lock has
+// a name, since a new chain has no row to lock.
 func (s *Store) LockHead(ctx context.Context, workspace string) (chain.Head, error) {
-	if s.transaction(ctx) == nil {
+	t := s.transaction(ctx)
+	if t == nil {
 		return chain.Head{}, errors.New("LockHead outside a transaction locks nothing")
 	}
-	locked, err := s.tryLock(ctx, "audit head", workspace)
-	if err != nil {
-		return chain.Head{}, err
-	}
-	if !locked {
-		return chain.Head{}, fault.New(fault.Conflict, "Another process is linking the audit events of workspace %q.", workspace)
+	if s.engine.tryLock != nil {
+		locked, err := s.engine.tryLock(ctx, t.db.Statement.ConnPool, lockNumber("audit head", workspace))
+		if err != nil {
+			return chain.Head{}, s.translate(ctx, err)
+		}
+		if !locked {
+			return chain.Head{}, fault.New(fault.Conflict, "Another process is linking the audit events of workspace %q.", workspace)
+		}
 	}
 	return s.Head(ctx, workspace)
 }
 
 // Link implements [chain.Store].
 func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, head chain.Head) error {
-	return s.write(ctx, workspace, func(ctx context.Context, db *gorm.DB) error {
-		linked, err := s.engine.linkEvents(ctx, workspace, links, s.exec)
+	return s.InTx(ctx, func(ctx context.Context) error {
+		linked, err := s.engine.linkEvents(ctx, s, workspace, links)
 		if err == nil && linked != int64(len(links)) {
 			err = fault.New(fault.Internal, "An audit event of workspace %q is linked already.", workspace)
 		}
 		if err != nil {
 			return err
 		}
-		return writeHead(db, workspace, head)
+		return s.writeHead(ctx, workspace, head)
 	})
 }
 
-// writeHead makes a head the head of a workspace's chain.
-func writeHead(db *gorm.DB, workspace string, head chain.Head) error {
-	row := headRow{Workspace: workspace, First: head.First, Base: head.Base, Count: head.Count, Last: head.Last, MAC: head.MAC}
-	return db.Clauses(clause.OnConflict{UpdateAll: true}).Create(&row).Error
+// writeHead stores the head of a workspace's chain.
+func (s *Store) writeHead(ctx context.Context, workspace string, head chain.Head) error {
+	_, err := s.exec(ctx, `INSERT INTO audit_heads (workspace, first_number, base, last_number, last, mac) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (workspace) DO UPDATE SET first_number = excluded.first_number, base = excluded.base,
+		last_number = excluded.last_number, last = excluded.last, mac = excluded.mac`,
+		workspace, head.First, head.Base, head.Count, head.Last, head.MAC)
+	return err
 }
 
 // Unlinked implements [chain.Store].
@@ -96,10 +83,10 @@ func (s *Store) entries(ctx context.Context, index string, c *conditions, clause
 
 // DropThrough implements [chain.Store].
 func (s *Store) DropThrough(ctx context.Context, workspace string, number int64, head chain.Head) error {
-	return s.write(ctx, workspace, func(ctx context.Context, db *gorm.DB) error {
+	return s.InTx(ctx, func(ctx context.Context) error {
 		if _, err := s.exec(ctx, `DELETE FROM audit_events WHERE workspace = $1 AND number <= $2`, workspace, number); err != nil {
 			return err
 		}
-		return writeHead(db, workspace, head)
+		return s.writeHead(ctx, workspace, head)
 	})
 }

@@ -21,8 +21,8 @@ func postgresStatements() statements {
 		updateModels: updateModels + ` FROM ` + models + ` WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
 		linkEvents:   linkPostgres,
 		eventsAtOnce: 500,
-		// Both pass over rows that others are at: processes that note the same tokens,
-		// or after an outage find each other dead, would wait for each other in a circle.
+		// Both skip locked rows: processes that store uses of the same tokens, or that
+		// find each other dead after an outage, would deadlock.
 		touchTokens: `WITH u AS (
 				SELECT t.workspace, t.id, u.at FROM jsonb_to_recordset($1::jsonb) AS u(workspace text, id uuid, at timestamptz)
 				JOIN tokens t ON t.workspace = u.workspace AND t.id = u.id
@@ -38,7 +38,7 @@ func postgresStatements() statements {
 			SELECT 1 + count(*) FROM processes WHERE id <> $1 AND seen_at > now() - interval '15 seconds'`},
 		contains:  "strpos",
 		hasStage:  "m.stages @> '{%s}'",
-		jsonTime:  func(t time.Time) any { return newMoment(t).Time },
+		jsonTime:  func(t time.Time) any { return millis(t) },
 		forUpdate: " FOR UPDATE",
 		indexedBy: func(string) string { return "" },
 		inIDs:     func(parameter string) string { return "= ANY(" + parameter + ")" },
@@ -51,12 +51,12 @@ func postgresStatements() statements {
 }
 
 // linkPostgres links events with one statement.
-func linkPostgres(ctx context.Context, workspace string, links []chain.Link, exec execFunc) (int64, error) {
+func linkPostgres(ctx context.Context, s *Store, workspace string, links []chain.Link) (int64, error) {
 	ids, numbers, macs := make([]string, len(links)), make([]int64, len(links)), make([][]byte, len(links))
 	for i, link := range links {
 		ids[i], numbers[i], macs[i] = link.EntryID, link.Number, link.MAC
 	}
-	return exec(ctx, `UPDATE audit_events SET number = l.number, link_mac = l.mac
+	return s.exec(ctx, `UPDATE audit_events SET number = l.number, link_mac = l.mac
 		FROM unnest($2::uuid[], $3::bigint[], $4::bytea[]) AS l(id, number, mac)
 		WHERE workspace = $1 AND audit_events.id = l.id AND audit_events.number IS NULL`, workspace, ids, numbers, macs)
 }

@@ -1,36 +1,30 @@
 package store
 
-import "context"
+import (
+	"context"
+	"database/sql"
+)
 
-// processRow is a row of processes.
-type processRow struct {
-	ID string `gorm:"primaryKey"`
-}
-
-// TableName names the table to GORM.
-func (processRow) TableName() string { return "processes" }
-
-// Beat notes that the process with that id, a UUID, is alive, and returns how
-// many are, this one included: those that have beaten in the last 15 seconds, by
+// Beat stores that the process with that id, a UUID, is alive, and returns how
+// many are, this one included: those that called Beat in the last 15 seconds, by
 // the clock of the database.
 func (s *Store) Beat(ctx context.Context, id string) (alive int, err error) {
 	last := len(s.engine.beat) - 1
 	err = s.InTx(ctx, func(ctx context.Context) error {
-		pool := s.transaction(ctx).db.Statement.ConnPool
 		for _, statement := range s.engine.beat[:last] {
-			if _, err := pool.ExecContext(ctx, statement, id); err != nil {
-				return s.translate(ctx, err)
+			if _, err := s.exec(ctx, statement, id); err != nil {
+				return err
 			}
 		}
-		return s.translate(ctx, pool.QueryRowContext(ctx, s.engine.beat[last], id).Scan(&alive))
+		return s.allRows(ctx, s.engine.beat[last], []any{id}, func(rows *sql.Rows) error { return rows.Scan(&alive) })
 	})
 	return alive, err
 }
 
-// Leave notes that a process is no longer alive.
+// Leave stores that a process is no longer alive.
 func (s *Store) Leave(ctx context.Context, id string) error {
 	return s.InTx(ctx, func(ctx context.Context) error {
-		db := s.transaction(ctx).db.WithContext(ctx)
-		return s.translate(ctx, db.Where("id = ?", id).Delete(&processRow{}).Error)
+		_, err := s.exec(ctx, `DELETE FROM processes WHERE id = $1`, id)
+		return err
 	})
 }

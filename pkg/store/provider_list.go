@@ -2,14 +2,12 @@ package store
 
 import (
 	"context"
-	"database/sql"
 
 	"modelproviders/pkg/registry"
 )
 
-// Providers implements [registry.Store]. It takes two queries, however many
-// providers and models there are. The models are read after the providers: they
-// are never older than the versions beside them.
+// Providers implements [registry.Store]. The models are read after the providers:
+// they are never older than the versions beside them.
 func (s *Store) Providers(ctx context.Context, workspace string, q registry.ProviderQuery) ([]registry.Provider, error) {
 	if !storable(q.Search, q.Type) {
 		return nil, nil
@@ -18,45 +16,40 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 	if q.Type != "" {
 		c.and("p.type = ?", q.Type)
 	}
-	s.andStatus(c, "p", q.Status)
+	andStatus(c, q.Status)
 	if q.Search != "" {
 		c.and(s.engine.contains+"(p.name_key, ?) > 0", q.Search)
 	}
-	page := page{alias: "p", order: q.Sort, after: q.After, limit: q.Limit, namesUnique: true}
+	page := page{table: "providers", alias: "p", order: q.Sort, after: q.After, limit: q.Limit, namesUnique: true}
 	clauses, err := page.of(c)
 	if err != nil {
 		return nil, err
 	}
 	var providers []registry.Provider
 	var row providerRow
-	fields := row.fields()
-	list := "SELECT " + providerColumns + " FROM providers p" + s.engine.indexedBy(page.index("providers")) + c.text.String() + clauses
-	err = s.rows(ctx, list, c.args, func(rows *sql.Rows) error {
-		row = providerRow{}
-		if err := rows.Scan(fields...); err != nil {
-			return err
-		}
+	list := "SELECT " + providerColumns + " FROM providers p" + s.engine.indexedBy(page.index()) + c.text.String() + clauses
+	err = s.rows(ctx, list, c.args, into(row.fields(), func() error {
 		p, err := row.provider(workspace)
 		providers = append(providers, p)
 		return err
-	})
+	}))
 	if err != nil {
 		return nil, err
 	}
 	return providers, s.addModels(ctx, workspace, providers)
 }
 
-// andStatus demands a status of the provider with an alias; see
+// andStatus adds the condition that the provider p has a status; see
 // [registry.Provider.Status].
-func (s *Store) andStatus(c *conditions, alias string, status registry.Status) {
+func andStatus(c *conditions, status registry.Status) {
 	switch status {
 	case "":
 	case registry.Inactive:
-		c.and("NOT " + alias + ".enabled")
+		c.and("NOT p.enabled")
 	case registry.Error:
-		c.and(alias + ".enabled AND " + alias + ".error_kind IS NOT NULL")
+		c.and("p.enabled AND p.error_kind IS NOT NULL")
 	case registry.Active:
-		c.and(alias + ".enabled AND " + alias + ".error_kind IS NULL")
+		c.and("p.enabled AND p.error_kind IS NULL")
 	default:
 		c.and("1 = 0") // there is no other status
 	}
@@ -72,18 +65,13 @@ func (s *Store) addModels(ctx context.Context, workspace string, providers []reg
 		ids[i], index[providers[i].ID] = providers[i].ID, &providers[i]
 	}
 	var row modelRow
-	fields := row.fields()
 	query := "SELECT " + modelColumns + " FROM models m" + s.engine.indexedBy("models_provider") +
 		" WHERE m.workspace = $1 AND m.provider_id " + s.engine.inIDs("$2")
-	err := s.rows(ctx, query, []any{workspace, s.engine.ids(ids)}, func(rows *sql.Rows) error {
-		row = modelRow{}
-		if err := rows.Scan(fields...); err != nil {
-			return err
-		}
+	err := s.rows(ctx, query, []any{workspace, s.engine.ids(ids)}, into(row.fields(), func() error {
 		p := index[row.ProviderID]
 		p.Models = append(p.Models, row.model(p.Connection))
 		return nil
-	})
+	}))
 	for i := range providers {
 		sortByCreation(providers[i].Models)
 	}

@@ -14,47 +14,32 @@ const insertProvider = `INSERT INTO providers (workspace, id, name, name_key, ty
 
 // CreateProvider implements [registry.Store].
 func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit.Event) error {
-	credentials, config, err := encodedSettings(p)
-	if err != nil {
-		return err
-	}
+	credentials, config := encodedSettings(p)
 	statements := []statement{{insertProvider, []any{p.Workspace, p.ID, p.Name, p.NameKey, p.Type, p.Enabled,
-		credentials, config, p.Version, p.Connection, newMoment(p.CreatedAt), newMoment(p.UpdatedAt)}}}
+		credentials, config, p.Version, p.Connection, moment(p.CreatedAt), moment(p.UpdatedAt)}}}
 	if len(p.Models) > 0 {
-		models, err := s.encodedModels(p.Models)
-		if err != nil {
-			return err
-		}
-		statements = append(statements, statement{s.engine.insertModels, []any{p.Workspace, p.ID, models}})
+		statements = append(statements, s.modelStatement(s.engine.insertModels, p, p.Models))
 	}
-	event, err := insertEvents(e)
-	if err != nil {
-		return err
-	}
-	_, err = s.together(ctx, append(statements, event)...)
+	_, err := s.together(ctx, append(statements, insertEvents(e))...)
 	return s.asDuplicate(err, p)
 }
 
-// asDuplicate tells what the unique index that an error names holds already.
+// asDuplicate makes a specific fault of a conflict with a unique index.
 func (s *Store) asDuplicate(err error, p registry.Provider) error {
-	if !fault.Is(err, fault.Conflict) {
-		return err
-	}
-	var instead *fault.Error
+	var specific *fault.Error
 	switch {
+	case !fault.Is(err, fault.Conflict):
+		return err
 	case s.engine.violates(err, "providers_name", "providers.workspace, providers.name_key"):
-		instead = nameTaken(p.Name)
+		specific = fault.New(fault.NameTaken,
+			"A provider named %q exists already (upper and lower case count as the same). Choose another name.", p.Name)
 	case s.engine.violates(err, "models_provider", "models.workspace, models.provider_id, models.model_id"):
-		instead = modelExists(p.Models)
+		specific = modelExists(p.Models)
 	default:
 		return err
 	}
-	instead.Err = err
-	return instead
-}
-
-func nameTaken(name string) *fault.Error {
-	return fault.New(fault.NameTaken, "A provider named %q exists already (upper and lower case count as the same). Choose another name.", name)
+	specific.Err = err
+	return specific
 }
 
 // modelExists names the model id that a provider would have twice.
@@ -69,8 +54,8 @@ func modelExists(models []registry.Model) *fault.Error {
 	return fault.New(fault.ModelExists, "The provider has a model with this model id already. Edit that one, or choose another model id.")
 }
 
-// updateProvider writes what an edit may change. What was observed of another
-// connection is cleared, and else left to those who observe.
+// updateProvider writes what an edit may change. It clears an error that was
+// observed with another connection.
 const updateProvider = `UPDATE providers SET name = $3, name_key = $4, enabled = $5, credentials = $6, config = $7, version = $8, connection = $9,
 	updated_at = $10, error_kind = CASE WHEN connection = $9 THEN error_kind END
 	WHERE workspace = $1 AND id = $2`
@@ -81,23 +66,19 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 	if t := s.transaction(ctx); t == nil || !t.locked[lockedProvider{after.Workspace, after.ID}] {
 		return fmt.Errorf("UpdateProvider of provider %s, which the transaction has not locked", after.ID)
 	}
-	credentials, config, err := encodedSettings(after)
-	if err != nil {
-		return err
-	}
+	credentials, config := encodedSettings(after)
 	changed, err := s.exec(ctx, updateProvider, after.Workspace, after.ID, after.Name, after.NameKey, after.Enabled, credentials, config,
-		after.Version, after.Connection, newMoment(after.UpdatedAt))
+		after.Version, after.Connection, moment(after.UpdatedAt))
 	if err == nil && changed == 0 {
 		err = notFound("provider", after.ID)
 	}
 	if err == nil {
-		err = s.writeModels(ctx, before, after)
+		err = s.updateModels(ctx, before, after)
 	}
 	return s.asDuplicate(err, after)
 }
 
-// DeleteProvider implements [registry.Store]. The models go with the provider by
-// their foreign key.
+// DeleteProvider implements [registry.Store]. A foreign key deletes the models.
 func (s *Store) DeleteProvider(ctx context.Context, workspace, id string) error {
 	return s.InTx(ctx, func(ctx context.Context) error {
 		deleted, err := s.exec(ctx, `DELETE FROM providers WHERE workspace = $1 AND id = $2`, workspace, id)

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -14,13 +13,12 @@ import (
 
 // sqliteStatements is the SQL of SQLite where it differs.
 //
-// Lists name their index: without statistics SQLite would take one that most
-// rows meet. Of a list that passes over many models, looking up the provider of
-// each costs most, so rareProviders looks first whether more than a few providers
-// meet the conditions.
+// Lists name their index: without statistics SQLite may choose one that most rows
+// match. In a list that skips many models, looking up the provider of each costs
+// most, so rareProviders checks first whether only a few providers match.
 //
-// A stage is looked for in the JSON text: its name is one of a few words of ours,
-// and json_each takes five times as long.
+// A stage is searched for in the JSON text: the names of stages have no special
+// characters, and json_each takes five times as long.
 func sqliteStatements() statements {
 	const models = `SELECT value->>'id' AS id, value->>'model_id' AS model_id, value->>'model_key' AS model_key, value->>'display_name' AS display_name,
 		value->>'name_key' AS name_key, value->>'stages' AS stages, value->>'enabled' AS enabled, value->>'version' AS version,
@@ -45,10 +43,7 @@ func sqliteStatements() statements {
 		nested:    " CROSS", // https://www.sqlite.org/optoverview.html#crossjoin
 		indexedBy: func(index string) string { return " INDEXED BY " + index },
 		inIDs:     func(parameter string) string { return "IN (SELECT value FROM json_each(" + parameter + "))" },
-		ids: func(ids []string) any {
-			text, _ := json.Marshal(ids) // strings always can be
-			return string(text)
-		},
+		ids:       func(ids []string) any { return encoded(ids) },
 		rareProviders: ` AND CASE WHEN (SELECT count(*) FROM (SELECT 1 FROM providers p INDEXED BY providers_created WHERE p.workspace = $1<conditions> LIMIT 11)) < 11
 			THEN m.provider_id IN (SELECT p.id FROM providers p INDEXED BY providers_created WHERE p.workspace = $1<conditions> LIMIT 11) ELSE 1 END`,
 		violates: func(err error, _, columns string) bool {
@@ -58,11 +53,10 @@ func sqliteStatements() statements {
 	}
 }
 
-// linkSQLite links each event with a statement: one is prepared, and nothing of
-// it has to be found in a list.
-func linkSQLite(ctx context.Context, workspace string, links []chain.Link, exec execFunc) (linked int64, err error) {
+// linkSQLite links each event with one statement, which stays prepared.
+func linkSQLite(ctx context.Context, s *Store, workspace string, links []chain.Link) (linked int64, err error) {
 	for _, link := range links {
-		one, err := exec(ctx, `UPDATE audit_events SET number = $3, link_mac = $4 WHERE workspace = $1 AND id = $2 AND number IS NULL`,
+		one, err := s.exec(ctx, `UPDATE audit_events SET number = $3, link_mac = $4 WHERE workspace = $1 AND id = $2 AND number IS NULL`,
 			workspace, link.EntryID, link.Number, link.MAC)
 		if err != nil {
 			return linked, err

@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -13,13 +15,18 @@ import (
 	"modelproviders/pkg/audit/chain"
 )
 
-// Statements of the paths that every request takes are written as SQL and run on
-// the driver: building them took GORM half of the time of a read. They replace its
-// Find, Create, Updates and Delete of providers, models and audit events. In each
-// of them $1 is the workspace; both drivers number parameters like this.
+// What every request needs is SQL, run on the driver: GORM took half of the time
+// of a read to build it. In each statement $1 is the workspace; both drivers
+// number parameters like this.
+
+// statement is SQL with its arguments.
+type statement struct {
+	sql  string
+	args []any
+}
 
 // conn returns what a statement runs on: the transaction of the context, or the
-// pool that reads.
+// pool for reads.
 func (s *Store) conn(ctx context.Context) gorm.ConnPool {
 	if t := s.transaction(ctx); t != nil {
 		return t.db.Statement.ConnPool
@@ -27,7 +34,7 @@ func (s *Store) conn(ctx context.Context) gorm.ConnPool {
 	return s.engine.reader.Statement.ConnPool
 }
 
-// rows runs a query on the rows of one workspace and hands each to scan.
+// rows runs a query on the rows of one workspace and passes each row to scan.
 func (s *Store) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	if args[0] == "" {
 		return errUnscoped
@@ -35,7 +42,7 @@ func (s *Store) rows(ctx context.Context, query string, args []any, scan func(*s
 	return s.allRows(ctx, query, args, scan)
 }
 
-// allRows is rows for a query on the rows of any workspace.
+// allRows is rows without a workspace.
 func (s *Store) allRows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	return s.run(ctx, func(ctx context.Context) error {
 		rows, err := s.conn(ctx).QueryContext(ctx, query, args...)
@@ -52,7 +59,27 @@ func (s *Store) allRows(ctx context.Context, query string, args []any, scan func
 	})
 }
 
-// exec runs a statement in the transaction of the context and returns how many
+// into scans each row into fields, and then calls done.
+func into(fields []any, done func() error) func(*sql.Rows) error {
+	return func(rows *sql.Rows) error {
+		if err := rows.Scan(fields...); err != nil {
+			return err
+		}
+		return done()
+	}
+}
+
+// one reads the row of a workspace with an id into fields. It returns not_found.
+func (s *Store) one(ctx context.Context, query, workspace, what, id string, fields []any) error {
+	found := false
+	err := s.rows(ctx, query, []any{workspace, id}, into(fields, func() error { found = true; return nil }))
+	if err == nil && !found {
+		err = notFound(what, id)
+	}
+	return err
+}
+
+// exec runs a statement in the transaction of the context, and returns how many
 // rows it changed.
 func (s *Store) exec(ctx context.Context, statement string, args ...any) (int64, error) {
 	result, err := s.conn(ctx).ExecContext(ctx, statement, args...)
@@ -63,19 +90,16 @@ func (s *Store) exec(ctx context.Context, statement string, args ...any) (int64,
 	return changed, s.translate(ctx, err)
 }
 
-// statement is SQL with its arguments, of which the first is the workspace.
-type statement struct {
-	sql  string
-	args []any
-}
-
-// together runs statements in the transaction of the context, or all of them in
-// one of their own, and returns how many rows the last one changed. On PostgreSQL
-// they are sent as one, each but the last as a CTE: one round trip, and one commit
-// where there is no transaction around it. They see the database as it was before
-// all of them, and may not change a row twice (https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING).
+// together runs statements in one transaction, that of the context if it has one,
+// and returns how many rows the last one changed. On PostgreSQL they are sent as
+// one statement, each but the last as a CTE: one round trip, without BEGIN and
+// COMMIT. They see the database as it was before all of them, and must not change
+// a row twice (https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING).
 func (s *Store) together(ctx context.Context, statements ...statement) (changed int64, err error) {
-	run := func(ctx context.Context) error { // one after the other
+	if s.engine.combines {
+		statements = []statement{combine(statements)}
+	}
+	run := func(ctx context.Context) error {
 		for _, one := range statements {
 			if changed, err = s.exec(ctx, one.sql, one.args...); err != nil {
 				return err
@@ -83,52 +107,52 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 		}
 		return nil
 	}
-	switch {
-	case !s.engine.combines:
-		err = s.InTx(ctx, run)
-	case s.transaction(ctx) != nil:
-		statements = []statement{combine(statements)}
-		err = run(ctx)
-	default:
-		statements = []statement{combine(statements)}
+	if s.engine.combines && s.transaction(ctx) == nil {
 		err = s.repeat(ctx, run)
+	} else {
+		err = s.InTx(ctx, run)
 	}
 	return changed, err
 }
 
+var parameter = regexp.MustCompile(`\$\d+`)
+
 // combine makes one statement of several. The n-th is called sN in the others.
 func combine(statements []statement) statement {
-	var text strings.Builder
+	var parts []string
 	var args []any
-	for i, one := range statements {
-		switch last := i == len(statements)-1; {
-		case i == 0 && !last:
-			text.WriteString("WITH s1 AS (")
-		case i > 0 && !last:
-			fmt.Fprintf(&text, ", s%d AS (", i+1)
-		}
-		writeRenumbered(&text, one.sql, len(args))
-		if i < len(statements)-1 {
-			text.WriteByte(')')
-		}
+	for _, one := range statements {
+		parts = append(parts, renumbered(one.sql, len(args)))
 		args = append(args, one.args...)
 	}
-	return statement{text.String(), args}
+	last := len(parts) - 1
+	for i := range last {
+		parts[i] = fmt.Sprintf("s%d AS (%s)", i+1, parts[i])
+	}
+	if last == 0 {
+		return statement{parts[0], args}
+	}
+	return statement{"WITH " + strings.Join(parts[:last], ", ") + " " + parts[last], args}
 }
 
-// writeRenumbered writes SQL with its parameters numbered from offset+1 on.
-func writeRenumbered(text *strings.Builder, sql string, offset int) {
-	for {
-		before, after, found := strings.Cut(sql, "$")
-		text.WriteString(before)
-		if !found {
-			return
-		}
-		digits := len(after) - len(strings.TrimLeft(after, "0123456789"))
-		number, _ := strconv.Atoi(after[:digits])
-		text.WriteString("$" + strconv.Itoa(number+offset))
-		sql = after[digits:]
+// renumbered is SQL whose parameters follow so many others.
+func renumbered(sql string, others int) string {
+	if others == 0 {
+		return sql
 	}
+	return parameter.ReplaceAllStringFunc(sql, func(name string) string {
+		number, _ := strconv.Atoi(name[1:])
+		return "$" + strconv.Itoa(number+others)
+	})
+}
+
+// encoded is the JSON of a value that can always be encoded.
+func encoded(value any) string {
+	text, err := json.Marshal(value)
+	if err != nil {
+		panic(fmt.Errorf("store: encode %T: %w", value, err))
+	}
+	return string(text)
 }
 
 // conditions builds the WHERE clause of a list, whose first condition is that
@@ -162,41 +186,31 @@ func (c *conditions) parameter(value any) string {
 	return "$" + strconv.Itoa(len(c.args))
 }
 
-// execFunc is [Store.exec].
-type execFunc func(ctx context.Context, statement string, args ...any) (changed int64, err error)
-
 // statements is the SQL that differs between the databases.
 type statements struct {
-	// combines says that several statements can be sent as one; see
-	// [Store.together].
-	combines bool
+	combines bool // several statements can be sent as one; see [Store.together]
 
 	insertModels, updateModels string // $1 workspace, $2 provider, $3 a list of encodedModel
 
-	// eventsAtOnce is how many audit events one statement adds at most.
-	eventsAtOnce int
+	eventsAtOnce int    // audit events that one statement adds at most
 	touchTokens  string // $1 a list of encodedUse
-	linkEvents   func(ctx context.Context, workspace string, links []chain.Link, exec execFunc) (linked int64, err error)
-	// beat notes that the process $1 lives, removes those that have not said so for
+	// linkEvents returns how many events it linked.
+	linkEvents func(ctx context.Context, s *Store, workspace string, links []chain.Link) (int64, error)
+	// beat stores that the process $1 is alive, removes those that were not seen for
 	// a minute, and counts, in its last statement.
 	beat []string
 
-	contains string // names the function contains(text, part) > 0
-	hasStage string // the condition that a model serves the stage %s
-	// jsonTime is a time in a list of encodedModel.
-	jsonTime func(time.Time) any
-	// forUpdate locks what a query reads.
-	forUpdate string
-	// nested says that a join reads the tables in the order in which they stand.
-	nested string
-	// indexedBy names the index that a table is read by.
+	contains  string // the function contains(text, part) > 0
+	hasStage  string // the condition that a model serves the stage %s
+	jsonTime  func(time.Time) any
+	forUpdate string // locks what a query reads
+	nested    string // makes a join read the tables in the order in which they stand
 	indexedBy func(index string) string
-	// rareProviders, where it isn't empty, precedes <conditions> on the providers
-	// of models.
+	// rareProviders, unless empty, goes before <conditions> on the providers of
+	// models.
 	rareProviders string
-	// inIDs is the condition that an id is one of the ids of a parameter.
-	inIDs func(parameter string) string
-	ids   func([]string) any
+	inIDs         func(parameter string) string // the condition that an id is in a list
+	ids           func([]string) any            // the list
 	// violates reports whether an error is that of a unique index, by its name or
 	// its columns.
 	violates func(err error, constraint, columns string) bool

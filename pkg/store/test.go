@@ -7,10 +7,10 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// The statements that record a call. None of them reads: what was read before
-// the call may have changed meanwhile, and only what is written is locked.
+// The statements that record a call. They depend on nothing that was read before
+// the call, which may have changed meanwhile.
 const (
-	// RETURNING lets another part of the same statement wait for this one.
+	// RETURNING lets a later part of the same statement wait for this one.
 	clearHealth = `UPDATE providers SET error_kind = NULL
 		WHERE workspace = $1 AND id = $2 AND connection = $3 AND error_kind IS NOT NULL RETURNING 1`
 	setHealth = `UPDATE providers SET error_since = CASE WHEN error_kind = $4 THEN error_since ELSE $7 END,
@@ -26,7 +26,7 @@ func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
 	switch {
 	case c.Failure != nil:
 		statements = append(statements, statement{setHealth, []any{c.Workspace, c.ProviderID, c.Connection,
-			c.Failure.Kind, fault.Storable(c.Failure.Message), c.Failure.ModelID, newMoment(c.Failure.Since)}})
+			c.Failure.Kind, fault.Storable(c.Failure.Message), c.Failure.ModelID, moment(c.Failure.Since)}})
 	case c.Success:
 		statements = append(statements, statement{clearHealth, []any{c.Workspace, c.ProviderID, c.Connection}})
 	}
@@ -37,15 +37,11 @@ func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
 		}
 		text := setLastTest
 		if s.engine.combines && len(statements) > 0 {
-			text += " AND (SELECT count(*) FROM s1) >= 0" // the provider is locked first, as edits do
+			text += " AND (SELECT count(*) FROM s1) >= 0" // lock the provider first, as edits do
 		}
 		statements = append(statements, statement{text, []any{c.Workspace, c.ModelID, c.UpstreamModelID,
-			newMoment(t.At), kind, int64(t.Latency), c.Connection}})
+			moment(t.At), kind, int64(t.Latency), c.Connection}})
 	}
-	event, err := insertEvents(c.Event)
-	if err != nil {
-		return err
-	}
-	_, err = s.together(ctx, append(statements, event)...)
+	_, err := s.together(ctx, append(statements, insertEvents(c.Event))...)
 	return err
 }

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -34,8 +33,8 @@ func (tokenRow) TableName() string { return "tokens" }
 func newTokenRow(t auth.Token) tokenRow {
 	return tokenRow{
 		Workspace: t.Workspace, ID: t.ID, Name: t.Name, Role: t.Role, Scopes: append([]auth.Scope{}, t.Scopes...), Hash: t.Hash,
-		Created: newMoment(t.CreatedAt), Expires: newMomentOrNil(t.ExpiresAt),
-		LastUsed: newMomentOrNil(t.LastUsedAt), Revoked: newMomentOrNil(t.RevokedAt),
+		Created: moment(t.CreatedAt), Expires: (*moment)(t.ExpiresAt),
+		LastUsed: (*moment)(t.LastUsedAt), Revoked: (*moment)(t.RevokedAt),
 	}
 }
 
@@ -46,8 +45,8 @@ func (row tokenRow) token() auth.Token {
 	}
 	return auth.Token{
 		ID: row.ID, Workspace: row.Workspace, Name: row.Name, Role: row.Role, Scopes: row.Scopes, Hash: row.Hash,
-		CreatedAt: row.Created.Time, ExpiresAt: row.Expires.orNil(),
-		LastUsedAt: row.LastUsed.orNil(), RevokedAt: row.Revoked.orNil(),
+		CreatedAt: time.Time(row.Created), ExpiresAt: (*time.Time)(row.Expires),
+		LastUsedAt: (*time.Time)(row.LastUsed), RevokedAt: (*time.Time)(row.Revoked),
 	}
 }
 
@@ -57,7 +56,7 @@ func (s *Store) CreateToken(ctx context.Context, t auth.Token) error {
 	return s.write(ctx, t.Workspace, func(_ context.Context, db *gorm.DB) error { return db.Create(&row).Error })
 }
 
-// TokenByHash implements [auth.Store]: who asks doesn't know the workspace yet.
+// TokenByHash implements [auth.Store]. The workspace is not known yet.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (auth.Token, error) {
 	var rows []tokenRow
 	err := s.query(ctx, func(ctx context.Context, db *gorm.DB) error {
@@ -87,7 +86,7 @@ func (s *Store) Tokens(ctx context.Context, workspace string, q auth.TokenQuery)
 	err := s.read(ctx, workspace, func(db *gorm.DB) error {
 		list := db.Where("revoked_at IS NULL").Order("created_at DESC, id DESC")
 		if q.Before != nil {
-			list = list.Where("(created_at, id) < (?, ?)", newMoment(q.Before.CreatedAt), q.Before.ID)
+			list = list.Where("(created_at, id) < (?, ?)", moment(q.Before.CreatedAt), q.Before.ID)
 		}
 		if q.Limit > 0 {
 			list = list.Limit(q.Limit)
@@ -113,7 +112,7 @@ func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token,
 // RevokeToken implements [auth.Store].
 func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.Time) error {
 	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		update := db.Model(&tokenRow{}).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", newMoment(at))
+		update := db.Model(&tokenRow{}).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", moment(at))
 		if update.Error == nil && update.RowsAffected == 0 {
 			return notFound("token", id)
 		}
@@ -121,8 +120,8 @@ func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.T
 	})
 }
 
-// encodedUse is a use of a token as it is handed to the statement that notes any
-// number of them, in a JSON list.
+// encodedUse is a use of a token in the JSON list of the statement that stores any
+// number of them.
 type encodedUse struct {
 	Workspace string `json:"workspace"`
 	ID        string `json:"id"`
@@ -131,16 +130,12 @@ type encodedUse struct {
 
 // TouchTokens implements [auth.Store].
 func (s *Store) TouchTokens(ctx context.Context, uses []auth.TokenUse) error {
-	rows := make([]encodedUse, len(uses))
+	list := make([]encodedUse, len(uses))
 	for i, u := range uses {
-		rows[i] = encodedUse{Workspace: u.Workspace, ID: u.ID, At: s.engine.jsonTime(u.At)}
-	}
-	list, err := json.Marshal(rows)
-	if err != nil {
-		return err
+		list[i] = encodedUse{Workspace: u.Workspace, ID: u.ID, At: s.engine.jsonTime(u.At)}
 	}
 	return s.InTx(ctx, func(ctx context.Context) error {
-		_, err := s.exec(ctx, s.engine.touchTokens, string(list))
+		_, err := s.exec(ctx, s.engine.touchTokens, encoded(list))
 		return err
 	})
 }
