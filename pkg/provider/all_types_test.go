@@ -77,7 +77,7 @@ func TestUnknownRegion(t *testing.T) {
 		})
 		result, _ := client.generate(t, false)
 		f := failure(t, result, provider.Unreachable)
-		if !strings.Contains(f.Hint, "Is there a region") {
+		if !strings.Contains(f.Hint, "Check the region") {
 			t.Errorf("%s: hint %q", fake.Type, f.Hint)
 		}
 	}

@@ -13,8 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
-	"golang.org/x/oauth2"
-
 	"modelproviders/pkg/secret"
 )
 
@@ -198,7 +196,8 @@ func FuzzVertexAnswer(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		up.(*vertexUpstream).tokens.token = &oauth2.Token{AccessToken: fuzzSecret, Expiry: time.Now().Add(time.Hour)}
+		tokens := up.(*vertexUpstream).tokens
+		tokens.token, tokens.expiry = fuzzSecret, time.Now().Add(time.Hour)
 		checkAnswer(t, up, []string{"gemini-2.5-flash", "claude-sonnet-4", "meta/llama"}[model%3], stream)
 	})
 }
@@ -215,10 +214,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		if status < 200 || status > 599 {
 			return
 		}
-		tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(answering{status, "application/json", body})})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tokens := newGoogleTokens(account, environment{http: newHTTPClient(answering{status, "application/json", body})})
 		ctx := withExchange(context.Background(), &exchange{redact: newRedactor()})
 		token, err := tokens.get(ctx)
 		if err == nil && (token == "" || status >= 300) {

@@ -23,6 +23,7 @@ var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
 
 	acceptsEndpoint:  true,
 	requestIDHeaders: []string{"Request-Id"},
+	errors:           []tables{claudeTables},
 	open:             openAnthropic,
 })
 
@@ -32,100 +33,86 @@ type anthropicCredentials struct {
 
 type anthropicConfig struct{}
 
-const (
-	anthropicBaseURL = "https://api.anthropic.com"
-	anthropicVersion = "2023-06-01"
-)
-
-// anthropicUpstream talks to Anthropic's own API, without its SDK: what is used
-// of it is two calls, and the SDK took a fifth of the time to build the program.
+// anthropicUpstream talks to Anthropic's own API.
 type anthropicUpstream struct {
-	http      *http.Client
-	base      string
-	authorize func(http.Header) // by a key of which there is one copy for all calls
+	service
+	tables
+	base string
 }
 
 func openAnthropic(creds anthropicCredentials, _ anthropicConfig, env environment) (upstream, error) {
-	key := creds.APIKey.Reveal()
-	authorize := func(h http.Header) { h.Set("X-Api-Key", key) }
-	return &anthropicUpstream{http: env.http, base: cmp.Or(env.endpoint, anthropicBaseURL), authorize: authorize}, nil
-}
-
-func (a *anthropicUpstream) call(ctx context.Context, method, path string, body any) (*http.Response, error) {
-	req, err := newRequest(ctx, method, a.base+path, body)
-	if err != nil {
-		return nil, err
+	key := withHeader("X-Api-Key", creds.APIKey.Reveal())
+	sign := func(req *http.Request, body []byte) error {
+		req.Header.Set("Anthropic-Version", "2023-06-01")
+		return key(req, body)
 	}
-	a.authorize(req.Header)
-	req.Header.Set("Anthropic-Version", anthropicVersion)
-	return send(a.http, req)
+	return &anthropicUpstream{
+		service: service{http: env.http, sign: sign}, tables: claudeTables,
+		base: cmp.Or(env.endpoint, "https://api.anthropic.com"),
+	}, nil
 }
 
 func (a *anthropicUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	request, sent := newClaudeRequest(p, emit != nil)
-	res, err := a.call(ctx, http.MethodPost, "/v1/messages", request)
-	if err != nil {
-		return answer{}, claudeTables.explain(ctx, p.ModelID, err)
-	}
-	defer res.Body.Close()
-	said, err := readClaude(ctx, res, emit)
-	if err != nil {
-		return answer{}, claudeTables.explain(ctx, p.ModelID, err)
-	}
-	said.sent = sent
-	return said, nil
+	sent, body := claudeRequest(p, emit != nil)
+	return a.prompt(ctx, a.base+"/v1/messages", sent, body, emit, &claudeReading{})
 }
 
-// maxDiscoveryPages bounds how often a list of models is asked on, so that an
-// upstream whose pages never end costs only so many calls.
-const maxDiscoveryPages = 10
-
-// models reads the list a page at a time; one page holds as many as are wanted.
+// models reads the list of models; one page holds as many as are wanted.
+// Source: Anthropic API reference, "List Models".
 func (a *anthropicUpstream) models(ctx context.Context) (Discovery, error) {
-	var found []DiscoveredModel
-	query := url.Values{"limit": {strconv.Itoa(MaxDiscovered)}}
-	for range maxDiscoveryPages {
-		page, err := a.modelPage(ctx, query)
-		if err != nil {
-			return Discovery{}, claudeTables.explain(ctx, "", err)
+	return readPages(func(cursor string) (found []DiscoveredModel, next string, err error) {
+		query := url.Values{"limit": {strconv.Itoa(MaxDiscovered)}}
+		if cursor != "" {
+			query.Set("after_id", cursor)
 		}
-		for _, m := range page.models {
+		var page struct {
+			Data    json.RawMessage `json:"data"`
+			HasMore bool            `json:"has_more"`
+			LastID  string          `json:"last_id"`
+		}
+		if err := a.list(ctx, a.base+"/v1/models?"+query.Encode(), &page); err != nil {
+			return nil, "", err
+		}
+		var models []listedModel
+		if json.Unmarshal(page.Data, &models) != nil {
+			return nil, "", errNoList
+		}
+		for _, m := range models {
 			found = append(found, DiscoveredModel{ModelID: m.ID, DisplayName: m.DisplayName})
 		}
-		if !page.HasMore || page.LastID == "" {
-			return Discovery{Supported: true, Models: found}, nil
+		if page.HasMore {
+			next = page.LastID
 		}
-		if len(found) >= MaxDiscovered {
-			break
-		}
-		query.Set("after_id", page.LastID)
-	}
-	return Discovery{Supported: true, Truncated: true, Models: found}, nil
+		return found, next, nil
+	})
 }
 
-// claudeModels is a page of the list of models.
-// Source: Anthropic API reference, "List Models".
-type claudeModels struct {
-	Data    json.RawMessage `json:"data"`
-	HasMore bool            `json:"has_more"`
-	LastID  string          `json:"last_id"`
-
-	models []struct {
-		ID          string `json:"id"`
-		DisplayName string `json:"display_name"`
-	}
-}
-
-func (a *anthropicUpstream) modelPage(ctx context.Context, query url.Values) (page claudeModels, err error) {
-	res, err := a.call(ctx, http.MethodGet, "/v1/models?"+query.Encode(), nil)
-	if err != nil {
-		return page, err
-	}
-	if err := readJSON(res, &page); err != nil {
-		return page, err
-	}
-	if json.Unmarshal(page.Data, &page.models) != nil {
-		return page, errNoList
-	}
-	return page, nil
+// claudeTables are what the Messages API says. Sources: Anthropic API
+// reference, "Errors"; the phrases are the API's own.
+var claudeTables = tables{
+	name: "Anthropic",
+	rules: []rule{
+		{words: "only authorized for use with claude code", kind: Authentication, hint: "This is the token of a Claude subscription, not an API key: make a key in the Claude Console; it starts with `sk-ant-api`."},
+		{words: "organization has been disabled|organization is disabled|not allowed for this organization|request not allowed", kind: Permission, whose: ofAccount, hint: "Anthropic has shut this organization out: its administrator finds the reason in the Claude Console."},
+		{code: "authentication_error", kind: Authentication},
+		{code: "permission_error|forbidden", kind: Permission},
+		{code: "billing_error", kind: QuotaExceeded},
+		{words: "credit balance|usage limits|spend limit", kind: QuotaExceeded},
+		{code: "rate_limit_error", kind: RateLimited},
+		{code: "request_too_large", kind: InvalidRequest, hint: "Shorten the prompt."},
+		{code: "timeout_error", kind: Timeout, hint: "Anthropic gave up on the request: lower max_output_tokens, or stream the answer."},
+		{code: "overloaded_error", kind: UpstreamError, hint: "Anthropic is overloaded. Nothing is wrong with this provider: try again in a few minutes."},
+		{code: "api_error", kind: UpstreamError, hint: "Anthropic had an internal error. Nothing is wrong with this provider: try again."},
+		{words: "content filtering policy", kind: ContentFiltered, hint: "Anthropic's content filter stopped the answer: try another prompt."},
+		{code: "invalid_request_error", words: "prompt is too long", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},
+		{code: "invalid_request_error", words: "max_tokens", kind: InvalidRequest, hint: "Lower max_output_tokens to what the model allows."},
+		{code: "invalid_request_error", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose one from 0 to 1; some models take none."},
+	},
+	hints: map[FailureKind]string{
+		Authentication: "Replace the API key of this provider; a key of the Claude Console starts with `sk-ant-`.",
+		Permission:     "Check in the Claude Console that this key's workspace may use the model, and that no IP allowlist shuts this server out.",
+		ModelNotFound:  "Check the model id for a typo, and that it is not retired: the list of available models shows what this key can use.",
+		QuotaExceeded:  "Add credit or raise the spend limit of the account in the Claude Console, under Billing.",
+		RateLimited:    "The account's rate limit for this model is reached: try again in a minute, or raise the limit in the Claude Console.",
+	},
 }

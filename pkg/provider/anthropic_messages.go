@@ -3,37 +3,35 @@ package provider
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"encoding/json"
-	"fmt"
 	"io"
-	"net/http"
-	"slices"
 	"strings"
 )
 
-// claudeRequest is the body of Anthropic's Messages API, as far as it is used,
-// wherever that is served: at Anthropic, or in front of Claude on Vertex AI.
-// Source: Anthropic API reference, "Create a Message".
-type claudeRequest struct {
-	Version     string          `json:"anthropic_version,omitempty"` // Vertex AI's
-	Model       string          `json:"model,omitempty"`
-	MaxTokens   int             `json:"max_tokens"`
-	System      []claudeBlock   `json:"system,omitempty"`
-	Messages    []claudeMessage `json:"messages"`
-	Temperature *float64        `json:"temperature,omitempty"`
-	Stream      bool            `json:"stream"`
-}
-
-type claudeMessage struct {
-	Role    string        `json:"role"`
-	Content []claudeBlock `json:"content"`
-}
-
+// claudeBlock is a part of a message of Anthropic's Messages API, or a piece of
+// one. Source: Anthropic API reference, "Create a Message".
 type claudeBlock struct {
 	Type     string `json:"type"`
 	Text     string `json:"text"`
 	Thinking string `json:"thinking,omitempty"`
+}
+
+// claudeRequest makes the body of a call of the Messages API, wherever that is
+// served, and the parameters in it.
+func claudeRequest(p Prompt, stream bool) (sent, body map[string]any) {
+	sent, body = p.request("max_tokens", stream)
+	body["messages"] = []any{map[string]any{"role": "user", "content": []claudeBlock{{Type: "text", Text: p.Text}}}}
+	if p.System != "" {
+		body["system"] = []claudeBlock{{Type: "text", Text: p.System}}
+	}
+	return sent, body
+}
+
+// claudeReading reads answers of the Messages API.
+type claudeReading struct {
+	answer answer
+	reason claudeEnd
+	ended  bool // `message_stop` arrived
 }
 
 // claudeAnswer is a whole answer. In a stream it comes at the beginning, without
@@ -53,155 +51,95 @@ type claudeEnd struct {
 	} `json:"stop_details"`
 }
 
-// claudeUsage counts tokens; servers in front of the API write 3.0 too.
 type claudeUsage struct {
 	InputTokens  float64 `json:"input_tokens"`
 	OutputTokens float64 `json:"output_tokens"`
 }
 
-func (u claudeUsage) usage() *Usage {
-	return newUsage(u.InputTokens, u.OutputTokens)
-}
-
-// claudeEvent is an event of a stream; its type says what is set of it.
-type claudeEvent struct {
-	Message      claudeAnswer `json:"message"`
-	ContentBlock claudeBlock  `json:"content_block"`
-	Delta        struct {
-		claudeBlock
-		claudeEnd
-	} `json:"delta"`
-	Usage *claudeUsage `json:"usage"`
-}
-
-func newClaudeRequest(p Prompt, stream bool) (claudeRequest, map[string]any) {
-	request := claudeRequest{
-		Model: p.ModelID, MaxTokens: p.outputTokens(), Temperature: p.Temperature, Stream: stream,
-		Messages: []claudeMessage{{Role: "user", Content: []claudeBlock{{Type: "text", Text: p.Text}}}},
-	}
-	sent := map[string]any{"max_tokens": p.outputTokens()}
-	if p.System != "" {
-		request.System = []claudeBlock{{Type: "text", Text: p.System}}
-	}
-	if p.Temperature != nil {
-		sent["temperature"] = *p.Temperature
-	}
-	if stream {
-		sent["stream"] = true
-	}
-	return request, sent
-}
-
-// readClaude reads the answer. It returns an answerError for an error in a
-// stream.
-func readClaude(ctx context.Context, res *http.Response, emit func(string)) (answer, error) {
-	return readAnswer(ctx, res, emit, wholeClaude, func(emit func(string)) (answer, error) { return streamClaude(res, emit) })
-}
-
-func wholeClaude(body []byte) (answer, error) {
+func (c *claudeReading) whole(body []byte) (answer, error) {
 	var message claudeAnswer
-	if err := json.Unmarshal(body, &message); err != nil {
-		return answer{}, fmt.Errorf("parse answer: %w", err)
-	}
-	if message.Content == nil {
+	if json.Unmarshal(body, &message) != nil || message.Content == nil {
 		return answer{}, errNoAnswer
 	}
-	a := answer{model: message.Model}
+	c.begin(message)
 	var text strings.Builder
 	for _, block := range message.Content {
-		text.WriteString(a.take(block))
+		text.WriteString(c.take(block))
 	}
-	a.text = text.String()
-	if message.Usage != nil {
-		a.usage = message.Usage.usage()
-	}
-	message.stop(&a)
-	return a, nil
+	c.answer.text, c.reason = text.String(), message.claudeEnd
+	return c.finished(), nil
 }
 
-// take notes what a block of an answer, or a piece of one, is, and returns its
-// text.
-func (a *answer) take(block claudeBlock) string {
+func (c *claudeReading) event(data []byte, emit func(string)) (useful bool, err error) {
+	if !bytes.HasPrefix(data, []byte("{")) {
+		return false, nil // a ping of a server in front of the API
+	}
+	var event struct {
+		Type         string       `json:"type"`
+		Message      claudeAnswer `json:"message"`
+		ContentBlock claudeBlock  `json:"content_block"`
+		Delta        struct {
+			claudeBlock
+			claudeEnd
+		} `json:"delta"`
+		Usage *claudeUsage `json:"usage"`
+	}
+	if unmarshalLoosely(data, &event) != nil { // events that the API may add have any form
+		return false, errNoAnswer
+	}
+	switch event.Type {
+	case "message_start":
+		c.begin(event.Message)
+	case "content_block_start":
+		emit(c.take(event.ContentBlock))
+	case "content_block_delta":
+		emit(c.take(event.Delta.claudeBlock))
+		return event.Delta.Text+event.Delta.Thinking != "", nil
+	case "message_delta":
+		c.reason = event.Delta.claudeEnd
+		if event.Usage != nil && c.answer.usage != nil {
+			c.answer.usage.OutputTokens = newUsage(0, event.Usage.OutputTokens).OutputTokens
+		}
+	case "message_stop":
+		c.ended = true
+		return true, io.EOF
+	case "error": // one that says nothing
+		return false, errNoAnswer
+	}
+	return false, nil
+}
+
+func (c *claudeReading) end(bool) (answer, error) {
+	if !c.ended {
+		return answer{}, errBrokeOff
+	}
+	return c.finished(), nil
+}
+
+func (c *claudeReading) begin(message claudeAnswer) {
+	c.answer.model = message.Model
+	if message.Usage != nil {
+		c.answer.usage = newUsage(message.Usage.InputTokens, message.Usage.OutputTokens)
+	}
+}
+
+// take notes what a block is, and returns its text.
+func (c *claudeReading) take(block claudeBlock) string {
 	switch block.Type {
 	case "text", "text_delta":
 		return block.Text
 	case "thinking", "redacted_thinking", "thinking_delta":
-		a.reasoned = true
+		c.answer.reasoned = true
 	case "tool_use":
-		a.calledTool = true
+		c.answer.calledTool = true
 	}
 	return ""
 }
 
-// claudeEvents are the types of events that [streamClaude] reads.
-var claudeEvents = []string{"message_start", "content_block_start", "content_block_delta", "message_delta"}
-
-// streamClaude passes text on as it comes. The stream has said everything only
-// when `message_stop` arrived.
-func streamClaude(res *http.Response, emit func(string)) (answer, error) {
-	var (
-		a     answer
-		end   claudeEnd
-		ended bool
-	)
-	err := readEvents(res.Body, func(_ string, data []byte) (useful bool, err error) {
-		if !bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")) {
-			return false, nil // a ping of a server in front of the API
-		}
-		var head struct {
-			Type string `json:"type"`
-		}
-		if err := json.Unmarshal(data, &head); err != nil {
-			return false, fmt.Errorf("parse event: %w", err)
-		}
-		if holdsError(data) {
-			return false, answerError(problemOf(data))
-		}
-		// Events of other types, which the API may add, have any form.
-		var event claudeEvent
-		if slices.Contains(claudeEvents, head.Type) {
-			if err := json.Unmarshal(data, &event); err != nil {
-				return false, fmt.Errorf("parse event: %w", err)
-			}
-		}
-		switch head.Type {
-		case "message_start":
-			a.model = event.Message.Model
-			if event.Message.Usage != nil {
-				a.usage = event.Message.Usage.usage()
-			}
-		case "content_block_start":
-			emit(a.take(event.ContentBlock))
-		case "content_block_delta":
-			emit(a.take(event.Delta.claudeBlock))
-			useful = event.Delta.Text+event.Delta.Thinking != ""
-		case "message_delta":
-			end = event.Delta.claudeEnd
-			if event.Usage != nil && a.usage != nil {
-				a.usage.OutputTokens = event.Usage.usage().OutputTokens
-			}
-		case "message_stop":
-			ended = true
-			return true, io.EOF
-		case "error": // without words
-			return false, errNoAnswer
-		}
-		return useful, nil
-	})
-	switch {
-	case ended:
-		end.stop(&a)
-		return a, nil
-	case err != nil:
-		return a, err
-	}
-	return a, errBrokeOff
-}
-
-// stop names the reason why the answer ended in the words that are common to all
-// types.
-func (e claudeEnd) stop(a *answer) {
-	switch e.StopReason {
+// finished is the answer with the reason why it ended.
+func (c *claudeReading) finished() answer {
+	a := c.answer
+	switch reason := c.reason.StopReason; reason {
 	case "end_turn", "stop_sequence":
 		a.finishReason = finishStop
 	case "max_tokens", "model_context_window_exceeded":
@@ -212,11 +150,12 @@ func (e claudeEnd) stop(a *answer) {
 		a.finishReason = finishFiltered
 		a.empty = &Failure{
 			Kind:    ContentFiltered,
-			Message: cmp.Or(e.StopDetails.Explanation, "The model refused to answer this prompt."),
+			Message: cmp.Or(c.reason.StopDetails.Explanation, "The model refused to answer this prompt."),
 			Code:    "refusal",
 			Hint:    "The model's safety rules stopped the answer: try another prompt. Provider and model work.",
 		}
 	default:
-		a.finishReason = e.StopReason
+		a.finishReason = reason
 	}
+	return a
 }

@@ -1,21 +1,17 @@
 package provider
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
-	"io"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
-	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
-	"github.com/aws/smithy-go"
-	"github.com/aws/smithy-go/middleware"
-	"github.com/aws/smithy-go/transport/http/protocol/restjson1"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 
 	"modelproviders/pkg/secret"
 )
@@ -33,18 +29,13 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 	acceptsEndpoint:  true,
 	secondEndpoint:   "aws_bedrock_control",
 	requestIDHeaders: []string{"X-Amzn-Requestid", "X-Amz-Request-Id"},
+	errors:           []tables{bedrockTables},
 	open:             openBedrock,
 })
 
 type bedrockCredentials struct {
 	AccessKeyID     secret.Text `json:"access_key_id" label:"Access Key ID" kind:"secret" validate:"required,max=4096,printascii" help:"A long-lived key of an IAM user (it begins with AKIA) that may call bedrock:InvokeModel."`
 	SecretAccessKey secret.Text `json:"secret_access_key" label:"Secret Access Key" kind:"secret" validate:"required,max=4096,printascii" help:"The secret that AWS showed once, when the access key was made."`
-}
-
-func (c bedrockCredentials) static() aws.Credentials {
-	return aws.Credentials{
-		AccessKeyID: c.AccessKeyID.Reveal(), SecretAccessKey: c.SecretAccessKey.Reveal(), Source: "provider settings",
-	}
 }
 
 // The pattern keeps the region a part of a host name: anything else could make
@@ -54,226 +45,166 @@ type bedrockConfig struct {
 }
 
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one
-// request form serves every model family, and the control plane for discovery.
+// form of request serves every model family, and the control plane for
+// discovery. The SDK is used for its signatures alone: its client reads the
+// environment.
 type bedrockUpstream struct {
-	runtime *bedrockruntime.Client
-	http    *http.Client
-	control string // the control plane's base URL
-	creds   aws.CredentialsProvider
+	service
+	runtime string // base URLs
+	control string
 	region  string
 	public  bool // AWS's own endpoint is called
-	// temporary: the access key is one of a session, whose token is missing.
-	temporary bool
-	// apiKey: a Bedrock API key stands in the place of the access key.
-	apiKey bool
+	// accessKeyPrefix tells what kind of a key it is.
+	accessKeyPrefix string
 }
 
 func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment) (upstream, error) {
-	// One copy for all calls.
-	keys := creds.static()
-	static := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil })
-	control, err := bedrockControl(config.Region)
-	if err != nil {
-		return nil, err
+	keys := aws.Credentials{AccessKeyID: creds.AccessKeyID.Reveal(), SecretAccessKey: creds.SecretAccessKey.Reveal()}
+	b := &bedrockUpstream{
+		runtime: cmp.Or(env.endpoint, bedrockURL("bedrock-runtime", config.Region)),
+		control: cmp.Or(env.secondEndpoint, env.endpoint, bedrockURL("bedrock", config.Region)),
+		region:  config.Region, public: env.endpoint == "",
+		accessKeyPrefix: keys.AccessKeyID[:min(4, len(keys.AccessKeyID))],
 	}
-	var endpoint *string
-	if env.endpoint != "" {
-		endpoint, control = &env.endpoint, env.endpoint
-	}
-	control = cmp.Or(env.secondEndpoint, control)
-
-	// The SDK looks at AWS_BEARER_TOKEN_BEDROCK while it is built and prefers
-	// it to any static key: only an option function runs late enough to undo it.
-	runtime := bedrockruntime.New(bedrockruntime.Options{
-		Region: config.Region, Credentials: static, HTTPClient: wholeBodies{env.http},
-		Retryer: aws.NopRetryer{}, BaseEndpoint: endpoint, APIOptions: []func(*middleware.Stack) error{withoutLambdaTrace},
-	}, func(o *bedrockruntime.Options) {
-		o.AuthSchemePreference = []string{"sigv4"}
-		o.BearerAuthTokenProvider = nil
-	})
-	return &bedrockUpstream{
-		runtime: runtime, http: env.http, control: control, creds: static, region: config.Region, public: env.endpoint == "",
-		temporary: strings.HasPrefix(keys.AccessKeyID, "ASIA"),
-		apiKey:    strings.HasPrefix(keys.AccessKeyID, "ABSK"),
-	}, nil
-}
-
-// wholeBodies sends bodies that stay open. The SDK closes a body as soon as the
-// header of the answer is there; where that comes quickly, the transport may
-// still be looking for the body's end, takes the closing for a failed request,
-// and gives up the connection instead of using it again.
-type wholeBodies struct{ *http.Client }
-
-// Do implements the HTTPClient of the SDK.
-func (w wholeBodies) Do(req *http.Request) (*http.Response, error) {
-	if req.Body != nil {
-		body, err := io.ReadAll(req.Body)
-		if err != nil {
-			return nil, fmt.Errorf("read request: %w", err)
-		}
-		req.Body = io.NopCloser(bytes.NewReader(body))
-	}
-	return w.Client.Do(req)
-}
-
-// withoutLambdaTrace takes out the step that copies the trace id of a Lambda
-// host from the environment into the request.
-func withoutLambdaTrace(stack *middleware.Stack) error {
-	_, _ = stack.Build.Remove("RecursionDetection")
-	return nil
-}
-
-func (b *bedrockUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	var (
-		a   answer
-		err error
-	)
-	inference, sent := bedrockInference(p)
-	if emit == nil {
-		a, err = b.converse(ctx, p, inference)
-	} else {
-		a, err = b.converseStream(ctx, p, inference, emit)
-	}
-	a.sent = sent
-	if err != nil {
-		return a, b.failure(ctx, err, p.ModelID)
-	}
-	return a, nil
-}
-
-func bedrockInference(p Prompt) (*types.InferenceConfiguration, map[string]any) {
-	inference := &types.InferenceConfiguration{MaxTokens: aws.Int32(int32(p.outputTokens()))}
-	sent := map[string]any{"maxTokens": p.outputTokens()}
-	if p.Temperature != nil {
-		inference.Temperature = aws.Float32(float32(*p.Temperature))
-		sent["temperature"] = *p.Temperature
-	}
-	return inference, sent
-}
-
-func bedrockMessages(p Prompt) ([]types.Message, []types.SystemContentBlock) {
-	messages := []types.Message{{
-		Role:    types.ConversationRoleUser,
-		Content: []types.ContentBlock{&types.ContentBlockMemberText{Value: p.Text}},
+	b.service = service{http: env.http, sign: func(req *http.Request, body []byte) error {
+		sum := sha256.Sum256(body)
+		return v4.NewSigner().SignHTTP(req.Context(), keys, req, hex.EncodeToString(sum[:]), "bedrock", b.region, time.Now())
 	}}
-	if p.System == "" {
-		return messages, nil
-	}
-	return messages, []types.SystemContentBlock{&types.SystemContentBlockMemberText{Value: p.System}}
+	return b, nil
 }
 
-func (b *bedrockUpstream) converse(ctx context.Context, p Prompt, inference *types.InferenceConfiguration) (answer, error) {
-	messages, system := bedrockMessages(p)
-	out, err := b.runtime.Converse(ctx, &bedrockruntime.ConverseInput{
-		ModelId: aws.String(p.ModelID), Messages: messages, System: system, InferenceConfig: inference,
-	}, ownProtocol)
-	if err != nil {
-		return answer{}, err
+// bedrockURL is the base URL of a service in a region. The first part of the
+// region's name tells the partition, and that the domain; most have AWS's own.
+// Source: the partitions of the AWS SDKs (partitions.json).
+func bedrockURL(service, region string) string {
+	domain := "amazonaws.com"
+	for prefix, other := range map[string]string{
+		"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu", "us-iso-": "c2s.ic.gov", "us-isob-": "sc2s.sgov.gov",
+		"eu-isoe-": "cloud.adc-e.uk", "us-isof-": "csp.hci.ic.gov",
+	} {
+		if strings.HasPrefix(region, prefix) {
+			domain = other
+		}
 	}
-	// The SDK makes an empty answer of an empty body.
-	message, ok := out.Output.(*types.ConverseOutputMemberMessage)
-	if !ok {
+	return "https://" + service + "." + region + "." + domain
+}
+
+// generate calls a model. Source: Amazon Bedrock API reference, "Converse" and
+// "ConverseStream".
+func (b *bedrockUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
+	type block = map[string]string
+	sent := p.parameters("maxTokens")
+	body := map[string]any{
+		"messages":        []any{map[string]any{"role": "user", "content": []block{{"text": p.Text}}}},
+		"inferenceConfig": sent,
+	}
+	if p.System != "" {
+		body["system"] = []block{{"text": p.System}}
+	}
+	method := "/converse"
+	if emit != nil {
+		method = "/converse-stream"
+	}
+	a, err := b.prompt(ctx, b.runtime+"/model/"+pathSegment(p.ModelID)+method, sent, body, emit, &converseReading{})
+	a.model = p.ModelID
+	return a, err
+}
+
+// converseReading reads an answer of Converse, or the events of ConverseStream.
+type converseReading struct {
+	answer answer
+	stop   string // why it ended; empty: it has not
+}
+
+// converseBlock is a part of an answer, or a piece of one.
+type converseBlock struct {
+	Text             string          `json:"text"`
+	ReasoningContent json.RawMessage `json:"reasoningContent"`
+	ToolUse          json.RawMessage `json:"toolUse"`
+}
+
+// converseEnd is what an answer and the last events of a stream say.
+type converseEnd struct {
+	StopReason string `json:"stopReason"`
+	Usage      *struct {
+		InputTokens  float64 `json:"inputTokens"`
+		OutputTokens float64 `json:"outputTokens"`
+	} `json:"usage"`
+}
+
+func (c *converseReading) whole(body []byte) (answer, error) {
+	var r struct {
+		Output struct {
+			Message *struct {
+				Content []converseBlock `json:"content"`
+			} `json:"message"`
+		} `json:"output"`
+		converseEnd
+	}
+	if json.Unmarshal(body, &r) != nil || r.Output.Message == nil {
 		return answer{}, errNoAnswer
 	}
-	a := answer{model: p.ModelID, usage: bedrockUsage(out.Usage)}
-	var before types.ContentBlock
-	for _, block := range message.Value.Content {
-		// The SDK puts the block before in the place of one that it does not know.
-		if block != before {
-			switch b := block.(type) {
-			case *types.ContentBlockMemberText:
-				a.text += b.Value
-			case *types.ContentBlockMemberReasoningContent:
-				a.reasoned = true
-			case *types.ContentBlockMemberToolUse:
-				a.calledTool = true
-			}
-		}
-		before = block
+	var text strings.Builder
+	for _, block := range r.Output.Message.Content {
+		c.take(block)
+		text.WriteString(block.Text)
 	}
-	bedrockStop(&a, out.StopReason)
-	return a, nil
+	c.answer.text = text.String()
+	c.takeEnd(r.converseEnd)
+	return c.answer, nil
 }
 
-// converseStream passes text on as it comes. The stream has said everything
-// only when messageStop arrived: the SDK takes a connection that closes before
-// it, even in the middle of an event, for a regular end.
-func (b *bedrockUpstream) converseStream(ctx context.Context, p Prompt, inference *types.InferenceConfiguration, emit func(string)) (answer, error) {
-	messages, system := bedrockMessages(p)
-	out, err := b.runtime.ConverseStream(ctx, &bedrockruntime.ConverseStreamInput{
-		ModelId: aws.String(p.ModelID), Messages: messages, System: system, InferenceConfig: inference,
-	}, ownProtocol)
-	if err != nil {
-		return answer{}, err
+func (c *converseReading) event(data []byte, emit func(string)) (useful bool, err error) {
+	var event struct {
+		Start converseBlock `json:"start"`
+		Delta converseBlock `json:"delta"`
+		converseEnd
 	}
-	stream := out.GetStream()
-	defer func() { _ = stream.Close() }()
-	var (
-		a    = answer{model: p.ModelID}
-		stop types.StopReason
-	)
-	ended := false
-	for event := range stream.Events() {
-		switch e := event.(type) {
-		case *types.ConverseStreamOutputMemberContentBlockStart:
-			_, tool := e.Value.Start.(*types.ContentBlockStartMemberToolUse)
-			a.calledTool = a.calledTool || tool
-		case *types.ConverseStreamOutputMemberContentBlockDelta:
-			switch delta := e.Value.Delta.(type) {
-			case *types.ContentBlockDeltaMemberText:
-				emit(delta.Value)
-			case *types.ContentBlockDeltaMemberReasoningContent:
-				a.reasoned = true
-			}
-		case *types.ConverseStreamOutputMemberMessageStop:
-			ended, stop = true, e.Value.StopReason
-		case *types.ConverseStreamOutputMemberMetadata:
-			a.usage = bedrockUsage(e.Value.Usage)
-		}
+	if json.Unmarshal(data, &event) != nil {
+		return false, errNoAnswer
 	}
-	if err := stream.Err(); err != nil {
-		if api, ok := errors.AsType[smithy.APIError](err); ok {
-			return a, answerError{message: api.ErrorMessage(), code: api.ErrorCode()}
-		}
-		return a, err
-	}
-	if !ended {
-		return a, errBrokeOff
-	}
-	bedrockStop(&a, stop)
-	return a, nil
+	c.take(event.Start)
+	c.take(event.Delta)
+	c.takeEnd(event.converseEnd)
+	emit(event.Delta.Text)
+	return event.Delta.Text != "" || event.Delta.ReasoningContent != nil || event.Delta.ToolUse != nil, nil
 }
 
-// ownProtocol gives one call its own codec: the client's keeps the state of the
-// event stream it is reading, and two streams at a time would share it.
-func ownProtocol(o *bedrockruntime.Options) { o.Protocol = restjson1.New(nil) }
-
-func bedrockUsage(usage *types.TokenUsage) *Usage {
-	if usage == nil {
-		return nil
+// end is the answer: it is complete once there is a reason why it ended.
+func (c *converseReading) end(bool) (answer, error) {
+	if c.stop == "" {
+		return answer{}, errBrokeOff
 	}
-	return &Usage{InputTokens: int(aws.ToInt32(usage.InputTokens)), OutputTokens: int(aws.ToInt32(usage.OutputTokens))}
+	return c.answer, nil
 }
 
-// bedrockStop names the reason why the answer ended in the words that are
-// common to all types.
-func bedrockStop(a *answer, reason types.StopReason) {
-	switch reason {
-	case types.StopReasonEndTurn, types.StopReasonStopSequence:
-		a.finishReason = finishStop
-	case types.StopReasonMaxTokens, types.StopReasonModelContextWindowExceeded:
-		a.finishReason = finishLength
-	case types.StopReasonToolUse:
-		a.finishReason = finishToolCalls
-	case types.StopReasonContentFiltered, types.StopReasonGuardrailIntervened:
-		a.finishReason = finishFiltered
-		a.empty = &Failure{
+func (c *converseReading) take(block converseBlock) {
+	c.answer.reasoned = c.answer.reasoned || block.ReasoningContent != nil
+	c.answer.calledTool = c.answer.calledTool || block.ToolUse != nil
+}
+
+func (c *converseReading) takeEnd(end converseEnd) {
+	if end.Usage != nil {
+		c.answer.usage = newUsage(end.Usage.InputTokens, end.Usage.OutputTokens)
+	}
+	if end.StopReason == "" {
+		return
+	}
+	c.stop, c.answer.finishReason = end.StopReason, end.StopReason
+	switch end.StopReason {
+	case "end_turn", "stop_sequence":
+		c.answer.finishReason = finishStop
+	case "max_tokens", "model_context_window_exceeded":
+		c.answer.finishReason = finishLength
+	case "tool_use":
+		c.answer.finishReason = finishToolCalls
+	case "content_filtered", "guardrail_intervened":
+		c.answer.finishReason = finishFiltered
+		c.answer.empty = &Failure{
 			Kind:    ContentFiltered,
-			Message: "Amazon Bedrock stopped the answer (" + string(reason) + ").",
-			Code:    string(reason),
+			Message: "Amazon Bedrock stopped the answer (" + end.StopReason + ").",
+			Code:    end.StopReason,
 			Hint:    "A content filter or guardrail stopped the answer: try another prompt. Provider and model work.",
 		}
-	default:
-		a.finishReason = string(reason)
 	}
 }

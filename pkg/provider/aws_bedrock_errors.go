@@ -10,16 +10,16 @@ import (
 	"strings"
 )
 
-// failure explains an error of a call. modelID is empty when no model was asked.
-func (b *bedrockUpstream) failure(ctx context.Context, err error, modelID string) *Failure {
-	f := bedrockIn(b.region).explain(ctx, modelID, err)
+// explain implements [upstream].
+func (b *bedrockUpstream) explain(ctx context.Context, model string, err error) *Failure {
+	f := bedrockIn(b.region).explain(ctx, model, err)
 	switch {
-	case f.Kind == Authentication && b.apiKey:
+	case f.Kind == Authentication && b.accessKeyPrefix == "ABSK":
 		f.Hint = "This is a Bedrock API key (it begins with ABSK), not an access key: enter the access key of an IAM user (AKIA…) and its secret."
-	case f.Kind == Authentication && b.temporary:
+	case f.Kind == Authentication && b.accessKeyPrefix == "ASIA":
 		f.Hint = "This is a temporary access key (it begins with ASIA), which needs a session token that cannot be stored: enter a long-lived key of an IAM user (AKIA…)."
 	case f.Kind == Unreachable && b.public && isUnknownHost(ctx):
-		f.Hint = "Is there a region `" + b.region + "`, and does it have Amazon Bedrock?"
+		f.Hint = "Check the region: there may be no `" + b.region + "`, or no Amazon Bedrock in it."
 	}
 	return f
 }
@@ -48,6 +48,7 @@ func bedrockIn(region string) tables {
 // bedrockTables are what AWS says. Sources: Amazon Bedrock user guide,
 // "Troubleshooting Amazon Bedrock API Error Codes"; AWS, "Common Errors".
 var bedrockTables = tables{
+	name: "AWS Bedrock",
 	rules: []rule{
 		{code: "unrecognizedclientexception|invalidclienttokenid|missingauthenticationtoken*|invalidaccesskeyid|notauthorized", kind: Authentication, hint: "AWS does not know this access key: check that access_key_id is complete and active, and belongs to the partition of region {region}."},
 		{code: "invalidsignatureexception", words: "expired|not yet current", kind: Authentication, hint: "AWS finds the time of the signature wrong: set the clock of the server that runs this service."},
@@ -90,7 +91,10 @@ var bedrockTables = tables{
 
 const hintAWSAccount = "AWS has not opened Amazon Bedrock to this account in region {region}: AWS support can."
 
-var deniedActionPattern = regexp.MustCompile(`bedrock:[A-Za-z]+`)
+var (
+	deniedActionPattern   = regexp.MustCompile(`bedrock:[A-Za-z]+`)
+	deniedResourcePattern = regexp.MustCompile(`arn:[a-z-]+:bedrock:([a-z0-9-]+):`)
+)
 
 // deniedAction reads the refused action out of IAM's message.
 func deniedAction(message string) string {
@@ -109,8 +113,6 @@ func destinationHint(message, region string) string {
 	}
 	return " A cross-region profile also calls its model in its destination regions, here `" + found[1] + "`: allow the foundation-model ARNs of all of them."
 }
-
-var deniedResourcePattern = regexp.MustCompile(`arn:[a-z-]+:bedrock:([a-z0-9-]+):`)
 
 // geographyHint names the profiles of a region where the model id has the prefix
 // of another geography's.

@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/openai/openai-go/v3/option"
-
 	"modelproviders/pkg/secret"
 )
 
@@ -25,6 +23,7 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 	requestIDHeaders: []string{"Apim-Request-Id", "X-Ms-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"base_url": cleanAzureURL},
 	origin:           func(config azureConfig) string { return originOfText(config.BaseURL) },
+	errors:           []tables{azureTables},
 	open:             openAzure,
 })
 
@@ -63,62 +62,50 @@ func cleanAzureURL(address string) (string, error) {
 	return u.Scheme + "://" + u.Host + path, nil
 }
 
-// azureUpstream talks to an Azure resource. The SDK's own package for Azure is
-// not used: it refuses an address without api-version, and has a way round the
-// transport it is given.
+// azureUpstream talks to an Azure resource.
 type azureUpstream struct {
-	chat   *openAIChat
+	*openAIChat
 	config azureConfig
 }
 
 func openAzure(creds azureCredentials, config azureConfig, env environment) (upstream, error) {
-	a := &azureUpstream{config: config}
-	opts := []option.RequestOption{option.WithHeader("Api-Key", creds.APIKey.Reveal())}
-	if !a.isV1() {
-		opts = append(opts, option.WithQuery("api-version", config.APIVersion))
-	}
 	tables := azureTables
 	tables.values = func(reply) []string { return []string{"{api_version}", "`" + config.APIVersion + "`"} }
-	a.chat = newOpenAIChat(env.http, tables, opts...)
-	a.chat.responsesAt = []option.RequestOption{a.base("")}
-	return a, nil
+	chat := newOpenAIChat(env.http, creds.APIKey, tables)
+	chat.sign = withHeader("Api-Key", creds.APIKey.Reveal())
+	return &azureUpstream{chat, config}, nil
 }
 
-// isV1 reports whether the v1 API is called, which has no api-version.
-func (a *azureUpstream) isV1() bool {
-	switch a.config.APIVersion {
+// places are the URLs of the API. In the classic API, which has dated versions,
+// that of a chat names the deployment.
+func (a *azureUpstream) places(deployment string) openAIPlaces {
+	base := a.config.BaseURL + "/openai"
+	switch version := a.config.APIVersion; version {
 	case "v1", "preview", "latest":
-		return true
+		return placesAt(base + "/v1")
+	default:
+		query := "?api-version=" + url.QueryEscape(version)
+		return openAIPlaces{
+			chat:      base + "/deployments/" + pathSegment(deployment) + "/chat/completions" + query,
+			responses: base + "/responses" + query, list: base + "/models" + query,
+		}
 	}
-	return false
-}
-
-// base is the base URL of a call. In the classic API the deployment is part of
-// it.
-func (a *azureUpstream) base(deployment string) option.RequestOption {
-	base := a.config.BaseURL + "/openai/"
-	switch {
-	case a.isV1():
-		base += "v1/"
-	case deployment != "":
-		base += "deployments/" + pathSegment(deployment) + "/"
-	}
-	return option.WithBaseURL(base)
 }
 
 func (a *azureUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	return a.chat.generate(ctx, p, emit, a.base(p.ModelID))
+	return a.generateAt(ctx, a.places(p.ModelID), p, emit)
 }
 
 // models lists the models that the resource can deploy. Its API has no list of
 // deployments.
 func (a *azureUpstream) models(ctx context.Context) (Discovery, error) {
-	return a.chat.models(ctx, listedModel.answersChat, a.base(""))
+	return a.modelsAt(ctx, a.places(""), listedModel.answersChat)
 }
 
 // azureTables are what Azure OpenAI says, and the API Management before it.
 // Source: Azure OpenAI REST API reference; Azure API Management, "Error handling".
 var azureTables = tables{
+	name: "Azure OpenAI",
 	rules: []rule{
 		{words: "missing subscription key", kind: Authentication, hint: "The key was refused by the API Management before the resource: enter the subscription key of that gateway, which has to take it in the header api-key, and check that it belongs to base_url."},
 		{code: "authenticationtypedisabled", kind: Permission, whose: ofAccount, hint: hintKeysOff},

@@ -103,11 +103,11 @@ func originOfText(address string) string {
 	return originOf(u)
 }
 
-// pathSegment escapes a name for a place of its own in a path: no name can lead
-// to another place.
+// pathSegment escapes a name so that it is one segment of a path. A colon is
+// escaped too: it has a meaning in the paths of some services.
 func pathSegment(name string) string {
 	if name == "." || name == ".." {
 		return strings.ReplaceAll(name, ".", "%2E")
 	}
-	return url.PathEscape(name)
+	return strings.ReplaceAll(url.PathEscape(name), ":", "%3A")
 }

@@ -15,7 +15,7 @@ type body struct {
 	call    *call
 	total   int
 	limit   int
-	frames  *frames // of a binary event stream; nil for text
+	binary  bool
 	partial []byte
 }
 
@@ -25,7 +25,7 @@ func newBody(c *call, rc io.ReadCloser) *body {
 	case c.contentType == typeEvents:
 		b.limit = maxStream
 	case c.contentType == typeFrames:
-		b.frames, b.limit = new(frames), maxStream
+		b.binary, b.limit = true, maxStream
 	case c.method == http.MethodGet:
 		b.limit = maxList
 	}
@@ -76,10 +76,7 @@ func (b *body) check(p []byte, last bool) error {
 	if b.total > b.limit {
 		return errTooLarge
 	}
-	if b.frames != nil {
-		return b.frames.read(p, b.isUTF8)
-	}
-	if !b.isUTF8(p, last) {
+	if !b.binary && !b.isUTF8(p, last) {
 		return errNotUTF8
 	}
 	return nil

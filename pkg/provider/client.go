@@ -60,7 +60,7 @@ func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text 
 	if err != nil {
 		result = Result{Latency: result.Latency, FirstToken: result.FirstToken, Timing: result.Timing,
 			RequestID: result.RequestID, Endpoint: result.Endpoint}
-		result.Failure = c.failure(ctx, e, err)
+		result.Failure = c.failure(ctx, e, prompt.ModelID, err)
 	}
 	return result
 }
@@ -94,7 +94,7 @@ func (c *client) Models(ctx context.Context) (Discovery, error) {
 	ctx = withExchange(ctx, e)
 	d, err := c.upstream.models(ctx)
 	if err != nil {
-		f := c.failure(ctx, e, err)
+		f := c.failure(ctx, e, "", err)
 		if e.nothingThere() {
 			return Discovery{}, nil
 		}
@@ -183,8 +183,8 @@ func (c *call) requestID(headers []string) string {
 }
 
 // failure is err as it leaves: explained, free of secrets and bounded.
-func (c *client) failure(ctx context.Context, e *exchange, err error) *Failure {
-	f := *tables{}.explain(ctx, "", err)
+func (c *client) failure(ctx context.Context, e *exchange, model string, err error) *Failure {
+	f := *c.upstream.explain(ctx, model, err)
 	call := e.told()
 	if call != nil && f.HTTPStatus == 0 {
 		f.HTTPStatus = call.status

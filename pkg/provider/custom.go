@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 
-	"github.com/openai/openai-go/v3/option"
-
 	"modelproviders/pkg/secret"
 )
 
@@ -29,7 +27,8 @@ var custom = register(spec[customCredentials, customConfig]{
 		origin, _, _ := customBase(config.BaseURL)
 		return origin
 	},
-	open: openCustom,
+	errors: []tables{customTables},
+	open:   openCustom,
 })
 
 type customCredentials struct {
@@ -78,18 +77,17 @@ func customBase(address string) (origin, first string, named bool) {
 // whether the address says so or not; where there is nothing and the address
 // does not say so, it may lie right at the address, as behind gateways.
 type customUpstream struct {
-	chat           *openAIChat
-	atV1, atOrigin string      // base URLs
+	*openAIChat
+	atV1, atOrigin openAIPlaces
 	named          bool        // the address says /v1
 	bare           atomic.Bool // the API was found right at the address
 }
 
 func openCustom(creds customCredentials, config customConfig, env environment) (upstream, error) {
+	chat := newOpenAIChat(env.http, creds.APIKey, customTables)
+	chat.limit = "max_tokens"
 	origin, first, named := customBase(config.BaseURL)
-	c := &customUpstream{atOrigin: origin + "/", atV1: first + "/", named: named}
-	c.chat = newOpenAIChat(env.http, customTables, withBearer(creds.APIKey))
-	c.chat.limit = "max_tokens"
-	return c, nil
+	return &customUpstream{openAIChat: chat, atOrigin: placesAt(origin), atV1: placesAt(first), named: named}, nil
 }
 
 func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
@@ -101,8 +99,8 @@ func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 			emit(text)
 		}
 	}
-	bare, err := c.find(ctx, func(base option.RequestOption) (final bool, err error) {
-		a, err = c.chat.generate(ctx, p, pass, base)
+	bare, err := c.find(ctx, func(at openAIPlaces) (final bool, err error) {
+		a, err = c.generateAt(ctx, at, p, pass)
 		return begun, err
 	})
 	if bare {
@@ -113,8 +111,8 @@ func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 
 func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 	var d Discovery
-	_, err := c.find(ctx, func(base option.RequestOption) (final bool, err error) {
-		d, err = c.chat.models(ctx, nil, base)
+	_, err := c.find(ctx, func(at openAIPlaces) (final bool, err error) {
+		d, err = c.modelsAt(ctx, at, nil)
 		return false, err
 	})
 	return d, err
@@ -125,21 +123,16 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 // or, while it is not known where the API is, refuses the key. Where neither is
 // an API, the first answer tells what is wrong. A call is final when a part of
 // its answer was passed on.
-func (c *customUpstream) find(ctx context.Context, call func(base option.RequestOption) (final bool, err error)) (bare bool, err error) {
+func (c *customUpstream) find(ctx context.Context, call func(at openAIPlaces) (final bool, err error)) (bare bool, err error) {
+	places := map[bool]openAIPlaces{true: c.atOrigin, false: c.atV1}
 	known := c.bare.Load()
-	at := func(bare bool) (bool, error) {
-		if bare {
-			return call(option.WithBaseURL(c.atOrigin))
-		}
-		return call(option.WithBaseURL(c.atV1))
-	}
-	final, err := at(known)
+	final, err := call(places[known])
 	first := lastCall(ctx)
 	if err == nil || final || c.named || first == nil || first.status >= http.StatusTooManyRequests ||
 		!isNoAPI(err) && (known || first.status != http.StatusUnauthorized && first.status != http.StatusForbidden) {
 		return known, err
 	}
-	_, again := at(!known)
+	_, again := call(places[!known])
 	if again != nil && isNoAPI(again) {
 		report(ctx, first)
 		return known, err
@@ -158,6 +151,7 @@ func isNoAPI(err error) bool {
 }
 
 var customTables = tables{
+	name: "Custom (LiteLLM)",
 	rules: []rule{
 		// new-api and one-api name the faults of their channels, and put an id of
 		// their own behind what they pass on in the words of another service.

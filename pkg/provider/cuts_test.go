@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/openai/openai-go/v3/option"
+	"modelproviders/pkg/secret"
 )
 
 // TestNoPartOfASecretIsLeftWhereABoundCuts moves a secret over the place where
@@ -108,7 +108,7 @@ func askIn(ctx context.Context, t *testing.T, key string, transport http.RoundTr
 	t.Helper()
 	c := newClient(nil)
 	c.redact.add(key)
-	c.upstream = &openAIUpstream{newOpenAIChat(newHTTPClient(transport), openAITables, option.WithBaseURL("http://upstream.example/v1/"), option.WithAPIKey(key))}
+	c.upstream = &openAIUpstream{newOpenAIChat(newHTTPClient(transport), secret.NewText(key), openAITables), placesAt("http://upstream.example/v1")}
 	r := c.Generate(ctx, Prompt{ModelID: "m", Text: "Hi"}, emit)
 	if r.Failure == nil {
 		t.Fatalf("it is a success: %+v", r)

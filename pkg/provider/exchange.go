@@ -1,13 +1,9 @@
 package provider
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptrace"
 	"runtime/debug"
@@ -109,96 +105,6 @@ func (e *exchange) nothingThere() bool {
 	return len(lists) > 0 && !slices.ContainsFunc(lists, func(c *call) bool { return !isAbsent(c.status) })
 }
 
-// newHTTPClient makes the client through which an upstream makes its calls: it
-// records them in the exchange of their context, bounds what is read, and
-// follows no redirect.
-func newHTTPClient(transport http.RoundTripper) *http.Client {
-	return &http.Client{
-		Transport:     recorder{transport},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// newRequest makes a request with a JSON body, or with none.
-func newRequest(ctx context.Context, method, url string, body any) (*http.Request, error) {
-	var payload io.Reader
-	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			return nil, fmt.Errorf("encode request: %w", err)
-		}
-		payload = bytes.NewReader(encoded)
-	}
-	req, err := http.NewRequestWithContext(ctx, method, url, payload)
-	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
-	}
-	req.Header.Set("Accept", "application/json")
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	return req, nil
-}
-
-// send makes a call; the error of an answer that is no success is told by what
-// the exchange recorded of it.
-func send(client *http.Client, req *http.Request) (*http.Response, error) {
-	res, err := client.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	if res.StatusCode != http.StatusOK {
-		_ = res.Body.Close()
-		return nil, fmt.Errorf("unexpected status %d", res.StatusCode)
-	}
-	return res, nil
-}
-
-// readJSON reads a whole body.
-func readJSON(res *http.Response, into any) error {
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(body, into); err != nil {
-		return fmt.Errorf("parse answer: %w", err)
-	}
-	return nil
-}
-
-// readAnswer reads the answer to a prompt in the form in which it came, which
-// need not be the one that was asked for: as a whole, or as events, whose text
-// is emitted. It emits the text of a whole answer where there is an emit, and
-// puts the text of events together where there is none.
-func readAnswer(ctx context.Context, res *http.Response, emit func(string), whole func(body []byte) (answer, error), events func(emit func(string)) (answer, error)) (answer, error) {
-	if lastCall(ctx).contentType != typeEvents {
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			return answer{}, err
-		}
-		a, err := whole(body)
-		if err == nil && emit != nil {
-			emit(a.text)
-			a.text = ""
-		}
-		return a, err
-	}
-	if emit != nil {
-		return events(emit)
-	}
-	var text strings.Builder
-	a, err := events(func(piece string) {
-		if text.Len()+len(piece) > maxAnswer {
-			exchangeOf(ctx).cancel(errTooLarge)
-			return
-		}
-		text.WriteString(piece)
-	})
-	a.text = text.String()
-	return a, err
-}
-
 type recorder struct{ transport http.RoundTripper }
 
 // RoundTrip sends the request and records the exchange.
@@ -225,25 +131,13 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// dress is the request as it is sent: it names this program, not the SDK that
-// made it. Signed headers stay as they are.
+// dress is the request as it is sent.
 func (e *exchange) dress(req *http.Request, trace *httptrace.ClientTrace) *http.Request {
 	req = req.Clone(httptrace.WithClientTrace(req.Context(), trace))
-	_, signed, _ := strings.Cut(req.Header.Get("Authorization"), "SignedHeaders=")
-	signed, _, _ = strings.Cut(signed, ",")
-	own := map[string]string{"User-Agent": userAgent(), "Accept-Encoding": "gzip"}
+	req.Header.Set("User-Agent", userAgent())
+	req.Header.Set("Accept-Encoding", "gzip")
 	if e.stream { // what compresses a stream may hold it back
-		own["Accept-Encoding"] = "identity"
-	}
-	for name, value := range own {
-		if !slices.Contains(strings.Split(signed, ";"), strings.ToLower(name)) {
-			req.Header.Set(name, value)
-		}
-	}
-	for name := range req.Header {
-		if strings.HasPrefix(name, "X-Stainless-") {
-			req.Header.Del(name)
-		}
+		req.Header.Set("Accept-Encoding", "identity")
 	}
 	return req
 }

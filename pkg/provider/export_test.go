@@ -2,19 +2,33 @@ package provider
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// RuleTables names the tables of rules in the order in which they are read.
+// RuleTables names the tables of rules: those of the types, in the order of the
+// types, and those that all share.
 func RuleTables() []string {
-	return []string{"Anthropic", "Azure OpenAI", "AWS Bedrock", "GCP Vertex AI", "Google's token endpoint", "Custom (LiteLLM)", "Common", "Statuses"}
+	var names []string
+	for _, t := range allTables() {
+		names = append(names, t.name)
+	}
+	return names
+}
+
+// allTables are the tables that have rules.
+func allTables() []tables {
+	var all []tables
+	for _, typ := range table {
+		all = append(all, typ.errorTables()...)
+	}
+	all = append(all, tables{name: "Common", rules: commonRules}, tables{name: "Statuses", rules: statusRules})
+	return slices.DeleteFunc(all, func(t tables) bool { return len(t.rules) == 0 })
 }
 
 func rulesOf(table string) []rule {
-	return map[string][]rule{
-		"Anthropic": claudeTables.rules, "Azure OpenAI": azureTables.rules, "AWS Bedrock": bedrockTables.rules,
-		"GCP Vertex AI": vertexTables.rules, "Google's token endpoint": tokenTables.rules, "Custom (LiteLLM)": customTables.rules, "Common": commonRules, "Statuses": statusRules,
-	}[table]
+	all := allTables()
+	return all[slices.IndexFunc(all, func(t tables) bool { return t.name == table })].rules
 }
 
 // RuleRow is a rule as docs/providers.md shows it.

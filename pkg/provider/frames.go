@@ -1,74 +1,87 @@
 package provider
 
 import (
+	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 )
 
-// frames follows the messages of AWS's binary event stream as they are read:
-// twelve bytes of prelude (length, length of the headers, checksum of both),
-// headers, payload, a checksum of four. The decoder of the SDK takes a message
-// of 24 MiB into memory, and mends text that is not UTF-8.
+// preludeLength is how many bytes of a message come before its headers: its
+// length, the length of the headers, and the checksum of both.
+const preludeLength = 12
+
+// readFrames is [readEvents] for AWS's binary event stream. The decoder would
+// take messages of any length, so the length is checked first.
 // Source: Amazon Bedrock and Amazon Transcribe guides, "Event stream encoding".
-type frames struct {
-	prelude [preludeLength]byte
-	at      int // place in the message
-	payload int // where its payload begins
-	end     int // where its payload ends
-	broken  bool
-}
-
-const (
-	preludeLength  = 12
-	checksumLength = 4
-)
-
-// read takes the next bytes of the stream, and calls text with each piece of a
-// payload; last says that the payload ends with it. It returns errTooLarge for a
-// message that is too long, and errNotUTF8 when text returns false. A message
-// whose prelude is broken is left to the decoder, which refuses it.
-func (f *frames) read(p []byte, text func(piece []byte, last bool) bool) error {
-	for len(p) > 0 && !f.broken {
-		if f.at < preludeLength {
-			n := copy(f.prelude[f.at:], p)
-			f.at, p = f.at+n, p[n:]
-			if f.at < preludeLength {
-				return nil
-			}
-			if err := f.begin(); err != nil || f.broken {
-				return err
-			}
+func readFrames(r io.Reader, each eachEvent) error {
+	decoder := eventstream.NewDecoder()
+	var payload []byte
+	prelude := make([]byte, preludeLength)
+	for idle := 0; idle <= maxIdle; {
+		if _, err := io.ReadFull(r, prelude); err != nil {
+			return untilEnd(err)
 		}
-		if f.at < f.payload {
-			n := min(len(p), f.payload-f.at)
-			f.at, p = f.at+n, p[n:]
+		length := int64(binary.BigEndian.Uint32(prelude))
+		switch {
+		case crc32.ChecksumIEEE(prelude[:8]) != binary.BigEndian.Uint32(prelude[8:]):
+			return errNoAnswer
+		case length > maxEvent:
+			return errTooLarge
 		}
-		if n := min(len(p), f.end-f.at); f.at >= f.payload && n > 0 {
-			if !text(p[:n], f.at+n == f.end) {
-				return errNotUTF8
-			}
-			f.at, p = f.at+n, p[n:]
+		rest := io.LimitReader(r, length-preludeLength)
+		message, err := decoder.Decode(io.MultiReader(bytes.NewReader(prelude), rest), payload[:0])
+		if err != nil {
+			return untilEnd(err)
 		}
-		if f.at >= f.end {
-			n := min(len(p), f.end+checksumLength-f.at)
-			f.at, p = f.at+n, p[n:]
-			if f.at == f.end+checksumLength {
-				f.at = 0
-			}
+		payload = message.Payload
+		if !utf8.Valid(payload) {
+			return errNotUTF8
+		}
+		if err := frameError(message); err != nil {
+			return err
+		}
+		useful, err := each("", payload)
+		if err != nil {
+			return err
+		}
+		idle += int(length)
+		if useful {
+			idle = 0
 		}
 	}
-	return nil
+	return errTooLarge
 }
 
-// begin reads the prelude.
-func (f *frames) begin() error {
-	length := int(binary.BigEndian.Uint32(f.prelude[0:]))
-	headers := int(binary.BigEndian.Uint32(f.prelude[4:]))
-	f.payload = preludeLength + headers
-	f.end = length - checksumLength
-	f.broken = crc32.ChecksumIEEE(f.prelude[:8]) != binary.BigEndian.Uint32(f.prelude[8:]) || f.end < f.payload
-	if !f.broken && length > maxEvent {
-		return errTooLarge
+// untilEnd is the error of a read, unless the stream ended: whether the answer
+// was complete is the reader's to say.
+func untilEnd(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return nil
+	}
+	return err
+}
+
+// frameError is the error that a message tells of; nil for an event.
+func frameError(m eventstream.Message) error {
+	header := func(name string) string {
+		value, ok := m.Headers.Get(name).(eventstream.StringValue)
+		if !ok {
+			return ""
+		}
+		return string(value)
+	}
+	switch header(":message-type") {
+	case "exception": // its name is that of the error code, but begins in lower case
+		code := header(":exception-type")
+		return answerError{message: problemOf(m.Payload).message, code: strings.ToUpper(code[:min(len(code), 1)]) + code[min(len(code), 1):]}
+	case "error":
+		return answerError{message: header(":error-message"), code: header(":error-code")}
 	}
 	return nil
 }

@@ -1,9 +1,9 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -25,6 +25,7 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 	// Gemini says its id in the body, Claude in a header.
 	requestIDHeaders: []string{"Request-Id", "X-Goog-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"service_account_json": checkServiceAccount},
+	errors:           []tables{vertexTables, tokenTables},
 	open:             openVertex,
 })
 
@@ -49,14 +50,13 @@ func checkServiceAccount(text string) (string, error) {
 // vertexUpstream talks to Vertex AI, which serves each family of models in a
 // form of its own.
 type vertexUpstream struct {
-	http    *http.Client
+	service
 	base    string // scheme://host of the API
 	public  bool   // it is Google's own
 	project string
 	region  string
 	account serviceAccount
 	tokens  *googleTokens
-	open    *openAIChat
 }
 
 func openVertex(creds vertexCredentials, config vertexConfig, env environment) (upstream, error) {
@@ -66,19 +66,12 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 	}
 	env.hide(account.PrivateKey)
 	env.hide(account.PrivateKeyID)
-	tokens, err := newGoogleTokens(account, env)
-	if err != nil {
-		return nil, err
-	}
-	v := &vertexUpstream{
-		http: env.http, base: env.endpoint, public: env.endpoint == "",
+	tokens := newGoogleTokens(account, env)
+	return &vertexUpstream{
+		service: service{http: env.http, sign: tokens.sign, refused: tokens.refused},
+		base:    cmp.Or(env.endpoint, "https://"+vertexHost(config.Region)), public: env.endpoint == "",
 		project: config.Project, region: config.Region, account: account, tokens: tokens,
-	}
-	if v.base == "" {
-		v.base = "https://" + vertexHost(config.Region)
-	}
-	v.open = v.openModels(env)
-	return v, nil
+	}, nil
 }
 
 // vertexHost is the host that serves a region. Source: Vertex AI locations;
@@ -93,8 +86,7 @@ func vertexHost(region string) string {
 	return region + "-aiplatform.googleapis.com"
 }
 
-// location is the URL of the project's location, under which everything that is
-// called lies.
+// location is the URL under which the models lie.
 func (v *vertexUpstream) location(version string) string {
 	return v.base + "/" + version + "/projects/" + url.PathEscape(v.project) + "/locations/" + url.PathEscape(v.region)
 }
@@ -125,32 +117,44 @@ func parseVertexModel(id string) vertexModel {
 	return vertexModel{"google", id}
 }
 
-// path is the model's place under a location, for a method of its own. A colon
-// in the name would begin another method.
+// path is the model's place under a location, for one of its methods.
 func (m vertexModel) path(method string) string {
-	name := strings.ReplaceAll(url.PathEscape(m.name), ":", "%3A")
-	return "/publishers/" + url.PathEscape(m.publisher) + "/models/" + name + ":" + method
+	return "/publishers/" + pathSegment(m.publisher) + "/models/" + pathSegment(m.name) + ":" + method
 }
 
-func (v *vertexUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	token, err := v.tokens.get(ctx)
-	if err != nil {
-		return answer{}, err
-	}
-	var a answer
+func (v *vertexUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (a answer, err error) {
 	switch model := parseVertexModel(p.ModelID); model.publisher {
 	case "google":
-		a, err = v.generateGemini(ctx, token, model, p, emit)
+		a, err = v.generateGemini(ctx, model, p, emit)
 	case "anthropic":
-		a, err = v.generateClaude(ctx, token, model, p, emit)
+		a, err = v.generateClaude(ctx, model, p, emit)
 	default:
-		a, err = v.generateOpen(ctx, token, model, p, emit)
+		a, err = v.generateOpen(ctx, model, p, emit)
 	}
-	if err == nil {
-		return a, nil
-	}
-	if c := lastCall(ctx); c != nil && a.requestID == "" {
+	if c := lastCall(ctx); err != nil && c != nil && a.requestID == "" {
 		a.requestID = c.problem().requestID
 	}
-	return a, v.failure(ctx, err, token, p.ModelID)
+	return a, err
+}
+
+// generateClaude calls a model of Anthropic's: body and stream are those of the
+// Messages API, but the path has the model and says whether to stream, and the
+// body has the version of the API. Source: Anthropic, "Claude on Vertex AI".
+func (v *vertexUpstream) generateClaude(ctx context.Context, model vertexModel, p Prompt, emit func(string)) (answer, error) {
+	sent, body := claudeRequest(p, emit != nil)
+	delete(body, "model")
+	body["anthropic_version"] = "vertex-2023-10-16"
+	method := "rawPredict"
+	if emit != nil {
+		method = "streamRawPredict"
+	}
+	return v.prompt(ctx, v.location("v1")+model.path(method), sent, body, emit, &claudeReading{})
+}
+
+// generateOpen calls an open model, which Vertex AI serves in OpenAI's form.
+// Source: Vertex AI, "Call MaaS APIs for open models".
+func (v *vertexUpstream) generateOpen(ctx context.Context, model vertexModel, p Prompt, emit func(string)) (answer, error) {
+	p.ModelID = model.publisher + "/" + model.name
+	chat := &openAIChat{service: v.service, explainer: v, limit: "max_completion_tokens"}
+	return chat.generateAt(ctx, placesAt(v.location("v1")+"/endpoints/openapi"), p, emit)
 }

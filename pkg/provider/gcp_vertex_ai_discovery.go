@@ -3,7 +3,6 @@ package provider
 import (
 	"bytes"
 	"context"
-	"net/http"
 	"net/url"
 	"strings"
 )
@@ -12,82 +11,46 @@ import (
 // Model Garden's: it also holds models that have to be deployed first, which
 // callableModel leaves out. It is Google's whole catalogue: neither the project
 // nor the region narrows it.
+// Source: Vertex AI REST reference, publishers.models.list (v1beta1).
 func (v *vertexUpstream) models(ctx context.Context) (Discovery, error) {
-	token, err := v.tokens.get(ctx)
-	if err != nil {
-		return Discovery{}, err
+	d, err := readPages(func(cursor string) (found []DiscoveredModel, next string, err error) {
+		query := url.Values{
+			"pageSize":        {"1000"},
+			"listAllVersions": {"true"},
+			"filter":          {"is_hf_wildcard(false)"}, // without Hugging Face's
+		}
+		if cursor != "" {
+			query.Set("pageToken", cursor)
+		}
+		var page struct {
+			PublisherModels []struct {
+				Name      string `json:"name"` // publishers/google/models/gemini-2.5-pro
+				VersionID string `json:"versionId"`
+			} `json:"publisherModels"`
+			NextPageToken string `json:"nextPageToken"`
+		}
+		if err := v.list(ctx, v.base+"/v1beta1/publishers/*/models?"+query.Encode(), &page); err != nil {
+			return nil, "", err
+		}
+		// Google leaves out what is empty, so that a list of no models is {}.
+		if page.PublisherModels == nil && string(bytes.TrimSpace(lastCall(ctx).page())) != "{}" {
+			return nil, "", errNoList
+		}
+		for _, m := range page.PublisherModels {
+			if id := callableModel(parseVertexModel(m.Name), m.VersionID); id != "" {
+				found = append(found, DiscoveredModel{ModelID: id})
+			}
+		}
+		return found, page.NextPageToken, nil
+	})
+	if err == nil {
+		return d, nil
 	}
-	var found []DiscoveredModel
-	pageToken := ""
-	for range maxDiscoveryPages {
-		page, err := v.modelPage(ctx, token, pageToken)
-		if err != nil {
-			return Discovery{}, v.discoveryFailure(ctx, err, token)
-		}
-		found = append(found, page.models...)
-		if page.next == "" {
-			return Discovery{Supported: true, Models: found}, nil
-		}
-		if len(found) > MaxDiscovered {
-			break
-		}
-		pageToken = page.next
-	}
-	return Discovery{Supported: true, Truncated: true, Models: found}, nil
-}
-
-// discoveryFailure explains an error of the list. A missing permission there
-// never speaks of the account, which may well call its models.
-func (v *vertexUpstream) discoveryFailure(ctx context.Context, err error, token string) *Failure {
-	f := v.failure(ctx, err, token, "")
-	if f.Kind == Permission {
+	f := v.explain(ctx, "", err)
+	if f.Kind == Permission { // the account may well call its models
 		f.Account = false
 	}
-	return f
-}
-
-// modelPage is one page of the list of models.
-type modelPage struct {
-	models []DiscoveredModel
-	next   string
-}
-
-// modelPage asks for one page. Source: Vertex AI REST reference,
-// publishers.models.list (v1beta1).
-func (v *vertexUpstream) modelPage(ctx context.Context, token, pageToken string) (modelPage, error) {
-	query := url.Values{
-		"pageSize":        {"1000"},
-		"listAllVersions": {"true"},
-		"filter":          {"is_hf_wildcard(false)"}, // without Hugging Face's
-	}
-	if pageToken != "" {
-		query.Set("pageToken", pageToken)
-	}
-	res, err := v.call(ctx, http.MethodGet, v.base+"/v1beta1/publishers/*/models?"+query.Encode(), token, nil)
-	if err != nil {
-		return modelPage{}, err
-	}
-	var list struct {
-		PublisherModels []struct {
-			Name      string `json:"name"` // publishers/google/models/gemini-2.5-pro
-			VersionID string `json:"versionId"`
-		} `json:"publisherModels"`
-		NextPageToken string `json:"nextPageToken"`
-	}
-	if err := readJSON(res, &list); err != nil {
-		return modelPage{}, err
-	}
-	// Google leaves out what is empty, so that a list of no models is {}.
-	if list.PublisherModels == nil && string(bytes.TrimSpace(lastCall(ctx).page())) != "{}" {
-		return modelPage{}, errNoList
-	}
-	page := modelPage{next: list.NextPageToken}
-	for _, m := range list.PublisherModels {
-		if id := callableModel(parseVertexModel(m.Name), m.VersionID); id != "" {
-			page.models = append(page.models, DiscoveredModel{ModelID: id})
-		}
-	}
-	return page, nil
+	return Discovery{}, f
 }
 
 // callableModel is the id by which a model of the list is called; empty for one

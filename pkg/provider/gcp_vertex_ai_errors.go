@@ -2,21 +2,19 @@ package provider
 
 import (
 	"context"
-	"net/http"
 	"strings"
 )
 
-// failure explains an error of a call. A token that was refused is not used
-// again. model is empty when none was asked.
-func (v *vertexUpstream) failure(ctx context.Context, err error, token, model string) *Failure {
-	if c := lastCall(ctx); c != nil && c.status == http.StatusUnauthorized {
-		v.tokens.drop(token)
+// explain implements [upstream].
+func (v *vertexUpstream) explain(ctx context.Context, model string, err error) *Failure {
+	if f := asFailure(err); f != nil {
+		return f
 	}
 	f := v.tables().explain(ctx, model, err)
-	// Google answers on any host name: for a region that there is none of, with
-	// a page that says 404.
+	// Google answers on any host name: where there is no such region, with a page
+	// of status 404.
 	if v.public && (f.Kind == Misconfigured || f.Kind == Unreachable && isUnknownHost(ctx)) {
-		f.Hint = "Is there a region `" + v.region + "`, and does it have Vertex AI?"
+		f.Hint = "Check the region: there may be no `" + v.region + "`, or no Vertex AI in it."
 	}
 	return f
 }
@@ -25,11 +23,11 @@ func (v *vertexUpstream) failure(ctx context.Context, err error, token, model st
 func (v *vertexUpstream) tables() tables {
 	t := vertexTables
 	t.values = func(reply) []string {
-		values := []string{"{project}", "`" + v.project + "`", "{region}", "`" + v.region + "`", "{elsewhere}", v.elsewhereHint(), "{global}", ""}
+		global := ""
 		if v.region != "global" {
-			values[len(values)-1] = "; many newer models are served in region `global` only"
+			global = "; many newer models are served in region `global` only"
 		}
-		return values
+		return []string{"{project}", "`" + v.project + "`", "{region}", "`" + v.region + "`", "{elsewhere}", v.elsewhereHint(), "{global}", global}
 	}
 	return t
 }
@@ -37,6 +35,7 @@ func (v *vertexUpstream) tables() tables {
 // vertexTables are what Vertex AI says. Sources: Google Cloud APIs, "Errors";
 // Vertex AI, "API errors"; google.api.ErrorReason.
 var vertexTables = tables{
+	name: "GCP Vertex AI",
 	rules: []rule{
 		{code: "unauthenticated", kind: Authentication, hint: "Google does not take the token of this service account: enter a new key of it, and check that the account is enabled."},
 		{code: "service_disabled", kind: Permission, whose: ofAccount, hint: "Enable the Vertex AI API (aiplatform.googleapis.com) in project {project} and try again after a few minutes.{elsewhere}"},

@@ -4,42 +4,26 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"fmt"
-	"net/http"
 	"strings"
 )
 
-// geminiRequest is the body of generateContent, as far as it is used.
+// geminiPart is a part of a prompt or of an answer of generateContent.
 // Source: Vertex AI REST reference, projects.locations.publishers.models.
-type geminiRequest struct {
-	Contents          []geminiContent  `json:"contents"`
-	SystemInstruction *geminiContent   `json:"systemInstruction,omitempty"`
-	GenerationConfig  geminiGeneration `json:"generationConfig"`
-}
-
-type geminiContent struct {
-	Role  string       `json:"role,omitempty"`
-	Parts []geminiPart `json:"parts"`
-}
-
 type geminiPart struct {
 	Text    string `json:"text"`
-	Thought bool   `json:"thought,omitempty"` // what the model thinks, not what it says
+	Thought bool   `json:"thought,omitempty"` // the text is reasoning
 
 	FunctionCall json.RawMessage `json:"functionCall,omitempty"`
-}
-
-type geminiGeneration struct {
-	MaxOutputTokens int      `json:"maxOutputTokens"`
-	Temperature     *float64 `json:"temperature,omitempty"`
 }
 
 // geminiResponse is the answer of generateContent, and one event of its stream.
 type geminiResponse struct {
 	Candidates []struct {
-		Content       geminiContent `json:"content"`
-		FinishReason  string        `json:"finishReason"`
-		FinishMessage string        `json:"finishMessage"`
+		Content struct {
+			Parts []geminiPart `json:"parts"`
+		} `json:"content"`
+		FinishReason  string `json:"finishReason"`
+		FinishMessage string `json:"finishMessage"`
 	} `json:"candidates"`
 	PromptFeedback struct {
 		BlockReason        string `json:"blockReason"`
@@ -50,70 +34,34 @@ type geminiResponse struct {
 		CandidateTokens int `json:"candidatesTokenCount"`
 		ThoughtTokens   int `json:"thoughtsTokenCount"`
 	} `json:"usageMetadata"`
-	ModelVersion string          `json:"modelVersion"`
-	ResponseID   string          `json:"responseId"`
-	Error        json.RawMessage `json:"error"`
-}
-
-func newGeminiRequest(p Prompt) (geminiRequest, map[string]any) {
-	request := geminiRequest{
-		Contents:         []geminiContent{{Role: "user", Parts: []geminiPart{{Text: p.Text}}}},
-		GenerationConfig: geminiGeneration{MaxOutputTokens: p.outputTokens(), Temperature: p.Temperature},
-	}
-	sent := map[string]any{"maxOutputTokens": p.outputTokens()}
-	if p.System != "" {
-		request.SystemInstruction = &geminiContent{Parts: []geminiPart{{Text: p.System}}}
-	}
-	if p.Temperature != nil {
-		sent["temperature"] = *p.Temperature
-	}
-	return request, sent
+	ModelVersion string `json:"modelVersion"`
+	ResponseID   string `json:"responseId"`
 }
 
 // generateGemini calls a model of Google's own.
-func (v *vertexUpstream) generateGemini(ctx context.Context, token string, model vertexModel, p Prompt, emit func(string)) (answer, error) {
-	request, sent := newGeminiRequest(p)
+func (v *vertexUpstream) generateGemini(ctx context.Context, model vertexModel, p Prompt, emit func(string)) (answer, error) {
+	sent := p.parameters("maxOutputTokens")
+	parts := func(text string) []geminiPart { return []geminiPart{{Text: text}} }
+	body := map[string]any{
+		"contents":         []any{map[string]any{"role": "user", "parts": parts(p.Text)}},
+		"generationConfig": sent,
+	}
+	if p.System != "" {
+		body["systemInstruction"] = map[string]any{"parts": parts(p.System)}
+	}
 	method := "generateContent"
 	if emit != nil {
 		method = "streamGenerateContent?alt=sse"
 	}
-	res, err := v.call(ctx, http.MethodPost, v.location("v1")+model.path(method), token, request)
-	if err != nil {
-		return answer{sent: sent}, err
-	}
-	defer res.Body.Close()
-	var reading geminiAnswer
-	read := func(err error) (answer, error) {
-		if err == nil {
-			err = reading.end()
-		}
-		return reading.answer, err
-	}
-	a, err := readAnswer(ctx, res, emit, func(body []byte) (answer, error) {
-		var text strings.Builder
-		err := reading.whole(body, func(s string) { text.WriteString(s) })
-		reading.answer.text = text.String()
-		return read(err)
-	}, func(emit func(string)) (answer, error) {
-		return read(readEvents(res.Body, func(_ string, data []byte) (bool, error) { return reading.add(data, emit) }))
-	})
-	a.sent = sent
+	reading := &geminiReading{}
+	a, err := v.prompt(ctx, v.location("v1")+model.path(method), sent, body, emit, reading)
+	a.requestID = reading.answer.requestID
 	return a, err
 }
 
-// call makes a JSON call in the name of the service account.
-func (v *vertexUpstream) call(ctx context.Context, method, url, token string, body any) (*http.Response, error) {
-	req, err := newRequest(ctx, method, url, body)
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Authorization", "Bearer "+token)
-	return send(v.http, req)
-}
-
-// geminiAnswer puts an answer together from one response, or from the events of
+// geminiReading puts an answer together from one response, or from the events of
 // a stream.
-type geminiAnswer struct {
+type geminiReading struct {
 	answer answer
 	finish string
 	seen   bool // a response of the right form came
@@ -121,36 +69,33 @@ type geminiAnswer struct {
 
 // whole reads a body that is a response, or a list of them: what a stream is
 // where a proxy drops `alt=sse`.
-func (g *geminiAnswer) whole(body []byte, emit func(string)) error {
-	var list []json.RawMessage
-	if json.Unmarshal(body, &list) != nil {
-		_, err := g.add(body, emit)
-		return err
+func (g *geminiReading) whole(body []byte) (answer, error) {
+	var responses []json.RawMessage
+	if json.Unmarshal(body, &responses) != nil {
+		responses = []json.RawMessage{body}
 	}
-	for _, response := range list {
-		if _, err := g.add(response, emit); err != nil {
-			return err
+	var text strings.Builder
+	for _, response := range responses {
+		if holdsError(response) {
+			return answer{}, answerError(problemOf(response))
+		}
+		if _, err := g.event(response, func(piece string) { text.WriteString(piece) }); err != nil {
+			return answer{}, err
 		}
 	}
-	return nil
+	a, err := g.end(true)
+	a.text = text.String()
+	return a, err
 }
 
-// add takes what a response says. useful: there was a part of the answer in it.
-func (g *geminiAnswer) add(data []byte, emit func(string)) (useful bool, err error) {
+func (g *geminiReading) event(data []byte, emit func(string)) (useful bool, err error) {
 	var r geminiResponse
-	if err := json.Unmarshal(data, &r); err != nil {
-		return false, fmt.Errorf("parse answer: %w", err)
-	}
-	if len(r.Error) > 0 && string(r.Error) != "null" {
-		return false, answerError(problemOf(data))
+	if json.Unmarshal(data, &r) != nil {
+		return false, errNoAnswer
 	}
 	g.seen = g.seen || r.Candidates != nil || r.UsageMetadata != nil
-	if r.ModelVersion != "" {
-		g.answer.model = r.ModelVersion
-	}
-	if r.ResponseID != "" {
-		g.answer.requestID = r.ResponseID
-	}
+	g.answer.model = cmp.Or(r.ModelVersion, g.answer.model)
+	g.answer.requestID = cmp.Or(r.ResponseID, g.answer.requestID)
 	if u := r.UsageMetadata; u != nil {
 		g.answer.usage = &Usage{InputTokens: u.PromptTokens, OutputTokens: u.CandidateTokens + u.ThoughtTokens}
 	}
@@ -181,21 +126,19 @@ func (g *geminiAnswer) add(data []byte, emit func(string)) (useful bool, err err
 	return useful, nil
 }
 
-// end says whether all of the answer came: it is whole once there is a reason
-// why it ended.
-func (g *geminiAnswer) end() error {
+// end is the answer: it is complete once there is a reason why it ended.
+func (g *geminiReading) end(bool) (answer, error) {
 	switch {
 	case g.finish != "":
-		return nil
+		return g.answer, nil
 	case g.seen:
-		return errBrokeOff
+		return answer{}, errBrokeOff
 	}
-	return errNoAnswer
+	return answer{}, errNoAnswer
 }
 
-// stop names the reason why the answer ended in the words that are common to all
-// types.
-func (g *geminiAnswer) stop(message string) {
+// stop notes the reason why the answer ended.
+func (g *geminiReading) stop(message string) {
 	switch g.finish {
 	case "STOP":
 		g.answer.finishReason = finishStop

@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"strings"
 	"testing"
+	"time"
 )
 
 // newKeyFile makes the members of a service-account key file with a fresh key.
@@ -150,11 +151,10 @@ func FuzzParseServiceAccount(f *testing.F) {
 			return
 		}
 		// What is accepted can be signed with, and sends nothing elsewhere.
-		tokens, err := newGoogleTokens(account, environment{})
-		if err != nil {
+		if _, err := account.assertion(time.Now()); err != nil {
 			t.Fatalf("an accepted account cannot be used: %v", err)
 		}
-		if got := tokens.config.TokenURL; got != "https://oauth2.googleapis.com/token" {
+		if got := newGoogleTokens(account, environment{}).url; got != "https://oauth2.googleapis.com/token" {
 			t.Fatalf("tokens would be fetched from %s", got)
 		}
 	})

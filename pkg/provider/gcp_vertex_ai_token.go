@@ -1,9 +1,9 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,60 +11,41 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/google"
-	"golang.org/x/oauth2/jwt"
 )
 
-// googleScope is what Vertex AI asks for.
-const googleScope = "https://www.googleapis.com/auth/cloud-platform"
+const (
+	googleTokenURL = "https://oauth2.googleapis.com/token"
+	// googleScope is what Vertex AI asks for.
+	googleScope = "https://www.googleapis.com/auth/cloud-platform"
+	// tokenMargin is how long a cached access token must still be good for.
+	tokenMargin = 2 * time.Minute
+)
 
-// tokenMargin is how long a cached access token must still be good for.
-const tokenMargin = 2 * time.Minute
-
-// googleTokens exchanges a service account's signature for access tokens, and
-// keeps the latest one. A change of the credential makes a new client, and so
-// drops it.
+// googleTokens exchanges assertions of a service account for access tokens
+// (RFC 7523), and keeps the latest one. A change of the credential makes a new
+// client, and so drops it.
 type googleTokens struct {
-	config *jwt.Config
-	http   *http.Client
-	turn   chan struct{} // holds one element; whoever takes it may fetch
+	account serviceAccount
+	url     string // Google's, or the operator's own; never the key file's
+	http    *http.Client
+	turn    chan struct{} // holds one element; whoever takes it may fetch
 
-	mu    sync.Mutex
-	token *oauth2.Token // nil: none
+	mu     sync.Mutex
+	token  string
+	expiry time.Time
 }
 
-// newGoogleTokens pins the token endpoint: to Google's, or to the operator's
-// own. What the key file says of it is never dialled.
-func newGoogleTokens(account serviceAccount, env environment) (*googleTokens, error) {
-	file, err := json.Marshal(map[string]string{
-		"type":           "service_account",
-		"client_email":   account.ClientEmail,
-		"private_key":    account.PrivateKey,
-		"private_key_id": account.PrivateKeyID,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode service account: %w", err)
+func newGoogleTokens(account serviceAccount, env environment) *googleTokens {
+	tokens := &googleTokens{
+		account: account, url: cmp.Or(env.secondEndpoint, googleTokenURL), http: env.http, turn: make(chan struct{}, 1),
 	}
-	config, err := google.JWTConfigFromJSON(file, googleScope)
-	if err != nil {
-		return nil, errors.New("the service account cannot be read")
-	}
-	config.TokenURL = google.JWTTokenURL
-	if env.secondEndpoint != "" {
-		config.TokenURL = env.secondEndpoint
-	}
-	// Whoever relays the call, it is Google that checks the assertion.
-	config.Audience = google.JWTTokenURL
-	tokens := &googleTokens{config: config, http: env.http, turn: make(chan struct{}, 1)}
 	tokens.turn <- struct{}{}
-	return tokens, nil
+	return tokens
 }
 
 // get returns an access token that is good for a while. Of several callers one
 // fetches and the others wait for it, each as long as its context lets it. The
-// error is a *Failure, or what happened on the wire.
+// error is a *Failure.
 func (g *googleTokens) get(ctx context.Context) (string, error) {
 	if token := g.cached(); token != "" {
 		return token, nil
@@ -78,89 +59,89 @@ func (g *googleTokens) get(ctx context.Context) (string, error) {
 	if token := g.cached(); token != "" {
 		return token, nil
 	}
-	token, err := g.fetch(ctx)
-	if err != nil {
-		return "", err
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.token = token
-	return token.AccessToken, nil
+	return g.fetch(ctx)
 }
 
 // cached is the token that is kept; empty when it is not good for long.
 func (g *googleTokens) cached() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.token == nil || time.Until(g.token.Expiry) <= tokenMargin {
+	if time.Until(g.expiry) <= tokenMargin {
 		return ""
 	}
-	return g.token.AccessToken
+	return g.token
 }
 
-// drop forgets a token that was refused, so that the next call fetches one.
-func (g *googleTokens) drop(accessToken string) {
+// sign authenticates a request with an access token. The error is a *Failure.
+func (g *googleTokens) sign(req *http.Request, _ []byte) error {
+	token, err := g.get(req.Context())
+	if err != nil {
+		return tokenTables.explain(req.Context(), "", err)
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	return nil
+}
+
+// refused forgets the token of a request that was refused, so that the next call
+// fetches one.
+func (g *googleTokens) refused(req *http.Request) {
+	token, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
+	g.drop(token)
+}
+
+func (g *googleTokens) drop(token string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.token != nil && g.token.AccessToken == accessToken {
-		g.token = nil
+	if g.token == token {
+		g.token, g.expiry = "", time.Time{}
 	}
 }
 
-func (g *googleTokens) fetch(ctx context.Context) (*oauth2.Token, error) {
-	sender := &tokenCall{ctx: ctx, transport: g.http.Transport}
-	client := &http.Client{Transport: sender, CheckRedirect: g.http.CheckRedirect}
-	token, err := g.config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
-	var refused *oauth2.RetrieveError
-	switch {
-	case sender.err != nil:
-		return nil, sender.err
-	case errors.As(err, &refused):
-		return nil, tokenTables.explain(ctx, "", err)
-	case err != nil:
-		return nil, err
-	case token.AccessToken == "":
-		return nil, &Failure{Kind: UpstreamError, Message: "Google's token endpoint answered without an access token."}
-	}
-	return token, nil
-}
-
-// tokenCall makes x/oauth2's request the caller's: the library sends it without
-// a context, so that neither cancelling nor the deadline would reach it, and
-// reports what went wrong as text only.
-type tokenCall struct {
-	ctx       context.Context
-	transport http.RoundTripper
-	err       error
-}
-
-// RoundTrip sends the request in the caller's context. The assertion in it is
-// as good as a token, and stays out of what is said of the call.
-func (c *tokenCall) RoundTrip(req *http.Request) (*http.Response, error) {
-	if body, err := req.GetBody(); err == nil {
-		form, _ := io.ReadAll(body)
-		hideAssertion(c.ctx, string(form))
-	}
-	res, err := c.transport.RoundTrip(req.WithContext(c.ctx))
-	c.err = err
-	return res, err
-}
-
-func hideAssertion(ctx context.Context, form string) {
-	values, err := url.ParseQuery(form)
+// fetch asks for an access token and keeps it. The assertion is as good as a
+// token, and so is its signature: both stay out of what is said of the call.
+func (g *googleTokens) fetch(ctx context.Context) (string, error) {
+	assertion, err := g.account.assertion(time.Now())
 	if err != nil {
-		return
+		return "", err
 	}
-	assertion := values.Get("assertion")
 	hide(ctx, assertion)
-	if i := strings.LastIndexByte(assertion, '.'); i >= 0 {
-		hide(ctx, assertion[i+1:])
+	hide(ctx, assertion[strings.LastIndexByte(assertion, '.')+1:])
+	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion}}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", err
 	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	res, err := g.http.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	var answer struct {
+		AccessToken string `json:"access_token"`
+		ExpiresIn   int64  `json:"expires_in"`
+	}
+	switch {
+	case err != nil:
+		return "", err
+	case res.StatusCode >= http.StatusMultipleChoices:
+		return "", fmt.Errorf("unexpected status %d", res.StatusCode)
+	case json.Unmarshal(body, &answer) != nil:
+		return "", errNoAnswer
+	case answer.AccessToken == "":
+		return "", &Failure{Kind: UpstreamError, Message: "Google's token endpoint answered without an access token."}
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.token, g.expiry = answer.AccessToken, time.Now().Add(time.Duration(answer.ExpiresIn)*time.Second)
+	return g.token, nil
 }
 
 // tokenTables are what Google's token endpoint says, {"error":"…",
 // "error_description":"…"} (RFC 6749, section 5.2). No model was asked yet.
 var tokenTables = tables{
+	name: "Google's token endpoint",
 	rules: []rule{
 		{status: "429", kind: RateLimited, hint: "Google limits how often tokens are fetched: try again in a minute."},
 		{status: "5xx", kind: UpstreamError, hint: hintTokenService},

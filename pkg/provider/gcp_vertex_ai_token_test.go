@@ -41,11 +41,7 @@ func (s *tokenServer) tokens(t *testing.T) *googleTokens {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), secondEndpoint: s.URL + "/token"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tokens
+	return newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), secondEndpoint: s.URL + "/token"})
 }
 
 func issue(token string, seconds int) func(http.ResponseWriter, *http.Request) {
@@ -147,11 +143,12 @@ func TestTokenCallKeepsItsAssertion(t *testing.T) {
 		fmt.Fprintf(w, `{"error":"invalid_grant","error_description":"no good: %s, signed %s"}`, sent, sent[strings.LastIndexByte(sent, '.')+1:])
 	})
 	e := &exchange{redact: newRedactor()}
-	_, err := server.tokens(t).get(withExchange(t.Context(), e))
-	f := asFailure(err)
-	if f == nil || sent == "" {
-		t.Fatalf("got %v", err)
+	ctx := withExchange(t.Context(), e)
+	_, err := server.tokens(t).get(ctx)
+	if err == nil || sent == "" {
+		t.Fatalf("got %v for %q", err, sent)
 	}
+	f := tokenTables.explain(ctx, "", err)
 	said := e.redact.text(f.Message)
 	if strings.Contains(said, sent) || strings.Contains(said, sent[strings.LastIndexByte(sent, '.')+1:]) {
 		t.Errorf("the assertion leaves in %q", said)

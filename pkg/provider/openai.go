@@ -1,9 +1,8 @@
 package provider
 
 import (
+	"cmp"
 	"context"
-
-	"github.com/openai/openai-go/v3/option"
 
 	"modelproviders/pkg/secret"
 )
@@ -20,6 +19,7 @@ var openAI = register(spec[openAICredentials, openAIConfig]{
 
 	acceptsEndpoint:  true,
 	requestIDHeaders: []string{"X-Request-Id"},
+	errors:           []tables{openAITables},
 	open:             openOpenAI,
 })
 
@@ -29,28 +29,27 @@ type openAICredentials struct {
 
 type openAIConfig struct{}
 
-const openAIBaseURL = "https://api.openai.com/v1"
-
-// openAIUpstream talks to OpenAI's own API.
-type openAIUpstream struct{ chat *openAIChat }
+// openAIUpstream talks to a service that has OpenAI's API in one place.
+type openAIUpstream struct {
+	*openAIChat
+	openAIPlaces
+}
 
 func openOpenAI(creds openAICredentials, _ openAIConfig, env environment) (upstream, error) {
-	base := env.endpoint
-	if base == "" {
-		base = openAIBaseURL
-	}
-	return &openAIUpstream{chat: newOpenAIChat(env.http, openAITables, option.WithBaseURL(base+"/"), withBearer(creds.APIKey))}, nil
+	chat := newOpenAIChat(env.http, creds.APIKey, openAITables)
+	return &openAIUpstream{chat, placesAt(cmp.Or(env.endpoint, "https://api.openai.com/v1"))}, nil
 }
 
 func (o *openAIUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	return o.chat.generate(ctx, p, emit)
+	return o.generateAt(ctx, o.openAIPlaces, p, emit)
 }
 
 func (o *openAIUpstream) models(ctx context.Context) (Discovery, error) {
-	return o.chat.models(ctx, nil)
+	return o.modelsAt(ctx, o.openAIPlaces, nil)
 }
 
 var openAITables = tables{
+	name: "OpenAI",
 	hints: map[FailureKind]string{
 		Authentication: "Replace the API key of this provider.",
 		QuotaExceeded:  "Add credit to the OpenAI account or raise its monthly limit, under Billing at platform.openai.com.",

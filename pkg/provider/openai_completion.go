@@ -3,7 +3,6 @@ package provider
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 )
@@ -75,22 +74,13 @@ func (m chatMessage) callsTool() bool {
 	return len(m.ToolCalls) > 0 || len(m.FunctionCall) > 0 && string(m.FunctionCall) != "null"
 }
 
-// unmarshalLoosely decodes what has the expected type and passes over the rest.
-func unmarshalLoosely(data []byte, into any) error {
-	err := json.Unmarshal(data, into)
-	if _, mistyped := errors.AsType[*json.UnmarshalTypeError](err); mistyped {
-		return nil
-	}
-	return err
-}
-
-// chatAnswer reads answers of the Chat Completions API.
-type chatAnswer struct {
+// chatReading reads answers of the Chat Completions API.
+type chatReading struct {
 	answer answer
 	seen   bool // there was a choice
 }
 
-func (c *chatAnswer) whole(body []byte) (answer, error) {
+func (c *chatReading) whole(body []byte) (answer, error) {
 	text, _, err := c.read(body, false)
 	if err != nil {
 		return answer{}, err
@@ -102,7 +92,7 @@ func (c *chatAnswer) whole(body []byte) (answer, error) {
 	return c.finish(), nil
 }
 
-func (c *chatAnswer) event(data []byte, emit func(string)) (bool, error) {
+func (c *chatReading) event(data []byte, emit func(string)) (bool, error) {
 	text, useful, err := c.read(data, true)
 	if err == nil {
 		emit(text)
@@ -112,7 +102,7 @@ func (c *chatAnswer) event(data []byte, emit func(string)) (bool, error) {
 
 // read takes what a response, or an event, says, and returns its text. useful:
 // there was text in it, reasoning or a call of a tool.
-func (c *chatAnswer) read(data []byte, event bool) (text string, useful bool, err error) {
+func (c *chatReading) read(data []byte, event bool) (text string, useful bool, err error) {
 	var r chatResponse
 	if unmarshalLoosely(data, &r) != nil {
 		return "", false, errNoAnswer
@@ -151,7 +141,7 @@ func (c *chatAnswer) read(data []byte, event bool) (text string, useful bool, er
 	return text, text != "" || reasons || callsTool, nil
 }
 
-func (c *chatAnswer) end(done bool) (answer, error) {
+func (c *chatReading) end(done bool) (answer, error) {
 	switch {
 	case !c.seen:
 		return answer{}, errNoAnswer
@@ -162,7 +152,7 @@ func (c *chatAnswer) end(done bool) (answer, error) {
 }
 
 // finish is the answer. Where a filter ended it, there may be nothing in it.
-func (c *chatAnswer) finish() answer {
+func (c *chatReading) finish() answer {
 	if reason := c.answer.finishReason; reason == finishFiltered || reason == "sensitive" { // the latter is Zhipu's
 		c.answer.finishReason = finishFiltered
 		c.answer.empty = &Failure{

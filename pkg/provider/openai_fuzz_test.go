@@ -61,15 +61,11 @@ func FuzzModelList(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		list, err := parseModelList(body)
+		models, err := parseModelList(body, nil)
 		if err != nil {
 			return
 		}
-		d := Discovery{}
-		for _, m := range list {
-			d.Models = append(d.Models, DiscoveredModel{ModelID: m.id(), DisplayName: m.displayName()})
-		}
-		d = tidy(newRedactor(), d)
+		d := tidy(newRedactor(), Discovery{Models: models})
 		for i, m := range d.Models {
 			if m.ModelID == "" || m.DisplayName == "" || (i > 0 && d.Models[i-1].ModelID >= m.ModelID) {
 				t.Errorf("models %+v", d.Models)

@@ -5,50 +5,22 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"time"
-
-	"github.com/openai/openai-go/v3"
-	"github.com/openai/openai-go/v3/option"
 )
 
-// models asks for the list of models. usable says which entries to keep; nil
-// keeps all.
-func (o *openAIChat) models(ctx context.Context, usable func(listedModel) bool, opts ...option.RequestOption) (Discovery, error) {
-	var body []byte
-	service := openai.NewModelService(o.options...)
-	_, err := service.List(ctx, append(opts, option.WithResponseBodyInto(&body))...)
-	c := lastCall(ctx)
-	if err == nil && c.status >= 300 {
-		err = errNoAnswer
-	}
-	if err == nil && holdsError(body) {
-		err = answerError(problemOf(body))
+// modelsAt asks for the list of models. usable says which entries to keep; nil
+// keeps all. The error is a *Failure.
+func (o *openAIChat) modelsAt(ctx context.Context, at openAIPlaces, usable func(listedModel) bool) (Discovery, error) {
+	var body json.RawMessage
+	err := o.list(ctx, at.list, &body)
+	var models []DiscoveredModel
+	if err == nil {
+		models, err = parseModelList(body, usable)
 	}
 	if err != nil {
-		return Discovery{}, o.tables.explain(ctx, "", err)
+		return Discovery{}, o.explain(ctx, "", err)
 	}
-	list, err := parseModelList(body)
-	if err != nil {
-		return Discovery{}, o.tables.explain(ctx, "", err)
-	}
-	d := Discovery{Supported: true}
-	for _, m := range list {
-		if usable == nil || usable(m) {
-			d.Models = append(d.Models, DiscoveredModel{ModelID: m.id(), DisplayName: m.displayName()})
-		}
-	}
-	return d, nil
-}
-
-// isEmptyList reports whether a list of models is null, as Go's servers write an
-// empty one.
-func isEmptyList(body []byte) bool {
-	var envelope map[string]json.RawMessage
-	if json.Unmarshal(body, &envelope) != nil {
-		return false
-	}
-	return string(envelope["data"]) == "null" || string(envelope["models"]) == "null"
+	return Discovery{Supported: true, Models: models}, nil
 }
 
 // isAbsent reports whether the status says that there is no such list.
@@ -82,34 +54,35 @@ func (m listedModel) answersChat() bool {
 		(m.Status == "" || m.Status == "succeeded") && (ends == 0 || ends > time.Now().Unix())
 }
 
-func (m listedModel) id() string { return cmp.Or(m.ID, m.Model, m.Name) }
-
-func (m listedModel) displayName() string { return cmp.Or(m.DisplayName, m.Name) }
-
 // parseModelList reads a list of models: OpenAI's {"data":[…]}, Ollama's
-// {"models":[…]}, or a bare array. Entries of another form are passed over.
-func parseModelList(body []byte) ([]listedModel, error) {
+// {"models":[…]}, or a bare array. An empty list may be null, as Go's servers
+// write it. Entries of another form are passed over.
+func parseModelList(body []byte, usable func(listedModel) bool) ([]DiscoveredModel, error) {
 	var envelope struct {
-		Data   []json.RawMessage `json:"data"`
-		Models []json.RawMessage `json:"models"`
+		Data   json.RawMessage `json:"data"`
+		Models json.RawMessage `json:"models"`
 	}
-	var entries []json.RawMessage
-	if json.Unmarshal(body, &entries) != nil || entries == nil {
-		if json.Unmarshal(body, &envelope) != nil {
-			return nil, errNoAnswer
-		}
-		if envelope.Data == nil && envelope.Models == nil && !isEmptyList(body) {
-			return nil, errNoAnswer
-		}
-		entries = slices.Concat(envelope.Data, envelope.Models)
+	lists := []json.RawMessage{body}
+	if json.Unmarshal(body, &envelope) == nil {
+		lists = []json.RawMessage{envelope.Data, envelope.Models}
 	}
-	list := make([]listedModel, 0, len(entries))
-	for _, entry := range entries {
-		var m listedModel
-		if json.Unmarshal(entry, &m) != nil {
+	isList := false
+	var models []DiscoveredModel
+	for _, list := range lists {
+		var entries []json.RawMessage
+		if list == nil || json.Unmarshal(list, &entries) != nil {
 			continue
 		}
-		list = append(list, m)
+		isList = true
+		for _, entry := range entries {
+			var m listedModel
+			if json.Unmarshal(entry, &m) == nil && (usable == nil || usable(m)) {
+				models = append(models, DiscoveredModel{ModelID: cmp.Or(m.ID, m.Model, m.Name), DisplayName: cmp.Or(m.DisplayName, m.Name)})
+			}
+		}
 	}
-	return list, nil
+	if !isList {
+		return nil, errNoList
+	}
+	return models, nil
 }

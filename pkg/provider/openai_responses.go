@@ -2,46 +2,10 @@ package provider
 
 import (
 	"cmp"
-	"context"
 	"encoding/json"
 	"io"
-	"net/http"
 	"strings"
-
-	"github.com/openai/openai-go/v3/option"
-	"github.com/openai/openai-go/v3/packages/param"
-	"github.com/openai/openai-go/v3/responses"
 )
-
-// wantsResponses reports whether the answer says that the model is served by
-// the Responses API only: "This model is only supported in v1/responses and not
-// in v1/chat/completions."
-func wantsResponses(c *call) bool {
-	if c == nil || (c.status != http.StatusNotFound && c.status != http.StatusBadRequest) {
-		return false
-	}
-	said := c.problem()
-	return hasCode("operationnotsupported|unsupported_api_for_model", said) || said.says("v1/responses|responses api|/responses endpoint")
-}
-
-// operationNotSupported is Azure's code for a model that is served by another
-// API.
-const operationNotSupported = "OperationNotSupported"
-
-// respond makes one call of the Responses API.
-func (o *openAIChat) respond(ctx context.Context, p Prompt, emit func(string), opts []option.RequestOption) (answer, error) {
-	// A test leaves nothing behind; the API keeps answers by default.
-	sent := map[string]any{"max_output_tokens": p.outputTokens(), "store": false}
-	prompt := map[string]any{"input": p.Text}
-	if p.System != "" {
-		prompt["instructions"] = p.System
-	}
-	return exchangeOpenAI(ctx, p, emit, sent, prompt, &responsesAnswer{}, func(body json.RawMessage, into option.RequestOption) error {
-		service := responses.NewResponseService(o.options...)
-		_, err := service.New(ctx, param.Override[responses.ResponseNewParams](body), append(opts, into)...)
-		return err
-	})
-}
 
 // responsesResponse is an answer of the Responses API, as far as it is read.
 // Source: OpenAI API reference, "Responses".
@@ -69,12 +33,12 @@ type responsesResponse struct {
 	} `json:"usage"`
 }
 
-// responsesAnswer reads answers of the Responses API.
-type responsesAnswer struct {
+// responsesReading reads answers of the Responses API.
+type responsesReading struct {
 	last *responsesResponse
 }
 
-func (r *responsesAnswer) whole(body []byte) (answer, error) {
+func (r *responsesReading) whole(body []byte) (answer, error) {
 	var response responsesResponse
 	if unmarshalLoosely(body, &response) != nil || response.Output == nil {
 		return answer{}, errNoAnswer
@@ -82,7 +46,7 @@ func (r *responsesAnswer) whole(body []byte) (answer, error) {
 	return response.answer()
 }
 
-func (r *responsesAnswer) event(data []byte, emit func(string)) (useful bool, err error) {
+func (r *responsesReading) event(data []byte, emit func(string)) (useful bool, err error) {
 	var event struct {
 		Type     string            `json:"type"`
 		Delta    string            `json:"delta"`
@@ -101,7 +65,7 @@ func (r *responsesAnswer) event(data []byte, emit func(string)) (useful bool, er
 	return event.Delta != "", nil
 }
 
-func (r *responsesAnswer) end(bool) (answer, error) {
+func (r *responsesReading) end(bool) (answer, error) {
 	if r.last == nil {
 		return answer{}, errBrokeOff
 	}
@@ -137,6 +101,6 @@ func (r *responsesResponse) answer() (answer, error) {
 	case r.IncompleteDetails.Reason != "":
 		a.finishReason = r.IncompleteDetails.Reason
 	}
-	finished := chatAnswer{answer: a}
+	finished := chatReading{answer: a}
 	return finished.finish(), nil
 }

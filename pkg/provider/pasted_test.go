@@ -3,6 +3,7 @@ package provider
 import (
 	"encoding/base64"
 	"encoding/json"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -78,7 +79,7 @@ func TestKeyFilesAsTheyArePasted(t *testing.T) {
 		"white space":       "\n  " + file + "\n",
 		"escaped too often": strings.ReplaceAll(file, `\n`, `\\n`),
 	} {
-		if got, err := parseServiceAccount(text); err != nil || got != want {
+		if got, err := parseServiceAccount(text); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -54,6 +54,9 @@ type spec[C, F any] struct {
 	// origin is the normalised base URL of a config; nil for types without one.
 	origin func(config F) string
 
+	// errors are the tables of the type's services; tests and docs show them all.
+	errors []tables
+
 	// open builds the type's side of a client. It calls nobody.
 	open func(credentials C, config F, env environment) (upstream, error)
 
@@ -81,6 +84,8 @@ type registered interface {
 	Type
 	// endpoints says which endpoints of the type an operator may replace.
 	endpoints() (own bool, token string)
+	// errorTables are the tables of the type's services.
+	errorTables() []tables
 }
 
 // register completes a spec with what its tags say. A faulty tag is a fault of
@@ -159,6 +164,8 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 }
 
 func (s *spec[C, F]) endpoints() (own bool, token string) { return s.acceptsEndpoint, s.secondEndpoint }
+
+func (s *spec[C, F]) errorTables() []tables { return s.errors }
 
 // fillCredentials makes the credentials struct of values by wire name.
 func fillCredentials[C any](fields []field, values map[string]secret.Text) C {

@@ -15,7 +15,7 @@ import (
 // is whole without the empty line behind it where its data is. each reports
 // whether the event brought a part of the answer; the bytes without one are
 // bounded by maxIdle.
-func readEvents(r io.Reader, each func(name string, data []byte) (useful bool, err error)) error {
+func readEvents(r io.Reader, each eachEvent) error {
 	var split lineSplitter
 	pieces := bufio.NewScanner(r)
 	pieces.Buffer(make([]byte, 2*linePiece), 2*linePiece)

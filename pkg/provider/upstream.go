@@ -2,50 +2,91 @@ package provider
 
 import (
 	"context"
+	"errors"
+	"maps"
 )
 
 // upstream is a type's side of a client: it makes the calls and reads the
 // answers. It knows nothing of redaction, timing or bounds; [client] wraps it.
 type upstream interface {
+	explainer
+
 	// generate sends one prompt. With emit the answer is streamed: emit is
 	// called with each piece of text, in order, and the answer's text is left
-	// empty. The error is a *Failure, or whatever the call returned: [tables.explain]
-	// explains the latter by what was seen on the wire.
+	// empty.
 	generate(ctx context.Context, p Prompt, emit func(text string)) (answer, error)
 
-	// models asks for the models that the upstream offers, in any order. Errors
-	// are those of generate.
+	// models asks for the models that the upstream offers, in any order.
 	models(ctx context.Context) (Discovery, error)
+}
+
+// explainer turns an error of a call into a failure. model is empty when none
+// was asked.
+type explainer interface {
+	explain(ctx context.Context, model string, err error) *Failure
 }
 
 // answer is what a model said.
 type answer struct {
 	text         string // empty when streamed
 	model        string // as the upstream names it
-	finishReason string
-	reasoned     bool // it thought aloud, where that is told
+	finishReason string // one of those below where the service has an equal one
+	reasoned     bool   // the answer has reasoning
 	calledTool   bool
-	empty        *Failure // what it means that there is nothing of these; nil: no more than that
+	empty        *Failure // why there is no text, where the service says so
 	warnings     []Warning
 	usage        *Usage
 	sent         map[string]any // the parameters beside model and messages
-	requestID    string         // where the body has it; else the header's counts
+	requestID    string         // from the body; the header's is used where it is empty
 }
 
-// newUsage counts tokens; servers write 3.0 too.
+// The reasons why an answer ended, in OpenAI's words. A reason of a service
+// that equals none of them is passed on as it is.
+const (
+	finishStop      = "stop"       // the model had said everything
+	finishLength    = "length"     // the output limit or the context was used up
+	finishToolCalls = "tool_calls" // the model wants a tool to be called
+	finishFiltered  = "content_filter"
+)
+
+// What is wrong with the body of an answer with status 200.
+var (
+	errNoAnswer = errors.New("the body is not an answer of this API")
+	errNoList   = errors.New("the body is not a list of models")
+	errBrokeOff = errors.New("the stream ended before the answer did")
+)
+
+// newUsage counts tokens; some servers write 3.0.
 func newUsage(input, output float64) *Usage {
 	count := func(n float64) int { return int(min(max(n, 0), 1<<40)) }
 	return &Usage{InputTokens: count(input), OutputTokens: count(output)}
 }
 
 // defaultOutputTokens is the output limit of a prompt that names none. It is
-// enough for a reasoning model to think and then to speak.
+// enough for a reasoning model to think and then to answer.
 const defaultOutputTokens = 1024
 
-// outputTokens is the prompt's output limit.
-func (p Prompt) outputTokens() int {
+// parameters are the parameters of the prompt, which a result reports; limit is
+// the API's name for the output limit.
+func (p Prompt) parameters(limit string) map[string]any {
+	sent := map[string]any{limit: defaultOutputTokens}
 	if p.MaxOutputTokens > 0 {
-		return p.MaxOutputTokens
+		sent[limit] = p.MaxOutputTokens
 	}
-	return defaultOutputTokens
+	if p.Temperature != nil {
+		sent["temperature"] = *p.Temperature
+	}
+	return sent
+}
+
+// request is what the bodies of OpenAI's and of Anthropic's APIs have in common,
+// and the parameters in it.
+func (p Prompt) request(limit string, stream bool) (sent, body map[string]any) {
+	sent = p.parameters(limit)
+	if stream {
+		sent["stream"] = true
+	}
+	body = maps.Clone(sent)
+	body["model"], body["stream"] = p.ModelID, stream
+	return sent, body
 }

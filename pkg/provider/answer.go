@@ -1,0 +1,132 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// reading puts an answer together from a whole body or from the events of a
+// stream.
+type reading interface {
+	// whole reads a body that is JSON.
+	whole(body []byte) (answer, error)
+	// event reads the data of an event. useful: it brought a part of the answer.
+	// It returns io.EOF where the answer is complete.
+	event(data []byte, emit func(string)) (useful bool, err error)
+	// end is the answer of a stream that has ended. done says that it ended with
+	// `[DONE]` or an event that completes the answer.
+	end(done bool) (answer, error)
+}
+
+// eachEvent is called with the name and the data of an event. It reports
+// whether the event brought a part of the answer.
+type eachEvent func(name string, data []byte) (useful bool, err error)
+
+// readAnswer reads the answer to a prompt in the form in which it came, which
+// need not be the one that was asked for. With emit, all text is emitted;
+// without, it is the answer's.
+func readAnswer(ctx context.Context, res *http.Response, emit func(string), r reading) (answer, error) {
+	events := readEvents
+	switch lastCall(ctx).contentType {
+	case typeEvents:
+	case typeFrames:
+		events = readFrames
+	default:
+		a, err := readWhole(res.Body, r)
+		if err == nil && emit != nil {
+			emit(a.text)
+			a.text = ""
+		}
+		return a, err
+	}
+	var text strings.Builder
+	if emit == nil {
+		emit = func(piece string) {
+			if text.Len()+len(piece) > maxAnswer {
+				exchangeOf(ctx).cancel(errTooLarge)
+				return
+			}
+			text.WriteString(piece)
+		}
+	}
+	a, err := readStream(func(each eachEvent) error { return events(res.Body, each) }, r, emit)
+	a.text = text.String()
+	return a, err
+}
+
+func readWhole(body io.Reader, r reading) (answer, error) {
+	data, err := io.ReadAll(body)
+	switch {
+	case err != nil:
+		return answer{}, err
+	case !json.Valid(data):
+		return answer{}, errNoAnswer
+	case holdsError(data):
+		return answer{}, answerError(problemOf(data))
+	}
+	return r.whole(data)
+}
+
+func readStream(events func(eachEvent) error, r reading, emit func(string)) (answer, error) {
+	done := false
+	var first []byte
+	err := events(func(name string, data []byte) (bool, error) {
+		data = bytes.TrimSpace(data)
+		switch {
+		case string(data) == "[DONE]":
+			done = true
+			return true, io.EOF
+		case name == "error" || holdsError(data):
+			return false, answerError(problemOf(data))
+		}
+		if first == nil {
+			first = bytes.Clone(data[:min(len(data), maxErrorBody)])
+		}
+		useful, err := r.event(data, emit)
+		done = done || errors.Is(err, io.EOF)
+		return useful, err
+	})
+	if err != nil && !done {
+		return answer{}, err
+	}
+	a, err := r.end(done)
+	if errors.Is(err, errNoAnswer) {
+		if said := problemOf(first); said.structured { // an error in another form
+			return answer{}, answerError(said)
+		}
+	}
+	return a, err
+}
+
+// holdsError reports whether a JSON object has an `error` that says something,
+// or is one. Some servers write an empty one beside every answer.
+func holdsError(body []byte) bool {
+	if !bytes.Contains(body, []byte(`error"`)) {
+		return false
+	}
+	var envelope struct {
+		Error  any `json:"error"`
+		Object any `json:"object"`
+	}
+	return json.Unmarshal(body, &envelope) == nil && (saysError(envelope.Error) || envelope.Object == "error")
+}
+
+// saysError reports whether the value of an `error` is one.
+func saysError(value any) bool {
+	said := problemIn(value)
+	return value == true || said.message+said.name() != "" || said.http != 0
+}
+
+// unmarshalLoosely decodes what has the expected type and passes over the rest.
+func unmarshalLoosely(data []byte, into any) error {
+	err := json.Unmarshal(data, into)
+	if _, mistyped := errors.AsType[*json.UnmarshalTypeError](err); mistyped {
+		return nil
+	}
+	return err
+}
