@@ -68,8 +68,6 @@ func edges() map[string][]string {
 		"gorm.io":                    {"pkg/store"},
 		"github.com/pressly/goose":   {"pkg/store"},
 		"github.com/tink-crypto":     {"pkg/secret"},
-		"github.com/openai":          {"pkg/provider"},
-		"github.com/anthropics":      {"pkg/provider"},
 		"github.com/aws":             append(kits, "pkg/provider"),
 		"github.com/go-jose":         {"pkg/auth", "pkg/auth/authtest"},
 		"github.com/zitadel":         {"pkg/auth/authtest"},

@@ -4,28 +4,25 @@ import (
 	"bytes"
 	"io"
 	"net/http"
-	"time"
 	"unicode/utf8"
 )
 
-// body is the body of a successful answer: it bounds what is read, refuses what
-// is not UTF-8, and tells its call how it ended.
+// body is the body of a successful answer: it bounds what is read, refuses text
+// that is not UTF-8, and tells its call how it ended.
 type body struct {
 	io.ReadCloser
 	call    *call
 	total   int
 	limit   int
 	binary  bool
-	partial []byte
+	partial []byte // the beginning of a character
 }
 
 func newBody(c *call, rc io.ReadCloser) *body {
-	b := &body{ReadCloser: rc, call: c, limit: maxAnswer}
+	b := &body{ReadCloser: rc, call: c, limit: maxAnswer, binary: c.contentType == typeFrames}
 	switch {
-	case c.contentType == typeEvents:
+	case c.contentType == typeEvents || b.binary:
 		b.limit = maxStream
-	case c.contentType == typeFrames:
-		b.binary, b.limit = true, maxStream
 	case c.method == http.MethodGet:
 		b.limit = maxList
 	}
@@ -53,13 +50,9 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the body. An answer that is closed early is done.
+// Close closes the body. An answer that is closed early has ended.
 func (b *body) Close() error {
-	b.call.mu.Lock()
-	if b.call.times.done.IsZero() {
-		b.call.times.done = time.Now()
-	}
-	b.call.mu.Unlock()
+	b.call.end(nil)
 	return b.ReadCloser.Close()
 }
 

@@ -134,25 +134,13 @@ func (c *call) askedForCertificate() {
 	c.asked = true
 }
 
-func (c *call) fail(err error) {
+// end notes the end of the body, or why it was not reached.
+func (c *call) end(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fault == nil {
 		c.fault = err
 	}
-	if c.times.done.IsZero() {
-		c.times.done = time.Now()
-	}
-}
-
-// end notes the end of the body, or why it was not reached.
-func (c *call) end(err error) {
-	if err != nil {
-		c.fail(err)
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.times.done.IsZero() {
 		c.times.done = time.Now()
 	}
@@ -193,33 +181,25 @@ func looksLikeHTML(body []byte) bool {
 	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }
 
-// latency is the time from sending the request to the end of its answer, or
+// timing splits the time from sending the request to the end of its answer, or
 // until now where that was not read.
-func (c *call) latency() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.times.done.IsZero() {
-		return time.Since(c.times.sent)
-	}
-	return c.times.done.Sub(c.times.sent)
-}
-
-// timing splits the latency.
 func (c *call) timing() Timing {
-	t := Timing{Total: c.latency()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	t := c.times
+	if t.done.IsZero() {
+		t.done = time.Now()
+	}
 	between := func(from, to time.Time) time.Duration {
 		if from.IsZero() || to.IsZero() {
 			return 0
 		}
 		return to.Sub(from)
 	}
-	t.Connect = between(c.times.dialling, c.times.dialled)
-	t.TLS = between(c.times.handshaking, c.times.shaken)
-	t.FirstByte = between(c.times.sent, c.times.firstByte)
-	return t
+	return Timing{
+		Connect:   between(t.dialling, t.dialled),
+		TLS:       between(t.handshaking, t.shaken),
+		FirstByte: between(t.sent, t.firstByte),
+		Total:     between(t.sent, t.done),
+	}
 }
-
-// since is the time from sending the request to t.
-func (c *call) since(t time.Time) time.Duration { return t.Sub(c.times.sent) }

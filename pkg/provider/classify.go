@@ -73,8 +73,7 @@ func wireFailure(ctx context.Context, c *call, err error) *Failure {
 	}
 	switch broken := c.broken(); {
 	case errors.Is(context.Cause(ctx), errTooLarge) || errors.Is(broken, errTooLarge) || errors.Is(err, errTooLarge):
-		exchangeOf(ctx).tooLarge.Store(true)
-		return &Failure{Kind: UpstreamError, Message: c.host + " answered with more than a model's answer can be; reading it was given up."}
+		return &Failure{Kind: UpstreamError, Message: c.host + " sent more than a model's answer can have; it was not read to its end.", tooLarge: true}
 	case errors.Is(err, errNotUTF8):
 		return c.brokenOff(ctx, err)
 	case c.status >= 400 && !c.isHTML():

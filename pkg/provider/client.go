@@ -49,20 +49,37 @@ func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text 
 	if err == nil && errors.Is(context.Cause(ctx), errTooLarge) {
 		err = errTooLarge
 	}
-	if s != nil && ctx.Err() == nil && !e.tooLarge.Load() { // else what is held back may be a secret that was cut off
-		s.flush()
-	}
-	result := c.result(e, a, s)
-	result.Model = modelName(e.redact, a.model, prompt.ModelID)
-	if err == nil {
-		result.Warnings, err = judgeAnswer(a, result.Response != "")
-	}
+	var result Result
 	if err != nil {
-		result = Result{Latency: result.Latency, FirstToken: result.FirstToken, Timing: result.Timing,
-			RequestID: result.RequestID, Endpoint: result.Endpoint}
 		result.Failure = c.failure(ctx, e, prompt.ModelID, err)
 	}
+	if s != nil && ctx.Err() == nil && (err == nil || !result.Failure.tooLarge) { // else what is held back may be a part of a secret
+		s.flush()
+	}
+	if err == nil {
+		result = c.success(ctx, e, prompt, a, s)
+	}
+	c.measure(&result, e, a, s)
 	return result
+}
+
+// success is the result of an answer, or a failure where nothing is in it.
+func (c *client) success(ctx context.Context, e *exchange, prompt Prompt, a answer, s *streaming) Result {
+	r := Result{
+		Response:     e.redact.text(a.text),
+		Model:        modelName(e.redact, a.model, prompt.ModelID),
+		FinishReason: name(e.redact, a.finishReason),
+		Usage:        a.usage,
+		Sent:         a.sent,
+	}
+	if s != nil {
+		r.Response = s.text.String()
+	}
+	var err error
+	if r.Warnings, err = judgeAnswer(a, r.Response != ""); err != nil {
+		return Result{Failure: c.failure(ctx, e, prompt.ModelID, err)}
+	}
+	return r
 }
 
 // judgeAnswer is the contract's rule of success: there is text, a tool call or
@@ -95,7 +112,7 @@ func (c *client) Models(ctx context.Context) (Discovery, error) {
 	d, err := c.upstream.models(ctx)
 	if err != nil {
 		f := c.failure(ctx, e, "", err)
-		if e.nothingThere() {
+		if e.hasNoList() {
 			return Discovery{}, nil
 		}
 		return Discovery{}, f
@@ -144,32 +161,20 @@ func (s *streaming) pass(piece string) {
 	}
 }
 
-// result is what came of a prompt, without the failure.
-func (c *client) result(e *exchange, a answer, s *streaming) Result {
-	r := Result{
-		FinishReason: name(e.redact, a.finishReason),
-		Usage:        a.usage,
-		Sent:         a.sent,
-		RequestID:    name(e.redact, a.requestID),
-	}
-	if s != nil {
-		r.Response = s.text.String()
-	} else {
-		r.Response = e.redact.text(a.text)
-	}
+// measure adds to a result what is told of the request, whatever came of it.
+func (c *client) measure(r *Result, e *exchange, a answer, s *streaming) {
+	r.RequestID = name(e.redact, a.requestID)
 	call := e.told()
 	if call == nil {
-		return r
+		return
 	}
-	r.Latency, r.Timing, r.Endpoint = call.latency(), call.timing(), call.endpoint
-	if r.RequestID == "" {
-		r.RequestID = name(e.redact, call.requestID(c.idHeaders))
-	}
+	r.Timing, r.Endpoint = call.timing(), call.endpoint
+	r.Latency = r.Timing.Total
+	r.RequestID = cmp.Or(r.RequestID, name(e.redact, call.requestID(c.idHeaders)))
 	if s != nil && !s.first.IsZero() {
 		// All of a short answer may have come before its first word is read.
-		r.FirstToken = min(call.since(s.first), r.Latency)
+		r.FirstToken = min(s.first.Sub(call.times.sent), r.Latency)
 	}
-	return r
 }
 
 // requestID is the first of the headers that is set.

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"modelproviders/pkg/egress"
@@ -43,12 +42,9 @@ type exchange struct {
 	stream bool                    // a stream is asked for
 	cancel context.CancelCauseFunc // gives the exchange up
 
-	tooLarge atomic.Bool // the answer was longer than is read
-
 	mu       sync.Mutex
-	last     *call // the latest request
-	reported *call // the request to tell of, where it is not the latest
 	calls    []*call
+	reported *call // the request to tell of, where it is not the latest
 }
 
 type exchangeKey struct{}
@@ -70,7 +66,14 @@ func lastCall(ctx context.Context) *call {
 	e := exchangeOf(ctx)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	return e.last
+	return e.last()
+}
+
+func (e *exchange) last() *call {
+	if len(e.calls) == 0 {
+		return nil
+	}
+	return e.calls[len(e.calls)-1]
 }
 
 // report makes a request the one that the result tells of, though others came
@@ -90,15 +93,12 @@ func hide(ctx context.Context, plain string) { exchangeOf(ctx).redact.add(plain)
 func (e *exchange) told() *call {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.reported != nil {
-		return e.reported
-	}
-	return e.last
+	return cmp.Or(e.reported, e.last())
 }
 
-// nothingThere reports whether whatever was asked for, which is a list, was in
-// none of the places where it was looked for.
-func (e *exchange) nothingThere() bool {
+// hasNoList reports whether a list was asked for, and each time the answer was
+// that there is none.
+func (e *exchange) hasNoList() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	lists := slices.DeleteFunc(slices.Clone(e.calls), func(c *call) bool { return c.method != http.MethodGet })
@@ -113,19 +113,18 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	e.hideCredentials(req)
 	c := &call{redact: e.redact, method: req.Method, host: req.URL.Host, endpoint: req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()}
 	e.mu.Lock()
-	e.last, e.reported = c, nil
-	e.calls = append(e.calls, c)
+	e.calls, e.reported = append(e.calls, c), nil
 	e.mu.Unlock()
 
 	c.times.sent = time.Now()
 	req = req.WithContext(egress.WithCertificateAsked(req.Context(), c.askedForCertificate))
 	res, err := r.transport.RoundTrip(e.dress(req, c.trace()))
 	if err != nil {
-		c.fail(err)
+		c.end(err)
 		return nil, err
 	}
 	if err := c.receive(res); err != nil {
-		c.fail(err)
+		c.end(err)
 		return nil, err
 	}
 	return res, nil

@@ -271,8 +271,9 @@ type Failure struct {
 	// said that its own upstream for the model failed.
 	OfModel bool
 
-	noAPI bool    // nothing at the address speaks the API
-	rules []*rule // that the failure is told by, the deciding one last; see [tables]
+	noAPI    bool    // nothing at the address speaks the API
+	tooLarge bool    // the answer was longer than is read
+	rules    []*rule // that the failure is told by, the deciding one last; see [tables]
 }
 
 // Error says kind and message.
