@@ -121,6 +121,30 @@ func (f Fields) unique() Fields {
 	return unique
 }
 
+// Problems is what is wrong with a request. Malformed fields can't be read as
+// what they should be, Invalid ones have values that can't be taken.
+type Problems struct{ Malformed, Invalid Fields }
+
+// Add adds the problems of a part of the request.
+func (p *Problems) Add(part Problems) {
+	p.Malformed = append(p.Malformed, part.Malformed...)
+	p.Invalid = append(p.Invalid, part.Invalid...)
+}
+
+// Under returns the problems with prefix and a dot before each name.
+func (p Problems) Under(prefix string) Problems {
+	return Problems{Malformed: p.Malformed.Under(prefix), Invalid: p.Invalid.Under(prefix)}
+}
+
+// Err returns nil when there is no problem; malformed_request where anything is
+// malformed; else validation_failed. For outcome see [Fields.Invalid].
+func (p Problems) Err(outcome string) error {
+	if len(p.Malformed) > 0 {
+		return p.Malformed.Err(MalformedRequest, "Request body is malformed; see errors.")
+	}
+	return p.Invalid.Invalid(outcome)
+}
+
 // Error is an error with what the API answers for it.
 type Error struct {
 	Kind       Kind

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 var (
@@ -17,12 +19,35 @@ var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
+// The kinds of JSON values that Go types take; true stands for both bools.
+const (
+	object  = jsontext.Kind('{')
+	array   = jsontext.Kind('[')
+	text    = jsontext.Kind('"')
+	number  = jsontext.Kind('0')
+	boolean = jsontext.Kind('t')
+	null    = jsontext.Kind('n')
+)
+
+var kindNames = map[jsontext.Kind]string{
+	object: "an object", array: "an array", text: "a string", number: "a number", boolean: "true or false", null: "null",
+}
+
+// PeekKind tells the kind of the next value.
+func (d *decoder) PeekKind() jsontext.Kind {
+	kind := d.Decoder.PeekKind()
+	if kind == 'f' {
+		return boolean
+	}
+	return kind
+}
+
 // field is one JSON field of a struct.
 type field struct {
 	index   []int
 	plain   string // see plain
 	ignored bool
-	object  bool
+	trimmed bool
 }
 
 // fieldsOf returns the JSON fields of a struct by name.
@@ -57,12 +82,15 @@ func collect(fields map[string]field, t reflect.Type, index []int) {
 			continue
 		}
 		strict := f.Tag.Get("strict")
-		fields[name] = field{index: at, plain: plain(name), ignored: strict == "ignore", object: strict == "object"}
+		fields[name] = field{index: at, plain: plain(name), ignored: strict == "ignore", trimmed: strict == "trim"}
 	}
 }
 
 // kindOf returns the kind of JSON value that a Go type takes.
-func kindOf(t reflect.Type) kind {
+func kindOf(t reflect.Type) jsontext.Kind {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
 	p := reflect.PointerTo(t)
 	if t != jsonNumber && !p.Implements(unmarshaler) && !p.Implements(textUnmarshaler) {
 		switch t.Kind() {
@@ -87,6 +115,16 @@ func kindOf(t reflect.Type) kind {
 		}
 	}
 	panic(fmt.Sprintf("strictjson: values of type %s are not supported", t))
+}
+
+// trim removes the white space around a string; nil stays nil.
+func trim(v reflect.Value) {
+	if v.Kind() == reflect.Pointer {
+		v = v.Elem()
+	}
+	if v.IsValid() {
+		v.SetString(strings.TrimSpace(v.String()))
+	}
 }
 
 // suggestion names the field that an unknown name probably means: one that

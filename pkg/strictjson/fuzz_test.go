@@ -50,12 +50,12 @@ func FuzzDecode(f *testing.F) {
 		if !json.Valid(data) {
 			t.Fatal("accepted what is not JSON")
 		}
-		for _, p := range append(problems.Malformed, problems.Null...) {
+		for _, p := range append(problems.Malformed, problems.Invalid...) {
 			if p.Code == "" || p.Message == "" {
 				t.Fatalf("problem without code or message: %+v", p)
 			}
 		}
-		if len(problems.Malformed)+len(problems.Null) > 0 {
+		if len(problems.Malformed)+len(problems.Invalid) > 0 {
 			return
 		}
 		var want compared

@@ -1,57 +1,48 @@
 // Package strictjson decodes a JSON object from outside into a Go struct, and
-// says everything that is wrong with it.
+// reports everything that is wrong with it.
 //
-// encoding/json is forgiving where an API should not be: it takes unknown and
-// duplicate fields, matches names without regard to case, reads null as
-// nothing, mends broken Unicode, and stops at the first value of a wrong type.
-// Here a name matches exactly or is unknown, and every broken field comes back,
-// named as the client wrote it. What is accepted means exactly what
-// encoding/json makes of it.
+// encoding/json accepts unknown and duplicate fields, matches names without
+// regard to case, reads null as nothing, repairs broken Unicode, and stops at
+// the first value of a wrong type. Here a name matches exactly or is unknown,
+// and every broken field is reported under the name the client wrote. A body
+// that is accepted means what encoding/json makes of it.
 //
 // A struct is described by its `json` tags; embedded structs are flattened.
 // Fields may be strings, bools, integers, floats, structs, [json.RawMessage],
-// and pointers to, slices of and string-keyed maps of these; another type is a
-// fault of the program, and panics when it is met. The tag `strict` adds:
+// and pointers to, slices of and string-keyed maps of these. Decode panics when
+// it meets another type. The tag `strict` adds:
 //
-//	strict:"ignore"   any value is passed over unread, null too: a field that
-//	                  only the server sets, sent back in a round trip
-//	strict:"object"   on a json.RawMessage: the value must be a JSON object
+//	strict:"ignore"   any value is skipped, null too: a field that only the
+//	                  server sets, sent back by the client
+//	strict:"trim"     white space around a string is removed
 //
-// Nothing inside a json.RawMessage is checked but its syntax; whoever decodes
-// it checks the rest.
+// A json.RawMessage takes any value, null too; whoever decodes it checks it.
 package strictjson
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"modelproviders/pkg/fault"
 )
 
-// maxDepth bounds how deep objects and arrays may be nested.
-const maxDepth = 32
-
-// Problems is what is wrong with the fields of a body that is JSON. Messages
-// never hold a value.
-type Problems struct {
-	// Malformed are the unknown, duplicate and wrongly typed fields, in the
-	// order of the body. Of a field given twice the first value is taken.
-	Malformed fault.Fields
-	// Null are the fields and array elements that are null (`required`), in
-	// the order of the body. They stay zero in what is decoded; a map gets no
-	// entry for them.
-	Null fault.Fields
-}
-
 // Decode decodes data, one JSON object in UTF-8, into dst, a pointer to a
-// struct; a [json.RawMessage] in it is a part of data. Where there are problems
-// dst may be partly filled; an element of an array that has one keeps its place.
+// struct. A [json.RawMessage] in it is a part of data. Unknown, duplicate and
+// wrongly typed fields are malformed; of a field given twice the first value is
+// taken. Fields and array elements that are null are invalid (`required`); they
+// stay zero, and a map gets no entry for them. Where there are problems dst may
+// be partly filled; an element of an array that has one keeps its place.
+// Messages never hold a value.
 //
 // The error is a fault of kind malformed_request: data is not one JSON object,
-// is nested deeper than 32, or holds text that is not Unicode. Its message says
-// where.
-func Decode(data []byte, dst any) (Problems, error) {
+// is nested deeper than 32, or holds text that is not Unicode. It says where.
+func Decode(data []byte, dst any) (fault.Problems, error) {
 	v := reflect.ValueOf(dst)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
 		panic(fmt.Sprintf("strictjson: cannot decode into %T: not a pointer to a struct", dst))
@@ -60,188 +51,209 @@ func Decode(data []byte, dst any) (Problems, error) {
 		atOnce <- struct{}{}
 		defer func() { <-atOnce }()
 	}
-	d := decoder{parser: parser{data: data}, fields: map[reflect.Type]map[string]field{}}
-	if err := d.body(v.Elem()); err != nil {
-		return Problems{}, err
+	if err := check(data); err != nil {
+		return fault.Problems{}, err
 	}
+	d := decoder{Decoder: newDecoder(data), data: data, fields: map[reflect.Type]map[string]field{}}
+	if kind := d.PeekKind(); kind != object {
+		return fault.Problems{}, fault.New(fault.MalformedRequest, "The body must be a JSON object, not %s.", kindNames[kind])
+	}
+	d.structure(v.Elem())
 	return d.problems, nil
 }
 
-// Data of more than large bytes can hold so many things that are wrong that
-// decoding it takes many times its memory: a process decodes a few at a time.
+// Data of more than large bytes can have so many faults that decoding it takes
+// many times its memory: a process decodes a few at a time.
 const large = 64 << 10
 
 var atOnce = make(chan struct{}, 8)
 
-// decoder binds what the parser meets to Go values.
-type decoder struct {
-	parser
-	problems Problems
-	fields   map[reflect.Type]map[string]field // by struct type, as met so far
+func newDecoder(data []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))
 }
 
-func (d *decoder) body(v reflect.Value) error {
-	if err := d.checkText(); err != nil {
-		return err
-	}
-	kind, err := d.peek()
-	if err != nil {
-		return err
-	}
-	if kind != object {
-		if err := d.skip(); err != nil {
-			return err
-		}
-		return fault.New(fault.MalformedRequest, "The body must be a JSON object, not %s.", kind)
-	}
-	if err := d.structure(v, nil); err != nil {
-		return err
-	}
-	return d.end()
+// decoder binds JSON that [check] found to be valid to Go values.
+type decoder struct {
+	*jsontext.Decoder
+	data     []byte
+	problems fault.Problems
+	fields   map[reflect.Type]map[string]field // by struct type
 }
 
 // value binds the next value to v.
-func (d *decoder) value(v reflect.Value, at *path) error {
-	kind, err := d.peek()
-	if err != nil {
-		return err
+func (d *decoder) value(v reflect.Value) {
+	if v.Type() == rawMessage {
+		v.SetBytes(d.raw())
+		return
 	}
-	if kind == null {
-		if !d.problems.Null.Full() {
-			d.problems.Null.Add(at.String(), fault.Required, "must not be null")
+	want, got := kindOf(v.Type()), d.PeekKind()
+	switch {
+	case got == null:
+		d.raw()
+		if !d.problems.Invalid.Full() {
+			d.problems.Invalid.Add(d.path(), fault.Required, "must not be null")
 		}
-		return d.skip()
+		return
+	case got != want:
+		d.raw()
+		d.malformed(fault.Invalid, "must be %s, not %s", kindNames[want], kindNames[got])
+		return
 	}
 	for v.Kind() == reflect.Pointer {
-		if v.IsNil() {
-			v.Set(reflect.New(v.Type().Elem()))
-		}
+		v.Set(reflect.New(v.Type().Elem()))
 		v = v.Elem()
 	}
-	if v.Type() == rawMessage {
-		raw, err := d.raw()
-		v.SetBytes(raw[:len(raw):len(raw)])
-		return err
-	}
-	want := kindOf(v.Type())
-	if kind != want {
-		return d.wrong(at, want, kind)
-	}
-	switch want {
-	case object:
-		if v.Kind() == reflect.Map {
-			return d.mapping(v, at)
-		}
-		return d.structure(v, at)
-	case array:
-		return d.slice(v, at)
+	switch v.Kind() {
+	case reflect.Struct:
+		d.structure(v)
+	case reflect.Map:
+		d.mapping(v)
+	case reflect.Slice:
+		d.slice(v)
 	default:
-		return d.scalar(v, at)
+		d.scalar(v)
 	}
-}
-
-// malformed notes what is wrong at a place, unless enough is known to be.
-func (d *decoder) malformed(at *path, code fault.Code, format string, args ...any) {
-	if !d.problems.Malformed.Full() {
-		d.problems.Malformed.Add(at.String(), code, format, args...)
-	}
-}
-
-// wrong notes a value of the wrong type and passes over it.
-func (d *decoder) wrong(at *path, want, got kind) error {
-	d.malformed(at, fault.Invalid, "must be %s, not %s", want, got)
-	return d.skip()
 }
 
 // structure binds the next value, an object, to a struct.
-func (d *decoder) structure(v reflect.Value, at *path) error {
+func (d *decoder) structure(v reflect.Value) {
 	fields, known := d.fields[v.Type()]
 	if !known {
 		fields = fieldsOf(v.Type())
 		d.fields[v.Type()] = fields
 	}
-	seen := names{}
-	return d.object(func(name string) error {
-		at := member(at, name)
-		if d.repeated(seen, name, at) {
-			return d.skip()
-		}
+	d.object(func(name string) {
 		f, known := fields[name]
-		if !known {
-			if !d.problems.Malformed.Full() {
-				d.malformed(at, fault.Unknown, "is not a field of this request%s", suggestion(fields, name))
+		switch {
+		case !known:
+			d.malformed(fault.Unknown, "is not a field of this request%s", suggestion(fields, name))
+			d.raw()
+		case f.ignored:
+			d.raw()
+		default:
+			member := v.FieldByIndex(f.index)
+			d.value(member)
+			if f.trimmed {
+				trim(member)
 			}
-			return d.skip()
 		}
-		if f.ignored {
-			return d.skip()
-		}
-		if f.object {
-			if kind, err := d.peek(); err == nil && kind != object && kind != null {
-				return d.wrong(at, object, kind)
-			}
-		}
-		return d.value(v.FieldByIndex(f.index), at)
 	})
 }
 
 // mapping binds the next value, an object, to a map.
-func (d *decoder) mapping(v reflect.Value, at *path) error {
+func (d *decoder) mapping(v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
-	seen := names{}
-	return d.object(func(name string) error {
-		at := member(at, name)
-		if d.repeated(seen, name, at) {
-			return d.skip()
-		}
-		kind, _ := d.peek()
+	d.object(func(name string) {
 		item := reflect.New(v.Type().Elem()).Elem()
-		err := d.value(item, at)
-		if kind != null {
+		isNull := d.PeekKind() == null && item.Type() != rawMessage
+		d.value(item)
+		if !isNull {
 			v.SetMapIndex(reflect.ValueOf(name).Convert(v.Type().Key()), item)
 		}
-		return err
 	})
 }
 
 // slice binds the next value, an array, to a slice.
-func (d *decoder) slice(v reflect.Value, at *path) error {
+func (d *decoder) slice(v reflect.Value) {
 	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
-	return d.array(func(i int) error {
+	d.token()
+	for i := 0; d.PeekKind() != ']'; i++ {
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
-		return d.value(v.Index(i), element(at, i))
-	})
+		d.value(v.Index(i))
+	}
+	d.token()
 }
 
 // scalar binds the next value, a string, number or bool, to v of that kind.
-func (d *decoder) scalar(v reflect.Value, at *path) error {
-	raw, err := d.raw()
-	if err != nil {
-		return err
+func (d *decoder) scalar(v reflect.Value) {
+	if json.Unmarshal(d.raw(), v.Addr().Interface()) == nil {
+		return
 	}
-	if json.Unmarshal(raw, v.Addr().Interface()) == nil {
-		return nil
+	switch { // a number that does not fit
+	case v.CanInt():
+		d.malformed(fault.Invalid, "must be a whole number of at most %d bits, without a fraction or an exponent", v.Type().Bits())
+	case v.CanUint():
+		d.malformed(fault.Invalid, "must be a whole number of at most %d bits, without a fraction or an exponent, and not negative", v.Type().Bits())
+	default:
+		d.malformed(fault.Invalid, "is a number out of range")
 	}
-	// The syntax and the kind are right: only a number can be no such number.
-	message := "is a number out of range"
-	if v.CanInt() || v.CanUint() {
-		message = fmt.Sprintf("must be a whole number of at most %d bits, without a fraction or an exponent", v.Type().Bits())
-		if v.CanUint() {
-			message += ", and not negative"
-		}
-	}
-	d.malformed(at, fault.Invalid, "%s", message)
-	return nil
 }
 
-// names are the names seen in an object, and how often.
-type names map[string]int
-
-// repeated counts a name, and notes it the second time it is seen.
-func (d *decoder) repeated(seen names, name string, at *path) bool {
-	seen[name]++
-	if seen[name] == 2 {
-		d.malformed(at, fault.Duplicate, "is given more than once")
+// object reads the next value, an object; member reads the value of each name.
+// The value of a name that was given before is skipped.
+func (d *decoder) object(member func(name string)) {
+	d.token()
+	seen := map[string]int{}
+	for d.PeekKind() != '}' {
+		name := d.token().String()
+		seen[name]++
+		if seen[name] == 2 {
+			d.malformed(fault.Duplicate, "is given more than once")
+		}
+		if seen[name] > 1 {
+			d.raw()
+		} else {
+			member(name)
+		}
 	}
-	return seen[name] > 1
+	d.token()
+}
+
+func (d *decoder) token() jsontext.Token {
+	token, err := d.ReadToken()
+	if err != nil {
+		panic("strictjson: " + err.Error())
+	}
+	return token
+}
+
+// raw reads the next value as it is written: a part of the data.
+func (d *decoder) raw() []byte {
+	value, err := d.ReadValue()
+	if err != nil {
+		panic("strictjson: " + err.Error())
+	}
+	end := d.InputOffset()
+	return d.data[end-int64(len(value)) : end : end]
+}
+
+// malformed notes what is wrong with the value, or the name, read last.
+func (d *decoder) malformed(code fault.Code, format string, args ...any) {
+	if !d.problems.Malformed.Full() {
+		d.problems.Malformed.Add(d.path(), code, format, args...)
+	}
+}
+
+// path names the value, or the name, read last, as in `models[3].model_id`.
+func (d *decoder) path() string {
+	var path strings.Builder
+	level := 0
+	for token := range d.StackPointer().Tokens() {
+		level++
+		kind, _ := d.StackIndex(level)
+		switch {
+		case kind == array:
+			path.WriteString("[" + token + "]")
+		case level > 1:
+			path.WriteString("." + shorten(token))
+		default:
+			path.WriteString(shorten(token))
+		}
+	}
+	return path.String()
+}
+
+// maxName bounds a field's name, in bytes, as it is reported. Without it a long
+// name above many broken fields would make an answer far larger than the request.
+const maxName = 64
+
+func shorten(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	end := maxName
+	for !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end] + "…"
 }

@@ -24,24 +24,25 @@ type model struct {
 
 type request struct {
 	base
-	Name        string            `json:"name"`
-	Enabled     *bool             `json:"enabled"`
-	Count       int               `json:"count"`
-	Small       int8              `json:"small"`
-	Positive    *uint16           `json:"positive"`
-	Temperature *float64          `json:"temperature"`
-	Narrow      float32           `json:"narrow"`
-	Models      []model           `json:"models"`
-	Model       *model            `json:"model"`
-	Labels      map[string]string `json:"labels"`
-	Groups      map[string]model  `json:"groups"`
-	Credentials json.RawMessage   `json:"credentials" strict:"object"`
-	Any         json.RawMessage   `json:"any"`
-	CreatedAt   string            `json:"created_at" strict:"ignore"`
-	Hidden      string            `json:"-"`
+	Name        string                     `json:"name"`
+	Enabled     *bool                      `json:"enabled"`
+	Count       int                        `json:"count"`
+	Small       int8                       `json:"small"`
+	Positive    *uint16                    `json:"positive"`
+	Temperature *float64                   `json:"temperature"`
+	Narrow      float32                    `json:"narrow"`
+	Models      []model                    `json:"models"`
+	Model       *model                     `json:"model"`
+	Labels      map[string]string          `json:"labels"`
+	Groups      map[string]model           `json:"groups"`
+	Title       *string                    `json:"title" strict:"trim"`
+	Credentials map[string]json.RawMessage `json:"credentials"`
+	Any         json.RawMessage            `json:"any"`
+	CreatedAt   string                     `json:"created_at" strict:"ignore"`
+	Hidden      string                     `json:"-"`
 }
 
-func decode(t *testing.T, body string) (request, strictjson.Problems) {
+func decode(t *testing.T, body string) (request, fault.Problems) {
 	t.Helper()
 	var r request
 	problems, err := strictjson.Decode([]byte(body), &r)
@@ -60,11 +61,12 @@ func TestDecodesWhatEncodingJSONDoes(t *testing.T) {
 		`{"models":[],"labels":{},"groups":{}}`,
 		`{"models":[{"model_id":"m","stages":["planning","tool_call"]},{}],"model":{"model_id":"x"}}`,
 		`{"labels":{"":"empty","b":"c"},"groups":{"g":{"stages":[]}}}`,
-		`{"credentials": { "api_key" : null, "api_key":1 } ,"any": [1, {"x":null}] }`,
+		`{"credentials": { "api_key" : null, "key":1 } ,"any": [1, {"x":null}] }`,
 		`{"any":"text"}`,
+		`{"any":null,"title":"t"}`,
 	} {
 		got, problems := decode(t, body)
-		if len(problems.Malformed)+len(problems.Null) > 0 {
+		if len(problems.Malformed)+len(problems.Invalid) > 0 {
 			t.Errorf("%s: unexpected problems %v", body, problems)
 		}
 		var want request
@@ -99,6 +101,7 @@ func TestProblemsOfFields(t *testing.T) {
 		{body: `{"model":[]}`, malformed: []string{"model: invalid: must be an object, not an array"}},
 		{body: `{"labels":true}`, malformed: []string{"labels: invalid: must be an object, not true or false"}},
 		{body: `{"credentials":"sk-1"}`, malformed: []string{"credentials: invalid: must be an object, not a string"}},
+		{body: `{"credentials":{"api_key":null,"api_key":1}}`, malformed: []string{"credentials.api_key: duplicate: is given more than once"}},
 		{body: `{"models":[{},{"model_id":1},3,{"stages":["a",2]}]}`, malformed: []string{
 			"models[1].model_id: invalid: must be a string, not a number",
 			"models[2]: invalid: must be an object, not a number",
@@ -112,7 +115,6 @@ func TestProblemsOfFields(t *testing.T) {
 				"models[1].model_id: required: must not be null",
 				"labels.a: required: must not be null",
 				"credentials: required: must not be null",
-				"any: required: must not be null",
 			}},
 		{body: `{"name":1,"x":null,"groups":{"g":{"model_id":false}},"count":null,"note":[]}`,
 			malformed: []string{
@@ -127,7 +129,7 @@ func TestProblemsOfFields(t *testing.T) {
 		if diff := cmp.Diff(c.malformed, lines(problems.Malformed)); diff != "" {
 			t.Errorf("%s: malformed (-want +got):\n%s", c.body, diff)
 		}
-		if diff := cmp.Diff(c.null, lines(problems.Null)); diff != "" {
+		if diff := cmp.Diff(c.null, lines(problems.Invalid)); diff != "" {
 			t.Errorf("%s: null (-want +got):\n%s", c.body, diff)
 		}
 	}
@@ -159,7 +161,7 @@ func TestNumbersThatDoNotFit(t *testing.T) {
 func TestIgnoredFieldsAreNotReadAndNotWritten(t *testing.T) {
 	for _, value := range []string{`null`, `3`, `"2026-01-01T00:00:00Z"`, `{"a":1,"a":2}`, `[null]`} {
 		r, problems := decode(t, `{"created_at":`+value+`}`)
-		if r.CreatedAt != "" || len(problems.Malformed)+len(problems.Null) > 0 {
+		if r.CreatedAt != "" || len(problems.Malformed)+len(problems.Invalid) > 0 {
 			t.Errorf("%s: decoded %q with problems %v", value, r.CreatedAt, problems)
 		}
 	}
@@ -209,7 +211,7 @@ func TestMessagesHoldNoValue(t *testing.T) {
 		if err != nil {
 			told = err.Error()
 		}
-		for _, f := range append(problems.Malformed, problems.Null...) {
+		for _, f := range append(problems.Malformed, problems.Invalid...) {
 			told += f.Name + f.Message
 		}
 		if told == "" || strings.Contains(told, canary) {

@@ -1,0 +1,75 @@
+package strictjson
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"modelproviders/pkg/fault"
+)
+
+// maxDepth bounds how deep objects and arrays may be nested.
+const maxDepth = 32
+
+// check refuses data that is not one JSON value (RFC 8259) in UTF-8, or is
+// nested too deep.
+func check(data []byte) error {
+	if len(bytes.TrimSpace(data)) == 0 {
+		return fault.New(fault.MalformedRequest, "The body is empty; a JSON object is expected.")
+	}
+	if bytes.HasPrefix(data, []byte("\uFEFF")) {
+		return invalid(data, 0, "there is a byte order mark; send UTF-8 without one")
+	}
+	d := newDecoder(data)
+	for ended := false; ; ended = d.StackDepth() == 0 {
+		before := d.InputOffset()
+		_, err := d.ReadToken()
+		var syntax *jsontext.SyntacticError
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case ended:
+			rest := data[before:]
+			return invalid(data, len(data)-len(bytes.TrimLeft(rest, " \t\r\n")), "there is more after the end of the JSON object")
+		case errors.As(err, &syntax):
+			return invalid(data, int(syntax.ByteOffset), reason(syntax))
+		case err != nil:
+			return fault.Wrap(fault.MalformedRequest, err, "The body is not valid JSON.")
+		case d.StackDepth() > maxDepth:
+			return invalid(data, int(d.InputOffset())-1, fmt.Sprintf("objects and arrays are nested deeper than %d", maxDepth))
+		}
+	}
+}
+
+// reason says what is wrong without the characters that are, which may be a part
+// of a secret.
+func reason(err *jsontext.SyntacticError) string {
+	said := err.Err.Error()
+	_, expected, told := strings.Cut(said, "(expecting ")
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return "the body ends too early"
+	case strings.Contains(said, "UTF-8"):
+		return "the text is not valid UTF-8"
+	case strings.Contains(said, "surrogate"):
+		return "half of a surrogate pair stands alone"
+	case strings.Contains(said, "escape"):
+		return "there is no such escape sequence"
+	case told && !strings.Contains(said, "literal"):
+		return "unexpected character; expected " + strings.TrimSuffix(expected, ")")
+	}
+	return "unexpected character"
+}
+
+// invalid is the refusal of data with something wrong at an offset.
+func invalid(data []byte, offset int, what string) error {
+	before := data[:offset]
+	line := 1 + bytes.Count(before, []byte{'\n'})
+	column := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	return fault.New(fault.MalformedRequest, "The body is not valid JSON: line %d, column %d: %s.", line, column, what)
+}
