@@ -6,7 +6,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 )
@@ -33,10 +32,10 @@ type availableModel struct {
 
 // draftSettings is settings that are not saved.
 type draftSettings struct {
-	// The type's credentials.
-	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
+	// The type's credentials. Which of them are required, the type says.
+	Credentials map[string]json.RawMessage `json:"credentials" binding:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
 	// The type's config; may be left out where the type has none.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
+	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
 } // @name DraftSettings
 
 // listAvailableModels asks a provider's upstream for its models.
@@ -98,12 +97,12 @@ func (a *API) listAvailableModelsOfType(c echo.Context) error {
 		return err
 	}
 	var body draftSettings
-	nulls, err := decode(c, &body, func() fault.Fields { return typ.CheckShape(body.Credentials, body.Config) })
+	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
 	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typ.Name(),
-		provider.Request{Credentials: body.Credentials, Config: body.Config}, nulls, c.QueryParam("q"))
+		provider.Request{Credentials: body.Credentials, Config: body.Config}, problems, c.QueryParam("q"))
 	if err != nil {
 		return err
 	}

@@ -2,9 +2,6 @@ package api
 
 import (
 	"net/http"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -14,7 +11,7 @@ import (
 // revealRequest says why a credential is revealed.
 type revealRequest struct {
 	// For the audit log; the operator may demand it.
-	Reason *string `json:"reason,omitempty" maxLength:"500" example:"Moving to another key"`
+	Reason string `json:"reason,omitempty" strict:"trim" validate:"max=500,text" example:"Moving to another key"`
 } //	@name	RevealRequest
 
 // revealedCredential is a credential in clear.
@@ -24,9 +21,6 @@ type revealedCredential struct {
 	// Its value.
 	Value string `json:"value" format:"password" example:"sk-proj-1234"`
 } //	@name	RevealedCredential
-
-// maxReason bounds the reason of a reveal, in characters.
-const maxReason = 500
 
 // revealCredential answers a credential in clear.
 //
@@ -57,37 +51,22 @@ func (a *API) revealCredential(c echo.Context) error {
 		return fault.New(fault.RevealDisabled, "Revealing credentials is switched off here; replace the credential instead.")
 	}
 	var body revealRequest
-	faults, err := decodeOptional(c, &body)
+	problems, err := decodeOptional(c, &body)
 	if err != nil {
 		return err
 	}
-	reason, err := a.checkReason(body.Reason, faults)
-	if err != nil {
+	if body.Reason == "" && a.RevealReason {
+		problems.Invalid.Add("reason", fault.Required, "is required: why is the credential revealed?")
+	}
+	if err := problems.Err("Credential not revealed"); err != nil {
 		return err
 	}
 	field := c.Param("field")
-	value, err := a.Registry.Reveal(c.Request().Context(), principal(c), c.Param("id"), field, reason)
+	value, err := a.Registry.Reveal(c.Request().Context(), principal(c), c.Param("id"), field, body.Reason)
 	if err != nil {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	defer value.Wipe()
 	return c.JSON(http.StatusOK, revealedCredential{Field: field, Value: value.Reveal()})
-}
-
-// checkReason checks the reason of a reveal and returns it trimmed.
-func (a *API) checkReason(given *string, faults fault.Fields) (string, error) {
-	reason := ""
-	if given != nil {
-		reason = strings.TrimSpace(*given)
-	}
-	switch {
-	case reason == "" && a.RevealReason:
-		faults.Add("reason", fault.Required, "must be given: why is the credential revealed?")
-	case utf8.RuneCountInString(reason) > maxReason:
-		faults.Add("reason", fault.TooLong, "must be at most %d characters long", maxReason)
-	case strings.ContainsFunc(reason, unicode.IsControl):
-		faults.Add("reason", fault.Invalid, "must not contain control characters")
-	}
-	return reason, faults.Err(fault.ValidationFailed, "Nothing was revealed: the request has values that can't be taken.")
 }

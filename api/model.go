@@ -8,7 +8,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -78,11 +77,11 @@ type modelsAdded struct {
 // modelCreate is a model to create.
 type modelCreate struct {
 	// The id under which the provider knows the model; unique in the provider.
-	ModelID *string `json:"model_id" validate:"required" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
+	ModelID *string `json:"model_id" strict:"trim" validate:"required,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
 	// Its name for people; the model_id where it is left out.
-	DisplayName *string `json:"display_name,omitempty" minLength:"1" maxLength:"100" example:"GPT-4 Turbo"`
+	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
 	// The pipeline stages it serves: at least one.
-	SupportedStages *[]string `json:"supported_stages" validate:"required,min=1,unique" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
+	SupportedStages *[]string `json:"supported_stages" validate:"required,min=1,unique,dive,stage" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
 	// Whether it is switched on.
 	Enabled *bool `json:"enabled,omitempty" default:"true" example:"true"`
 } //	@name	ModelCreate
@@ -90,17 +89,17 @@ type modelCreate struct {
 // modelsCreate is models to create together.
 type modelsCreate struct {
 	// 1 to 100 models.
-	Models *[]modelCreate `json:"models" validate:"required,min=1,max=100"`
+	Models []modelCreate `json:"models" validate:"required,min=1,max=100,dive"`
 } //	@name	ModelsCreate
 
 // modelChanges is what an edit may change of a model.
 type modelChanges struct {
 	// The id under which the provider knows the model; a new one clears last_test.
-	ModelID *string `json:"model_id,omitempty" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
+	ModelID *string `json:"model_id,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
 	// Its name for people.
-	DisplayName *string `json:"display_name,omitempty" minLength:"1" maxLength:"256" example:"GPT-4 Turbo"`
+	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
 	// The pipeline stages it serves: at least one.
-	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"min=1,unique" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
+	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"omitempty,min=1,unique,dive,stage" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
 	// Whether it is switched on.
 	Enabled *bool `json:"enabled,omitempty" example:"false"`
 	// The version that was read; another present one is 412.
@@ -249,19 +248,16 @@ func (a *API) listProviderModels(c echo.Context) error {
 //	@Router			/providers/{id}/models [post]
 func (a *API) createModel(c echo.Context) error {
 	var body modelCreate
-	nulls, err := decode(c, &body, nil)
+	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
-	m, err := a.Registry.AddModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), body.input(), nulls)
+	m, err := a.Registry.AddModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), body.input(), problems)
 	if err != nil {
 		return err
 	}
 	return a.created(c, modelPath(m), m.Version, toModel(m))
 }
-
-// maxModelsAtOnce bounds the models that are added together.
-const maxModelsAtOnce = 100
 
 // createModels adds models to a provider, all or none.
 //
@@ -292,20 +288,11 @@ const maxModelsAtOnce = 100
 //	@Router			/providers/{id}/models/bulk [post]
 func (a *API) createModels(c echo.Context) error {
 	var body modelsCreate
-	faults, err := decode(c, &body, nil)
+	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
-	var inputs []registry.ModelInput
-	switch {
-	case body.Models == nil || len(*body.Models) == 0:
-		faults.Add("models", fault.Required, "must hold at least one model")
-	case len(*body.Models) > maxModelsAtOnce:
-		faults.Add("models", fault.TooMany, "holds %d models; at most %d can be added at once", len(*body.Models), maxModelsAtOnce)
-	default:
-		inputs = toModelInputs(*body.Models)
-	}
-	added, err := a.Registry.AddModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), inputs, faults, registry.InModels)
+	added, err := a.Registry.AddModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), toModelInputs(body.Models), problems, registry.InModels)
 	if err != nil {
 		return err
 	}
@@ -403,12 +390,12 @@ func (a *API) updateModel(c echo.Context) error {
 		return err
 	}
 	var body modelUpdate
-	nulls, err := decode(c, &body, nil)
+	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
 	m, err := a.Registry.UpdateModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"),
-		registry.ModelEdit{ModelInput: body.input(), If: registry.Precondition{Match: match}, Faults: nulls})
+		registry.ModelEdit{ModelInput: body.input(), If: registry.Precondition{Match: match}, Problems: problems})
 	if err != nil {
 		return err
 	}
@@ -451,13 +438,9 @@ func (a *API) deleteModel(c echo.Context) error {
 func modelPath(m registry.Model) string { return "/providers/" + m.ProviderID + "/models/" + m.ID }
 
 func (q *query) models() registry.ModelQuery {
-	var stages []string
-	for _, s := range registry.Stages() {
-		stages = append(stages, string(s))
-	}
 	return registry.ModelQuery{
 		Search:  registry.Fold(q.text("q")),
-		Stage:   registry.Stage(q.oneOf("stage", stages...)),
+		Stage:   registry.Stage(q.oneOf("stage", stageNames()...)),
 		Enabled: q.flag("enabled"),
 		Sort:    q.sort(),
 	}

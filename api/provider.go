@@ -6,7 +6,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/secret"
@@ -82,32 +81,32 @@ type providerList struct {
 // providerCreate is a provider to create.
 type providerCreate struct {
 	// Unique in the workspace, without regard to case.
-	Name string `json:"name" validate:"required" minLength:"1" maxLength:"100" example:"Production OpenAI"`
+	Name string `json:"name" strict:"trim" validate:"required,min=1,max=100,text" example:"Production OpenAI"`
 	// See GET /provider-types.
 	Type string `json:"type" validate:"required" extensions:"x-ref=ProviderTypeName" example:"openai"`
-	// The type's credentials.
-	Credentials json.RawMessage `json:"credentials" strict:"object" validate:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
+	// The type's credentials. Which of them are required, the type says.
+	Credentials map[string]json.RawMessage `json:"credentials" binding:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
 	// The type's config; may be left out where the type has none.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
+	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
 	// The provider's first models.
-	Models []modelCreate `json:"models,omitempty" validate:"max=500"`
+	Models []modelCreate `json:"models,omitempty" validate:"max=500,dive"`
 } //	@name	ProviderCreate
 
 // providerUpdate is an edit of a provider: what is left out stays as it is.
 // What only the server sets may be sent back and is passed over.
 type providerUpdate struct {
 	// Unique in the workspace, without regard to case.
-	Name *string `json:"name,omitempty" minLength:"1" maxLength:"100" example:"Production OpenAI"`
+	Name *string `json:"name,omitempty" strict:"trim" validate:"omitempty,min=1,max=100,text" example:"Production OpenAI"`
 	// The present type; it can't be changed.
 	Type *string `json:"type,omitempty" extensions:"x-ref=ProviderTypeName" example:"openai"`
 	// `active` or `inactive` switches the provider; `error` is taken only where it is the present status.
 	Status *string `json:"status,omitempty" enums:"active,inactive,error" example:"inactive"`
 	// Replaces the given credentials; one that is left out, null, empty, the mask or the object as it was answered stays.
-	Credentials json.RawMessage `json:"credentials,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
+	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
 	// Merged field by field.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
+	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
 	// The whole wanted list: an entry with `id` is merged into that model, one without matches a `model_id` or else is created, a model that is left out is removed.
-	Models *[]modelUpdateOfProvider `json:"models,omitempty" validate:"max=500"`
+	Models *[]modelUpdateOfProvider `json:"models,omitempty" validate:"omitempty,max=500,dive"`
 	// The version that was read; another present one is 412.
 	Version *int64 `json:"version,omitempty" example:"1"`
 
@@ -198,7 +197,7 @@ func (a *API) listProviders(c echo.Context) error {
 //	@Router			/providers [post]
 func (a *API) createProvider(c echo.Context) error {
 	var body providerCreate
-	nulls, err := decode(c, &body, func() fault.Fields { return settingsShape(body.Type, body.Credentials, body.Config) })
+	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
@@ -206,7 +205,7 @@ func (a *API) createProvider(c echo.Context) error {
 		Name: body.Name, Type: body.Type,
 		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
 		Models:   toModelInputs(body.Models),
-		Faults:   nulls,
+		Problems: problems,
 	})
 	if err != nil {
 		return err
@@ -276,15 +275,15 @@ func (a *API) updateProvider(c echo.Context) error {
 		return err
 	}
 	var body providerUpdate
-	nulls, err := a.decodeEdit(c, &body, body.settings)
+	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
 	edit := registry.ProviderEdit{
 		Name: body.Name, Type: body.Type, Status: body.Status,
-		Settings: body.settings(),
+		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
 		If:       registry.Precondition{Match: match, Version: body.Version},
-		Faults:   nulls,
+		Problems: problems,
 	}
 	if body.Models != nil {
 		models := make([]registry.ModelInput, 0, len(*body.Models))
@@ -298,10 +297,6 @@ func (a *API) updateProvider(c echo.Context) error {
 		return err
 	}
 	return versioned(c, http.StatusOK, p.Version, toProvider(p))
-}
-
-func (u *providerUpdate) settings() provider.Request {
-	return provider.Request{Credentials: u.Credentials, Config: u.Config}
 }
 
 // deleteProvider removes a provider.
@@ -365,16 +360,6 @@ func toProvider(p registry.Provider) providerResponse {
 		}
 	}
 	return out
-}
-
-// settingsShape finds what is malformed in the settings of a type. Of an
-// unknown type nothing can be said; the registry refuses it.
-func settingsShape(typeName string, credentials, config json.RawMessage) fault.Fields {
-	typ, ok := provider.Lookup(typeName)
-	if !ok {
-		return nil
-	}
-	return typ.CheckShape(credentials, config)
 }
 
 func (q *query) status(name string) registry.Status {

@@ -20,7 +20,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/strictjson"
 )
@@ -33,59 +32,28 @@ const (
 	mediaMergePatch = "application/merge-patch+json" // RFC 7396
 )
 
-// decode reads the JSON body of a request into dst. Everything malformed in it,
-// and what more finds malformed in the parts that only a provider type
-// understands, comes back as one malformed_request. Fields that are null come
-// back as faults, to be reported with whatever else is invalid.
-func decode(c echo.Context, dst any, more func() fault.Fields) (nulls fault.Fields, err error) {
+// decode reads the JSON body of a request into dst, a pointer to a struct whose
+// tags have its rules, and returns what is wrong with it. The registry adds what
+// it finds, so that everything is told at once.
+func decode(c echo.Context, dst any) (fault.Problems, error) {
 	body, err := readBody(c)
 	if err != nil {
-		return nil, err
+		return fault.Problems{}, err
 	}
-	if len(body) == 0 {
-		return nil, fault.New(fault.MalformedRequest, "The body is empty; this request needs a JSON object.")
+	problems, err := strictjson.Decode(body, dst)
+	if err != nil {
+		return fault.Problems{}, err
 	}
-	return decodeBody(body, dst, more)
-}
-
-// decodeEdit is decode for an edit of a stored provider, whose settings only the
-// registry can read: it knows the type when it has locked the provider. Where the
-// rest of the body is malformed the provider is read to tell what is wrong with
-// the settings too, or that there is no such provider.
-func (a *API) decodeEdit(c echo.Context, dst any, settings func() provider.Request) (nulls fault.Fields, err error) {
-	nulls, err = decode(c, dst, nil)
-	if err == nil {
-		return nulls, nil
-	}
-	p, missing := a.Registry.Provider(c.Request().Context(), principal(c).Workspace, c.Param("id"))
-	if missing != nil {
-		return nil, missing
-	}
-	if f := fault.As(err); f != nil && len(f.Fields) > 0 {
-		err = append(f.Fields, settingsShape(p.Type, settings().Credentials, settings().Config)...).Err(f.Kind, "%s", f.Message)
-	}
-	return nil, err
+	problems.Invalid = append(problems.Invalid, validate(dst)...)
+	return problems, nil
 }
 
 // decodeOptional is decode for a body that may be left out.
-func decodeOptional(c echo.Context, dst any) (nulls fault.Fields, err error) {
-	body, err := readBody(c)
-	if err != nil || len(body) == 0 {
-		return nil, err
+func decodeOptional(c echo.Context, dst any) (fault.Problems, error) {
+	if body, err := readBody(c); err != nil || len(body) == 0 {
+		return fault.Problems{}, err
 	}
-	return decodeBody(body, dst, nil)
-}
-
-func decodeBody(body []byte, dst any, more func() fault.Fields) (nulls fault.Fields, err error) {
-	problems, err := strictjson.Decode(body, dst)
-	if err != nil {
-		return nil, err
-	}
-	malformed := problems.Malformed
-	if more != nil {
-		malformed = append(malformed, more()...)
-	}
-	return problems.Null, malformed.Err(fault.MalformedRequest, registry.MalformedBody)
+	return decode(c, dst)
 }
 
 // readBody reads a body of an acceptable size and media type, once. An empty one

@@ -45,3 +45,11 @@ func (a *API) listStages(c echo.Context) error {
 	}
 	return c.JSON(http.StatusOK, list)
 }
+
+func stageNames() []string {
+	var names []string
+	for _, s := range registry.Stages() {
+		names = append(names, string(s))
+	}
+	return names
+}

@@ -1,13 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 )
@@ -15,31 +15,31 @@ import (
 // testRequest is a prompt to test a model with.
 type testRequest struct {
 	// What to ask.
-	Prompt string `json:"prompt" validate:"required" minLength:"1" maxLength:"100000" example:"Say hello."`
+	Prompt string `json:"prompt" validate:"required,min=1,max=100000" example:"Say hello."`
 	// Instructions to the model; left out, none are sent.
-	System *string `json:"system,omitempty" minLength:"1" maxLength:"100000" example:"Answer in one word."`
+	System *string `json:"system,omitempty" validate:"omitempty,min=1,max=100000" example:"Answer in one word."`
 	// Bound on the answer, in tokens.
-	MaxOutputTokens *int `json:"max_output_tokens,omitempty" minimum:"1" maximum:"128000" example:"1024"`
+	MaxOutputTokens *int `json:"max_output_tokens,omitempty" validate:"omitempty,min=1,max=128000" example:"1024"`
 	// Left out, none is sent: some models take none.
-	Temperature *float64 `json:"temperature,omitempty" minimum:"0" maximum:"2" example:"0.7"`
+	Temperature *float64 `json:"temperature,omitempty" validate:"omitempty,min=0,max=2" example:"0.7"`
 } //	@name	TestRequest
 
 // draftTestRequest tests settings of a type that are not saved.
 type draftTestRequest struct {
 	draftSettings
 	// The id under which the provider knows the model.
-	ModelID string `json:"model_id" validate:"required" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
+	ModelID string `json:"model_id" strict:"trim" validate:"required,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
 	testRequest
 } //	@name	DraftTestRequest
 
 // editTestRequest tests an edit of a provider, laid over what is stored.
 type editTestRequest struct {
 	// Replaces the given credentials for this test; the others are the stored ones.
-	Credentials json.RawMessage `json:"credentials,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
+	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
 	// Merged field by field into the stored config for this test.
-	Config json.RawMessage `json:"config,omitempty" strict:"object" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
+	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
 	// The id under which the provider knows the model.
-	ModelID string `json:"model_id" validate:"required" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
+	ModelID string `json:"model_id" strict:"trim" validate:"required,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
 	testRequest
 } //	@name	EditTestRequest
 
@@ -152,12 +152,12 @@ type testDelta struct {
 //	@Router			/models/{id}/test [post]
 func (a *API) testModel(c echo.Context) error {
 	var body testRequest
-	nulls, err := decode(c, &body, nil)
-	if err != nil {
+	problems, err := decode(c, &body)
+	if err := cmp.Or(err, problems.Err("Model not tested")); err != nil {
 		return err
 	}
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestModel(ctx, principal(c).Workspace, c.Param("id"), body.input(nulls), onDelta)
+		return a.Registry.TestModel(ctx, principal(c).Workspace, c.Param("id"), body.input(), onDelta)
 	})
 }
 
@@ -193,14 +193,15 @@ func (a *API) testProviderType(c echo.Context) error {
 		return err
 	}
 	var body draftTestRequest
-	nulls, err := decode(c, &body, func() fault.Fields { return typ.CheckShape(body.Credentials, body.Config) })
+	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
 	draft := registry.Draft{
 		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
 		ModelID:   body.ModelID,
-		TestInput: body.input(nulls),
+		TestInput: body.input(),
+		Problems:  problems,
 	}
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestType(ctx, principal(c).Workspace, typ.Name(), draft, onDelta)
@@ -236,26 +237,23 @@ func (a *API) testProviderType(c echo.Context) error {
 func (a *API) testProvider(c echo.Context) error {
 	workspace, id := principal(c).Workspace, c.Param("id")
 	var body editTestRequest
-	nulls, err := a.decodeEdit(c, &body, body.settings)
+	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
 	draft := registry.Draft{
-		Settings:  body.settings(),
+		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
 		ModelID:   body.ModelID,
-		TestInput: body.input(nulls),
+		TestInput: body.input(),
+		Problems:  problems,
 	}
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestProvider(ctx, workspace, id, draft, onDelta)
 	})
 }
 
-func (r *editTestRequest) settings() provider.Request {
-	return provider.Request{Credentials: r.Credentials, Config: r.Config}
-}
-
-func (r testRequest) input(nulls fault.Fields) registry.TestInput {
-	return registry.TestInput{Prompt: r.Prompt, System: r.System, MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature, Faults: nulls}
+func (r testRequest) input() registry.TestInput {
+	return registry.TestInput{Prompt: r.Prompt, System: r.System, MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature}
 }
 
 // testRun runs a test; onDelta, unless it is nil, hears the answer as it comes.

@@ -62,7 +62,7 @@ type tokenList struct {
 // tokenCreate is a token to create, with a role or with scopes.
 type tokenCreate struct {
 	// Its name for people.
-	Name string `json:"name" validate:"required" minLength:"1" maxLength:"100" example:"Deploy script"`
+	Name string `json:"name" strict:"trim" validate:"required,min=1,max=100,text" example:"Deploy script"`
 	// What it may do, as a role.
 	Role *string `json:"role,omitempty" enums:"viewer,editor,admin" example:"editor"`
 	// What it may do, one by one.
@@ -158,18 +158,18 @@ func (a *API) createToken(c echo.Context) error {
 		return faults.Err(fault.MalformedRequest, "Tokens can't be created under an Idempotency-Key.")
 	}
 	var body tokenCreate
-	nulls, err := decode(c, &body, nil)
+	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
-	in := auth.NewToken{Name: body.Name, Role: body.Role, Faults: nulls}
+	in := auth.NewToken{Name: body.Name, Role: body.Role, Problems: problems}
 	if body.Scopes != nil {
 		in.Scopes = append([]string{}, *body.Scopes...)
 	}
 	if body.ExpiresAt != nil {
 		expires, err := time.Parse(time.RFC3339, *body.ExpiresAt)
 		if err != nil {
-			in.Faults.Add("expires_at", fault.Invalid, "must be a time such as 2027-01-31T09:30:00Z (RFC 3339)")
+			in.Problems.Invalid.Add("expires_at", fault.Invalid, "must be a time such as 2027-01-31T09:30:00Z (RFC 3339)")
 		} else {
 			in.ExpiresAt = &expires
 		}

@@ -34,9 +34,9 @@ type NewToken struct {
 	Role      *string
 	Scopes    []string   // nil: not given
 	ExpiresAt *time.Time // nil: never
-	// Faults were found while reading the request. They are reported together with
+	// Problems were found while reading the request. They are reported together with
 	// those found here.
-	Faults fault.Fields
+	Problems fault.Problems
 }
 
 // Create makes a token in the principal's workspace and returns its value, which
@@ -59,20 +59,20 @@ func (t *Tokens) Create(ctx context.Context, by Principal, in NewToken) (value s
 
 // newToken checks a request and returns the token to store, and its value.
 func (t *Tokens) newToken(by Principal, in NewToken) (string, Token, error) {
-	faults, now, value := in.Faults, t.storedNow(), newValue()
-	token := Token{Workspace: by.Workspace, Name: faults.Text("name", in.Name, maxTokenName), Hash: hashOf(value), CreatedAt: now}
-	token.Role, token.Scopes = in.grant(&faults)
+	problems, now, value := in.Problems, t.storedNow(), newValue()
+	token := Token{Workspace: by.Workspace, Name: problems.Invalid.Text("name", in.Name, maxTokenName), Hash: hashOf(value), CreatedAt: now}
+	token.Role, token.Scopes = in.grant(&problems.Invalid)
 	if in.ExpiresAt != nil {
 		expires := in.ExpiresAt.UTC().Truncate(time.Millisecond)
 		token.ExpiresAt = &expires
 		if token.expired(now) {
-			faults.Add("expires_at", fault.Invalid, "must be in the future")
+			problems.Invalid.Add("expires_at", fault.Invalid, "must be in the future")
 		}
 	}
 	if !isName(by.Workspace, maxWorkspace) {
-		faults.Add("workspace", fault.Invalid, "must be 1 to %d printable characters", maxWorkspace)
+		problems.Invalid.Add("workspace", fault.Invalid, "must be 1 to %d printable characters", maxWorkspace)
 	}
-	if err := faults.Invalid("Token not created"); err != nil {
+	if err := problems.Err("Token not created"); err != nil {
 		return "", Token{}, err
 	}
 	id, err := uuid.NewV7()

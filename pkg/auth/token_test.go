@@ -156,7 +156,7 @@ func TestWhatATokenCanNotBe(t *testing.T) {
 		"odd scopes":          {auth.NewToken{Name: "a", Scopes: []string{"audit:read", "x", "audit:read"}}, []string{"scopes[1] invalid", "scopes[2] duplicate"}},
 		"expired":             {auth.NewToken{Name: "a", Role: pointer("viewer"), ExpiresAt: &past}, []string{"expires_at invalid"}},
 		"expiring now":        {auth.NewToken{Name: "a", Role: pointer("viewer"), ExpiresAt: &now}, []string{"expires_at invalid"}},
-		"what was found read": {auth.NewToken{Name: "", Role: pointer("viewer"), Faults: fault.Fields{{Name: "x", Code: fault.Unknown}}}, []string{"x unknown", "name required"}},
+		"what was found read": {auth.NewToken{Name: "", Role: pointer("viewer"), Problems: fault.Problems{Invalid: fault.Fields{{Name: "x", Code: fault.Unknown}}}}, []string{"x unknown", "name required"}},
 	} {
 		_, _, err := w.Create(t.Context(), admin("acme"), test.in)
 		var got []string

@@ -17,7 +17,7 @@ func (f *Fields) Text(name, value string, limit int) string {
 		f.Add(name, TooLong, "is %d characters long; at most %d are allowed", n, limit)
 	case !utf8.ValidString(value):
 		f.Add(name, Invalid, "must be UTF-8")
-	case strings.ContainsFunc(value, isControl):
+	case !IsText(value):
 		f.Add(name, Invalid, "must not contain control characters")
 	}
 	return value
@@ -29,5 +29,8 @@ func Storable(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// isControl includes the two separators that Unicode has for line breaks.
-func isControl(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' }
+// IsText reports whether text has no control characters, to which the two
+// separators count that Unicode has for line breaks.
+func IsText(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' })
+}

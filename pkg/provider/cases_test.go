@@ -155,7 +155,7 @@ func runCase(t testing.TB, c upstreamCase, upstream *caseUpstream) outcome {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	typ := lookup(t, c.Provider.Type)
-	settings, faults := typ.Read(provider.Request{Credentials: c.Provider.Credentials, Config: c.Provider.Config}, provider.Stored{})
+	settings, faults := read(t, typ, c.Provider.Credentials, c.Provider.Config, provider.Stored{})
 	if len(faults) > 0 {
 		return refused(faults)
 	}

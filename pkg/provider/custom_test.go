@@ -89,7 +89,7 @@ func guarded(t testing.TB, cfg egress.Config) http.RoundTripper {
 func customClient(t testing.TB, baseURL string, transport http.RoundTripper) provider.Client {
 	t.Helper()
 	typ := lookup(t, "custom")
-	settings, faults := typ.Read(provider.Request{Config: encode(t, map[string]string{"base_url": baseURL}), Credentials: []byte(`{"api_key":"sk-custom-key"}`)}, provider.Stored{})
+	settings, faults := read(t, typ, []byte(`{"api_key":"sk-custom-key"}`), encode(t, map[string]string{"base_url": baseURL}), provider.Stored{})
 	if len(faults) > 0 {
 		t.Fatalf("%+v", faults)
 	}

@@ -45,13 +45,7 @@ func TestVertexSettings(t *testing.T) {
 		"capitals":           {file, `{"project":"My-Project","region":"global"}`, "config.project", fault.Invalid},
 	} {
 		t.Run(name, func(t *testing.T) {
-			request := provider.Request{
-				Credentials: json.RawMessage(`{"service_account_json":` + test.account + `}`), Config: json.RawMessage(test.config),
-			}
-			if faults := typ.CheckShape(request.Credentials, request.Config); len(faults) > 0 {
-				t.Fatalf("malformed: %+v", faults)
-			}
-			settings, faults := typ.Read(request, provider.Stored{})
+			settings, faults := read(t, typ, json.RawMessage(`{"service_account_json":`+test.account+`}`), json.RawMessage(test.config), provider.Stored{})
 			if test.field == "" {
 				if len(faults) > 0 {
 					t.Fatalf("refused: %+v", faults)

@@ -61,7 +61,7 @@ func TestLive(t *testing.T) {
 // for who runs the test has named it.
 func (l liveSettings) open(t *testing.T, typ provider.Type, credentials map[string]any) provider.Client {
 	t.Helper()
-	settings, faults := typ.Read(provider.Request{Credentials: encode(t, credentials), Config: encode(t, l.Config)}, provider.Stored{})
+	settings, faults := read(t, typ, encode(t, credentials), encode(t, l.Config), provider.Stored{})
 	if len(faults) > 0 {
 		t.Fatalf("the settings are refused: %+v", faults)
 	}

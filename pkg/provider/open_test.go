@@ -40,7 +40,7 @@ func openWith(t testing.TB, server *providertest.Server, opts func(*provider.Ope
 			config[name] = value
 		}
 	}
-	settings, faults := typ.Read(provider.Request{Credentials: encode(t, server.Credentials), Config: encode(t, config)}, provider.Stored{})
+	settings, faults := read(t, typ, encode(t, server.Credentials), encode(t, config), provider.Stored{})
 	if len(faults) > 0 {
 		t.Fatalf("settings of the fake are refused: %+v", faults)
 	}

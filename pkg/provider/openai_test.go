@@ -285,7 +285,7 @@ func TestAzureDeploymentNames(t *testing.T) {
 }
 
 func TestAzureIsCalledOverTLSOnly(t *testing.T) {
-	_, faults := lookup(t, "azure_openai").Read(provider.Request{Config: []byte(`{"base_url":"http://r.example","api_version":"v1"}`)}, provider.Stored{Credentials: []string{"api_key"}})
+	_, faults := read(t, lookup(t, "azure_openai"), nil, []byte(`{"base_url":"http://r.example","api_version":"v1"}`), provider.Stored{Credentials: []string{"api_key"}})
 	if len(faults) != 1 || !strings.Contains(faults[0].Message, "https://") {
 		t.Errorf("faults %+v", faults)
 	}

@@ -14,25 +14,26 @@ func TestKeysAsTheyArePasted(t *testing.T) {
 		`"sk-abc"`: "sk-abc", "'sk-abc'": "sk-abc", `"Bearer sk-abc"`: "sk-abc", `Bearer "sk-abc"`: "sk-abc",
 		`"sk-abc`: `"sk-abc`, "bearer-token": "bearer-token", "sk-a.b-c*": "sk-a.b-c*",
 	} {
-		settings, faults := openAI.Read(Request{Credentials: credentialsJSON(t, value)}, Stored{})
-		if got := settings.Credentials["api_key"].Reveal(); len(faults) > 0 || got != want {
+		settings, faults := openAI.Read(Request{Credentials: apiKey(t, value)}, Stored{})
+		if got := settings.Credentials["api_key"].Reveal(); len(faults.Invalid) > 0 || got != want {
 			t.Errorf("%q is taken as %q, %+v", value, got, faults)
 		}
 	}
 	for _, value := range []string{"••••", "********", "sk-p****cdef", "sk-...cdef", "sk-…cdef", "Bearer sk-...cdef", `"***"`, "Bearer", "Bearer ", `"bearer"`} {
-		if _, faults := openAI.Read(Request{Credentials: credentialsJSON(t, value)}, Stored{}); len(faults) != 1 || !strings.Contains(faults[0].Message, "mask") && !strings.Contains(faults[0].Message, "required") {
+		_, problems := openAI.Read(Request{Credentials: apiKey(t, value)}, Stored{})
+		if faults := problems.Invalid; len(faults) != 1 || !strings.Contains(faults[0].Message, "mask") && !strings.Contains(faults[0].Message, "required") {
 			t.Errorf("%q: %+v", value, faults)
 		}
 	}
 }
 
-func credentialsJSON(t *testing.T, key string) json.RawMessage {
+func apiKey(t *testing.T, key string) map[string]json.RawMessage {
 	t.Helper()
-	b, err := json.Marshal(map[string]string{"api_key": key})
+	b, err := json.Marshal(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b
+	return map[string]json.RawMessage{"api_key": b}
 }
 
 func TestCustomAddressesAsTheyArePasted(t *testing.T) {

@@ -32,16 +32,11 @@ type Type interface {
 	// CredentialFields names the credentials, in the order of the form.
 	CredentialFields() []string
 
-	// CheckShape finds what is malformed in the two JSON objects of a request:
-	// unknown fields, duplicate keys and values of the wrong JSON type. An
-	// empty message stands for an absent object. Values are not judged.
-	CheckShape(credentials, config json.RawMessage) fault.Fields
-
 	// Read lays the settings of a request over those that are stored, trims,
-	// normalises and validates them. Broken fields come back all at once, as
+	// normalises and validates them. All problems come back at once, named
 	// `credentials.…` and `config.…`; the Settings are meaningful only when
 	// there is none.
-	Read(request Request, stored Stored) (Settings, fault.Fields)
+	Read(request Request, stored Stored) (Settings, fault.Problems)
 
 	// Origin is the normalised base URL of a config (scheme, host, port and
 	// path, without `/v1` and a trailing slash), or "" for a type without one.
@@ -53,11 +48,11 @@ type Type interface {
 	Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error)
 }
 
-// Request is what a request says of a provider's settings: the raw JSON
-// objects, empty where the request leaves one out.
+// Request is what a request says of a provider's settings: the JSON of each
+// value by its field.
 type Request struct {
-	Credentials json.RawMessage
-	Config      json.RawMessage
+	Credentials map[string]json.RawMessage
+	Config      map[string]json.RawMessage
 }
 
 // Stored is what is already kept of a provider's settings; the zero value when

@@ -3,132 +3,100 @@ package provider
 import (
 	"bytes"
 	"encoding/json"
-	"reflect"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
 	"modelproviders/pkg/strictjson"
 )
 
-// decoded is what a settings object of a request says.
-type decoded struct {
-	values    map[string]string // the strings, as they were sent
-	null      []string          // the fields that are null
-	whole     bool              // false: the object itself is null
-	malformed fault.Fields      // named without the object
-}
-
-// itself names the object among its malformed fields.
-const itself = ""
-
-// broken reports whether the field, or the object, is malformed.
-func (d *decoded) broken(f field) bool {
-	return slices.ContainsFunc(d.malformed, func(m fault.Field) bool {
-		return m.Name == itself || m.Name == f.name || strings.HasPrefix(m.Name, f.name+".")
-	})
-}
-
-// under names fields of an object, and the object itself, from outside.
-func under(object string, faults fault.Fields) fault.Fields {
-	out := faults.Under(object)
-	for i, f := range faults {
-		if f.Name == itself {
-			out[i].Name = object
-		}
-	}
-	return out
-}
-
-// decodeConfig decodes a config object, whose values are strings.
-func decodeConfig(fields []field, object json.RawMessage) decoded {
-	return decodeObject(fields, object, func(f field, raw json.RawMessage, d *decoded) {
-		d.text(f, raw)
-	})
-}
-
-// decodeCredentials decodes a credentials object. Beside strings it takes the
-// object that a provider is answered with, which says nothing, and for a
-// secret_json the JSON object itself, of which the compact text is the value.
-func decodeCredentials(fields []field, object json.RawMessage) decoded {
-	return decodeObject(fields, object, func(f field, raw json.RawMessage, d *decoded) {
+// readCredentials returns the credentials that the request replaces. Beside
+// strings a credential may be the object that a provider is answered with, which
+// keeps the stored value, and a secret_json the JSON object itself.
+func (s *spec[C, F]) readCredentials(request map[string]json.RawMessage, stored []string) (map[string]secret.Text, fault.Problems) {
+	problems := fault.Problems{Malformed: unknownFields(s.credentialFields, request)}
+	values := map[string]secret.Text{}
+	for _, f := range s.credentialFields {
+		value, malformed := f.credential(request[f.name])
 		switch {
-		case raw[0] != '{':
-			d.text(f, raw)
-		case isAnswered(raw):
-		case f.kind == kindSecretJSON:
-			d.object(f, raw)
+		case len(malformed) > 0:
+			problems.Malformed = append(problems.Malformed, malformed...)
+		case value == "" || value == secret.Mask:
+			if f.required && !slices.Contains(stored, f.name) {
+				problems.Invalid.Add(f.name, fault.Required, "%s is required", f.label)
+			}
+		case isMask(f, value):
+			problems.Invalid.Add(f.name, fault.Invalid, "%s looks like a mask, not like a secret: paste the secret itself, or leave the field out to keep the stored one", f.label)
 		default:
-			d.malformed.Add(f.name, fault.Invalid, "must be a string")
-		}
-	})
-}
-
-func decodeObject(fields []field, object json.RawMessage, value func(field, json.RawMessage, *decoded)) decoded {
-	d := decoded{values: map[string]string{}, whole: true}
-	if trimmed := bytes.TrimSpace(object); len(trimmed) == 0 || string(trimmed) == "null" {
-		d.whole = len(trimmed) == 0
-		return d
-	}
-	raw := reflect.New(rawStruct(fields))
-	problems, err := strictjson.Decode(object, raw.Interface())
-	if err != nil {
-		d.malformed = fault.Fields{{Name: itself, Code: fault.Invalid, Message: "must be a JSON object"}}
-		return d
-	}
-	d.malformed = problems.Malformed
-	for _, f := range problems.Null {
-		d.null = append(d.null, f.Name)
-	}
-	for i, f := range fields {
-		if v := raw.Elem().Field(i).Bytes(); len(v) > 0 {
-			value(f, v, &d)
+			values[f.name] = secret.NewText(value)
 		}
 	}
-	return d
+	problems.Invalid = append(problems.Invalid, s.checkCredentials(values)...)
+	return values, problems.Under("credentials")
 }
 
-// rawStruct is a struct of one json.RawMessage a field, for strictjson.
-func rawStruct(fields []field) reflect.Type {
-	members := make([]reflect.StructField, len(fields))
-	for i, f := range fields {
-		members[i] = reflect.StructField{
-			Name: f.goName, Type: reflect.TypeFor[json.RawMessage](),
-			Tag: reflect.StructTag(`json:"` + f.name + `"`),
-		}
+// credential reads the value of a credential, or says what is malformed.
+func (f field) credential(raw json.RawMessage) (value string, malformed fault.Fields) {
+	isObject := len(raw) > 0 && raw[0] == '{'
+	switch {
+	case isObject && isAnswered(raw):
+		return "", nil
+	case isObject && f.kind == kindSecretJSON:
+		return f.object(raw)
 	}
-	return reflect.StructOf(members)
+	value, ok := stringOf(raw)
+	if !ok {
+		malformed.Add(f.name, fault.Invalid, "must be a string")
+	}
+	if f.kind == kindSecret {
+		value = bareKey(value)
+	}
+	return value, malformed
 }
 
-// text takes a JSON string.
-func (d *decoded) text(f field, raw json.RawMessage) {
-	var s string
-	if json.Unmarshal(raw, &s) != nil {
-		d.malformed.Add(f.name, fault.Invalid, "must be a string")
-		return
+// object returns the compact text of a JSON object that has no name twice.
+func (f field) object(raw json.RawMessage) (value string, malformed fault.Fields) {
+	var syntax *jsontext.SyntacticError
+	if err := jsontext.NewDecoder(bytes.NewReader(raw)).SkipValue(); errors.As(err, &syntax) {
+		path := strings.ReplaceAll(string(syntax.JSONPointer), "/", ".")
+		malformed.Add(f.name+path, fault.Duplicate, "is given more than once")
+		return "", malformed
 	}
-	d.values[f.name] = s
-}
-
-// object takes a JSON object as its compact text.
-func (d *decoded) object(f field, raw json.RawMessage) {
-	var members struct {
-		Object map[string]json.RawMessage `json:"o"`
-	}
-	wrapped := slices.Concat([]byte(`{"o":`), raw, []byte(`}`))
-	defer clear(wrapped)
-	problems, err := strictjson.Decode(wrapped, &members)
 	var compact bytes.Buffer
-	if err != nil || json.Compact(&compact, raw) != nil {
-		d.malformed.Add(f.name, fault.Invalid, "must be a JSON object")
-		return
+	if err := json.Compact(&compact, raw); err != nil {
+		malformed.Add(f.name, fault.Invalid, "must be a JSON object")
 	}
-	for _, p := range problems.Malformed {
-		p.Name = f.name + strings.TrimPrefix(p.Name, "o")
-		d.malformed = append(d.malformed, p)
+	return compact.String(), malformed
+}
+
+// stringOf reads a JSON string without the white space around it. An absent one and
+// null are empty.
+func stringOf(raw json.RawMessage) (value string, ok bool) {
+	if len(raw) == 0 {
+		return "", true
 	}
-	d.values[f.name] = compact.String()
+	err := json.Unmarshal(raw, &value)
+	return strings.TrimSpace(value), err == nil
+}
+
+// unknownFields finds the fields of a request that a type does not have.
+func unknownFields(fields []field, request map[string]json.RawMessage) fault.Fields {
+	known := make([]string, len(fields))
+	for i, f := range fields {
+		known[i] = f.name
+	}
+	var unknown fault.Fields
+	for _, name := range slices.Sorted(maps.Keys(request)) {
+		if !slices.Contains(known, name) {
+			unknown = append(unknown, strictjson.Unknown(name, known))
+		}
+	}
+	return unknown
 }
 
 // isAnswered reports whether the object is a credential as a provider is
@@ -144,32 +112,6 @@ func isAnswered(raw json.RawMessage) bool {
 		}
 	}
 	return true
-}
-
-// readCredentials returns the credentials that the request replaces.
-func (s *spec[C, F]) readCredentials(object json.RawMessage, stored []string) (map[string]secret.Text, fault.Fields) {
-	d := decodeCredentials(s.credentialFields, object)
-	faults := d.malformed
-	values := map[string]secret.Text{}
-	for _, f := range s.credentialFields {
-		value := strings.TrimSpace(d.values[f.name])
-		if f.kind == kindSecret {
-			value = bareKey(value)
-		}
-		switch {
-		case d.broken(f):
-		case value == "" || value == secret.Mask:
-			if f.required && !slices.Contains(stored, f.name) {
-				faults.Add(f.name, fault.Required, "%s is required", f.label)
-			}
-		case isMask(f, value):
-			faults.Add(f.name, fault.Invalid, "%s looks like a mask, not like a secret: paste the secret itself, or leave the field out to keep the stored one", f.label)
-		default:
-			values[f.name] = secret.NewText(value)
-		}
-	}
-	faults = append(faults, s.checkCredentials(values)...)
-	return values, under("credentials", faults)
 }
 
 // bareKey is a key without what is pasted along with it: quotes, and the scheme
@@ -223,36 +165,34 @@ func (s *spec[C, F]) checkCredentials(values map[string]secret.Text) fault.Field
 }
 
 // readConfig returns the whole wanted config: the request's over the stored.
-func (s *spec[C, F]) readConfig(object json.RawMessage, stored map[string]string) (map[string]string, fault.Fields) {
-	d := decodeConfig(s.configFields, object)
-	if !d.whole {
-		return nil, fault.Fields{{Name: "config", Code: fault.Required, Message: "must not be null"}}
-	}
-	faults := d.malformed
+func (s *spec[C, F]) readConfig(request map[string]json.RawMessage, stored map[string]string) (map[string]string, fault.Problems) {
+	problems := fault.Problems{Malformed: unknownFields(s.configFields, request)}
 	values := make(map[string]string, len(s.configFields))
+	isText := map[string]bool{}
 	for _, f := range s.configFields {
-		if value, kept := stored[f.name]; kept {
-			values[f.name] = value
+		raw, given := request[f.name]
+		value, ok := stringOf(raw)
+		switch {
+		case !given:
+			isText[f.name] = true
+			value = stored[f.name]
+		case string(raw) == "null":
+			problems.Invalid.Add(f.name, fault.Required, "%s must not be null", f.label)
+		case !ok:
+			problems.Malformed.Add(f.name, fault.Invalid, "must be a string")
+		default:
+			isText[f.name] = true
 		}
-	}
-	for name, value := range d.values {
-		values[name] = strings.TrimSpace(value)
-	}
-	for _, name := range d.null {
-		values[name] = ""
+		values[f.name] = value
 	}
 	config := fillConfig[F](s.configFields, values)
 	for _, f := range s.configFields {
-		if d.broken(f) {
-			continue
-		}
-		if slices.Contains(d.null, f.name) {
-			faults.Add(f.name, fault.Required, "%s must not be null", f.label)
+		if !isText[f.name] {
 			continue
 		}
 		normal, problem := s.check(f, config, values[f.name])
 		if problem != nil {
-			faults = append(faults, *problem)
+			problems.Invalid = append(problems.Invalid, *problem)
 			continue
 		}
 		values[f.name] = normal
@@ -260,5 +200,5 @@ func (s *spec[C, F]) readConfig(object json.RawMessage, stored map[string]string
 			delete(values, f.name)
 		}
 	}
-	return values, under("config", faults)
+	return values, problems.Under("config")
 }

@@ -2,15 +2,18 @@ package provider_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/secret"
+	"modelproviders/pkg/strictjson"
 )
 
 func lookup(t testing.TB, name string) provider.Type {
@@ -31,25 +34,52 @@ func codes(faults fault.Fields) map[string]fault.Code {
 	return out
 }
 
+// read reads settings as the API does, and returns all that is wrong with them.
+func read(t testing.TB, typ provider.Type, credentials, config json.RawMessage, stored provider.Stored) (provider.Settings, fault.Fields) {
+	t.Helper()
+	credentialsRead, problems := members(t, "credentials", credentials)
+	configRead, more := members(t, "config", config)
+	problems.Add(more)
+	settings, more := typ.Read(provider.Request{Credentials: credentialsRead, Config: configRead}, stored)
+	problems.Add(more)
+	return settings, append(problems.Malformed, problems.Invalid...)
+}
+
+// members reads the JSON object of a settings field.
+func members(t testing.TB, name string, object json.RawMessage) (map[string]json.RawMessage, fault.Problems) {
+	t.Helper()
+	var request struct {
+		Credentials map[string]json.RawMessage `json:"credentials"`
+		Config      map[string]json.RawMessage `json:"config"`
+	}
+	if len(object) == 0 {
+		return nil, fault.Problems{}
+	}
+	problems, err := strictjson.Decode(fmt.Appendf(nil, "{%q:%s}", name, object), &request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if name == "config" {
+		return request.Config, problems
+	}
+	return request.Credentials, problems
+}
+
 // A credential that says nothing new keeps the stored value, and is missing
 // where none is stored.
 func TestCredentialThatKeepsTheStoredValue(t *testing.T) {
 	openAI := lookup(t, "openai")
 	for _, raw := range []string{
-		``, `null`, `{}`, `{"api_key":null}`, `{"api_key":""}`, `{"api_key":" \n\t "}`,
+		``, `{}`, `{"api_key":null}`, `{"api_key":""}`, `{"api_key":" \n\t "}`,
 		`{"api_key":"••••••••"}`, `{"api_key":" •••••••• \n"}`,
 		`{"api_key":{"set":true,"masked":"••••••••","updated_at":"2026-01-01T00:00:00.000Z"}}`,
 		`{"api_key":{"set":true}}`,
 	} {
-		request := provider.Request{Credentials: json.RawMessage(raw)}
-		if shape := openAI.CheckShape(request.Credentials, nil); len(shape) > 0 {
-			t.Errorf("%s is malformed: %+v", raw, shape)
-		}
-		settings, faults := openAI.Read(request, provider.Stored{Credentials: []string{"api_key"}})
+		settings, faults := read(t, openAI, json.RawMessage(raw), nil, provider.Stored{Credentials: []string{"api_key"}})
 		if len(faults) > 0 || len(settings.Credentials) > 0 {
 			t.Errorf("%s over a stored value: %+v, %d credentials", raw, faults, len(settings.Credentials))
 		}
-		_, faults = openAI.Read(request, provider.Stored{})
+		_, faults = read(t, openAI, json.RawMessage(raw), nil, provider.Stored{})
 		if diff := cmp.Diff(map[string]fault.Code{"credentials.api_key": fault.Required}, codes(faults)); diff != "" {
 			t.Errorf("%s without a stored value: %s", raw, diff)
 		}
@@ -72,7 +102,7 @@ func TestCredentialThatIsRefused(t *testing.T) {
 	} {
 		for _, stored := range []provider.Stored{{}, {Credentials: []string{"api_key"}}} {
 			raw := encode(t, map[string]string{"api_key": value})
-			_, faults := openAI.Read(provider.Request{Credentials: raw}, stored)
+			_, faults := read(t, openAI, raw, nil, stored)
 			if diff := cmp.Diff(map[string]fault.Code{"credentials.api_key": want}, codes(faults)); diff != "" {
 				t.Errorf("%.20q: %s", value, diff)
 			}
@@ -96,14 +126,14 @@ func TestCredentialIsTrimmed(t *testing.T) {
 		"**a**":                   "**a**",
 		strings.Repeat("k", 4096): strings.Repeat("k", 4096),
 	} {
-		settings, faults := lookup(t, "openai").Read(provider.Request{Credentials: encode(t, map[string]string{"api_key": value})}, provider.Stored{})
+		settings, faults := read(t, lookup(t, "openai"), encode(t, map[string]string{"api_key": value}), nil, provider.Stored{})
 		if len(faults) > 0 || settings.Credentials["api_key"].Reveal() != want {
 			t.Errorf("%.20q: %+v", value, faults)
 		}
 	}
 }
 
-func TestCheckShape(t *testing.T) {
+func TestMalformedSettings(t *testing.T) {
 	for _, c := range []struct {
 		typ, credentials, config string
 		want                     map[string]fault.Code
@@ -126,11 +156,14 @@ func TestCheckShape(t *testing.T) {
 		{"gcp_vertex_ai", `{"service_account_json":{"type":"a","type":"b"}}`, ``, map[string]fault.Code{"credentials.service_account_json.type": fault.Duplicate}},
 		{"gcp_vertex_ai", `{"service_account_json":[1]}`, ``, map[string]fault.Code{"credentials.service_account_json": fault.Invalid}},
 	} {
-		faults := lookup(t, c.typ).CheckShape(json.RawMessage(c.credentials), json.RawMessage(c.config))
-		if c.want == nil {
-			c.want = map[string]fault.Code{}
+		_, faults := read(t, lookup(t, c.typ), json.RawMessage(c.credentials), json.RawMessage(c.config), provider.Stored{})
+		got := codes(faults)
+		for field, code := range got {
+			if c.want[field] == "" && (code == fault.Required || strings.HasSuffix(field, "service_account_json")) {
+				delete(got, field) // well-formed, but no settings to open a client with
+			}
 		}
-		if diff := cmp.Diff(c.want, codes(faults)); diff != "" {
+		if diff := cmp.Diff(c.want, got, cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("%s %s %s: %s", c.typ, c.credentials, c.config, diff)
 		}
 	}
@@ -146,7 +179,7 @@ func TestConfig(t *testing.T) {
 	}{
 		{typ: "azure_openai", config: `{` + base + `,"api_version":" 2024-10-21 "}`, want: map[string]string{"base_url": "https://r.openai.azure.com", "api_version": "2024-10-21"}},
 		{typ: "azure_openai", config: ``, faults: map[string]fault.Code{"config.base_url": fault.Required, "config.api_version": fault.Required}},
-		{typ: "azure_openai", config: `null`, faults: map[string]fault.Code{"config": fault.Required}},
+		{typ: "azure_openai", config: `null`, faults: map[string]fault.Code{"config": fault.Required, "config.base_url": fault.Required, "config.api_version": fault.Required}},
 		{typ: "azure_openai", config: `{` + base + `,"api_version":null}`, faults: map[string]fault.Code{"config.api_version": fault.Required}},
 		{typ: "azure_openai", config: `{` + base + `,"api_version":" "}`, faults: map[string]fault.Code{"config.api_version": fault.Required}},
 		{typ: "azure_openai", config: `{"api_version":"v1"}`, stored: map[string]string{"base_url": "https://kept", "api_version": "2024-10-21"}, want: map[string]string{"base_url": "https://kept", "api_version": "v1"}},
@@ -163,7 +196,7 @@ func TestConfig(t *testing.T) {
 		{typ: "openai", stored: map[string]string{"left_over": "x"}, want: map[string]string{}},
 	} {
 		typ := lookup(t, c.typ)
-		settings, faults := typ.Read(provider.Request{Config: json.RawMessage(c.config)}, provider.Stored{Credentials: typ.CredentialFields(), Config: c.stored})
+		settings, faults := read(t, typ, nil, json.RawMessage(c.config), provider.Stored{Credentials: typ.CredentialFields(), Config: c.stored})
 		if c.faults == nil {
 			c.faults = map[string]fault.Code{}
 		}
@@ -177,10 +210,8 @@ func TestConfig(t *testing.T) {
 }
 
 func TestReadTellsEveryBrokenField(t *testing.T) {
-	_, faults := lookup(t, "azure_openai").Read(provider.Request{
-		Credentials: json.RawMessage(`{"api_key":"***"}`),
-		Config:      json.RawMessage(`{"base_url":"ftp://h","api_version":"soon"}`),
-	}, provider.Stored{})
+	_, faults := read(t, lookup(t, "azure_openai"),
+		json.RawMessage(`{"api_key":"***"}`), json.RawMessage(`{"base_url":"ftp://h","api_version":"soon"}`), provider.Stored{})
 	want := map[string]fault.Code{"credentials.api_key": fault.Invalid, "config.base_url": fault.Invalid, "config.api_version": fault.Invalid}
 	if diff := cmp.Diff(want, codes(faults)); diff != "" {
 		t.Error(diff)
@@ -188,9 +219,8 @@ func TestReadTellsEveryBrokenField(t *testing.T) {
 }
 
 func TestReadFailsClosedOnMalformedSettings(t *testing.T) {
-	_, faults := lookup(t, "custom").Read(provider.Request{
-		Credentials: json.RawMessage(`{"api_key":7}`), Config: json.RawMessage(`{"base_url":"https://h","x":1}`),
-	}, provider.Stored{Credentials: []string{"api_key"}})
+	_, faults := read(t, lookup(t, "custom"),
+		json.RawMessage(`{"api_key":7}`), json.RawMessage(`{"base_url":"https://h","x":1}`), provider.Stored{Credentials: []string{"api_key"}})
 	want := map[string]fault.Code{"credentials.api_key": fault.Invalid, "config.x": fault.Unknown}
 	if diff := cmp.Diff(want, codes(faults)); diff != "" {
 		t.Error(diff)

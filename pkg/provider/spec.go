@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
@@ -115,17 +114,12 @@ func (s *spec[C, F]) CredentialFields() []string {
 	return names
 }
 
-// CheckShape implements [Type.CheckShape].
-func (s *spec[C, F]) CheckShape(credentials, config json.RawMessage) fault.Fields {
-	return append(under("credentials", decodeCredentials(s.credentialFields, credentials).malformed),
-		under("config", decodeConfig(s.configFields, config).malformed)...)
-}
-
 // Read implements [Type.Read].
-func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Fields) {
-	credentials, faults := s.readCredentials(request.Credentials, stored.Credentials)
+func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Problems) {
+	credentials, problems := s.readCredentials(request.Credentials, stored.Credentials)
 	config, more := s.readConfig(request.Config, stored.Config)
-	return Settings{Credentials: credentials, Config: config}, append(faults, more...)
+	problems.Add(more)
+	return Settings{Credentials: credentials, Config: config}, problems
 }
 
 // Origin implements [Type.Origin].

@@ -123,7 +123,7 @@ func TestNamesOfModelsKeepShortKeys(t *testing.T) {
 	for key, want := range map[string]string{"ollama": "team/ollama-tiny", "sk-0123456789abcdef": "team/ollama-tiny"} {
 		s := serve(t, 200, "application/json", `{"data":[{"id":"team/ollama-tiny"},{"id":"team/`+key+`"}],"model":"team/`+key+`","choices":[{"message":{"content":"Hi!"},"finish_reason":"stop"}]}`)
 		typ := lookup(t, "custom")
-		settings, faults := typ.Read(provider.Request{Config: encode(t, map[string]string{"base_url": s.URL}), Credentials: encode(t, map[string]string{"api_key": key})}, provider.Stored{})
+		settings, faults := read(t, typ, encode(t, map[string]string{"api_key": key}), encode(t, map[string]string{"base_url": s.URL}), provider.Stored{})
 		if len(faults) > 0 {
 			t.Fatal(faults)
 		}

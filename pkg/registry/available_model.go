@@ -55,15 +55,15 @@ func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search st
 // AvailableModelsOfType asks for settings of a type that are not saved. It
 // stores nothing. It returns not_found for an unknown type, validation_failed
 // and upstream_failed.
-func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeName string, request provider.Request, faults fault.Fields, search string) (AvailableModels, error) {
+func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeName string, request provider.Request, problems fault.Problems, search string) (AvailableModels, error) {
 	typ, ok := provider.Lookup(typeName)
 	if !ok {
 		return AvailableModels{}, noType(typeName)
 	}
 	settings, more := typ.Read(request, provider.Stored{})
 	defer wipe(settings.Credentials)
-	faults = append(slices.Clip(faults), more...)
-	if err := faults.Err(fault.ValidationFailed, "Nothing was sent: the request has values that can't be taken."); err != nil {
+	problems.Add(more)
+	if err := problems.Err("Models not listed"); err != nil {
 		return AvailableModels{}, err
 	}
 	client, err := r.openClient(typeName, settings.Credentials, settings.Config, nil)

@@ -140,13 +140,18 @@ func (k *kit) create(t *testing.T, name string) registry.Provider {
 	return p
 }
 
-func encode(t *testing.T, value any) json.RawMessage {
+// encode is a settings object of a request.
+func encode[V any](t *testing.T, values map[string]V) map[string]json.RawMessage {
 	t.Helper()
-	text, err := json.Marshal(value)
+	text, err := json.Marshal(values)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return text
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		t.Fatal(err)
+	}
+	return members
 }
 
 // update edits a provider, which has to succeed.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
@@ -67,8 +68,8 @@ type ModelInput struct {
 // ModelEdit is a request to change one model.
 type ModelEdit struct {
 	ModelInput
-	If     Precondition
-	Faults fault.Fields // see NewProvider
+	If       Precondition
+	Problems fault.Problems // see NewProvider
 }
 
 // Models returns models with the facts of their providers.
@@ -117,7 +118,7 @@ func (r *Registry) ProviderModel(ctx context.Context, workspace, providerID, id 
 // reported under the name that field(i) makes of a field. It returns not_found,
 // validation_failed, and model_exists when the only fault of a single model is
 // that the provider has it already.
-func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, faults fault.Fields, field func(i int, name string) string) ([]Model, error) {
+func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, problems fault.Problems, field func(i int, name string) string) ([]Model, error) {
 	var added []Model
 	p, err := r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
 		added = nil
@@ -125,28 +126,28 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 		for _, m := range p.Models {
 			present[m.ModelID] = true
 		}
-		faults := slices.Clip(faults)
+		problems := problems
 		if len(p.Models)+len(inputs) > MaxModels {
-			faults.Add("models", fault.TooMany, "would make %d models; a provider holds at most %d", len(p.Models)+len(inputs), MaxModels)
+			problems.Invalid.Add("models", fault.TooMany, "would make %d models; a provider holds at most %d", len(p.Models)+len(inputs), MaxModels)
 		}
 		for i, in := range inputs {
 			m, err := newModel(p.ID, now)
 			if err != nil {
 				return false, err
 			}
-			applyModel(&m, in, now, func(name string) string { return field(i, name) }, &faults)
+			applyModel(&m, in, now, func(name string) string { return field(i, name) }, &problems.Invalid)
 			switch {
 			case m.ModelID == "":
 			case present[m.ModelID]:
-				faults.Add(field(i, "model_id"), fault.Duplicate, "is a model of this provider already")
+				problems.Invalid.Add(field(i, "model_id"), fault.Duplicate, "is a model of this provider already")
 			case seen[m.ModelID]:
-				faults.Add(field(i, "model_id"), fault.Duplicate, "is in the list already")
+				problems.Invalid.Add(field(i, "model_id"), fault.Duplicate, "is in the list already")
 			}
 			seen[m.ModelID] = true
 			added = append(added, m)
 		}
 		p.Models = append(p.Models, added...)
-		return true, faults.Err(fault.ValidationFailed, "No model was added: the request has values that can't be taken.")
+		return true, problems.Err("Models not added")
 	}, func(ctx context.Context, _, after Provider) error {
 		events := make([]audit.Event, len(added))
 		for i, m := range added {
@@ -168,8 +169,8 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 
 // AddModel adds one model to a provider. It returns not_found,
 // validation_failed and model_exists.
-func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, in ModelInput, faults fault.Fields) (Model, error) {
-	added, err := r.AddModels(ctx, workspace, providerID, []ModelInput{in}, faults, func(_ int, name string) string { return name })
+func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, in ModelInput, problems fault.Problems) (Model, error) {
+	added, err := r.AddModels(ctx, workspace, providerID, []ModelInput{in}, problems, func(_ int, name string) string { return name })
 	if e := fault.As(err); e != nil && len(e.Fields) == 1 && e.Fields[0].Code == fault.Duplicate && e.Fields[0].Name == "model_id" {
 		return Model{}, modelExists(*in.ModelID)
 	}
@@ -185,11 +186,11 @@ func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, i
 func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id string, edit ModelEdit) (Model, error) {
 	var m Model
 	p, err := r.editModel(ctx, workspace, providerID, id, func(p *Provider, i int, now time.Time) (bool, error) {
-		faults := slices.Clip(edit.Faults)
+		problems := edit.Problems
 		m = p.Models[i]
 		version := m.Version
-		changed := applyModel(&m, edit.ModelInput, now, func(name string) string { return name }, &faults)
-		if err := faults.Err(fault.ValidationFailed, "The model was not changed: the request has values that can't be taken."); err != nil {
+		changed := applyModel(&m, edit.ModelInput, now, func(name string) string { return name }, &problems.Invalid)
+		if err := problems.Err("Model not changed"); err != nil {
 			return false, err
 		}
 		precondition := edit.If
@@ -312,7 +313,7 @@ func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []i
 		if in.ID != nil || in.ModelID == nil {
 			continue
 		}
-		at := slices.IndexFunc(present, func(m Model) bool { return m.ModelID == strings.TrimSpace(*in.ModelID) })
+		at := slices.IndexFunc(present, func(m Model) bool { return m.ModelID == *in.ModelID })
 		if at >= 0 && !claimed[at] {
 			matched[i], claimed[at] = at, true
 		}
@@ -333,21 +334,25 @@ func applyModel(m *Model, in ModelInput, now time.Time, field func(name string) 
 	isNew := m.Version == 0
 	switch {
 	case in.ModelID != nil:
-		m.ModelID = checkModelID(faults, field("model_id"), *in.ModelID)
+		m.ModelID = *in.ModelID
 	case isNew:
-		faults.Add(field("model_id"), fault.Required, "must be given: the id under which the provider knows the model")
+		faults.Add(field("model_id"), fault.Required, "is required: the id under which the provider knows the model")
 	}
 	switch {
 	case in.DisplayName != nil:
-		m.DisplayName = checkDisplayName(faults, field("display_name"), *in.DisplayName, m.ModelID, before.DisplayName)
+		m.DisplayName = *in.DisplayName
+		// A model without a name of its own is answered with its model id.
+		if m.DisplayName != m.ModelID && m.DisplayName != before.DisplayName && utf8.RuneCountInString(m.DisplayName) > MaxDisplayName {
+			faults.Add(field("display_name"), fault.TooLong, "must have at most %d characters", MaxDisplayName)
+		}
 	case isNew:
 		m.DisplayName = m.ModelID
 	}
 	switch {
 	case in.Stages != nil:
-		m.Stages = checkStages(faults, field("supported_stages"), *in.Stages)
+		m.Stages = stagesOf(*in.Stages)
 	case isNew:
-		faults.Add(field("supported_stages"), fault.Required, "must name at least one stage: %s", stageNames())
+		faults.Add(field("supported_stages"), fault.Required, "is required")
 	}
 	if in.Enabled != nil {
 		m.Enabled = *in.Enabled
@@ -365,15 +370,11 @@ func applyModel(m *Model, in ModelInput, now time.Time, field func(name string) 
 	return changed
 }
 
-// checkDisplayName allows, beyond the length of a name, what a model without a
-// name of its own is answered with: its model id.
-func checkDisplayName(faults *fault.Fields, field, value, modelID, present string) string {
-	limit := MaxDisplayName
-	if trimmed := strings.TrimSpace(value); trimmed == modelID || trimmed == present {
-		limit = MaxModelID
-	}
-	return faults.Text(field, value, limit)
-}
+// Bounds that depend on what is stored.
+const (
+	MaxModels      = 500 // models of one provider
+	MaxDisplayName = 100 // characters of a name other than the model id
+)
 
 // InModels names a field of the i-th entry of a request's models.
 func InModels(i int, name string) string { return index("models", i) + "." + name }
@@ -384,5 +385,5 @@ func (p Provider) facts() ModelProvider {
 }
 
 func modelExists(modelID string) error {
-	return fault.New(fault.ModelExists, "This provider has a model %q already.", strings.TrimSpace(modelID))
+	return fault.New(fault.ModelExists, "This provider has a model %q already.", modelID)
 }

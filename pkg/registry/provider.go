@@ -85,9 +85,9 @@ type NewProvider struct {
 	Type     string
 	Settings provider.Request
 	Models   []ModelInput
-	// Faults were found when the request was read; they are reported together
-	// with what is found here.
-	Faults fault.Fields
+	// Problems were found when the request was read; they are reported together
+	// with those that are found here.
+	Problems fault.Problems
 }
 
 // ProviderEdit is a request to change a provider; nil leaves a thing as it is.
@@ -99,9 +99,9 @@ type ProviderEdit struct {
 	// Models is the whole wanted list: an entry with an id is merged into that
 	// model, one without matches a model id or else is created, a model that is
 	// left out is removed.
-	Models *[]ModelInput
-	If     Precondition
-	Faults fault.Fields // see NewProvider
+	Models   *[]ModelInput
+	If       Precondition
+	Problems fault.Problems // see NewProvider
 }
 
 // Providers returns providers with their models.
@@ -126,18 +126,17 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 	if err != nil {
 		return Provider{}, err
 	}
-	faults := in.Faults
-	name := faults.Text("name", in.Name, MaxName)
-	settings := readNewSettings(&faults, in.Type, in.Settings)
+	problems := in.Problems
+	settings := readNewSettings(&problems, in.Type, in.Settings)
 	defer wipe(settings.Credentials)
 	p := Provider{
-		ID: id, Workspace: workspace, Name: name, NameKey: Fold(name), Type: in.Type, Enabled: true,
+		ID: id, Workspace: workspace, Name: in.Name, NameKey: Fold(in.Name), Type: in.Type, Enabled: true,
 		Config: settings.Config, Version: 1, Connection: 1, CreatedAt: now, UpdatedAt: now,
 	}
-	if _, err := setModels(&p, in.Models, now, &faults); err != nil {
+	if _, err := setModels(&p, in.Models, now, &problems.Invalid); err != nil {
 		return Provider{}, err
 	}
-	if err := faults.Err(fault.ValidationFailed, "The provider was not created: the request has values that can't be taken."); err != nil {
+	if err := problems.Err("Provider not created"); err != nil {
 		return Provider{}, err
 	}
 	if err := r.seal(&p, settings.Credentials, now); err != nil {
@@ -229,26 +228,26 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string,
 }
 
 func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (changed bool, err error) {
-	faults := editFaults{Fields: edit.Faults}
+	problems := editProblems{Problems: edit.Problems}
 	version := p.Version
 	name := p.Name
 	if edit.Name != nil {
-		name = faults.Text("name", *edit.Name, MaxName)
+		name = *edit.Name
 	}
 	if edit.Type != nil && *edit.Type != p.Type {
-		faults.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed: make a new provider of the other type")
+		problems.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed: make a new provider of the other type")
 	}
-	enabled := wantedStatus(&faults.Fields, *p, edit.Status)
-	settings, err := readEdit(&faults, *p, edit.Settings)
+	enabled := wantedStatus(&problems.Invalid, *p, edit.Status)
+	settings, err := readEdit(&problems, *p, edit.Settings)
 	if err != nil {
 		return false, err
 	}
 	defer wipe(settings.Credentials)
 	modelsChanged, stale := false, error(nil)
 	if edit.Models != nil {
-		modelsChanged, stale = setModels(p, *edit.Models, now, &faults.Fields)
+		modelsChanged, stale = setModels(p, *edit.Models, now, &problems.Invalid)
 	}
-	if err := faults.err("Nothing was changed"); err != nil {
+	if err := problems.err("Provider not changed"); err != nil {
 		return false, err
 	}
 	if err := cmp.Or(edit.If.check("provider", version), stale); err != nil {
@@ -291,23 +290,23 @@ func wantedStatus(faults *fault.Fields, p Provider, status *string) (enabled boo
 	return p.Enabled
 }
 
-// editFaults gathers the faults of an edit. Its kind is a specific one only
-// when every fault is of that kind.
-type editFaults struct {
-	fault.Fields
+// editProblems are the problems of an edit, of which some have a kind of their
+// own.
+type editProblems struct {
+	fault.Problems
 	special []fault.Kind
 }
 
-func (f *editFaults) add(kind fault.Kind, field string, code fault.Code, message string) {
-	f.Add(field, code, "%s", message)
-	f.special = append(f.special, kind)
+func (p *editProblems) add(kind fault.Kind, field string, code fault.Code, message string) {
+	p.Invalid.Add(field, code, "%s", message)
+	p.special = append(p.special, kind)
 }
 
-// err tells the faults, and what they kept from happening.
-func (f *editFaults) err(prevented string) error {
-	kind := fault.ValidationFailed
-	if len(f.special) > 0 && len(f.special) == len(f.Fields) && len(slices.Compact(f.special)) == 1 {
-		kind = f.special[0]
+// err is [fault.Problems.Err]. It has the special kind where every field has it.
+func (p *editProblems) err(outcome string) error {
+	err := p.Err(outcome)
+	if f := fault.As(err); f != nil && f.Kind == fault.ValidationFailed && len(p.special) == len(p.Invalid) && len(slices.Compact(p.special)) == 1 {
+		f.Kind = p.special[0]
 	}
-	return f.Err(kind, "%s: the request has values that can't be taken.", prevented)
+	return err
 }

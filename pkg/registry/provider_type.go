@@ -19,18 +19,14 @@ func lookupType(p Provider) (provider.Type, error) {
 }
 
 // readNewSettings reads the settings of a provider that is not stored yet.
-func readNewSettings(faults *fault.Fields, typeName string, request provider.Request) provider.Settings {
+func readNewSettings(problems *fault.Problems, typeName string, request provider.Request) provider.Settings {
 	typ, ok := provider.Lookup(typeName)
-	switch {
-	case typeName == "":
-		faults.Add("type", fault.Required, "must be one of %s", typeNames())
-		return provider.Settings{}
-	case !ok:
-		faults.Add("type", fault.Invalid, "must be one of %s", typeNames())
+	if !ok {
+		problems.Invalid.Add("type", fault.Invalid, "must be one of %s", typeNames())
 		return provider.Settings{}
 	}
 	settings, more := typ.Read(request, provider.Stored{})
-	*faults = append(*faults, more...)
+	problems.Add(more)
 	return settings
 }
 
@@ -48,32 +44,25 @@ func typeNames() string {
 }
 
 // readEdit reads settings laid over those of a stored provider. Stored
-// credentials that would follow a base URL to another address are a fault. It
-// returns malformed_request for settings that don't have the form of the type.
-func readEdit(faults *editFaults, p Provider, request provider.Request) (provider.Settings, error) {
+// credentials that would follow a base URL to another address are a fault.
+func readEdit(problems *editProblems, p Provider, request provider.Request) (provider.Settings, error) {
 	typ, err := lookupType(p)
 	if err != nil {
 		return provider.Settings{}, err
 	}
-	if err := typ.CheckShape(request.Credentials, request.Config).Err(fault.MalformedRequest, MalformedBody); err != nil {
-		return provider.Settings{}, err
-	}
 	settings, more := typ.Read(request, stored(p))
-	faults.Fields = append(faults.Fields, more...)
-	if len(more) > 0 || typ.Origin(settings.Config) == typ.Origin(p.Config) {
+	problems.Add(more)
+	if len(more.Malformed)+len(more.Invalid) > 0 || typ.Origin(settings.Config) == typ.Origin(p.Config) {
 		return settings, nil
 	}
 	for _, field := range typ.CredentialFields() {
 		if _, replaced := settings.Credentials[field]; !replaced {
-			faults.add(fault.CredentialsRequired, "credentials."+field, fault.Required,
+			problems.add(fault.CredentialsRequired, "credentials."+field, fault.Required,
 				"must be given anew, because base_url now leads somewhere else: a stored credential is never sent to another address")
 		}
 	}
 	return settings, nil
 }
-
-// MalformedBody tells that something in a body is malformed.
-const MalformedBody = "The body does not have the form that this request needs."
 
 func noType(name string) error {
 	return fault.New(fault.NotFound, "There is no provider type %q; the types are %s.", name, typeNames())

@@ -1,9 +1,6 @@
 package registry
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // Stage is a pipeline stage that a model can serve.
 type Stage string
@@ -34,11 +31,7 @@ func (s Stage) Label() string {
 	return ""
 }
 
-// sortStages puts stages into the order of [Stages].
-func sortStages(in []Stage) []Stage {
-	order := Stages()
-	slices.SortFunc(in, func(a, b Stage) int {
-		return cmp.Compare(slices.Index(order, a), slices.Index(order, b))
-	})
-	return in
+// stagesOf returns the stages of these names, in the order of [Stages].
+func stagesOf(names []string) []Stage {
+	return slices.DeleteFunc(Stages(), func(s Stage) bool { return !slices.Contains(names, string(s)) })
 }

@@ -3,21 +3,12 @@ package registry
 import (
 	"context"
 	"maps"
-	"slices"
 	"time"
-	"unicode/utf8"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/secret"
-)
-
-// Bounds of a test.
-const (
-	MaxPrompt          = 100_000 // characters, of prompt and of system
-	MaxMaxOutputTokens = 128_000
-	MaxTemperature     = 2
 )
 
 // TestInput is a prompt to test a model with; nil leaves a thing to the client.
@@ -26,7 +17,6 @@ type TestInput struct {
 	System          *string
 	MaxOutputTokens *int
 	Temperature     *float64
-	Faults          fault.Fields // see NewProvider
 }
 
 // TestResult is the outcome of a test.
@@ -41,6 +31,7 @@ type Draft struct {
 	Settings provider.Request
 	ModelID  string
 	TestInput
+	Problems fault.Problems // see NewProvider
 }
 
 // TestModel sends a prompt to a model and records the outcome: last_test of the
@@ -57,16 +48,12 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, in TestI
 	if err != nil {
 		return TestResult{}, err
 	}
-	prompt, err := in.prompt(m.ModelID, in.Faults)
-	if err != nil {
-		return TestResult{}, err
-	}
 	client, end, err := r.clientOf(p)
 	if err != nil {
 		return TestResult{}, err
 	}
 	defer end()
-	result, err := r.generate(ctx, workspace, client, prompt, onDelta)
+	result, err := r.generate(ctx, workspace, client, in.prompt(m.ModelID), onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ModelTest, m.target(), err)
 	}
@@ -86,11 +73,11 @@ func (r *Registry) TestType(ctx context.Context, workspace, typeName string, dra
 	if !ok {
 		return TestResult{}, noType(typeName)
 	}
-	faults := slices.Clip(draft.Faults)
+	problems := draft.Problems
 	settings, more := typ.Read(draft.Settings, provider.Stored{})
 	defer wipe(settings.Credentials)
-	prompt, err := draft.prompt(checkModelID(&faults, "model_id", draft.ModelID), append(faults, more...))
-	if err != nil {
+	problems.Add(more)
+	if err := problems.Err("Model not tested"); err != nil {
 		return TestResult{}, err
 	}
 	client, err := r.openClient(typeName, settings.Credentials, settings.Config, nil)
@@ -98,7 +85,7 @@ func (r *Registry) TestType(ctx context.Context, workspace, typeName string, dra
 		return TestResult{}, err
 	}
 	defer client.Close()
-	return r.testDraft(ctx, workspace, "", typeTarget(typeName), client, prompt, onDelta)
+	return r.testDraft(ctx, workspace, "", typeTarget(typeName), client, draft.prompt(draft.ModelID), onDelta)
 }
 
 // TestProvider tests an edit of a provider before it is saved. It stores
@@ -110,15 +97,13 @@ func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft
 	if err != nil {
 		return TestResult{}, err
 	}
-	faults := editFaults{Fields: slices.Clip(draft.Faults)}
-	settings, err := readEdit(&faults, p, draft.Settings)
+	problems := editProblems{Problems: draft.Problems}
+	settings, err := readEdit(&problems, p, draft.Settings)
 	if err != nil {
 		return TestResult{}, err
 	}
 	defer wipe(settings.Credentials)
-	modelID := checkModelID(&faults.Fields, "model_id", draft.ModelID)
-	prompt := draft.read(modelID, &faults.Fields)
-	if err := faults.err("Nothing was sent"); err != nil {
+	if err := problems.err("Model not tested"); err != nil {
 		return TestResult{}, err
 	}
 	client, err := r.draftClient(p, settings)
@@ -126,7 +111,7 @@ func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft
 		return TestResult{}, err
 	}
 	defer client.Close()
-	return r.testDraft(ctx, workspace, p.ID, p.target(), client, prompt, onDelta)
+	return r.testDraft(ctx, workspace, p.ID, p.target(), client, draft.prompt(draft.ModelID), onDelta)
 }
 
 // testDraft tests what is not saved: only the event of it is stored.
@@ -179,38 +164,13 @@ func (r *Registry) generate(ctx context.Context, workspace string, client provid
 	return TestResult{Result: result, TestedAt: r.clock()}, nil
 }
 
-// prompt checks the input and makes the prompt for a model, or returns
-// validation_failed with the faults found so far.
-func (in TestInput) prompt(modelID string, faults fault.Fields) (provider.Prompt, error) {
-	faults = slices.Clip(faults)
-	prompt := in.read(modelID, &faults)
-	return prompt, faults.Err(fault.ValidationFailed, "Nothing was sent: the request has values that can't be taken.")
-}
-
-func (in TestInput) read(modelID string, faults *fault.Fields) provider.Prompt {
+func (in TestInput) prompt(modelID string) provider.Prompt {
 	prompt := provider.Prompt{ModelID: modelID, Text: in.Prompt, Temperature: in.Temperature}
-	checkPrompt(faults, "prompt", in.Prompt)
 	if in.System != nil {
-		checkPrompt(faults, "system", *in.System)
 		prompt.System = *in.System
 	}
 	if in.MaxOutputTokens != nil {
 		prompt.MaxOutputTokens = *in.MaxOutputTokens
-		if n := *in.MaxOutputTokens; n < 1 || n > MaxMaxOutputTokens {
-			faults.Add("max_output_tokens", fault.Invalid, "must be from 1 to %d", MaxMaxOutputTokens)
-		}
-	}
-	if t := in.Temperature; t != nil && (*t < 0 || *t > MaxTemperature) {
-		faults.Add("temperature", fault.Invalid, "must be from 0 to %d", MaxTemperature)
 	}
 	return prompt
-}
-
-func checkPrompt(faults *fault.Fields, field, value string) {
-	switch n := utf8.RuneCountInString(value); {
-	case n == 0:
-		faults.Add(field, fault.Required, "must not be empty")
-	case n > MaxPrompt:
-		faults.Add(field, fault.TooLong, "is %d characters long; at most %d are allowed", n, MaxPrompt)
-	}
 }

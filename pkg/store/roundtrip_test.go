@@ -21,6 +21,7 @@ import (
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/provider/providertest"
 	"modelproviders/pkg/registry"
@@ -128,7 +129,7 @@ func pointer[T any](value T) *T { return &value }
 func (w *counted) create(ctx context.Context, models int) (registry.Provider, error) {
 	w.number++
 	in := registry.NewProvider{Name: fmt.Sprint("P", w.number), Type: "openai",
-		Settings: provider.Request{Credentials: json.RawMessage(`{"api_key":"sk-0123456789abcdef"}`)}}
+		Settings: provider.Request{Credentials: map[string]json.RawMessage{"api_key": []byte(`"sk-0123456789abcdef"`)}}}
 	for i := range models {
 		in.Models = append(in.Models, w.model(fmt.Sprint("gpt-", i)))
 	}
@@ -185,7 +186,7 @@ func (w *counted) requests() []countedRequest {
 		{"an edit that changes nothing", 4, 2, func() error { return edit(registry.ProviderEdit{}) }},
 		{"a new model", 7, 5, func() error {
 			w.number++
-			_, err := w.AddModel(w.ctx, workspace, w.provider.ID, w.model(fmt.Sprint("new-", w.number)), nil)
+			_, err := w.AddModel(w.ctx, workspace, w.provider.ID, w.model(fmt.Sprint("new-", w.number)), fault.Problems{})
 			return err
 		}},
 		// On SQLite each event is a statement.
@@ -195,7 +196,7 @@ func (w *counted) requests() []countedRequest {
 				w.number++
 				all = append(all, w.model(fmt.Sprint("bulk-", w.number)))
 			}
-			_, err := w.AddModels(w.ctx, workspace, w.provider.ID, all, nil, registry.InModels)
+			_, err := w.AddModels(w.ctx, workspace, w.provider.ID, all, fault.Problems{}, registry.InModels)
 			return err
 		}},
 		{"an edit of a model", 7, 5, func() error {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"modelproviders/pkg/fault"
 )
 
 var (
@@ -45,7 +47,6 @@ func (d *decoder) PeekKind() jsontext.Kind {
 // field is one JSON field of a struct.
 type field struct {
 	index   []int
-	plain   string // see plain
 	ignored bool
 	trimmed bool
 }
@@ -82,7 +83,7 @@ func collect(fields map[string]field, t reflect.Type, index []int) {
 			continue
 		}
 		strict := f.Tag.Get("strict")
-		fields[name] = field{index: at, plain: plain(name), ignored: strict == "ignore", trimmed: strict == "trim"}
+		fields[name] = field{index: at, ignored: strict == "ignore", trimmed: strict == "trim"}
 	}
 }
 
@@ -127,19 +128,16 @@ func trim(v reflect.Value) {
 	}
 }
 
-// suggestion names the field that an unknown name probably means: one that
-// differs only in case, `_` and `-`.
-func suggestion(fields map[string]field, unknown string) string {
-	if len(unknown) > maxName {
-		return ""
-	}
-	meant := plain(unknown)
-	for name, f := range fields {
-		if !f.ignored && f.plain == meant {
-			return "; did you mean `" + name + "`?"
+// Unknown is the fault of a name that is none of the known ones. It suggests one
+// that differs only in case, `_` and `-`.
+func Unknown(name string, known []string) fault.Field {
+	f := fault.Field{Name: shorten(name), Code: fault.Unknown, Message: "is not a field of this request"}
+	for _, other := range known {
+		if len(name) <= maxName && plain(other) == plain(name) {
+			f.Message += "; did you mean `" + other + "`?"
 		}
 	}
-	return ""
+	return f
 }
 
 // plain is a name without what people mix up: case, `_` and `-`.

@@ -126,7 +126,7 @@ func (d *decoder) structure(v reflect.Value) {
 		f, known := fields[name]
 		switch {
 		case !known:
-			d.malformed(fault.Unknown, "is not a field of this request%s", suggestion(fields, name))
+			d.unknown(fields, name)
 			d.raw()
 		case f.ignored:
 			d.raw()
@@ -138,6 +138,20 @@ func (d *decoder) structure(v reflect.Value) {
 			}
 		}
 	})
+}
+
+// unknown notes the name read last, which is not a field.
+func (d *decoder) unknown(fields map[string]field, name string) {
+	if d.problems.Malformed.Full() {
+		return
+	}
+	var known []string
+	for name, f := range fields {
+		if !f.ignored {
+			known = append(known, name)
+		}
+	}
+	d.malformed(fault.Unknown, "%s", Unknown(name, known).Message)
 }
 
 // mapping binds the next value, an object, to a map.
