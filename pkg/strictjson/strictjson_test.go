@@ -232,7 +232,7 @@ func TestFaultsPastTheThousandthAreNotKept(t *testing.T) {
 			return testing.AllocsPerRun(1, func() {
 				var r request
 				problems, err := strictjson.Decode(body, &r)
-				if got := len(problems.Null) + len(problems.Malformed); err != nil || got != 1000 {
+				if got := len(problems.Invalid) + len(problems.Malformed); err != nil || got != 1000 {
 					t.Errorf("%s: %d of %d faults are kept, %v", name, got, n, err)
 				}
 			})
