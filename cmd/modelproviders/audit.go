@@ -8,7 +8,7 @@ import (
 	"modelproviders/pkg/app"
 )
 
-// auditCommand works on audit events, for the operator.
+// auditCommand reads the audit log.
 type auditCommand struct {
 	Verify verifyAuditCommand `cmd:"" help:"Check the chain of events of every workspace."`
 	Export exportAuditCommand `cmd:"" help:"Write the events of a workspace as JSON lines, newest first."`
@@ -16,13 +16,12 @@ type auditCommand struct {
 
 type verifyAuditCommand struct{ dataFlags }
 
-// errBroken makes the program end with a failure when a chain is broken.
+// errBroken makes the program fail if a chain is broken.
 var errBroken = errors.New("the audit log was tampered with, or is not being linked")
 
-// Run prints a line for each workspace: how many links its chain has, or its
-// first break. It fails when there is one.
+// Run prints a line per workspace: the length of its chain, or its first break.
 func (c verifyAuditCommand) Run(ctx context.Context, out streams) error {
-	return operate(ctx, c.config(out), func(operator *app.Operator) error {
+	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
 		reports, err := operator.VerifyAudit(ctx)
 		if err != nil {
 			return err
@@ -48,7 +47,7 @@ type exportAuditCommand struct {
 
 // Run writes the events.
 func (c exportAuditCommand) Run(ctx context.Context, out streams) error {
-	return operate(ctx, c.config(out), func(operator *app.Operator) error {
+	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
 		return operator.ExportAudit(ctx, c.Workspace, out.stdout)
 	})
 }

@@ -6,14 +6,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forbidCoreDumps keeps the memory of this process, and with it credentials, out
-// of core dumps, and other processes of the same user from reading it.
+// forbidCoreDumps disables core dumps, which contain credentials, and prevents other
+// processes of the same user from reading the memory of this one.
 func forbidCoreDumps() error {
-	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
-		return fmt.Errorf("core dumps can't be switched off: %w", err)
+	err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{})
+	if err == nil {
+		err = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	}
-	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
-		return fmt.Errorf("core dumps can't be switched off: %w", err)
+	if err != nil {
+		return fmt.Errorf("disabling core dumps: %w", err)
 	}
 	return nil
 }

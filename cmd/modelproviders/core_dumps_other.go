@@ -2,5 +2,5 @@
 
 package main
 
-// forbidCoreDumps does nothing: only Linux has a switch.
+// forbidCoreDumps does nothing: this is implemented on Linux only.
 func forbidCoreDumps() error { return nil }

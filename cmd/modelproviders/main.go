@@ -17,13 +17,13 @@ import (
 
 func main() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(200) // the heap is small: a few MB more make a tenth more calls under load
+		debug.SetGCPercent(200) // a few MB more for 10 % more calls per second
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(96 << 20) // above it garbage is collected more often: many large answers at once stay below 150 MB
+		debug.SetMemoryLimit(96 << 20) // collect more often above this, so that many large answers stay below 150 MB
 	}
-	// Nothing of ours writes to the standard log. What net/http writes there quotes
-	// what an upstream said unasked, which may be a secret.
+	// Only net/http writes to the standard log. It quotes unsolicited responses of
+	// upstreams, which may contain secrets.
 	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr)
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// commandLine is every command with its flags.
+// commandLine has all commands and flags.
 type commandLine struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve the API (the default)."`
 	Tokens  tokensCommand  `cmd:"" help:"Create, list and revoke API tokens."`
@@ -44,15 +44,14 @@ type commandLine struct {
 	CoreDumps string `default:"off" enum:"on,off" help:"on: a crash may write the memory, with credentials in it, to a core dump (Linux)."`
 }
 
-// streams is where a command writes.
+// streams are what a command writes to.
 type streams struct{ stdout, stderr io.Writer }
 
-// environmentPrefix stands before a flag's name in upper case, with _ for -, in
-// the environment variable that sets it.
+// environmentPrefix is followed by a flag's name, in upper case and with _ for -, in
+// the environment variable that sets the flag.
 const environmentPrefix = "MODELPROVIDERS_"
 
-// run is the program: main hands it the outside world, and so does its test. It
-// returns when the command has ended or ctx is done.
+// run runs the program until the command has finished or ctx ends.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	var cli commandLine
 	command, err := parse(ctx, &cli, args, getenv, stdout, stderr)
@@ -67,8 +66,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return command.Run()
 }
 
-// parse reads the command line and the environment. It returns nil where --help
-// has been answered, or with an error.
+// parse reads the command line and the environment. It returns nil after --help.
 func parse(ctx context.Context, cli *commandLine, args []string, getenv func(string) string, stdout, stderr io.Writer) (*kong.Context, error) {
 	exited := false
 	parser, err := kong.New(cli,
@@ -85,23 +83,19 @@ func parse(ctx context.Context, cli *commandLine, args []string, getenv func(str
 		return nil, err
 	}
 	command, err := parser.Parse(args)
-	switch {
-	case exited: // --help has been answered; what follows it is not looked at
+	if exited { // after --help, errors in the rest of the line don't matter
 		return nil, nil
-	case err != nil:
-		return nil, err
 	}
-	return command, nil
+	return command, err
 }
 
-// environment resolves flags from environment variables. An empty variable is
-// not set.
+// environment sets flags from environment variables that are not empty.
 func environment(getenv func(string) string) kong.Resolver {
 	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		name := environmentPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
-		if value := getenv(name); value != "" {
-			return value, nil
+		value := getenv(environmentPrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_")))
+		if value == "" {
+			return nil, nil
 		}
-		return nil, nil
+		return value, nil
 	})
 }

@@ -15,39 +15,39 @@ import (
 type serveCommand struct {
 	dataFlags
 	Addr string `default:"127.0.0.1:8080" help:"Listen address."`
-	Auth string `default:"on" enum:"on,off" help:"off lets everyone in as admin; on a loopback address only."`
+	Auth string `default:"on" enum:"on,off" help:"off: everyone is admin; allowed on a loopback address only."`
 
 	OIDC oidcFlags `embed:"" prefix:"oidc-"`
 
 	CorsOrigins       []string      `help:"Exact origins of browser apps, comma-separated."`
-	ProviderEndpoints string        `help:"Operator's own endpoints: type=URL, comma-separated."`
-	AllowUpstreams    []string      `help:"Hosts or CIDRs that a base_url may reach beside the public internet, comma-separated."`
+	ProviderEndpoints string        `help:"The operator's own endpoints: type=URL, comma-separated."`
+	AllowUpstreams    []string      `help:"Hosts or CIDRs that a base_url may reach in addition to the public internet, comma-separated."`
 	EgressProxy       string        `help:"Proxy for upstream calls."`
-	TestTimeout       time.Duration `default:"60s" help:"Bound on one test."`
+	TestTimeout       time.Duration `default:"60s" help:"Time limit of one test."`
 
 	BasePath       string   `help:"Prefix of all routes, such as /api/v1."`
 	TLSCert        string   `name:"tls-cert" help:"PEM file of the TLS certificate chain."`
 	TLSKey         string   `name:"tls-key" help:"PEM file of the TLS key."`
-	TrustedProxies []string `help:"CIDRs whose X-Forwarded-For counts, comma-separated."`
+	TrustedProxies []string `help:"CIDRs of proxies whose X-Forwarded-For is trusted, comma-separated."`
 
 	Reveal        string `default:"on" enum:"on,off" help:"off: credentials are never revealed."`
 	RevealReason  string `default:"optional" enum:"optional,required" help:"Whether a reveal needs a reason."`
-	RateTests     int    `default:"300" help:"Tests a minute in a workspace; 0: no bound."`
-	TestsInFlight int    `default:"64" help:"Tests at once in a workspace; 0: no bound."`
-	RateReveals   int    `default:"10" help:"Reveals a minute of a principal; 0: no bound."`
-	RateSignIns   int    `default:"60" help:"Failed sign-ins a minute from an address; 0: no bound."`
+	RateTests     int    `default:"300" help:"Tests per minute in a workspace; 0: no limit."`
+	TestsInFlight int    `default:"64" help:"Concurrent tests in a workspace; 0: no limit."`
+	RateReveals   int    `default:"10" help:"Reveals per minute by a principal; 0: no limit."`
+	RateSignIns   int    `default:"60" help:"Failed sign-ins per minute from an address; 0: no limit."`
 
 	AuditRetention retention `default:"forever" help:"How long audit events are kept: whole days such as 90d, or forever."`
 }
 
-// dataFlags say where data is kept; every command that needs data has them.
+// dataFlags say where the data is. Every command that needs data has them.
 type dataFlags struct {
-	DataDir     string `default:"./data" help:"Where SQLite file, keyset and first token are kept."`
+	DataDir     string `default:"./data" help:"Directory of the SQLite file, the keyset and the first token."`
 	DatabaseURL string `help:"postgres:// URL of the database; empty: SQLite in the data dir."`
 	Keyset      string `help:"Encryption keyset; empty: keyset.json in the data dir."`
 
-	DatabaseConnections int    `default:"10" help:"Connections to PostgreSQL at most."`
-	DatabasePooler      string `default:"off" enum:"on,off" help:"on: a pooler such as PgBouncer, in transaction mode, is before PostgreSQL."`
+	DatabaseConnections int    `default:"10" help:"Maximum number of connections to PostgreSQL."`
+	DatabasePooler      string `default:"off" enum:"on,off" help:"on: a pooler such as PgBouncer, in transaction mode, is in front of PostgreSQL."`
 }
 
 func (d dataFlags) config(out streams) app.Config {
@@ -56,10 +56,10 @@ func (d dataFlags) config(out streams) app.Config {
 		Logger: slog.New(slog.NewTextHandler(out.stderr, nil))}
 }
 
-// retention is a number of days, written `90d`; 0, written `forever`, keeps all.
+// retention is a number of days such as `90d`, or 0 for `forever`.
 type retention int
 
-// UnmarshalText reads the number of days.
+// UnmarshalText implements [encoding.TextUnmarshaler].
 func (r *retention) UnmarshalText(text []byte) error {
 	if string(text) == "forever" {
 		*r = 0
@@ -68,16 +68,16 @@ func (r *retention) UnmarshalText(text []byte) error {
 	number, ok := strings.CutSuffix(string(text), "d")
 	days, err := strconv.Atoi(number)
 	if !ok || err != nil || days < 1 || days > 36500 {
-		return fmt.Errorf("%q is neither a number of days such as 90d nor forever", text)
+		return fmt.Errorf("%q must be a number of days such as 90d, or forever", text)
 	}
 	*r = retention(days)
 	return nil
 }
 
-// oidcFlags say whose access tokens are taken beside API tokens.
+// oidcFlags configure sign-in through an issuer.
 type oidcFlags struct {
-	Issuer         string `help:"OpenID Connect issuer whose JWT access tokens are taken, exactly as its tokens name it; empty: none."`
-	Audience       string `help:"Audience that these tokens are for; needed with an issuer."`
+	Issuer         string `help:"OpenID Connect issuer whose JWT access tokens are accepted, exactly as its tokens name it; empty: none."`
+	Audience       string `help:"Audience of these tokens; required with an issuer."`
 	RoleClaim      string `help:"Claim that holds a role or a list of them: its exact name, or a dotted path; empty: no token has a role."`
 	WorkspaceClaim string `help:"Claim that holds the workspace; empty: everyone is in the workspace default."`
 	Roles          string `help:"Roles of the role claim's values: group=role, comma-separated; empty: the values are roles."`

@@ -10,21 +10,17 @@ import (
 	"modelproviders/pkg/app"
 )
 
-// tokensCommand manages API tokens of any workspace, for the operator.
+// tokensCommand manages the API tokens of any workspace.
 type tokensCommand struct {
-	Create createTokenCommand `cmd:"" help:"Make a token and print it."`
+	Create createTokenCommand `cmd:"" help:"Create a token and print it."`
 	List   listTokensCommand  `cmd:"" help:"List the tokens of a workspace."`
-	Revoke revokeTokenCommand `cmd:"" help:"End a token, even the last admin token of a workspace."`
+	Revoke revokeTokenCommand `cmd:"" help:"Revoke a token, even the last admin token of a workspace."`
 }
 
-// operate opens what a service keeps for the time of one command.
-func operate(ctx context.Context, cfg app.Config, command func(*app.Operator) error) error {
-	return operateOn(ctx, cfg, false, command)
-}
-
-// operateOn is operate, and begins what is to be kept if it may.
-func operateOn(ctx context.Context, cfg app.Config, mayBegin bool, command func(*app.Operator) error) error {
-	operator, err := app.OpenOperator(ctx, cfg, mayBegin)
+// operate runs a command on the data of a service, which may be running. With
+// mayCreate it creates the data if there is none.
+func operate(ctx context.Context, cfg app.Config, mayCreate bool, command func(*app.Operator) error) error {
+	operator, err := app.OpenOperator(ctx, cfg, mayCreate)
 	if err != nil {
 		return err
 	}
@@ -33,20 +29,20 @@ func operateOn(ctx context.Context, cfg app.Config, mayBegin bool, command func(
 
 type createTokenCommand struct {
 	dataFlags
-	Name      string        `required:"" help:"The token's name for people."`
-	Role      string        `required:"" enum:"viewer,editor,admin" help:"What it may do: viewer, editor or admin."`
-	Workspace string        `default:"default" help:"The workspace it belongs to; it exists as soon as something names it."`
-	ExpiresIn time.Duration `help:"How long it lives, such as 720h; left out: for ever."`
+	Name      string        `required:"" help:"Name of the token."`
+	Role      string        `required:"" enum:"viewer,editor,admin" help:"Role of the token: viewer, editor or admin."`
+	Workspace string        `default:"default" help:"Workspace of the token. A workspace need not be created first."`
+	ExpiresIn time.Duration `help:"How long the token is valid, such as 720h; by default forever."`
 }
 
-// Run makes a token and prints it: it is never told again.
+// Run creates a token and prints it. It can't be printed again.
 func (c createTokenCommand) Run(ctx context.Context, out streams) error {
 	var expires *time.Time
 	if c.ExpiresIn != 0 {
 		at := time.Now().Add(c.ExpiresIn)
 		expires = &at
 	}
-	return operateOn(ctx, c.config(out), true, func(operator *app.Operator) error {
+	return operate(ctx, c.config(out), true, func(operator *app.Operator) error {
 		value, err := operator.CreateToken(ctx, c.Workspace, c.Name, c.Role, expires)
 		if err != nil {
 			return err
@@ -63,7 +59,7 @@ type listTokensCommand struct {
 
 // Run prints the tokens of a workspace as a table.
 func (c listTokensCommand) Run(ctx context.Context, out streams) error {
-	return operate(ctx, c.config(out), func(operator *app.Operator) error {
+	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
 		tokens, err := operator.Tokens(ctx, c.Workspace)
 		if err != nil {
 			return err
@@ -91,9 +87,9 @@ type revokeTokenCommand struct {
 	ID        string `arg:"" help:"The token's id."`
 }
 
-// Run ends a token.
+// Run revokes a token.
 func (c revokeTokenCommand) Run(ctx context.Context, out streams) error {
-	return operate(ctx, c.config(out), func(operator *app.Operator) error {
+	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
 		return operator.RevokeToken(ctx, c.Workspace, c.ID)
 	})
 }

@@ -5,11 +5,10 @@ import (
 	"runtime/debug"
 )
 
-// versionCommand prints which build this is.
+// versionCommand prints the version.
 type versionCommand struct{}
 
-// Run prints the module's version and the commit it was built from, as far as
-// the build knows them.
+// Run prints the version of the module and the commit, as far as the build knows them.
 func (versionCommand) Run(out streams) error {
 	version, revision := "unknown", ""
 	if info, ok := debug.ReadBuildInfo(); ok {

@@ -16,24 +16,23 @@ import (
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
 
-// maxKeyset bounds a keyset file, in bytes. A key takes about 200.
+// maxKeyset bounds a keyset file, in bytes. A key takes about 200 bytes.
 const maxKeyset = 1 << 20
 
 // Keyset holds the keys that seal and open. It is safe for concurrent use.
 type Keyset struct {
 	aead    tink.AEAD
-	ids     map[uint32]bool // of the keys that open
+	ids     map[uint32]bool // of the enabled keys
 	exposed bool
 }
 
-// Create makes a file with a new keyset of one key, which only its owner can
-// read. The file appears whole or not at all, and never replaces another: if
-// there is one, or another process makes it meanwhile, the error is
-// fs.ErrExist, and Load is what to call.
+// Create creates a keyset of one key, in a file that only its owner can read. The
+// file appears complete or not at all, and never replaces another: if there is one,
+// the error is fs.ErrExist.
 func Create(path string) (*Keyset, error) {
 	handle, err := keyset.NewHandle(aead.XAES256GCM192BitNonceKeyTemplate())
 	if err != nil {
-		return nil, fmt.Errorf("making a key: %w", err)
+		return nil, fmt.Errorf("creating a key: %w", err)
 	}
 	var content bytes.Buffer
 	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&content)); err != nil {
@@ -46,19 +45,18 @@ func Create(path string) (*Keyset, error) {
 	return newKeyset(handle)
 }
 
-// Load reads the keyset in a file, in Tink's JSON format. The error is
-// fs.ErrNotExist when there is no such file; whether to create one is for the
-// caller to know: never where there is data sealed with another. Other errors
-// say what to do.
+// Load reads a keyset file in Tink's JSON format. The error is fs.ErrNotExist if there
+// is no such file. Then call [Create], but only if nothing was sealed with another
+// keyset.
 func Load(path string) (*Keyset, error) {
 	content, mode, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the keyset %s: %w", path, err)
 	}
-	// The parser's own error is left out: it quotes what it could not read.
+	// The parser's error could quote a key.
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(content)))
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a Tink keyset in JSON: it is damaged, or another file; restore it from your backup, no new one can open what is stored", path)
+		return nil, fmt.Errorf("%s is not a Tink keyset in JSON: it is damaged, or not a keyset; restore it from your backup, because a new keyset can't open what is stored", path)
 	}
 	k, err := newKeyset(handle)
 	if err != nil {
@@ -68,7 +66,7 @@ func Load(path string) (*Keyset, error) {
 	return k, nil
 }
 
-// Exposed reports whether the file lets others than its owner read or write it.
+// Exposed reports whether users other than its owner can access the file.
 func (k *Keyset) Exposed() bool { return k.exposed }
 
 func newKeyset(handle *keyset.Handle) (*Keyset, error) {
@@ -77,12 +75,12 @@ func newKeyset(handle *keyset.Handle) (*Keyset, error) {
 	for _, key := range info.GetKeyInfo() {
 		k.ids[key.GetKeyId()] = key.GetStatus() == tinkpb.KeyStatusType_ENABLED
 		if key.GetKeyId() == info.GetPrimaryKeyId() && key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {
-			return nil, errors.New("its primary key does not put its id before what it seals (output prefix TINK)")
+			return nil, errors.New("its primary key does not write its id into what it seals (output prefix TINK)")
 		}
 	}
 	var err error
 	if k.aead, err = aead.New(handle); err != nil {
-		return nil, errors.New("it holds no key for authenticated encryption (AEAD)")
+		return nil, errors.New("it has no key for authenticated encryption (AEAD)")
 	}
 	return k, nil
 }
@@ -104,9 +102,9 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	return content, info.Mode(), err
 }
 
-// createFile makes a file with that content. A crash leaves no part of it under
-// its name: it is written under another, flushed to disk, and linked to its
-// name, which fails where that is taken, as renaming would not.
+// createFile creates a file that is complete even after a crash: it is written under
+// another name, flushed to disk, and linked to its name. Linking fails if the name is
+// taken; renaming would not.
 func createFile(path string, content []byte) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
@@ -127,7 +125,7 @@ func createFile(path string, content []byte) (err error) {
 	return syncDir(dir)
 }
 
-// syncDir flushes a directory, so that a name made in it survives a crash.
+// syncDir flushes a directory, so that new names in it survive a crash.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -5,33 +5,30 @@ import (
 	"log/slog"
 )
 
-// Mask is what a secret prints as, and what a set credential is answered as:
-// eight bullets (U+2022).
+// Mask is what a secret prints as, and what the API answers for a stored credential.
 const Mask = "••••••••"
 
-// Text is a plaintext secret that prints dots: in logs, in errors, in JSON and
-// in every formatting verb. Only [Text.Reveal] and [Text.Bytes] return the secret.
-// Copies of a Text share it, and [Text.Wipe] takes it from all of them.
+// Text is a plaintext secret that prints as [Mask] in logs, errors, JSON and every
+// formatting verb. Only [Text.Reveal] and [Text.Bytes] return it; every call of these
+// deserves a look in a review. Copies of a Text share the secret.
 type Text struct {
-	_ [0]func() // not comparable with ==
-	// plain is behind two pointers because fmt prints the fields of a struct
-	// without asking their methods where it has to: in an unexported field of
-	// another struct, or for a verb such as %p. It follows one pointer then, and
-	// prints the other as an address.
+	_ [0]func() // prevents ==
+	// plain is behind two pointers: in an unexported field, and for verbs such as %p,
+	// fmt does not call the methods below. It follows one pointer, and prints the next
+	// one as an address.
 	plain **[]byte
 }
 
-// NewText makes a Text of a copy of a plaintext.
-func NewText(plain string) Text { return TextOf([]byte(plain)) }
+// NewText returns a Text with a copy of a plaintext.
+func NewText(plain string) Text { return textOf([]byte(plain)) }
 
-// TextOf makes a Text of a plaintext that is its own from then on.
-func TextOf(plain []byte) Text {
+// textOf returns a Text that owns the plaintext.
+func textOf(plain []byte) Text {
 	shared := &plain
 	return Text{plain: &shared}
 }
 
-// Bytes returns the plaintext itself, which is not to be kept or changed. Each
-// call is a place to look at in a review.
+// Bytes returns the plaintext itself. Do not keep or change it.
 func (t Text) Bytes() []byte {
 	if t.plain == nil {
 		return nil
@@ -39,14 +36,13 @@ func (t Text) Bytes() []byte {
 	return **t.plain
 }
 
-// Reveal returns a copy of the plaintext, which can't be wiped. Each call is a
-// place to look at in a review.
+// Reveal returns a copy of the plaintext, which can't be wiped.
 func (t Text) Reveal() string { return string(t.Bytes()) }
 
 // Empty reports whether there is no secret.
 func (t Text) Empty() bool { return len(t.Bytes()) == 0 }
 
-// Wipe overwrites the secret, and leaves an empty Text. Nobody may be using it.
+// Wipe overwrites the secret of all copies. Nothing may be using it.
 func (t Text) Wipe() {
 	if t.plain != nil {
 		clear(**t.plain)

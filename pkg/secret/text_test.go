@@ -93,8 +93,8 @@ func TestTextLogsDots(t *testing.T) {
 }
 
 func TestTextReveal(t *testing.T) {
-	plain := []byte(canary)
-	text := secret.TextOf(plain)
+	text := secret.NewText(canary)
+	plain := text.Bytes()
 	if text.Reveal() != canary || text.Empty() {
 		t.Error("the secret is not there")
 	}
