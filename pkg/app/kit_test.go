@@ -66,6 +66,7 @@ func running(t testing.TB, change ...func(*app.Config)) *service {
 	t.Helper()
 	s := start(t, change...)
 	t.Cleanup(func() {
+		s.http.CloseIdleConnections() // the server waits 5 seconds for connections that were never used
 		if err := s.Close(); err != nil {
 			t.Error("stop the service:", err)
 		}
