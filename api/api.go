@@ -62,17 +62,21 @@ type API struct{ Config }
 // anyone is the scope of a route that every principal may use.
 const anyone = auth.Scope("any principal")
 
-// route is one line of the table of contents. Every route has a scope: without
-// one the service does not start.
-type route struct {
-	method  string
-	path    string
+// Route is one line of the table of contents. The errors, parameters and headers
+// in openapi.yaml follow from it.
+type Route struct {
+	Method  string
+	Path    string
 	scope   auth.Scope
 	handler echo.HandlerFunc
-	query   []string // the query parameters it knows
+	Query   []string // the query parameters that it takes
+	Header  string   // If-Match or Idempotency-Key, or "" if it takes neither
 }
 
-func (a *API) routes() []route {
+// Routes returns all routes that need a token.
+func Routes() []Route { return new(API).routes() }
+
+func (a *API) routes() []Route {
 	const (
 		read   = auth.ProvidersRead
 		write  = auth.ProvidersWrite
@@ -80,44 +84,47 @@ func (a *API) routes() []route {
 		reveal = auth.CredentialsReveal
 		tokens = auth.TokensWrite
 		events = auth.AuditRead
+
+		match = headerIfMatch
+		key   = headerIdempotencyKey
 	)
 	listed := []string{"limit", "cursor"}
 	providers := append([]string{"q", "type", "status", "sort"}, listed...)
 	ofProvider := append([]string{"q", "stage", "enabled", "sort"}, listed...)
 	models := append([]string{"provider_id", "provider_type", "provider_status", "available"}, ofProvider...)
 	happened := append([]string{"action", "actor", "provider_id", "outcome", "from", "to"}, listed...)
-	return []route{
-		{http.MethodGet, "/provider-types", read, a.listProviderTypes, nil},
-		{http.MethodGet, "/provider-types/:type", read, a.getProviderType, nil},
-		{http.MethodPost, "/provider-types/:type/test", test, a.testProviderType, nil},
-		{http.MethodPost, "/provider-types/:type/available-models", test, a.listAvailableModelsOfType, []string{"q"}},
-		{http.MethodGet, "/stages", read, a.listStages, nil},
+	return []Route{
+		{http.MethodGet, "/provider-types", read, a.listProviderTypes, nil, ""},
+		{http.MethodGet, "/provider-types/:type", read, a.getProviderType, nil, ""},
+		{http.MethodPost, "/provider-types/:type/test", test, a.testProviderType, nil, ""},
+		{http.MethodPost, "/provider-types/:type/available-models", test, a.listAvailableModelsOfType, []string{"q"}, ""},
+		{http.MethodGet, "/stages", read, a.listStages, nil, ""},
 
-		{http.MethodGet, "/providers", read, a.listProviders, providers},
-		{http.MethodPost, "/providers", write, a.repeatable(a.createProvider), nil},
-		{http.MethodGet, "/providers/:id", read, a.getProvider, nil},
-		{http.MethodPatch, "/providers/:id", write, a.updateProvider, nil},
-		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, nil},
-		{http.MethodPost, "/providers/:id/test", test, a.testProvider, nil},
-		{http.MethodGet, "/providers/:id/available-models", test, a.listAvailableModels, []string{"q"}},
-		{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, a.revealCredential, nil},
+		{http.MethodGet, "/providers", read, a.listProviders, providers, ""},
+		{http.MethodPost, "/providers", write, a.createProvider, nil, key},
+		{http.MethodGet, "/providers/:id", read, a.getProvider, nil, ""},
+		{http.MethodPatch, "/providers/:id", write, a.updateProvider, nil, match},
+		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, nil, match},
+		{http.MethodPost, "/providers/:id/test", test, a.testProvider, nil, ""},
+		{http.MethodGet, "/providers/:id/available-models", test, a.listAvailableModels, []string{"q"}, ""},
+		{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, a.revealCredential, nil, ""},
 
-		{http.MethodGet, "/providers/:id/models", read, a.listProviderModels, ofProvider},
-		{http.MethodPost, "/providers/:id/models", write, a.repeatable(a.createModel), nil},
-		{http.MethodPost, "/providers/:id/models/bulk", write, a.repeatable(a.createModels), nil},
-		{http.MethodGet, "/providers/:id/models/:model", read, a.getProviderModel, nil},
-		{http.MethodPatch, "/providers/:id/models/:model", write, a.updateModel, nil},
-		{http.MethodDelete, "/providers/:id/models/:model", write, a.deleteModel, nil},
+		{http.MethodGet, "/providers/:id/models", read, a.listProviderModels, ofProvider, ""},
+		{http.MethodPost, "/providers/:id/models", write, a.createModel, nil, key},
+		{http.MethodPost, "/providers/:id/models/bulk", write, a.createModels, nil, key},
+		{http.MethodGet, "/providers/:id/models/:model", read, a.getProviderModel, nil, ""},
+		{http.MethodPatch, "/providers/:id/models/:model", write, a.updateModel, nil, match},
+		{http.MethodDelete, "/providers/:id/models/:model", write, a.deleteModel, nil, match},
 
-		{http.MethodGet, "/models", read, a.listModels, models},
-		{http.MethodGet, "/models/:id", read, a.getModel, nil},
-		{http.MethodPost, "/models/:id/test", test, a.testModel, nil},
+		{http.MethodGet, "/models", read, a.listModels, models, ""},
+		{http.MethodGet, "/models/:id", read, a.getModel, nil, ""},
+		{http.MethodPost, "/models/:id/test", test, a.testModel, nil, ""},
 
-		{http.MethodGet, "/me", anyone, a.getMe, nil},
-		{http.MethodGet, "/tokens", tokens, a.listTokens, listed},
-		{http.MethodPost, "/tokens", tokens, a.createToken, nil},
-		{http.MethodDelete, "/tokens/:id", tokens, a.revokeToken, nil},
-		{http.MethodGet, "/audit-events", events, a.listAuditEvents, happened},
+		{http.MethodGet, "/me", anyone, a.getMe, nil, ""},
+		{http.MethodGet, "/tokens", tokens, a.listTokens, listed, ""},
+		{http.MethodPost, "/tokens", tokens, a.createToken, nil, ""},
+		{http.MethodDelete, "/tokens/:id", tokens, a.revokeToken, nil, ""},
+		{http.MethodGet, "/audit-events", events, a.listAuditEvents, happened, ""},
 	}
 }
 
@@ -148,12 +155,12 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	for _, r := range a.routes() {
 		if r.scope == "" {
-			return nil, fmt.Errorf("the route %s %s has no scope", r.method, r.path)
+			return nil, fmt.Errorf("the route %s %s has no scope", r.Method, r.Path)
 		}
 		handler := a.admit(r)
-		g.Add(r.method, r.path, handler)
-		if r.method == http.MethodGet {
-			g.HEAD(r.path, handler)
+		g.Add(r.Method, r.Path, handler)
+		if r.Method == http.MethodGet {
+			g.HEAD(r.Path, handler)
 		}
 	}
 	// A parameter that nothing follows would match slashes too.

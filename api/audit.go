@@ -84,23 +84,13 @@ type auditEventList struct {
 //	@Description	Lists who did what in the workspace, newest first.
 //	@ID				listAuditEvents
 //	@Tags			audit
-//	@Produce		json
-//	@Param			action		query		string	false	"Only events of this action"	Enums(provider.create, provider.update, provider.delete, provider.test, provider.discover, model.create, model.update, model.delete, model.test, credential.reveal, token.create, token.revoke, access.denied)
-//	@Param			actor		query		string	false	"Only events of this subject"	maxlength(2048)
+//	@Param			action		query		string	false	"Only events of this action"					Enums(provider.create, provider.update, provider.delete, provider.test, provider.discover, model.create, model.update, model.delete, model.test, credential.reveal, token.create, token.revoke, access.denied)
+//	@Param			actor		query		string	false	"Only events of this subject"					maxlength(2048)
 //	@Param			provider_id	query		string	false	"Only events of this provider and its models"	format(uuid)
 //	@Param			outcome		query		string	false	"Only events of this outcome"					Enums(success, failure, denied)
 //	@Param			from		query		string	false	"Only events at or after this time (RFC 3339)"	format(date-time)
 //	@Param			to			query		string	false	"Only events before this time (RFC 3339)"		format(date-time)
-//	@Param			limit		query		int		false	"Size of a page"								minimum(1)	maximum(100)	default(20)
-//	@Param			cursor		query		string	false	"next_cursor of the page before"	maxlength(2048)
 //	@Success		200			{object}	auditEventList
-//	@Failure		400			{object}	problem
-//	@Failure		401			{object}	problem
-//	@Failure		403			{object}	problem
-//	@Failure		429			{object}	problem
-//	@Failure		500			{object}	problem
-//	@Failure		503			{object}	problem
-//	@Security		bearer
 //	@Router			/audit-events [get]
 func (a *API) listAuditEvents(c echo.Context) error {
 	q := newQuery(c)

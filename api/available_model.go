@@ -18,7 +18,7 @@ type availableModels struct {
 	Supported bool `json:"supported" example:"true"`
 	// Whether there are more.
 	Truncated bool `json:"truncated" example:"false"`
-} // @name AvailableModels
+} //	@name	AvailableModels
 
 // availableModel is one model that an upstream offers.
 type availableModel struct {
@@ -28,7 +28,7 @@ type availableModel struct {
 	DisplayName string `json:"display_name" example:"GPT-4 Turbo"`
 	// Whether the provider has it already.
 	Added bool `json:"added" example:"false"`
-} // @name AvailableModel
+} //	@name	AvailableModel
 
 // draftSettings is settings that are not saved.
 type draftSettings struct {
@@ -44,19 +44,10 @@ type draftSettings struct {
 //	@Description	Asks the upstream live, with the stored credentials.
 //	@ID				listAvailableModels
 //	@Tags			models
-//	@Produce		json
-//	@Param			id	path		string	true	"Id of the provider"	format(uuid)
+//	@Param			id	path		string	true	"Id of the provider"								format(uuid)
 //	@Param			q	query		string	false	"Substring of id or name, without regard to case"	maxlength(2048)
 //	@Success		200	{object}	availableModels
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		404	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
 //	@Failure		502	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
 //	@Router			/providers/{id}/available-models [get]
 func (a *API) listAvailableModels(c echo.Context) error {
 	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.QueryParam("q"))
@@ -72,24 +63,11 @@ func (a *API) listAvailableModels(c echo.Context) error {
 //	@Description	Asks the upstream live, with the credentials of the request. Nothing is stored.
 //	@ID				listAvailableModelsOfType
 //	@Tags			provider types
-//	@Accept			json
-//	@Produce		json
-//	@Param			type	path		string			true	"Name of the type"	extensions(x-ref=ProviderTypeName)
+//	@Param			type	path		string			true	"Name of the type"									extensions(x-ref=ProviderTypeName)
 //	@Param			q		query		string			false	"Substring of id or name, without regard to case"	maxlength(2048)
 //	@Param			body	body		draftSettings	true	"The settings"
 //	@Success		200		{object}	availableModels
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		413		{object}	problem
-//	@Failure		415		{object}	problem
-//	@Failure		422		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
 //	@Failure		502		{object}	problem
-//	@Failure		503		{object}	problem
-//	@Security		bearer
 //	@Router			/provider-types/{type}/available-models [post]
 func (a *API) listAvailableModelsOfType(c echo.Context) error {
 	typ, err := lookupType(c)

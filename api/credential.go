@@ -28,23 +28,10 @@ type revealedCredential struct {
 //	@Description	Answers one stored credential in clear, not to be cached. Limited by itself for each principal.
 //	@ID				revealCredential
 //	@Tags			credentials
-//	@Accept			json
-//	@Produce		json
 //	@Param			id		path		string			true	"Id of the provider"		format(uuid)
 //	@Param			field	path		string			true	"Name of the credential"	example(api_key)
 //	@Param			body	body		revealRequest	false	"Why"
 //	@Success		200		{object}	revealedCredential
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		413		{object}	problem
-//	@Failure		415		{object}	problem
-//	@Failure		422		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
-//	@Security		bearer
 //	@Router			/providers/{id}/credentials/{field}/reveal [post]
 func (a *API) revealCredential(c echo.Context) error {
 	if !a.Reveal {

@@ -20,9 +20,7 @@ type serviceStatus struct {
 //	@Description	Answers without looking at anything else: a failure means restart it.
 //	@ID				getHealth
 //	@Tags			service
-//	@Produce		json
 //	@Success		200	{object}	serviceStatus
-//	@Failure		403	{object}	problem
 //	@Router			/healthz [get]
 func (a *API) healthz(c echo.Context) error {
 	return c.JSON(http.StatusOK, serviceStatus{Status: "ok"})
@@ -34,9 +32,7 @@ func (a *API) healthz(c echo.Context) error {
 //	@Description	Checks that the database is reachable, its schema current and the keys usable. A 503 says which is not.
 //	@ID				getReadiness
 //	@Tags			service
-//	@Produce		json
 //	@Success		200	{object}	serviceStatus
-//	@Failure		403	{object}	problem
 //	@Failure		503	{object}	problem
 //	@Router			/readyz [get]
 func (a *API) readyz(c echo.Context) error {

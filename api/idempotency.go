@@ -14,6 +14,7 @@ import (
 )
 
 const (
+	headerIfMatch             = "If-Match"
 	headerIdempotencyKey      = "Idempotency-Key"
 	headerIdempotencyReplayed = "Idempotency-Replayed"
 )
@@ -21,10 +22,10 @@ const (
 // idempotencyKeyForm is what a key has to look like: printable ASCII.
 var idempotencyKeyForm = regexp.MustCompile(`^[ -~]{1,255}$`)
 
-// repeatable lets a client send the request of a handler again under an
+// idempotent lets a client send the request of a handler again under an
 // Idempotency-Key. The handler runs in a transaction with the note of its
 // answer; it must answer through the context it is handed, and with JSON.
-func (a *API) repeatable(next echo.HandlerFunc) echo.HandlerFunc {
+func (a *API) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		given := c.Request().Header.Values(headerIdempotencyKey)
 		if len(given) == 0 {

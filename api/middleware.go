@@ -188,7 +188,10 @@ func sameOrigin(origin string, r *http.Request) bool {
 // admit is what stands before every handler of the API: who calls, whether they
 // may, what the query holds, and how long it may take. Refusals are recorded,
 // the handler's own too.
-func (a *API) admit(r route) echo.HandlerFunc {
+func (a *API) admit(r Route) echo.HandlerFunc {
+	if r.Header == headerIdempotencyKey {
+		r.handler = a.idempotent(r.handler)
+	}
 	return func(c echo.Context) error {
 		defer wipeBody(c)
 		err := a.handle(c, r)
@@ -197,7 +200,7 @@ func (a *API) admit(r route) echo.HandlerFunc {
 	}
 }
 
-func (a *API) handle(c echo.Context, r route) error {
+func (a *API) handle(c echo.Context, r Route) error {
 	p, err := a.authenticate(c)
 	if err != nil {
 		return err

@@ -135,7 +135,6 @@ type modelUpdateOfProvider struct {
 //	@Description	Lists the models of all providers, for routing and for trying them out.
 //	@ID				listModels
 //	@Tags			models
-//	@Produce		json
 //	@Param			q				query		string	false	"Substring of display name or model id, without regard to case"	maxlength(2048)	example(gpt)
 //	@Param			stage			query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
 //	@Param			enabled			query		boolean	false	"Only models that are switched on, or off"
@@ -144,16 +143,7 @@ type modelUpdateOfProvider struct {
 //	@Param			provider_status	query		string	false	"Only models of providers of this status"	Enums(active, inactive, error)
 //	@Param			available		query		boolean	false	"Only models that are switched on together with their provider, or those that are not"
 //	@Param			sort			query		string	false	"Order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
-//	@Param			limit			query		int		false	"Size of a page"					minimum(1)									maximum(100)	default(20)
-//	@Param			cursor			query		string	false	"next_cursor of the page before"	maxlength(2048)
 //	@Success		200				{object}	modelList
-//	@Failure		400				{object}	problem
-//	@Failure		401				{object}	problem
-//	@Failure		403				{object}	problem
-//	@Failure		429				{object}	problem
-//	@Failure		500				{object}	problem
-//	@Failure		503				{object}	problem
-//	@Security		bearer
 //	@Router			/models [get]
 func (a *API) listModels(c echo.Context) error {
 	q := newQuery(c)
@@ -190,23 +180,12 @@ func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
 //	@Description	Lists the models of one provider.
 //	@ID				listProviderModels
 //	@Tags			models
-//	@Produce		json
 //	@Param			id		path		string	true	"Id of the provider"											format(uuid)
 //	@Param			q		query		string	false	"Substring of display name or model id, without regard to case"	maxlength(2048)	example(gpt)
 //	@Param			stage	query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
 //	@Param			enabled	query		boolean	false	"Only models that are switched on, or off"
 //	@Param			sort	query		string	false	"Order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
-//	@Param			limit	query		int		false	"Size of a page"					minimum(1)									maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"	maxlength(2048)
 //	@Success		200		{object}	modelList
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
-//	@Security		bearer
 //	@Router			/providers/{id}/models [get]
 func (a *API) listProviderModels(c echo.Context) error {
 	q := newQuery(c)
@@ -224,27 +203,10 @@ func (a *API) listProviderModels(c echo.Context) error {
 //	@Description	Adds one model. A provider holds at most 500.
 //	@ID				createModel
 //	@Tags			models
-//	@Accept			json
-//	@Produce		json
-//	@Param			id				path		string		true	"Id of the provider"																		format(uuid)
-//	@Param			Idempotency-Key	header		string		false	"Makes it safe to send the request again: for 24 hours the same key brings the same answer"	minlength(1)	maxlength(255)	example(3f2c5a8e-create)
-//	@Param			body			body		modelCreate	true	"The model"
-//	@Success		201				{object}	modelResponse
-//	@Header			201				{string}	Idempotency-Replayed	"`true` when the answer was given before; absent otherwise"
-//	@Header			201				{string}	Location				"Path of the new model"
-//	@Header			201				{string}	ETag					"The edit version"
-//	@Failure		400				{object}	problem
-//	@Failure		401				{object}	problem
-//	@Failure		403				{object}	problem
-//	@Failure		404				{object}	problem
-//	@Failure		409				{object}	problem
-//	@Failure		413				{object}	problem
-//	@Failure		415				{object}	problem
-//	@Failure		422				{object}	problem
-//	@Failure		429				{object}	problem
-//	@Failure		500				{object}	problem
-//	@Failure		503				{object}	problem
-//	@Security		bearer
+//	@Param			id		path		string		true	"Id of the provider"	format(uuid)
+//	@Param			body	body		modelCreate	true	"The model"
+//	@Success		201		{object}	modelResponse
+//	@Failure		409		{object}	problem
 //	@Router			/providers/{id}/models [post]
 func (a *API) createModel(c echo.Context) error {
 	var body modelCreate
@@ -265,26 +227,10 @@ func (a *API) createModel(c echo.Context) error {
 //	@Description	Adds up to 100 models in one transaction: all of them, or none when any of them can't be added.
 //	@ID				createModels
 //	@Tags			models
-//	@Accept			json
-//	@Produce		json
-//	@Param			id				path		string			true	"Id of the provider"																		format(uuid)
-//	@Param			Idempotency-Key	header		string			false	"Makes it safe to send the request again: for 24 hours the same key brings the same answer"	minlength(1)	maxlength(255)	example(3f2c5a8e-create)
-//	@Param			body			body		modelsCreate	true	"The models"
-//	@Success		201				{object}	modelsAdded
-//	@Header			201				{string}	Idempotency-Replayed	"`true` when the answer was given before; absent otherwise"
-//	@Header			201				{string}	Location				"Path of the provider's models"
-//	@Failure		400				{object}	problem
-//	@Failure		401				{object}	problem
-//	@Failure		403				{object}	problem
-//	@Failure		404				{object}	problem
-//	@Failure		409				{object}	problem
-//	@Failure		413				{object}	problem
-//	@Failure		415				{object}	problem
-//	@Failure		422				{object}	problem
-//	@Failure		429				{object}	problem
-//	@Failure		500				{object}	problem
-//	@Failure		503				{object}	problem
-//	@Security		bearer
+//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
+//	@Param			body	body		modelsCreate	true	"The models"
+//	@Success		201		{object}	modelsAdded
+//	@Failure		409		{object}	problem
 //	@Router			/providers/{id}/models/bulk [post]
 func (a *API) createModels(c echo.Context) error {
 	var body modelsCreate
@@ -306,18 +252,8 @@ func (a *API) createModels(c echo.Context) error {
 //	@Description	Answers one model with the facts of its provider.
 //	@ID				getModel
 //	@Tags			models
-//	@Produce		json
 //	@Param			id	path		string	true	"Id of the model"	format(uuid)
 //	@Success		200	{object}	modelResponse
-//	@Header			200	{string}	ETag	"The edit version"
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		404	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
 //	@Router			/models/{id} [get]
 func (a *API) getModel(c echo.Context) error {
 	m, err := a.Registry.Model(c.Request().Context(), principal(c).Workspace, c.Param("id"))
@@ -333,19 +269,9 @@ func (a *API) getModel(c echo.Context) error {
 //	@Description	Answers one model of a provider.
 //	@ID				getProviderModel
 //	@Tags			models
-//	@Produce		json
 //	@Param			id		path		string	true	"Id of the provider"	format(uuid)
 //	@Param			model	path		string	true	"Id of the model"		format(uuid)
 //	@Success		200		{object}	modelResponse
-//	@Header			200		{string}	ETag	"The edit version"
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
-//	@Security		bearer
 //	@Router			/providers/{id}/models/{model} [get]
 func (a *API) getProviderModel(c echo.Context) error {
 	m, err := a.Registry.ProviderModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"))
@@ -361,28 +287,11 @@ func (a *API) getProviderModel(c echo.Context) error {
 //	@Description	Changes what the body names and leaves the rest. A model may be sent back as it was answered. The edit raises the provider's version too.
 //	@ID				updateModel
 //	@Tags			models
-//	@Accept			json
-//	@Accept			application/merge-patch+json
-//	@Produce		json
-//	@Param			id			path		string		true	"Id of the provider"	format(uuid)
-//	@Param			model		path		string		true	"Id of the model"		format(uuid)
-//	@Param			If-Match	header		string		false	"The ETag that was read; another present one is 412"
-//	@Param			body		body		modelUpdate	true	"The changes"
-//	@Success		200			{object}	modelResponse
-//	@Header			200			{string}	ETag	"The edit version"
-//	@Failure		400			{object}	problem
-//	@Failure		401			{object}	problem
-//	@Failure		403			{object}	problem
-//	@Failure		404			{object}	problem
-//	@Failure		409			{object}	problem
-//	@Failure		412			{object}	problem
-//	@Failure		413			{object}	problem
-//	@Failure		415			{object}	problem
-//	@Failure		422			{object}	problem
-//	@Failure		429			{object}	problem
-//	@Failure		500			{object}	problem
-//	@Failure		503			{object}	problem
-//	@Security		bearer
+//	@Param			id		path		string		true	"Id of the provider"	format(uuid)
+//	@Param			model	path		string		true	"Id of the model"		format(uuid)
+//	@Param			body	body		modelUpdate	true	"The changes"
+//	@Success		200		{object}	modelResponse
+//	@Failure		409		{object}	problem
 //	@Router			/providers/{id}/models/{model} [patch]
 func (a *API) updateModel(c echo.Context) error {
 	match, err := ifMatch(c)
@@ -408,20 +317,9 @@ func (a *API) updateModel(c echo.Context) error {
 //	@Description	Removes a model of a provider. It raises the provider's version.
 //	@ID				deleteModel
 //	@Tags			models
-//	@Produce		json
-//	@Param			id			path	string	true	"Id of the provider"	format(uuid)
-//	@Param			model		path	string	true	"Id of the model"		format(uuid)
-//	@Param			If-Match	header	string	false	"The ETag that was read; another present one is 412"
+//	@Param			id		path	string	true	"Id of the provider"	format(uuid)
+//	@Param			model	path	string	true	"Id of the model"		format(uuid)
 //	@Success		204
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		404	{object}	problem
-//	@Failure		412	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
 //	@Router			/providers/{id}/models/{model} [delete]
 func (a *API) deleteModel(c echo.Context) error {
 	match, err := ifMatch(c)

@@ -126,21 +126,11 @@ type providerUpdate struct {
 //	@Description	Lists the workspace's providers with their models.
 //	@ID				listProviders
 //	@Tags			providers
-//	@Produce		json
 //	@Param			q		query		string	false	"Substring of the name, without regard to case"	maxlength(2048)	example(openai)
 //	@Param			type	query		string	false	"Only providers of this type"					extensions(x-ref=ProviderTypeName)
 //	@Param			status	query		string	false	"Only providers of this status"					Enums(active, inactive, error)
 //	@Param			sort	query		string	false	"Order"											Enums(name, -name, created_at, -created_at)	default(name)
-//	@Param			limit	query		int		false	"Size of a page"								minimum(1)									maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"	maxlength(2048)
 //	@Success		200		{object}	providerList
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
-//	@Security		bearer
 //	@Router			/providers [get]
 func (a *API) listProviders(c echo.Context) error {
 	q := newQuery(c)
@@ -175,25 +165,9 @@ func (a *API) listProviders(c echo.Context) error {
 //	@Description	Adds a provider with its credentials, which are sealed, and its first models. New providers are active.
 //	@ID				createProvider
 //	@Tags			providers
-//	@Accept			json
-//	@Produce		json
-//	@Param			Idempotency-Key	header		string			false	"Makes it safe to send the request again: for 24 hours the same key brings the same answer"	minlength(1)	maxlength(255)	example(3f2c5a8e-create)
-//	@Param			body			body		providerCreate	true	"The provider"
-//	@Success		201				{object}	providerResponse
-//	@Header			201				{string}	Idempotency-Replayed	"`true` when the answer was given before; absent otherwise"
-//	@Header			201				{string}	Location				"Path of the new provider"
-//	@Header			201				{string}	ETag					"The edit version"
-//	@Failure		400				{object}	problem
-//	@Failure		401				{object}	problem
-//	@Failure		403				{object}	problem
-//	@Failure		409				{object}	problem
-//	@Failure		413				{object}	problem
-//	@Failure		415				{object}	problem
-//	@Failure		422				{object}	problem
-//	@Failure		429				{object}	problem
-//	@Failure		500				{object}	problem
-//	@Failure		503				{object}	problem
-//	@Security		bearer
+//	@Param			body	body		providerCreate	true	"The provider"
+//	@Success		201		{object}	providerResponse
+//	@Failure		409		{object}	problem
 //	@Router			/providers [post]
 func (a *API) createProvider(c echo.Context) error {
 	var body providerCreate
@@ -219,18 +193,8 @@ func (a *API) createProvider(c echo.Context) error {
 //	@Description	Answers one provider with its models.
 //	@ID				getProvider
 //	@Tags			providers
-//	@Produce		json
 //	@Param			id	path		string	true	"Id of the provider"	format(uuid)
 //	@Success		200	{object}	providerResponse
-//	@Header			200	{string}	ETag	"The edit version"
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		404	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
 //	@Router			/providers/{id} [get]
 func (a *API) getProvider(c echo.Context) error {
 	p, err := a.Registry.Provider(c.Request().Context(), principal(c).Workspace, c.Param("id"))
@@ -246,27 +210,10 @@ func (a *API) getProvider(c echo.Context) error {
 //	@Description	Changes what the body names and leaves the rest. A provider may be sent back as it was answered. When base_url leads to another address, new credentials have to come in the same request.
 //	@ID				updateProvider
 //	@Tags			providers
-//	@Accept			json
-//	@Accept			application/merge-patch+json
-//	@Produce		json
-//	@Param			id			path		string			true	"Id of the provider"	format(uuid)
-//	@Param			If-Match	header		string			false	"The ETag that was read; another present one is 412"
-//	@Param			body		body		providerUpdate	true	"The changes"
-//	@Success		200			{object}	providerResponse
-//	@Header			200			{string}	ETag	"The edit version"
-//	@Failure		400			{object}	problem
-//	@Failure		401			{object}	problem
-//	@Failure		403			{object}	problem
-//	@Failure		404			{object}	problem
-//	@Failure		409			{object}	problem
-//	@Failure		412			{object}	problem
-//	@Failure		413			{object}	problem
-//	@Failure		415			{object}	problem
-//	@Failure		422			{object}	problem
-//	@Failure		429			{object}	problem
-//	@Failure		500			{object}	problem
-//	@Failure		503			{object}	problem
-//	@Security		bearer
+//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
+//	@Param			body	body		providerUpdate	true	"The changes"
+//	@Success		200		{object}	providerResponse
+//	@Failure		409		{object}	problem
 //	@Router			/providers/{id} [patch]
 func (a *API) updateProvider(c echo.Context) error {
 	ctx, workspace, id := c.Request().Context(), principal(c).Workspace, c.Param("id")
@@ -305,19 +252,8 @@ func (a *API) updateProvider(c echo.Context) error {
 //	@Description	Removes the provider, its models and its credentials.
 //	@ID				deleteProvider
 //	@Tags			providers
-//	@Produce		json
-//	@Param			id			path	string	true	"Id of the provider"	format(uuid)
-//	@Param			If-Match	header	string	false	"The ETag that was read; another present one is 412"
+//	@Param			id	path	string	true	"Id of the provider"	format(uuid)
 //	@Success		204
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		404	{object}	problem
-//	@Failure		412	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
 //	@Router			/providers/{id} [delete]
 func (a *API) deleteProvider(c echo.Context) error {
 	match, err := ifMatch(c)

@@ -75,15 +75,7 @@ type providerTypeList struct {
 //	@Description	Answers what a form needs to draw itself, for every type.
 //	@ID				listProviderTypes
 //	@Tags			provider types
-//	@Produce		json
 //	@Success		200	{object}	providerTypeList
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
 //	@Router			/provider-types [get]
 func (a *API) listProviderTypes(c echo.Context) error {
 	list := providerTypeList{}
@@ -99,17 +91,8 @@ func (a *API) listProviderTypes(c echo.Context) error {
 //	@Description	Answers what a form needs to draw itself for one type.
 //	@ID				getProviderType
 //	@Tags			provider types
-//	@Produce		json
 //	@Param			type	path		string	true	"Name of the type"	extensions(x-ref=ProviderTypeName)
 //	@Success		200		{object}	providerType
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		404		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
-//	@Security		bearer
 //	@Router			/provider-types/{type} [get]
 func (a *API) getProviderType(c echo.Context) error {
 	typ, err := lookupType(c)

@@ -136,9 +136,9 @@ func checkMediaType(c echo.Context) error {
 // checkQuery finds query parameters that the route doesn't know, that are given
 // twice, or that hold control characters. Where the route goes on to read values,
 // [query] tells of them together with those; else they are refused here.
-func checkQuery(c echo.Context, r route) error {
+func checkQuery(c echo.Context, r Route) error {
 	var faults fault.Fields
-	known := r.query
+	known := r.Query
 	values, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
 		return fault.Wrap(fault.MalformedRequest, err, "The query of the URL is not well-formed.")
@@ -167,7 +167,7 @@ const badQuery = "The query of the URL has parameters that can't be taken."
 
 // lists reports whether the route answers a list in pages, and so reads the
 // values of its query.
-func (r route) lists() bool { return slices.Contains(r.query, "limit") }
+func (r Route) lists() bool { return slices.Contains(r.Query, "limit") }
 
 // maxQueryValue bounds one query parameter, in bytes; a cursor fits in.
 const maxQueryValue = 2048
@@ -266,7 +266,7 @@ func (q *query) sort() registry.Sort {
 // ifMatch reads If-Match (RFC 9110, section 13.1.1): `*`, and lists of entity
 // tags, weak ones too because proxies weaken tags. Nil demands nothing.
 func ifMatch(c echo.Context) ([]int64, error) {
-	given := c.Request().Header.Values("If-Match")
+	given := c.Request().Header.Values(headerIfMatch)
 	if len(given) == 0 {
 		return nil, nil
 	}

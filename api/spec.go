@@ -47,7 +47,6 @@ func describe(basePath string) ([]byte, error) {
 //	@Tags			service
 //	@Produce		application/yaml
 //	@Success		200	{string}	string
-//	@Failure		403	{object}	problem
 //	@Router			/openapi.yaml [get]
 func (s *spec) yaml(c echo.Context) error {
 	description, err := s.asYAML()
@@ -63,9 +62,7 @@ func (s *spec) yaml(c echo.Context) error {
 //	@Description	The OpenAPI 3.1 document that clients are generated from.
 //	@ID				getOpenAPIJSON
 //	@Tags			service
-//	@Produce		json
 //	@Success		200	{object}	map[string]any
-//	@Failure		403	{object}	problem
 //	@Router			/openapi.json [get]
 func (s *spec) json(c echo.Context) error {
 	description, err := s.asJSON()

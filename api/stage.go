@@ -28,15 +28,7 @@ type stageList struct {
 //	@Description	Answers the stages that a model can serve, in their order.
 //	@ID				listStages
 //	@Tags			provider types
-//	@Produce		json
 //	@Success		200	{object}	stageList
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
 //	@Router			/stages [get]
 func (a *API) listStages(c echo.Context) error {
 	list := stageList{}

@@ -122,7 +122,7 @@ type timing struct {
 type testDelta struct {
 	// The piece.
 	Text string `json:"text" example:"Hel"`
-} //	@name	TestDelta
+}
 
 // testModel sends a prompt to a model.
 //
@@ -130,25 +130,9 @@ type testDelta struct {
 //	@Description	Sends a prompt and says what came back, how fast, or why not. A failed test is a result, answered with 200. It works on inactive providers and disabled models too. With Accept: text/event-stream the answer comes as `delta` events and one `result` event; the client going away cancels the upstream call.
 //	@ID				testModel
 //	@Tags			tests
-//	@Accept			json
-//	@Param			id		path	string		true	"Id of the model"	format(uuid)
-//	@Param			body	body	testRequest	true	"The prompt"
-//	@Produce		text/event-stream
-//	@Success		200	{object}	testDelta
-//	@x-event-stream	{"TestEvent": {"delta": "TestDelta", "result": "TestResult", "error": "Problem"}}
-//	@Produce		json
-//	@Success		200	{object}	testResult
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		404	{object}	problem
-//	@Failure		413	{object}	problem
-//	@Failure		415	{object}	problem
-//	@Failure		422	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
+//	@Param			id		path		string		true	"Id of the model"	format(uuid)
+//	@Param			body	body		testRequest	true	"The prompt"
+//	@Success		200		{object}	testResult
 //	@Router			/models/{id}/test [post]
 func (a *API) testModel(c echo.Context) error {
 	var body testRequest
@@ -167,25 +151,9 @@ func (a *API) testModel(c echo.Context) error {
 //	@Description	Sends a prompt with the credentials and config of the request. Nothing is stored. Streams as testModel does.
 //	@ID				testProviderType
 //	@Tags			tests
-//	@Accept			json
-//	@Param			type	path	string				true	"Name of the type"	extensions(x-ref=ProviderTypeName)
-//	@Param			body	body	draftTestRequest	true	"Settings and prompt"
-//	@Produce		text/event-stream
-//	@Success		200	{object}	testDelta
-//	@x-event-stream	{"TestEvent": {"delta": "TestDelta", "result": "TestResult", "error": "Problem"}}
-//	@Produce		json
-//	@Success		200	{object}	testResult
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		404	{object}	problem
-//	@Failure		413	{object}	problem
-//	@Failure		415	{object}	problem
-//	@Failure		422	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
+//	@Param			type	path		string				true	"Name of the type"	extensions(x-ref=ProviderTypeName)
+//	@Param			body	body		draftTestRequest	true	"Settings and prompt"
+//	@Success		200		{object}	testResult
 //	@Router			/provider-types/{type}/test [post]
 func (a *API) testProviderType(c echo.Context) error {
 	typ, err := lookupType(c)
@@ -214,25 +182,9 @@ func (a *API) testProviderType(c echo.Context) error {
 //	@Description	Sends a prompt with the settings of the request laid over the stored ones. Nothing is stored. A draft that leads a stored credential to another address is refused before anything is sent. Streams as testModel does.
 //	@ID				testProvider
 //	@Tags			tests
-//	@Accept			json
-//	@Param			id		path	string			true	"Id of the provider"	format(uuid)
-//	@Param			body	body	editTestRequest	true	"Settings and prompt"
-//	@Produce		text/event-stream
-//	@Success		200	{object}	testDelta
-//	@x-event-stream	{"TestEvent": {"delta": "TestDelta", "result": "TestResult", "error": "Problem"}}
-//	@Produce		json
-//	@Success		200	{object}	testResult
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		404	{object}	problem
-//	@Failure		413	{object}	problem
-//	@Failure		415	{object}	problem
-//	@Failure		422	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
+//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
+//	@Param			body	body		editTestRequest	true	"Settings and prompt"
+//	@Success		200		{object}	testResult
 //	@Router			/providers/{id}/test [post]
 func (a *API) testProvider(c echo.Context) error {
 	workspace, id := principal(c).Workspace, c.Param("id")

@@ -22,7 +22,7 @@ type me struct {
 	Role *string `json:"role" extensions:"x-nullable" enums:"viewer,editor,admin" example:"admin"`
 	// What the caller may do.
 	Scopes []string `json:"scopes" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
-} // @name Me
+} //	@name	Me
 
 // tokenResponse is an API token, without its value.
 type tokenResponse struct {
@@ -42,14 +42,14 @@ type tokenResponse struct {
 	ExpiresAt *timestamp `json:"expires_at" extensions:"x-nullable" swaggertype:"string" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
 	// When it was last used, to the minute; null before the first time.
 	LastUsedAt *timestamp `json:"last_used_at" extensions:"x-nullable" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
-} // @name Token
+} //	@name	Token
 
 // tokenCreated is a new API token with its value, which is never told again.
 type tokenCreated struct {
 	tokenResponse
 	// The token itself.
 	Token string `json:"token" format:"password" example:"mp_2Kx9…"`
-} // @name TokenCreated
+} //	@name	TokenCreated
 
 // tokenList is one page of tokens.
 type tokenList struct {
@@ -57,7 +57,7 @@ type tokenList struct {
 	Data []tokenResponse `json:"data"`
 	// For the next page; null on the last one.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
-} // @name TokenList
+} //	@name	TokenList
 
 // tokenCreate is a token to create, with a role or with scopes.
 type tokenCreate struct {
@@ -69,7 +69,7 @@ type tokenCreate struct {
 	Scopes *[]string `json:"scopes,omitempty" minItems:"1" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
 	// When it ends, RFC 3339; left out, never.
 	ExpiresAt *string `json:"expires_at,omitempty" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
-} // @name TokenCreate
+} //	@name	TokenCreate
 
 // getMe answers who is calling.
 //
@@ -77,15 +77,7 @@ type tokenCreate struct {
 //	@Description	Answers the caller's workspace, role and scopes.
 //	@ID				getMe
 //	@Tags			access
-//	@Produce		json
 //	@Success		200	{object}	me
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
 //	@Router			/me [get]
 func (a *API) getMe(c echo.Context) error {
 	p := principal(c)
@@ -98,17 +90,7 @@ func (a *API) getMe(c echo.Context) error {
 //	@Description	Lists the workspace's tokens that are not revoked, newest first. Their values are not kept.
 //	@ID				listTokens
 //	@Tags			access
-//	@Produce		json
-//	@Param			limit	query		int		false	"Size of a page"	minimum(1)	maximum(100)	default(20)
-//	@Param			cursor	query		string	false	"next_cursor of the page before"	maxlength(2048)
-//	@Success		200		{object}	tokenList
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
-//	@Security		bearer
+//	@Success		200	{object}	tokenList
 //	@Router			/tokens [get]
 func (a *API) listTokens(c echo.Context) error {
 	q := newQuery(c)
@@ -136,21 +118,8 @@ func (a *API) listTokens(c echo.Context) error {
 //	@Description	Makes a token of the caller's workspace and answers its value, once. Nobody grants more than they may do themselves. Idempotency-Key is refused: the answer is a secret and is not kept.
 //	@ID				createToken
 //	@Tags			access
-//	@Accept			json
-//	@Produce		json
 //	@Param			body	body		tokenCreate	true	"The token"
 //	@Success		201		{object}	tokenCreated
-//	@Header			201		{string}	Location	"Path of the new token"
-//	@Failure		400		{object}	problem
-//	@Failure		401		{object}	problem
-//	@Failure		403		{object}	problem
-//	@Failure		413		{object}	problem
-//	@Failure		415		{object}	problem
-//	@Failure		422		{object}	problem
-//	@Failure		429		{object}	problem
-//	@Failure		500		{object}	problem
-//	@Failure		503		{object}	problem
-//	@Security		bearer
 //	@Router			/tokens [post]
 func (a *API) createToken(c echo.Context) error {
 	if len(c.Request().Header.Values(headerIdempotencyKey)) > 0 {
@@ -190,18 +159,9 @@ func (a *API) createToken(c echo.Context) error {
 //	@Description	Ends a token: at once for the process that answers, within a second for every other one. The workspace's last admin token can't be revoked here.
 //	@ID				revokeToken
 //	@Tags			access
-//	@Produce		json
 //	@Param			id	path	string	true	"Id of the token"	format(uuid)
 //	@Success		204
-//	@Failure		400	{object}	problem
-//	@Failure		401	{object}	problem
-//	@Failure		403	{object}	problem
-//	@Failure		404	{object}	problem
 //	@Failure		409	{object}	problem
-//	@Failure		429	{object}	problem
-//	@Failure		500	{object}	problem
-//	@Failure		503	{object}	problem
-//	@Security		bearer
 //	@Router			/tokens/{id} [delete]
 func (a *API) revokeToken(c echo.Context) error {
 	if err := a.Tokens.Revoke(c.Request().Context(), principal(c), c.Param("id")); err != nil {

@@ -65,6 +65,39 @@ func TestDescriptionLeavesNothingOfTheMachinery(t *testing.T) {
 	}
 }
 
+// Everything has a description, every schema an example, and nothing is unused.
+func TestDescriptionIsComplete(t *testing.T) {
+	doc := description(t)
+	schemas := at(doc, "components", "schemas")
+	used := map[string]bool{"Problem": true}
+	for _, op := range operations(doc) {
+		collectSchemas(schemas, op.object, used)
+		for _, key := range []string{"operationId", "summary", "tags"} {
+			if op.object[key] == nil {
+				t.Errorf("%s has no %s", op, key)
+			}
+		}
+	}
+	collectSchemas(schemas, schemas["Problem"], used)
+	for name := range schemas {
+		s := at(schemas, name)
+		if !used[name] {
+			t.Errorf("nothing uses the schema %s", name)
+		}
+		if s["description"] == nil || s["example"] == nil {
+			t.Errorf("the schema %s has no description or no example", name)
+		}
+		for field, p := range at(s, "properties") {
+			if p.(object)["description"] == nil {
+				t.Errorf("the field %s of the schema %s has no description", field, name)
+			}
+			if exampleOf(schemas, p.(object)) == nil && p.(object)["description"] != sentBack {
+				t.Errorf("the field %s of the schema %s has no example", field, name)
+			}
+		}
+	}
+}
+
 func TestEveryOperationSaysWhatItCanAnswer(t *testing.T) {
 	doc := description(t)
 	for _, op := range operations(doc) {
@@ -112,4 +145,22 @@ func TestGenerateOutsideAModuleFails(t *testing.T) {
 	if err := run(bg, nil, os.Stderr); err == nil {
 		t.Error("it ran without a root")
 	}
+}
+
+// operation is one operation of the description.
+type operation struct {
+	name, path string
+	object
+}
+
+func (o operation) String() string { return o.name }
+
+func operations(doc object) []operation {
+	var all []operation
+	for path, item := range at(doc, "paths") {
+		for method := range item.(object) {
+			all = append(all, operation{strings.ToUpper(method) + " " + path, path, at(item.(object), method)})
+		}
+	}
+	return all
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"modelproviders/pkg/provider"
 )
 
@@ -60,18 +62,12 @@ func TestSchemaNames(t *testing.T) {
 }
 
 func TestSecretJSONIsTextOrObject(t *testing.T) {
-	s, err := settingsSchema(map[string]any{"properties": map[string]any{
-		"key": map[string]any{"type": []string{"string", "object"}, "maxLength": 9, "writeOnly": true, "description": "d"},
-	}}, []provider.FormField{{Name: "key", Kind: "secret_json"}})
-	if err != nil {
-		t.Fatal(err)
+	property := map[string]any{"type": []string{"string", "object"}, "maxLength": 9, "writeOnly": true, "title": "Key", "description": "d"}
+	finishField(property, provider.FormField{Name: "key", Label: "Key", Help: "d", Kind: "secret_json"})
+	want := parse(t, `{title: Key, description: d, example: your-key, anyOf: [{type: string, maxLength: 9}, {$ref: '#/components/schemas/SecretObject'}]}`)
+	if diff := cmp.Diff(want, property); diff != "" {
+		t.Error(diff)
 	}
-	got, err := encode(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	becomes(t, func(object) error { return nil }, string(got), `
-properties: {key: {description: d, example: your-key, anyOf: [{type: string, maxLength: 9}, {$ref: '#/components/schemas/SecretObject'}]}}`)
 }
 
 func TestTypesMustNotShareSchemas(t *testing.T) {

@@ -5,24 +5,23 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"go/types"
 	"path/filepath"
 	"reflect"
-	"strconv"
 	"strings"
 )
 
-// shape is what a schema owes to its struct in package api beyond what swag
-// reads.
-type shape struct {
-	description string
-	// required are the fields that are always there: those whose JSON tag has
-	// no omitempty. swag looks at validation tags, which answers don't have.
-	required []string
+// structs are the structs of package api by name, for what swag doesn't read:
+// their doc comments, and which fields are always present.
+type structs map[string]structType
+
+type structType struct {
+	*ast.StructType
+	schema string // from the comment `// @name Schema`; empty for none
+	doc    string
 }
 
-// readShapes reads the shapes of the structs of a package, by the name of the
-// schema that their `// @name` comment gives.
-func readShapes(dir string) (map[string]shape, error) {
+func readStructs(dir string) (structs, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
 		return nil, err
@@ -37,101 +36,82 @@ func readShapes(dir string) (map[string]shape, error) {
 			return nil, err
 		}
 		for _, decl := range file.Decls {
-			found.add(decl)
+			if decl, ok := decl.(*ast.GenDecl); ok && decl.Tok == token.TYPE {
+				found.add(decl)
+			}
 		}
 	}
-	shapes := map[string]shape{}
-	for typeName, s := range found {
-		if s.schema == "" {
-			continue
-		}
-		required, err := found.required(typeName)
-		if err != nil {
-			return nil, fmt.Errorf("schema %s: %w", s.schema, err)
-		}
-		shapes[s.schema] = shape{description: describe(typeName, s.doc), required: required}
-	}
-	return shapes, nil
+	return found, nil
 }
 
-// structs are the structs of a package, by name.
-type structs map[string]structType
-
-type structType struct {
-	*ast.StructType
-	schema string // empty: none
-	doc    string
-}
-
-func (s structs) add(decl ast.Decl) {
-	types, ok := decl.(*ast.GenDecl)
-	if !ok || len(types.Specs) != 1 {
-		return
-	}
-	spec, ok := types.Specs[0].(*ast.TypeSpec)
+func (s structs) add(decl *ast.GenDecl) {
+	spec := decl.Specs[0].(*ast.TypeSpec)
+	t, ok := spec.Type.(*ast.StructType)
 	if !ok {
 		return
 	}
-	if t, ok := spec.Type.(*ast.StructType); ok {
-		found := structType{StructType: t, doc: types.Doc.Text()}
-		if words := strings.Fields(spec.Comment.Text()); len(words) == 2 && words[0] == "@name" {
-			found.schema = words[1]
-		}
-		s[spec.Name.Name] = found
-	}
+	_, schema, _ := strings.Cut(spec.Comment.Text(), "@name")
+	s[spec.Name.Name] = structType{t, strings.TrimSpace(schema), decl.Doc.Text()}
 }
 
-// describe makes a description of a doc comment: `list is one page.` says `One
-// page.`
-func describe(typeName, doc string) string {
+// complete adds descriptions and required fields to the schemas of structs.
+func (s structs) complete(schemas object) error {
+	for name, t := range s {
+		if t.schema == "" {
+			continue
+		}
+		schema := at(schemas, t.schema)
+		if schema == nil {
+			return fmt.Errorf("no operation uses the schema %s of package api", t.schema)
+		}
+		if text := describe(name, t.doc); text != "" {
+			schema["description"] = text
+		}
+		required, err := s.required(name)
+		if err != nil {
+			return err
+		}
+		if len(required) > 0 {
+			schema["required"] = required
+		}
+	}
+	return nil
+}
+
+// describe makes the doc comment "list is one page." the description "One page."
+func describe(name, doc string) string {
 	text := strings.Join(strings.Fields(doc), " ")
-	text = strings.TrimPrefix(strings.TrimPrefix(text, typeName+" "), "is ")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, name+" "), "is ")
 	if text == "" {
 		return ""
 	}
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-func (s structs) required(typeName string) ([]string, error) {
-	t, ok := s[typeName]
+// required returns the fields whose JSON tag has no omitempty. swag looks at
+// validation tags only, and answers have none.
+func (s structs) required(name string) ([]string, error) {
+	t, ok := s[name]
 	if !ok {
-		return nil, fmt.Errorf("there is no struct %s", typeName)
+		return nil, fmt.Errorf("package api has no struct %s", name)
 	}
-	var fields []string
+	var required []string
 	for _, f := range t.Fields.List {
 		if len(f.Names) == 0 { // embedded
-			ident, ok := f.Type.(*ast.Ident)
-			if !ok {
-				return nil, fmt.Errorf("%s embeds something else than a struct of the package", typeName)
-			}
-			inner, err := s.required(ident.Name)
+			inner, err := s.required(types.ExprString(f.Type))
 			if err != nil {
 				return nil, err
 			}
-			fields = append(fields, inner...)
+			required = append(required, inner...)
 			continue
 		}
-		name, options := jsonTag(f)
-		if name != "" && !strings.Contains(options, "omitempty") {
-			fields = append(fields, name)
+		if f.Tag == nil {
+			continue
+		}
+		field, options, _ := strings.Cut(reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("json"), ",")
+		if field != "-" && !strings.Contains(options, "omitempty") {
+			required = append(required, field)
 		}
 	}
-	return fields, nil
-}
-
-// jsonTag returns the name and the options of a field's JSON tag; no name for a
-// field that is not encoded.
-func jsonTag(f *ast.Field) (name, options string) {
-	if f.Tag == nil {
-		return "", ""
-	}
-	tag, err := strconv.Unquote(f.Tag.Value)
-	if err != nil {
-		return "", ""
-	}
-	name, options, _ = strings.Cut(reflect.StructTag(tag).Get("json"), ",")
-	if name == "-" {
-		return "", ""
-	}
-	return name, options
+	return required, nil
 }

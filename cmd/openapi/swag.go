@@ -10,12 +10,8 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// annotations returns what swag makes of the annotations in package api: the
-// paths, and a schema for every shape that they name.
-//
-// What swag 2.0.0-rc6 can't say, finishing adds. What it says wrongly, finishing
-// takes back: one response has one media type, the second media type of a body
-// is text, and every array says that it may hold an element twice.
+// annotations returns what swag reads in package api: the paths, and a schema
+// for every struct that they use.
 func annotations(ctx context.Context, root string) (object, error) {
 	out, err := os.MkdirTemp("", "openapi-")
 	if err != nil {
@@ -26,8 +22,8 @@ func annotations(ctx context.Context, root string) (object, error) {
 		"--dir", "api", "--generalInfo", "api.go", "--outputTypes", "yaml")
 	cmd.Args = append(cmd.Args, "--output", out)
 	cmd.Dir = root
-	if said, err := cmd.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("swag: %w\n%s", err, said)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("swag: %w\n%s", err, output)
 	}
 	data, err := fs.ReadFile(os.DirFS(out), "swagger.yaml")
 	if err != nil {
@@ -37,5 +33,6 @@ func annotations(ctx context.Context, root string) (object, error) {
 	if err := yaml.Unmarshal(data, &doc); err != nil {
 		return nil, fmt.Errorf("swag's output: %w", err)
 	}
+	delete(doc, "externalDocs") // always empty, which is not valid
 	return doc, nil
 }
