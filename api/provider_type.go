@@ -42,7 +42,7 @@ type formField struct {
 	// Its name for people.
 	Label string `json:"label" example:"API Version"`
 	// How to draw it.
-	Kind string `json:"kind" enums:"secret,secret_json,text,url,select" example:"text"`
+	Kind string `json:"kind" enums:"secret,secret_json,text,url" example:"text"`
 	// Whether it has to be filled in.
 	Required bool `json:"required" example:"true"`
 	// What to fill in, for people; absent when nothing needs saying.
@@ -51,17 +51,7 @@ type formField struct {
 	Placeholder string `json:"placeholder,omitempty" example:"2024-10-21"`
 	// A regular expression (ECMA-262) that a value has to match; absent when there is none.
 	Pattern string `json:"pattern,omitempty" example:"^v1$"`
-	// The choices of a `select`; absent for the other kinds.
-	Options []formOption `json:"options,omitempty"`
 } // @name FormField
-
-// formOption is one choice of a `select`.
-type formOption struct {
-	// What is sent.
-	Value string `json:"value" example:"us"`
-	// What is shown.
-	Label string `json:"label" example:"United States"`
-} // @name FormOption
 
 // providerTypeList is every type.
 type providerTypeList struct {
@@ -131,11 +121,7 @@ func toProviderType(f provider.Form) providerType {
 func toFormFields(fields []provider.FormField) []formField {
 	out := make([]formField, 0, len(fields))
 	for _, f := range fields {
-		field := formField{Name: f.Name, Label: f.Label, Kind: f.Kind, Required: f.Required, Help: f.Help, Placeholder: f.Placeholder, Pattern: f.Pattern}
-		for _, o := range f.Options {
-			field.Options = append(field.Options, formOption{Value: o.Value, Label: o.Label})
-		}
-		out = append(out, field)
+		out = append(out, formField(f))
 	}
 	return out
 }

@@ -32,7 +32,6 @@ type formField struct {
 	Help        string `json:"help"`
 	Placeholder string `json:"placeholder"`
 	Pattern     string `json:"pattern"`
-	Options     list   `json:"options"`
 }
 
 type schema struct {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Endpoints are the operator's own endpoints, which take the place of the
-// public ones. They are trusted: a type's own calls to them are exempt from the
-// egress policy. The zero value has none.
+// Endpoints are the operator's own endpoints, which take the place of the public
+// ones. A type's own calls to them are exempt from the egress policy. The zero
+// value has none.
 type Endpoints struct{ byName map[string]string }
 
 // ParseEndpoints reads `type=URL,…`. Each URL is written as the base URL of the
@@ -44,46 +44,43 @@ func ParseEndpoints(list string) (Endpoints, error) {
 	return e, nil
 }
 
-// For returns the operator's endpoint and token endpoint for a type, without a
+// For returns the operator's endpoint and second endpoint for a type, without a
 // trailing slash; each is empty where there is none.
-func (e Endpoints) For(typeName string) (endpoint, secondEndpoint string) {
-	for _, t := range table {
-		if t.Name() == typeName {
-			_, token := t.endpoints()
-			return e.byName[typeName], e.byName[token]
-		}
+func (e Endpoints) For(typeName string) (endpoint, second string) {
+	typ, ok := Lookup(typeName)
+	if !ok {
+		return "", ""
 	}
-	return "", ""
+	_, name := typ.endpoints()
+	return e.byName[typeName], e.byName[name]
 }
 
 // Origins returns the origins (scheme://host[:port]) that a type's own calls
 // may reach whatever the egress policy says.
 func (e Endpoints) Origins(typeName string) []string {
 	var origins []string
-	endpoint, token := e.For(typeName)
-	for _, address := range []string{endpoint, token} {
+	endpoint, second := e.For(typeName)
+	for _, address := range []string{endpoint, second} {
 		if u, err := url.Parse(address); address != "" && err == nil {
-			if origin := u.Scheme + "://" + u.Host; !slices.Contains(origins, origin) {
-				origins = append(origins, origin)
-			}
+			origins = append(origins, u.Scheme+"://"+u.Host)
 		}
 	}
-	return origins
+	return slices.Compact(origins)
 }
 
 // endpointNames are the names that an operator may give an endpoint for.
 func endpointNames() []string {
-	var types, tokens []string
+	var types, services []string
 	for _, t := range table {
-		own, token := t.endpoints()
+		own, second := t.endpoints()
 		if own {
 			types = append(types, t.Name())
 		}
-		if token != "" {
-			tokens = append(tokens, token)
+		if second != "" {
+			services = append(services, second)
 		}
 	}
-	return append(types, tokens...)
+	return append(types, services...)
 }
 
 func parseEndpoint(address string) (string, error) {

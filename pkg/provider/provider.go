@@ -1,5 +1,5 @@
-// Package provider knows the world's model providers: which settings each type
-// needs, how to check them, and how to talk to the service behind it.
+// Package provider knows the model providers: which settings each type needs,
+// how to check them, and how to talk to the service behind it.
 //
 // A type is one file with a [spec] over two structs, one for credentials and
 // one for config. The tags of those structs are the single source for strict
@@ -46,6 +46,12 @@ type Type interface {
 	// Open builds a client. The credentials and the config are those that Read
 	// accepted; every credential field is present.
 	Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error)
+
+	// endpoints says which endpoints of the type an operator may replace: its
+	// own, and another one by its name, which is empty where there is none.
+	endpoints() (own bool, second string)
+	// errorTables are the tables of the type's services.
+	errorTables() []tables
 }
 
 // Request is what a request says of a provider's settings: the JSON of each
@@ -77,15 +83,13 @@ type Settings struct {
 type OpenOptions struct {
 	// Transport carries every call of the client; it never follows redirects.
 	Transport http.RoundTripper
-	// Endpoint is the operator's own endpoint for the type, written as its
-	// SDK's base URL is; empty for the public one.
-	Endpoint string
-	// SecondEndpoint is the operator's own endpoint for the type's second
-	// service: Google's for access tokens, the control plane of Bedrock. Empty
-	// for the public one.
+	// Endpoint is the operator's own base URL for the type; empty for the public
+	// one. SecondEndpoint is that of the type's second service: Google's for
+	// access tokens, the control plane of Bedrock.
+	Endpoint       string
 	SecondEndpoint string
-	// Redact are secrets beyond the client's own credentials that must not
-	// leave in what the upstream says: the stored ones that a draft replaces.
+	// Redact are more secrets to cut out of what the upstream says, beside the
+	// client's credentials: the stored ones that a draft replaces.
 	Redact []secret.Text
 }
 
@@ -105,8 +109,8 @@ type Form struct {
 	ConfigSchema      map[string]any
 }
 
-// FormField is one input of a form. Kind is `secret`, `secret_json`, `text`,
-// `url` or `select`; Options belong to the last.
+// FormField is one input of a form. Kind is `secret`, `secret_json`, `text` or
+// `url`.
 type FormField struct {
 	Name        string
 	Label       string
@@ -115,13 +119,6 @@ type FormField struct {
 	Help        string
 	Placeholder string
 	Pattern     string
-	Options     []FormOption
-}
-
-// FormOption is one choice of a `select` field.
-type FormOption struct {
-	Value string
-	Label string
 }
 
 // Client talks to one provider account. It is safe for concurrent use.
@@ -136,8 +133,8 @@ type Client interface {
 	// [MaxDiscovered]. The error is a *[Failure].
 	Models(ctx context.Context) (Discovery, error)
 
-	// Close wipes the credentials that the client was opened with, as far as
-	// they are in memory of ours. No call may be under way, or follow.
+	// Close wipes the client's copies of the credentials. No call may be under
+	// way, or follow.
 	Close()
 }
 
@@ -162,9 +159,8 @@ type Result struct {
 	Response     string
 	Model        string // as the upstream names it
 	FinishReason string
-	// Warnings are what a user should know although the model works.
-	Warnings []Warning
-	Usage    *Usage // nil where the upstream does not tell
+	Warnings     []Warning
+	Usage        *Usage // nil where the upstream does not tell
 	// Sent are the parameters that were sent beside model and messages.
 	Sent map[string]any
 
@@ -178,7 +174,7 @@ type Result struct {
 	Endpoint  string // the URL that was called, without its query
 }
 
-// Warning is something that a user should know of a model that works.
+// Warning is something that a user should know although the model works.
 type Warning struct {
 	Code    WarningCode
 	Message string
@@ -189,17 +185,11 @@ type WarningCode string
 
 // The warnings of the API contract.
 const (
-	// ReasoningOnly: all text came as reasoning; the response is empty.
-	ReasoningOnly WarningCode = "reasoning_only"
-	// ResponsesAPI: chat was refused, and the Responses API answered.
-	ResponsesAPI WarningCode = "responses_api"
-	// BaseURLWithoutV1: the API was found right at the base URL.
-	BaseURLWithoutV1 WarningCode = "base_url_without_v1"
-	// LimitRenamed: the output limit goes by another name than is usual for
-	// the type.
-	LimitRenamed WarningCode = "limit_renamed"
-	// TokenLimit: the answer was cut off by the output limit.
-	TokenLimit WarningCode = "token_limit"
+	ReasoningOnly    WarningCode = "reasoning_only"      // all text came as reasoning; the response is empty
+	ResponsesAPI     WarningCode = "responses_api"       // chat was refused, and the Responses API answered
+	BaseURLWithoutV1 WarningCode = "base_url_without_v1" // the API was found right at the base URL
+	LimitRenamed     WarningCode = "limit_renamed"       // the output limit has another name than is usual for the type
+	TokenLimit       WarningCode = "token_limit"         // the answer was cut off by the output limit
 )
 
 // Usage counts tokens.
@@ -251,39 +241,37 @@ const (
 	UpstreamError   FailureKind = "upstream"
 )
 
-// Failure is a failed call, in the provider's words. Every text in it is free
-// of the secrets the client knows.
+// Failure is a failed call, in the provider's words. Its texts hold none of the
+// secrets that the client knows.
 type Failure struct {
 	Kind       FailureKind
 	Message    string
 	HTTPStatus int    // 0: no answer came
 	Code       string // the provider's own error code; empty: none
 	Hint       string // what a person can do about it; empty: nothing known
-	// Account says that a Permission failure is about the whole account, not
-	// about one model.
+	// Account: a Permission failure is about the whole account, not one model.
 	Account bool
-	// OfModel says that the failure is one model's, whatever its kind: a gateway
+	// OfModel: the failure is one model's, whatever its kind, because a gateway
 	// said that its own upstream for the model failed.
 	OfModel bool
 
 	noAPI    bool    // nothing at the address speaks the API
 	tooLarge bool    // the answer was longer than is read
-	rules    []*rule // that the failure is told by, the deciding one last; see [tables]
+	rules    []*rule // that decided, the deciding one last; see [tables]
 }
 
 // Error says kind and message.
 func (f *Failure) Error() string { return string(f.Kind) + ": " + f.Message }
 
-// OfProvider reports whether the failure is the provider's, so that every
-// other call would fail too, rather than the request's or the model's.
+// OfProvider reports whether the failure is the provider's, so that every other
+// call would fail too.
 func (f *Failure) OfProvider() bool {
-	switch {
-	case f.OfModel:
+	if f.OfModel {
 		return false
-	case f.Kind == Permission:
-		return f.Account
 	}
 	switch f.Kind {
+	case Permission:
+		return f.Account
 	case Authentication, QuotaExceeded, Unreachable, Blocked, Misconfigured:
 		return true
 	default:

@@ -36,9 +36,9 @@ type spec[C, F any] struct {
 	modelIDLabel       string
 	modelIDPlaceholder string
 
-	// acceptsEndpoint: the operator may put an endpoint of his own in the place
-	// of the public one. secondEndpoint names another service of the type that
-	// he may replace too, such as one for access tokens; empty: none.
+	// acceptsEndpoint: the operator may replace the public endpoint by his own.
+	// secondEndpoint names another service of the type that he may replace too,
+	// such as the one for access tokens; empty: none.
 	acceptsEndpoint bool
 	secondEndpoint  string
 
@@ -46,8 +46,8 @@ type spec[C, F any] struct {
 	// of a request; the first one that is set counts.
 	requestIDHeaders []string
 
-	// parse normalises the value of a field beyond what its tags say, or says
-	// in a sentence without the value what is wrong with it. Keyed by wire name.
+	// parse normalises the value of a field, by its name, beyond what its tags
+	// say. Its error says what is wrong, without the value.
 	parse map[string]func(value string) (string, error)
 
 	// origin is the normalised base URL of a config; nil for types without one.
@@ -66,25 +66,14 @@ type spec[C, F any] struct {
 
 // environment is the outside world of one upstream.
 type environment struct {
-	// http records every call in the exchange of its context, bounds what is
-	// read, and follows no redirect. It is the only way out.
-	http *http.Client
-	// endpoint is the operator's own base URL without a trailing slash; empty
-	// for the public one. secondEndpoint likewise.
+	http *http.Client // see [newHTTPClient]; the only way out
+	// endpoint and secondEndpoint are the operator's own base URLs, without a
+	// trailing slash; empty for the public ones.
 	endpoint       string
 	secondEndpoint string
 	// hide keeps a secret derived from the credentials out of everything the
-	// client says. A secret that belongs to one call goes to [hide] instead.
+	// client says. One that belongs to one call goes to [hide] instead.
 	hide func(plain string)
-}
-
-// registered is what the type table knows of a type beyond [Type].
-type registered interface {
-	Type
-	// endpoints says which endpoints of the type an operator may replace.
-	endpoints() (own bool, token string)
-	// errorTables are the tables of the type's services.
-	errorTables() []tables
 }
 
 // register completes a spec with what its tags say. A faulty tag is a fault of
@@ -157,7 +146,9 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 	return c, nil
 }
 
-func (s *spec[C, F]) endpoints() (own bool, token string) { return s.acceptsEndpoint, s.secondEndpoint }
+func (s *spec[C, F]) endpoints() (own bool, second string) {
+	return s.acceptsEndpoint, s.secondEndpoint
+}
 
 func (s *spec[C, F]) errorTables() []tables { return s.errors }
 

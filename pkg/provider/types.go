@@ -1,8 +1,10 @@
 package provider
 
+import "slices"
+
 // table is every type, in the order of the contract. It is the only list of
 // types in the program.
-var table = []registered{
+var table = []Type{
 	openAI,
 	anthropicAPI,
 	azureOpenAI,
@@ -12,13 +14,7 @@ var table = []registered{
 }
 
 // Types returns every provider type, in the order in which they are shown.
-func Types() []Type {
-	types := make([]Type, len(table))
-	for i, t := range table {
-		types[i] = t
-	}
-	return types
-}
+func Types() []Type { return slices.Clone(table) }
 
 // Lookup returns the type with that name.
 func Lookup(name string) (Type, bool) {
