@@ -78,20 +78,18 @@ type auditEventList struct {
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
 } //	@name	AuditEventList
 
-// listAuditEvents answers a page of the workspace's events.
-//
-//	@Summary		List audit events
-//	@Description	Lists who did what in the workspace, newest first.
-//	@ID				listAuditEvents
-//	@Tags			audit
-//	@Param			action		query		string	false	"Only events of this action"					Enums(provider.create, provider.update, provider.delete, provider.test, provider.discover, model.create, model.update, model.delete, model.test, credential.reveal, token.create, token.revoke, access.denied)
-//	@Param			actor		query		string	false	"Only events of this subject"					maxlength(2048)
-//	@Param			provider_id	query		string	false	"Only events of this provider and its models"	format(uuid)
-//	@Param			outcome		query		string	false	"Only events of this outcome"					Enums(success, failure, denied)
-//	@Param			from		query		string	false	"Only events at or after this time (RFC 3339)"	format(date-time)
-//	@Param			to			query		string	false	"Only events before this time (RFC 3339)"		format(date-time)
-//	@Success		200			{object}	auditEventList
-//	@Router			/audit-events [get]
+// @Summary		List audit events
+// @Description	The newest events come first.
+// @ID				listAuditEvents
+// @Tags			audit
+// @Param			action		query		string	false	"Only events with this action"					Enums(provider.create, provider.update, provider.delete, provider.test, provider.discover, model.create, model.update, model.delete, model.test, credential.reveal, token.create, token.revoke, access.denied)
+// @Param			actor		query		string	false	"Only events caused by this subject"			maxlength(2048)
+// @Param			provider_id	query		string	false	"Only events about this provider or its models"	format(uuid)
+// @Param			outcome		query		string	false	"Only events with this outcome"					Enums(success, failure, denied)
+// @Param			from		query		string	false	"Only events at or after this time (RFC 3339)"	format(date-time)
+// @Param			to			query		string	false	"Only events before this time (RFC 3339)"		format(date-time)
+// @Success		200			{object}	auditEventList
+// @Router			/audit-events [get]
 func (a *API) listAuditEvents(c echo.Context) error {
 	q := newQuery(c)
 	filter := audit.Filter{

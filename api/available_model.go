@@ -38,17 +38,15 @@ type draftSettings struct {
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
 } // @name DraftSettings
 
-// listAvailableModels asks a provider's upstream for its models.
-//
-//	@Summary		List the models that a provider offers
-//	@Description	Asks the upstream live, with the stored credentials.
-//	@ID				listAvailableModels
-//	@Tags			models
-//	@Param			id	path		string	true	"Id of the provider"								format(uuid)
-//	@Param			q	query		string	false	"Substring of id or name, without regard to case"	maxlength(2048)
-//	@Success		200	{object}	availableModels
-//	@Failure		502	{object}	problem
-//	@Router			/providers/{id}/available-models [get]
+// @Summary		List the models that a provider offers
+// @Description	Asks the provider's service, using the stored credentials.
+// @ID				listAvailableModels
+// @Tags			models
+// @Param			id	path		string	true	"Id of the provider"								format(uuid)
+// @Param			q	query		string	false	"Text that the id or name contains, ignoring case"	maxlength(2048)
+// @Success		200	{object}	availableModels
+// @Failure		502	{object}	problem
+// @Router			/providers/{id}/available-models [get]
 func (a *API) listAvailableModels(c echo.Context) error {
 	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.QueryParam("q"))
 	if err != nil {
@@ -57,18 +55,16 @@ func (a *API) listAvailableModels(c echo.Context) error {
 	return c.JSON(http.StatusOK, toAvailableModels(found))
 }
 
-// listAvailableModelsOfType asks an upstream with settings that are not saved.
-//
-//	@Summary		List the models that unsaved settings reach
-//	@Description	Asks the upstream live, with the credentials of the request. Nothing is stored.
-//	@ID				listAvailableModelsOfType
-//	@Tags			provider types
-//	@Param			type	path		string			true	"Name of the type"									extensions(x-ref=ProviderTypeName)
-//	@Param			q		query		string			false	"Substring of id or name, without regard to case"	maxlength(2048)
-//	@Param			body	body		draftSettings	true	"The settings"
-//	@Success		200		{object}	availableModels
-//	@Failure		502		{object}	problem
-//	@Router			/provider-types/{type}/available-models [post]
+// @Summary		List the models that unsaved settings give access to
+// @Description	Asks the provider's service, using the credentials in the request. Nothing is stored.
+// @ID				listAvailableModelsOfType
+// @Tags			provider types
+// @Param			type	path		string			true	"Name of the type"									extensions(x-ref=ProviderTypeName)
+// @Param			q		query		string			false	"Text that the id or name contains, ignoring case"	maxlength(2048)
+// @Param			body	body		draftSettings	true	"The settings"
+// @Success		200		{object}	availableModels
+// @Failure		502		{object}	problem
+// @Router			/provider-types/{type}/available-models [post]
 func (a *API) listAvailableModelsOfType(c echo.Context) error {
 	typ, err := lookupType(c)
 	if err != nil {

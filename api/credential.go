@@ -22,17 +22,15 @@ type revealedCredential struct {
 	Value string `json:"value" format:"password" example:"sk-proj-1234"`
 } //	@name	RevealedCredential
 
-// revealCredential answers a credential in clear.
-//
-//	@Summary		Reveal a credential
-//	@Description	Answers one stored credential in clear, not to be cached. Limited by itself for each principal.
-//	@ID				revealCredential
-//	@Tags			credentials
-//	@Param			id		path		string			true	"Id of the provider"		format(uuid)
-//	@Param			field	path		string			true	"Name of the credential"	example(api_key)
-//	@Param			body	body		revealRequest	false	"Why"
-//	@Success		200		{object}	revealedCredential
-//	@Router			/providers/{id}/credentials/{field}/reveal [post]
+// @Summary		Reveal a credential
+// @Description	Returns a stored credential in clear text. The answer must not be cached. Reveals have their own rate limit for each principal.
+// @ID				revealCredential
+// @Tags			credentials
+// @Param			id		path		string			true	"Id of the provider"		format(uuid)
+// @Param			field	path		string			true	"Name of the credential"	example(api_key)
+// @Param			body	body		revealRequest	false	"The reason"
+// @Success		200		{object}	revealedCredential
+// @Router			/providers/{id}/credentials/{field}/reveal [post]
 func (a *API) revealCredential(c echo.Context) error {
 	if !a.Reveal {
 		return fault.New(fault.RevealDisabled, "Revealing credentials is switched off here; replace the credential instead.")

@@ -14,27 +14,23 @@ type serviceStatus struct {
 	Status string `json:"status" enums:"ok" example:"ok"`
 } // @name ServiceStatus
 
-// healthz answers as long as the process lives.
-//
-//	@Summary		Tell whether the process is alive
-//	@Description	Answers without looking at anything else: a failure means restart it.
-//	@ID				getHealth
-//	@Tags			service
-//	@Success		200	{object}	serviceStatus
-//	@Router			/healthz [get]
+// @Summary		Check that the process is alive
+// @Description	Checks nothing else: if it fails, restart the process.
+// @ID				getHealth
+// @Tags			service
+// @Success		200	{object}	serviceStatus
+// @Router			/healthz [get]
 func (a *API) healthz(c echo.Context) error {
 	return c.JSON(http.StatusOK, serviceStatus{Status: "ok"})
 }
 
-// readyz answers whether requests can be served.
-//
-//	@Summary		Tell whether requests can be served
-//	@Description	Checks that the database is reachable, its schema current and the keys usable. A 503 says which is not.
-//	@ID				getReadiness
-//	@Tags			service
-//	@Success		200	{object}	serviceStatus
-//	@Failure		503	{object}	problem
-//	@Router			/readyz [get]
+// @Summary		Check that the service is ready for requests
+// @Description	Checks that the database is reachable, its schema is current and the keys are usable. A 503 says which check failed.
+// @ID				getReadiness
+// @Tags			service
+// @Success		200	{object}	serviceStatus
+// @Failure		503	{object}	problem
+// @Router			/readyz [get]
 func (a *API) readyz(c echo.Context) error {
 	if err := a.Ready(c.Request().Context()); err != nil {
 		f := fault.Wrap(fault.Unavailable, err, "Not ready: %s.", readinessDetail(err))

@@ -129,22 +129,20 @@ type modelUpdateOfProvider struct {
 	modelChanges
 } //	@name	ModelUpdateOfProvider
 
-// listModels answers a page of the workspace's models.
-//
-//	@Summary		List models
-//	@Description	Lists the models of all providers, for routing and for trying them out.
-//	@ID				listModels
-//	@Tags			models
-//	@Param			q				query		string	false	"Substring of display name or model id, without regard to case"	maxlength(2048)	example(gpt)
-//	@Param			stage			query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
-//	@Param			enabled			query		boolean	false	"Only models that are switched on, or off"
-//	@Param			provider_id		query		string	false	"Only models of this provider"				format(uuid)
-//	@Param			provider_type	query		string	false	"Only models of providers of this type"		extensions(x-ref=ProviderTypeName)
-//	@Param			provider_status	query		string	false	"Only models of providers of this status"	Enums(active, inactive, error)
-//	@Param			available		query		boolean	false	"Only models that are switched on together with their provider, or those that are not"
-//	@Param			sort			query		string	false	"Order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
-//	@Success		200				{object}	modelList
-//	@Router			/models [get]
+// @Summary		List models
+// @Description	Lists the models of all providers.
+// @ID				listModels
+// @Tags			models
+// @Param			q				query		string	false	"Text that the display name or model_id contains, ignoring case"	maxlength(2048)	example(gpt)
+// @Param			stage			query		string	false	"Only models that serve this stage"									Enums(planning, tool_call, summarization, guardrail)
+// @Param			enabled			query		boolean	false	"Only enabled models, or only disabled ones"
+// @Param			provider_id		query		string	false	"Only models of this provider"				format(uuid)
+// @Param			provider_type	query		string	false	"Only models of providers of this type"		extensions(x-ref=ProviderTypeName)
+// @Param			provider_status	query		string	false	"Only models of providers with this status"	Enums(active, inactive, error)
+// @Param			available		query		boolean	false	"Only models that are enabled and whose provider is enabled, or only the others"
+// @Param			sort			query		string	false	"Sort order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
+// @Success		200				{object}	modelList
+// @Router			/models [get]
 func (a *API) listModels(c echo.Context) error {
 	q := newQuery(c)
 	query := q.models()
@@ -174,19 +172,16 @@ func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
 	return c.JSON(http.StatusOK, modelList{Data: toModels(models), NextCursor: next})
 }
 
-// listProviderModels answers a page of one provider's models.
-//
-//	@Summary		List a provider's models
-//	@Description	Lists the models of one provider.
-//	@ID				listProviderModels
-//	@Tags			models
-//	@Param			id		path		string	true	"Id of the provider"											format(uuid)
-//	@Param			q		query		string	false	"Substring of display name or model id, without regard to case"	maxlength(2048)	example(gpt)
-//	@Param			stage	query		string	false	"Only models that serve this stage"								Enums(planning, tool_call, summarization, guardrail)
-//	@Param			enabled	query		boolean	false	"Only models that are switched on, or off"
-//	@Param			sort	query		string	false	"Order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
-//	@Success		200		{object}	modelList
-//	@Router			/providers/{id}/models [get]
+// @Summary	List a provider's models
+// @ID			listProviderModels
+// @Tags		models
+// @Param		id		path		string	true	"Id of the provider"												format(uuid)
+// @Param		q		query		string	false	"Text that the display name or model_id contains, ignoring case"	maxlength(2048)	example(gpt)
+// @Param		stage	query		string	false	"Only models that serve this stage"									Enums(planning, tool_call, summarization, guardrail)
+// @Param		enabled	query		boolean	false	"Only enabled models, or only disabled ones"
+// @Param		sort	query		string	false	"Sort order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
+// @Success	200		{object}	modelList
+// @Router		/providers/{id}/models [get]
 func (a *API) listProviderModels(c echo.Context) error {
 	q := newQuery(c)
 	query, page := q.models(), q.page()
@@ -197,17 +192,15 @@ func (a *API) listProviderModels(c echo.Context) error {
 	return a.answerModels(c, query, page, a.Registry.ProviderModels)
 }
 
-// createModel adds a model to a provider.
-//
-//	@Summary		Add a model to a provider
-//	@Description	Adds one model. A provider holds at most 500.
-//	@ID				createModel
-//	@Tags			models
-//	@Param			id		path		string		true	"Id of the provider"	format(uuid)
-//	@Param			body	body		modelCreate	true	"The model"
-//	@Success		201		{object}	modelResponse
-//	@Failure		409		{object}	problem
-//	@Router			/providers/{id}/models [post]
+// @Summary		Add a model to a provider
+// @Description	A provider can have at most 500 models.
+// @ID				createModel
+// @Tags			models
+// @Param			id		path		string		true	"Id of the provider"	format(uuid)
+// @Param			body	body		modelCreate	true	"The model"
+// @Success		201		{object}	modelResponse
+// @Failure		409		{object}	problem
+// @Router			/providers/{id}/models [post]
 func (a *API) createModel(c echo.Context) error {
 	var body modelCreate
 	problems, err := decode(c, &body)
@@ -221,17 +214,15 @@ func (a *API) createModel(c echo.Context) error {
 	return a.created(c, modelPath(m), m.Version, toModel(m))
 }
 
-// createModels adds models to a provider, all or none.
-//
-//	@Summary		Add models to a provider
-//	@Description	Adds up to 100 models in one transaction: all of them, or none when any of them can't be added.
-//	@ID				createModels
-//	@Tags			models
-//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
-//	@Param			body	body		modelsCreate	true	"The models"
-//	@Success		201		{object}	modelsAdded
-//	@Failure		409		{object}	problem
-//	@Router			/providers/{id}/models/bulk [post]
+// @Summary		Add several models to a provider
+// @Description	Adds up to 100 models in one transaction: all of them or none.
+// @ID				createModels
+// @Tags			models
+// @Param			id		path		string			true	"Id of the provider"	format(uuid)
+// @Param			body	body		modelsCreate	true	"The models"
+// @Success		201		{object}	modelsAdded
+// @Failure		409		{object}	problem
+// @Router			/providers/{id}/models/bulk [post]
 func (a *API) createModels(c echo.Context) error {
 	var body modelsCreate
 	problems, err := decode(c, &body)
@@ -246,15 +237,12 @@ func (a *API) createModels(c echo.Context) error {
 	return c.JSON(http.StatusCreated, modelsAdded{Data: toModels(added)})
 }
 
-// getModel answers one model.
-//
-//	@Summary		Read a model
-//	@Description	Answers one model with the facts of its provider.
-//	@ID				getModel
-//	@Tags			models
-//	@Param			id	path		string	true	"Id of the model"	format(uuid)
-//	@Success		200	{object}	modelResponse
-//	@Router			/models/{id} [get]
+// @Summary	Get a model
+// @ID			getModel
+// @Tags		models
+// @Param		id	path		string	true	"Id of the model"	format(uuid)
+// @Success	200	{object}	modelResponse
+// @Router		/models/{id} [get]
 func (a *API) getModel(c echo.Context) error {
 	m, err := a.Registry.Model(c.Request().Context(), principal(c).Workspace, c.Param("id"))
 	if err != nil {
@@ -263,16 +251,13 @@ func (a *API) getModel(c echo.Context) error {
 	return versioned(c, http.StatusOK, m.Version, toModel(m))
 }
 
-// getProviderModel answers one model of a provider.
-//
-//	@Summary		Read a provider's model
-//	@Description	Answers one model of a provider.
-//	@ID				getProviderModel
-//	@Tags			models
-//	@Param			id		path		string	true	"Id of the provider"	format(uuid)
-//	@Param			model	path		string	true	"Id of the model"		format(uuid)
-//	@Success		200		{object}	modelResponse
-//	@Router			/providers/{id}/models/{model} [get]
+// @Summary	Get a model of a provider
+// @ID			getProviderModel
+// @Tags		models
+// @Param		id		path		string	true	"Id of the provider"	format(uuid)
+// @Param		model	path		string	true	"Id of the model"		format(uuid)
+// @Success	200		{object}	modelResponse
+// @Router		/providers/{id}/models/{model} [get]
 func (a *API) getProviderModel(c echo.Context) error {
 	m, err := a.Registry.ProviderModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"))
 	if err != nil {
@@ -281,18 +266,16 @@ func (a *API) getProviderModel(c echo.Context) error {
 	return versioned(c, http.StatusOK, m.Version, toModel(m))
 }
 
-// updateModel edits a model.
-//
-//	@Summary		Edit a model
-//	@Description	Changes what the body names and leaves the rest. A model may be sent back as it was answered. The edit raises the provider's version too.
-//	@ID				updateModel
-//	@Tags			models
-//	@Param			id		path		string		true	"Id of the provider"	format(uuid)
-//	@Param			model	path		string		true	"Id of the model"		format(uuid)
-//	@Param			body	body		modelUpdate	true	"The changes"
-//	@Success		200		{object}	modelResponse
-//	@Failure		409		{object}	problem
-//	@Router			/providers/{id}/models/{model} [patch]
+// @Summary		Edit a model
+// @Description	Changes the fields in the body and keeps the others. You can send a model back as you received it. The provider's version increases too.
+// @ID				updateModel
+// @Tags			models
+// @Param			id		path		string		true	"Id of the provider"	format(uuid)
+// @Param			model	path		string		true	"Id of the model"		format(uuid)
+// @Param			body	body		modelUpdate	true	"The changes"
+// @Success		200		{object}	modelResponse
+// @Failure		409		{object}	problem
+// @Router			/providers/{id}/models/{model} [patch]
 func (a *API) updateModel(c echo.Context) error {
 	match, err := ifMatch(c)
 	if err != nil {
@@ -311,16 +294,14 @@ func (a *API) updateModel(c echo.Context) error {
 	return versioned(c, http.StatusOK, m.Version, toModel(m))
 }
 
-// deleteModel removes a model.
-//
-//	@Summary		Delete a model
-//	@Description	Removes a model of a provider. It raises the provider's version.
-//	@ID				deleteModel
-//	@Tags			models
-//	@Param			id		path	string	true	"Id of the provider"	format(uuid)
-//	@Param			model	path	string	true	"Id of the model"		format(uuid)
-//	@Success		204
-//	@Router			/providers/{id}/models/{model} [delete]
+// @Summary		Delete a model
+// @Description	The provider's version increases.
+// @ID				deleteModel
+// @Tags			models
+// @Param			id		path	string	true	"Id of the provider"	format(uuid)
+// @Param			model	path	string	true	"Id of the model"		format(uuid)
+// @Success		204
+// @Router			/providers/{id}/models/{model} [delete]
 func (a *API) deleteModel(c echo.Context) error {
 	match, err := ifMatch(c)
 	if err != nil {

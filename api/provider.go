@@ -120,18 +120,16 @@ type providerUpdate struct {
 	UpdatedAt         any `json:"updated_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
 } //	@name	ProviderUpdate
 
-// listProviders answers a page of providers.
-//
-//	@Summary		List providers
-//	@Description	Lists the workspace's providers with their models.
-//	@ID				listProviders
-//	@Tags			providers
-//	@Param			q		query		string	false	"Substring of the name, without regard to case"	maxlength(2048)	example(openai)
-//	@Param			type	query		string	false	"Only providers of this type"					extensions(x-ref=ProviderTypeName)
-//	@Param			status	query		string	false	"Only providers of this status"					Enums(active, inactive, error)
-//	@Param			sort	query		string	false	"Order"											Enums(name, -name, created_at, -created_at)	default(name)
-//	@Success		200		{object}	providerList
-//	@Router			/providers [get]
+// @Summary		List providers
+// @Description	Each provider includes its models.
+// @ID				listProviders
+// @Tags			providers
+// @Param			q		query		string	false	"Text that the name contains, ignoring case"	maxlength(2048)	example(openai)
+// @Param			type	query		string	false	"Only providers of this type"					extensions(x-ref=ProviderTypeName)
+// @Param			status	query		string	false	"Only providers with this status"				Enums(active, inactive, error)
+// @Param			sort	query		string	false	"Sort order"									Enums(name, -name, created_at, -created_at)	default(name)
+// @Success		200		{object}	providerList
+// @Router			/providers [get]
 func (a *API) listProviders(c echo.Context) error {
 	q := newQuery(c)
 	query := registry.ProviderQuery{
@@ -159,16 +157,14 @@ func (a *API) listProviders(c echo.Context) error {
 	return c.JSON(http.StatusOK, list)
 }
 
-// createProvider adds a provider.
-//
-//	@Summary		Create a provider
-//	@Description	Adds a provider with its credentials, which are sealed, and its first models. New providers are active.
-//	@ID				createProvider
-//	@Tags			providers
-//	@Param			body	body		providerCreate	true	"The provider"
-//	@Success		201		{object}	providerResponse
-//	@Failure		409		{object}	problem
-//	@Router			/providers [post]
+// @Summary		Create a provider
+// @Description	Creates an active provider with its first models. The credentials are encrypted before they are stored.
+// @ID				createProvider
+// @Tags			providers
+// @Param			body	body		providerCreate	true	"The provider"
+// @Success		201		{object}	providerResponse
+// @Failure		409		{object}	problem
+// @Router			/providers [post]
 func (a *API) createProvider(c echo.Context) error {
 	var body providerCreate
 	problems, err := decode(c, &body)
@@ -187,15 +183,12 @@ func (a *API) createProvider(c echo.Context) error {
 	return a.created(c, "/providers/"+p.ID, p.Version, toProvider(p))
 }
 
-// getProvider answers one provider.
-//
-//	@Summary		Read a provider
-//	@Description	Answers one provider with its models.
-//	@ID				getProvider
-//	@Tags			providers
-//	@Param			id	path		string	true	"Id of the provider"	format(uuid)
-//	@Success		200	{object}	providerResponse
-//	@Router			/providers/{id} [get]
+// @Summary	Get a provider
+// @ID			getProvider
+// @Tags		providers
+// @Param		id	path		string	true	"Id of the provider"	format(uuid)
+// @Success	200	{object}	providerResponse
+// @Router		/providers/{id} [get]
 func (a *API) getProvider(c echo.Context) error {
 	p, err := a.Registry.Provider(c.Request().Context(), principal(c).Workspace, c.Param("id"))
 	if err != nil {
@@ -204,17 +197,15 @@ func (a *API) getProvider(c echo.Context) error {
 	return versioned(c, http.StatusOK, p.Version, toProvider(p))
 }
 
-// updateProvider edits a provider.
-//
-//	@Summary		Edit a provider
-//	@Description	Changes what the body names and leaves the rest. A provider may be sent back as it was answered. When base_url leads to another address, new credentials have to come in the same request.
-//	@ID				updateProvider
-//	@Tags			providers
-//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
-//	@Param			body	body		providerUpdate	true	"The changes"
-//	@Success		200		{object}	providerResponse
-//	@Failure		409		{object}	problem
-//	@Router			/providers/{id} [patch]
+// @Summary		Edit a provider
+// @Description	Changes the fields in the body and keeps the others. You can send a provider back as you received it. If base_url changes to another address, the request must contain new credentials.
+// @ID				updateProvider
+// @Tags			providers
+// @Param			id		path		string			true	"Id of the provider"	format(uuid)
+// @Param			body	body		providerUpdate	true	"The changes"
+// @Success		200		{object}	providerResponse
+// @Failure		409		{object}	problem
+// @Router			/providers/{id} [patch]
 func (a *API) updateProvider(c echo.Context) error {
 	ctx, workspace, id := c.Request().Context(), principal(c).Workspace, c.Param("id")
 	match, err := ifMatch(c)
@@ -246,15 +237,13 @@ func (a *API) updateProvider(c echo.Context) error {
 	return versioned(c, http.StatusOK, p.Version, toProvider(p))
 }
 
-// deleteProvider removes a provider.
-//
-//	@Summary		Delete a provider
-//	@Description	Removes the provider, its models and its credentials.
-//	@ID				deleteProvider
-//	@Tags			providers
-//	@Param			id	path	string	true	"Id of the provider"	format(uuid)
-//	@Success		204
-//	@Router			/providers/{id} [delete]
+// @Summary		Delete a provider
+// @Description	Deletes the provider with its models and credentials.
+// @ID				deleteProvider
+// @Tags			providers
+// @Param			id	path	string	true	"Id of the provider"	format(uuid)
+// @Success		204
+// @Router			/providers/{id} [delete]
 func (a *API) deleteProvider(c echo.Context) error {
 	match, err := ifMatch(c)
 	if err != nil {

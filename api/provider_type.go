@@ -33,7 +33,7 @@ type providerType struct {
 	CredentialsSchema map[string]any `json:"credentials_schema"`
 	// JSON Schema 2020-12 of config.
 	ConfigSchema map[string]any `json:"config_schema"`
-} // @name ProviderType
+} //	@name	ProviderType
 
 // formField is one input of a form.
 type formField struct {
@@ -51,22 +51,20 @@ type formField struct {
 	Placeholder string `json:"placeholder,omitempty" example:"2024-10-21"`
 	// A regular expression (ECMA-262) that a value has to match; absent when there is none.
 	Pattern string `json:"pattern,omitempty" example:"^v1$"`
-} // @name FormField
+} //	@name	FormField
 
 // providerTypeList is every type.
 type providerTypeList struct {
 	// In the order in which they are offered.
 	Data []providerType `json:"data"`
-} // @name ProviderTypeList
+} //	@name	ProviderTypeList
 
-// listProviderTypes answers every type.
-//
-//	@Summary		List the provider types
-//	@Description	Answers what a form needs to draw itself, for every type.
-//	@ID				listProviderTypes
-//	@Tags			provider types
-//	@Success		200	{object}	providerTypeList
-//	@Router			/provider-types [get]
+// @Summary		List the provider types
+// @Description	Each type describes a form for its settings.
+// @ID				listProviderTypes
+// @Tags			provider types
+// @Success		200	{object}	providerTypeList
+// @Router			/provider-types [get]
 func (a *API) listProviderTypes(c echo.Context) error {
 	list := providerTypeList{}
 	for _, t := range provider.Types() {
@@ -75,15 +73,12 @@ func (a *API) listProviderTypes(c echo.Context) error {
 	return c.JSON(http.StatusOK, list)
 }
 
-// getProviderType answers one type.
-//
-//	@Summary		Read a provider type
-//	@Description	Answers what a form needs to draw itself for one type.
-//	@ID				getProviderType
-//	@Tags			provider types
-//	@Param			type	path		string	true	"Name of the type"	extensions(x-ref=ProviderTypeName)
-//	@Success		200		{object}	providerType
-//	@Router			/provider-types/{type} [get]
+// @Summary	Get a provider type
+// @ID			getProviderType
+// @Tags		provider types
+// @Param		type	path		string	true	"Name of the type"	extensions(x-ref=ProviderTypeName)
+// @Success	200		{object}	providerType
+// @Router		/provider-types/{type} [get]
 func (a *API) getProviderType(c echo.Context) error {
 	typ, err := lookupType(c)
 	if err != nil {

@@ -39,15 +39,12 @@ func describe(basePath string) ([]byte, error) {
 	return yaml.Marshal(document)
 }
 
-// yaml answers the description as YAML.
-//
-//	@Summary		Read this API's description as YAML
-//	@Description	The OpenAPI 3.1 document that clients are generated from.
-//	@ID				getOpenAPIYAML
-//	@Tags			service
-//	@Produce		application/yaml
-//	@Success		200	{string}	string
-//	@Router			/openapi.yaml [get]
+// @Summary	Get this API description as YAML
+// @ID			getOpenAPIYAML
+// @Tags		service
+// @Produce	application/yaml
+// @Success	200	{string}	string
+// @Router		/openapi.yaml [get]
 func (s *spec) yaml(c echo.Context) error {
 	description, err := s.asYAML()
 	if err != nil {
@@ -56,14 +53,11 @@ func (s *spec) yaml(c echo.Context) error {
 	return c.Blob(http.StatusOK, "application/yaml", description)
 }
 
-// json answers the description as JSON.
-//
-//	@Summary		Read this API's description as JSON
-//	@Description	The OpenAPI 3.1 document that clients are generated from.
-//	@ID				getOpenAPIJSON
-//	@Tags			service
-//	@Success		200	{object}	map[string]any
-//	@Router			/openapi.json [get]
+// @Summary	Get this API description as JSON
+// @ID			getOpenAPIJSON
+// @Tags		service
+// @Success	200	{object}	map[string]any
+// @Router		/openapi.json [get]
 func (s *spec) json(c echo.Context) error {
 	description, err := s.asJSON()
 	if err != nil {

@@ -22,14 +22,12 @@ type stageList struct {
 	Data []stage `json:"data"`
 } // @name StageList
 
-// listStages answers the pipeline stages.
-//
-//	@Summary		List the pipeline stages
-//	@Description	Answers the stages that a model can serve, in their order.
-//	@ID				listStages
-//	@Tags			provider types
-//	@Success		200	{object}	stageList
-//	@Router			/stages [get]
+// @Summary		List the pipeline stages
+// @Description	Stages are listed in pipeline order.
+// @ID				listStages
+// @Tags			provider types
+// @Success		200	{object}	stageList
+// @Router			/stages [get]
 func (a *API) listStages(c echo.Context) error {
 	list := stageList{}
 	for _, s := range registry.Stages() {

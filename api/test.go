@@ -124,16 +124,14 @@ type testDelta struct {
 	Text string `json:"text" example:"Hel"`
 }
 
-// testModel sends a prompt to a model.
-//
-//	@Summary		Test a model
-//	@Description	Sends a prompt and says what came back, how fast, or why not. A failed test is a result, answered with 200. It works on inactive providers and disabled models too. With Accept: text/event-stream the answer comes as `delta` events and one `result` event; the client going away cancels the upstream call.
-//	@ID				testModel
-//	@Tags			tests
-//	@Param			id		path		string		true	"Id of the model"	format(uuid)
-//	@Param			body	body		testRequest	true	"The prompt"
-//	@Success		200		{object}	testResult
-//	@Router			/models/{id}/test [post]
+// @Summary		Test a model
+// @Description	Sends a prompt to the model and reports the response and its timing, or why the test failed. A failed test is answered with 200, too. Inactive providers and disabled models can be tested. With `Accept: text/event-stream` the response is streamed as `delta` events, followed by one `result` event. Disconnecting cancels the call to the provider.
+// @ID				testModel
+// @Tags			tests
+// @Param			id		path		string		true	"Id of the model"	format(uuid)
+// @Param			body	body		testRequest	true	"The prompt"
+// @Success		200		{object}	testResult
+// @Router			/models/{id}/test [post]
 func (a *API) testModel(c echo.Context) error {
 	var body testRequest
 	problems, err := decode(c, &body)
@@ -145,16 +143,14 @@ func (a *API) testModel(c echo.Context) error {
 	})
 }
 
-// testProviderType tests settings that are not saved.
-//
-//	@Summary		Test unsaved settings
-//	@Description	Sends a prompt with the credentials and config of the request. Nothing is stored. Streams as testModel does.
-//	@ID				testProviderType
-//	@Tags			tests
-//	@Param			type	path		string				true	"Name of the type"	extensions(x-ref=ProviderTypeName)
-//	@Param			body	body		draftTestRequest	true	"Settings and prompt"
-//	@Success		200		{object}	testResult
-//	@Router			/provider-types/{type}/test [post]
+// @Summary		Test unsaved settings
+// @Description	Sends a prompt using the credentials and config in the request. Nothing is stored. Streams like testModel.
+// @ID				testProviderType
+// @Tags			tests
+// @Param			type	path		string				true	"Name of the type"	extensions(x-ref=ProviderTypeName)
+// @Param			body	body		draftTestRequest	true	"Settings and prompt"
+// @Success		200		{object}	testResult
+// @Router			/provider-types/{type}/test [post]
 func (a *API) testProviderType(c echo.Context) error {
 	typ, err := lookupType(c)
 	if err != nil {
@@ -176,16 +172,14 @@ func (a *API) testProviderType(c echo.Context) error {
 	})
 }
 
-// testProvider tests an edit before it is saved.
-//
-//	@Summary		Test an edit of a provider
-//	@Description	Sends a prompt with the settings of the request laid over the stored ones. Nothing is stored. A draft that leads a stored credential to another address is refused before anything is sent. Streams as testModel does.
-//	@ID				testProvider
-//	@Tags			tests
-//	@Param			id		path		string			true	"Id of the provider"	format(uuid)
-//	@Param			body	body		editTestRequest	true	"Settings and prompt"
-//	@Success		200		{object}	testResult
-//	@Router			/providers/{id}/test [post]
+// @Summary		Test an edit of a provider
+// @Description	Sends a prompt using the stored settings with the changes in the request. Nothing is stored. If the changes would send a stored credential to another address, the request is refused and no prompt is sent. Streams like testModel.
+// @ID				testProvider
+// @Tags			tests
+// @Param			id		path		string			true	"Id of the provider"	format(uuid)
+// @Param			body	body		editTestRequest	true	"Settings and prompt"
+// @Success		200		{object}	testResult
+// @Router			/providers/{id}/test [post]
 func (a *API) testProvider(c echo.Context) error {
 	workspace, id := principal(c).Workspace, c.Param("id")
 	var body editTestRequest

@@ -71,27 +71,22 @@ type tokenCreate struct {
 	ExpiresAt *string `json:"expires_at,omitempty" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
 } //	@name	TokenCreate
 
-// getMe answers who is calling.
-//
-//	@Summary		Tell who is calling
-//	@Description	Answers the caller's workspace, role and scopes.
-//	@ID				getMe
-//	@Tags			access
-//	@Success		200	{object}	me
-//	@Router			/me [get]
+// @Summary	Get the caller's identity
+// @ID			getMe
+// @Tags		access
+// @Success	200	{object}	me
+// @Router		/me [get]
 func (a *API) getMe(c echo.Context) error {
 	p := principal(c)
 	return c.JSON(http.StatusOK, me{Subject: p.Subject, Kind: p.Kind, Workspace: p.Workspace, Role: roleOrNull(p.Role), Scopes: scopeNames(p.Scopes)})
 }
 
-// listTokens answers a page of the workspace's tokens.
-//
-//	@Summary		List API tokens
-//	@Description	Lists the workspace's tokens that are not revoked, newest first. Their values are not kept.
-//	@ID				listTokens
-//	@Tags			access
-//	@Success		200	{object}	tokenList
-//	@Router			/tokens [get]
+// @Summary		List API tokens
+// @Description	Lists the tokens that are not revoked, newest first, without their values.
+// @ID				listTokens
+// @Tags			access
+// @Success		200	{object}	tokenList
+// @Router			/tokens [get]
 func (a *API) listTokens(c echo.Context) error {
 	q := newQuery(c)
 	page := q.page()
@@ -112,15 +107,13 @@ func (a *API) listTokens(c echo.Context) error {
 	return c.JSON(http.StatusOK, list)
 }
 
-// createToken makes a token.
-//
-//	@Summary		Create an API token
-//	@Description	Makes a token of the caller's workspace and answers its value, once. Nobody grants more than they may do themselves. Idempotency-Key is refused: the answer is a secret and is not kept.
-//	@ID				createToken
-//	@Tags			access
-//	@Param			body	body		tokenCreate	true	"The token"
-//	@Success		201		{object}	tokenCreated
-//	@Router			/tokens [post]
+// @Summary		Create an API token
+// @Description	Creates a token for the caller's workspace. Only this answer contains its value. Callers can grant only scopes that they have. Idempotency-Key is refused because the answer is secret and is not stored.
+// @ID				createToken
+// @Tags			access
+// @Param			body	body		tokenCreate	true	"The token"
+// @Success		201		{object}	tokenCreated
+// @Router			/tokens [post]
 func (a *API) createToken(c echo.Context) error {
 	if len(c.Request().Header.Values(headerIdempotencyKey)) > 0 {
 		faults := fault.Fields{{Name: headerIdempotencyKey, Code: fault.Invalid, Message: "is not taken here: the answer is a secret and is not kept"}}
@@ -153,16 +146,14 @@ func (a *API) createToken(c echo.Context) error {
 	return c.JSON(http.StatusCreated, tokenCreated{tokenResponse: toToken(token), Token: value})
 }
 
-// revokeToken ends a token.
-//
-//	@Summary		Revoke an API token
-//	@Description	Ends a token: at once for the process that answers, within a second for every other one. The workspace's last admin token can't be revoked here.
-//	@ID				revokeToken
-//	@Tags			access
-//	@Param			id	path	string	true	"Id of the token"	format(uuid)
-//	@Success		204
-//	@Failure		409	{object}	problem
-//	@Router			/tokens/{id} [delete]
+// @Summary		Revoke an API token
+// @Description	Takes effect immediately in the process that answers, and within a second in all others. The workspace's last admin token can't be revoked here.
+// @ID				revokeToken
+// @Tags			access
+// @Param			id	path	string	true	"Id of the token"	format(uuid)
+// @Success		204
+// @Failure		409	{object}	problem
+// @Router			/tokens/{id} [delete]
 func (a *API) revokeToken(c echo.Context) error {
 	if err := a.Tokens.Revoke(c.Request().Context(), principal(c), c.Param("id")); err != nil {
 		return err
