@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"gorm.io/gorm"
-	"modernc.org/sqlite"
 )
 
 // A batch takes no more members than batchMembers, nor any after batchTime.
@@ -22,37 +21,37 @@ const (
 )
 
 var (
-	errUndone   = errors.New("SQLite undid the transaction")
+	errUndone   = errors.New("SQLite rolled back the transaction")
 	errPanicked = errors.New("the transaction panicked")
 )
 
-// batches runs transactions on SQLite. A commit waits for the disk, so those
-// that are asked for meanwhile are committed together: each is a savepoint in
-// the transaction of a batch, which is committed once.
+// batches runs transactions on SQLite. A commit waits for the disk, so concurrent
+// transactions are committed together: each is a savepoint in the transaction of
+// a batch, which is committed once.
 //
-// No goroutine belongs to it. One caller at a time has the turn, first come
-// first served, and runs its part. Then it hands the turn to the next one; where
-// the batch is full or nobody waits, it first commits and tells the members how
-// they ended. A lone caller thus waits for nobody and wakes nobody.
+// It has no goroutine. One caller at a time has the turn, in the order of arrival,
+// and runs its part. Then it passes the turn to the next caller; when the batch is
+// full or nobody waits, it first commits and tells the members how they ended. A
+// lone caller thus waits for nobody.
 //
-// A context that ends in the middle of a statement would make SQLite undo the
-// whole batch: statements run without it, and it is looked at between them.
+// A context that ends during a statement would make SQLite roll back the whole
+// batch: statements run without it, and it is checked between them.
 type batches struct {
-	writer  *gorm.DB // over db, which has one connection
-	db      *sql.DB
-	present func() error // once a batch; see engine
-	lasts   time.Duration
+	writer *gorm.DB // over db, which has one connection
+	db     *sql.DB
+	exists func() error // see engine
+	lasts  time.Duration
 
 	mu      sync.Mutex
-	taken   bool      // somebody has the turn
+	taken   bool      // a caller has the turn
 	waiting []*member // for the turn
 
-	// What follows belongs to the one that has the turn.
+	// Only the caller that has the turn uses what follows.
 
-	conn   *sql.Conn // of the open batch; nil when there is none
-	began  time.Time
-	ran    []*member // and are told how they ended after the commit
-	stands bool      // the batch's transaction: SQLite has not ended it, told to or by itself
+	conn  *sql.Conn // of the open batch; nil when there is none
+	began time.Time
+	ran   []*member // are told how they ended after the commit
+	open  bool      // SQLite has not ended the batch's transaction
 }
 
 // member is a transaction that is to be part of a batch.
@@ -61,7 +60,7 @@ type member struct {
 	alone  bool // in a batch of its own
 	queued time.Time
 	err    error
-	// signals are the turn and, at last, the end. One at a time is under way.
+	// signals are the turn and, last, the end. It holds one at a time.
 	signals chan signal
 }
 
@@ -72,9 +71,9 @@ type signal struct {
 
 func (m *member) tell(err error) { m.signals <- signal{err: err} }
 
-// do runs fn in a batch, one of its own if it is to be alone, and returns when
-// that is committed, or did not have to be. Statements on the handle that fn gets
-// are part of the transaction. fn may run again.
+// do runs fn in a batch, of its own if it is to be alone, and returns after the
+// commit or when fn failed. Statements on the handle that fn gets are part of the
+// transaction. fn may run again.
 func (b *batches) do(ctx context.Context, alone bool, fn func(db *gorm.DB) error) error {
 	m := &member{ctx: ctx, alone: alone, queued: time.Now(), signals: make(chan signal, 1)}
 	b.mu.Lock()
@@ -102,7 +101,7 @@ func (b *batches) do(ctx context.Context, alone bool, fn func(db *gorm.DB) error
 	}
 }
 
-// leave takes m out of the queue, and reports whether it was there.
+// leave removes m from the queue, and reports whether it was there.
 func (b *batches) leave(m *member) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -113,8 +112,8 @@ func (b *batches) leave(m *member) bool {
 	return i >= 0
 }
 
-// next hands the turn to the first that waits. Unless that one may join the open
-// batch, it ends that first.
+// next passes the turn to the first that waits. If that one may not join the open
+// batch, next commits the batch first.
 func (b *batches) next() {
 	for {
 		b.mu.Lock()
@@ -139,7 +138,7 @@ func (b *batches) admits(m *member) bool {
 	return !m.alone && !b.ran[0].alone && len(b.ran) < batchMembers && time.Since(b.began) < b.lasts
 }
 
-// take runs fn in m's turn, and hands the turn on, also when fn panics.
+// take runs fn in m's turn and passes the turn on, also when fn panics.
 func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
 	defer b.next()
 	if err := m.ctx.Err(); err != nil {
@@ -153,7 +152,7 @@ func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
 			return
 		}
 	}
-	// There is nothing before the first that its failure must not undo.
+	// The first needs no savepoint: a rollback undoes nothing else.
 	first := len(b.ran) == 0
 	if !first {
 		if err := b.exec("SAVEPOINT member"); err != nil {
@@ -162,56 +161,51 @@ func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
 		}
 	}
 	part := &savepoint{batch: b, conn: b.conn, ctx: m.ctx}
-	err := errPanicked
+	m.err = errPanicked
 	defer func() {
 		part.ended.Store(true)
-		m.err = err
-		if first {
-			b.settleFirst(m)
-		} else {
-			b.settle(m)
-		}
+		b.settle(m, first)
 	}()
 	db := b.writer.Session(&gorm.Session{NewDB: true, Context: m.ctx})
 	db.Statement.ConnPool = part
-	if err = fn(db); err == nil {
+	err := fn(db)
+	if err == nil {
 		err = translation(m.ctx, classifySQLite, cmp.Or(part.failed, m.ctx.Err()))
 	}
+	m.err = err
 }
 
-// settleFirst keeps what m did as the first of a batch, or undoes it: then it
-// need not wait for a commit to be told.
-func (b *batches) settleFirst(m *member) {
-	if m.err == nil && !b.stands {
-		m.err = unavailable(errUndone, away)
-	}
-	if m.err == nil {
-		b.ran = append(b.ran, m)
+// settle keeps what m did, or undoes it.
+func (b *batches) settle(m *member, first bool) {
+	if first {
+		if m.err == nil && !b.open {
+			m.err = unavailable(errUndone, away)
+		}
+		if m.err == nil {
+			b.ran = append(b.ran, m)
+			return
+		}
+		b.close()
+		m.tell(m.err)
 		return
 	}
-	b.close()
-	m.tell(m.err)
-}
-
-// settle keeps what m did after others, or undoes it.
-func (b *batches) settle(m *member) {
 	var err error
-	if m.err != nil && b.stands {
+	if m.err != nil && b.open {
 		err = b.exec("ROLLBACK TO member")
 	}
-	if err == nil && b.stands {
+	if err == nil && b.open {
 		err = b.exec("RELEASE member")
 	}
 	switch {
-	case err != nil || !b.stands:
+	case err != nil || !b.open:
 		b.again(m)
 	case !errors.Is(m.err, errPanicked):
 		b.ran = append(b.ran, m)
 	}
 }
 
-// again has the members of a batch that SQLite undid run again, before all
-// others and each by itself: whichever it was because of harms none but itself.
+// again makes the members of a batch that SQLite rolled back run again, before all
+// others and each in a batch of its own: the one that caused it harms only itself.
 func (b *batches) again(last *member) {
 	again := b.ran
 	if !errors.Is(last.err, errPanicked) {
@@ -226,8 +220,7 @@ func (b *batches) again(last *member) {
 	b.mu.Unlock()
 }
 
-// refuse tells m, and all that waited as long, that no transaction could begin:
-// waiting for the same in turn would serve none of them.
+// refuse tells m, and all that waited as long, that no transaction could begin.
 func (b *batches) refuse(m *member, began time.Time, err error) {
 	refused := []*member{m}
 	b.mu.Lock()
@@ -245,7 +238,7 @@ func (b *batches) refuse(m *member, began time.Time, err error) {
 }
 
 func (b *batches) begin() error {
-	if err := b.present(); err != nil {
+	if err := b.exists(); err != nil {
 		return unavailable(err, away)
 	}
 	conn, err := b.db.Conn(context.Background())
@@ -257,7 +250,7 @@ func (b *batches) begin() error {
 		b.close()
 		return err
 	}
-	b.stands, b.began = true, time.Now()
+	b.open, b.began = true, time.Now()
 	return nil
 }
 
@@ -267,7 +260,7 @@ func (b *batches) commit() {
 	if err != nil {
 		err = unavailable(fmt.Errorf("commit: %w", err), away)
 	} else {
-		b.stands = false
+		b.open = false
 	}
 	ran := b.ran
 	b.close()
@@ -281,32 +274,15 @@ func (b *batches) commit() {
 
 // close gives the connection back, without a transaction.
 func (b *batches) close() {
-	if b.stands && b.exec("ROLLBACK") != nil {
-		// In this state the connection can't be used again.
+	if b.open && b.exec("ROLLBACK") != nil {
+		// The connection can't be used again.
 		_ = b.conn.Raw(func(any) error { return driver.ErrBadConn })
 	}
 	_ = b.conn.Close()
-	b.conn, b.ran, b.stands = nil, nil, false
+	b.conn, b.ran, b.open = nil, nil, false
 }
 
 func (b *batches) exec(statement string) error {
 	_, err := b.conn.ExecContext(context.Background(), statement)
 	return err
-}
-
-// watched opens connections of which SQLite tells us when it undoes a
-// transaction, as it does of itself after some errors: statements that came later
-// would be committed one by one.
-type watched struct {
-	driver.Connector
-	undone func()
-}
-
-// Connect implements [driver.Connector].
-func (w watched) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := w.Connector.Connect(ctx)
-	if err == nil {
-		conn.(sqlite.HookRegisterer).RegisterRollbackHook(w.undone)
-	}
-	return conn, err
 }

@@ -9,15 +9,15 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// class is what an error of a database driver means to us.
+// class is what an error of a database driver means.
 type class int
 
 const (
 	unknown   class = iota
 	away            // the database cannot be reached, or cannot work
-	busy            // it can, but others kept us waiting too long
-	crowded         // it has no connection to spare; nothing was sent
-	collision       // two transactions stood in each other's way: one may be repeated
+	busy            // others kept us waiting too long
+	crowded         // the server has no free connection; nothing was sent
+	collision       // two transactions blocked each other: one may be repeated
 	duplicate       // a unique index holds such a row already
 )
 
@@ -29,9 +29,9 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, callTimeout, errTimeout)
 }
 
-// translate makes a fault of a driver's error: unavailable, or conflict for a
-// duplicate, or internal. A caller's own cancellation or deadline stays one. An
-// error in a transaction is its end, whatever the caller makes of it.
+// translate makes a fault of a driver's error: unavailable, conflict for a
+// duplicate, or internal. The end of the caller's own context stays what it is. An
+// error ends the transaction of the context, whatever the caller does with it.
 func (s *Store) translate(ctx context.Context, err error) error {
 	if err == nil || fault.As(err) != nil {
 		return err
@@ -57,17 +57,17 @@ func translation(ctx context.Context, classify func(error) class, err error) err
 	case away, busy, crowded, collision:
 		return unavailable(err, class)
 	case duplicate:
-		return fault.Wrap(fault.Conflict, err, "There is such an entry already.")
+		return fault.Wrap(fault.Conflict, err, "Such an entry exists already.")
 	default:
 		return fault.Wrap(fault.Internal, err, "Something went wrong while the data was read or stored.")
 	}
 }
 
 func unavailable(err error, class class) error {
-	f := fault.Wrap(fault.Unavailable, err, "The database cannot be reached just now. Try again in a few seconds.")
+	f := fault.Wrap(fault.Unavailable, err, "The database cannot be reached. Try again in a few seconds.")
 	f.RetryAfter = 2 * time.Second
 	if class != away {
-		f.Message = "The database is busy just now. Try again in a second."
+		f.Message = "The database is busy. Try again in a second."
 		f.RetryAfter = time.Second
 	}
 	return f

@@ -13,17 +13,15 @@ import (
 	"gorm.io/gorm"
 )
 
-// migrations holds one folder a database. Only additions: what was released is
-// never edited.
+// migrations holds a folder for each of goose's dialects. Released files are never edited.
 //
 //go:embed migrations
 var migrations embed.FS
 
-// openSchema has the schema brought up to date unless it is, and returns its
-// version, which is the newest that this program knows. It refuses a database
-// that is newer and, when it has to exist, one without a schema. A schema that is
-// current costs one query.
-func openSchema(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool, existing bool, bringUp func() error) (int64, error) {
+// openSchema migrates the schema unless it is current, and returns its version,
+// the newest that this program knows. It refuses a database that is newer and, if
+// it must exist, one without a schema. A current schema costs one query.
+func openSchema(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool, existing bool, migrate func() error) (int64, error) {
 	known, err := knownVersion(dialect)
 	if err != nil {
 		return 0, err
@@ -31,26 +29,26 @@ func openSchema(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool, ex
 	now, err := storedVersion(ctx, dialect, db)
 	if err == nil && now < known {
 		if existing && now == 0 {
-			return 0, errors.New("there is nothing of this program in the database: is it the right one?")
+			return 0, errors.New("the database has no tables of this program: is it the right one?")
 		}
-		if err := bringUp(); err != nil {
+		if err := migrate(); err != nil {
 			return 0, err
 		}
-		now, err = storedVersion(ctx, dialect, db) // of a newer program, if that was faster
+		now, err = storedVersion(ctx, dialect, db) // a newer program may have been faster
 	}
 	if err != nil {
 		return 0, fmt.Errorf("read the version of the schema: %w", err)
 	}
 	if now > known {
-		return 0, fmt.Errorf("the database's schema has version %d, and this program knows no newer one than %d: "+
-			"a newer version of the program has been at work here; start that one, or restore a backup from before it", now, known)
+		return 0, fmt.Errorf("the database's schema has version %d, but this program knows only versions up to %d: "+
+			"a newer version of the program has used it; start that one, or restore an older backup", now, known)
 	}
 	return known, nil
 }
 
-// knownVersion returns the newest version that this program knows.
+// knownVersion is the newest version that this program knows.
 func knownVersion(dialect goose.Dialect) (newest int64, err error) {
-	files, err := migrations.ReadDir("migrations/" + folderOf(dialect))
+	files, err := migrations.ReadDir("migrations/" + string(dialect))
 	for _, file := range files {
 		version, err := goose.NumericComponent(file.Name())
 		if err != nil {
@@ -64,13 +62,11 @@ func knownVersion(dialect goose.Dialect) (newest int64, err error) {
 // newestVersion reads goose's own table.
 const newestVersion = "SELECT coalesce(max(version_id), 0) FROM " + goose.DefaultTablename
 
-// storedVersion returns the version of a database's schema; 0: there is none.
+// storedVersion is the version of a database's schema; 0 without one.
 func storedVersion(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool) (version int64, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	read := func() error {
-		return db.QueryRowContext(ctx, newestVersion).Scan(&version)
-	}
+	read := func() error { return db.QueryRowContext(ctx, newestVersion).Scan(&version) }
 	if err = read(); err == nil {
 		return version, nil
 	}
@@ -82,16 +78,16 @@ func storedVersion(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool)
 	if db.QueryRowContext(ctx, countTables).Scan(&tables) != nil {
 		return 0, err
 	}
-	if tables > 0 { // another process has made it meanwhile
-		err = read()
-		return version, err
+	if tables == 0 {
+		return 0, nil
 	}
-	return 0, nil
+	err = read() // another process has made it meanwhile
+	return version, err
 }
 
 // migrate brings the schema up to date.
 func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, log *slog.Logger) error {
-	folder, err := fs.Sub(migrations, "migrations/"+folderOf(dialect))
+	folder, err := fs.Sub(migrations, "migrations/"+string(dialect))
 	if err != nil {
 		return err
 	}
@@ -107,17 +103,4 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, log *slog.L
 		log.InfoContext(ctx, "database schema migrated", "version", migration.Source.Version, "duration", migration.Duration)
 	}
 	return nil
-}
-
-func folderOf(dialect goose.Dialect) string {
-	if dialect == goose.DialectSQLite3 {
-		return "sqlite"
-	}
-	return "postgres"
-}
-
-// schemaVersion reads the version of the schema. It returns unavailable.
-func (s *Store) schemaVersion(ctx context.Context) (version int64, err error) {
-	err = s.allRows(ctx, newestVersion, nil, func(rows *sql.Rows) error { return rows.Scan(&version) })
-	return version, err
 }

@@ -21,22 +21,20 @@ import (
 )
 
 // postgresConns is the default bound on connections. PostgreSQL allows 100 in
-// all; this leaves room for some replicas and for the operator.
+// all: this leaves room for some replicas and for the operator.
 const postgresConns = 10
 
+// Processes take turns to migrate. The lock of one that was killed expires after
+// migrationLease; others try to take it every migrationPoll, for five minutes.
 const (
-	// migrationLease is how long the lock of a process that was killed while it
-	// changed the schema keeps others waiting. Alive, a process renews it.
 	migrationLease = 15 * time.Second
-	// migrationPoll is how often others look whether the lock is free, and
-	// migrationPolls how often at most: for five minutes.
 	migrationPoll  = 200 * time.Millisecond
 	migrationPolls = 1500
 )
 
-// postgresSettings bound what a statement, a lock and an idle transaction may
-// hold up. A URL that sets one of them itself has its way. A pooler passes none
-// of them on: there they belong to the role.
+// postgresSettings bound how long a statement, a lock and an idle transaction may
+// take. A URL can override them. A pooler does not pass them on: there they are
+// settings of the role.
 func postgresSettings() map[string]string {
 	return map[string]string{
 		"application_name":                    "modelproviders",
@@ -46,8 +44,8 @@ func postgresSettings() map[string]string {
 	}
 }
 
-// openPostgres opens a PostgreSQL database. The pool finds out about broken
-// connections by itself, so that the store recovers when the server is back.
+// openPostgres opens a PostgreSQL database. The pool replaces broken connections,
+// so the store recovers when the server is back.
 func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int64, error) {
 	config, err := pgx.ParseConfig(c.DatabaseURL)
 	if err != nil {
@@ -57,9 +55,9 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		config.ConnectTimeout = 5 * time.Second
 	}
 	if c.Pooler && config.DefaultQueryExecMode == pgx.QueryExecModeCacheStatement {
-		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // prepares nothing by name
+		config.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe // prepares no named statements
 	}
-	unbounded := config.Copy() // a migration may last longer than a statement of the service
+	unbounded := config.Copy() // a migration may last longer than other statements
 	if !c.Pooler {
 		for name, value := range postgresSettings() {
 			if _, set := config.RuntimeParams[name]; !set {
@@ -67,7 +65,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 			}
 		}
 	}
-	if c.MaxConns <= 0 { // to database/sql that is no bound at all
+	if c.MaxConns <= 0 { // database/sql would take it for unlimited
 		c.MaxConns = postgresConns
 	}
 	conns := newPostgresPool(*config, c.MaxConns)
@@ -82,13 +80,12 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 	}
 	return engine{
 		writer: pool, reader: pool, statements: postgresStatements(), tryLock: tryLockPostgres,
-		classify: classifyPostgres, present: func() error { return nil },
+		classify: classifyPostgres, exists: func() error { return nil },
 	}, schema, nil
 }
 
-// migratePostgres works on connections of its own. Processes take turns by a row
-// with a lease, in a table: an advisory lock of the session would be lost behind
-// a pooler.
+// migratePostgres works on connections of its own. The lock is a row with a lease,
+// since a pooler would lose an advisory lock of the session.
 func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logger) (err error) {
 	conns := newPostgresPool(config, postgresConns)
 	defer func() { err = errors.Join(err, conns.db.Close()) }()
@@ -97,7 +94,7 @@ func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logge
 	}
 	locker, err := lock.NewPostgresTableLocker(
 		lock.WithTableLeaseDuration(migrationLease), lock.WithTableLockTimeout(migrationPoll, migrationPolls),
-		lock.WithTableRetryPolicy(func(err error) bool { // the lock is held; what the server refuses it will refuse again
+		lock.WithTableRetryPolicy(func(err error) bool { // retry while the lock is held, not after an error of the server
 			var answer *pgconn.PgError
 			return !errors.As(err, &answer)
 		}),
@@ -119,21 +116,19 @@ func tryLockPostgres(ctx context.Context, tx gorm.ConnPool, number int64) (locke
 	return locked, err
 }
 
-// classifyPostgres sorts errors by SQLSTATE
-// (https://www.postgresql.org/docs/current/errcodes-appendix.html) and those of
-// the connection.
+// classifyPostgres sorts errors of the server and of the connection.
 func classifyPostgres(err error) class {
 	var refused *pgconn.ConnectError
 	var answer *pgconn.PgError
 	switch {
 	case errors.As(err, &refused):
-		if errors.As(err, &answer) && answer.Code == pgTooManyConnections {
+		if errors.As(err, &answer) && answer.Code == tooManyConnections {
 			return crowded
 		}
-		return away // whatever the server says of it: it let us in before
+		return away // whatever the reason: the server accepted a connection before
 	case errors.As(err, &answer):
 		if strings.HasSuffix(answer.ConstraintName, "_pkey") {
-			return unknown // ids are ours: no request can make one twice
+			return unknown // no request can cause the same id twice
 		}
 		return classifySQLState(answer.Code)
 	case connectionLost(err):
@@ -142,39 +137,36 @@ func classifyPostgres(err error) class {
 	return unknown
 }
 
+const tooManyConnections = "53300"
+
+// classifySQLState sorts SQLSTATEs
+// (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 func classifySQLState(code string) class {
-	switch code {
-	case pgUniqueViolation:
-		return duplicate
-	case pgSerializationFailure, pgDeadlockDetected:
-		return collision
-	case pgLockNotAvailable, pgQueryCanceled, pgIdleInTransactionTimeout:
-		return busy
-	case pgReadOnlyTransaction: // a primary that became a standby
-		return away
-	}
-	for _, class := range []string{"08", "53", "57P", "58"} { // connection, resources, shutdown, system
-		if strings.HasPrefix(code, class) {
-			return away
+	for _, known := range []struct {
+		prefix string
+		class  class
+	}{
+		{"23505", duplicate}, // unique_violation
+		{"25006", away},      // read_only_sql_transaction: a primary became a standby
+		{"25P03", busy},      // idle_in_transaction_session_timeout
+		{"40001", collision}, // serialization_failure
+		{"40P01", collision}, // deadlock_detected
+		{"55P03", busy},      // lock_not_available
+		{"57014", busy},      // query_canceled
+		{"08", away},         // connection exceptions
+		{"53", away},         // insufficient resources
+		{"57P", away},        // shutdown
+		{"58", away},         // system errors
+	} {
+		if strings.HasPrefix(code, known.prefix) {
+			return known.class
 		}
 	}
 	return unknown
 }
 
-// The SQLSTATEs that are told apart.
-const (
-	pgUniqueViolation          = "23505"
-	pgReadOnlyTransaction      = "25006"
-	pgIdleInTransactionTimeout = "25P03"
-	pgSerializationFailure     = "40001"
-	pgDeadlockDetected         = "40P01"
-	pgTooManyConnections       = "53300"
-	pgLockNotAvailable         = "55P03"
-	pgQueryCanceled            = "57014"
-)
-
-// connectionLost reports whether an error is the network's or a closed
-// connection's.
+// connectionLost reports whether an error comes from the network or a closed
+// connection.
 func connectionLost(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || pgconn.SafeToRetry(err) ||

@@ -13,28 +13,26 @@ import (
 )
 
 const (
-	// postgresIdle is how long a connection stays that nobody uses: less than
+	// postgresIdle is how long an unused connection stays open: less than
 	// callTimeout, so that another process that waits for one gets it in time.
 	postgresIdle = 15 * time.Second
-	// crowdedFor is how long a pool does not grow after the server refused it a
-	// connection.
-	crowdedFor = time.Second
-	// crowdedWait is the first wait before a refused call tries again, and
-	// maxCrowdedWait the longest.
+	// crowdedFor is how long a pool does not grow after the server refused a
+	// connection. A refused call tries again after crowdedWait, and then ever more
+	// slowly down to once in maxCrowdedWait.
+	crowdedFor     = time.Second
 	crowdedWait    = 10 * time.Millisecond
 	maxCrowdedWait = 200 * time.Millisecond
 )
 
-// postgresPool is a pool for a server that may have no connection to spare: one
-// that other processes of ours, or other programs, have taken. A call that is
-// refused one has sent nothing, so it tries again until its context ends, and
-// then takes a connection that has come back to the pool, if there is one.
+// postgresPool is a pool for a server that may have no free connection, because
+// other processes hold them. A call whose connection was refused has sent nothing:
+// it tries again until its context ends, or until a connection returns to the pool.
 //
 // GORM works on it as on a [sql.DB].
 type postgresPool struct {
 	db    *sql.DB
 	size  int
-	widen *time.Timer // sets the size again after crowdedFor
+	widen *time.Timer // restores the size after crowdedFor
 }
 
 var (
@@ -57,8 +55,8 @@ func (p *postgresPool) resize(size int) {
 	p.db.SetMaxIdleConns(size)
 }
 
-// patiently runs a call that takes a connection of a pool first, and again while
-// the server refuses one.
+// patiently runs a call that begins with taking a connection, and again while the
+// server refuses one.
 func patiently[T any](ctx context.Context, p *postgresPool, call func() (T, error)) (T, error) {
 	for wait := crowdedWait; ; wait = min(2*wait, maxCrowdedWait) {
 		result, err := call()
@@ -74,9 +72,9 @@ func patiently[T any](ctx context.Context, p *postgresPool, call func() (T, erro
 	}
 }
 
-// giveBack lets go of one connection for a process that has none, and has calls
-// wait for those that are left rather than ask for more. Without it a process
-// whose connections are all busy would keep another out for ever.
+// giveBack closes one connection for a process that has none, and makes calls wait
+// for the remaining ones. Without it a process whose connections are all busy would
+// keep another one out forever.
 func (p *postgresPool) giveBack() {
 	p.resize(max(1, p.db.Stats().OpenConnections-1))
 	p.widen.Reset(crowdedFor)
@@ -91,8 +89,8 @@ func (p *postgresPool) PingContext(ctx context.Context) error {
 	return err
 }
 
-// BeginTx implements [gorm.TxBeginner]. It passes over connections of which the
-// server has let go, or does so now: nothing has begun on them.
+// BeginTx implements [gorm.TxBeginner]. It skips connections that the server has
+// closed: nothing has begun on them.
 func (p *postgresPool) BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error) {
 	return patiently(ctx, p, func() (tx *sql.Tx, err error) {
 		for range p.size + 1 {

@@ -14,68 +14,50 @@ type savepoint struct {
 	batch  *batches
 	conn   *sql.Conn
 	ctx    context.Context
-	failed error // the first error of a statement: none runs after it, as in PostgreSQL
+	failed error // of the first statement that failed: none runs after it, as in PostgreSQL
 	ended  atomic.Bool
 }
 
-// statement returns the context in which a statement is to run, or why not to.
-func (p *savepoint) statement(ctx context.Context) (context.Context, error) {
+// inSavepoint runs a statement, without the end of its context; see [batches].
+func inSavepoint[T any](ctx context.Context, p *savepoint, statement func(context.Context) (T, error)) (result T, err error) {
 	switch {
 	case p.ended.Load():
-		return ended, errEnded
+		return result, errEnded
 	case p.failed != nil:
-		return ended, p.failed
-	case !p.batch.stands:
-		return ended, errUndone
+		return result, p.failed
+	case !p.batch.open:
+		return result, errUndone
 	case p.ctx.Err() != nil:
-		return ended, p.ctx.Err()
+		return result, p.ctx.Err()
+	case ctx.Err() != nil:
+		return result, ctx.Err()
 	}
-	return context.WithoutCancel(ctx), ctx.Err()
-}
-
-// ended is a context in which no statement runs.
-var ended = func() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
-}()
-
-func (p *savepoint) note(err error) error {
-	if err != nil && p.failed == nil {
-		p.failed = err
-	}
-	return err
+	result, err = statement(context.WithoutCancel(ctx))
+	p.failed = err
+	return result, err
 }
 
 // ExecContext implements [gorm.ConnPool].
 func (p *savepoint) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	ctx, err := p.statement(ctx)
-	if err != nil {
-		return nil, err
-	}
-	result, err := p.conn.ExecContext(ctx, query, args...)
-	return result, p.note(err)
+	return inSavepoint(ctx, p, func(ctx context.Context) (sql.Result, error) { return p.conn.ExecContext(ctx, query, args...) })
 }
 
 // QueryContext implements [gorm.ConnPool].
 func (p *savepoint) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	ctx, err := p.statement(ctx)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := p.conn.QueryContext(ctx, query, args...)
-	return rows, p.note(err)
+	return inSavepoint(ctx, p, func(ctx context.Context) (*sql.Rows, error) { return p.conn.QueryContext(ctx, query, args...) })
 }
 
-// QueryRowContext implements [gorm.ConnPool]. A row can't say why it is refused.
+// QueryRowContext implements [gorm.ConnPool]. A row can't hold an error of its
+// own: a refused statement runs in a context that has ended.
 func (p *savepoint) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	ctx, err := p.statement(ctx)
-	if err != nil {
-		ctx = ended
-	}
-	row := p.conn.QueryRowContext(ctx, query, args...)
-	if err == nil {
-		_ = p.note(row.Err())
+	row, err := inSavepoint(ctx, p, func(ctx context.Context) (*sql.Row, error) {
+		row := p.conn.QueryRowContext(ctx, query, args...)
+		return row, row.Err()
+	})
+	if err != nil && row == nil {
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		return p.conn.QueryRowContext(ctx, query, args...)
 	}
 	return row
 }

@@ -11,11 +11,10 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// A row with this column belongs to a workspace.
+// workspaceColumn is the column of rows that belong to a workspace.
 const workspaceColumn = "workspace"
 
-// scope says whose rows a statement sees: those of one workspace, which has a
-// name, or, where that is said in so many words, those of all.
+// scope says whose rows a statement sees: those of one workspace, or of all.
 type scope struct {
 	workspace string
 	all       bool
@@ -34,12 +33,12 @@ func across(ctx context.Context, db *gorm.DB) *gorm.DB {
 }
 
 var (
-	errUnscoped = errors.New("statement on rows of a workspace without saying which")
+	errUnscoped = errors.New("statement without a workspace on rows that belong to one")
 	errRawSQL   = errors.New("raw SQL can't be scoped to a workspace")
 )
 
-// registerScope adds the workspace to every statement on rows that belong to
-// one, and refuses statements of which it can't be known.
+// registerScope adds the workspace to every statement on rows that belong to one,
+// and refuses statements without one.
 func registerScope(db *gorm.DB) error {
 	const name = "store:workspace"
 	callbacks := db.Callback()
@@ -53,8 +52,8 @@ func registerScope(db *gorm.DB) error {
 	)
 }
 
-// scopeCondition puts `workspace = …` before the conditions of a statement. The
-// rest goes into parentheses: an OR in it reaches no further.
+// scopeCondition puts `workspace = …` before the conditions of a statement, which
+// go into parentheses: they may contain an OR.
 func scopeCondition(db *gorm.DB) {
 	column, of := scopeOf(db)
 	if column == nil || of.all {
@@ -80,8 +79,8 @@ func (p parentheses) Build(builder clause.Builder) {
 	_ = builder.WriteByte(')')
 }
 
-// scopeChange is scopeCondition for statements that change rows. GORM's own
-// refusal to change all of them would take the workspace for a condition.
+// scopeChange is scopeCondition for statements that change rows. It refuses to
+// change all of them, which GORM would allow because of the added condition.
 func scopeChange(db *gorm.DB) {
 	if _, ok := db.Statement.Clauses["WHERE"]; !ok {
 		_ = db.AddError(gorm.ErrMissingWhereClause)
@@ -89,7 +88,7 @@ func scopeChange(db *gorm.DB) {
 	scopeCondition(db)
 }
 
-// scopeNewRows refuses new rows of another workspace than the statement's.
+// scopeNewRows refuses new rows of another workspace.
 func scopeNewRows(db *gorm.DB) {
 	column, of := scopeOf(db)
 	if column == nil {
@@ -110,9 +109,9 @@ func scopeNewRows(db *gorm.DB) {
 	}
 }
 
-// scopeOf returns the workspace column of the rows of a statement, nil when
-// they have none, and the scope of the statement. Where either can't be known
-// the statement fails.
+// scopeOf returns the workspace column of the rows of a statement, nil when they
+// have none, and the scope of the statement. The statement fails when either is
+// unknown.
 func scopeOf(db *gorm.DB) (*schema.Field, scope) {
 	statement := db.Statement
 	if db.Error != nil {

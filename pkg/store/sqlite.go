@@ -20,58 +20,31 @@ import (
 )
 
 const (
-	// sqliteReaders is how many connections read at once by default. Readers
-	// share one file cache of the operating system, so more gain little.
-	sqliteReaders = 8
-	// sqliteLockRetry is how often another process's work on the schema is
-	// looked after.
+	sqliteReaders   = 8 // connections that read, by default; more gain little
 	sqliteLockRetry = 20 * time.Millisecond
 )
 
 // openSQLite opens a SQLite file. In WAL mode readers and the one writer don't
-// keep each other waiting; the writer's pool has a single connection, so that
-// transactions queue up in Go and don't poll for the file's lock, which other
-// processes hold only for moments.
-func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, schema int64, err error) {
-	maxConns := c.MaxConns
+// wait for each other. The writer's pool has a single connection, so that
+// transactions queue up in Go rather than poll for the lock of the file, which
+// other processes hold only briefly.
+func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, schema int64, err error) {
 	path, err := filepath.Abs(c.SQLitePath)
 	if err != nil {
-		return engine{}, 0, fmt.Errorf("find the SQLite file: %w", err)
+		return e, 0, fmt.Errorf("find the SQLite file: %w", err)
 	}
 	// One process at a time turns a new file into a database.
 	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, sqliteLockRetry); err != nil {
-		return engine{}, 0, fmt.Errorf("lock the SQLite file %s: %w", path, err)
+		return e, 0, fmt.Errorf("lock the SQLite file %s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 
 	file, err := makePrivate(path)
 	if err != nil {
-		return engine{}, 0, fmt.Errorf("make the SQLite file %s: %w", path, err)
+		return e, 0, fmt.Errorf("make the SQLite file %s: %w", path, err)
 	}
-	if maxConns <= 0 { // to database/sql that is no bound at all
-		maxConns = sqliteReaders
-	}
-	batches := &batches{lasts: batchTime}
-	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"}, preparing{ran: c.ran}, func() { batches.stands = false })
-	if err != nil {
-		return engine{}, 0, err
-	}
-	db, err := writer.DB()
-	if err == nil {
-		schema, err = openSchema(ctx, goose.DialectSQLite3, db, c.Existing, func() error {
-			return migrate(ctx, goose.DialectSQLite3, db, log)
-		})
-	}
-	if err != nil {
-		return engine{}, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))
-	}
-	reader, err := sqlitePool(path, maxConns, map[string]string{"_query_only": "on"}, preparing{ran: c.ran}, nil)
-	if err != nil {
-		return engine{}, 0, errors.Join(err, closeAll(writer))
-	}
-	batches.writer, batches.db = writer, db
-	batches.present = func() error {
+	exists := func() error {
 		if now, err := os.Stat(path); err != nil {
 			return err
 		} else if !os.SameFile(now, file) {
@@ -79,14 +52,36 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (_ engine, sche
 		}
 		return nil
 	}
+	batches := &batches{lasts: batchTime, exists: exists}
+	prepare := preparing{ran: c.ran, undone: func() { batches.open = false }}
+	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"}, prepare)
+	if err != nil {
+		return e, 0, err
+	}
+	batches.writer = writer
+	if batches.db, err = writer.DB(); err == nil {
+		schema, err = openSchema(ctx, goose.DialectSQLite3, batches.db, c.Existing, func() error {
+			return migrate(ctx, goose.DialectSQLite3, batches.db, log)
+		})
+	}
+	if err != nil {
+		return e, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))
+	}
+	readers := c.MaxConns
+	if readers <= 0 { // database/sql would take it for unlimited
+		readers = sqliteReaders
+	}
+	reader, err := sqlitePool(path, readers, map[string]string{"_query_only": "on"}, preparing{ran: c.ran})
+	if err != nil {
+		return e, 0, errors.Join(err, closeAll(writer))
+	}
 	return engine{
-		writer: writer, batches: batches, reader: reader, statements: sqliteStatements(), classify: classifySQLite,
-		present: batches.present,
+		writer: writer, batches: batches, reader: reader, statements: sqliteStatements(), classify: classifySQLite, exists: exists,
 	}, schema, nil
 }
 
-// makePrivate makes the file when there is none, and keeps others from reading
-// it. SQLite gives the files that it puts beside it (-wal, -shm) its mode.
+// makePrivate makes the file if there is none, and lets only its owner read it.
+// SQLite gives the files that it puts beside it (-wal, -shm) the same mode.
 func makePrivate(path string) (fs.FileInfo, error) {
 	file, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -106,15 +101,13 @@ func makePrivate(path string) (fs.FileInfo, error) {
 }
 
 // sqlitePool opens a pool of connections with the given settings and those that
-// each connection needs. SQLite calls undone, unless nil, when it has undone a
-// transaction.
+// every connection needs.
 //
-// synchronous=FULL: a commit survives a power cut, as one of PostgreSQL does.
-// NORMAL would be faster and could lose the last ones: a token that was revoked
-// would be back. Waiting for a lock ends after busy_timeout (ms).
-func sqlitePool(path string, conns int, settings map[string]string, conn preparing, undone func()) (*gorm.DB, error) {
+// synchronous=FULL: a commit survives a power cut, as in PostgreSQL. With NORMAL
+// the last ones could be lost, and a revoked token would be valid again.
+func sqlitePool(path string, conns int, settings map[string]string, prepare preparing) (*gorm.DB, error) {
 	query := url.Values{
-		"_busy_timeout":        {"5000"},
+		"_busy_timeout":        {"5000"}, // milliseconds
 		"_foreign_keys":        {"on"},
 		"_synchronous":         {"FULL"},
 		"_defensive":           {"1"},
@@ -125,14 +118,13 @@ func sqlitePool(path string, conns int, settings map[string]string, conn prepari
 	for name, value := range settings {
 		query.Set(name, value)
 	}
-	// As a URI with an escaped path, any character of a path is its own.
+	// An escaped URI allows any character in the path.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
-	connector, err := sqlite.NewConnector(dsn)
-	if err != nil {
+	var err error
+	if prepare.Connector, err = sqlite.NewConnector(dsn); err != nil {
 		return nil, fmt.Errorf("open the SQLite file %s: %w", path, err)
 	}
-	conn.Connector = watched{connector, undone}
-	db := sql.OpenDB(conn)
+	db := sql.OpenDB(prepare)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	pool, err := newPool(sqliteDialector{db})
@@ -153,7 +145,7 @@ func classifySQLite(err error) class {
 	default:
 		return unknown
 	}
-	if e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE { // a primary key's code is another
+	if e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE { // that of a primary key is another
 		return duplicate
 	}
 	switch e.Code() & 0xff { // without the extension

@@ -11,10 +11,9 @@ import (
 	"gorm.io/gorm/schema"
 )
 
-// sqliteDialector teaches GORM the SQL of SQLite, as far as this package uses
-// it. GORM's own driver package imports the C library whatever driver it is
-// given, which every build with a C compiler at hand would compile and link;
-// what is left of it is this file.
+// sqliteDialector is the SQL of SQLite for GORM, as far as this package needs it.
+// GORM's own package always imports the SQLite library in C, which every build
+// with a C compiler would compile and link.
 type sqliteDialector struct{ db *sql.DB }
 
 // Name implements [gorm.Dialector].
@@ -28,7 +27,7 @@ func (d sqliteDialector) Initialize(db *gorm.DB) error {
 		UpdateClauses: []string{"UPDATE", "SET", "WHERE"},
 		DeleteClauses: []string{"DELETE", "FROM", "WHERE"},
 	})
-	// SQLite has no row locks: a transaction that writes has the whole file.
+	// SQLite has no row locks: a transaction that writes locks the whole file.
 	db.ClauseBuilders["FOR"] = func(clause.Clause, clause.Builder) {}
 	return nil
 }

@@ -4,20 +4,33 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
+
+	"modernc.org/sqlite"
 )
 
-// maxPrepared is how many statements a connection keeps prepared. Ours are fewer,
-// but for lists with rare filters and inserts of many events.
+// maxPrepared is how many statements a connection keeps prepared. There are fewer,
+// apart from lists with rare filters.
 const maxPrepared = 200
 
-// preparing opens connections that keep the statements prepared which they ran:
-// SQLite takes longer to prepare most of ours than to run them.
+// preparing opens connections that keep their statements prepared: SQLite takes
+// longer to prepare most of them than to run them.
 type preparing struct {
 	driver.Connector
-	ran func(query string) // hears of each statement, unless nil
+	undone func()             // is called when SQLite rolls back a transaction, as it does after some errors
+	ran    func(query string) // unless nil, is called with each statement
 }
 
-// sqliteConn is what the driver's connections are, as far as [sql.DB] asks.
+// Connect implements [driver.Connector].
+func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
+	conn, err := p.Connector.Connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	conn.(sqlite.HookRegisterer).RegisterRollbackHook(p.undone)
+	return &preparedConn{sqliteConn: conn.(sqliteConn), idle: map[string]preparedStmt{}, ran: p.ran}, nil
+}
+
+// sqliteConn is what [sql.DB] uses of the driver's connections.
 type sqliteConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -27,24 +40,14 @@ type sqliteConn interface {
 	driver.Pinger
 }
 
-// Connect implements [driver.Connector].
-func (p preparing) Connect(ctx context.Context) (driver.Conn, error) {
-	conn, err := p.Connector.Connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &preparedConn{sqliteConn: conn.(sqliteConn), idle: map[string]preparedStmt{}, ran: p.ran}, nil
-}
-
-// preparedStmt is what the driver's statements are.
 type preparedStmt interface {
 	driver.Stmt
 	driver.StmtExecContext
 	driver.StmtQueryContext
 }
 
-// preparedConn is a connection with its statements, of which those that run are
-// not among the idle ones: a second one of the same text is prepared anew.
+// preparedConn is a connection with its idle prepared statements. A statement
+// that is running is not among them: a second one of the same text is prepared.
 type preparedConn struct {
 	sqliteConn
 	idle map[string]preparedStmt
@@ -66,26 +69,24 @@ func (c *preparedConn) take(ctx context.Context, query string) (preparedStmt, er
 	return statement.(preparedStmt), nil
 }
 
-// put makes a statement idle. When there are too many, all are given up.
-func (c *preparedConn) put(query string, statement preparedStmt) error {
-	var errs []error
+// put makes a statement idle. When there are too many, all are closed.
+func (c *preparedConn) put(query string, statement preparedStmt) (err error) {
 	if _, twice := c.idle[query]; twice {
 		return statement.Close()
 	}
 	if len(c.idle) >= maxPrepared {
-		errs = append(errs, c.closeIdle())
+		err = c.closeIdle()
 	}
 	c.idle[query] = statement
-	return errors.Join(errs...)
+	return err
 }
 
-func (c *preparedConn) closeIdle() error {
-	var errs []error
+func (c *preparedConn) closeIdle() (err error) {
 	for _, statement := range c.idle {
-		errs = append(errs, statement.Close())
+		err = errors.Join(err, statement.Close())
 	}
 	clear(c.idle)
-	return errors.Join(errs...)
+	return err
 }
 
 // ExecContext implements [driver.ExecerContext].
@@ -117,7 +118,7 @@ func (c *preparedConn) Unwrap() driver.Conn { return c.sqliteConn }
 // Close implements [driver.Conn].
 func (c *preparedConn) Close() error { return errors.Join(c.closeIdle(), c.sqliteConn.Close()) }
 
-// preparedRows gives its statement back when it is closed.
+// preparedRows makes its statement idle when it is closed.
 type preparedRows struct {
 	driver.Rows
 	done func() error

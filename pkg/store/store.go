@@ -1,26 +1,24 @@
 // Package store keeps providers, models, credentials, API tokens and audit
-// events in SQLite or PostgreSQL, and is the only package that knows GORM.
+// events in SQLite or PostgreSQL.
 //
-// One schema, written once for each database under migrations/, holds the same
-// values in the same order on both: text compares by bytes, times are whole
+// The schema is written once for each database under migrations/. Both hold the
+// same values in the same order: text compares by bytes, times are whole
 // milliseconds, and what is sorted or searched was folded in Go.
 //
-// Every row belongs to a workspace. What each request needs is SQL, run on the
-// driver with the workspace as its first parameter (statement.go); the rest is
-// built by GORM on a handle that carries the workspace ([Store.read],
-// [Store.write]): a hook adds the condition to it, and refuses a statement without
-// a workspace, so none can forget it (scope.go).
+// Every row belongs to a workspace. Statements are SQL with the workspace as
+// their first parameter (statement.go), or are built by GORM on a handle of one
+// workspace, which adds it to them and refuses statements without one (scope.go).
 //
-// Lists are read along an index, from a position on, without a count or an
-// offset: a page costs the same wherever it is in a list of whatever length
-// (page.go).
+// Lists are read along an index from a position on, without a count or an offset:
+// a page costs the same anywhere in a list of any length (page.go).
 //
-// Errors leave as faults, translated once (errors.go). No call lasts longer
-// than [callTimeout].
+// Errors are translated to faults once (errors.go). No call lasts longer than
+// [callTimeout].
 package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -35,32 +33,24 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// callTimeout bounds each call into the store: waiting for a connection, for
-// locks and for all statements of one transaction. PostgreSQL also bounds each
-// statement by itself; see postgres.go.
+// callTimeout bounds each call into the store, including the wait for a connection
+// and for locks. PostgreSQL also bounds each statement; see postgres.go.
 const callTimeout = 30 * time.Second
 
 // Config says which database to open.
 type Config struct {
-	// DatabaseURL is a postgres:// or postgresql:// URL. Empty means SQLite.
-	DatabaseURL string
-	// SQLitePath is the SQLite file, made when there is none. Its directory
-	// must exist.
-	SQLitePath string
-	// MaxConns bounds the open connections; 0 leaves the choice to the store. On
-	// SQLite it bounds those that read; one more writes.
+	DatabaseURL string // postgres:// or postgresql://; empty means SQLite
+	SQLitePath  string // the SQLite file, made if there is none; its directory must exist
+	// MaxConns bounds the open connections; 0 is the store's default. On SQLite it
+	// bounds those that read; one more writes.
 	MaxConns int
-	// Pooler says that a pooler, such as PgBouncer, hands a connection to
-	// PostgreSQL from transaction to transaction: none has settings of ours, and
-	// nothing is prepared on one.
-	Pooler bool
-	// Existing refuses a database that holds nothing of ours, rather than
-	// beginning one.
-	Existing bool
-	// Logger is told of migrations and of repeated transactions; nil is silence.
-	Logger *slog.Logger
+	// Pooler says that a pooler such as PgBouncer assigns connections to
+	// transactions: none keeps settings or prepared statements.
+	Pooler   bool
+	Existing bool         // refuse an empty database rather than make a schema
+	Logger   *slog.Logger // for migrations and repeated transactions; may be nil
 
-	ran func(statement string) // hears of each statement on SQLite; tests count them
+	ran func(statement string) // is called with each statement on SQLite; tests count them
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -79,26 +69,18 @@ var (
 
 // engine is what differs between the databases.
 type engine struct {
-	// writer runs transactions; reader runs what only reads. They are one pool
-	// on PostgreSQL.
-	writer, reader *gorm.DB
-	// batches runs the transactions of SQLite; nil where a transaction is by
-	// itself.
-	batches *batches
+	writer, reader *gorm.DB // for transactions, and for everything else; one pool on PostgreSQL
+	batches        *batches // runs the transactions of SQLite; else nil
 	statements
-	// tryLock takes a lock by number for the rest of a transaction, unless another
-	// has it, and reports whether it did. Nil: transactions run one at a time.
-	tryLock func(ctx context.Context, tx gorm.ConnPool, number int64) (bool, error)
-	// classify sorts the errors of the driver.
-	classify func(error) class
-	// present reports, as an error, that the database is no longer the one that
-	// was opened.
-	present func() error
+	// tryLock takes a lock for the rest of a transaction, and reports false when
+	// another has it. Nil: transactions run one at a time.
+	tryLock  func(ctx context.Context, tx gorm.ConnPool, number int64) (bool, error)
+	classify func(error) class // sorts the errors of the driver
+	exists   func() error      // returns an error when the database is no longer the one that was opened
 }
 
-// Open opens the database, brings its schema up to date, and verifies it. Of
-// several processes that open an empty database at once, one makes the schema.
-// A database whose schema is newer than the program is refused.
+// Open opens the database and migrates its schema. Several processes may do so at
+// once. It refuses a database whose schema is newer than the program.
 func Open(ctx context.Context, c Config) (*Store, error) {
 	s := &Store{log: c.Logger}
 	if s.log == nil {
@@ -121,7 +103,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the connections. Calls that are under way fail.
+// Close closes the connections. Running calls fail.
 func (s *Store) Close() error {
 	return closeAll(s.engine.writer, s.engine.reader)
 }
@@ -139,9 +121,10 @@ func closeAll(pools ...*gorm.DB) error {
 }
 
 // SchemaCurrent returns an error unless the schema is the one that this program
-// knows: unavailable when the database cannot be read.
+// knows. It returns unavailable when the database cannot be read.
 func (s *Store) SchemaCurrent(ctx context.Context) error {
-	version, err := s.schemaVersion(ctx)
+	var version int64
+	err := s.allRows(ctx, newestVersion, nil, func(rows *sql.Rows) error { return rows.Scan(&version) })
 	if err != nil {
 		return err
 	}
@@ -151,7 +134,7 @@ func (s *Store) SchemaCurrent(ctx context.Context) error {
 	return nil
 }
 
-// newPool makes a GORM handle over a pool. It never logs: SQL comes with values.
+// newPool makes a GORM handle over a pool. It never logs: statements hold values.
 func newPool(dialector gorm.Dialector) (*gorm.DB, error) {
 	pool, err := gorm.Open(dialector, &gorm.Config{
 		Logger:                 logger.Discard,

@@ -103,7 +103,7 @@ func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token,
 	}
 	var rows []tokenRow
 	err := s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		// Everyone takes the locks in the order of the ids.
+		// All transactions lock in the order of the ids.
 		return db.Clauses(clause.Locking{Strength: "UPDATE"}).Where("revoked_at IS NULL").Order("id").Find(&rows).Error
 	})
 	return tokens(rows), err

@@ -7,22 +7,21 @@ import (
 	"gorm.io/gorm"
 )
 
-// maxAttempts bounds how often a transaction runs that collides with others.
+// maxAttempts bounds how often a transaction that collides with others runs.
 const maxAttempts = 4
 
 // transaction is the transaction that a context carries.
 type transaction struct {
 	db     *gorm.DB
 	locked map[lockedProvider]bool
-	// failed is the first error of a step. Nothing is committed after it:
-	// PostgreSQL would not, and SQLite must not either.
+	// failed is the first error of a step. Nothing is committed after it: PostgreSQL
+	// would not commit either.
 	failed error
 }
 
 type lockedProvider struct{ workspace, id string }
 
-// transactionKey is the context's key of a store's transaction: that of another
-// store is not ours.
+// transactionKey is the context's key of the transaction of a store.
 type transactionKey struct{ store *Store }
 
 func (s *Store) transaction(ctx context.Context) *transaction {
@@ -30,20 +29,18 @@ func (s *Store) transaction(ctx context.Context) *transaction {
 	return t
 }
 
-// InTx runs fn in one transaction: everything done with the context it is
-// handed is committed together, or not at all when fn, or a step of it, returns
-// an error or panics. A nested call joins the outer transaction. On SQLite
-// transactions run one at a time, first come first served, and are committed
-// together with others; see [batches]. When two transactions collide (a
-// deadlock), or the database undid one for another's sake, its fn runs again:
-// fn must bear that. Where another process keeps SQLite's file locked, a call may
-// last up to 5 seconds longer than its context.
+// InTx runs fn in one transaction: everything done with the context it gets is
+// committed together, or not at all when fn, or a step of it, returns an error or
+// panics. A nested call joins the outer transaction. When two transactions collide
+// (a deadlock), or when SQLite rolls one back because of another, fn runs again.
+// On SQLite transactions run one at a time, in the order of arrival, and are
+// committed together; see [batches]. While another process locks the SQLite file,
+// a call may last up to 5 seconds longer than its context.
 func (s *Store) InTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	return s.inTx(ctx, false, fn)
 }
 
-// InOwnTx is InTx for bulk work, for whose commit no other transaction is to
-// wait.
+// InOwnTx is InTx for bulk work: no other transaction waits for its commit.
 func (s *Store) InOwnTx(ctx context.Context, fn func(ctx context.Context) error) error {
 	return s.inTx(ctx, true, fn)
 }
@@ -88,25 +85,25 @@ func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // after a commit, nothing; after an error or a panic, everything
+	defer tx.Rollback() // does nothing after a commit
 	if err := s.runIn(ctx, tx, fn); err != nil {
 		return err
 	}
 	return s.translate(ctx, tx.Commit().Error)
 }
 
-// runIn runs fn in the transaction tx. After an error that is to be rolled back.
+// runIn runs fn in the transaction tx, which must be rolled back after an error.
 func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Context) error) error {
 	t := &transaction{db: tx, locked: map[lockedProvider]bool{}}
 	err := fn(context.WithValue(ctx, transactionKey{s}, t))
 	if err == nil || s.engine.classify(t.failed) == collision {
-		return t.failed // whatever fn made of it
+		return t.failed // whatever fn returned
 	}
 	return err
 }
 
 func (s *Store) begin(ctx context.Context) (*gorm.DB, error) {
-	if err := s.engine.present(); err != nil {
+	if err := s.engine.exists(); err != nil {
 		return nil, unavailable(err, away)
 	}
 	tx := s.engine.writer.WithContext(ctx).Begin()
@@ -145,7 +142,7 @@ func (s *Store) run(ctx context.Context, fn func(ctx context.Context) error) err
 	}
 	ctx, cancel := bounded(ctx)
 	defer cancel()
-	if err := s.engine.present(); err != nil {
+	if err := s.engine.exists(); err != nil {
 		return unavailable(err, away)
 	}
 	return s.translate(ctx, fn(ctx))
