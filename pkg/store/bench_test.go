@@ -33,9 +33,7 @@ func BenchmarkStore(b *testing.B) {
 				s := d.open(b)
 				storetest.SeedWorkspace(b, s.Writer(), d.name == "Postgres", workspace, 0, size.providers, size.models)
 				storetest.SeedNeighbours(b, s.Writer(), d.name == "Postgres", size.neighbours, 20, 3)
-				if d.optimise != "" {
-					d.execute(b, s, d.optimise)
-				}
+				d.execute(b, s, d.optimise...)
 				benchmarkCalls(b, s, size.providers)
 			})
 		}

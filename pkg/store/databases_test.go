@@ -18,19 +18,18 @@ const workspace = "default"
 type database struct {
 	name     string
 	open     func(t testing.TB) *store.Store // a fresh one
-	explain  string                          // what makes a plan of a query
 	newBlob  string                          // makes the size of a sealed credential
 	patient  string                          // lets a statement of the connection last
-	optimise string                          // what a server does by itself in the background
+	optimise []string                        // what a server does by itself in the background
 }
 
 func databases() []database {
 	return []database{{
-		name: "SQLite", open: storetest.SQLite, explain: "EXPLAIN QUERY PLAN ", newBlob: "randomblob(140)",
+		name: "SQLite", open: storetest.SQLite, newBlob: "randomblob(140)",
 	}, {
 		name: "Postgres", open: func(t testing.TB) *store.Store {
 			return storetest.Open(t, store.Config{DatabaseURL: storetest.Postgres(t)})
-		}, explain: "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ", newBlob: "decode(repeat('ab', 140), 'hex')", patient: "SET statement_timeout = 0", optimise: "VACUUM ANALYZE",
+		}, newBlob: "decode(repeat('ab', 140), 'hex')", patient: "SET statement_timeout = 0", optimise: []string{"VACUUM ANALYZE"},
 	}}
 }
 
