@@ -139,7 +139,7 @@ func (a *API) testModel(c echo.Context) error {
 		return err
 	}
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestModel(ctx, principal(c).Workspace, c.Param("id"), body.input(), onDelta)
+		return a.Registry.TestModel(ctx, principal(c).Workspace, c.Param("id"), body.prompt(""), onDelta)
 	})
 }
 
@@ -162,10 +162,9 @@ func (a *API) testProviderType(c echo.Context) error {
 		return err
 	}
 	draft := registry.Draft{
-		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
-		ModelID:   body.ModelID,
-		TestInput: body.input(),
-		Problems:  problems,
+		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
+		Prompt:   body.prompt(body.ModelID),
+		Problems: problems,
 	}
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestType(ctx, principal(c).Workspace, typ.Name(), draft, onDelta)
@@ -188,18 +187,24 @@ func (a *API) testProvider(c echo.Context) error {
 		return err
 	}
 	draft := registry.Draft{
-		Settings:  provider.Request{Credentials: body.Credentials, Config: body.Config},
-		ModelID:   body.ModelID,
-		TestInput: body.input(),
-		Problems:  problems,
+		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
+		Prompt:   body.prompt(body.ModelID),
+		Problems: problems,
 	}
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestProvider(ctx, workspace, id, draft, onDelta)
 	})
 }
 
-func (r testRequest) input() registry.TestInput {
-	return registry.TestInput{Prompt: r.Prompt, System: r.System, MaxOutputTokens: r.MaxOutputTokens, Temperature: r.Temperature}
+func (r testRequest) prompt(modelID string) provider.Prompt {
+	prompt := provider.Prompt{ModelID: modelID, Text: r.Prompt, Temperature: r.Temperature}
+	if r.System != nil {
+		prompt.System = *r.System
+	}
+	if r.MaxOutputTokens != nil {
+		prompt.MaxOutputTokens = *r.MaxOutputTokens
+	}
+	return prompt
 }
 
 // testRun runs a test; onDelta, unless it is nil, hears the answer as it comes.

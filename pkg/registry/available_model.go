@@ -38,74 +38,55 @@ func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search st
 		return AvailableModels{}, err
 	}
 	defer end()
+	event := p.event(audit.ProviderDiscover)
 	found, failure, err := r.discover(ctx, workspace, client)
 	if err != nil {
-		return AvailableModels{}, r.recordAbandoned(ctx, workspace, p.ID, audit.ProviderDiscover, p.target(), err)
+		return AvailableModels{}, r.recordAbandoned(ctx, event, err)
 	}
 	success := found.Supported && failure == nil // else nothing was asked
-	if err := r.recordCall(ctx, p, Call{Success: success}, audit.ProviderDiscover, p.target(), failure); err != nil {
+	if err := r.recordCall(ctx, p, Call{Success: success}, event, failure); err != nil {
 		return AvailableModels{}, err
 	}
-	if failure != nil {
-		return AvailableModels{}, upstreamFailed(failure)
-	}
-	return available(found, search, p.Models), nil
+	return available(found, failure, search, p.Models)
 }
 
 // AvailableModelsOfType asks for settings of a type that are not saved. It
-// stores nothing. It returns not_found for an unknown type, validation_failed
-// and upstream_failed.
-func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeName string, request provider.Request, problems fault.Problems, search string) (AvailableModels, error) {
-	typ, ok := provider.Lookup(typeName)
-	if !ok {
-		return AvailableModels{}, noType(typeName)
-	}
-	settings, more := typ.Read(request, provider.Stored{})
-	defer wipe(settings.Credentials)
-	problems.Add(more)
-	if err := problems.Err("Models not listed"); err != nil {
-		return AvailableModels{}, err
-	}
-	client, err := r.openClient(typeName, settings.Credentials, settings.Config, nil)
+// stores only an event. It returns not_found for an unknown type,
+// validation_failed and upstream_failed.
+func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeName string, draft Draft, search string) (AvailableModels, error) {
+	client, err := r.openDraft(typeName, draft, "Models not listed")
 	if err != nil {
 		return AvailableModels{}, err
 	}
 	defer client.Close()
+	event := typeEvent(workspace, typeName, audit.ProviderDiscover)
 	found, failure, err := r.discover(ctx, workspace, client)
 	if err != nil {
-		return AvailableModels{}, r.recordAbandoned(ctx, workspace, "", audit.ProviderDiscover, typeTarget(typeName), err)
+		return AvailableModels{}, r.recordAbandoned(ctx, event, err)
 	}
-	if err := r.audit.Record(context.WithoutCancel(ctx), callEvent(workspace, "", audit.ProviderDiscover, typeTarget(typeName), failure)); err != nil {
+	if err := r.audit.Record(context.WithoutCancel(ctx), failed(event, failure)); err != nil {
 		return AvailableModels{}, err
 	}
+	return available(found, failure, search, nil)
+}
+
+// discover asks for models, which counts as a test. See [Registry.callUpstream].
+func (r *Registry) discover(ctx context.Context, workspace string, client provider.Client) (found provider.Discovery, failure *provider.Failure, err error) {
+	var failed error
+	err = r.callUpstream(ctx, workspace, func(ctx context.Context) { found, failed = client.Models(ctx) })
+	if err == nil && failed != nil && !errors.As(failed, &failure) {
+		err = fault.Wrap(fault.Internal, failed, "The provider's models could not be read.")
+	}
+	return found, failure, err
+}
+
+// available is the answer to a discovery. It returns upstream_failed.
+func available(found provider.Discovery, failure *provider.Failure, search string, added []Model) (AvailableModels, error) {
 	if failure != nil {
-		return AvailableModels{}, upstreamFailed(failure)
+		err := fault.New(fault.UpstreamFailed, "The provider did not answer with a list of models: %s", failure.Message)
+		err.Upstream = &fault.Upstream{Kind: string(failure.Kind), Message: failure.Message, HTTPStatus: failure.HTTPStatus, Hint: failure.Hint}
+		return AvailableModels{}, err
 	}
-	return available(found, search, nil), nil
-}
-
-// discover asks the upstream as generate does, and counts as a test. A caller
-// that went away is an error, not a failure.
-func (r *Registry) discover(ctx context.Context, workspace string, client provider.Client) (provider.Discovery, *provider.Failure, error) {
-	leave, err := r.limiter.Test(workspace)
-	if err != nil {
-		return provider.Discovery{}, nil, err
-	}
-	defer leave()
-	bounded, cancel := context.WithTimeout(ctx, r.testTimeout)
-	defer cancel()
-	found, err := client.Models(bounded)
-	if gone := ctx.Err(); gone != nil {
-		return provider.Discovery{}, nil, gone
-	}
-	var failure *provider.Failure
-	if err != nil && !errors.As(err, &failure) {
-		return provider.Discovery{}, nil, fault.Wrap(fault.Internal, err, "The provider's models could not be read.")
-	}
-	return found, failure, nil
-}
-
-func available(found provider.Discovery, search string, added []Model) AvailableModels {
 	out := AvailableModels{Models: []AvailableModel{}, Supported: found.Supported, Truncated: found.Truncated}
 	search = Fold(search)
 	for _, m := range found.Models {
@@ -115,11 +96,5 @@ func available(found provider.Discovery, search string, added []Model) Available
 		isAdded := slices.ContainsFunc(added, func(have Model) bool { return have.ModelID == m.ModelID })
 		out.Models = append(out.Models, AvailableModel{DiscoveredModel: m, Added: isAdded})
 	}
-	return out
-}
-
-func upstreamFailed(f *provider.Failure) error {
-	err := fault.New(fault.UpstreamFailed, "The provider did not answer with a list of models: %s", f.Message)
-	err.Upstream = &fault.Upstream{Kind: string(f.Kind), Message: f.Message, HTTPStatus: f.HTTPStatus, Hint: f.Hint}
-	return err
+	return out, nil
 }

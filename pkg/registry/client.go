@@ -18,6 +18,9 @@ type clientKey struct {
 	version             int64
 }
 
+// maxClients bounds the built clients that are kept.
+const maxClients = 1000
+
 // clientIdle is how long a client that nobody uses is kept: it holds credentials,
 // and other processes may have edited or removed its provider.
 const clientIdle = time.Minute
@@ -116,22 +119,69 @@ func (r *Registry) forgetClient(p Provider) {
 }
 
 func (r *Registry) build(p Provider) (provider.Client, error) {
+	typ, err := lookupType(p)
+	if err != nil {
+		return nil, err
+	}
 	credentials, err := r.openAll(p)
 	if err != nil {
 		return nil, err
 	}
-	return r.openClient(p.Type, credentials, p.Config, nil)
+	return r.openClient(typ, credentials, p.Config, nil)
 }
 
-// openClient opens a client of a type with the operator's endpoints.
-func (r *Registry) openClient(typeName string, credentials map[string]secret.Text, config map[string]string, redact []secret.Text) (provider.Client, error) {
+// openDraft opens a client for settings of a type that are not saved. It returns
+// not_found for an unknown type, and validation_failed with the outcome.
+func (r *Registry) openDraft(typeName string, draft Draft, outcome string) (provider.Client, error) {
 	typ, ok := provider.Lookup(typeName)
 	if !ok {
-		return nil, fault.New(fault.Internal, "There is no provider type %q.", typeName)
+		return nil, fault.New(fault.NotFound, "There is no provider type %q; the types are %s.", typeName, typeNames())
 	}
-	endpoint, secondEndpoint := r.endpoints.For(typeName)
+	problems := draft.Problems
+	settings, more := typ.Read(draft.Settings, provider.Stored{})
+	problems.Add(more)
+	if err := problems.Err(outcome); err != nil {
+		wipe(settings.Credentials)
+		return nil, err
+	}
+	return r.openClient(typ, settings.Credentials, settings.Config, nil)
+}
+
+// openEdit opens a client for settings laid over those of a stored provider. The
+// stored credentials that they replace are cut out of answers as well. It
+// returns validation_failed and credentials_required with the outcome.
+func (r *Registry) openEdit(p Provider, draft Draft, outcome string) (provider.Client, error) {
+	typ, err := lookupType(p)
+	if err != nil {
+		return nil, err
+	}
+	problems := editProblems{Problems: draft.Problems}
+	settings := readEdit(&problems, p, typ, draft.Settings)
+	if err := problems.err(outcome); err != nil {
+		wipe(settings.Credentials)
+		return nil, err
+	}
+	credentials, err := r.openAll(p)
+	if err != nil {
+		wipe(settings.Credentials)
+		return nil, err
+	}
+	var replaced []secret.Text
+	for field, value := range settings.Credentials {
+		if old, stored := credentials[field]; stored {
+			replaced = append(replaced, old)
+		}
+		credentials[field] = value
+	}
+	return r.openClient(typ, credentials, settings.Config, replaced)
+}
+
+// openClient opens a client of a type with the operator's endpoints. Closing it
+// wipes the credentials.
+func (r *Registry) openClient(typ provider.Type, credentials map[string]secret.Text, config map[string]string, redact []secret.Text) (provider.Client, error) {
+	endpoint, secondEndpoint := r.endpoints.For(typ.Name())
 	client, err := typ.Open(credentials, config, provider.OpenOptions{
-		Transport:      r.transport(r.endpoints.Origins(typeName)...),
+		Transport:      r.transport(r.endpoints.Origins(typ.Name())...),
 		Endpoint:       endpoint,
 		SecondEndpoint: secondEndpoint,
 		Redact:         redact,

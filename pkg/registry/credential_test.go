@@ -6,6 +6,7 @@ import (
 
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 )
 
@@ -50,14 +51,14 @@ func TestTamperedDatabase(t *testing.T) {
 			ours, other := k.create(t, "ours"), k.create(t, "other")
 			tamper(t, k, ours, other)
 
-			_, err := k.TestModel(t.Context(), workspace, ours.Models[0].ID, registry.TestInput{Prompt: "Hello"}, nil)
+			_, err := k.TestModel(t.Context(), workspace, ours.Models[0].ID, provider.Prompt{Text: "Hello"}, nil)
 			wantFault(t, "test", err, fault.Internal)
 			_, err = k.Client(t.Context(), workspace, ours.ID)
 			wantFault(t, "client", err, fault.Internal)
 			_, err = k.AvailableModels(t.Context(), workspace, ours.ID, "")
 			wantFault(t, "available models", err, fault.Internal)
 			_, err = k.TestProvider(t.Context(), workspace, ours.ID, registry.Draft{
-				ModelID: k.upstream.ModelID, TestInput: registry.TestInput{Prompt: "Hello"},
+				Prompt: provider.Prompt{ModelID: k.upstream.ModelID, Text: "Hello"},
 			}, nil)
 			wantFault(t, "draft test", err, fault.Internal)
 			value, err := k.Reveal(t.Context(), auth.Principal{Workspace: workspace}, ours.ID, "api_key", "")

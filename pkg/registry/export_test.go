@@ -29,3 +29,6 @@ func (r *Registry) KeptClients() (clients, calls int) {
 	}
 	return r.clients.Len(), calls
 }
+
+// KeepClients bounds the built clients that are kept.
+func (r *Registry) KeepClients(most int) { r.clients.Resize(most) }

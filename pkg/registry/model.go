@@ -148,11 +148,11 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 		}
 		p.Models = append(p.Models, added...)
 		return true, problems.Err("Models not added")
-	}, func(ctx context.Context, _, after Provider) error {
+	}, func(ctx context.Context, _, _ Provider) error {
 		events := make([]audit.Event, len(added))
 		for i, m := range added {
 			var err error
-			if events[i], err = changeEvent(workspace, after.ID, audit.ModelCreate, m.target(), facets{}, m.facets()); err != nil {
+			if events[i], err = changed(m.event(workspace, audit.ModelCreate), fields{}, m.fields()); err != nil {
 				return err
 			}
 		}
@@ -206,7 +206,7 @@ func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id st
 		p.Models[i] = m
 		return changed, nil
 	}, func(ctx context.Context, before Model) error {
-		return r.recordChange(ctx, workspace, m.ProviderID, audit.ModelUpdate, m.target(), before.facets(), m.facets())
+		return r.recordChange(ctx, m.event(workspace, audit.ModelUpdate), before.fields(), m.fields())
 	})
 	m.Provider = p.facts()
 	return m, err
@@ -222,7 +222,7 @@ func (r *Registry) DeleteModel(ctx context.Context, workspace, providerID, id st
 		p.Models = slices.Delete(p.Models, i, i+1)
 		return true, nil
 	}, func(ctx context.Context, before Model) error {
-		return r.recordChange(ctx, workspace, before.ProviderID, audit.ModelDelete, before.target(), before.facets(), facets{})
+		return r.recordChange(ctx, before.event(workspace, audit.ModelDelete), before.fields(), fields{})
 	})
 	return err
 }

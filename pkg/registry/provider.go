@@ -142,7 +142,7 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 	if err := r.seal(&p, settings.Credentials, now); err != nil {
 		return Provider{}, err
 	}
-	e, err := changeEvent(workspace, p.ID, audit.ProviderCreate, p.target(), facets{}, p.facets())
+	e, err := changed(p.event(audit.ProviderCreate), fields{}, p.fields())
 	if err != nil {
 		return Provider{}, err
 	}
@@ -159,7 +159,7 @@ func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edi
 	return r.editProvider(ctx, workspace, id, func(p *Provider, now time.Time) (bool, error) {
 		return r.applyEdit(p, edit, now)
 	}, func(ctx context.Context, before, after Provider) error {
-		return r.recordChange(ctx, workspace, after.ID, audit.ProviderUpdate, after.target(), before.facets(), after.facets())
+		return r.recordChange(ctx, after.event(audit.ProviderUpdate), before.fields(), after.fields())
 	})
 }
 
@@ -182,7 +182,7 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 		if err := r.store.DeleteProvider(ctx, workspace, id); err != nil {
 			return err
 		}
-		return r.recordChange(ctx, workspace, p.ID, audit.ProviderDelete, p.target(), p.facets(), facets{})
+		return r.recordChange(ctx, p.event(audit.ProviderDelete), p.fields(), fields{})
 	})
 	if err == nil {
 		r.forgetClient(p)
@@ -238,10 +238,11 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 		problems.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed: make a new provider of the other type")
 	}
 	enabled := wantedStatus(&problems.Invalid, *p, edit.Status)
-	settings, err := readEdit(&problems, *p, edit.Settings)
+	typ, err := lookupType(*p)
 	if err != nil {
 		return false, err
 	}
+	settings := readEdit(&problems, *p, typ, edit.Settings)
 	defer wipe(settings.Credentials)
 	modelsChanged, stale := false, error(nil)
 	if edit.Models != nil {

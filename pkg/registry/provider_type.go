@@ -30,11 +30,6 @@ func readNewSettings(problems *fault.Problems, typeName string, request provider
 	return settings
 }
 
-// stored is what a provider's type needs to know of what is kept.
-func stored(p Provider) provider.Stored {
-	return provider.Stored{Credentials: slices.Sorted(maps.Keys(p.Credentials)), Config: p.Config}
-}
-
 func typeNames() string {
 	var names []string
 	for _, t := range provider.Types() {
@@ -44,26 +39,18 @@ func typeNames() string {
 }
 
 // readEdit reads settings laid over those of a stored provider. Stored
-// credentials that would follow a base URL to another address are a fault.
-func readEdit(problems *editProblems, p Provider, request provider.Request) (provider.Settings, error) {
-	typ, err := lookupType(p)
-	if err != nil {
-		return provider.Settings{}, err
-	}
-	settings, more := typ.Read(request, stored(p))
+// credentials that would follow a base URL to another address are a problem.
+func readEdit(problems *editProblems, p Provider, typ provider.Type, request provider.Request) provider.Settings {
+	settings, more := typ.Read(request, provider.Stored{Credentials: slices.Sorted(maps.Keys(p.Credentials)), Config: p.Config})
 	problems.Add(more)
 	if len(more.Malformed)+len(more.Invalid) > 0 || typ.Origin(settings.Config) == typ.Origin(p.Config) {
-		return settings, nil
+		return settings
 	}
 	for _, field := range typ.CredentialFields() {
 		if _, replaced := settings.Credentials[field]; !replaced {
 			problems.add(fault.CredentialsRequired, "credentials."+field, fault.Required,
-				"must be given anew, because base_url now leads somewhere else: a stored credential is never sent to another address")
+				"is required, since base_url changes: a stored credential is never sent to another address")
 		}
 	}
-	return settings, nil
-}
-
-func noType(name string) error {
-	return fault.New(fault.NotFound, "There is no provider type %q; the types are %s.", name, typeNames())
+	return settings
 }

@@ -36,8 +36,6 @@ type Config struct {
 	Endpoints provider.Endpoints
 	// TestTimeout bounds one upstream call.
 	TestTimeout time.Duration
-	// ClientCache is how many built clients are kept; 0 means 1,000.
-	ClientCache int
 	Now         func() time.Time
 }
 
@@ -59,11 +57,7 @@ type Registry struct {
 
 // New makes a registry.
 func New(cfg Config) (*Registry, error) {
-	size := cfg.ClientCache
-	if size == 0 {
-		size = 1000
-	}
-	clients, err := lru.NewWithEvict(size, func(_ clientKey, c *keptClient) { c.retire() })
+	clients, err := lru.NewWithEvict(maxClients, func(_ clientKey, c *keptClient) { c.retire() })
 	if err != nil {
 		return nil, fmt.Errorf("client cache: %w", err)
 	}

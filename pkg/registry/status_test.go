@@ -186,7 +186,7 @@ func TestDraftsMarkNothing(t *testing.T) {
 	k := newKit(t)
 	p := k.create(t, "one")
 	k.upstream.Use(providertest.Authentication)
-	draft := registry.Draft{ModelID: k.upstream.ModelID, TestInput: registry.TestInput{Prompt: "Hello"}}
+	draft := registry.Draft{Prompt: provider.Prompt{ModelID: k.upstream.ModelID, Text: "Hello"}}
 	result, err := k.TestProvider(t.Context(), workspace, p.ID, draft, nil)
 	if err != nil || result.Failure == nil {
 		t.Fatalf("got %v, %v", result.Failure, err)
@@ -240,7 +240,7 @@ func TestCallerThatWentAwayMarksNothing(t *testing.T) {
 		<-gate.arrived
 		cancel()
 	}()
-	_, err := k.TestModel(ctx, workspace, p.Models[0].ID, registry.TestInput{Prompt: "Hello"}, nil)
+	_, err := k.TestModel(ctx, workspace, p.Models[0].ID, provider.Prompt{Text: "Hello"}, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
