@@ -18,35 +18,35 @@ import (
 type auditEvent struct {
 	// UUIDv7.
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
-	// When.
+	// When it happened.
 	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
-	// Who.
+	// Who did it.
 	Actor auditActor `json:"actor"`
-	// In which workspace.
+	// The workspace in which it happened.
 	Workspace string `json:"workspace" example:"default"`
-	// What.
+	// What was done.
 	Action string `json:"action" enums:"provider.create,provider.update,provider.delete,provider.test,provider.discover,model.create,model.update,model.delete,model.test,credential.reveal,token.create,token.revoke,access.denied" example:"provider.update"`
-	// To what.
+	// What it was done to.
 	Target auditTarget `json:"target"`
-	// How it ended: a failed test is a failure, a refusal is denied.
+	// The result. A failed test is a `failure`; a refused request is `denied`.
 	Outcome string `json:"outcome" enums:"success,failure,denied" example:"success"`
-	// What changed; of a credential its name alone.
+	// What changed. Only the names of credentials are recorded, not their values.
 	Changes []auditChange `json:"changes"`
-	// Why: the caller's words or, of a failure or a refusal, its code; empty when there is none.
+	// The reason that the caller gave, or the code of a failure or refusal; empty if there is none.
 	Reason string `json:"reason" example:"Moving to another key"`
 	// The id of the request.
 	RequestID string `json:"request_id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// The address of the client.
 	ClientIP string `json:"client_ip" example:"192.0.2.7"`
-	// How many occurrences this stands for: refusals are gathered for a minute.
+	// How many occurrences this event stands for. Equal refusals within a minute are one event.
 	Count int `json:"count" example:"1"`
 } //	@name	AuditEvent
 
 // auditActor is who did it.
 type auditActor struct {
-	// A token's id, or the issuer's name for a user; empty for an unknown caller.
+	// The id of a token, or the subject of a user at the OIDC issuer; empty for an unknown caller.
 	Subject string `json:"subject" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
-	// How they signed in: `token`, `oidc`, `none`, or `operator` for the command line; empty for an unknown caller.
+	// How the caller signed in: `token`, `oidc`, `none`, or `operator` for the command line; empty for an unknown caller.
 	Kind string `json:"kind" example:"token"`
 } //	@name	AuditActor
 
@@ -54,19 +54,19 @@ type auditActor struct {
 type auditTarget struct {
 	// `provider`, `model`, `credential`, `token`, `provider_type` or `route`.
 	Type string `json:"type" example:"provider"`
-	// Its id.
+	// The id.
 	ID string `json:"id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
-	// Its name at the time.
+	// The name at that time.
 	Name string `json:"name" example:"Production OpenAI"`
 } //	@name	AuditTarget
 
 // auditChange is one changed field.
 type auditChange struct {
-	// The field's path.
+	// The path of the field.
 	Field string `json:"field" example:"name"`
-	// Its value before; absent where there was none, and for credentials.
+	// The previous value; absent if there was none, and for credentials.
 	Old any `json:"old,omitempty" example:"OpenAI"`
-	// Its value after; absent where there is none, and for credentials.
+	// The new value; absent if there is none, and for credentials.
 	New any `json:"new,omitempty" example:"Production OpenAI"`
 } //	@name	AuditChange
 
@@ -74,7 +74,7 @@ type auditChange struct {
 type auditEventList struct {
 	// The events of this page, newest first.
 	Data []auditEvent `json:"data"`
-	// For the next page; null on the last one.
+	// The cursor of the next page; null on the last page.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
 } //	@name	AuditEventList
 

@@ -14,27 +14,27 @@ import (
 type availableModels struct {
 	// Ordered by model_id; at most 1,000.
 	Data []availableModel `json:"data"`
-	// False where the upstream has no such list.
+	// False if the provider's service can't list its models.
 	Supported bool `json:"supported" example:"true"`
-	// Whether there are more.
+	// Whether the provider offers more models than are listed.
 	Truncated bool `json:"truncated" example:"false"`
 } //	@name	AvailableModels
 
 // availableModel is one model that an upstream offers.
 type availableModel struct {
-	// The id under which the provider knows the model.
+	// The id of the model at the provider.
 	ModelID string `json:"model_id" example:"gpt-4-turbo"`
-	// Its name for people.
+	// The display name.
 	DisplayName string `json:"display_name" example:"GPT-4 Turbo"`
-	// Whether the provider has it already.
+	// Whether the model has already been added to the provider.
 	Added bool `json:"added" example:"false"`
 } //	@name	AvailableModel
 
 // draftSettings is settings that are not saved.
 type draftSettings struct {
-	// The type's credentials. Which of them are required, the type says.
+	// The credentials. The provider type decides which are required.
 	Credentials map[string]json.RawMessage `json:"credentials" binding:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
-	// The type's config; may be left out where the type has none.
+	// The config. It can be omitted if the provider type has no config fields.
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
 } // @name DraftSettings
 

@@ -10,7 +10,7 @@ import (
 
 // revealRequest says why a credential is revealed.
 type revealRequest struct {
-	// For the audit log; the operator may demand it.
+	// The reason, for the audit log. The operator can make it required.
 	Reason string `json:"reason,omitempty" strict:"trim" validate:"max=500,text" example:"Moving to another key"`
 } //	@name	RevealRequest
 

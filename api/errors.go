@@ -27,35 +27,35 @@ type problem struct {
 	Detail string `json:"detail" example:"The provider was not created: the request has values that can't be taken."`
 	// The path of the request.
 	Instance string `json:"instance" example:"/providers"`
-	// What went wrong, stable and machine-readable.
+	// What went wrong, as a stable, machine-readable code.
 	Code string `json:"code" enums:"malformed_request,unauthenticated,forbidden,reveal_disabled,not_found,method_not_allowed,name_taken,model_exists,last_admin,conflict,version_mismatch,too_large,unsupported_media_type,validation_failed,type_immutable,credentials_required,idempotency_key_reused,rate_limited,internal,upstream_failed,unavailable" example:"validation_failed"`
-	// The id under which the log knows this request.
+	// The id of this request in the log.
 	RequestID string `json:"request_id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
-	// Every broken field of the request.
+	// All invalid fields of the request.
 	Errors []fieldError `json:"errors,omitempty"`
-	// What the provider's own service answered, with upstream_failed.
+	// The error of the provider's service, if the code is upstream_failed.
 	Upstream *upstreamError `json:"upstream,omitempty"`
 } // @name Problem
 
-// fieldError is one broken field.
+// fieldError is one invalid field.
 type fieldError struct {
-	// The field's path, as the request wrote it; of a query, the parameter.
+	// The path of the field in the request, or the name of a query parameter.
 	Field string `json:"field" example:"credentials.api_key"`
 	// What is wrong with it.
 	Code string `json:"code" enums:"required,invalid,too_long,too_many,unknown,duplicate,not_found" example:"required"`
-	// The same, for people.
+	// What is wrong with it, in words.
 	Message string `json:"message" example:"must not be empty"`
 } // @name FieldError
 
-// upstreamError is what a provider's own service answered.
+// upstreamError is the error of a provider's service.
 type upstreamError struct {
 	// Why the call failed.
 	Kind string `json:"kind" enums:"authentication,permission,quota_exceeded,rate_limited,model_not_found,invalid_request,content_filtered,timeout,unreachable,blocked,misconfigured,upstream" example:"authentication"`
-	// The provider's own words.
+	// The provider's error message.
 	Message string `json:"message" example:"Incorrect API key provided."`
-	// The provider's HTTP status; absent when no answer came.
+	// The provider's HTTP status; absent if there was no response.
 	HTTPStatus int `json:"http_status,omitempty" example:"401"`
-	// What to do about it; absent when nothing is known.
+	// What to do about it; absent if unknown.
 	Hint string `json:"hint,omitempty" example:"Replace the API key of this provider."`
 } // @name UpstreamError
 

@@ -8,9 +8,9 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// serviceStatus says how the service is.
+// serviceStatus is the status of the service.
 type serviceStatus struct {
-	// `ok`.
+	// Always `ok`.
 	Status string `json:"status" enums:"ok" example:"ok"`
 } // @name ServiceStatus
 

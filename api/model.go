@@ -11,23 +11,23 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// modelOfProvider is a model among those of its provider.
+// modelOfProvider is a model in the list of its provider.
 type modelOfProvider struct {
 	// UUIDv7.
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d"`
-	// Id of its provider.
+	// The id of the provider.
 	ProviderID string `json:"provider_id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
-	// The id under which the provider knows the model; unique in the provider.
+	// The id of the model at the provider; unique within the provider.
 	ModelID string `json:"model_id" minLength:"1" maxLength:"256" example:"gpt-4-turbo"`
-	// Its name for people.
+	// The display name.
 	DisplayName string `json:"display_name" minLength:"1" maxLength:"256" example:"GPT-4 Turbo"`
-	// The pipeline stages it serves, in the order of GET /stages.
+	// The pipeline stages that the model serves, in the order of GET /stages.
 	SupportedStages []string `json:"supported_stages" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
-	// Whether it is switched on.
+	// Whether the model is enabled.
 	Enabled bool `json:"enabled" example:"true"`
-	// The outcome of its last test; null before the first one and after an edit of model_id.
+	// The result of the last test; null before the first test and after model_id was changed.
 	LastTest *lastTest `json:"last_test" extensions:"x-nullable"`
-	// Counts edits of the model; the ETag.
+	// Increases with every edit; also the ETag.
 	Version int64 `json:"version" example:"1"`
 	// When it was created.
 	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
@@ -35,26 +35,26 @@ type modelOfProvider struct {
 	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
 } //	@name	ModelOfProvider
 
-// modelResponse is a model with the facts of its provider.
+// modelResponse is a model with data about its provider.
 type modelResponse struct {
 	modelOfProvider
-	// Name of its provider.
+	// The name of the provider.
 	ProviderName string `json:"provider_name" example:"Production OpenAI"`
-	// Type of its provider.
+	// The type of the provider.
 	ProviderType string `json:"provider_type" extensions:"x-ref=ProviderTypeName" example:"openai"`
-	// Status of its provider.
+	// The status of the provider.
 	ProviderStatus string `json:"provider_status" enums:"active,inactive,error" example:"active"`
-	// Whether its provider is switched on.
+	// Whether the provider is enabled.
 	ProviderEnabled bool `json:"provider_enabled" example:"true"`
 } //	@name	Model
 
-// lastTest is the outcome of the last test of a model.
+// lastTest is the result of the last test of a model.
 type lastTest struct {
 	// Whether the model answered.
 	Status string `json:"status" enums:"success,failed" example:"success"`
-	// Why it failed; absent on success.
+	// Why the test failed; absent if it succeeded.
 	Kind string `json:"kind,omitempty" enums:"authentication,permission,quota_exceeded,rate_limited,model_not_found,invalid_request,content_filtered,timeout,unreachable,blocked,misconfigured,upstream" example:"authentication"`
-	// From sending the request to having read the whole answer, in milliseconds.
+	// The time from sending the request to reading the end of the answer, in milliseconds.
 	LatencyMS int64 `json:"latency_ms" example:"412"`
 	// When it ended.
 	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
@@ -64,11 +64,11 @@ type lastTest struct {
 type modelList struct {
 	// The models of this page.
 	Data []modelResponse `json:"data"`
-	// For the next page; null on the last one.
+	// The cursor of the next page; null on the last page.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
 } //	@name	ModelList
 
-// modelsAdded is the models that were added together.
+// modelsAdded is the models that one request added.
 type modelsAdded struct {
 	// In the order of the request.
 	Data []modelResponse `json:"data"`
@@ -76,17 +76,17 @@ type modelsAdded struct {
 
 // modelCreate is a model to create.
 type modelCreate struct {
-	// The id under which the provider knows the model; unique in the provider.
+	// The id of the model at the provider; unique within the provider.
 	ModelID *string `json:"model_id" strict:"trim" validate:"required,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
-	// Its name for people; the model_id where it is left out.
+	// The display name; by default the model_id.
 	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
-	// The pipeline stages it serves: at least one.
+	// The pipeline stages that the model serves; at least one.
 	SupportedStages *[]string `json:"supported_stages" validate:"required,min=1,unique,dive,stage" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
-	// Whether it is switched on.
+	// Whether the model is enabled.
 	Enabled *bool `json:"enabled,omitempty" default:"true" example:"true"`
 } //	@name	ModelCreate
 
-// modelsCreate is models to create together.
+// modelsCreate is several models to create.
 type modelsCreate struct {
 	// 1 to 100 models.
 	Models []modelCreate `json:"models" validate:"required,min=1,max=100,dive"`
@@ -94,15 +94,15 @@ type modelsCreate struct {
 
 // modelChanges is what an edit may change of a model.
 type modelChanges struct {
-	// The id under which the provider knows the model; a new one clears last_test.
+	// The id of the model at the provider. Changing it clears last_test.
 	ModelID *string `json:"model_id,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
-	// Its name for people.
+	// The display name.
 	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
-	// The pipeline stages it serves: at least one.
+	// The pipeline stages that the model serves; at least one.
 	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"omitempty,min=1,unique,dive,stage" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
-	// Whether it is switched on.
+	// Whether the model is enabled.
 	Enabled *bool `json:"enabled,omitempty" example:"false"`
-	// The version that was read; another present one is 412.
+	// The version that was read. If the current version differs, the answer is 412.
 	Version *int64 `json:"version,omitempty" example:"1"`
 
 	ProviderID      any `json:"provider_id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
@@ -115,16 +115,16 @@ type modelChanges struct {
 	UpdatedAt       any `json:"updated_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
 }
 
-// modelUpdate is an edit of a model: what is left out stays as it is. What only
-// the server sets may be sent back and is passed over.
+// modelUpdate is an edit of a model. Omitted fields keep their values, and fields
+// that only the server sets are ignored.
 type modelUpdate struct {
 	modelChanges
 	ID any `json:"id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
 } //	@name	ModelUpdate
 
-// modelUpdateOfProvider is a model in the wanted list of a provider's edit.
+// modelUpdateOfProvider is a model in an edit of its provider.
 type modelUpdateOfProvider struct {
-	// Which model to merge this into; left out, the model_id tells, and a new one makes a new model.
+	// The id of the model to edit. Without it, the model with the same model_id is edited, or created if there is none.
 	ID *string `json:"id,omitempty" format:"uuid" example:"0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d"`
 	modelChanges
 } //	@name	ModelUpdateOfProvider

@@ -15,29 +15,29 @@ import (
 type providerResponse struct {
 	// UUIDv7.
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
-	// Unique in the workspace, without regard to case.
+	// The name, unique in the workspace regardless of case.
 	Name string `json:"name" minLength:"1" maxLength:"100" example:"Production OpenAI"`
 	// See GET /provider-types.
 	Type string `json:"type" extensions:"x-ref=ProviderTypeName" example:"openai"`
-	// The type's name for people.
+	// The display name of the type.
 	TypeLabel string `json:"type_label" example:"OpenAI"`
-	// `inactive` when switched off, else `error` when `error` is set, else `active`.
+	// `inactive` if the provider is disabled; otherwise `error` if `error` is set, and `active` if not.
 	Status string `json:"status" enums:"active,inactive,error" example:"active"`
-	// The admin's switch alone, whatever was observed.
+	// Whether the provider is enabled, regardless of errors.
 	Enabled bool `json:"enabled" example:"true"`
-	// What was last observed to be wrong with the provider; null when nothing.
+	// The current error of the provider; null if there is none.
 	Error *providerError `json:"error" extensions:"x-nullable"`
-	// One entry a credential field of the type. Values are never answered here.
+	// One entry for each credential of the type, without its value.
 	Credentials map[string]credentialState `json:"credentials"`
 	// The type's config fields.
 	Config map[string]string `json:"config" example:"region:us-east-1"`
-	// How many of the models are switched on.
+	// The number of enabled models.
 	EnabledModelCount int `json:"enabled_model_count" example:"1"`
-	// How many models there are.
+	// The number of models.
 	ModelCount int `json:"model_count" example:"1"`
 	// In the order in which they were added.
 	Models []modelOfProvider `json:"models"`
-	// Counts edits of the provider and of its models; the ETag.
+	// Increases with every edit of the provider or its models; also the ETag.
 	Version int64 `json:"version" example:"1"`
 	// When it was created: UTC, RFC 3339 with milliseconds.
 	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
@@ -45,22 +45,22 @@ type providerResponse struct {
 	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
 } //	@name	Provider
 
-// providerError is a failure that was the provider's rather than the request's
-// or the model's. A test, a discovery or a health check sets it; any success and
-// any change of credentials or config clears it.
+// providerError is a failure of the whole provider, not of one request or model.
+// A test, a discovery or a health check sets it. Any success, and any change of
+// credentials or config, clears it.
 type providerError struct {
 	// Why the call failed.
 	Kind string `json:"kind" enums:"authentication,permission,quota_exceeded,unreachable,blocked,misconfigured" example:"authentication"`
-	// The provider's own words.
+	// The provider's error message.
 	Message string `json:"message" example:"Incorrect API key provided."`
-	// The upstream's id of the model it was observed with; null for none.
+	// The model_id of the model that was called; null if there was none.
 	ModelID *string `json:"model_id" extensions:"x-nullable" example:"gpt-4-turbo"`
-	// When it was first observed.
+	// When the error was first observed.
 	Since timestamp `json:"since" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
 } //	@name	ProviderError
 
-// credentialState says that a credential is there, not what it is. Sent back in
-// an edit it keeps the credential.
+// credentialState tells whether a credential is stored, but not its value. In an
+// edit it keeps the stored value.
 type credentialState struct {
 	// Whether a value is stored.
 	Set bool `json:"set" example:"true"`
@@ -74,40 +74,40 @@ type credentialState struct {
 type providerList struct {
 	// The providers of this page.
 	Data []providerResponse `json:"data"`
-	// For the next page; null on the last one.
+	// The cursor of the next page; null on the last page.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
 } //	@name	ProviderList
 
 // providerCreate is a provider to create.
 type providerCreate struct {
-	// Unique in the workspace, without regard to case.
+	// The name, unique in the workspace regardless of case.
 	Name string `json:"name" strict:"trim" validate:"required,min=1,max=100,text" example:"Production OpenAI"`
 	// See GET /provider-types.
 	Type string `json:"type" validate:"required" extensions:"x-ref=ProviderTypeName" example:"openai"`
-	// The type's credentials. Which of them are required, the type says.
+	// The credentials. The provider type decides which are required.
 	Credentials map[string]json.RawMessage `json:"credentials" binding:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
-	// The type's config; may be left out where the type has none.
+	// The config. It can be omitted if the provider type has no config fields.
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
 	// The provider's first models.
 	Models []modelCreate `json:"models,omitempty" validate:"max=500,dive"`
 } //	@name	ProviderCreate
 
-// providerUpdate is an edit of a provider: what is left out stays as it is.
-// What only the server sets may be sent back and is passed over.
+// providerUpdate is an edit of a provider. Omitted fields keep their values, and
+// fields that only the server sets are ignored.
 type providerUpdate struct {
-	// Unique in the workspace, without regard to case.
+	// The name, unique in the workspace regardless of case.
 	Name *string `json:"name,omitempty" strict:"trim" validate:"omitempty,min=1,max=100,text" example:"Production OpenAI"`
-	// The present type; it can't be changed.
+	// The current type. It can't be changed.
 	Type *string `json:"type,omitempty" extensions:"x-ref=ProviderTypeName" example:"openai"`
-	// `active` or `inactive` switches the provider; `error` is taken only where it is the present status.
+	// `active` enables and `inactive` disables the provider. `error` is accepted only if it is the current status.
 	Status *string `json:"status,omitempty" enums:"active,inactive,error" example:"inactive"`
-	// Replaces the given credentials; one that is left out, null, empty, the mask or the object as it was answered stays.
+	// The credentials to replace. A credential that is omitted, null, empty, the mask, or the object from an answer keeps its value.
 	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
-	// Merged field by field.
+	// The config fields to change. Omitted fields keep their values.
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
-	// The whole wanted list: an entry with `id` is merged into that model, one without matches a `model_id` or else is created, a model that is left out is removed.
+	// The complete list of models. An entry with `id` edits that model. An entry without edits the model with the same `model_id`, or creates one. Models that are not in the list are removed.
 	Models *[]modelUpdateOfProvider `json:"models,omitempty" validate:"omitempty,max=500,dive"`
-	// The version that was read; another present one is 412.
+	// The version that was read. If the current version differs, the answer is 412.
 	Version *int64 `json:"version,omitempty" example:"1"`
 
 	ID                any `json:"id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`

@@ -9,53 +9,53 @@ import (
 	"modelproviders/pkg/provider"
 )
 
-// providerType is what a form needs to draw itself for a type.
+// providerType is a kind of provider, with the form for its settings.
 type providerType struct {
-	// Its stable name.
+	// The stable name.
 	Type string `json:"type" extensions:"x-ref=ProviderTypeName" example:"azure_openai"`
-	// Its name for people.
+	// The display name.
 	Label string `json:"label" example:"Azure OpenAI"`
 	// What it connects to.
 	Description string `json:"description" example:"Models deployed in your own Azure OpenAI resource."`
-	// Where its credentials are explained.
+	// Where the credentials are documented.
 	DocsURL string `json:"docs_url" format:"uri" example:"https://learn.microsoft.com/azure/ai-services/openai/"`
-	// Name of an icon.
+	// The name of an icon.
 	Icon string `json:"icon" example:"azure_openai"`
-	// The secret inputs, in order.
+	// The secret fields, in the order of the form.
 	Credentials []formField `json:"credentials"`
-	// The clear inputs, in order.
+	// The other fields, in the order of the form.
 	Config []formField `json:"config"`
 	// What the type calls a model's id.
 	ModelIDLabel string `json:"model_id_label" example:"Deployment name"`
-	// An example of a model's id.
+	// An example of a model id.
 	ModelIDPlaceholder string `json:"model_id_placeholder" example:"gpt-4o-prod"`
-	// JSON Schema 2020-12 of credentials.
+	// The JSON Schema (2020-12) of the credentials.
 	CredentialsSchema map[string]any `json:"credentials_schema"`
-	// JSON Schema 2020-12 of config.
+	// The JSON Schema (2020-12) of the config.
 	ConfigSchema map[string]any `json:"config_schema"`
 } //	@name	ProviderType
 
-// formField is one input of a form.
+// formField is one field of a form.
 type formField struct {
 	// The field's name in credentials or config.
 	Name string `json:"name" example:"api_version"`
-	// Its name for people.
+	// The display name.
 	Label string `json:"label" example:"API Version"`
-	// How to draw it.
+	// The kind of input.
 	Kind string `json:"kind" enums:"secret,secret_json,text,url" example:"text"`
-	// Whether it has to be filled in.
+	// Whether a value is required.
 	Required bool `json:"required" example:"true"`
-	// What to fill in, for people; absent when nothing needs saying.
+	// A help text; absent if there is none.
 	Help string `json:"help,omitempty" example:"The version of the API to call."`
-	// An example value; absent when there is none.
+	// An example value; absent if there is none.
 	Placeholder string `json:"placeholder,omitempty" example:"2024-10-21"`
-	// A regular expression (ECMA-262) that a value has to match; absent when there is none.
+	// A regular expression (ECMA-262) that values must match; absent if there is none.
 	Pattern string `json:"pattern,omitempty" example:"^v1$"`
 } //	@name	FormField
 
-// providerTypeList is every type.
+// providerTypeList is the list of all provider types.
 type providerTypeList struct {
-	// In the order in which they are offered.
+	// The types, in display order.
 	Data []providerType `json:"data"`
 } //	@name	ProviderTypeList
 

@@ -10,15 +10,15 @@ import (
 
 // stage is a pipeline stage that a model can serve.
 type stage struct {
-	// Its stable name.
+	// The stable name.
 	Stage string `json:"stage" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
-	// Its name for people.
+	// The display name.
 	Label string `json:"label" example:"Planning"`
 } // @name Stage
 
-// stageList is every stage.
+// stageList is the list of all stages.
 type stageList struct {
-	// In the order in which a pipeline runs them.
+	// The stages, in pipeline order.
 	Data []stage `json:"data"`
 } // @name StageList
 

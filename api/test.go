@@ -14,60 +14,60 @@ import (
 
 // testRequest is a prompt to test a model with.
 type testRequest struct {
-	// What to ask.
+	// The prompt.
 	Prompt string `json:"prompt" validate:"required,min=1,max=100000" example:"Say hello."`
-	// Instructions to the model; left out, none are sent.
+	// The system prompt. If omitted, none is sent.
 	System *string `json:"system,omitempty" validate:"omitempty,min=1,max=100000" example:"Answer in one word."`
-	// Bound on the answer, in tokens.
+	// The maximum length of the answer, in tokens.
 	MaxOutputTokens *int `json:"max_output_tokens,omitempty" validate:"omitempty,min=1,max=128000" example:"1024"`
-	// Left out, none is sent: some models take none.
+	// The temperature. If omitted, none is sent; some models don't accept one.
 	Temperature *float64 `json:"temperature,omitempty" validate:"omitempty,min=0,max=2" example:"0.7"`
 } //	@name	TestRequest
 
-// draftTestRequest tests settings of a type that are not saved.
+// draftTestRequest is a test of unsaved settings.
 type draftTestRequest struct {
 	draftSettings
-	// The id under which the provider knows the model.
+	// The id of the model at the provider.
 	ModelID string `json:"model_id" strict:"trim" validate:"required,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
 	testRequest
 } //	@name	DraftTestRequest
 
-// editTestRequest tests an edit of a provider, laid over what is stored.
+// editTestRequest is a test of a provider with unsaved changes.
 type editTestRequest struct {
-	// Replaces the given credentials for this test; the others are the stored ones.
+	// The credentials to replace for this test. The stored ones are used for the others.
 	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
-	// Merged field by field into the stored config for this test.
+	// The config fields to change for this test. The stored ones are used for the others.
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
-	// The id under which the provider knows the model.
+	// The id of the model at the provider.
 	ModelID string `json:"model_id" strict:"trim" validate:"required,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
 	testRequest
 } //	@name	EditTestRequest
 
-// testResult is the outcome of a test. A failed test is a result too.
+// testResult is the result of a test, successful or failed.
 type testResult struct {
 	// Whether the model answered.
 	Status string `json:"status" enums:"success,failed" example:"success"`
-	// What the model answered; on success only. Empty with finish_reason `length` when all tokens went into thinking.
+	// The model's answer; only if the test succeeded. It is empty with finish_reason `length` if the model used all tokens for reasoning.
 	Response *string `json:"response,omitempty" example:"Hello!"`
-	// Why the test failed; on failure only.
+	// Why the test failed; only if it failed.
 	Error *testError `json:"error,omitempty"`
-	// From sending the request to having read the whole answer, in milliseconds.
+	// The time from sending the request to reading the end of the answer, in milliseconds.
 	LatencyMS int64 `json:"latency_ms" example:"412"`
-	// From sending the request to the first piece of the answer, in milliseconds; of a streamed success only.
+	// The time from sending the request to the first piece of the answer, in milliseconds; only for successful tests that were streamed.
 	TimeToFirstTokenMS *int64 `json:"time_to_first_token_ms,omitempty" example:"380"`
-	// The model that answered, as the provider names it.
+	// The model that answered, as named by the provider.
 	Model string `json:"model,omitempty" example:"gpt-4-turbo-2024-04-09"`
-	// Why the model stopped, in the provider's words.
+	// Why the model stopped, as reported by the provider.
 	FinishReason string `json:"finish_reason,omitempty" example:"stop"`
-	// What a user should know although the model works; on success only.
+	// What to know about the model although it works; only if the test succeeded.
 	Warnings []testWarning `json:"warnings,omitempty"`
-	// Tokens used; absent where the provider does not tell.
+	// The number of tokens used; absent if the provider doesn't report it.
 	Usage *tokenUsage `json:"usage,omitempty"`
-	// The parameters that were sent beside the messages; on success only.
+	// The parameters that were sent along with the messages; only if the test succeeded.
 	Sent map[string]any `json:"sent,omitempty"`
-	// Where the time went; on success only.
+	// How long each part of the call took; only if the test succeeded.
 	Timing *timing `json:"timing,omitempty"`
-	// The provider's own id of the request; absent where it gives none.
+	// The provider's id of the request; absent if it has none.
 	ProviderRequestID string `json:"provider_request_id,omitempty" example:"req_9f1c"`
 	// The URL that was called.
 	Endpoint string `json:"endpoint" example:"https://api.openai.com/v1/chat/completions"`
@@ -75,46 +75,46 @@ type testResult struct {
 	TestedAt timestamp `json:"tested_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
 } //	@name	TestResult
 
-// testWarning is something to know of a model that works.
+// testWarning is something to know about a model that works.
 type testWarning struct {
-	// What it is about.
+	// The stable code of the warning.
 	Code string `json:"code" enums:"reasoning_only,responses_api,base_url_without_v1,limit_renamed,token_limit" example:"token_limit"`
-	// The same in a sentence.
+	// The warning in words.
 	Message string `json:"message" example:"The answer was cut off at the output limit."`
 } //	@name	TestWarning
 
-// testError says why a test failed.
+// testError is the reason why a test failed.
 type testError struct {
 	// Why the call failed.
 	Kind string `json:"kind" enums:"authentication,permission,quota_exceeded,rate_limited,model_not_found,invalid_request,content_filtered,timeout,unreachable,blocked,misconfigured,upstream" example:"authentication"`
-	// The provider's own words, without any credential.
+	// The provider's error message, with credentials removed.
 	Message string `json:"message" example:"Incorrect API key provided: sk-••••."`
-	// The provider's HTTP status; absent when no answer came.
+	// The provider's HTTP status; absent if there was no response.
 	HTTPStatus int `json:"http_status,omitempty" example:"401"`
-	// The provider's own code; absent when it gives none.
+	// The provider's error code; absent if it has none.
 	Code string `json:"code,omitempty" example:"invalid_api_key"`
-	// What to do about it; absent when nothing is known.
+	// What to do about it; absent if unknown.
 	Hint string `json:"hint,omitempty" example:"Replace the API key of this provider."`
 } //	@name	TestError
 
-// tokenUsage counts tokens.
+// tokenUsage is the number of tokens used.
 type tokenUsage struct {
-	// Tokens of the prompt.
+	// The tokens of the prompt.
 	InputTokens int `json:"input_tokens" example:"9"`
-	// Tokens of the answer.
+	// The tokens of the answer.
 	OutputTokens int `json:"output_tokens" example:"3"`
 } //	@name	TokenUsage
 
-// timing splits the time of a call, in milliseconds. A connection that was open
-// already took no time to connect.
+// timing is how long the parts of a call took, in milliseconds. Reusing an open
+// connection takes no time to connect.
 type timing struct {
-	// To connect.
+	// Time to connect.
 	ConnectMS int64 `json:"connect_ms" example:"12"`
-	// To agree on TLS.
+	// Time for the TLS handshake.
 	TLSMS int64 `json:"tls_ms" example:"21"`
-	// Until the first byte of the answer.
+	// Time to the first byte of the answer.
 	FirstByteMS int64 `json:"first_byte_ms" example:"380"`
-	// Until the whole answer was read.
+	// Time to the end of the answer.
 	TotalMS int64 `json:"total_ms" example:"412"`
 } //	@name	Timing
 

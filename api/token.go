@@ -12,13 +12,13 @@ import (
 
 // me is who is calling.
 type me struct {
-	// A token's id, or the issuer's name for a user.
+	// The id of a token, or the subject of a user at the OIDC issuer.
 	Subject string `json:"subject" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
-	// How the caller signed in: with an API token, with an access token of the issuer, or, with authentication off, not at all.
+	// How the caller signed in: with an API token, with an access token of the OIDC issuer, or not at all because authentication is off.
 	Kind string `json:"kind" enums:"token,oidc,none" example:"token"`
 	// The workspace whose providers the caller sees.
 	Workspace string `json:"workspace" example:"default"`
-	// The caller's role; null when scopes were granted one by one.
+	// The caller's role; null if scopes were granted individually.
 	Role *string `json:"role" extensions:"x-nullable" enums:"viewer,editor,admin" example:"admin"`
 	// What the caller may do.
 	Scopes []string `json:"scopes" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
@@ -28,26 +28,26 @@ type me struct {
 type tokenResponse struct {
 	// UUIDv7.
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
-	// Its name for people.
+	// The display name.
 	Name string `json:"name" minLength:"1" maxLength:"100" example:"Deploy script"`
-	// The workspace that it belongs to.
+	// The workspace of the token.
 	Workspace string `json:"workspace" example:"default"`
-	// Its role; null when scopes were granted one by one.
+	// The role; null if scopes were granted individually.
 	Role *string `json:"role" extensions:"x-nullable" enums:"viewer,editor,admin" example:"editor"`
-	// What it may do.
+	// The scopes.
 	Scopes []string `json:"scopes" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
 	// When it was created.
 	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
-	// When it ends; null for never.
+	// When the token expires; null for never.
 	ExpiresAt *timestamp `json:"expires_at" extensions:"x-nullable" swaggertype:"string" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
-	// When it was last used, to the minute; null before the first time.
+	// When the token was last used, to the minute; null if never.
 	LastUsedAt *timestamp `json:"last_used_at" extensions:"x-nullable" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
 } //	@name	Token
 
-// tokenCreated is a new API token with its value, which is never told again.
+// tokenCreated is a new API token with its value, which can't be read again.
 type tokenCreated struct {
 	tokenResponse
-	// The token itself.
+	// The value of the token.
 	Token string `json:"token" format:"password" example:"mp_2Kx9…"`
 } //	@name	TokenCreated
 
@@ -55,19 +55,19 @@ type tokenCreated struct {
 type tokenList struct {
 	// The tokens of this page, newest first.
 	Data []tokenResponse `json:"data"`
-	// For the next page; null on the last one.
+	// The cursor of the next page; null on the last page.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
 } //	@name	TokenList
 
 // tokenCreate is a token to create, with a role or with scopes.
 type tokenCreate struct {
-	// Its name for people.
+	// The display name.
 	Name string `json:"name" strict:"trim" validate:"required,min=1,max=100,text" example:"Deploy script"`
-	// What it may do, as a role.
+	// The role, which stands for a set of scopes.
 	Role *string `json:"role,omitempty" enums:"viewer,editor,admin" example:"editor"`
-	// What it may do, one by one.
+	// The scopes, instead of a role.
 	Scopes *[]string `json:"scopes,omitempty" minItems:"1" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
-	// When it ends, RFC 3339; left out, never.
+	// When the token expires (RFC 3339). If omitted, it never does.
 	ExpiresAt *string `json:"expires_at,omitempty" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
 } //	@name	TokenCreate
 
