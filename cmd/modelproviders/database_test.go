@@ -8,8 +8,7 @@ import (
 	_ "modernc.org/sqlite" // registers the driver
 )
 
-// inDatabase runs a statement in the SQLite database of a data dir, behind the
-// program's back.
+// inDatabase runs a statement in the SQLite database of a data dir.
 func inDatabase(t *testing.T, dir, statement string) {
 	t.Helper()
 	if _, err := openDatabase(t, dir).Exec(statement); err != nil {

@@ -7,9 +7,8 @@ import (
 	"testing"
 )
 
-// FuzzCommandLine reads any arguments, and any value of any setting, as the
-// program does, without running the command. Whatever it makes of them, it ends,
-// and says nothing of a value that holds a password.
+// FuzzCommandLine parses any arguments with any value of any setting, without running
+// the command. It must end, and not print a value that contains a password.
 func FuzzCommandLine(f *testing.F) {
 	const password = "canary-password"
 	for _, seed := range [][3]string{

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// aProvider is the body of a provider whose key is easy to find.
+// aProvider is the body of a request to create a provider.
 const aProvider = `{"name":"Production OpenAI","type":"openai","credentials":{"api_key":"sk-first-key"},
 	"models":[{"model_id":"gpt-4-turbo","supported_stages":["planning"]}]}`
 
@@ -57,7 +57,7 @@ func modeOf(t *testing.T, path string) os.FileMode {
 	return info.Mode()
 }
 
-// session is the life of a provider: created, revealed, edited, deleted.
+// session creates, reveals, edits and deletes a provider.
 func session(t *testing.T, s *service) {
 	t.Helper()
 	made := s.must(t, http.StatusCreated, "POST", "/providers", aProvider)

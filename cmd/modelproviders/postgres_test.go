@@ -13,8 +13,8 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// TestPooler has processes, with one connection each, behind PgBouncer in
-// transaction mode, and the operator's commands too.
+// TestPooler runs processes with one connection each, and the operator's commands,
+// behind PgBouncer in transaction mode.
 func TestPooler(t *testing.T) {
 	keyset := filepath.Join(t.TempDir(), "keyset.json")
 	args := []string{"--database-url", storetest.StartPgBouncer(t, 2).Database(t), "--database-pooler", "on", "--database-connections", "1", "--keyset", keyset}

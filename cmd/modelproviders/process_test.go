@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// asProgram makes the test binary be the program: what several processes do to
-// one data dir or one database takes real ones.
+// asProgram makes the test binary act as the program, for tests that need several
+// processes.
 const asProgram = "MODELPROVIDERS_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -29,11 +29,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// patience bounds every wait: long enough for a slow machine, and reached only
-// when something is broken.
+// patience bounds every wait. It is reached only if something is broken.
 const patience = time.Minute
 
-// service is the program, serving.
+// service is the running program.
 type service struct {
 	url    string
 	token  string // sent with every call; empty: none
@@ -87,7 +86,7 @@ func start(t *testing.T, variables map[string]string, args ...string) *service {
 	return s
 }
 
-// launch starts the program as a process of its own. It doesn't wait.
+// launch starts the program as a process. It does not wait.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{service: service{stderr: &output{}}, ended: make(chan struct{})}
@@ -109,7 +108,7 @@ func launch(t *testing.T, args ...string) *process {
 	return p
 }
 
-// process is the program as a process of its own.
+// process is the program as a process.
 type process struct {
 	service
 	command *exec.Cmd
@@ -119,8 +118,7 @@ type process struct {
 
 func (p *process) signal(s os.Signal) { _ = p.command.Process.Signal(s) } // it may have ended
 
-// settle waits until the process serves or has ended, and reports whether it
-// serves.
+// settle waits until the process serves or ends, and reports whether it serves.
 func (p *process) settle(t *testing.T) bool {
 	t.Helper()
 	p.waitServing(t, p.hasEnded)
@@ -156,7 +154,7 @@ func (s *service) waitServing(t *testing.T, hasEnded func() bool) {
 	t.Fatalf("the program does not serve; it said:\n%s", s.stderr)
 }
 
-// output gathers what is written.
+// output collects what is written.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -174,14 +172,14 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// answer is what came back of a call.
+// answer is the answer to a call.
 type answer struct {
 	status int
 	header http.Header
 	body   map[string]any // nil for an empty body
 }
 
-// text returns a string of the body; empty when there is none of that name.
+// text returns a string of the body, or an empty one.
 func (a answer) text(name string) string {
 	s, _ := a.body[name].(string)
 	return s
@@ -220,7 +218,7 @@ func (s *service) callWith(t *testing.T, client *http.Client, method, path, body
 	return got
 }
 
-// must makes a call that has to be answered with a status.
+// must fails the test unless a call is answered with that status.
 func (s *service) must(t *testing.T, status int, method, path, body string) answer {
 	t.Helper()
 	got := s.call(t, method, path, body)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestWhatAnUpstreamSaysUnaskedIsNotLogged: net/http quotes it in the standard
-// log, and it may be the key.
+// TestWhatAnUpstreamSaysUnaskedIsNotLogged: net/http quotes unsolicited responses in the
+// standard log, and they may contain the key.
 func TestWhatAnUpstreamSaysUnaskedIsNotLogged(t *testing.T) {
 	const key = "sk-unasked-0123456789"
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -12,7 +12,7 @@ import (
 )
 
 // TestSettings starts the program once with each setting, as an environment
-// variable and as a flag, and looks at what a client sees of it.
+// variable and as a flag, and checks its effect on a client.
 func TestSettings(t *testing.T) {
 	openAI, custom := providertest.Start(t, providertest.OpenAI()), providertest.Start(t, providertest.Custom())
 	silent := providertest.Start(t, providertest.OpenAI())
@@ -158,8 +158,7 @@ func (s *service) reveal(t *testing.T, body string) answer {
 	return s.call(t, "POST", path+"/credentials/api_key/reveal", body)
 }
 
-// try tests, without saving it, a provider of the upstream's type with the
-// settings that the upstream takes.
+// try tests a draft of a provider with the upstream's type and settings.
 func (s *service) try(t *testing.T, upstream *providertest.Server) answer {
 	t.Helper()
 	body := map[string]any{"credentials": upstream.Credentials, "model_id": upstream.ModelID, "prompt": "Say hello."}

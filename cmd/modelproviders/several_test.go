@@ -11,7 +11,7 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// together is how many processes are started at once.
+// together is how many processes start concurrently.
 const together = 4
 
 func TestSeveralStartAtOnceOnOneDataDir(t *testing.T) {
@@ -88,7 +88,7 @@ func TestSeveralKeysetsForOnePostgres(t *testing.T) {
 	oneService(t, serving)
 }
 
-// oneService checks that what one process seals the others open.
+// oneService checks that all processes can open what one has sealed.
 func oneService(t *testing.T, all []*process) {
 	t.Helper()
 	path := "/providers/" + all[0].must(t, http.StatusCreated, "POST", "/providers", aProvider).text("id")

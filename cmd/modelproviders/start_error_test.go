@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// refused runs a start that has to be refused, with an error that holds each of
-// the words.
+// refused fails the test unless a start fails with an error that contains each of the
+// words.
 func refused(t *testing.T, variables map[string]string, args []string, words ...string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -91,8 +91,7 @@ func TestRefusedSettings(t *testing.T) {
 	}
 }
 
-// A command that looks at what a service keeps finds nothing well where nothing
-// is kept, and makes nothing.
+// A command that reads data must fail if there is none, and create nothing.
 func TestCommandsWithoutADatabase(t *testing.T) {
 	for _, command := range [][]string{{"audit", "verify"}, {"audit", "export"}, {"tokens", "list"}, {"tokens", "revoke", "0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"}} {
 		dir := filepath.Join(t.TempDir(), "mistyped")
@@ -177,7 +176,7 @@ func TestRefusedKeyset(t *testing.T) {
 			refused(t, nil, []string{"--addr", "127.0.0.1:0", "--data-dir", dir}, append(test.words, keyset, "MODELPROVIDERS_KEYSET")...)
 			unchanged(t, before, contentsOf(t, dir))
 
-			// Nothing is lost: with the right keyset again, the credential opens.
+			// With the right keyset, the credential opens again.
 			writeFile(t, keyset, right)
 			again := start(t, nil, "--data-dir", dir)
 			again.token = s.token
@@ -212,7 +211,7 @@ func TestKeysetElsewhere(t *testing.T) {
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
-	// Without the setting the keyset is missing, and none is made.
+	// Without the setting the keyset is missing, and must not be created.
 	refused(t, nil, []string{"--addr", "127.0.0.1:0", "--data-dir", dir}, "MODELPROVIDERS_KEYSET", "missing")
 }
 

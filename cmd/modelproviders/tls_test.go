@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// certificate makes a certificate for 127.0.0.1 that signs itself, and returns
-// the files of it and its key.
+// certificate creates a self-signed certificate for 127.0.0.1, and returns the files of
+// it and of its key.
 func certificate(t *testing.T) (cert, key string) {
 	t.Helper()
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

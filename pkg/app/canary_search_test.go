@@ -14,11 +14,10 @@ import (
 	"modelproviders/pkg/provider/providertest"
 )
 
-// secrets are what must not leave, with the name under which a test tells of
-// one.
+// secrets are the secrets that must not leave the service, with names for messages.
 type secrets struct {
 	names map[string]string
-	// parts are the secrets of which no part may leave either.
+	// parts are the secrets of which no part may leave.
 	parts map[string]bool
 }
 
@@ -30,7 +29,7 @@ func (s *secrets) add(name, value string) string {
 	return s.addWhole(name, value)
 }
 
-// addWhole adds a secret that has parts in common with what is none.
+// addWhole adds a secret that shares parts with public values.
 func (s *secrets) addWhole(name, value string) string {
 	if len(value) >= minSecret {
 		s.names[value] = name
@@ -38,8 +37,8 @@ func (s *secrets) addWhole(name, value string) string {
 	return value
 }
 
-// addCredentials adds the credentials of a provider; of one that is a JSON
-// file, what is secret in it.
+// addCredentials adds the credentials of a provider. Of a JSON file it adds the secret
+// members.
 func (s *secrets) addCredentials(t *testing.T, typeName string, credentials map[string]any) {
 	t.Helper()
 	for field, value := range credentials {
@@ -61,8 +60,7 @@ func (s *secrets) addCredentials(t *testing.T, typeName string, credentials map[
 	}
 }
 
-// addSent adds what requests to an upstream authenticated themselves with:
-// access tokens and signatures are as good as the secret for a while.
+// addSent adds the access tokens and signatures of requests to an upstream.
 func (s *secrets) addSent(requests []providertest.Request) {
 	for _, r := range requests {
 		for _, name := range []string{"Authorization", "X-Api-Key", "Api-Key"} {
@@ -99,18 +97,17 @@ func (s *secrets) addKeyset(t *testing.T, path string) {
 	}
 }
 
-// searcher looks for secrets in many places: for each form of one, in which it
-// may have been written, and the secret's name.
+// searcher has the forms in which secrets may appear, with the names of the secrets.
 type searcher map[string]string
 
-// minSecret is the length, in characters, from which a secret is one.
+// minSecret is the least length of a secret in characters.
 const minSecret = 6
 
-// part is how much of a long secret is looked for by itself: one that was cut
-// short is found too.
+// part is the length of the parts of a secret that are searched for, so that truncated
+// secrets are found.
 const part = 14
 
-// whole looks for whole secrets.
+// whole searches for whole secrets.
 func (s *secrets) whole() searcher {
 	search := searcher{}
 	for value, name := range s.names {
@@ -121,8 +118,7 @@ func (s *secrets) whole() searcher {
 	return search
 }
 
-// inParts looks for whole secrets, and for parts of those whose parts may not
-// leave either.
+// inParts searches for whole secrets and for parts.
 func (s *secrets) inParts() searcher {
 	search := s.whole()
 	for value := range s.parts {
@@ -135,8 +131,8 @@ func (s *secrets) inParts() searcher {
 	return search
 }
 
-// formsOf are the ways in which a text may have been written. Base64 depends on
-// what stands before: the three ways to begin are looked for without their ends.
+// formsOf returns the encodings in which a text may appear. Its base64 depends on what
+// precedes it, so all three alignments are included, without their ends.
 func formsOf(text string) []string {
 	quoted, err := json.Marshal(text)
 	if err != nil {
@@ -156,7 +152,7 @@ func formsOf(text string) []string {
 	return forms
 }
 
-// in fails the test for every secret that the text holds.
+// in fails the test for every secret in the text.
 func (s searcher) in(t *testing.T, where string, text []byte) {
 	t.Helper()
 	told := map[string]bool{}
@@ -170,7 +166,7 @@ func (s searcher) in(t *testing.T, where string, text []byte) {
 	}
 }
 
-// TestSearcherFindsSecrets: a search that finds nothing would prove nothing.
+// TestSearcherFindsSecrets proves that a search without results means something.
 func TestSearcherFindsSecrets(t *testing.T) {
 	s := newSecrets()
 	secret := s.add("key", `sk-5tored/Vx+9=Qm"Zk\7&<wJ>`)

@@ -8,8 +8,8 @@ import (
 	"modelproviders/pkg/provider/providertest"
 )
 
-// everyType lives through the whole life of a provider of each type, while its
-// upstream answers, refuses, and repeats the credentials.
+// everyType creates, tests, edits and deletes a provider of each type, while its
+// upstream answers, refuses, and echoes the credentials.
 func (c *canarySession) everyType() {
 	c.t.Helper()
 	for _, upstream := range c.fakes {
@@ -71,8 +71,8 @@ func (c *canarySession) edits(provider string, upstream *providertest.Server) {
 	c.wants(404, c.say("GET", provider, nil))
 }
 
-// repeatingUpstream tests a server that remembers keys, and says them wherever it
-// can: the stored one too, when a draft replaces it.
+// repeatingUpstream tests a server that puts keys wherever it can in its answers, also
+// the stored key while a draft replaces it.
 func (c *canarySession) repeatingUpstream() {
 	c.t.Helper()
 	stored := c.secrets.add("stored key", `sk-5tored/Vx+9=Qm"Zk\7&<wJ>`)
@@ -103,7 +103,7 @@ func (c *canarySession) repeatingUpstream() {
 	c.wants(204, c.say("DELETE", provider, nil))
 }
 
-// wrongPlaces sends a secret where none belongs. Refusals name the field, never
+// wrongPlaces sends a secret where none belongs. Refusals must name the field, but not
 // the value.
 func (c *canarySession) wrongPlaces() {
 	c.t.Helper()
@@ -166,8 +166,8 @@ func (c *canarySession) wrongPlaces() {
 	c.refused(c.say("POST", "/providers", create(nil), "Content-Encoding", secret))
 	c.wants(200, c.say("GET", provider, nil, "X-Request-Id", "("+secret+")"))
 
-	// What a caller puts in a path or in the name of a field comes back to him,
-	// and goes nowhere else.
+	// The caller gets back what they put in a path or in a field name; it must not
+	// appear elsewhere.
 	for _, path := range []string{"/providers/" + secret, "/" + secret, "/provider-types/" + secret, "/providers?" + secret + "=1", "/models/" + secret} {
 		c.refused(c.quietly("GET", path, nil))
 	}
@@ -176,7 +176,7 @@ func (c *canarySession) wrongPlaces() {
 	c.refused(c.quietly(secret[:10], "/providers", nil))
 }
 
-// refused demands that the caller is told to be wrong.
+// refused fails the test unless the answer is a client error.
 func (c *canarySession) refused(got answer) {
 	c.t.Helper()
 	if got.status < 400 || got.status >= 500 {
@@ -184,8 +184,7 @@ func (c *canarySession) refused(got answer) {
 	}
 }
 
-// tokensAndEvents makes a token, and reads everything that is kept of what has
-// happened.
+// tokensAndEvents creates a token, and reads all audit events.
 func (c *canarySession) tokensAndEvents() {
 	c.t.Helper()
 	made := c.wants(201, c.quietly("POST", "/tokens", object{"name": "A script", "role": "editor"}))
@@ -210,8 +209,8 @@ func (c *canarySession) tokensAndEvents() {
 	}
 }
 
-// ownFailures breaks the service: credentials that don't open, a panic, a
-// database without a table.
+// ownFailures causes internal errors: credentials that don't open, a panic, a missing
+// table.
 func (c *canarySession) ownFailures() {
 	c.t.Helper()
 	secret := c.secrets.add("key of a broken service", "sk-br0ken-Hs84kfLqPz")

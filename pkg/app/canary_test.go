@@ -23,9 +23,8 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// TestNoSecretLeaves runs a session in which every secret passes through the
-// service in every way there is, right and wrong, with upstreams that repeat
-// what they were sent, and then looks for the secrets in everything that left
+// TestNoSecretLeaves sends secrets through the service in every way, valid and invalid,
+// with upstreams that echo them, and then searches for them in everything that leaves
 // it: answers, log, output of the process, and the files of the database.
 func TestNoSecretLeaves(t *testing.T) {
 	for name, database := range map[string]func(*testing.T) database{"SQLite": sqliteDatabase, "PostgreSQL": postgresDatabase} {
@@ -45,7 +44,7 @@ func TestNoSecretLeaves(t *testing.T) {
 	}
 }
 
-// database is where a service keeps its data.
+// database is the database of a service.
 type database struct {
 	config func(*app.Config)
 	exec   func(t *testing.T, dataDir, statement string)
@@ -61,7 +60,7 @@ func sqliteDatabase(*testing.T) database {
 	}
 }
 
-// postgresDatabase is one whose files can be read: on a cluster of its own.
+// postgresDatabase has a cluster of its own, so that its files can be read.
 func postgresDatabase(t *testing.T) database {
 	url := storetest.StartCluster(t).Database(t)
 	return database{
@@ -89,8 +88,8 @@ func ask(t *testing.T, url, query string) (text string) {
 	return text
 }
 
-// canarySession is a service, everything that it says, and the secrets that
-// must not be in it.
+// canarySession is a service, everything that it says, and the secrets that must not
+// be in that.
 type canarySession struct {
 	*service
 	t        *testing.T
@@ -136,8 +135,8 @@ func newCanarySession(t *testing.T, database database) *canarySession {
 	return c
 }
 
-// captureProcess gathers what the process writes by itself, beside the
-// service's logger.
+// captureProcess collects what the process writes to stdout, stderr and the standard
+// log.
 func captureProcess(t *testing.T) *output {
 	captured := &output{}
 	read, write, err := os.Pipe()
@@ -173,7 +172,7 @@ func (c *canarySession) quietly(method, path string, body any, headers ...string
 	return c.call(c.t, method, path, body, headers...)
 }
 
-// wants demands the status of an answer.
+// wants fails the test unless an answer has that status.
 func (c *canarySession) wants(status int, got answer) answer {
 	c.t.Helper()
 	if got.status != status {
@@ -182,7 +181,7 @@ func (c *canarySession) wants(status int, got answer) answer {
 	return got
 }
 
-// inspect looks for every secret in what was said, in the log, and in the files.
+// inspect searches for every secret in the answers, the log and the files.
 func (c *canarySession) inspect(when string) {
 	c.t.Helper()
 	for _, server := range c.fakes {

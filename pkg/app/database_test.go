@@ -8,8 +8,7 @@ import (
 	_ "modernc.org/sqlite" // registers the driver
 )
 
-// inSQLite runs a statement in the database of a data dir, behind the service's
-// back.
+// inSQLite runs a statement in the database of a data dir.
 func inSQLite(t testing.TB, dir, statement string) {
 	t.Helper()
 	execute(t, "sqlite", "file:"+filepath.Join(dir, "modelproviders.db")+"?_pragma=busy_timeout(10000)", statement)

@@ -8,9 +8,8 @@ import (
 	"modelproviders/pkg/auth"
 )
 
-// FuzzSettings checks settings of any form as a start does, before anything is
-// made: each is taken, or refused by the name of its variable, and no password is
-// repeated.
+// FuzzSettings checks any settings as a start does before it creates anything. No error
+// may contain the password.
 func FuzzSettings(f *testing.F) {
 	const password = "canary-password"
 	f.Add("127.0.0.1:8080", "/api/v1", "openai=https://host/v1", "10.0.0.0/8,litellm:4000", "proxy:3128", "https://app.example", "https://login.example", "a=admin")

@@ -17,8 +17,8 @@ import (
 	"modelproviders/pkg/provider"
 )
 
-// directions says what each package may import of this project, beside itself.
-// A package that is missing here may not exist.
+// directions lists what each package may import of this project. A package that is
+// missing here may not exist.
 func directions() map[string][]string {
 	table := map[string][]string{
 		"docs":           {},
@@ -47,9 +47,8 @@ func directions() map[string][]string {
 	return table
 }
 
-// kits are the test kits, and what each of them tests. A kit may import that,
-// what that may import, the program as a whole, and other kits; only tests and
-// kits may import a kit.
+// kits lists the test kits with the packages that each of them tests. A kit may import
+// those, their imports, pkg/app and other kits. Only tests and kits may import a kit.
 func kits() map[string][]string {
 	return map[string][]string{
 		"api/apitest":               {"api", "pkg/app"},
@@ -59,8 +58,7 @@ func kits() map[string][]string {
 	}
 }
 
-// edges says which packages alone may import a library: what it is used for is
-// their business.
+// edges lists libraries that only some packages may import.
 func edges() map[string][]string {
 	kits := slices.Collect(maps.Keys(kits()))
 	return map[string][]string{

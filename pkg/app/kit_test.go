@@ -20,11 +20,10 @@ import (
 	"modelproviders/pkg/provider/providertest"
 )
 
-// patience bounds every wait: long enough for a slow machine, and reached only
-// when something is broken.
+// patience bounds every wait. It is reached only if something is broken.
 const patience = time.Minute
 
-// service is a running service and a client of its admin's.
+// service is a running service and a client with the token of its admin.
 type service struct {
 	*app.App
 	dir   string
@@ -33,8 +32,8 @@ type service struct {
 	http  *http.Client
 }
 
-// start starts a service on a fresh data dir; change may alter its
-// configuration. It is not stopped: see [service.stopAtEnd].
+// start starts a service on a fresh data dir; change may alter its configuration. The
+// test must stop it.
 func start(t testing.TB, change ...func(*app.Config)) *service {
 	t.Helper()
 	s := &service{log: &output{}}
@@ -61,7 +60,7 @@ func start(t testing.TB, change ...func(*app.Config)) *service {
 	return s
 }
 
-// running is [start] for a test that leaves the stopping to its end.
+// running is [start] for a service that is stopped when the test ends.
 func running(t testing.TB, change ...func(*app.Config)) *service {
 	t.Helper()
 	s := start(t, change...)
@@ -74,8 +73,7 @@ func running(t testing.TB, change ...func(*app.Config)) *service {
 	return s
 }
 
-// onPostgres makes a service use a database, and a keyset that others may
-// share.
+// onPostgres sets a database, and a keyset that services can share.
 func onPostgres(url, keyset string) func(*app.Config) {
 	return func(c *app.Config) { c.DatabaseURL, c.Keyset = url, keyset }
 }
@@ -83,7 +81,7 @@ func onPostgres(url, keyset string) func(*app.Config) {
 // object is a JSON object.
 type object = map[string]any
 
-// answer is what came back of a call.
+// answer is the answer to a call.
 type answer struct {
 	version string // of HTTP
 	status  int
@@ -92,7 +90,7 @@ type answer struct {
 	body    object // nil where the text is no JSON object
 }
 
-// string returns a string of the body; empty when there is none of that name.
+// string returns a string of the body, or an empty one.
 func (a answer) string(name string) string {
 	s, _ := a.body[name].(string)
 	return s
@@ -139,11 +137,11 @@ func (s *service) try(ctx context.Context, method, path string, body any, header
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	got := answer{version: response.Proto, status: response.StatusCode, header: response.Header, text: string(text)}
-	_ = json.Unmarshal(text, &got.body) // a stream of events is none
+	_ = json.Unmarshal(text, &got.body) // a stream of events is not JSON
 	return got, err
 }
 
-// call is [service.try] where the connection has to work.
+// call is [service.try] that fails the test on an error of the connection.
 func (s *service) call(t testing.TB, method, path string, body any, headers ...string) answer {
 	t.Helper()
 	got, err := s.try(t.Context(), method, path, body, headers...)
@@ -153,7 +151,7 @@ func (s *service) call(t testing.TB, method, path string, body any, headers ...s
 	return got
 }
 
-// must is [service.call] that has to be answered with a status.
+// must is [service.call] that fails the test on any other status.
 func (s *service) must(t testing.TB, status int, method, path string, body any, headers ...string) answer {
 	t.Helper()
 	got := s.call(t, method, path, body, headers...)
@@ -163,8 +161,8 @@ func (s *service) must(t testing.TB, status int, method, path string, body any, 
 	return got
 }
 
-// connect makes a provider that leads to the upstream, and a model that it
-// serves. It returns their ids.
+// connect creates a provider for the upstream with a model that it serves, and returns
+// their ids.
 func (s *service) connect(t testing.TB, upstream *providertest.Server) (providerID, modelID string) {
 	t.Helper()
 	made := s.must(t, http.StatusCreated, "POST", "/providers", object{
@@ -185,17 +183,17 @@ func settingsOf(upstream *providertest.Server) object {
 // aPrompt is the body of a test.
 func aPrompt() object { return object{"prompt": "Say hello."} }
 
-// eventually waits until a condition holds.
+// eventually waits until a condition is true.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatal("this never came about: ", what)
+			t.Fatal("this never happened: ", what)
 		}
 	}
 }
 
-// output gathers what is written.
+// output collects what is written.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer

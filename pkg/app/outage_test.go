@@ -10,7 +10,7 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// TestDatabaseOutage: the service says what is wrong, lives on, and recovers by
+// TestDatabaseOutage: the service reports the outage, keeps running, and recovers by
 // itself.
 func TestDatabaseOutage(t *testing.T) {
 	t.Parallel()

@@ -14,8 +14,7 @@ import (
 	"modelproviders/pkg/provider/providertest"
 )
 
-// repeater is an upstream that says the keys it knows in each form that an
-// answer may have.
+// repeater is an upstream that puts keys into every kind of answer.
 type repeater struct {
 	typeName, url string
 	roots         *x509.CertPool
@@ -26,7 +25,7 @@ type repeater struct {
 	seen []providertest.Request
 }
 
-// repeaterForms are the forms of an answer.
+// repeaterForms are the kinds of answers.
 func repeaterForms() []string {
 	return []string{"answer", "stream", "error", "long error", "error in success", "plain error", "html", "html late title", "redirect", "header"}
 }
@@ -39,7 +38,7 @@ func newRepeater(t *testing.T) *repeater {
 	return r
 }
 
-// use makes it answer in a form, and say the keys.
+// use sets the kind of answer and the keys to put into it.
 func (r *repeater) use(form string, keys ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -52,7 +51,7 @@ func (r *repeater) requests() []providertest.Request {
 	return r.seen
 }
 
-// ServeHTTP answers in the present form.
+// ServeHTTP implements [http.Handler].
 func (r *repeater) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +83,7 @@ func (r *repeater) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		_, _ = io.WriteString(w, "data: [DONE]\n\n")
 	case "error":
 		say(401, "application/json", encoded(map[string]any{"error": map[string]any{"message": confession, "code": key, "type": key, "param": key}}))
-	case "long error": // cut short when it is passed on: in the midst of a key, too
+	case "long error": // truncated on its way, within a key
 		say(400, "application/json", encoded(map[string]any{"detail": strings.Repeat("x", 1985) + key}))
 	case "error in success":
 		say(200, "application/json", encoded(map[string]any{"error": confession}))
@@ -92,7 +91,7 @@ func (r *repeater) ServeHTTP(w http.ResponseWriter, request *http.Request) {
 		say(500, "text/plain", strings.Repeat("y", 1990)+" "+key+" "+confession)
 	case "html":
 		say(200, "text/html", page(""))
-	case "html late title": // cut short as well
+	case "html late title": // truncated too
 		say(404, "text/html", page(strings.Repeat("t", 75)))
 	case "redirect":
 		w.Header().Set("Location", "https://"+strings.Map(hostOnly, key)+".example/"+key+"?key="+key)

@@ -15,8 +15,7 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// TestReplicas: what is edited on one replica is what the next call on another
-// one uses, without a message between them.
+// TestReplicas: an edit on one replica takes effect in the next call on another.
 func TestReplicas(t *testing.T) {
 	t.Parallel()
 	url, keyset := storetest.Postgres(t), filepath.Join(t.TempDir(), "keyset.json")
@@ -61,14 +60,13 @@ func TestReplicas(t *testing.T) {
 	b.must(t, 404, "POST", "/models/"+model+"/test", aPrompt())
 }
 
-// TestReplicasAgree: what one replica revokes is revoked on the other within a
-// second, what it has answered is answered there too, each holds its share of a
-// bound, and both write one audit chain.
+// TestReplicasAgree: revocations and idempotency keys of one replica apply on the other,
+// each enforces its share of a limit, and both write one audit chain.
 func TestReplicasAgree(t *testing.T) {
 	t.Parallel()
 	url, keyset := storetest.Postgres(t), filepath.Join(t.TempDir(), "keyset.json")
 	began := time.Now()
-	var passed atomic.Int64 // of time; it stands still between
+	var passed atomic.Int64 // of time; the clock stands still otherwise
 	limited := func(c *app.Config) {
 		onPostgres(url, keyset)(c)
 		c.Limits = app.Limits{TestsPerMinute: 5, RevealsPerMinute: 2}
@@ -102,7 +100,7 @@ func TestReplicasAgree(t *testing.T) {
 			t.Error("no Retry-After")
 		}
 	}
-	shares(b, 1, 2) // it has found the other at its start
+	shares(b, 1, 2) // it noticed the other when it started
 	eventually(t, "the first replica learns of the second", func() bool { return strings.Contains(a.log.String(), "processes=2") })
 	shares(a, 1, 2)
 
@@ -132,7 +130,7 @@ func TestReplicasAgree(t *testing.T) {
 	eventually(t, "the first replica learns that the second has left", func() bool { return strings.Contains(a.log.String(), "processes=1") })
 }
 
-// TestUsesOfTokensAreNotedAtAStop: the uses of the last second too.
+// TestUsesOfTokensAreNotedAtAStop: a stop stores uses that were not stored yet.
 func TestUsesOfTokensAreNotedAtAStop(t *testing.T) {
 	t.Parallel()
 	s := start(t)
@@ -151,8 +149,8 @@ func TestUsesOfTokensAreNotedAtAStop(t *testing.T) {
 	}
 }
 
-// TestGatheredRefusals: refusals of unknown callers become one event an address,
-// at the latest when the service stops.
+// TestGatheredRefusals: refusals of unknown callers become one event per address, at the
+// latest when the service stops.
 func TestGatheredRefusals(t *testing.T) {
 	t.Parallel()
 	s := start(t)

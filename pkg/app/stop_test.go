@@ -17,8 +17,8 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// slow puts something before a fake that holds each request up, once it was
-// read: only then a server learns that its client has gone.
+// slow puts a server in front of a fake that holds each request after reading it: only
+// then a server notices that its client has gone.
 func slow(t *testing.T, upstream *providertest.Server, hold func(*http.Request)) *providertest.Server {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -85,8 +85,8 @@ func TestStopLetsRequestsInFlightEnd(t *testing.T) {
 	}
 }
 
-// TestStopIsBoundedWhileTheDatabaseHangs: what the last requests left to do, such
-// as noting the use of a token, doesn't keep a process past its bound.
+// TestStopIsBoundedWhileTheDatabaseHangs: work that the last requests left, such as
+// storing the use of a token, does not delay a stop past its limit.
 func TestStopIsBoundedWhileTheDatabaseHangs(t *testing.T) {
 	t.Parallel()
 	cluster := storetest.StartCluster(t)
@@ -192,7 +192,7 @@ func TestUpstreamSlowerThanTheReadTimeout(t *testing.T) {
 	})
 }
 
-// TestBodyThatNeverEnds is not waited for.
+// TestBodyThatNeverEnds: the service does not wait for it.
 func TestBodyThatNeverEnds(t *testing.T) {
 	s := running(t, func(c *app.Config) { c.ReadTimeout = 200 * time.Millisecond })
 	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))

@@ -12,7 +12,7 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// passed counts how many times of n something is let through.
+// passed counts how many of n calls are allowed.
 func passed(n int, call func() error) (count int) {
 	for range n {
 		if call() == nil {
@@ -33,7 +33,7 @@ func revealOf(l *auth.Limiter, subject string) func() error {
 	return func() error { return l.Reveal(auth.Principal{Workspace: "acme", Kind: "token", Subject: subject}) }
 }
 
-// testOf takes places and keeps them.
+// testOf starts tests that do not end.
 func testOf(l *auth.Limiter, workspace string) func() error {
 	return func() error { _, err := l.Test(workspace); return err }
 }
@@ -61,7 +61,7 @@ func TestABoundIsExact(t *testing.T) {
 	c.Advance(time.Hour)
 	wantPassed(t, "an hour later", ann, 10)
 
-	// Names that would be one if they were written side by side are two.
+	// Principals whose joined names are equal are still different.
 	p, q := auth.Principal{Workspace: "a", Kind: "oidc", Subject: "b/token/c"}, auth.Principal{Workspace: "a/oidc/b", Kind: "token", Subject: "c"}
 	wantPassed(t, "a principal with a slash", func() error { return l.Reveal(p) }, 10)
 	wantPassed(t, "its neighbour", func() error { return l.Reveal(q) }, 10)
@@ -120,7 +120,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 	leave()
 	wantPassed(t, "in the place that was given back", testOf(l, "acme"), 1)
 
-	// What was refused for want of a place counts for none of the five a minute.
+	// A test that was refused because of concurrent ones does not count against the five per minute.
 	l = auth.NewLimiter(auth.Limits{TestsInFlight: 1, TestsPerMinute: 5}, newClock().Now)
 	for i := range 5 {
 		leave, err := l.Test("acme")
@@ -202,15 +202,15 @@ func TestABucketThatIsNotFullIsNotForgotten(t *testing.T) {
 	c := newClock()
 	l := auth.NewLimiter(auth.Limits{RevealsPerMinute: 10}, c.Now)
 	wantPassed(t, "at once", revealOf(l, "ann"), 10)
-	for i := range 59 { // each may make room for itself
+	for i := range 59 { // each may remove full buckets
 		c.Advance(time.Second)
 		wantPassed(t, "another", revealOf(l, fmt.Sprint("other ", i)), 10)
 	}
 	wantPassed(t, "59 seconds later", revealOf(l, "ann"), 9)
 }
 
-// TestTooManyCallersShareABucket: however many callers come, the memory that
-// they take is bounded, and nobody gets round a bound.
+// TestTooManyCallersShareABucket: any number of callers takes bounded memory, and none
+// can evade a limit.
 func TestTooManyCallersShareABucket(t *testing.T) {
 	const known = 100_000
 	c := newClock()
@@ -230,7 +230,7 @@ func TestTooManyCallersShareABucket(t *testing.T) {
 	}
 	wantPassed(t, "one that was there before", signInOf(l, address(7)), 2)
 
-	c.Advance(21 * time.Second) // one comes back in 20: all but that one are full
+	c.Advance(21 * time.Second) // a token is added every 20 seconds: all buckets but one are full
 	wantPassed(t, "a new address when others have become full", signInOf(l, address(known)), 3)
 	wantPassed(t, "and another", signInOf(l, address(known+1)), 3)
 	wantPassed(t, "the one that was there before", signInOf(l, address(7)), 1)
@@ -261,7 +261,7 @@ func TestAddressesThatAreOneClient(t *testing.T) {
 	}
 }
 
-// BenchmarkReveal is the cost of a bound, with many callers known.
+// BenchmarkReveal measures a limit with many known callers.
 func BenchmarkReveal(b *testing.B) {
 	l := auth.NewLimiter(auth.Limits{RevealsPerMinute: 1 << 30}, time.Now)
 	subjects := make([]string, 10_000)

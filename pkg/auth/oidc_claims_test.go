@@ -126,7 +126,7 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 	good := auth.OIDCConfig{Issuer: "https://login.example.com/realms/main", Audience: "mp", RoleClaim: "role", Now: time.Now}
 	tests := map[string]struct {
 		change func(*auth.OIDCConfig)
-		names  string // what the error is to name; empty: it is good
+		names  string // what the error must name; empty: no error
 	}{
 		"good":                        {func(*auth.OIDCConfig) {}, ""},
 		"http on loopback":            {func(c *auth.OIDCConfig) { c.Issuer = "http://127.0.0.1:9000" }, ""},

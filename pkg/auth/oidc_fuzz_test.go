@@ -17,8 +17,8 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// FuzzLookup looks claims of any shape up by any name: only what the claims hold
-// may be found, and what they hold under the exact name comes first.
+// FuzzLookup looks up claims of any type by any name. It must find only what the
+// claims contain, and prefer the exact name.
 func FuzzLookup(f *testing.F) {
 	f.Add(`{"role":"admin"}`, "role")
 	f.Add(`{"app":{"role":["viewer","editor"]}}`, "app.role")
@@ -56,7 +56,7 @@ func same(a, b any) bool {
 	return errX == nil && errY == nil && string(x) == string(y)
 }
 
-// holds reports whether a text is a value somewhere in decoded JSON.
+// holds reports whether decoded JSON has a text as a value anywhere.
 func holds(value any, text string) bool {
 	switch value := value.(type) {
 	case string:
@@ -77,8 +77,7 @@ func holds(value any, text string) bool {
 	return false
 }
 
-// FuzzBearer sends any text as bearer token to a service whose issuer publishes
-// a key nobody has: no one may get in.
+// FuzzBearer authenticates with any text where no valid token exists.
 func FuzzBearer(f *testing.F) {
 	f.Add("")
 	f.Add("mp_0123456789")
@@ -105,8 +104,8 @@ func FuzzBearer(f *testing.F) {
 	})
 }
 
-// FuzzClaims signs any text as the claims of a token: it is taken only if they
-// are for this service, now.
+// FuzzClaims signs any text as the claims of a token. The token must be accepted only
+// if they are for this service and valid now.
 func FuzzClaims(f *testing.F) {
 	const issuer = "https://login.example.com"
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -151,7 +150,7 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
-// noTokens knows no API token.
+// noTokens refuses every API token.
 type noTokens struct{}
 
 func (noTokens) Authenticate(context.Context, string) (Principal, error) {

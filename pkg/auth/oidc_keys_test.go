@@ -23,7 +23,7 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// lasting makes a token outlive what a test does to the clock.
+// lasting returns claims of a token that outlives changes of the clock.
 func lasting() authtest.Claims {
 	return authtest.Claims{"exp": time.Now().Add(100 * time.Hour).Unix()}
 }
@@ -186,7 +186,7 @@ func TestMadeUpKeysDoNotFloodTheIssuer(t *testing.T) {
 	mustAuthenticate(t, o, issuer.AccessToken(t, nil))
 }
 
-// keySet makes an issuer answer otherwise when it is asked for its keys.
+// keySet replaces the answer of an issuer to requests for its keys.
 func keySet(i *authtest.Issuer, answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/keys" {
@@ -197,7 +197,7 @@ func keySet(i *authtest.Issuer, answer http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-// published is a key as an issuer publishes it.
+// published returns a key in the form of a key set.
 func published(t *testing.T, key authtest.Key, use string) string {
 	t.Helper()
 	text, err := json.Marshal(jose.JSONWebKey{Key: key.Public(), KeyID: key.ID(), Use: use})
@@ -270,7 +270,7 @@ func TestIssuerThatAnswersNonsense(t *testing.T) {
 	}
 }
 
-// anyHost carries every request to an issuer, whatever host it is for.
+// anyHost sends every request to an issuer, whatever its host.
 type anyHost struct{ issuer *authtest.Issuer }
 
 func (a anyHost) RoundTrip(req *http.Request) (*http.Response, error) {

@@ -19,7 +19,7 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// handSigner signs headers and claims as they are written, however odd they are.
+// handSigner signs headers and claims verbatim, even malformed ones.
 type handSigner struct {
 	id      string
 	private ed25519.PrivateKey
@@ -34,19 +34,19 @@ func newHandSigner(t *testing.T, id string) handSigner {
 	return handSigner{id, private}
 }
 
-// sign signs a token; the header begins with the algorithm and the key's id.
+// sign returns a token whose header begins with the algorithm and the key's id.
 func (s handSigner) sign(header, claims string) string {
 	encode := base64.RawURLEncoding.EncodeToString
 	text := encode([]byte(fmt.Sprintf(`{"alg":"EdDSA","kid":%q%s}`, s.id, header))) + "." + encode([]byte(claims))
 	return text + "." + encode(ed25519.Sign(s.private, []byte(text)))
 }
 
-// jwk is the published key; more are further members of it.
+// jwk returns the key in JSON; more is JSON of further members.
 func (s handSigner) jwk(more string) string {
 	return fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","kid":%q,"x":%q%s}`, s.id, base64.RawURLEncoding.EncodeToString(s.private.Public().(ed25519.PublicKey)), more)
 }
 
-// publishes makes an issuer publish just these keys.
+// publishes makes an issuer publish only these keys.
 func publishes(issuer *authtest.Issuer, keys ...string) {
 	issuer.Answer(keySet(issuer, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"keys":[`+strings.Join(keys, ",")+`]}`)
@@ -65,7 +65,7 @@ func TestReadsTokensStrictly(t *testing.T) {
 		"iss": fmt.Sprintf("%q", issuer.URL), "aud": fmt.Sprintf("%q", authtest.Audience), "sub": `"alice"`,
 		"exp": fmt.Sprint(now + 3600), "nbf": fmt.Sprint(now), "iat": fmt.Sprint(now),
 	}
-	// token lays members over the claims; an empty one is left out.
+	// token replaces members of the claims; an empty one is omitted.
 	token := func(header string, change map[string]string, more ...string) string {
 		members := more
 		for name, value := range claims {
@@ -135,7 +135,7 @@ func TestReadsTokensStrictly(t *testing.T) {
 	for name, token := range refusals {
 		t.Run(name, func(t *testing.T) { mustRefuse(t, o, token, fault.Unauthenticated) })
 	}
-	// What only looks like a claim that is read is another claim.
+	// Names that differ in case are other claims.
 	for name, token := range map[string]string{
 		"an audience in other letters beside ours": token("", nil, `"Aud":"other"`),
 		"an expiry in other letters in the past":   token("", nil, `"Exp":1`),
@@ -158,7 +158,7 @@ func TestKeysVerifyOnlyWhatTheyAreFor(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreign := handSigner{"first", second.private}  // signed by the second key
-	unknown := handSigner{"unknown", first.private} // names a key that is none
+	unknown := handSigner{"unknown", first.private} // names a key that does not exist
 	unnamed := handSigner{"", first.private}
 	for name, test := range map[string]struct {
 		token string
@@ -228,8 +228,8 @@ func TestWeakKeysAreNotTrusted(t *testing.T) {
 	}
 }
 
-// TestUnknownKeyWhileTheIssuerIsAway: nobody is refused for a key that could not
-// be looked for.
+// TestUnknownKeyWhileTheIssuerIsAway: while the issuer is away, a token of an unknown
+// key is not refused as invalid.
 func TestUnknownKeyWhileTheIssuerIsAway(t *testing.T) {
 	issuer, now := authtest.Start(t), newClock()
 	o := newOIDC(t, issuer, at(now))

@@ -41,8 +41,8 @@ func (c *clock) Advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// newOIDC makes an authenticator for an issuer's tokens that takes roles from
-// the claim role.
+// newOIDC returns an authenticator for tokens of an issuer, with roles in the claim
+// role.
 func newOIDC(t testing.TB, issuer *authtest.Issuer, change ...func(*auth.OIDCConfig)) *auth.OIDC {
 	t.Helper()
 	cfg := auth.OIDCConfig{
@@ -70,8 +70,8 @@ func mustAuthenticate(t testing.TB, a auth.Authenticator, token string) auth.Pri
 	return p
 }
 
-// mustRefuse demands that a token is refused with a kind of fault that quotes
-// nothing of it.
+// mustRefuse fails the test unless a token is refused with a fault of that kind that
+// does not quote the token.
 func mustRefuse(t testing.TB, a auth.Authenticator, token string, kind fault.Kind) fault.Error {
 	t.Helper()
 	p, err := a.Authenticate(t.Context(), token)
@@ -106,7 +106,7 @@ func TestSignInByCodeFlow(t *testing.T) {
 }
 
 // unsigned makes a token of algorithm none (RFC 7519, section 6), with a
-// signature, empty or not, as forgers send it.
+// any signature.
 func unsigned(t *testing.T, claims authtest.Claims, signature string) string {
 	t.Helper()
 	payload, err := json.Marshal(claims)

@@ -14,12 +14,11 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// watched is a store whose reads of tokens are counted, and may be held up.
+// watched is a store that counts reads of tokens and can delay them.
 type watched struct {
 	*store.Store
 	reads int
-	// after, where there is one, is called when a token was read and before it is
-	// handed on.
+	// after, if not nil, is called after a token was read and before it is returned.
 	after func(auth.Token, error) error
 }
 
@@ -33,7 +32,7 @@ func (s *watched) TokenByHash(ctx context.Context, hash []byte) (auth.Token, err
 	return token, err
 }
 
-// newWatched is a world over a watched store.
+// newWatched returns a world over a watched store.
 func newWatched(t *testing.T) (*world, *watched) {
 	t.Helper()
 	w := newWorld(t, storetest.SQLite(t))
@@ -43,7 +42,7 @@ func newWatched(t *testing.T) (*world, *watched) {
 	return w, s
 }
 
-// reads checks how often the store is read when a token signs in.
+// reads checks how often a sign-in reads the store.
 func (w *world) reads(t *testing.T, what string, s *watched, value string, want int) {
 	t.Helper()
 	before := s.reads
@@ -67,7 +66,7 @@ func TestAValidTokenIsKeptForASecond(t *testing.T) {
 	w.now = w.now.Add(time.Millisecond)
 	w.reads(t, "after a second, however often it was used in it", s, value, 1)
 
-	// The second begins with the read, not with its answer.
+	// The second starts when the read starts, not when it returns.
 	s.after = func(_ auth.Token, err error) error { w.now = w.now.Add(600 * time.Millisecond); return err }
 	w.now = w.now.Add(time.Second)
 	w.reads(t, "a slow read", s, value, 1)
@@ -126,8 +125,8 @@ func TestWhileTheDatabaseIsAwayATokenIsGoodForASecond(t *testing.T) {
 	wantFault(t, "after it", err, fault.Unavailable)
 }
 
-// TestARevocationBesideARead: a read that began before a revocation is not kept
-// after it.
+// TestARevocationBesideARead: the result of a read that began before a revocation is
+// not cached.
 func TestARevocationBesideARead(t *testing.T) {
 	w, s := newWatched(t)
 	value, token := w.create(t, "acme", withRole("a", auth.Viewer))
@@ -154,10 +153,10 @@ func TestARevocationBesideARead(t *testing.T) {
 	wantFault(t, "at once after the revocation", err, fault.Unauthenticated)
 }
 
-// lost is a store that loses the answers to its commits.
+// lost is a store whose commits succeed but report an error.
 type lost struct{ *store.Store }
 
-// InTx works, and says that nothing is known.
+// InTx commits and returns unavailable.
 func (s lost) InTx(ctx context.Context, fn func(context.Context) error) error {
 	return errors.Join(s.Store.InTx(ctx, fn), fault.New(fault.Unavailable, "The connection was lost."))
 }

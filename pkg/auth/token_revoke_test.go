@@ -75,7 +75,7 @@ func TestTheLastAdminTokenStays(t *testing.T) {
 	revoked("the last, by the operator", auth.Operator("acme"), equal.ID)
 }
 
-// TestOneAdminTokenIsLeft has everyone revoke another admin token at once.
+// TestOneAdminTokenIsLeft revokes all admin tokens concurrently.
 func TestOneAdminTokenIsLeft(t *testing.T) {
 	inWorkspace := func(t *testing.T, w *world, workspace string) {
 		var ids []string
@@ -102,7 +102,7 @@ func TestOneAdminTokenIsLeft(t *testing.T) {
 	}
 	check := func(t *testing.T, s *store.Store) {
 		w := newWorld(t, s)
-		for i := range 8 { // at first the connections are still being made
+		for i := range 8 { // connections are still being opened in the first rounds
 			inWorkspace(t, w, fmt.Sprint("acme ", i))
 		}
 	}

@@ -19,7 +19,7 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// world is a token service over a real store, at a time that stands still.
+// world is a token service over a real store, with a clock that the test sets.
 type world struct {
 	*auth.Tokens
 	store *store.Store
@@ -49,7 +49,7 @@ func withRole(name string, role auth.Role) auth.NewToken {
 	return auth.NewToken{Name: name, Role: pointer(string(role))}
 }
 
-// create makes a token as the operator of a workspace.
+// create creates a token as the operator.
 func (w *world) create(t *testing.T, workspace string, in auth.NewToken) (string, auth.Token) {
 	t.Helper()
 	value, token, err := w.Create(t.Context(), auth.Operator(workspace), in)
@@ -178,7 +178,7 @@ func TestWhatATokenCanNotBe(t *testing.T) {
 	}
 }
 
-func TestNobodyGrantsMoreThanHeHas(t *testing.T) {
+func TestATokenHasNoMoreScopesThanItsMaker(t *testing.T) {
 	w := newWorld(t, storetest.SQLite(t))
 	clerk := auth.Principal{Subject: "clerk", Kind: "oidc", Workspace: "acme", Scopes: []auth.Scope{auth.TokensWrite, auth.ProvidersRead}}
 	for _, in := range []auth.NewToken{
@@ -286,7 +286,7 @@ func TestWithoutAnEventNothingHappens(t *testing.T) {
 	}
 }
 
-// nobodys is a store without a token.
+// nobodys is a store without tokens.
 type nobodys struct{ auth.Store }
 
 // TokenByHash finds none.
@@ -294,7 +294,7 @@ func (nobodys) TokenByHash(context.Context, []byte) (auth.Token, error) {
 	return auth.Token{}, fault.New(fault.NotFound, "There is no such token.")
 }
 
-// FuzzToken checks that no bearer token gets anybody in where there is none.
+// FuzzToken authenticates with any text where no token exists.
 func FuzzToken(f *testing.F) {
 	for _, seed := range []string{"", "mp_", "mp_" + strings.Repeat("0", 49), "mp_" + strings.Repeat("z", 49), "mp_" + strings.Repeat("é", 25), "a.b.c"} {
 		f.Add(seed)

@@ -13,7 +13,7 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// noted is a store that counts how uses of tokens are noted, and may fail.
+// noted is a store that records stored uses of tokens, and can fail.
 type noted struct {
 	*store.Store
 	mu      sync.Mutex
@@ -72,7 +72,7 @@ func TestLastUse(t *testing.T) {
 	used(59*time.Second, 0)
 	used(time.Minute, time.Minute)
 
-	// Another replica has noted a use meanwhile.
+	// Another process has stored a later use.
 	if err := w.store.TouchTokens(t.Context(), []auth.TokenUse{{Workspace: "acme", ID: token.ID, At: start.Add(110 * time.Second)}}); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +126,7 @@ func TestAUseThatCanNotBeNotedIsTriedAgain(t *testing.T) {
 			t.Errorf("flush: got %v", err)
 		}
 	}
-	// A later use takes the place of the one that waits.
+	// A later use replaces the one that waits.
 	w.now = w.now.Add(time.Minute)
 	if _, err := w.Authenticate(t.Context(), value); err != nil {
 		t.Fatal(err)

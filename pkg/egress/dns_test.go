@@ -11,14 +11,14 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// dnsServer is a name server on loopback whose answers a test chooses.
+// dnsServer is a name server with answers chosen by the test.
 type dnsServer struct {
 	mu      sync.Mutex
-	records map[string][][]string // by name: the addresses of each answer in turn; the last stays
-	asked   map[string]int        // questions for A records
+	records map[string][][]string // by name: the addresses of each answer in turn; the last one repeats
+	asked   map[string]int        // queries for A records
 }
 
-// newDNS starts a name server and returns a resolver that asks it alone.
+// newDNS starts a name server and returns a resolver that uses only it.
 func newDNS(t testing.TB, records map[string][][]string) (*dnsServer, *net.Resolver) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -40,7 +40,7 @@ func newDNS(t testing.TB, records map[string][][]string) (*dnsServer, *net.Resol
 	}}
 }
 
-// turns returns how often the A records of a name were asked for.
+// turns returns how often the A records of a name were queried.
 func (s *dnsServer) turns(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

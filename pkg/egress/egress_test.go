@@ -151,7 +151,7 @@ func TestAllowedUpstreamsAreReached(t *testing.T) {
 	}
 }
 
-// In the two tests below 127.0.0.2 is allowed and stands for a public address.
+// In the two tests below, 127.0.0.2 is allowed and represents a public address.
 
 func TestNameWithPublicAndPrivateAddressNeverReachesThePrivateOne(t *testing.T) {
 	private := newUpstream(t, "127.0.0.1:0", hello)
@@ -261,13 +261,13 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	if resp.StatusCode != http.StatusTemporaryRedirect || inner.requests.Load() != 0 {
 		t.Errorf("status %d, %d requests at the target", resp.StatusCode, inner.requests.Load())
 	}
-	// A client that follows all the same is stopped by the policy.
+	// The policy stops a client that follows redirects anyway.
 	_, err = (&http.Client{Transport: rt}).Get(outer.URL)
 	wantBlocked(t, err, NotPublic)
 }
 
-// TestEnvironmentIsNotRead calls upstreams in a process of its own, as net/http
-// reads the environment once in a process.
+// TestEnvironmentIsNotRead calls upstreams in a new process, because net/http reads the
+// environment once per process.
 func TestEnvironmentIsNotRead(t *testing.T) {
 	if os.Getenv("HTTP_PROXY") == "http://"+os.Getenv("EGRESS_TEST_TRAP") {
 		callUpstreams(t)

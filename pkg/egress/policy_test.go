@@ -28,7 +28,7 @@ func reason(t *testing.T, err error) Reason {
 	return blocked.Reason
 }
 
-// metadataAddresses are in every form that leads there.
+// metadataAddresses are metadata addresses in every notation.
 var metadataAddresses = []string{
 	"169.254.169.254", "169.254.0.1", "169.254.170.2", "100.100.100.200", "168.63.129.16", "192.0.0.192",
 	"::ffff:169.254.169.254", "::ffff:168.63.129.16", "::169.254.169.254", "::ffff:0:169.254.169.254",
@@ -114,7 +114,7 @@ func TestAllow(t *testing.T) {
 		{"localhost:11434", "localhost", "127.0.0.1:11434", true},
 		{"localhost:11434", "localhost", "[::1]:11434", true},
 		{"64:ff9b::/96", "x.example", "[64:ff9b::8.8.8.8]:443", true},
-		{"64:ff9b::/96", "x.example", "[64:ff9b::10.0.0.1]:443", false}, // the address behind counts too
+		{"64:ff9b::/96", "x.example", "[64:ff9b::10.0.0.1]:443", false}, // the embedded address is checked too
 		{"64:ff9b::/96", "x.example", "[64:ff9b::169.254.169.254]:443", false},
 		{"2002::/16", "x.example", "[2002:7f00:1::]:443", false},
 	} {

@@ -62,7 +62,7 @@ func TestProxyCarriesWhatThePolicyLets(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AddCert(u.Certificate()) // it names example.com
 	_, resolver := newDNS(t, map[string][][]string{
-		"example.com": {{"127.0.0.2"}}, // stands for a public address
+		"example.com": {{"127.0.0.2"}}, // represents a public address
 		"private.net": {{"127.0.0.1"}},
 		"both.net":    {{"127.0.0.2", "127.0.0.1"}},
 		"cloud.net":   {{"169.254.169.254"}},

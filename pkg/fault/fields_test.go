@@ -6,7 +6,7 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// Broken fields are gathered up to a bound, so that a hostile body costs little.
+// TestFieldsAreBounded: a hostile request body must not use much memory.
 func TestFieldsAreBounded(t *testing.T) {
 	var faults fault.Fields
 	for range 100_000 {

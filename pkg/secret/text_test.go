@@ -30,8 +30,8 @@ func newHolder() holder {
 	return holder{Name: "n", Key: t, hidden: t, List: []secret.Text{t}, Map: map[string]secret.Text{"k": t}, Ptr: &t, Any: t}
 }
 
-// leaks reports whether the output holds the canary, as it is or in the ways
-// fmt spells bytes.
+// leaks reports whether the output contains the canary, verbatim or as fmt prints
+// bytes.
 func leaks(out string) bool {
 	out = strings.ToLower(out)
 	for _, form := range []string{canary, fmt.Sprintf("%x", canary), fmt.Sprintf("% x", canary), fmt.Sprintf("%v", []byte(canary))} {

@@ -64,23 +64,30 @@ func newProviderBody(name, upstream string, models ...string) string {
 	return string(text)
 }
 
+// makeProvider creates a provider through the API.
+func (s *side) makeProvider(b *testing.B, body string) (made providerAnswer) {
+	b.Helper()
+	text, err := s.send(call{method: "POST", path: fixed("/providers"), status: http.StatusCreated, body: func(*side, int) string { return body }}, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &made); err != nil {
+		b.Fatal(err)
+	}
+	return made
+}
+
+// model returns the id of a model.
+func (p providerAnswer) model(modelID string) string {
+	return p.Models[slices.IndexFunc(p.Models, func(m modelAnswer) bool { return m.ModelID == modelID })].ID
+}
+
 // fill makes the workspace's providers: 100 of three models.
 func (s *side) fill(b *testing.B, upstream string) {
 	b.Helper()
 	for i := range 100 {
-		body := newProviderBody(fmt.Sprintf("Provider %02d", i*37%100), upstream, fastModel, slowModel, "other-model")
-		text, err := s.send(call{method: "POST", path: fixed("/providers"), status: http.StatusCreated, body: func(*side, int) string { return body }}, 0)
-		if err != nil {
-			b.Fatal(err)
-		}
-		var made providerAnswer
-		if err := json.Unmarshal(text, &made); err != nil {
-			b.Fatal(err)
-		}
-		model := func(id string) string {
-			return made.Models[slices.IndexFunc(made.Models, func(m modelAnswer) bool { return m.ModelID == id })].ID
-		}
-		s.targets = append(s.targets, target{made.ID, model(fastModel), model(slowModel)})
+		made := s.makeProvider(b, newProviderBody(fmt.Sprintf("Provider %02d", i*37%100), upstream, fastModel, slowModel, "other-model"))
+		s.targets = append(s.targets, target{made.ID, made.model(fastModel), made.model(slowModel)})
 	}
 }
 
@@ -94,7 +101,7 @@ func addNeighbours(b *testing.B, db *database) {
 		insertCopies("models", `id, provider_id, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at`) + `provider_id IN (` + copied + `)`,
 	}
 	if db.postgres {
-		statements = append(statements, "VACUUM ANALYZE") // which a server does by itself after a while
+		statements = append(statements, "VACUUM ANALYZE") // as autovacuum would after a while
 	}
 	for _, statement := range statements {
 		if _, err := db.writer.ExecContext(b.Context(), statement); err != nil {
@@ -109,8 +116,8 @@ func insertCopies(table, columns string) string {
 		SELECT 'neighbour-' || i, ` + columns + ` FROM n, ` + table + ` WHERE workspace = 'default' AND `
 }
 
-// checkFloor holds the floor to what it is compared with: the fields that the
-// product answers, and the body that it sends upstream.
+// checkFloor checks that the floor answers the same fields as the product and sends the
+// same body upstream.
 func (m *bench) checkFloor() {
 	for _, c := range []call{get, list, models, test(fast), create(m.upstream), get, list, models} { // after a test, too
 		if product, floor := m.answer(m.product, c), m.answer(m.floor, c); !reflect.DeepEqual(shape(product), shape(floor)) {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// hostile are ways in which an upstream answers a test without end, or with far
-// more than is of use. Each writes until write says that nobody reads on.
+// hostile are endless or far too large answers of an upstream. Each writes until write
+// returns false, because nobody reads any more.
 var hostile = map[string]func(write func(string) bool){
 	"comments":             func(write func(string) bool) { forever(write, ": "+strings.Repeat("c", 1000)+"\n") },
 	"one long comment":     func(write func(string) bool) { forever(write, ":"+strings.Repeat("c", 1000)) },
@@ -49,7 +49,7 @@ func piece(text, junk string) string {
 	return `data: {"choices":[{"index":0,"delta":{"content":"` + text + `"}}],"junk":"` + junk + `"}` + "\n\n"
 }
 
-// serveHostile is an upstream whose models are the ways above.
+// serveHostile serves an upstream with a model for each of these answers.
 func serveHostile() error {
 	return serveAsChild(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var request struct{ Model string }
@@ -95,32 +95,11 @@ func measureHostile(b *testing.B, program, upstream, name string, callers int) (
 	process := startProduct(b, program, dataDir, "")
 	s := newSide(b, process.url, adminToken(b, dataDir))
 	s.http.Timeout = 5 * time.Minute
-	body := newProviderBody("Hostile", upstream, slices.Compact([]string{name, usual})...)
-	text, err := s.send(call{method: "POST", path: fixed("/providers"), status: http.StatusCreated, body: func(*side, int) string { return body }}, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	var made providerAnswer
-	if err := json.Unmarshal(text, &made); err != nil {
-		b.Fatal(err)
-	}
+	made := s.makeProvider(b, newProviderBody("Hostile", upstream, slices.Compact([]string{name, usual})...))
 	test := func(model string) {
-		i := slices.IndexFunc(made.Models, func(m modelAnswer) bool { return m.ModelID == model })
-		request, err := http.NewRequest(http.MethodPost, s.url+"/models/"+made.Models[i].ID+"/test", strings.NewReader(`{"prompt":"Hi"}`))
+		_, err := s.send(call{method: "POST", path: fixed("/models/" + made.model(model) + "/test"), accept: "text/event-stream",
+			status: http.StatusOK, body: func(*side, int) string { return `{"prompt":"Hi"}` }}, 0)
 		if err != nil {
-			b.Error(err)
-			return
-		}
-		request.Header.Set("Authorization", "Bearer "+s.token)
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("Accept", "text/event-stream")
-		response, err := s.http.Do(request)
-		if err != nil {
-			b.Error(err)
-			return
-		}
-		defer response.Body.Close()
-		if _, err := io.Copy(io.Discard, response.Body); err != nil {
 			b.Error(err)
 		}
 	}

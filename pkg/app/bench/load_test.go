@@ -38,8 +38,9 @@ type call struct {
 	method string
 	path   func(s *side, caller, number int) string
 	body   func(s *side, number int) string // nil: none
+	accept string                           // empty: not sent
 	status int
-	says   string // stands in every right answer
+	says   string // is in every right answer
 }
 
 // send makes one call. Any other answer than the right one is an error.
@@ -56,6 +57,9 @@ func (s *side) send(c call, caller int) ([]byte, error) {
 	request.Header.Set("Authorization", "Bearer "+s.token)
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
+	}
+	if c.accept != "" {
+		request.Header.Set("Accept", c.accept)
 	}
 	response, err := s.http.Do(request)
 	if err != nil {
@@ -78,8 +82,7 @@ type figures struct {
 // load is a way to call for a while.
 type load func(time.Duration) (figures, error)
 
-// together lets callers call one after the other, each without a pause, spread
-// over the sides.
+// together lets concurrent callers call without pauses, spread over the sides.
 func together(c call, callers int, sides ...*side) load {
 	return func(d time.Duration) (figures, error) {
 		var all samples
@@ -102,8 +105,8 @@ func together(c call, callers int, sides ...*side) load {
 	}
 }
 
-// paced starts calls at a fixed rate, whether the ones before have ended or not.
-// Each lasts from when it was due.
+// paced starts calls at a fixed rate, even if earlier ones have not ended. The duration
+// of a call is measured from when it was due.
 func paced(c call, perSecond int, s *side) load {
 	return func(d time.Duration) (figures, error) {
 		var all samples
@@ -123,7 +126,7 @@ func paced(c call, perSecond int, s *side) load {
 	}
 }
 
-// samples gathers how long calls lasted.
+// samples collects the durations of calls.
 type samples struct {
 	mu    sync.Mutex
 	times []time.Duration
@@ -167,8 +170,8 @@ func medianOf[T time.Duration | float64](rounds []figures, of func(figures) T) T
 	return values[len(values)/2]
 }
 
-// alternate runs loads in turn, a short round each, after a round to warm up.
-// What the machine does beside them meets all alike. settle is called after each
+// alternate runs loads in turn, a short round each, after a round to warm up,
+// so that other work of the machine affects all alike. settle is called after each
 // round. It returns the medians, in the order of the loads.
 func alternate(b *testing.B, settle func(), loads ...load) []figures {
 	b.Helper()

@@ -1,7 +1,7 @@
 // Package authtest is an OpenID Connect issuer for tests: a real provider
 // (zitadel/oidc) that listens on a local port, lets a public client sign users in
-// by the authorization code flow with PKCE, and signs JWT access tokens. It can
-// be made to misbehave as issuers do: to be away, or to change its keys.
+// by the authorization code flow with PKCE, and signs JWT access tokens. A test can
+// take it down, change its answers and rotate its keys.
 package authtest
 
 import (
@@ -18,8 +18,7 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// Audience is what access tokens of the issuer are for, and ClientID the public
-// client that users sign in with.
+// Audience is the audience of the issuer's access tokens, ClientID its public client.
 const (
 	Audience = "https://modelproviders.example.com"
 	ClientID = "modelproviders-app"
@@ -56,8 +55,8 @@ func Start(t testing.TB) *Issuer {
 	return i
 }
 
-// login serves the provider and the page on which a user signs in. The page asks
-// for no password: it takes the user's name from the header X-User.
+// login serves the provider and its sign-in page, which takes the user's name from the
+// header X-User.
 func (i *Issuer) login(provider op.OpenIDProvider) http.Handler {
 	callback := op.AuthCallbackURL(provider)
 	mux := http.NewServeMux()
@@ -92,32 +91,31 @@ func (i *Issuer) Asked() (discovery, keys int) {
 	return i.asked["/.well-known/openid-configuration"], i.asked["/keys"]
 }
 
-// Down makes the issuer break off every connection.
+// Down makes the issuer abort every request.
 func (i *Issuer) Down() {
 	i.Answer(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 }
 
-// Answer makes the issuer answer every request like this.
+// Answer makes a handler answer every request.
 func (i *Issuer) Answer(answer http.HandlerFunc) { i.answer.Store(&answer) }
 
-// Up ends what Down and Answer began.
+// Up undoes Down and Answer.
 func (i *Issuer) Up() { i.answer.Store(nil) }
 
-// Provider answers a request as the issuer does when nothing is wrong.
+// Provider answers a request normally.
 func (i *Issuer) Provider(w http.ResponseWriter, r *http.Request) { i.provider.ServeHTTP(w, r) }
 
-// Rotate makes the issuer sign with a new key, and publish no other.
+// Rotate makes the issuer sign with a new key and publish only that.
 func (i *Issuer) Rotate(key Key) { i.storage.rotate(key) }
 
 // Key is the key that the issuer signs with.
 func (i *Issuer) Key() Key { return i.storage.signingKey() }
 
-// SetUserClaims sets what access tokens say about users beside their name.
+// SetUserClaims sets further claims of access tokens.
 func (i *Issuer) SetUserClaims(claims Claims) { i.storage.setUserClaims(claims) }
 
-// AccessToken signs an access token like those of the issuer, for the user
-// alice, an hour from now on, with claims laid over. A claim that is nil is left
-// out.
+// AccessToken signs an access token for the user alice that is valid for an hour.
+// claims replace or add claims; a nil claim is omitted.
 func (i *Issuer) AccessToken(t testing.TB, claims Claims) string {
 	t.Helper()
 	return i.Key().Sign(t, i.claims(time.Now(), claims))
@@ -126,12 +124,12 @@ func (i *Issuer) AccessToken(t testing.TB, claims Claims) string {
 // Claims returns the claims of [Issuer.AccessToken].
 func (i *Issuer) Claims(claims Claims) Claims { return i.claims(time.Now(), claims) }
 
-func (i *Issuer) claims(now time.Time, laidOver Claims) Claims {
+func (i *Issuer) claims(now time.Time, changes Claims) Claims {
 	claims := Claims{
 		"iss": i.URL, "aud": []string{Audience}, "sub": "alice", "client_id": ClientID, "jti": uuid.NewString(),
 		"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(time.Hour).Unix(),
 	}
-	maps.Copy(claims, laidOver)
+	maps.Copy(claims, changes)
 	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
 	return claims
 }

@@ -45,8 +45,7 @@ func NewKey(t testing.TB, algorithm jose.SignatureAlgorithm) Key {
 	return key
 }
 
-// As returns the same private key under the id of another key: what a forger
-// has.
+// As returns the same private key under the id of another key, as a forger has it.
 func (k Key) As(other Key) Key {
 	k.id = other.id
 	return k
@@ -58,7 +57,7 @@ func (k Key) WithAlgorithm(algorithm jose.SignatureAlgorithm) Key {
 	return k
 }
 
-// SharedSecret returns a key that takes a text for the secret of HS256.
+// SharedSecret returns a key that signs with HS256 and that secret.
 func (k Key) SharedSecret(secret []byte) Key {
 	return Key{id: k.id, algorithm: jose.HS256, private: secret}
 }
@@ -72,8 +71,8 @@ func (k Key) Public() crypto.PublicKey { return k.private.(crypto.Signer).Public
 // Header are parameters of a token's header.
 type Header map[jose.HeaderKey]any
 
-// Sign signs claims. The type is `JWT` unless a header says otherwise; a
-// parameter that is nil is left out.
+// Sign signs claims. The type is `JWT` unless a header changes it; a nil parameter is
+// omitted.
 func (k Key) Sign(t testing.TB, claims Claims, headers ...Header) string {
 	t.Helper()
 	options := (&jose.SignerOptions{}).WithType("JWT")

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// redirectURL is where the app takes the authorization code.
+// redirectURL is where the app receives the authorization code.
 const redirectURL = "https://app.example.com/callback"
 
-// errAtApp ends the walk through the issuer's pages.
+// errAtApp stops following redirects.
 var errAtApp = errors.New("the browser is back at the app")
 
 // SignIn signs a user in as a single-page app does, by the authorization code
@@ -37,8 +37,8 @@ func (i *Issuer) SignIn(t testing.TB, user string) (accessToken, idToken string)
 	return token.AccessToken, idToken
 }
 
-// authorize walks through the issuer's pages as a browser does, and returns the
-// code that the app gets at the end.
+// authorize follows the issuer's redirects as a browser does, and returns the code that
+// the app receives.
 func (i *Issuer) authorize(t testing.TB, url, user string) string {
 	t.Helper()
 	var code string

@@ -12,8 +12,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// storage keeps what the provider needs for the authorization code flow of one
-// public client. What other flows need it does not have.
+// storage implements what the provider needs for the authorization code flow of one
+// public client. Other flows panic.
 type storage struct {
 	op.Storage
 
@@ -46,7 +46,7 @@ func (s *storage) setUserClaims(claims Claims) {
 	s.userClaims = claims
 }
 
-// signIn notes who a request is for.
+// signIn sets the user of a request.
 func (s *storage) signIn(id, user string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -133,7 +133,7 @@ func (s *storage) SetUserinfoFromScopes(context.Context, *oidc.UserInfo, string,
 
 func (s *storage) Health(context.Context) error { return nil }
 
-// authRequest is a sign-in under way.
+// authRequest is a sign-in in progress.
 type authRequest struct {
 	id    string
 	asked *oidc.AuthRequest
@@ -159,7 +159,7 @@ func (r *authRequest) GetCodeChallenge() *oidc.CodeChallenge {
 func (r *authRequest) GetResponseType() oidc.ResponseType { return r.asked.ResponseType }
 func (r *authRequest) GetResponseMode() oidc.ResponseMode { return r.asked.ResponseMode }
 
-// client is a single-page app: it has no secret, and gets JWTs.
+// client is a single-page app: it has no secret and gets JWTs.
 type client struct{}
 
 func (client) GetID() string                        { return ClientID }
@@ -183,14 +183,14 @@ func (client) RestrictAdditionalAccessTokenScopes() func([]string) []string {
 	return func(scopes []string) []string { return scopes }
 }
 
-// signingKey is a key as the provider wants it.
+// signingKey adapts a key for the provider.
 type signingKey struct{ key Key }
 
 func (k signingKey) ID() string                                  { return k.key.id }
 func (k signingKey) SignatureAlgorithm() jose.SignatureAlgorithm { return k.key.algorithm }
 func (k signingKey) Key() any                                    { return k.key.private }
 
-// publicKey is a key as the provider publishes it.
+// publicKey adapts the public half of a key for the provider.
 type publicKey struct{ key Key }
 
 func (k publicKey) ID() string                         { return k.key.id }
