@@ -63,6 +63,7 @@ func TestReplicas(t *testing.T) {
 // TestReplicasAgree: revocations and idempotency keys of one replica apply on the other,
 // each enforces its share of a limit, and both write one audit chain.
 func TestReplicasAgree(t *testing.T) {
+	storetest.Long(t) // it waits for heartbeats
 	t.Parallel()
 	url, keyset := storetest.Postgres(t), filepath.Join(t.TempDir(), "keyset.json")
 	began := time.Now()

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"modelproviders/pkg/store"
+	"modelproviders/pkg/store/storetest"
 )
 
 // A test process with writePath set writes rows there, from several callers at
@@ -99,14 +100,11 @@ func wantRows(t *testing.T, path string, names []string) {
 // TestKilledWriter kills a process that writes, over and over: what it had
 // acknowledged is there.
 func TestKilledWriter(t *testing.T) {
+	storetest.Long(t)
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
-	kills := 20
-	if testing.Short() {
-		kills = 3
-	}
 	var acknowledged []string
-	for i := range kills {
+	for i := range 20 {
 		command := writer(t, path, fmt.Sprint("kill", i))
 		out, err := command.StdoutPipe()
 		if err != nil {

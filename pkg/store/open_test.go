@@ -104,6 +104,7 @@ func TestOpenAtOnce(t *testing.T) {
 // TestOpenAfterAProcessWasKilled has a process end while it held the lock of the
 // migrations: its lease runs out.
 func TestOpenAfterAProcessWasKilled(t *testing.T) {
+	storetest.Long(t)
 	t.Parallel()
 	url := storetest.Postgres(t)
 	db, err := sql.Open("pgx", url)

@@ -126,6 +126,7 @@ func TestSQLiteOutage(t *testing.T) {
 
 // TestSQLiteBusy has another program keep the file locked.
 func TestSQLiteBusy(t *testing.T) {
+	storetest.Long(t)
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "store.db")
 	s, other := storetest.Open(t, store.Config{SQLitePath: path}), storetest.Open(t, store.Config{SQLitePath: path})

@@ -79,6 +79,7 @@ func StartDurableCluster(t testing.TB) *Cluster {
 
 func startOwnCluster(t testing.TB, settings string) *Cluster {
 	t.Helper()
+	Long(t)
 	cluster, err := startCluster(settings)
 	skipWithout(t, err)
 	t.Cleanup(func() {

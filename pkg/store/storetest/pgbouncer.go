@@ -29,6 +29,7 @@ type PgBouncer struct {
 // connections to a database at a time.
 func StartPgBouncer(t testing.TB, conns int) *PgBouncer {
 	t.Helper()
+	Long(t)
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		program, err = exec.LookPath("/usr/sbin/pgbouncer")

@@ -48,6 +48,14 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	}
 }
 
+// Long skips a test that takes long, if the tests run with -short.
+func Long(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("takes long: run the tests without -short")
+	}
+}
+
 // Open opens a store, and closes it when the test ends.
 func Open(t testing.TB, config store.Config) *store.Store {
 	t.Helper()
