@@ -15,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // asProgram makes the test binary act as the program, for tests that need several
@@ -183,6 +185,21 @@ type answer struct {
 func (a answer) text(name string) string {
 	s, _ := a.body[name].(string)
 	return s
+}
+
+// is fails the test unless the answer has that status and those strings in its body.
+func (a answer) is(t *testing.T, status int, texts map[string]string) {
+	t.Helper()
+	if a.status != status {
+		t.Errorf("the status is %d, want %d", a.status, status)
+	}
+	got := map[string]string{}
+	for name := range texts {
+		got[name] = a.text(name)
+	}
+	if diff := cmp.Diff(texts, got); diff != "" {
+		t.Errorf("the answer (-want +got):\n%s", diff)
+	}
 }
 
 // call makes one request, with a JSON body unless that is empty.

@@ -39,9 +39,7 @@ func TestSettings(t *testing.T) {
 			s.must(t, 404, "GET", "/providers", "")
 		}},
 		"no reveals": {map[string]string{"REVEAL": "off"}, func(t *testing.T, s *service) {
-			if got := s.reveal(t, ""); got.status != 403 || got.text("code") != "reveal_disabled" {
-				t.Errorf("answered %d %v", got.status, got.body)
-			}
+			s.reveal(t, "").is(t, 403, map[string]string{"code": "reveal_disabled"})
 		}},
 		"reveals with a reason": {map[string]string{"REVEAL_REASON": "required"}, func(t *testing.T, s *service) {
 			if got := s.reveal(t, ""); got.status != 422 {
@@ -64,9 +62,7 @@ func TestSettings(t *testing.T) {
 			s.must(t, 200, "GET", "/providers", "")
 		}},
 		"endpoint of the operator's": {map[string]string{"PROVIDER_ENDPOINTS": openAI.ProviderEndpoints()}, func(t *testing.T, s *service) {
-			if got := s.try(t, openAI); got.text("status") != "success" || got.text("response") != providertest.Text {
-				t.Errorf("answered %d %v", got.status, got.body)
-			}
+			s.try(t, openAI).is(t, 200, map[string]string{"status": "success", "response": providertest.Text})
 		}},
 		"upstreams allowed": {map[string]string{"ALLOW_UPSTREAMS": "10.0.0.0/8," + custom.Host()}, func(t *testing.T, s *service) {
 			if got := s.try(t, custom); got.text("status") != "success" {
@@ -170,7 +166,8 @@ func (s *service) try(t *testing.T, upstream *providertest.Server) answer {
 
 func limited(t *testing.T, got answer) {
 	t.Helper()
-	if got.status != 429 || got.text("code") != "rate_limited" || got.header.Get("Retry-After") == "" {
-		t.Errorf("answered %d %v, Retry-After %q", got.status, got.body, got.header.Get("Retry-After"))
+	got.is(t, 429, map[string]string{"code": "rate_limited"})
+	if got.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
 	}
 }

@@ -2,11 +2,12 @@ package auth_test
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
@@ -29,6 +30,24 @@ func wantPassed(t *testing.T, what string, call func() error, want int) {
 	}
 }
 
+// wantLimited fails the test unless err is rate_limited with that message and a time to
+// wait.
+func wantLimited(t *testing.T, what string, err error, message string) *fault.Error {
+	t.Helper()
+	got := fault.As(err)
+	if got == nil {
+		t.Fatalf("%s: got %v, want rate_limited", what, err)
+	}
+	want := &fault.Error{Kind: fault.RateLimited, Message: message, RetryAfter: got.RetryAfter}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+	if got.RetryAfter <= 0 {
+		t.Errorf("%s: no time to wait", what)
+	}
+	return got
+}
+
 func revealOf(l *auth.Limiter, subject string) func() error {
 	return func() error { return l.Reveal(auth.Principal{Workspace: "acme", Kind: "token", Subject: subject}) }
 }
@@ -47,9 +66,9 @@ func TestABoundIsExact(t *testing.T) {
 	l := auth.NewLimiter(auth.Limits{RevealsPerMinute: 10}, c.Now)
 	ann := revealOf(l, "ann")
 	wantPassed(t, "at once", ann, 10)
-	f := fault.As(ann())
-	if f == nil || f.Kind != fault.RateLimited || f.RetryAfter <= 0 || f.RetryAfter > 6*time.Second || !strings.Contains(f.Message, "reveals: at most 10") {
-		t.Errorf("number 11: got %+v", f)
+	f := wantLimited(t, "number 11", ann(), "Too many reveals: at most 10 a minute.")
+	if f.RetryAfter > 6*time.Second {
+		t.Errorf("number 11: retry after %v, want at most 6s", f.RetryAfter)
 	}
 	wantPassed(t, "another principal", revealOf(l, "bob"), 10)
 	c.Advance(f.RetryAfter - time.Millisecond)
@@ -112,10 +131,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantPassed(t, "beside one", testOf(l, "acme"), 1)
-	f := fault.As(testOf(l, "acme")())
-	if f == nil || f.Kind != fault.RateLimited || f.RetryAfter <= 0 || !strings.Contains(f.Message, "tests in this workspace at once: at most 2") {
-		t.Errorf("beside two: got %+v", f)
-	}
+	wantLimited(t, "beside two", testOf(l, "acme")(), "Too many tests in this workspace at once: at most 2.")
 	wantPassed(t, "another workspace", testOf(l, "other"), 2)
 	leave()
 	wantPassed(t, "in the place that was given back", testOf(l, "acme"), 1)
@@ -130,9 +146,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 		passed(10, testOf(l, "acme"))
 		leave()
 	}
-	if f := fault.As(testOf(l, "acme")()); f == nil || !strings.Contains(f.Message, "at most 5 a minute") {
-		t.Errorf("number 6: got %+v", f)
-	}
+	wantLimited(t, "number 6", testOf(l, "acme")(), "Too many tests in this workspace: at most 5 a minute.")
 }
 
 func TestProcessesShareABound(t *testing.T) {
@@ -146,9 +160,7 @@ func TestProcessesShareABound(t *testing.T) {
 		wantPassed(t, what, testOf(l, "acme"), want.inFlight)
 		wantPassed(t, what, revealOf(l, "ann"), want.reveals)
 		wantPassed(t, what, signInOf(l, "192.0.2.1"), want.signIns)
-		if f := fault.As(revealOf(l, "ann")()); f == nil || !strings.Contains(f.Message, "at most 10 a minute") {
-			t.Errorf("%s: does not tell the bound that was configured: %v", what, f)
-		}
+		wantLimited(t, what, revealOf(l, "ann")(), "Too many reveals: at most 10 a minute.") // as configured
 	}
 }
 

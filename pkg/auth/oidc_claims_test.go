@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/auth/authtest"
@@ -70,8 +71,9 @@ func TestRolesComeFromClaims(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := newOIDC(t, issuer, func(cfg *auth.OIDCConfig) { cfg.RoleClaim, cfg.Roles = test.claim, test.roles })
 			p := mustAuthenticate(t, o, issuer.AccessToken(t, parsed(t, test.claims)))
-			if p.Role != test.want || !cmp.Equal(append([]auth.Scope{}, p.Scopes...), append([]auth.Scope{}, test.want.Scopes()...)) {
-				t.Errorf("%s grants the role %q and %v, not %q", test.claims, p.Role, p.Scopes, test.want)
+			want := auth.Principal{Subject: "alice", Kind: "oidc", Workspace: auth.DefaultWorkspace, Role: test.want, Scopes: test.want.Scopes()}
+			if diff := cmp.Diff(want, p, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("the principal of %s (-want +got):\n%s", test.claims, diff)
 			}
 			for _, scope := range auth.Scopes() {
 				if test.want == "" && p.May(scope) {

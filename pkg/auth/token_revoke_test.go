@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"modelproviders/pkg/auth"
@@ -165,11 +166,20 @@ func TestFirstAdmin(t *testing.T) {
 		t.Fatalf("%d first tokens were made, want 1", made.Load())
 	}
 	p, err := w.Authenticate(t.Context(), value.Load().(string))
-	if err != nil || p.Role != auth.Admin || p.Workspace != auth.DefaultWorkspace {
-		t.Errorf("got %+v, %v", p, err)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if events := w.events(t, auth.DefaultWorkspace); len(events) != 1 || events[0].Actor.Kind != "operator" || events[0].Target.ID != p.Subject {
-		t.Errorf("events: %+v", events)
+	want := auth.Principal{Subject: p.Subject, Kind: "token", Workspace: auth.DefaultWorkspace, Role: auth.Admin, Scopes: auth.Scopes()}
+	if diff := cmp.Diff(want, p); diff != "" {
+		t.Errorf("the principal (-want +got):\n%s", diff)
+	}
+	type fact struct{ actor, target string }
+	var facts []fact
+	for _, e := range w.events(t, auth.DefaultWorkspace) {
+		facts = append(facts, fact{e.Actor.Kind, e.Target.ID})
+	}
+	if diff := cmp.Diff([]fact{{"operator", p.Subject}}, facts, cmp.AllowUnexported(fact{})); diff != "" {
+		t.Errorf("the events (-want +got):\n%s", diff)
 	}
 	if err := w.Revoke(t.Context(), auth.Operator(auth.DefaultWorkspace), p.Subject); err != nil {
 		t.Fatal(err)

@@ -91,13 +91,18 @@ func TestATokenIsGoodForWhatItWasMadeFor(t *testing.T) {
 		{auth.NewToken{Name: "CI", Scopes: []string{"models:test", "providers:read"}}, "", []auth.Scope{auth.ProvidersRead, auth.ModelsTest}},
 	} {
 		value, token := w.create(t, "acme", test.in)
-		if token.Name != strings.TrimSpace(test.in.Name) || !token.CreatedAt.Equal(w.now) {
-			t.Errorf("%s: got %+v", test.in.Name, token)
+		wantToken := auth.Token{ID: token.ID, Workspace: "acme", Name: strings.TrimSpace(test.in.Name), Role: test.role, Scopes: test.scopes,
+			Hash: token.Hash, CreatedAt: w.now}
+		if diff := cmp.Diff(wantToken, token); diff != "" {
+			t.Errorf("%s: token (-want +got):\n%s", test.in.Name, diff)
 		}
 		p, err := w.Authenticate(t.Context(), value)
+		if err != nil {
+			t.Errorf("%s: %v", test.in.Name, err)
+		}
 		want := auth.Principal{Subject: token.ID, Kind: "token", Workspace: "acme", Role: test.role, Scopes: test.scopes}
-		if diff := cmp.Diff(want, p); diff != "" || err != nil {
-			t.Errorf("%s: %v; principal (-want +got):\n%s", test.in.Name, err, diff)
+		if diff := cmp.Diff(want, p); diff != "" {
+			t.Errorf("%s: principal (-want +got):\n%s", test.in.Name, diff)
 		}
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/store"
@@ -135,7 +137,11 @@ func TestAUseThatCanNotBeNotedIsTriedAgain(t *testing.T) {
 	if err := w.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := w.lastUse(t, token); got == nil || !got.Equal(w.now) || len(s.batches) != 1 || len(s.batches[0]) != 1 {
-		t.Errorf("the last use is %v, want %v; noted were %v", got, w.now, s.batches)
+	if diff := cmp.Diff(&w.now, w.lastUse(t, token)); diff != "" {
+		t.Errorf("the last use (-want +got):\n%s", diff)
+	}
+	want := [][]auth.TokenUse{{{Workspace: "acme", ID: token.ID, At: w.now}}}
+	if diff := cmp.Diff(want, s.batches); diff != "" {
+		t.Errorf("the statements (-want +got):\n%s", diff)
 	}
 }
