@@ -93,10 +93,10 @@ type auditEventList struct {
 func (a *API) listAuditEvents(c echo.Context) error {
 	q := newQuery(c)
 	filter := audit.Filter{
-		Action:     audit.Action(q.oneOf("action", names(audit.Actions())...)),
+		Action:     oneOf(q, "action", audit.Actions()...),
 		Actor:      q.text("actor"),
 		ProviderID: q.uuid("provider_id"),
-		Outcome:    audit.Outcome(q.oneOf("outcome", names(audit.Outcomes())...)),
+		Outcome:    oneOf(q, "outcome", audit.Outcomes()...),
 		From:       q.time("from"),
 		To:         q.time("to"),
 	}
@@ -111,24 +111,19 @@ func (a *API) listAuditEvents(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	list := auditEventList{Data: make([]auditEvent, 0, len(events)), NextCursor: next}
-	for _, e := range events {
-		list.Data = append(list.Data, toAuditEvent(e))
-	}
-	return c.JSON(http.StatusOK, list)
+	return c.JSON(http.StatusOK, auditEventList{Data: mapped(events, toAuditEvent), NextCursor: next})
 }
 
 func toAuditEvent(e audit.Event) auditEvent {
-	out := auditEvent{
+	return auditEvent{
 		ID: e.ID, At: timestamp(e.At), Actor: auditActor{Subject: e.Actor.Subject, Kind: e.Actor.Kind}, Workspace: e.Workspace,
 		Action: string(e.Action), Target: auditTarget{Type: e.Target.Type, ID: e.Target.ID, Name: e.Target.Name},
-		Outcome: string(e.Outcome), Changes: make([]auditChange, 0, len(e.Changes)), Reason: e.Reason,
+		Outcome: string(e.Outcome), Reason: e.Reason,
+		Changes: mapped(e.Changes, func(change audit.Change) auditChange {
+			return auditChange{Field: change.Field, Old: jsonOrAbsent(change.Old), New: jsonOrAbsent(change.New)}
+		}),
 		RequestID: e.RequestID, ClientIP: e.ClientIP, Count: e.Count,
 	}
-	for _, change := range e.Changes {
-		out.Changes = append(out.Changes, auditChange{Field: change.Field, Old: jsonOrAbsent(change.Old), New: jsonOrAbsent(change.New)})
-	}
-	return out
 }
 
 // jsonOrAbsent is a JSON text as it is; nil where there is none. What is not JSON
@@ -147,14 +142,6 @@ func jsonOrAbsent(text string) any {
 // WriteAuditEvent writes an event as one line of JSON, in the shape in which the
 // API answers it.
 func WriteAuditEvent(w io.Writer, e audit.Event) error { return encodeJSON(w, toAuditEvent(e)) }
-
-func names[T ~string](values []T) []string {
-	out := make([]string, 0, len(values))
-	for _, v := range values {
-		out = append(out, string(v))
-	}
-	return out
-}
 
 // sourceOf is where a request comes from, for the events of what it does.
 func sourceOf(c echo.Context, p auth.Principal) audit.Source {

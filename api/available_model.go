@@ -84,9 +84,8 @@ func (a *API) listAvailableModelsOfType(c echo.Context) error {
 }
 
 func toAvailableModels(found registry.AvailableModels) availableModels {
-	out := availableModels{Data: make([]availableModel, 0, len(found.Models)), Supported: found.Supported, Truncated: found.Truncated}
-	for _, m := range found.Models {
-		out.Data = append(out.Data, availableModel{ModelID: m.ModelID, DisplayName: m.DisplayName, Added: m.Added})
-	}
-	return out
+	return availableModels{Supported: found.Supported, Truncated: found.Truncated,
+		Data: mapped(found.Models, func(m registry.AvailableModel) availableModel {
+			return availableModel{ModelID: m.ModelID, DisplayName: m.DisplayName, Added: m.Added}
+		})}
 }

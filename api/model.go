@@ -147,7 +147,7 @@ func (a *API) listModels(c echo.Context) error {
 	q := newQuery(c)
 	query := q.models()
 	query.ProviderID = q.uuid("provider_id")
-	query.ProviderType = q.oneOf("provider_type", providerTypeNames()...)
+	query.ProviderType = oneOf(q, "provider_type", providerTypeNames()...)
 	query.ProviderStatus = q.status("provider_status")
 	query.Available = q.flag("available")
 	page := q.page()
@@ -169,7 +169,7 @@ func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, modelList{Data: toModels(models), NextCursor: next})
+	return c.JSON(http.StatusOK, modelList{Data: mapped(models, toModel), NextCursor: next})
 }
 
 // @Summary	List a provider's models
@@ -229,12 +229,12 @@ func (a *API) createModels(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	added, err := a.Registry.AddModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), toModelInputs(body.Models), problems, registry.InModels)
+	added, err := a.Registry.AddModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), mapped(body.Models, modelCreate.input), problems, registry.InModels)
 	if err != nil {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderLocation, a.BasePath+"/providers/"+added[0].ProviderID+"/models")
-	return c.JSON(http.StatusCreated, modelsAdded{Data: toModels(added)})
+	return c.JSON(http.StatusCreated, modelsAdded{Data: mapped(added, toModel)})
 }
 
 // @Summary	Get a model
@@ -319,7 +319,7 @@ func modelPath(m registry.Model) string { return "/providers/" + m.ProviderID + 
 func (q *query) models() registry.ModelQuery {
 	return registry.ModelQuery{
 		Search:  registry.Fold(q.text("q")),
-		Stage:   registry.Stage(q.oneOf("stage", stageNames()...)),
+		Stage:   oneOf(q, "stage", registry.Stages()...),
 		Enabled: q.flag("enabled"),
 		Sort:    q.sort(),
 	}
@@ -339,22 +339,11 @@ func (m modelUpdateOfProvider) input() registry.ModelInput {
 	return in
 }
 
-func toModelInputs(models []modelCreate) []registry.ModelInput {
-	inputs := make([]registry.ModelInput, 0, len(models))
-	for _, m := range models {
-		inputs = append(inputs, m.input())
-	}
-	return inputs
-}
-
 func toModelOfProvider(m registry.Model) modelOfProvider {
 	out := modelOfProvider{
 		ID: m.ID, ProviderID: m.ProviderID, ModelID: m.ModelID, DisplayName: m.DisplayName,
-		SupportedStages: make([]string, 0, len(m.Stages)), Enabled: m.Enabled,
+		SupportedStages: names(m.Stages), Enabled: m.Enabled,
 		Version: m.Version, CreatedAt: timestamp(m.CreatedAt), UpdatedAt: timestamp(m.UpdatedAt),
-	}
-	for _, s := range m.Stages {
-		out.SupportedStages = append(out.SupportedStages, string(s))
 	}
 	if t := m.LastTest; t != nil {
 		out.LastTest = &lastTest{Status: testStatus(t.Success), Kind: t.Kind, LatencyMS: milliseconds(t.Latency), At: timestamp(t.At)}
@@ -368,14 +357,6 @@ func toModel(m registry.Model) modelResponse {
 		ProviderName:    m.Provider.Name, ProviderType: m.Provider.Type,
 		ProviderStatus: string(m.Provider.Status), ProviderEnabled: m.Provider.Enabled,
 	}
-}
-
-func toModels(models []registry.Model) []modelResponse {
-	out := make([]modelResponse, 0, len(models))
-	for _, m := range models {
-		out = append(out, toModel(m))
-	}
-	return out
 }
 
 func milliseconds(d time.Duration) int64 { return d.Round(time.Millisecond).Milliseconds() }

@@ -134,7 +134,7 @@ func (a *API) listProviders(c echo.Context) error {
 	q := newQuery(c)
 	query := registry.ProviderQuery{
 		Search: registry.Fold(q.text("q")),
-		Type:   q.oneOf("type", providerTypeNames()...),
+		Type:   oneOf(q, "type", providerTypeNames()...),
 		Status: q.status("status"),
 		Sort:   q.sort(),
 	}
@@ -150,11 +150,7 @@ func (a *API) listProviders(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	list := providerList{Data: make([]providerResponse, 0, len(providers)), NextCursor: next}
-	for _, p := range providers {
-		list.Data = append(list.Data, toProvider(p))
-	}
-	return c.JSON(http.StatusOK, list)
+	return c.JSON(http.StatusOK, providerList{Data: mapped(providers, toProvider), NextCursor: next})
 }
 
 // @Summary		Create a provider
@@ -174,7 +170,7 @@ func (a *API) createProvider(c echo.Context) error {
 	p, err := a.Registry.CreateProvider(c.Request().Context(), principal(c).Workspace, registry.NewProvider{
 		Name: body.Name, Type: body.Type,
 		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
-		Models:   toModelInputs(body.Models),
+		Models:   mapped(body.Models, modelCreate.input),
 		Problems: problems,
 	})
 	if err != nil {
@@ -224,10 +220,7 @@ func (a *API) updateProvider(c echo.Context) error {
 		Problems: problems,
 	}
 	if body.Models != nil {
-		models := make([]registry.ModelInput, 0, len(*body.Models))
-		for _, m := range *body.Models {
-			models = append(models, m.input())
-		}
+		models := mapped(*body.Models, modelUpdateOfProvider.input)
 		edit.Models = &models
 	}
 	p, err := a.Registry.UpdateProvider(ctx, workspace, id, edit)
@@ -260,7 +253,7 @@ func toProvider(p registry.Provider) providerResponse {
 	out := providerResponse{
 		ID: p.ID, Name: p.Name, Type: p.Type, TypeLabel: p.Type, Status: string(p.Status()), Enabled: p.Enabled,
 		Credentials: map[string]credentialState{}, Config: map[string]string{},
-		ModelCount: len(p.Models), Models: make([]modelOfProvider, 0, len(p.Models)),
+		ModelCount: len(p.Models), Models: mapped(p.Models, toModelOfProvider),
 		Version: p.Version, CreatedAt: timestamp(p.CreatedAt), UpdatedAt: timestamp(p.UpdatedAt),
 	}
 	if typ, ok := provider.Lookup(p.Type); ok {
@@ -279,7 +272,6 @@ func toProvider(p registry.Provider) providerResponse {
 		out.Config[field] = value
 	}
 	for _, m := range p.Models {
-		out.Models = append(out.Models, toModelOfProvider(m))
 		if m.Enabled {
 			out.EnabledModelCount++
 		}
@@ -288,5 +280,5 @@ func toProvider(p registry.Provider) providerResponse {
 }
 
 func (q *query) status(name string) registry.Status {
-	return registry.Status(q.oneOf(name, string(registry.Active), string(registry.Inactive), string(registry.Error)))
+	return oneOf(q, name, registry.Active, registry.Inactive, registry.Error)
 }

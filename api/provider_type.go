@@ -66,11 +66,7 @@ type providerTypeList struct {
 // @Success		200	{object}	providerTypeList
 // @Router			/provider-types [get]
 func (a *API) listProviderTypes(c echo.Context) error {
-	list := providerTypeList{}
-	for _, t := range provider.Types() {
-		list.Data = append(list.Data, toProviderType(t.Form()))
-	}
-	return c.JSON(http.StatusOK, list)
+	return c.JSON(http.StatusOK, providerTypeList{Data: mapped(provider.Types(), toProviderType)})
 }
 
 // @Summary	Get a provider type
@@ -84,7 +80,7 @@ func (a *API) getProviderType(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, toProviderType(typ.Form()))
+	return c.JSON(http.StatusOK, toProviderType(typ))
 }
 
 // lookupType returns the type that the path names, or not_found.
@@ -97,26 +93,16 @@ func lookupType(c echo.Context) (provider.Type, error) {
 }
 
 func providerTypeNames() []string {
-	var names []string
-	for _, t := range provider.Types() {
-		names = append(names, t.Name())
-	}
-	return names
+	return mapped(provider.Types(), provider.Type.Name)
 }
 
-func toProviderType(f provider.Form) providerType {
+func toProviderType(t provider.Type) providerType {
+	f := t.Form()
+	toField := func(f provider.FormField) formField { return formField(f) }
 	return providerType{
 		Type: f.Type, Label: f.Label, Description: f.Description, DocsURL: f.DocsURL, Icon: f.Icon,
-		Credentials: toFormFields(f.Credentials), Config: toFormFields(f.Config),
+		Credentials: mapped(f.Credentials, toField), Config: mapped(f.Config, toField),
 		ModelIDLabel: f.ModelIDLabel, ModelIDPlaceholder: f.ModelIDPlaceholder,
 		CredentialsSchema: f.CredentialsSchema, ConfigSchema: f.ConfigSchema,
 	}
-}
-
-func toFormFields(fields []provider.FormField) []formField {
-	out := make([]formField, 0, len(fields))
-	for _, f := range fields {
-		out = append(out, formField(f))
-	}
-	return out
 }

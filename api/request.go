@@ -186,68 +186,29 @@ type query struct {
 	faults fault.Fields
 }
 
-func newQuery(c echo.Context) query {
+func newQuery(c echo.Context) *query {
 	found, _ := c.Get(keyQueryFaults).(fault.Fields)
-	return query{c: c, faults: found}
+	return &query{c: c, faults: found}
 }
 
 func (q *query) err() error { return q.faults.Err(fault.MalformedRequest, badQuery) }
 
 func (q *query) text(name string) string { return q.c.QueryParam(name) }
 
-// flag reads true or false; nil when the parameter is absent.
-func (q *query) flag(name string) *bool {
-	switch given := q.c.QueryParam(name); given {
-	case "":
-		q.presentButEmpty(name)
-		return nil
-	case "true", "false":
-		value := given == "true"
-		return &value
-	}
-	q.faults.Add(name, fault.Invalid, "must be true or false")
-	return nil
-}
-
-// uuid reads an id in its canonical form; empty when the parameter is absent.
-func (q *query) uuid(name string) string {
+// read reads a parameter; the zero value when it is absent. parse returns false
+// for a value that is not what it must be.
+func read[T any](q *query, name, must string, parse func(given string) (T, bool)) T {
+	var zero T
 	given := q.c.QueryParam(name)
 	if given == "" {
 		q.presentButEmpty(name)
-		return ""
+		return zero
 	}
-	id, err := uuid.Parse(given)
-	if err != nil || len(given) != len(id.String()) { // no braces, no urn:uuid:
-		q.faults.Add(name, fault.Invalid, "must be a UUID")
+	value, ok := parse(given)
+	if !ok {
+		q.faults.Add(name, fault.Invalid, "must be %s", must)
 	}
-	return id.String()
-}
-
-// time reads a time (RFC 3339); zero when the parameter is absent.
-func (q *query) time(name string) time.Time {
-	given := q.c.QueryParam(name)
-	if given == "" {
-		q.presentButEmpty(name)
-		return time.Time{}
-	}
-	t, err := time.Parse(time.RFC3339, given)
-	if err != nil {
-		q.faults.Add(name, fault.Invalid, "must be a time such as 2026-01-31T09:30:00Z (RFC 3339)")
-	}
-	return t
-}
-
-// oneOf reads one of some values; empty when the parameter is absent.
-func (q *query) oneOf(name string, allowed ...string) string {
-	given := q.c.QueryParam(name)
-	if given == "" {
-		q.presentButEmpty(name)
-		return ""
-	}
-	if !slices.Contains(allowed, given) {
-		q.faults.Add(name, fault.Invalid, "must be one of %s", strings.Join(allowed, ", "))
-	}
-	return given
+	return value
 }
 
 func (q *query) presentButEmpty(name string) {
@@ -256,11 +217,41 @@ func (q *query) presentButEmpty(name string) {
 	}
 }
 
+// flag reads true or false; nil when the parameter is absent.
+func (q *query) flag(name string) *bool {
+	return read(q, name, "true or false", func(given string) (*bool, bool) {
+		value := given == "true"
+		return &value, value || given == "false"
+	})
+}
+
+// uuid reads an id in its canonical form.
+func (q *query) uuid(name string) string {
+	return read(q, name, "a UUID", func(given string) (string, bool) {
+		id, err := uuid.Parse(given)
+		return id.String(), err == nil && len(given) == len(id.String()) // no braces, no urn:uuid:
+	})
+}
+
+// time reads a time (RFC 3339).
+func (q *query) time(name string) time.Time {
+	return read(q, name, "a time such as 2026-01-31T09:30:00Z (RFC 3339)", func(given string) (time.Time, bool) {
+		t, err := time.Parse(time.RFC3339, given)
+		return t, err == nil
+	})
+}
+
+// oneOf reads one of some values.
+func oneOf[T ~string](q *query, name string, allowed ...T) T {
+	return read(q, name, "one of "+strings.Join(names(allowed), ", "), func(given string) (T, bool) {
+		return T(given), slices.Contains(allowed, T(given))
+	})
+}
+
 // sort reads the order of a list; by name when the parameter is absent.
 func (q *query) sort() registry.Sort {
-	given := q.oneOf("sort", string(registry.SortName), string(registry.SortNameDesc),
-		string(registry.SortCreated), string(registry.SortCreatedDesc))
-	return cmp.Or(registry.Sort(given), registry.SortName)
+	given := oneOf(q, "sort", registry.SortName, registry.SortNameDesc, registry.SortCreated, registry.SortCreatedDesc)
+	return cmp.Or(given, registry.SortName)
 }
 
 // ifMatch reads If-Match (RFC 9110, section 13.1.1): `*`, and lists of entity

@@ -31,6 +31,20 @@ func versioned(c echo.Context, status int, version int64, body any) error {
 	return c.JSON(status, body)
 }
 
+// mapped returns a list in the shape of answers; it is never null.
+func mapped[T, U any](list []T, to func(T) U) []U {
+	out := make([]U, len(list))
+	for i, value := range list {
+		out[i] = to(value)
+	}
+	return out
+}
+
+// names are values of a kind of string as they are answered.
+func names[T ~string](values []T) []string {
+	return mapped(values, func(v T) string { return string(v) })
+}
+
 func timestampOrNull(t *time.Time) *timestamp {
 	if t == nil {
 		return nil

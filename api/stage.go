@@ -29,17 +29,7 @@ type stageList struct {
 // @Success		200	{object}	stageList
 // @Router			/stages [get]
 func (a *API) listStages(c echo.Context) error {
-	list := stageList{}
-	for _, s := range registry.Stages() {
-		list.Data = append(list.Data, stage{Stage: string(s), Label: s.Label()})
-	}
-	return c.JSON(http.StatusOK, list)
-}
-
-func stageNames() []string {
-	var names []string
-	for _, s := range registry.Stages() {
-		names = append(names, string(s))
-	}
-	return names
+	return c.JSON(http.StatusOK, stageList{Data: mapped(registry.Stages(), func(s registry.Stage) stage {
+		return stage{Stage: string(s), Label: s.Label()}
+	})})
 }

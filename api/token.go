@@ -78,7 +78,7 @@ type tokenCreate struct {
 // @Router		/me [get]
 func (a *API) getMe(c echo.Context) error {
 	p := principal(c)
-	return c.JSON(http.StatusOK, me{Subject: p.Subject, Kind: p.Kind, Workspace: p.Workspace, Role: roleOrNull(p.Role), Scopes: scopeNames(p.Scopes)})
+	return c.JSON(http.StatusOK, me{Subject: p.Subject, Kind: p.Kind, Workspace: p.Workspace, Role: roleOrNull(p.Role), Scopes: names(p.Scopes)})
 }
 
 // @Summary		List API tokens
@@ -100,11 +100,7 @@ func (a *API) listTokens(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	list := tokenList{Data: make([]tokenResponse, 0, len(tokens)), NextCursor: next}
-	for _, t := range tokens {
-		list.Data = append(list.Data, toToken(t))
-	}
-	return c.JSON(http.StatusOK, list)
+	return c.JSON(http.StatusOK, tokenList{Data: mapped(tokens, toToken), NextCursor: next})
 }
 
 // @Summary		Create an API token
@@ -163,7 +159,7 @@ func (a *API) revokeToken(c echo.Context) error {
 
 func toToken(t auth.Token) tokenResponse {
 	return tokenResponse{
-		ID: t.ID, Name: t.Name, Workspace: t.Workspace, Role: roleOrNull(t.Role), Scopes: scopeNames(t.Scopes),
+		ID: t.ID, Name: t.Name, Workspace: t.Workspace, Role: roleOrNull(t.Role), Scopes: names(t.Scopes),
 		CreatedAt: timestamp(t.CreatedAt), ExpiresAt: timestampOrNull(t.ExpiresAt), LastUsedAt: timestampOrNull(t.LastUsedAt),
 	}
 }
@@ -174,12 +170,4 @@ func roleOrNull(r auth.Role) *string {
 	}
 	name := string(r)
 	return &name
-}
-
-func scopeNames(scopes []auth.Scope) []string {
-	names := make([]string, 0, len(scopes))
-	for _, s := range scopes {
-		names = append(names, string(s))
-	}
-	return names
 }

@@ -94,7 +94,7 @@ func explain(b validator.FieldError) (fault.Code, string) {
 	case tag == "oneof":
 		return fault.Invalid, "must be one of " + strings.ReplaceAll(param, " ", ", ")
 	case tag == "stage":
-		return fault.Invalid, "must be one of " + strings.Join(stageNames(), ", ")
+		return fault.Invalid, "must be one of " + strings.Join(names(registry.Stages()), ", ")
 	case tag == "model_id":
 		return fault.Invalid, "must not contain the path segments . and .."
 	}
