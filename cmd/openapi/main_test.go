@@ -12,8 +12,6 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-const root = "../.."
-
 // made is the description as it is generated now; made once for all tests.
 var made = sync.OnceValues(func() ([]byte, error) { return generate(bg, root) })
 
@@ -141,9 +139,6 @@ func TestEveryAnswerCarriesARequestID(t *testing.T) {
 func TestGenerateOutsideAModuleFails(t *testing.T) {
 	if _, err := generate(bg, t.TempDir()); err == nil {
 		t.Error("a description was made of nothing")
-	}
-	if err := run(bg, nil, os.Stderr); err == nil {
-		t.Error("it ran without a root")
 	}
 }
 

@@ -116,24 +116,20 @@ func addSuccessHeaders(op object, r api.Route, schemas object) {
 		}
 		schema := refOf(at(response.(object), "content", mediaJSON, "schema"))
 		fields := at(schemas, schema, "properties")
-		hasSecret := false
-		for field := range fields {
-			hasSecret = hasSecret || at(fields, field)["format"] == "password"
-		}
 		headers := commonHeaders()
-		for _, rule := range []struct {
-			applies bool
-			name    string
-			header  string
-		}{
-			{hasSecret, "Cache-Control", "No-Store"},
-			{fields["version"] != nil, "ETag", "ETag"},
-			{status == "201", "Location", "Location"},
-			{r.Header == "Idempotency-Key", "Idempotency-Replayed", "Idempotency-Replayed"},
-		} {
-			if rule.applies {
-				headers[rule.name] = headerRef(rule.header)
+		for field := range fields {
+			if at(fields, field)["format"] == "password" {
+				headers["Cache-Control"] = headerRef("No-Store")
 			}
+		}
+		if fields["version"] != nil {
+			headers["ETag"] = headerRef("ETag")
+		}
+		if status == "201" {
+			headers["Location"] = headerRef("Location")
+		}
+		if r.Header == "Idempotency-Key" {
+			headers["Idempotency-Replayed"] = headerRef("Idempotency-Replayed")
 		}
 		response.(object)["headers"] = headers
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -75,7 +76,7 @@ func (s *settings) add(label, name string, schema object, fields []provider.Form
 func (s *settings) addToEdit(label string, f provider.FormField, property object) {
 	length, _ := property["maxLength"].(int)
 	s.longest = max(s.longest, length)
-	help := strings.TrimSpace(label + ": " + f.Help)
+	help := label + ": " + cmp.Or(f.Help, f.Label+".")
 	edited := at(s.edit, f.Name)
 	switch {
 	case edited != nil:
@@ -100,25 +101,17 @@ func (s *settings) addToEdit(label string, f provider.FormField, property object
 func finishField(property object, f provider.FormField) {
 	delete(property, "writeOnly")
 	delete(property, "examples")
-	texts := object{"title": f.Label, "description": f.Label + ".", "example": fieldExample(f)}
-	if f.Help != "" {
-		texts["description"] = f.Help
+	delete(property, "title")
+	delete(property, "description")
+	texts := object{"title": f.Label, "description": cmp.Or(f.Help, f.Label+"."), "example": fieldExample(f)}
+	if f.Kind == "secret_json" {
+		text := maps.Clone(property)
+		text["type"] = "string"
+		replace(property, object{"anyOf": []any{text, refTo("SecretObject")}})
 	}
-	if f.Kind != "secret_json" {
-		merge(property, texts)
-		return
-	}
-	text := maps.Clone(property)
-	text["type"] = "string"
-	delete(text, "title")
-	delete(text, "description")
-	texts["anyOf"] = []any{text, refTo("SecretObject")}
-	replace(property, texts)
+	merge(property, texts)
 }
 
 func fieldExample(f provider.FormField) string {
-	if f.Placeholder != "" {
-		return f.Placeholder
-	}
-	return "your-" + strings.ReplaceAll(f.Name, "_", "-")
+	return cmp.Or(f.Placeholder, "your-"+strings.ReplaceAll(f.Name, "_", "-"))
 }

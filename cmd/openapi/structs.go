@@ -36,22 +36,22 @@ func readStructs(dir string) (structs, error) {
 			return nil, err
 		}
 		for _, decl := range file.Decls {
-			if decl, ok := decl.(*ast.GenDecl); ok && decl.Tok == token.TYPE {
-				found.add(decl)
-			}
+			found.add(decl)
 		}
 	}
 	return found, nil
 }
 
-func (s structs) add(decl *ast.GenDecl) {
-	spec := decl.Specs[0].(*ast.TypeSpec)
-	t, ok := spec.Type.(*ast.StructType)
-	if !ok {
+func (s structs) add(decl ast.Decl) {
+	types, ok := decl.(*ast.GenDecl)
+	if !ok || types.Tok != token.TYPE {
 		return
 	}
-	_, schema, _ := strings.Cut(spec.Comment.Text(), "@name")
-	s[spec.Name.Name] = structType{t, strings.TrimSpace(schema), decl.Doc.Text()}
+	spec := types.Specs[0].(*ast.TypeSpec)
+	if t, ok := spec.Type.(*ast.StructType); ok {
+		_, schema, _ := strings.Cut(spec.Comment.Text(), "@name")
+		s[spec.Name.Name] = structType{t, strings.TrimSpace(schema), types.Doc.Text()}
+	}
 }
 
 // complete adds descriptions and required fields to the schemas of structs.
@@ -103,15 +103,13 @@ func (s structs) required(name string) ([]string, error) {
 				return nil, err
 			}
 			required = append(required, inner...)
-			continue
-		}
-		if f.Tag == nil {
-			continue
-		}
-		field, options, _ := strings.Cut(reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("json"), ",")
-		if field != "-" && !strings.Contains(options, "omitempty") {
+		} else if field, options, _ := strings.Cut(jsonTag(f), ","); field != "-" && options != "omitempty" {
 			required = append(required, field)
 		}
 	}
 	return required, nil
+}
+
+func jsonTag(f *ast.Field) string {
+	return reflect.StructTag(strings.Trim(f.Tag.Value, "`")).Get("json")
 }
