@@ -12,14 +12,15 @@ import (
 )
 
 var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
-	name:        "anthropic",
-	label:       "Anthropic",
-	description: "Claude models, directly from Anthropic.",
-	docsURL:     "https://docs.anthropic.com/en/api/overview",
-	icon:        "anthropic",
-
-	modelIDLabel:       "Model ID",
-	modelIDPlaceholder: "claude-sonnet-4-20250514",
+	form: Form{
+		Type:               "anthropic",
+		Label:              "Anthropic",
+		Description:        "Claude models, directly from Anthropic.",
+		DocsURL:            "https://docs.anthropic.com/en/api/overview",
+		Icon:               "anthropic",
+		ModelIDLabel:       "Model ID",
+		ModelIDPlaceholder: "claude-sonnet-4-20250514",
+	},
 
 	acceptsEndpoint:  true,
 	requestIDHeaders: []string{"Request-Id"},

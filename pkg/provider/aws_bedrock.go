@@ -17,14 +17,15 @@ import (
 )
 
 var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
-	name:        "aws_bedrock",
-	label:       "AWS Bedrock",
-	description: "Models of many makers on Amazon Bedrock, in your own AWS account.",
-	docsURL:     "https://docs.aws.amazon.com/bedrock/latest/userguide/getting-started-api.html",
-	icon:        "aws_bedrock",
-
-	modelIDLabel:       "Model or inference profile ID",
-	modelIDPlaceholder: "us.anthropic.claude-sonnet-4-20250514-v1:0",
+	form: Form{
+		Type:               "aws_bedrock",
+		Label:              "AWS Bedrock",
+		Description:        "Models of many makers on Amazon Bedrock, in your own AWS account.",
+		DocsURL:            "https://docs.aws.amazon.com/bedrock/latest/userguide/getting-started-api.html",
+		Icon:               "aws_bedrock",
+		ModelIDLabel:       "Model or inference profile ID",
+		ModelIDPlaceholder: "us.anthropic.claude-sonnet-4-20250514-v1:0",
+	},
 
 	acceptsEndpoint:  true,
 	secondEndpoint:   "aws_bedrock_control",
@@ -41,7 +42,7 @@ type bedrockCredentials struct {
 // The pattern keeps the region a part of a host name: anything else could make
 // the request go to another host.
 type bedrockConfig struct {
-	Region string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" placeholder:"us-east-1" help:"The AWS region whose Bedrock is called; models differ from region to region."`
+	Region string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" says:"must be the name of an AWS region, such as us-east-1" placeholder:"us-east-1" help:"The AWS region whose Bedrock is called; models differ from region to region."`
 }
 
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one

@@ -11,14 +11,15 @@ import (
 )
 
 var azureOpenAI = register(spec[azureCredentials, azureConfig]{
-	name:        "azure_openai",
-	label:       "Azure OpenAI",
-	description: "OpenAI models, deployed in your own Azure resource.",
-	docsURL:     "https://learn.microsoft.com/azure/ai-foundry/openai/reference",
-	icon:        "azure_openai",
-
-	modelIDLabel:       "Deployment name",
-	modelIDPlaceholder: "gpt-4o-prod",
+	form: Form{
+		Type:               "azure_openai",
+		Label:              "Azure OpenAI",
+		Description:        "OpenAI models, deployed in your own Azure resource.",
+		DocsURL:            "https://learn.microsoft.com/azure/ai-foundry/openai/reference",
+		Icon:               "azure_openai",
+		ModelIDLabel:       "Deployment name",
+		ModelIDPlaceholder: "gpt-4o-prod",
+	},
 
 	requestIDHeaders: []string{"Apim-Request-Id", "X-Ms-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"base_url": cleanAzureURL},
@@ -33,7 +34,7 @@ type azureCredentials struct {
 
 type azureConfig struct {
 	BaseURL    string `json:"base_url" label:"Base URL" kind:"url" validate:"required,max=2048" placeholder:"https://my-resource.openai.azure.com" help:"The endpoint of the resource, or of a gateway in front of it."`
-	APIVersion string `json:"api_version" label:"API Version" kind:"text" validate:"required,max=64" pattern:"^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$" placeholder:"2024-10-21" help:"A dated version of the classic API, or v1 for the v1 API."`
+	APIVersion string `json:"api_version" label:"API Version" kind:"text" validate:"required,max=64" pattern:"^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$" says:"must be v1, preview, latest or YYYY-MM-DD, optionally with -preview" placeholder:"2024-10-21" help:"A dated version of the classic API, or v1 for the v1 API."`
 }
 
 // azurePasted is what people paste behind the endpoint of a resource: the path

@@ -12,14 +12,15 @@ import (
 )
 
 var custom = register(spec[customCredentials, customConfig]{
-	name:        "custom",
-	label:       "Custom (LiteLLM)",
-	description: "Any server that speaks OpenAI's API: LiteLLM, vLLM, Ollama, llama.cpp, OpenRouter and others.",
-	docsURL:     "https://docs.litellm.ai/docs/simple_proxy",
-	icon:        "custom",
-
-	modelIDLabel:       "Model name",
-	modelIDPlaceholder: "my-model",
+	form: Form{
+		Type:               "custom",
+		Label:              "Custom (LiteLLM)",
+		Description:        "Any server that speaks OpenAI's API: LiteLLM, vLLM, Ollama, llama.cpp, OpenRouter and others.",
+		DocsURL:            "https://docs.litellm.ai/docs/simple_proxy",
+		Icon:               "custom",
+		ModelIDLabel:       "Model name",
+		ModelIDPlaceholder: "my-model",
+	},
 
 	requestIDHeaders: []string{"X-Request-Id", "X-Litellm-Call-Id", "Request-Id", "Apim-Request-Id", "Cf-Ray"},
 	parse:            map[string]func(string) (string, error){"base_url": checkCustomURL},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -18,65 +19,119 @@ const (
 
 // field is one setting of a type, as its tags describe it.
 type field struct {
-	index  int    // in the Go struct
-	goName string // in the Go struct
-
-	name        string // on the wire
-	label       string
-	help        string
-	kind        string
-	placeholder string
-
-	required  bool
-	maxLength int // in characters, or bytes for a secret_json; 0: no bound
+	FormField
+	index     int    // in the Go struct
+	rules     string // of the validator
+	maxLength int    // in characters, or bytes for a secret_json; 0: no bound
 	ascii     bool
 	pattern   *regexp.Regexp // nil: any
+	says      string         // of a value that does not match the pattern
 }
 
 // fieldsOf reads the tags of a settings struct whose fields are all of one
 // type.
 func fieldsOf(t, of reflect.Type) []field {
-	fields := make([]field, 0, t.NumField())
-	for i := range t.NumField() {
+	fields := make([]field, t.NumField())
+	for i := range fields {
 		f := t.Field(i)
 		if f.Type != of {
 			panic(fmt.Sprintf("provider: field %s of %s is no %s", f.Name, t, of))
 		}
-		fields = append(fields, fieldOf(i, f))
+		fields[i] = fieldOf(i, f.Tag)
 	}
 	return fields
 }
 
-func fieldOf(index int, f reflect.StructField) field {
-	out := field{
-		index: index, goName: f.Name,
-		name: f.Tag.Get("json"), label: f.Tag.Get("label"), help: f.Tag.Get("help"),
-		kind: f.Tag.Get("kind"), placeholder: f.Tag.Get("placeholder"),
+func fieldOf(index int, tag reflect.StructTag) field {
+	f := field{
+		FormField: FormField{
+			Name: tag.Get("json"), Label: tag.Get("label"), Help: tag.Get("help"),
+			Kind: tag.Get("kind"), Placeholder: tag.Get("placeholder"), Pattern: tag.Get("pattern"),
+		},
+		index: index,
+		rules: tag.Get("validate"),
+		says:  tag.Get("says"),
 	}
-	switch out.kind {
-	case kindSecret, kindSecretJSON, kindText, kindURL:
-	default:
-		panic(fmt.Sprintf("provider: field %s has the unknown kind %q", f.Name, out.kind))
+	if !slices.Contains([]string{kindSecret, kindSecretJSON, kindText, kindURL}, f.Kind) {
+		panic(fmt.Sprintf("provider: field %s has the unknown kind %q", f.Name, f.Kind))
 	}
-	if expr := f.Tag.Get("pattern"); expr != "" {
-		out.pattern = regexp.MustCompile(expr)
+	if f.Pattern != "" {
+		f.pattern = regexp.MustCompile(f.Pattern)
 	}
-	for rule := range strings.SplitSeq(f.Tag.Get("validate"), ",") {
+	for rule := range strings.SplitSeq(f.rules, ",") {
 		name, param, _ := strings.Cut(rule, "=")
 		switch name {
 		case "required":
-			out.required = true
+			f.Required = true
 		case "printascii":
-			out.ascii = true
+			f.ascii = true
 		case "max", "max_bytes":
 			n, err := strconv.Atoi(param)
 			if err != nil {
 				panic(fmt.Sprintf("provider: field %s: %v", f.Name, err))
 			}
-			out.maxLength = n
+			f.maxLength = n
 		default:
 			panic(fmt.Sprintf("provider: field %s has the unknown rule %q", f.Name, rule))
 		}
 	}
-	return out
+	return f
+}
+
+// schemaOf is the JSON Schema (draft 2020-12) of a settings object. Secrets are
+// strings of format `password` that are only ever written.
+func schemaOf(title string, fields []field) map[string]any {
+	properties := make(map[string]any, len(fields))
+	var required []string
+	for _, f := range fields {
+		properties[f.Name] = f.schema()
+		if f.Required {
+			required = append(required, f.Name)
+		}
+	}
+	schema := map[string]any{
+		"$schema":              "https://json-schema.org/draft/2020-12/schema",
+		"title":                title,
+		"type":                 "object",
+		"properties":           properties,
+		"additionalProperties": false,
+	}
+	if len(required) > 0 {
+		schema["required"] = required
+	}
+	return schema
+}
+
+func (f field) schema() map[string]any {
+	property := map[string]any{"type": "string", "title": f.Label}
+	if f.Help != "" {
+		property["description"] = f.Help
+	}
+	if f.Required {
+		property["minLength"] = 1
+	}
+	if f.maxLength > 0 {
+		property["maxLength"] = f.maxLength
+	}
+	switch {
+	case f.Pattern != "":
+		property["pattern"] = f.Pattern
+	case f.ascii:
+		property["pattern"] = "^[ -~]+$"
+	}
+	switch f.Kind {
+	case kindSecretJSON:
+		property["type"] = []string{"string", "object"}
+		fallthrough
+	case kindSecret:
+		property["format"] = "password"
+		property["writeOnly"] = true
+		return property
+	case kindURL:
+		property["format"] = "uri"
+	}
+	if f.Placeholder != "" {
+		property["examples"] = []string{f.Placeholder}
+	}
+	return property
 }

@@ -8,14 +8,15 @@ import (
 )
 
 var openAI = register(spec[openAICredentials, openAIConfig]{
-	name:        "openai",
-	label:       "OpenAI",
-	description: "GPT and reasoning models, directly from OpenAI.",
-	docsURL:     "https://platform.openai.com/docs/api-reference",
-	icon:        "openai",
-
-	modelIDLabel:       "Model ID",
-	modelIDPlaceholder: "gpt-4-turbo",
+	form: Form{
+		Type:               "openai",
+		Label:              "OpenAI",
+		Description:        "GPT and reasoning models, directly from OpenAI.",
+		DocsURL:            "https://platform.openai.com/docs/api-reference",
+		Icon:               "openai",
+		ModelIDLabel:       "Model ID",
+		ModelIDPlaceholder: "gpt-4-turbo",
+	},
 
 	acceptsEndpoint:  true,
 	requestIDHeaders: []string{"X-Request-Id"},

@@ -22,18 +22,18 @@ func (s *spec[C, F]) readCredentials(request map[string]json.RawMessage, stored 
 	problems := fault.Problems{Malformed: unknownFields(s.credentialFields, request)}
 	values := map[string]secret.Text{}
 	for _, f := range s.credentialFields {
-		value, malformed := f.credential(request[f.name])
+		value, malformed := f.credential(request[f.Name])
 		switch {
 		case len(malformed) > 0:
 			problems.Malformed = append(problems.Malformed, malformed...)
 		case value == "" || value == secret.Mask:
-			if f.required && !slices.Contains(stored, f.name) {
-				problems.Invalid.Add(f.name, fault.Required, "%s is required", f.label)
+			if f.Required && !slices.Contains(stored, f.Name) {
+				problems.Invalid.Add(f.Name, fault.Required, "%s is required", f.Label)
 			}
 		case isMask(f, value):
-			problems.Invalid.Add(f.name, fault.Invalid, "%s looks like a mask, not like a secret: paste the secret itself, or leave the field out to keep the stored one", f.label)
+			problems.Invalid.Add(f.Name, fault.Invalid, "%s looks like a mask, not like a secret: paste the secret itself, or leave the field out to keep the stored one", f.Label)
 		default:
-			values[f.name] = secret.NewText(value)
+			values[f.Name] = secret.NewText(value)
 		}
 	}
 	problems.Invalid = append(problems.Invalid, s.checkCredentials(values)...)
@@ -46,14 +46,14 @@ func (f field) credential(raw json.RawMessage) (value string, malformed fault.Fi
 	switch {
 	case isObject && isAnswered(raw):
 		return "", nil
-	case isObject && f.kind == kindSecretJSON:
+	case isObject && f.Kind == kindSecretJSON:
 		return f.object(raw)
 	}
 	value, ok := stringOf(raw)
 	if !ok {
-		malformed.Add(f.name, fault.Invalid, "must be a string")
+		malformed.Add(f.Name, fault.Invalid, "must be a string")
 	}
-	if f.kind == kindSecret {
+	if f.Kind == kindSecret {
 		value = bareKey(value)
 	}
 	return value, malformed
@@ -64,12 +64,12 @@ func (f field) object(raw json.RawMessage) (value string, malformed fault.Fields
 	var syntax *jsontext.SyntacticError
 	if err := jsontext.NewDecoder(bytes.NewReader(raw)).SkipValue(); errors.As(err, &syntax) {
 		path := strings.ReplaceAll(string(syntax.JSONPointer), "/", ".")
-		malformed.Add(f.name+path, fault.Duplicate, "is given more than once")
+		malformed.Add(f.Name+path, fault.Duplicate, "is given more than once")
 		return "", malformed
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
-		malformed.Add(f.name, fault.Invalid, "must be a JSON object")
+		malformed.Add(f.Name, fault.Invalid, "must be a JSON object")
 	}
 	return compact.String(), malformed
 }
@@ -88,7 +88,7 @@ func stringOf(raw json.RawMessage) (value string, ok bool) {
 func unknownFields(fields []field, request map[string]json.RawMessage) fault.Fields {
 	known := make([]string, len(fields))
 	for i, f := range fields {
-		known[i] = f.name
+		known[i] = f.Name
 	}
 	var unknown fault.Fields
 	for _, name := range slices.Sorted(maps.Keys(request)) {
@@ -140,25 +140,24 @@ func unquoted(value string) string {
 // secret: this one's dots, or the stars and dots of others.
 func isMask(f field, value string) bool {
 	return strings.Contains(value, "•") || strings.Trim(value, "*") == "" ||
-		f.kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "...") || strings.Contains(value, "…"))
+		f.Kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "...") || strings.Contains(value, "…"))
 }
 
 // checkCredentials checks values, and normalises them in place.
 func (s *spec[C, F]) checkCredentials(values map[string]secret.Text) fault.Fields {
 	var faults fault.Fields
-	credentials := fillCredentials[C](s.credentialFields, values)
 	for _, f := range s.credentialFields {
-		value, given := values[f.name]
+		value, given := values[f.Name]
 		if !given {
 			continue
 		}
-		normal, problem := s.check(f, credentials, value.Reveal())
+		normal, problem := s.check(f, value.Reveal())
 		if problem != nil {
 			faults = append(faults, *problem)
 		}
 		if normal != string(value.Bytes()) {
 			value.Wipe()
-			values[f.name] = secret.NewText(normal)
+			values[f.Name] = secret.NewText(normal)
 		}
 	}
 	return faults
@@ -170,34 +169,33 @@ func (s *spec[C, F]) readConfig(request map[string]json.RawMessage, stored map[s
 	values := make(map[string]string, len(s.configFields))
 	isText := map[string]bool{}
 	for _, f := range s.configFields {
-		raw, given := request[f.name]
+		raw, given := request[f.Name]
 		value, ok := stringOf(raw)
 		switch {
 		case !given:
-			isText[f.name] = true
-			value = stored[f.name]
+			isText[f.Name] = true
+			value = stored[f.Name]
 		case string(raw) == "null":
-			problems.Invalid.Add(f.name, fault.Required, "%s must not be null", f.label)
+			problems.Invalid.Add(f.Name, fault.Required, "%s must not be null", f.Label)
 		case !ok:
-			problems.Malformed.Add(f.name, fault.Invalid, "must be a string")
+			problems.Malformed.Add(f.Name, fault.Invalid, "must be a string")
 		default:
-			isText[f.name] = true
+			isText[f.Name] = true
 		}
-		values[f.name] = value
+		values[f.Name] = value
 	}
-	config := fillConfig[F](s.configFields, values)
 	for _, f := range s.configFields {
-		if !isText[f.name] {
+		if !isText[f.Name] {
 			continue
 		}
-		normal, problem := s.check(f, config, values[f.name])
+		normal, problem := s.check(f, values[f.Name])
 		if problem != nil {
 			problems.Invalid = append(problems.Invalid, *problem)
 			continue
 		}
-		values[f.name] = normal
+		values[f.Name] = normal
 		if normal == "" {
-			delete(values, f.name)
+			delete(values, f.Name)
 		}
 	}
 	return values, problems.Under("config")

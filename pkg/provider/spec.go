@@ -24,17 +24,11 @@ import (
 //	placeholder  an example
 //	validate     rules of go-playground/validator: required, max, max_bytes, printascii
 //	pattern      a regular expression that the whole value matches
+//	says         what is wrong with a value that does not match, after the label
 //
 // Lengths are in characters, but for max_bytes.
 type spec[C, F any] struct {
-	name        string
-	label       string
-	description string
-	docsURL     string
-	icon        string
-
-	modelIDLabel       string
-	modelIDPlaceholder string
+	form Form // without the fields and their schemas, which are the tags'
 
 	// acceptsEndpoint: the operator may replace the public endpoint by his own.
 	// secondEndpoint names another service of the type that he may replace too,
@@ -83,22 +77,36 @@ func register[C, F any](s spec[C, F]) *spec[C, F] {
 	s.credentialFields = fieldsOf(reflect.TypeFor[C](), reflect.TypeFor[secret.Text]())
 	s.configFields = fieldsOf(reflect.TypeFor[F](), reflect.TypeFor[string]())
 	for name := range s.parse {
-		known := slices.ContainsFunc(slices.Concat(s.credentialFields, s.configFields), func(f field) bool { return f.name == name })
+		known := slices.ContainsFunc(slices.Concat(s.credentialFields, s.configFields), func(f field) bool { return f.Name == name })
 		if !known {
-			panic(fmt.Sprintf("provider: %s parses the unknown field %q", s.name, name))
+			panic(fmt.Sprintf("provider: %s parses the unknown field %q", s.form.Type, name))
 		}
 	}
 	return &s
 }
 
-// Name is the type's stable name on the wire.
-func (s *spec[C, F]) Name() string { return s.name }
+// Name implements [Type.Name].
+func (s *spec[C, F]) Name() string { return s.form.Type }
 
-// CredentialFields names the credentials, in the order of the form.
+// Form implements [Type.Form].
+func (s *spec[C, F]) Form() Form {
+	f := s.form
+	for _, credential := range s.credentialFields {
+		f.Credentials = append(f.Credentials, credential.FormField)
+	}
+	for _, setting := range s.configFields {
+		f.Config = append(f.Config, setting.FormField)
+	}
+	f.CredentialsSchema = schemaOf(f.Label+" credentials", s.credentialFields)
+	f.ConfigSchema = schemaOf(f.Label+" config", s.configFields)
+	return f
+}
+
+// CredentialFields implements [Type.CredentialFields].
 func (s *spec[C, F]) CredentialFields() []string {
 	names := make([]string, len(s.credentialFields))
 	for i, f := range s.credentialFields {
-		names[i] = f.name
+		names[i] = f.Name
 	}
 	return names
 }
@@ -116,14 +124,14 @@ func (s *spec[C, F]) Origin(config map[string]string) string {
 	if s.origin == nil {
 		return ""
 	}
-	return s.origin(fillConfig[F](s.configFields, config))
+	return s.origin(fill[F](s.configFields, config))
 }
 
 // Open implements [Type.Open].
 func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error) {
 	for _, f := range s.credentialFields {
-		if credentials[f.name].Empty() {
-			return nil, fault.New(fault.Internal, "The credential %s of this %s provider is missing.", f.name, s.label)
+		if credentials[f.Name].Empty() {
+			return nil, fault.New(fault.Internal, "The credential %s of this %s provider is missing.", f.Name, s.form.Label)
 		}
 	}
 	c := newClient(s.requestIDHeaders)
@@ -137,7 +145,7 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 		secondEndpoint: opts.SecondEndpoint,
 		hide:           c.redact.add,
 	}
-	up, err := s.open(fillCredentials[C](s.credentialFields, credentials), fillConfig[F](s.configFields, config), env)
+	up, err := s.open(fill[C](s.credentialFields, credentials), fill[F](s.configFields, config), env)
 	if err != nil {
 		c.Close()
 		return nil, err
@@ -152,22 +160,12 @@ func (s *spec[C, F]) endpoints() (own bool, second string) {
 
 func (s *spec[C, F]) errorTables() []tables { return s.errors }
 
-// fillCredentials makes the credentials struct of values by wire name.
-func fillCredentials[C any](fields []field, values map[string]secret.Text) C {
-	var c C
-	v := reflect.ValueOf(&c).Elem()
+// fill makes a settings struct of values by wire name.
+func fill[S, V any](fields []field, values map[string]V) S {
+	var settings S
+	v := reflect.ValueOf(&settings).Elem()
 	for _, f := range fields {
-		v.Field(f.index).Set(reflect.ValueOf(values[f.name]))
+		v.Field(f.index).Set(reflect.ValueOf(values[f.Name]))
 	}
-	return c
-}
-
-// fillConfig makes the config struct of values by wire name.
-func fillConfig[F any](fields []field, values map[string]string) F {
-	var c F
-	v := reflect.ValueOf(&c).Elem()
-	for _, f := range fields {
-		v.Field(f.index).SetString(values[f.name])
-	}
-	return c
+	return settings
 }

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"errors"
-	"reflect"
 	"strconv"
 	"strings"
 	"unicode"
@@ -10,15 +9,11 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/secret"
 )
 
-// newValidator makes a validator that reads secrets and knows max_bytes.
+// newValidator makes a validator that knows max_bytes.
 func newValidator() *validator.Validate {
-	v := validator.New(validator.WithRequiredStructEnabled())
-	v.RegisterCustomTypeFunc(func(value reflect.Value) any {
-		return value.Interface().(secret.Text).Reveal()
-	}, secret.Text{})
+	v := validator.New()
 	err := v.RegisterValidation("max_bytes", func(level validator.FieldLevel) bool {
 		limit, err := strconv.Atoi(level.Param())
 		return err == nil && len(level.Field().String()) <= limit
@@ -30,23 +25,23 @@ func newValidator() *validator.Validate {
 }
 
 // check checks one trimmed value against everything that is said of its field,
-// and normalises it. The settings are the struct that holds the value.
-func (s *spec[C, F]) check(f field, settings any, value string) (string, *fault.Field) {
+// and normalises it.
+func (s *spec[C, F]) check(f field, value string) (string, *fault.Field) {
 	broken := func(code fault.Code, message string) (string, *fault.Field) {
-		return "", &fault.Field{Name: f.name, Code: code, Message: f.label + " " + message}
+		return "", &fault.Field{Name: f.Name, Code: code, Message: f.Label + " " + message}
 	}
-	if f.kind != kindSecretJSON && strings.ContainsFunc(value, unicode.IsControl) {
+	if f.Kind != kindSecretJSON && strings.ContainsFunc(value, unicode.IsControl) {
 		return broken(fault.Invalid, "must not contain control characters or line breaks")
 	}
 	var invalid validator.ValidationErrors
-	if errors.As(s.validate.StructPartial(settings, f.goName), &invalid) {
-		switch invalid[0].Tag() {
+	if errors.As(s.validate.Var(value, f.rules), &invalid) {
+		switch limit := strconv.Itoa(f.maxLength); invalid[0].Tag() {
 		case "required":
 			return broken(fault.Required, "is required")
 		case "max":
-			return broken(fault.TooLong, "must have at most "+strconv.Itoa(f.maxLength)+" characters")
+			return broken(fault.TooLong, "must have at most "+limit+" characters")
 		case "max_bytes":
-			return broken(fault.TooLong, "must have at most "+strconv.Itoa(f.maxLength)+" bytes")
+			return broken(fault.TooLong, "must have at most "+limit+" bytes")
 		default:
 			return broken(fault.Invalid, "must consist of printable ASCII characters")
 		}
@@ -55,18 +50,15 @@ func (s *spec[C, F]) check(f field, settings any, value string) (string, *fault.
 		return value, nil
 	}
 	if f.pattern != nil && !f.pattern.MatchString(value) {
-		message := "is not of the right form"
-		if f.placeholder != "" {
-			message += ", such as " + f.placeholder
-		}
-		return broken(fault.Invalid, message)
+		return broken(fault.Invalid, f.says)
 	}
-	if parse := s.parse[f.name]; parse != nil {
-		normal, err := parse(value)
-		if err != nil {
-			return broken(fault.Invalid, err.Error())
-		}
-		return normal, nil
+	parse := s.parse[f.Name]
+	if parse == nil {
+		return value, nil
 	}
-	return value, nil
+	normal, err := parse(value)
+	if err != nil {
+		return broken(fault.Invalid, err.Error())
+	}
+	return normal, nil
 }
