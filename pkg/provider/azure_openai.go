@@ -23,7 +23,7 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 
 	requestIDHeaders: []string{"Apim-Request-Id", "X-Ms-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"base_url": cleanAzureURL},
-	origin:           func(config azureConfig) string { return originOfText(config.BaseURL) },
+	origin:           func(config azureConfig) string { return originOf(config.BaseURL) },
 	errors:           []tables{azureTables},
 	open:             openAzure,
 })

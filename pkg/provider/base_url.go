@@ -9,15 +9,14 @@ import (
 	"strings"
 )
 
-// hostName is a DNS name in ASCII, or an IPv4 address. The underscore is not of
-// RFC 1123, but names in private networks have it.
+// hostName is a DNS name in ASCII, or an IPv4 address. RFC 1123 has no
+// underscore, but names in private networks do.
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
 // parseBaseURL parses an address that a person typed, and normalises its scheme
-// and host. It refuses whatever could make a request go elsewhere than it
-// seems: a user, a fragment, `.` and `..` segments in any spelling. The query
-// is left to the caller. An error completes a sentence that begins with the
-// name of the field.
+// and host. It refuses whatever could send a request elsewhere than it seems: a
+// user, a fragment, `.` and `..` segments in any spelling. The query is left to
+// the caller. An error goes after the name of the field.
 func parseBaseURL(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -43,8 +42,7 @@ func parseBaseURL(address string) (*url.URL, error) {
 	return u, nil
 }
 
-// checkHost refuses a host or port that no one could reach, and drops the
-// scheme's own port.
+// checkHost refuses an invalid host or port, and drops the scheme's own port.
 func checkHost(u *url.URL) error {
 	host, port := u.Hostname(), u.Port()
 	if strings.HasPrefix(u.Host, "[") {
@@ -56,19 +54,17 @@ func checkHost(u *url.URL) error {
 	} else if len(host) > 253 || !hostName.MatchString(host) {
 		return errors.New("has an invalid host; write an international name in its xn-- form")
 	}
+	u.Host = host
 	if port == "" {
-		u.Host = host
 		return nil
 	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil || n == 0 {
 		return errors.New("has an invalid port")
 	}
-	port = strings.TrimLeft(port, "0")
-	if (u.Scheme == "https" && port == "443") || (u.Scheme == "http" && port == "80") {
-		u.Host = host
-		return nil
+	if (u.Scheme == "https" && n != 443) || (u.Scheme == "http" && n != 80) {
+		u.Host += ":" + strconv.FormatUint(n, 10)
 	}
-	u.Host = host + ":" + port
 	return nil
 }
 
@@ -85,22 +81,17 @@ func checkPath(u *url.URL) error {
 	return nil
 }
 
-// originOf is the normal form of a base URL: scheme, host, port where it is not
-// the scheme's own, and path, without `/v1` and trailing slashes.
-func originOf(u *url.URL) string {
-	path := strings.TrimRight(u.EscapedPath(), "/")
-	path = strings.TrimRight(strings.TrimSuffix(path, "/v1"), "/")
-	return u.Scheme + "://" + u.Host + path
-}
-
-// originOfText is the origin of an address that was accepted; empty for any
-// other.
-func originOfText(address string) string {
+// originOf is the normal form of an address that was accepted: scheme, host, port
+// where it is not the scheme's own, and path, without `/v1` and trailing
+// slashes. It is empty for any other address.
+func originOf(address string) string {
 	u, err := parseBaseURL(address)
 	if err != nil {
 		return ""
 	}
-	return originOf(u)
+	path := strings.TrimRight(u.EscapedPath(), "/")
+	path = strings.TrimRight(strings.TrimSuffix(path, "/v1"), "/")
+	return u.Scheme + "://" + u.Host + path
 }
 
 // pathSegment escapes a name so that it is one segment of a path. A colon is

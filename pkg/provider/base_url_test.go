@@ -29,7 +29,7 @@ func TestOrigin(t *testing.T) {
 		"http://host.example.":               "http://host.example.",
 		"https://gw.example/openai/azure/v1": "https://gw.example/openai/azure",
 	} {
-		if got := originOfText(address); got != want {
+		if got := originOf(address); got != want {
 			t.Errorf("%s: %q, want %q", address, got, want)
 		}
 	}
@@ -108,12 +108,12 @@ func FuzzBaseURL(f *testing.F) {
 		if u.User != nil || u.Fragment != "" || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			t.Errorf("%q is accepted", address)
 		}
-		origin := originOf(u)
+		origin := originOf(address)
 		again, err := parseBaseURL(origin)
 		if err != nil || again.Host != u.Host || again.Scheme != u.Scheme {
 			t.Fatalf("the origin of %q is %q: %v", address, origin, err)
 		}
-		if originOfText(origin+"/v1/") != origin {
+		if originOf(origin+"/v1/") != origin {
 			t.Errorf("%q: /v1 makes another origin of %q", address, origin)
 		}
 		base, first, _ := customBase(address)

@@ -10,7 +10,8 @@ import (
 // body is the body of a successful answer: it bounds what is read, refuses text
 // that is not UTF-8, and tells its call how it ended.
 type body struct {
-	io.ReadCloser
+	io.Reader
+	io.Closer
 	call    *call
 	total   int
 	limit   int
@@ -18,8 +19,8 @@ type body struct {
 	partial []byte // the beginning of a character
 }
 
-func newBody(c *call, rc io.ReadCloser) *body {
-	b := &body{ReadCloser: rc, call: c, limit: maxAnswer, binary: c.contentType == typeFrames}
+func newBody(c *call, r io.Reader, closer io.Closer) *body {
+	b := &body{Reader: r, Closer: closer, call: c, limit: maxAnswer, binary: c.contentType == typeFrames}
 	switch {
 	case c.contentType == typeEvents || b.binary:
 		b.limit = maxStream
@@ -35,7 +36,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if err := b.call.broken(); err != nil {
 		return 0, err
 	}
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.Reader.Read(p)
 	b.keep(p[:n])
 	if fault := b.check(p[:n], err == io.EOF); fault != nil {
 		b.call.end(fault)
@@ -53,7 +54,7 @@ func (b *body) Read(p []byte) (int, error) {
 // Close closes the body. An answer that is closed early has ended.
 func (b *body) Close() error {
 	b.call.end(nil)
-	return b.ReadCloser.Close()
+	return b.Closer.Close()
 }
 
 func (b *body) keep(p []byte) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -16,7 +17,7 @@ func read(contentType string, pieces ...string) (*call, string, error) {
 	for i, piece := range pieces {
 		readers[i] = strings.NewReader(piece)
 	}
-	text, err := io.ReadAll(newBody(c, io.NopCloser(io.MultiReader(readers...))))
+	text, err := io.ReadAll(newBody(c, io.MultiReader(readers...), http.NoBody))
 	return c, string(text), err
 }
 
@@ -31,7 +32,7 @@ func TestBodyTakesCharactersInPieces(t *testing.T) {
 		}
 	}
 	c := &call{contentType: "application/json"}
-	if err := iotest.TestReader(newBody(c, io.NopCloser(strings.NewReader(text))), []byte(text)); err != nil {
+	if err := iotest.TestReader(newBody(c, strings.NewReader(text), http.NoBody), []byte(text)); err != nil {
 		t.Error(err)
 	}
 }
@@ -59,7 +60,7 @@ func TestBodyIsBounded(t *testing.T) {
 		{"a stream of many events", "text/event-stream", io.LimitReader(endless("data: {}\n\n"), 20<<20), nil},
 		{"a stream over the bound", "text/event-stream", endless("data: {}\n\n"), errTooLarge},
 	} {
-		b := newBody(&call{contentType: c.contentType}, io.NopCloser(c.body))
+		b := newBody(&call{contentType: c.contentType}, c.body, http.NoBody)
 		n, err := io.Copy(io.Discard, b)
 		if !errors.Is(err, c.want) || n > maxStream {
 			t.Errorf("%s: %v after %d bytes", c.name, err, n)

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -14,8 +15,8 @@ import (
 	"time"
 )
 
-// call is one request and what came of it. What is set once the header has
-// arrived may be read without the lock after the request has returned.
+// call is one request and what came of it. What is before the lock does not
+// change any more once the request has returned.
 type call struct {
 	redact   *redactor
 	method   string
@@ -25,10 +26,8 @@ type call struct {
 	status      int // 0: no answer came
 	header      http.Header
 	contentType string // the media type in lower case
-	// errorBody is the body of an answer that is no success, as far as it is
-	// kept; UTF-8. It is cut where there was more.
-	errorBody []byte
-	cut       bool
+	errorBody   []byte // the body of an error, as far as it is kept; UTF-8
+	cut         bool   // there was more of it
 
 	mu        sync.Mutex
 	times     times
@@ -72,58 +71,59 @@ func (c *call) trace() *httptrace.ClientTrace {
 	}
 }
 
-// receive takes note of the header, and bounds the body. The body of an answer
-// that is no success is read here, as far as it is kept.
+// receive takes note of the header, and bounds the body. The body of an error is
+// read here, as far as it is kept.
 func (c *call) receive(res *http.Response) error {
 	c.status, c.header = res.StatusCode, res.Header
 	c.contentType, _, _ = mime.ParseMediaType(res.Header.Get("Content-Type"))
-	lines := 0
-	for _, values := range res.Header {
-		lines += len(values)
+	success := c.status < http.StatusMultipleChoices
+	raw := res.Body
+	err := checkHeader(res.Header)
+	var body *bufio.Reader
+	if err == nil {
+		body, err = decoded(raw, res.Header.Get("Content-Encoding"))
+		if _, unknown := errors.AsType[codingError](err); unknown && !success { // the status tells what is wrong
+			body, err = bufio.NewReader(strings.NewReader(c.unreadable(err))), nil
+		}
 	}
-	if lines > maxHeaderLines {
-		_ = res.Body.Close()
-		return fmt.Errorf("%w: %d", errHeaderLines, lines)
-	}
-	body, err := withoutCoding(res.Body, res.Header.Get("Content-Encoding"))
-	if err != nil && res.StatusCode < 300 {
-		_ = res.Body.Close()
+	if err != nil {
+		_ = raw.Close()
 		return err
 	}
 	res.Header.Del("Content-Encoding")
 	res.Header.Del("Content-Length")
 	res.ContentLength = -1
-	if err != nil { // the status tells what is wrong
-		_ = res.Body.Close()
-		body = io.NopCloser(strings.NewReader(c.unreadable(err)))
-	}
-	peeked := bufio.NewReader(body)
-	c.contentType = formOf(peeked, c.contentType)
-	res.Body = struct {
-		io.Reader
-		io.Closer
-	}{peeked, body}
-	if res.StatusCode < 300 {
-		res.Body = newBody(c, res.Body)
+	c.contentType = formOf(body, c.contentType)
+	if success {
+		res.Body = newBody(c, body, raw)
 		if c.contentType == typeHTML {
-			// Whoever expects something else stops reading early; the title tells
-			// a person what the page is.
+			// It will not be read as an answer, but its title tells what it is.
 			_, _ = io.CopyN(io.Discard, res.Body, maxHead)
 			_ = res.Body.Close()
 			res.Body = io.NopCloser(bytes.NewReader(c.page()))
 		}
 		return nil
 	}
-	// What is wrong is in the status: a body that breaks off takes nothing away.
-	kept, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody+1))
-	_ = res.Body.Close()
+	// The status tells what is wrong, even where the body breaks off.
+	kept, _ := io.ReadAll(io.LimitReader(body, maxErrorBody+1))
+	_ = raw.Close()
 	if c.cut = len(kept) > maxErrorBody; c.cut {
 		kept = c.redact.unfinished(kept[:maxErrorBody])
 	}
 	c.errorBody = bytes.ToValidUTF8(kept, []byte("\uFFFD"))
 	c.end(nil)
-	res.Body = io.NopCloser(bytes.NewReader(c.errorBody))
-	res.ContentLength = int64(len(c.errorBody))
+	res.Body = http.NoBody
+	return nil
+}
+
+func checkHeader(header http.Header) error {
+	lines := 0
+	for _, values := range header {
+		lines += len(values)
+	}
+	if lines > maxHeaderLines {
+		return fmt.Errorf("%w: %d", errHeaderLines, lines)
+	}
 	return nil
 }
 

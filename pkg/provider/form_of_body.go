@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Media types by which the form of a body is told.
+// The media types that are told apart.
 const (
 	typeJSON   = "application/json"
 	typeEvents = "text/event-stream"
@@ -18,13 +18,13 @@ const (
 
 var (
 	byteOrderMark = []byte("\uFEFF")
-	// eventStarts are what a stream of events can begin with.
+	// eventStarts are what a stream of events may begin with.
 	eventStarts = [][]byte{[]byte(":"), []byte("data:"), []byte("event:"), []byte("id:"), []byte("retry:")}
 )
 
-// formOf is the media type of a body. What it begins with tells more than its
-// label: many servers label everything alike. A byte order mark is dropped. No
-// more is waited for than is needed to tell.
+// formOf is the media type of a body, by what it begins with: many servers label
+// everything alike. A byte order mark is dropped. It waits for no more than it
+// needs.
 func formOf(body *bufio.Reader, label string) string {
 	if label == typeFrames {
 		return label
@@ -43,8 +43,8 @@ func formOf(body *bufio.Reader, label string) string {
 	}
 }
 
-// formOfStart is the media type of what begins with start, as far as start tells;
-// sure says that more of it changes nothing.
+// formOfStart is the media type of what begins with start; sure: more of it would
+// change nothing.
 func formOfStart(start []byte, label string) (form string, sure bool) {
 	switch {
 	case len(start) == 0, len(start) < len(byteOrderMark) && bytes.HasPrefix(byteOrderMark, start):
@@ -65,45 +65,25 @@ func formOfStart(start []byte, label string) (form string, sure bool) {
 	return label, true
 }
 
-// codingError says that a body is compressed in a way that is not read here.
+// codingError is a content coding that is not supported.
 type codingError string
 
 func (e codingError) Error() string { return "compression (" + string(e) + ")" }
 
-// withoutCoding is a body without its content coding (RFC 9110, section 8.4). Some
-// servers compress what they were not asked to, others say so of what they do
+// decoded is a body without its content coding (RFC 9110, section 8.4). Some
+// servers compress though they were not asked to, others name a coding and do
 // not compress.
-func withoutCoding(body io.ReadCloser, coding string) (io.ReadCloser, error) {
+func decoded(body io.Reader, coding string) (*bufio.Reader, error) {
+	raw := bufio.NewReader(body)
 	switch coding = strings.ToLower(strings.TrimSpace(coding)); coding {
-	case "", "identity", "none", "utf-8": // the latter are no codings, and say that there is none
-		return body, nil
+	case "", "identity", "none", "utf-8": // the last two are no codings
+		return raw, nil
 	case "gzip", "x-gzip":
-		return &gunzip{Closer: body, raw: bufio.NewReader(io.LimitReader(body, maxStream))}, nil
+		if magic, _ := raw.Peek(2); string(magic) != "\x1f\x8b" {
+			return raw, nil
+		}
+		plain, err := gzip.NewReader(io.LimitReader(raw, maxStream))
+		return bufio.NewReader(plain), err
 	}
 	return nil, codingError(coding)
-}
-
-// gunzip decodes what is gzip, and passes on what is not. Nothing is read before
-// the first Read.
-type gunzip struct {
-	io.Closer
-	raw     *bufio.Reader
-	decoded io.Reader
-	err     error
-}
-
-// Read reads decoded bytes.
-func (g *gunzip) Read(p []byte) (int, error) {
-	if g.err == nil && g.decoded == nil {
-		g.decoded = g.raw
-		if magic, _ := g.raw.Peek(2); string(magic) == "\x1f\x8b" {
-			g.decoded, g.err = gzip.NewReader(g.raw)
-		}
-	}
-	if g.err != nil {
-		return 0, g.err
-	}
-	n, err := g.decoded.Read(p)
-	g.err = err
-	return n, err
 }
