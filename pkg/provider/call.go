@@ -146,6 +146,12 @@ func (c *call) end(err error) {
 	}
 }
 
+func (c *call) wasAskedForCertificate() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.asked
+}
+
 // broken is why the request could not be sent or its answer not be read; nil
 // when it could.
 func (c *call) broken() error {

@@ -48,32 +48,37 @@ func (c *call) problem() problem {
 	return said
 }
 
-// foreign explains an answer with a status of success that is not what the API
-// answers.
+func fail(kind FailureKind, message, hint string) *Failure {
+	return &Failure{Kind: kind, Message: message, Hint: hint}
+}
+
+// foreign explains an answer with a status of success that is not an answer of
+// the API.
 func foreign(c *call, err error) *Failure {
-	f := &Failure{Kind: UpstreamError, Hint: "Try again; if it stays, the server behind this address does not speak the API of this provider type."}
+	const hint = "Try again; if it happens again, the server behind this address does not speak the API of this provider type."
 	switch {
 	case errors.Is(err, errBrokeOff):
-		f.Message = "The stream of " + c.host + " ended before the answer was complete."
-		f.Hint = "Try again; if it stays, look for a proxy that cuts long answers off."
+		return fail(UpstreamError, "The stream of "+c.host+" ended before the answer was complete.",
+			"Try again; if it happens again, look for a proxy that cuts long answers off.")
 	case errors.Is(err, errNoList):
-		f.Message = c.host + " answered with something that is not a list of models."
-	default:
-		f.Message = c.host + " answered with something that is not a model's answer: it is incomplete, or not JSON of the expected form."
+		return fail(UpstreamError, c.host+" answered with something that is not a list of models.", hint)
 	}
-	return f
+	return fail(UpstreamError, c.host+" answered with something that is not a model's answer: it is incomplete, or not JSON of the expected form.", hint)
 }
 
 // wireFailure explains what can be told without reading the answer: it did not
-// come, broke off, came too late, or is no API's. It returns nil when the
+// come, broke off, came too late, or is not an API's. It returns nil when the
 // answer has to be read.
 func wireFailure(ctx context.Context, c *call, err error) *Failure {
-	if c == nil {
-		return unsent(ctx, err)
+	switch {
+	case c == nil && ctx.Err() != nil:
+		return fail(Unreachable, "The time limit was reached before a request could be sent.", "")
+	case c == nil:
+		return fail(InvalidRequest, "The request could not be built: "+withoutURL(err).Error(), "")
 	}
 	switch broken := c.broken(); {
 	case errors.Is(context.Cause(ctx), errTooLarge) || errors.Is(broken, errTooLarge) || errors.Is(err, errTooLarge):
-		return &Failure{Kind: UpstreamError, Message: c.host + " sent more than a model's answer can have; it was not read to its end.", tooLarge: true}
+		return &Failure{Kind: UpstreamError, Message: c.host + " sent more than a model's answer can be; it was not read to its end.", tooLarge: true}
 	case errors.Is(err, errNotUTF8):
 		return c.brokenOff(ctx, err)
 	case c.status >= 400 && !c.isHTML():
@@ -90,45 +95,35 @@ func wireFailure(ctx context.Context, c *call, err error) *Failure {
 	return nil
 }
 
-// unsent explains why no request was made.
-func unsent(ctx context.Context, err error) *Failure {
-	if ctx.Err() != nil {
-		return &Failure{Kind: Unreachable, Message: "The time was up before a request could be sent."}
-	}
-	return &Failure{Kind: InvalidRequest, Message: "No request could be made of this: " + withoutURL(err).Error()}
-}
-
 // noAPI explains a redirect and an HTML page; nil where the status of a page
-// tells more than that it is one.
+// tells more.
 func (c *call) noAPI() *Failure {
-	if c.status >= 300 && c.status < 400 {
-		f := &Failure{
-			Kind:    Misconfigured,
-			Message: c.host + " answered with a redirect, which is not followed: the credentials must not go elsewhere.",
-			Hint:    "Enter the address of the API itself.",
+	switch {
+	case c.status < 300, c.status == http.StatusNotFound:
+		hint := "Check the address: " + c.endpoint + " was called, and the base URL may lack a path such as /v1, or have one too many."
+		if hasWords("request rejected|support id|incident id|access denied|attention required|just a moment", strings.ToLower(string(c.page()))) {
+			hint = hintWall
 		}
-		if to := redirectHost(c); to != "" {
-			f.Message = c.host + " answered with a redirect to " + to + ", which is not followed: the credentials must not go elsewhere."
-			f.Hint = "If " + to + " is the API, enter its address; if it is a sign-in page, the address is not an API's."
-		}
+		f := fail(Misconfigured, "The answer of "+c.host+" was an HTML page"+titleOf(c.page())+", not the answer of an API.", hint)
+		f.noAPI = true
 		return f
-	}
-	if c.status >= 400 && c.status != http.StatusNotFound {
+	case c.status >= 400:
 		return nil
 	}
-	f := &Failure{
-		Kind:    Misconfigured,
-		Message: "The answer of " + c.host + " was an HTML page" + titleOf(c.page()) + ", not the answer of an API.",
-		noAPI:   true,
-		Hint:    "Is the address right? " + c.endpoint + " was called: the base URL may lack a path (such as /v1) or have one too many.",
+	const why = ", which is not followed: the credentials must not go elsewhere."
+	to, err := url.Parse(c.header.Get("Location"))
+	if err != nil {
+		return fail(Misconfigured, c.host+" answered with a redirect"+why, "Enter the address of the API itself.")
 	}
-	if hasWords("request rejected|support id|incident id|access denied|attention required|just a moment", strings.ToLower(string(c.page()))) {
-		f.Hint = hintWall
+	host := c.host
+	if to.Host != "" {
+		host = to.Scheme + "://" + to.Host
 	}
-	return f
+	return fail(Misconfigured, c.host+" answered with a redirect to "+host+why,
+		"If "+host+" is the API, enter its address; if it is a sign-in page, the address is not an API's.")
 }
 
-// page is what is kept of the body. Where it is cut, no secret begins at its end.
+// page is what is kept of the body. A secret that was cut at its end is left out.
 func (c *call) page() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -141,50 +136,30 @@ func (c *call) page() []byte {
 	return c.redact.unfinished(c.head)
 }
 
-// redirectHost is the host that a redirect points to; empty when unknown.
-func redirectHost(c *call) string {
-	to, err := url.Parse(c.header.Get("Location"))
-	if err != nil {
-		return ""
-	}
-	if to.Host == "" {
-		return c.host
-	}
-	return to.Scheme + "://" + to.Host
-}
-
 // brokenOff explains why the request could not be sent, or its answer not be
 // read to the end.
 func (c *call) brokenOff(ctx context.Context, err error) *Failure {
-	var blocked *egress.BlockedError
-	var coding codingError
 	if c.status == 0 && ctx.Err() == nil {
-		c.mu.Lock()
-		asked := c.asked
-		c.mu.Unlock()
-		if asked {
+		if c.wasAskedForCertificate() {
 			return wantsCertificate(c.host)
 		}
 		if f := misspoken(c.host, err); f != nil {
 			return f
 		}
 	}
+	var blocked *egress.BlockedError
+	var coding codingError
 	switch {
+	case errors.As(err, &blocked) && blocked.Reason == egress.NotPublic:
+		return fail(Blocked, blocked.Error(), "Enter an address on the public internet, or ask the operator of this service to allow this one.")
 	case errors.As(err, &blocked):
-		f := &Failure{Kind: Blocked, Message: blocked.Error(), Hint: "Enter an address on the public internet."}
-		if blocked.Reason == egress.NotPublic {
-			f.Hint = "Enter an address on the public internet, or ask the operator of this service to allow this one."
-		}
-		return f
+		return fail(Blocked, blocked.Error(), "Enter an address on the public internet.")
 	case errors.Is(err, errNotUTF8):
-		return &Failure{Kind: UpstreamError, Message: "The answer of " + c.host + " is broken: it is not valid UTF-8."}
+		return fail(UpstreamError, "The answer of "+c.host+" is not valid UTF-8.", "")
 	case errors.As(err, &coding):
-		return &Failure{
-			Kind: UpstreamError, Message: c.unreadable(coding),
-			Hint: "Switch compression off in the server, or in the proxy before it.",
-		}
+		return fail(UpstreamError, c.unreadable(coding), "Switch compression off in the server, or in the proxy before it.")
 	case errors.Is(err, errHeaderLines):
-		return &Failure{Kind: UpstreamError, Message: "The answer of " + c.host + " has more header lines than are read."}
+		return fail(UpstreamError, "The answer of "+c.host+" has too many header lines.", "")
 	case ctx.Err() != nil:
 		return c.late(ctx.Err())
 	case isTimeout(err):
@@ -192,43 +167,34 @@ func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 	case c.status == 0 && !c.reached():
 		return unreachable(c.host, err)
 	}
-	return &Failure{
-		Kind:    UpstreamError,
-		Message: c.host + " closed the connection before its answer was complete.",
-		Hint:    "Try again; if it stays, check that the port is the API's, and look at the log of the server or of a proxy before it.",
-	}
+	return fail(UpstreamError, c.host+" closed the connection before its answer was complete.",
+		"Try again; if it happens again, check that the port is the API's, and look at the log of the server or of a proxy before it.")
 }
 
-// unreadable says that the answer is compressed in a way that is not read here.
+// unreadable says that the answer is compressed in a way that is not supported.
 func (c *call) unreadable(err error) string {
-	return c.host + " answered in a " + err.Error() + ", which is not read here: the answer has to be plain, or in gzip."
+	return c.host + " answered in a " + err.Error() + " that is not supported: the answer must be plain, or in gzip."
 }
 
-// late explains that the time was up.
+// late explains that the time limit was reached, or that the caller cancelled.
 func (c *call) late(cause error) *Failure {
-	if errors.Is(cause, context.Canceled) {
-		return &Failure{Kind: Timeout, Message: "The call was cancelled before the answer of " + c.host + " was complete."}
+	switch {
+	case errors.Is(cause, context.Canceled):
+		return fail(Timeout, "The call was cancelled before the answer of "+c.host+" was complete.", "")
+	case !c.reached():
+		return fail(Unreachable, "No connection to "+c.host+" was made in time.", "Check host and port, and that no firewall keeps this service from reaching them.")
 	}
-	if !c.reached() {
-		return &Failure{
-			Kind: Unreachable, Message: "No connection to " + c.host + " came about in time.",
-			Hint: "Check host and port, and that no firewall keeps this service from reaching them.",
-		}
-	}
-	return &Failure{
-		Kind: Timeout, Message: c.host + " did not answer completely in time.",
-		Hint: "Try again, with a shorter prompt or a lower output limit; a model that is loading may need a minute.",
-	}
+	return fail(Timeout, c.host+" did not answer completely in time.", "Try again, with a shorter prompt or a lower output limit; a model that is loading may need a minute.")
 }
 
-// isTimeout reports whether the transport itself gave up waiting.
+// isTimeout reports whether the transport itself stopped waiting.
 func isTimeout(err error) bool {
 	var timeout interface{ Timeout() bool }
 	return errors.As(err, &timeout) && timeout.Timeout()
 }
 
 // withoutURL drops what net/http wraps around an error: method and URL, which
-// may hold a query.
+// may have a query.
 func withoutURL(err error) error {
 	var wrapped *url.Error
 	for errors.As(err, &wrapped) {
@@ -240,19 +206,20 @@ func withoutURL(err error) error {
 // htmlTitle finds the title of a page, in whatever case its tags are.
 var htmlTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title`)
 
-// titleOf is the title of an HTML page in brackets; empty when it has none. It
-// is not cut short here: of a secret that was cut through nothing could be found
-// any more.
+// titleOf is the title of an HTML page in brackets; empty when it has none. Its
+// length is not bounded here: a secret is found only as a whole.
 func titleOf(page []byte) string {
-	found := htmlTitle.FindSubmatch(page)
-	if found == nil {
-		return ""
+	if found := htmlTitle.FindSubmatch(page); found != nil {
+		if title := plainText(found[1]); title != "" {
+			return " (“" + title + "”)"
+		}
 	}
-	title := strings.Join(strings.Fields(html.UnescapeString(string(found[1]))), " ")
-	if title == "" {
-		return ""
-	}
-	return " (“" + title + "”)"
+	return ""
+}
+
+// plainText is text of a page in one line.
+func plainText(text []byte) string {
+	return strings.Join(strings.Fields(html.UnescapeString(string(text))), " ")
 }
 
 var (
@@ -260,11 +227,10 @@ var (
 	htmlTag    = regexp.MustCompile(`(?s)<[^>]*>`)
 )
 
-// textOf is what an HTML page shows, after a space; empty when that is nothing.
-// Like the title it is not cut short here.
+// textOf is what an HTML page shows, after a space; empty when that is nothing
+// but the title.
 func textOf(page []byte) string {
-	shown := htmlTag.ReplaceAll(htmlHidden.ReplaceAll(page, []byte(" ")), []byte(" "))
-	text := strings.Join(strings.Fields(html.UnescapeString(string(shown))), " ")
+	text := plainText(htmlTag.ReplaceAll(htmlHidden.ReplaceAll(page, []byte(" ")), []byte(" ")))
 	if text == "" || strings.Contains(titleOf(page), text) {
 		return ""
 	}
