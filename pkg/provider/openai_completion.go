@@ -51,7 +51,8 @@ func (m chatMessage) text() string {
 	}
 	var text strings.Builder
 	for _, part := range m.parts() {
-		text.WriteString(stringIn(part, "text"))
+		piece, _ := member(part, "text").(string)
+		text.WriteString(piece)
 	}
 	return cmp.Or(text.String(), m.Refusal)
 }
@@ -59,15 +60,9 @@ func (m chatMessage) text() string {
 func (m chatMessage) reasons() bool {
 	return m.Reasoning+m.ReasoningContent+m.Thinking != "" || len(m.ReasoningDetails) > 0 ||
 		slices.ContainsFunc(m.parts(), func(part any) bool {
-			return slices.Contains([]string{"thinking", "reasoning"}, stringIn(part, "type"))
+			kind := member(part, "type")
+			return kind == "thinking" || kind == "reasoning"
 		})
-}
-
-// stringIn is the field of an object, if both are what they are taken for.
-func stringIn(object any, field string) string {
-	fields, _ := object.(map[string]any)
-	value, _ := fields[field].(string)
-	return value
 }
 
 func (m chatMessage) callsTool() bool {

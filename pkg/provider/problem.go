@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -23,15 +24,11 @@ type problem struct {
 	structured bool // the body is JSON that tells what is wrong
 }
 
-// name is the most exact word for the problem that the service has.
-func (p problem) name() string {
-	for _, s := range []string{p.code, p.status, p.typ} {
-		if s != "" {
-			return s
-		}
-	}
-	return ""
-}
+// name is the most exact word that the service has for the problem.
+func (p problem) name() string { return cmp.Or(p.code, p.status, p.typ) }
+
+// isEmpty reports whether nothing is said.
+func (p problem) isEmpty() bool { return p.message == "" && p.name() == "" }
 
 // says reports whether the message holds one of the phrases; see [hasWords].
 func (p problem) says(phrases string) bool { return hasWords(phrases, strings.ToLower(p.message)) }
@@ -43,16 +40,16 @@ const pageMessage = "the answer was an html page"
 // others' {"error":{"message",…}}, {"error":"text"}, {"message":…},
 // {"detail":…} as text, as an object, or as FastAPI's list of broken fields
 // with a path each, problem documents, OAuth's {"error","error_description"},
-// AWS's {"__type","message"}, which some of its front doors wrap into `Output`,
-// Google's {"error":{…,"status","details"}}, lists of any of these, a bare
-// string, plain text, HTML.
+// AWS's {"__type","message"}, sometimes within `Output`, Google's
+// {"error":{…,"status","details"}}, lists of any of these, a bare string, plain
+// text, HTML.
 func problemOf(body []byte) problem {
 	body = bytes.TrimSpace(body)
 	var value any
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.UseNumber()
 	if decoder.Decode(&value) == nil {
-		if p := problemIn(value); p.message != "" || p.name() != "" {
+		if p := problemIn(value); !p.isEmpty() {
 			p.structured = p.message != "" || p.code != ""
 			return p
 		}
@@ -67,10 +64,11 @@ func problemOf(body []byte) problem {
 func problemIn(value any) problem {
 	switch v := value.(type) {
 	case string:
+		p := problem{message: v}
 		if strings.Contains(v, "_") && !strings.Contains(v, " ") { // a code in the place of a message
-			return problem{message: v, code: v}
+			p.code = v
 		}
-		return problem{message: v}
+		return p
 	case []any:
 		return problemInList(v)
 	case map[string]any:
@@ -88,7 +86,7 @@ func problemInList(list []any) problem {
 		if p.message != "" {
 			messages = append(messages, p.message)
 		}
-		if all.name() == "" && all.param == "" {
+		if all.name() == "" && all.param == "" { // the first that says more than a message
 			all = p
 		}
 	}
@@ -99,13 +97,15 @@ func problemInList(list []any) problem {
 func problemInObject(o map[string]any) problem {
 	var p problem
 	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp", "Output", "Response", "Error"} {
-		if p = problemIn(o[name]); p.message != "" || p.name() != "" {
+		if p = problemIn(o[name]); !p.isEmpty() {
 			break
 		}
 	}
 	own := problem{
-		code: cmp.Or(codeText(o["code"]), codeText(o["error_code"]), codeText(o["errorcode"]), codeText(o["errorCode"]), codeText(o["Code"]), awsCode(text(o["__type"]))), typ: text(o["type"]), status: text(o["status"]),
-		param: text(o["param"]), inner: innerCode(o), http: statusIn(o),
+		typ: text(o["type"]), status: text(o["status"]), param: text(o["param"]), http: statusIn(o),
+		code: cmp.Or(codeText(o["code"]), codeText(o["error_code"]), codeText(o["errorcode"]), codeText(o["errorCode"]), codeText(o["Code"]), awsCode(text(o["__type"]))),
+		// Azure's
+		inner: cmp.Or(text(member(o["innererror"], "code")), text(member(o["inner_error"], "code"))),
 	}
 	for _, name := range []string{"message", "msg", "error_description", "faultstring", "error_message", "error_msg", "errorMsg", "errorMessage", "errmsg", "status_msg", "Message", "title"} {
 		if own.message = messageText(o[name]); own.message != "" {
@@ -116,7 +116,7 @@ func problemInObject(o map[string]any) problem {
 		own.param, own.message = loc[strings.LastIndexByte(loc, '.')+1:], loc+": "+own.message
 	}
 	if word := text(o["error"]); word != "" && own.message != "" {
-		// A word beside a message is a code, as in RFC 6749, 5.2.
+		// A word beside a message is a code (RFC 6749, section 5.2).
 		p = problem{}
 		if !strings.Contains(word, " ") {
 			own.code = cmp.Or(own.code, word)
@@ -124,10 +124,10 @@ func problemInObject(o map[string]any) problem {
 	}
 	details, _ := o["details"].([]any)
 	for _, detail := range details { // of google.rpc.Status
-		d, _ := detail.(map[string]any)
-		own.code, own.requestID = cmp.Or(own.code, text(d["reason"])), cmp.Or(own.requestID, text(d["requestId"]))
+		own.code = cmp.Or(own.code, text(member(detail, "reason")))
+		own.requestID = cmp.Or(own.requestID, text(member(detail, "requestId")))
 	}
-	if raw := text(field2(o, "metadata", "raw")); raw != "" { // OpenRouter: the words of the provider behind it
+	if raw := text(member(o["metadata"], "raw")); raw != "" { // OpenRouter: the words of the provider behind it
 		own.message = strings.TrimSpace(own.message + ": " + raw)
 	}
 	return p.or(own)
@@ -135,47 +135,31 @@ func problemInObject(o map[string]any) problem {
 
 // or fills what p leaves out from other.
 func (p problem) or(other problem) problem {
-	for _, f := range []struct{ to, from *string }{
-		{&p.message, &other.message}, {&p.code, &other.code}, {&p.typ, &other.typ},
-		{&p.param, &other.param}, {&p.status, &other.status}, {&p.inner, &other.inner}, {&p.requestID, &other.requestID},
-	} {
-		if *f.to == "" {
-			*f.to = *f.from
-		}
+	return problem{
+		message: cmp.Or(p.message, other.message), code: cmp.Or(p.code, other.code), typ: cmp.Or(p.typ, other.typ),
+		param: cmp.Or(p.param, other.param), status: cmp.Or(p.status, other.status), inner: cmp.Or(p.inner, other.inner),
+		http: cmp.Or(p.http, other.http), requestID: cmp.Or(p.requestID, other.requestID),
+		structured: p.structured,
 	}
-	p.http = cmp.Or(p.http, other.http)
-	return p
 }
 
-// statusIn is an HTTP status of an error that a field of the object is.
+// statusIn is an HTTP status of an error in a field of the object; 0: none.
 func statusIn(o map[string]any) int {
 	for _, name := range []string{"code", "status", "statusCode", "status_code"} {
-		s := text(o[name])
-		switch n := o[name].(type) {
-		case json.Number:
-			s = n.String()
-		case float64:
-			s = strconv.FormatFloat(n, 'f', -1, 64)
+		if o[name] == nil {
+			continue
 		}
-		if status, err := strconv.Atoi(s); err == nil && status >= 400 && status < 600 {
+		if status, err := strconv.Atoi(fmt.Sprint(o[name])); err == nil && status >= 400 && status < 600 {
 			return status
 		}
 	}
 	return 0
 }
 
-// innerCode is the code of Azure's `innererror`.
-func innerCode(o map[string]any) string {
-	if code := text(field2(o, "innererror", "code")); code != "" {
-		return code
-	}
-	return text(field2(o, "inner_error", "code"))
-}
-
-// field2 is o[outer][inner], nil where there is no such thing.
-func field2(o map[string]any, outer, inner string) any {
-	nested, _ := o[outer].(map[string]any)
-	return nested[inner]
+// member is a member of an object; nil where there is no such thing.
+func member(object any, name string) any {
+	members, _ := object.(map[string]any)
+	return members[name]
 }
 
 // text is a string that says something.
@@ -206,11 +190,8 @@ func awsCode(code string) string {
 
 // messageText is a message: a string, or the JSON of something else.
 func messageText(value any) string {
-	switch v := value.(type) {
-	case nil:
-		return ""
-	case string:
-		return v
+	if message, ok := value.(string); ok || value == nil {
+		return message
 	}
 	b, err := json.Marshal(value)
 	if err != nil {
@@ -224,11 +205,9 @@ func location(value any) string {
 	list, _ := value.([]any)
 	var parts []string
 	for _, part := range list {
-		switch v := part.(type) {
-		case string:
-			parts = append(parts, v)
-		case json.Number:
-			parts = append(parts, v.String())
+		switch part.(type) {
+		case string, json.Number:
+			parts = append(parts, fmt.Sprint(part))
 		}
 	}
 	return strings.Join(parts, ".")
