@@ -17,7 +17,7 @@ func (b *bedrockUpstream) explain(ctx context.Context, model string, err error) 
 	case f.Kind == Authentication && b.accessKeyPrefix == "ABSK":
 		f.Hint = "This is a Bedrock API key (it begins with ABSK), not an access key: enter the access key of an IAM user (AKIA…) and its secret."
 	case f.Kind == Authentication && b.accessKeyPrefix == "ASIA":
-		f.Hint = "This is a temporary access key (it begins with ASIA), which needs a session token that cannot be stored: enter a long-lived key of an IAM user (AKIA…)."
+		f.Hint = "This is a temporary access key (it begins with ASIA), which needs a session token, which cannot be stored: enter a long-lived key of an IAM user (AKIA…)."
 	case f.Kind == Unreachable && b.public && isUnknownHost(ctx):
 		f.Hint = "Check the region: there may be no `" + b.region + "`, or no Amazon Bedrock in it."
 	}
@@ -51,12 +51,12 @@ var bedrockTables = tables{
 	name: "AWS Bedrock",
 	rules: []rule{
 		{code: "unrecognizedclientexception|invalidclienttokenid|missingauthenticationtoken*|invalidaccesskeyid|notauthorized", kind: Authentication, hint: "AWS does not know this access key: check that access_key_id is complete and active, and belongs to the partition of region {region}."},
-		{code: "invalidsignatureexception", words: "expired|not yet current", kind: Authentication, hint: "AWS finds the time of the signature wrong: set the clock of the server that runs this service."},
+		{code: "invalidsignatureexception", words: "expired|not yet current", kind: Authentication, hint: "The time of the signature is wrong for AWS: set the clock of the server that runs this service."},
 		{code: "invalidsignatureexception|signaturedoesnotmatch|incompletesignature*", kind: Authentication, hint: "The secret_access_key does not belong to this access_key_id, or is incomplete: enter both again."},
 		{code: "expiredtoken*|requestexpired", kind: Authentication, hint: "The access key is expired: enter a new one. Keys of temporary sessions (they begin with `ASIA`) are not supported."},
 		{code: "optinrequired|subscriptionrequiredexception", kind: Permission, whose: ofAccount, hint: "The AWS account is not signed up for Amazon Bedrock: finish its registration in the AWS console."},
 
-		{words: "unsupported countries", kind: Permission, whose: ofAccount, hint: "The maker of the model does not serve the country of this AWS account or server."},
+		{words: "unsupported countries", kind: Permission, whose: ofAccount, hint: "The maker of the model does not support the country of this AWS account or server."},
 		{code: "accessdenied*|unauthorizedexception", words: "account is not authorized|not allowed for this account", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
 		{code: "accessdenied*|unauthorizedexception", words: "marketplace", kind: Permission, hint: "Somebody who may subscribe in AWS Marketplace has to use the model once, or grant this access key's user aws-marketplace:ViewSubscriptions and aws-marketplace:Subscribe."},
 		{code: "accessdenied*|unauthorizedexception", words: "payment instrument", kind: Permission, hint: "The AWS account needs a valid payment method before it can subscribe to this model."},
@@ -66,17 +66,17 @@ var bedrockTables = tables{
 		{code: "throttlingexception|toomanyrequestsexception", kind: RateLimited, hint: "The account's quota for this model in region {region} is used up for now: try again later, or ask for more under Service Quotas."},
 		{code: "servicequotaexceededexception", kind: QuotaExceeded, hint: "Ask for a higher quota for Amazon Bedrock in region {region} under Service Quotas."},
 
-		{code: "resourcenotfoundexception", words: "use case details", kind: Permission, hint: "Anthropic wants to know what the account uses its models for: fill in the use case form in the Bedrock console, and try again after 15 minutes."},
+		{code: "resourcenotfoundexception", words: "use case details", kind: Permission, hint: "Anthropic requires a description of what the account uses its models for: fill in the use case form in the Bedrock console, and try again after 15 minutes."},
 		{code: "resourcenotfoundexception", words: "end of its life|legacy", kind: ModelNotFound, hint: "The model is retired: choose a newer one."},
 		{code: "resourcenotfoundexception", kind: ModelNotFound, hint: "Check the model id {model}, and that region {region} offers it.{geography}"},
 
 		{code: "validationexception", words: "on-demand throughput", kind: ModelNotFound, hint: "{profile}"},
 		{code: "validationexception", words: "model identifier is invalid|arn is invalid|inference profile*invalid|invalid*inference profile", kind: ModelNotFound, hint: "Check the model id {model}: it has to be a model, inference profile or ARN that region {region} knows.{geography}"},
 		{code: "validationexception", words: "account is not authorized|operation not allowed", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
-		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not take part in conversations (Converse), so it cannot be tested here: choose a chat model; embedding, image and speech models cannot answer a prompt."},
+		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not support conversations (Converse), so it cannot be tested here: choose a chat model; embedding, image and speech models cannot answer a prompt."},
 		{words: "content filtering policy", kind: ContentFiltered, hint: "The model's content filter stopped the answer: try another prompt."},
-		{code: "validationexception", words: "system prompt|system message|system role|system instruction", kind: InvalidRequest, hint: "Leave system out: this model takes no system prompt."},
-		{code: "validationexception", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose a lower one: many models take at most 1, some none."},
+		{code: "validationexception", words: "system prompt|system message|system role|system instruction", kind: InvalidRequest, hint: "Leave system out: this model does not support system prompts."},
+		{code: "validationexception", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose a lower one: many models accept at most 1, some none."},
 		{code: "validationexception", words: "maximum tokens|max_tokens|maxtokens", kind: InvalidRequest, hint: "Lower max_output_tokens to what the model allows."},
 		{code: "validationexception", words: "too long", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},
 		{code: "validationexception", kind: InvalidRequest},
@@ -84,12 +84,12 @@ var bedrockTables = tables{
 		{code: "modeltimeoutexception", kind: Timeout, hint: "The model took too long: lower max_output_tokens, or try again."},
 		{code: "modelnotreadyexception", kind: UpstreamError, hint: "The model is being started: try again in a few minutes."},
 		{code: "modelerrorexception|modelstreamerrorexception", kind: UpstreamError, hint: "The model failed while it answered. Nothing is wrong with this provider: try again."},
-		{code: "unknownoperationexception", kind: Misconfigured, hint: "What answers is an AWS service, but not Amazon Bedrock: does region {region} have it, and is the operator's endpoint right?"},
+		{code: "unknownoperationexception", kind: Misconfigured, hint: "An AWS service answered that is not Amazon Bedrock: check that region {region} has Amazon Bedrock, and that the operator's endpoint is right."},
 		{code: "internalserverexception|internalfailure|serviceunavailable*", kind: UpstreamError, hint: "Amazon Bedrock failed. Nothing is wrong with this provider: try again."},
 	},
 }
 
-const hintAWSAccount = "AWS has not opened Amazon Bedrock to this account in region {region}: AWS support can."
+const hintAWSAccount = "AWS has not enabled Amazon Bedrock for this account in region {region}: AWS support can."
 
 var (
 	deniedActionPattern   = regexp.MustCompile(`bedrock:[A-Za-z]+`)

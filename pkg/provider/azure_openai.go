@@ -111,22 +111,22 @@ var azureTables = tables{
 		{words: "missing subscription key", kind: Authentication, hint: "The key was refused by the API Management before the resource: enter the subscription key of that gateway, which has to take it in the header api-key, and check that it belongs to base_url."},
 		{code: "authenticationtypedisabled", kind: Permission, whose: ofAccount, hint: hintKeysOff},
 		{words: "key based authentication is disabled|local authentication is disabled|disablelocalauth", kind: Permission, whose: ofAccount, hint: hintKeysOff},
-		{status: "401 403", words: "firewall|virtual network|public access|private endpoint", kind: Permission, whose: ofAccount, hint: "The network rules of this resource shut this server out: allow its address under Networking in the Azure portal."},
+		{status: "401 403", words: "firewall|virtual network|public access|private endpoint", kind: Permission, whose: ofAccount, hint: "The network rules of this resource refuse this server: allow its address under Networking in the Azure portal."},
 		{words: "lacks the required data action", kind: Permission, hint: "Give the caller the role Cognitive Services OpenAI User on this resource, in the Azure portal."},
-		{words: "only for api version*and later|enabled only for api versions", kind: Misconfigured, whose: ofModel, hint: "Model {model} wants a newer api_version than {api_version}: choose the one that the message names, or v1."},
-		{words: "api version not supported|unsupported api version|api-version", kind: Misconfigured, hint: "Azure does not take api_version {api_version} here: choose a newer one, or v1."},
+		{words: "only for api version*and later|enabled only for api versions", kind: Misconfigured, whose: ofModel, hint: "Model {model} needs a newer api_version than {api_version}: choose the one that the message names, or v1."},
+		{words: "api version not supported|unsupported api version|api-version", kind: Misconfigured, hint: "Azure does not accept api_version {api_version} here: choose a newer one, or v1."},
 		{code: "deploymentnotfound", kind: ModelNotFound, hint: hintDeployment},
 		{status: "404", words: "deployment", kind: ModelNotFound, hint: hintDeployment},
 	},
 	hints: map[FailureKind]string{
 		Authentication: "Replace the API key, and check that it belongs to the resource in base_url.",
-		Misconfigured:  "Nothing is at {endpoint}: check base_url, and that api_version {api_version} exists. A resource of Microsoft Foundry wants api_version `v1`.",
-		ModelNotFound:  "There is no deployment {model}: Azure wants the deployment's name, not the model's.",
+		Misconfigured:  "Nothing is at {endpoint}: check base_url, and that api_version {api_version} exists. A resource of Microsoft Foundry needs api_version `v1`.",
+		ModelNotFound:  "There is no deployment {model}: Azure needs the deployment's name, not the model's.",
 		QuotaExceeded:  "Raise the quota or the spending limit of this resource in the Azure portal.",
 		RateLimited:    "The deployment's tokens or requests per minute are used up: wait, or raise its quota in the Azure portal.",
 	},
 }
 
-const hintDeployment = "Deployment {model} does not exist on this resource: Azure wants the deployment's name, not the model's. One that was just made needs a few minutes."
+const hintDeployment = "Deployment {model} does not exist on this resource: Azure needs the deployment's name, not the model's. A new deployment takes a few minutes to appear."
 
 const hintKeysOff = "API keys are switched off on this resource: allow key based (local) authentication in the Azure portal, or use another resource."

@@ -91,11 +91,11 @@ func judgeAnswer(a answer, text bool) ([]Warning, error) {
 		a.warnings = append(a.warnings, Warning{TokenLimit, "The answer was cut off by the output limit: raise max_output_tokens to see all of it."})
 	case text || a.calledTool:
 	case a.reasoned && a.finishReason != finishFiltered:
-		a.warnings = append(a.warnings, Warning{ReasoningOnly, "All that came was reasoning, no answer: the model works, but the server does not tell its answer apart."})
+		a.warnings = append(a.warnings, Warning{ReasoningOnly, "The answer was reasoning only: the model works, but the server does not separate its answer from its reasoning."})
 	case a.empty != nil:
 		return nil, a.empty
 	default:
-		f := &Failure{Kind: UpstreamError, Message: "The model ended without an answer.", Hint: "Try another prompt; if it stays, the server does not put the model's text where this API has it."}
+		f := &Failure{Kind: UpstreamError, Message: "The model ended without an answer.", Hint: "Try another prompt; if it happens again, the server does not put the model's text where this API has it."}
 		if a.finishReason != "" {
 			f.Message = "The model ended without an answer (" + a.finishReason + ")."
 		}

@@ -33,7 +33,7 @@ var custom = register(spec[customCredentials, customConfig]{
 })
 
 type customCredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" help:"The key that the server wants; any text where it wants none."`
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" help:"The API key of the server; any text where it needs none."`
 }
 
 type customConfig struct {
@@ -165,7 +165,7 @@ var customTables = tables{
 	},
 	hints: map[FailureKind]string{
 		Authentication: "Replace the API key of this provider.",
-		Misconfigured:  "Nothing that speaks OpenAI's API answers at {endpoint}: does base_url have a path too many or too few?",
-		ModelNotFound:  "The server does not know model {model}: the list of available models shows the names that it takes.",
+		Misconfigured:  "Nothing that speaks OpenAI's API answers at {endpoint}: check whether base_url has a path too many or too few.",
+		ModelNotFound:  "The server does not know model {model}: the list of available models shows the names that it accepts.",
 	},
 }

@@ -37,11 +37,11 @@ func (v *vertexUpstream) tables() tables {
 var vertexTables = tables{
 	name: "GCP Vertex AI",
 	rules: []rule{
-		{code: "unauthenticated", kind: Authentication, hint: "Google does not take the token of this service account: enter a new key of it, and check that the account is enabled."},
+		{code: "unauthenticated", kind: Authentication, hint: "Google refused the token of this service account: enter a new key of it, and check that the account is enabled."},
 		{code: "service_disabled", kind: Permission, whose: ofAccount, hint: "Enable the Vertex AI API (aiplatform.googleapis.com) in project {project} and try again after a few minutes.{elsewhere}"},
 		{code: "billing_disabled", kind: Permission, whose: ofAccount, hint: "Link project {project} to an active billing account.{elsewhere}"},
 		{code: "consumer_invalid|consumer_suspended|user_project_denied|resource_project_invalid", kind: Permission, whose: ofAccount, hint: "Check the project: Google does not let {project} use Vertex AI.{elsewhere}"},
-		{code: "security_policy_violated", kind: Permission, whose: ofAccount, hint: "A VPC Service Controls perimeter keeps this server out: the organization's administrator can allow it."},
+		{code: "security_policy_violated", kind: Permission, whose: ofAccount, hint: "A VPC Service Controls perimeter refuses this server: the organization's administrator can allow it."},
 		{words: "unsupported region for vertex ai", kind: Misconfigured, hint: "Vertex AI has no region {region}: choose another one."},
 		{code: "permission_denied", words: "aiplatform.endpoints.predict", kind: Permission, whose: ofAccount, hint: "Grant the service account the role Vertex AI User (roles/aiplatform.user) in project {project}.{elsewhere}"},
 		{code: "permission_denied", kind: Permission, hint: "Check that project {project} may use the model {model} (partner models are enabled one by one in the Model Garden), and that the service account has the role Vertex AI User (roles/aiplatform.user).{elsewhere}"},
@@ -55,7 +55,7 @@ var vertexTables = tables{
 		{code: "invalid_argument|out_of_range", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose a lower one."},
 		{code: "invalid_argument|out_of_range", words: "input token count|context", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},
 		{code: "failed_precondition|invalid_argument|out_of_range", kind: InvalidRequest},
-		{code: "deadline_exceeded", kind: Timeout, hint: "Vertex AI gave up on the request: lower max_output_tokens, or stream the answer."},
+		{code: "deadline_exceeded", kind: Timeout, hint: "The request took Vertex AI too long: lower max_output_tokens, or stream the answer."},
 		{code: "unavailable|internal|unknown|aborted|data_loss|cancelled", kind: UpstreamError, hint: "Vertex AI failed. Nothing is wrong with this provider: try again."},
 		{code: "unimplemented", kind: InvalidRequest, hint: "The model does not answer prompts this way: choose a chat model."},
 		{status: "404", kind: ModelNotFound},
@@ -78,7 +78,7 @@ func (v *vertexUpstream) elsewhereHint() string {
 	if v.account.ProjectID == "" || v.account.ProjectID == v.project || isNumber(v.project) {
 		return ""
 	}
-	return " The service account belongs to another project than `" + v.project + "`: is that the right one, and has the account been granted the role there?"
+	return " The service account belongs to another project than `" + v.project + "`: check that the project is right, and that the account has the role there."
 }
 
 // isNumber reports whether a project is given by its number, which the key file

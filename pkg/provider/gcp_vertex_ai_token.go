@@ -146,10 +146,10 @@ var tokenTables = tables{
 		{status: "429", kind: RateLimited, hint: "Google limits how often tokens are fetched: try again in a minute."},
 		{status: "5xx", kind: UpstreamError, hint: hintTokenService},
 		{code: "internal_failure|temporarily_unavailable", kind: UpstreamError, hint: hintTokenService},
-		{words: "iat and exp|timeframe", kind: Authentication, hint: "Google finds the time of the signature wrong: set the clock of the server that runs this service."},
+		{words: "iat and exp|timeframe", kind: Authentication, hint: "The time of the signature is wrong for Google: set the clock of the server that runs this service."},
 		{status: "400 401", words: "not found|disabled", kind: Authentication, hint: "The service account was deleted or disabled: enable it in the Google Cloud console, or enter the key of another one."},
 		{status: "400 401 403", code: "*", kind: Authentication, hint: "The key was deleted, or does not belong to this service account: make a new key in the Google Cloud console and paste its whole JSON file."},
-		{status: "404 405", kind: Misconfigured, hint: "What answers in the place of Google's token endpoint is none: the operator of this service can correct its address."},
+		{status: "404 405", kind: Misconfigured, hint: "The address that this service has for Google's token endpoint is not one: the operator of this service can correct it."},
 	},
 	hints: map[FailureKind]string{
 		InvalidRequest: "The service account was refused before a model was asked: enter a new key of it.",

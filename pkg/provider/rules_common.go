@@ -17,13 +17,13 @@ var kindHints = map[FailureKind]string{
 const (
 	hintTooLong = "Shorten the prompt, or lower max_output_tokens: together they do not fit the model's context."
 	hintNoChat  = "Model {model} is not made for chat: choose a chat model."
-	hintShutOut = "The provider has shut out this account, its organization or its project: the provider's console, or its support, says why."
-	hintAddress = "The provider takes no calls from the address of this server, or its country: change the addresses that the key allows, or where this service runs."
-	hintWall    = "A firewall before the API refused this server: ask whoever runs it to let its calls through."
+	hintShutOut = "The provider has disabled this account, its organization or its project: the provider's console, or its support, says why."
+	hintAddress = "The provider does not accept calls from the address or the country of this server: change the addresses that the key allows, or where this service runs."
+	hintWall    = "A firewall before the API refused this server: ask its operator to let the calls of this server through."
 
 	hintAllowModel  = "Allow this key, or the project it belongs to, to use model {model}."
-	hintTemperature = "Leave temperature out: model {model} does not take this one."
-	hintMoreTokens  = "Raise max_output_tokens: model {model} wants more than that."
+	hintTemperature = "Leave temperature out: model {model} does not accept this one."
+	hintMoreTokens  = "Raise max_output_tokens: model {model} needs more than that."
 	hintMaxTokens   = "Lower max_output_tokens to what model {model} allows."
 )
 
@@ -41,7 +41,7 @@ var commonRules = []rule{
 
 	// The address, and what stands before the API.
 	{words: "http request to an https server|http request was sent to https port|speaking plain http to an ssl|use https protocol", kind: Misconfigured, hint: "The server speaks TLS: its address begins with https://."},
-	{status: "407", kind: Misconfigured, hint: "A proxy on the way wants to know who calls: the operator of this service can set its user and password."},
+	{status: "407", kind: Misconfigured, hint: "A proxy on the way requires authentication: the operator of this service can set its user and password."},
 	{status: "401", words: "was an html page*401", kind: Authentication},
 	{status: "401", words: "was an html page", kind: Misconfigured, whose: noAPI, hint: "What answered is a sign-in page, not an API: is the address right, or is there a proxy with a sign-in before it?"},
 	{words: "error code: 1015", kind: RateLimited},
@@ -66,9 +66,9 @@ var commonRules = []rule{
 	{words: "account has been deactivated|account*is deactivated|has been archived", kind: Authentication, hint: hintShutOut},
 	{code: "account_suspended|account_disabled|access_terminated|organization_restricted|organization_disabled", kind: Permission, whose: ofAccount, hint: hintShutOut},
 	{words: "account has been suspended|account is suspended|account has been disabled|account is not active|flagged for abuse|subscription is disabled|resource has been temporarily blocked", kind: Permission, whose: ofAccount, hint: hintShutOut},
-	{words: "organization must be verified|verify organization", kind: Permission, hint: "OpenAI wants to verify the organization before it may use this: do so in the organization's settings at platform.openai.com, and wait 15 minutes."},
-	{words: "no endpoints*data policy", kind: Permission, hint: "The privacy settings of the account shut out every server of this model: change them, or choose another model."},
-	{status: "404", words: "no endpoints found", kind: ModelNotFound, hint: "No server of model {model} takes this request: the message says what it lacks."},
+	{words: "organization must be verified|verify organization", kind: Permission, hint: "OpenAI requires the organization to be verified first: verify it in the organization's settings at platform.openai.com, and wait 15 minutes."},
+	{words: "no endpoints*data policy", kind: Permission, hint: "The privacy settings of the account exclude every server of this model: change them, or choose another model."},
+	{status: "404", words: "no endpoints found", kind: ModelNotFound, hint: "No server of model {model} accepts this request: the message says why."},
 	{code: "model_terms_required|modelnotopen", kind: Permission, hint: "Enable model {model} in the provider's console; its terms may have to be accepted there."},
 	{code: "unsupported_country_region_territory|ip_not_authorized|invalid_ip", kind: Permission, whose: ofAccount, hint: hintAddress},
 	{status: "400 401 403", words: "user location is not supported|not available in your country|not supported in your country|unsupported countries|not whitelisted|check your network settings|rbac: access denied", kind: Permission, whose: ofAccount, hint: hintAddress},
@@ -78,11 +78,11 @@ var commonRules = []rule{
 
 	// Not a chat model, or not this way.
 	{status: "200 400 403 404 405 422", words: "not a chat model|not support chat|chatcompletion operation does not work|not allowed to sample|embedding model|embeddings model|use the /embeddings|speech model|audio model|transcription model|moderation model|rerank model|image model|image generation model|realtime model|only supported in the realtime|supported in v1/audio|supported in v1/images|not supported in the v1/chat/completions|modality contain audio|chat template", kind: InvalidRequest, hint: hintNoChat},
-	{words: "only support stream|only supports stream|set to false for non-streaming|stream=true|streaming is required|must be streamed|does not support non-stream", kind: InvalidRequest, hint: "Model {model} answers streams only: test it as a stream (Accept: text/event-stream)."},
+	{words: "only support stream|only supports stream|set to false for non-streaming|stream=true|streaming is required|must be streamed|does not support non-stream", kind: InvalidRequest, hint: "Model {model} only answers as a stream: test it as one (Accept: text/event-stream)."},
 
 	// The key.
-	{words: "litellm.authenticationerror", kind: Authentication, whose: ofModel, hint: "The gateway took this key, but its own key for model {model} was refused: replace that in the gateway."},
-	{code: "no_db_connection", kind: Authentication, hint: "This gateway has no database of keys: it takes only its master key."},
+	{words: "litellm.authenticationerror", kind: Authentication, whose: ofModel, hint: "The gateway accepted this key, but its own key for model {model} was refused: replace that key in the gateway."},
+	{code: "no_db_connection", kind: Authentication, hint: "This gateway has no database of keys: it accepts only its master key."},
 	{code: "invalid_api_key|invalid_authentication|authentication_error|expired_api_key|expired_key|token_expired|invalid_token", kind: Authentication},
 	{status: "200 400 401 403 404 5xx", words: "incorrect api key|invalid api key|invalid api_key|invalid api-key|api key is invalid|api key not valid|api key expired|api key not found|api key has expired|api key required|api key is required|api key was reported as leaked|api key is currently blocked|access token invalid|无效的令牌|密钥无效", kind: Authentication},
 	{status: "200 400 401 403 404", words: "not authenticated|could not validate credentials|invalid authentication|invalid access token|invalid api token|login fail|authentication error|authentication fails|authentication failed|认证失败|鉴权失败", kind: Authentication},
@@ -105,7 +105,7 @@ var commonRules = []rule{
 	// A parameter.
 	{status: "400 422", param: "temperature", kind: InvalidRequest, hint: hintTemperature},
 	{status: "400 422", words: "temperature", kind: InvalidRequest, hint: hintTemperature},
-	{status: "400 422", words: "system role|role 'system'|'system' with|system message|system instruction|developer instruction|roles must alternate", kind: InvalidRequest, hint: "Leave system out: model {model} takes no system prompt."},
+	{status: "400 422", words: "system role|role 'system'|'system' with|system message|system instruction|developer instruction|roles must alternate", kind: InvalidRequest, hint: "Leave system out: model {model} does not support system prompts."},
 	{code: "exceed_context_size_error", kind: InvalidRequest, hint: hintTooLong},
 	{status: "400 413 422", words: "context length|context window|context size|maximum context|prompt is too long|model token limit|`inputs` tokens", kind: InvalidRequest, hint: hintTooLong},
 	{status: "400", code: "integer_below_min_value", kind: InvalidRequest, hint: hintMoreTokens},
