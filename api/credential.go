@@ -33,7 +33,7 @@ type revealedCredential struct {
 // @Router			/providers/{id}/credentials/{field}/reveal [post]
 func (a *API) revealCredential(c echo.Context) error {
 	if !a.Reveal {
-		return fault.New(fault.RevealDisabled, "Revealing credentials is switched off here; replace the credential instead.")
+		return fault.New(fault.RevealDisabled, "Revealing credentials is disabled on this server; replace the credential instead.")
 	}
 	var body revealRequest
 	problems, err := decodeOptional(c, &body)

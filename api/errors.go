@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -24,7 +26,7 @@ type problem struct {
 	// The HTTP status of this answer.
 	Status int `json:"status" example:"422"`
 	// What happened, to what, and what to do.
-	Detail string `json:"detail" example:"The provider was not created: the request has values that can't be taken."`
+	Detail string `json:"detail" example:"Provider not created: 1 invalid field."`
 	// The path of the request.
 	Instance string `json:"instance" example:"/providers"`
 	// What went wrong, as a stable, machine-readable code.
@@ -65,16 +67,16 @@ var answers = map[fault.Kind]struct {
 	title  string
 }{
 	fault.MalformedRequest:     {http.StatusBadRequest, "Malformed request"},
-	fault.Unauthenticated:      {http.StatusUnauthorized, "Not signed in"},
-	fault.Forbidden:            {http.StatusForbidden, "Not allowed"},
-	fault.RevealDisabled:       {http.StatusForbidden, "Revealing is switched off"},
+	fault.Unauthenticated:      {http.StatusUnauthorized, "Unauthenticated"},
+	fault.Forbidden:            {http.StatusForbidden, "Forbidden"},
+	fault.RevealDisabled:       {http.StatusForbidden, "Reveal disabled"},
 	fault.NotFound:             {http.StatusNotFound, "Not found"},
 	fault.MethodNotAllowed:     {http.StatusMethodNotAllowed, "Method not allowed"},
 	fault.NameTaken:            {http.StatusConflict, "Name taken"},
 	fault.ModelExists:          {http.StatusConflict, "Model exists"},
 	fault.LastAdmin:            {http.StatusConflict, "Last admin"},
 	fault.Conflict:             {http.StatusConflict, "Conflict"},
-	fault.VersionMismatch:      {http.StatusPreconditionFailed, "Changed meanwhile"},
+	fault.VersionMismatch:      {http.StatusPreconditionFailed, "Version mismatch"},
 	fault.TooLarge:             {http.StatusRequestEntityTooLarge, "Too large"},
 	fault.UnsupportedMediaType: {http.StatusUnsupportedMediaType, "Unsupported media type"},
 	fault.ValidationFailed:     {http.StatusUnprocessableEntity, "Validation failed"},
@@ -83,7 +85,7 @@ var answers = map[fault.Kind]struct {
 	fault.IdempotencyKeyReused: {http.StatusUnprocessableEntity, "Idempotency key reused"},
 	fault.RateLimited:          {http.StatusTooManyRequests, "Too many requests"},
 	fault.Internal:             {http.StatusInternalServerError, "Internal error"},
-	fault.UpstreamFailed:       {http.StatusBadGateway, "The provider failed"},
+	fault.UpstreamFailed:       {http.StatusBadGateway, "Provider request failed"},
 	fault.Unavailable:          {http.StatusServiceUnavailable, "Unavailable"},
 }
 
@@ -111,6 +113,9 @@ func (a *API) answerError(err error, c echo.Context) {
 		return
 	}
 	f := toFault(err)
+	if f.Kind == fault.MethodNotAllowed {
+		f.Message = fmt.Sprintf("%s is not allowed here; use %s.", c.Request().Method, allowed(c))
+	}
 	c.Set(keyError, f)
 	if c.Response().Committed {
 		return
@@ -155,7 +160,7 @@ func problemOf(f *fault.Error, c echo.Context) problem {
 		RequestID: requestID(c),
 	}
 	if f.Kind == fault.Internal {
-		p.Detail = fmt.Sprintf("Something went wrong on our side. The log knows it as request %s.", p.RequestID)
+		p.Detail = fmt.Sprintf("Internal error; the server log has the cause under request id %s.", p.RequestID)
 	}
 	for _, field := range f.Fields {
 		p.Errors = append(p.Errors, fieldError{Field: field.Name, Code: string(field.Code), Message: field.Message})
@@ -175,15 +180,23 @@ func toFault(err error) *fault.Error {
 	var he *echo.HTTPError
 	switch {
 	case errors.As(err, &he) && he.Code == http.StatusNotFound:
-		return fault.New(fault.NotFound, "There is nothing at this path.")
+		return fault.New(fault.NotFound, "No such endpoint; see /openapi.yaml.")
 	case errors.As(err, &he) && he.Code == http.StatusMethodNotAllowed:
-		return fault.New(fault.MethodNotAllowed, "This path does not take that method; see the Allow header.")
+		return fault.New(fault.MethodNotAllowed, "Method not allowed.")
 	case errors.Is(err, context.DeadlineExceeded):
-		f := fault.Wrap(fault.Unavailable, err, "The request took too long. Nothing is known to have changed; try again.")
+		f := fault.Wrap(fault.Unavailable, err, "The request timed out; try again.")
 		f.RetryAfter = unavailableFor
 		return f
 	}
 	return fault.Wrap(fault.Internal, err, "Internal error.")
+}
+
+// allowed names the methods of a path that do something, as in `GET or PATCH`.
+func allowed(c echo.Context) string {
+	methods := strings.Split(c.Response().Header().Get(echo.HeaderAllow), ", ")
+	methods = slices.DeleteFunc(methods, func(m string) bool { return m == http.MethodOptions || m == http.MethodHead })
+	slices.Sort(methods)
+	return strings.Join(methods, " or ")
 }
 
 // challenge is the WWW-Authenticate of RFC 6750, section 3.

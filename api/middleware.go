@@ -164,10 +164,10 @@ func (a *API) guardLoopback(next echo.HandlerFunc) echo.HandlerFunc {
 
 func (a *API) checkLoopback(r *http.Request) error {
 	if !isLoopback(r.Host) {
-		return fault.New(fault.Forbidden, "Authentication is off, so only requests for localhost are answered.")
+		return fault.New(fault.Forbidden, "Authentication is off, so only requests to localhost are allowed.")
 	}
 	if origin := r.Header.Get(echo.HeaderOrigin); origin != "" && !slices.Contains(a.CORSOrigins, origin) && !sameOrigin(origin, r) {
-		return fault.New(fault.Forbidden, "Authentication is off, so requests of web pages are answered only for allowed origins; see MODELPROVIDERS_CORS_ORIGINS.")
+		return fault.New(fault.Forbidden, "Authentication is off, so requests from this origin are not allowed; see MODELPROVIDERS_CORS_ORIGINS.")
 	}
 	return nil
 }
@@ -207,7 +207,7 @@ func (a *API) handle(c echo.Context, r Route) error {
 	}
 	c.Set(keyPrincipal, p)
 	if r.scope != anyone && !p.May(r.scope) {
-		return fault.New(fault.Forbidden, "This needs the scope %s, which the token does not have.", r.scope)
+		return fault.New(fault.Forbidden, "The token lacks the scope %s, which this request requires.", r.scope)
 	}
 	if err := checkQuery(c, r); err != nil {
 		return err
@@ -231,7 +231,7 @@ func (a *API) authenticate(c echo.Context) (auth.Principal, error) {
 		return p, err
 	}
 	if bearer == "" {
-		return p, fault.New(fault.Unauthenticated, "This needs a token: send Authorization: Bearer <token>.")
+		return p, fault.New(fault.Unauthenticated, "Missing token; send the header Authorization: Bearer <token>.")
 	}
 	if limited := a.Limiter.SignIn(c.RealIP()); limited != nil {
 		return p, limited

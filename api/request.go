@@ -63,7 +63,7 @@ func readBody(c echo.Context) ([]byte, error) {
 		return body, nil
 	}
 	r := c.Request()
-	tooLarge := fault.New(fault.TooLarge, "The body is larger than %d bytes, which is all that is taken.", maxBody)
+	tooLarge := fault.New(fault.TooLarge, "Request body is too large; the limit is %d bytes.", maxBody)
 	if r.ContentLength > maxBody {
 		return nil, tooLarge
 	}
@@ -74,7 +74,7 @@ func readBody(c echo.Context) ([]byte, error) {
 	case errors.As(err, &limit):
 		return nil, tooLarge
 	case err != nil:
-		return nil, fault.Wrap(fault.MalformedRequest, err, "The body could not be read to its end.")
+		return nil, fault.Wrap(fault.MalformedRequest, err, "Request body could not be read.")
 	case len(body) == 0:
 		return nil, nil
 	}
@@ -115,7 +115,7 @@ func checkMediaType(c echo.Context) error {
 	if r.Method == http.MethodPatch {
 		accepted = append(accepted, mediaMergePatch)
 	}
-	refusal := fault.New(fault.UnsupportedMediaType, "The body must be %s.", strings.Join(accepted, " or "))
+	refusal := fault.New(fault.UnsupportedMediaType, "Content-Type must be %s.", strings.Join(accepted, " or "))
 	if r.Method == http.MethodPatch {
 		c.Response().Header().Set("Accept-Patch", strings.Join(accepted, ", "))
 	}
@@ -127,7 +127,7 @@ func checkMediaType(c echo.Context) error {
 		return refusal
 	}
 	if coding := r.Header.Get(echo.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
-		return fault.New(fault.UnsupportedMediaType, "The body must not be compressed.")
+		return fault.New(fault.UnsupportedMediaType, "Request body must not be compressed.")
 	}
 	c.Response().Header().Del("Accept-Patch")
 	return nil
@@ -141,7 +141,7 @@ func checkQuery(c echo.Context, r Route) error {
 	known := r.Query
 	values, err := url.ParseQuery(c.Request().URL.RawQuery)
 	if err != nil {
-		return fault.Wrap(fault.MalformedRequest, err, "The query of the URL is not well-formed.")
+		return fault.Wrap(fault.MalformedRequest, err, "Query string is malformed.")
 	}
 	for name, given := range values {
 		switch {
@@ -150,9 +150,9 @@ func checkQuery(c echo.Context, r Route) error {
 		case len(given) > 1:
 			faults.Add(name, fault.Duplicate, "is given %d times", len(given))
 		case !utf8.ValidString(given[0]) || strings.ContainsFunc(given[0], unicode.IsControl):
-			faults.Add(name, fault.Invalid, "must not contain control characters or broken UTF-8")
+			faults.Add(name, fault.Invalid, "must be UTF-8 without control characters")
 		case len(given[0]) > maxQueryValue:
-			faults.Add(name, fault.TooLong, "is longer than %d bytes", maxQueryValue)
+			faults.Add(name, fault.TooLong, "must have at most %d bytes", maxQueryValue)
 		}
 	}
 	slices.SortFunc(faults, func(a, b fault.Field) int { return strings.Compare(a.Name, b.Name) })
@@ -163,7 +163,7 @@ func checkQuery(c echo.Context, r Route) error {
 	return faults.Err(fault.MalformedRequest, badQuery)
 }
 
-const badQuery = "The query of the URL has parameters that can't be taken."
+const badQuery = "Query parameters are invalid; see errors."
 
 // lists reports whether the route answers a list in pages, and so reads the
 // values of its query.
@@ -270,7 +270,7 @@ func ifMatch(c echo.Context) ([]int64, error) {
 	for list = strings.TrimLeft(list, " \t,"); list != ""; list = strings.TrimLeft(list, " \t,") {
 		element := entityTag.FindStringSubmatch(list)
 		if element == nil {
-			return nil, fault.New(fault.MalformedRequest, `The If-Match header is not well-formed; send an ETag as it was answered, such as "3".`)
+			return nil, fault.New(fault.MalformedRequest, `If-Match is malformed; send the ETag of a response, such as "3".`)
 		}
 		list, tags = list[len(element[0]):], tags+1
 		if version, err := strconv.ParseInt(element[1], 10, 64); err == nil && `"`+element[1]+`"` == etag(version) {
@@ -278,7 +278,7 @@ func ifMatch(c echo.Context) ([]int64, error) {
 		}
 	}
 	if tags == 0 {
-		return nil, fault.New(fault.MalformedRequest, `The If-Match header is empty; send an ETag as it was answered, such as "3".`)
+		return nil, fault.New(fault.MalformedRequest, `If-Match is empty; send the ETag of a response, such as "3".`)
 	}
 	return versions, nil
 }

@@ -114,7 +114,7 @@ func checkStages(faults *fault.Fields, path string, list any) {
 			code, message := explain(broken[0])
 			faults.Add(at, code, "%s", message)
 		case seen[name]:
-			faults.Add(at, fault.Duplicate, "is in the list already")
+			faults.Add(at, fault.Duplicate, "is a duplicate")
 		}
 		seen[name] = true
 	}

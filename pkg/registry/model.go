@@ -128,7 +128,7 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 		}
 		problems := problems
 		if len(p.Models)+len(inputs) > MaxModels {
-			problems.Invalid.Add("models", fault.TooMany, "would make %d models; a provider holds at most %d", len(p.Models)+len(inputs), MaxModels)
+			problems.Invalid.Add("models", fault.TooMany, "would be %d models; a provider has at most %d", len(p.Models)+len(inputs), MaxModels)
 		}
 		for i, in := range inputs {
 			m, err := newModel(p.ID, now)
@@ -139,9 +139,9 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 			switch {
 			case m.ModelID == "":
 			case present[m.ModelID]:
-				problems.Invalid.Add(field(i, "model_id"), fault.Duplicate, "is a model of this provider already")
+				problems.Invalid.Add(field(i, "model_id"), fault.Duplicate, "already exists in this provider")
 			case seen[m.ModelID]:
-				problems.Invalid.Add(field(i, "model_id"), fault.Duplicate, "is in the list already")
+				problems.Invalid.Add(field(i, "model_id"), fault.Duplicate, "is a duplicate")
 			}
 			seen[m.ModelID] = true
 			added = append(added, m)
@@ -251,7 +251,7 @@ func (r *Registry) editModel(ctx context.Context, workspace, providerID, id stri
 // among them comes back as an error that faults take precedence over.
 func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fields) (changed bool, stale error) {
 	if len(inputs) > MaxModels {
-		faults.Add("models", fault.TooMany, "holds %d models; a provider holds at most %d", len(inputs), MaxModels)
+		faults.Add("models", fault.TooMany, "has %d models; a provider has at most %d", len(inputs), MaxModels)
 		return false, nil
 	}
 	matched := matchModels(p.Models, inputs, faults)
@@ -275,7 +275,7 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 			changed = true
 		}
 		if m.ModelID != "" && seen[m.ModelID] {
-			faults.Add(field("model_id"), fault.Duplicate, "is in the list already")
+			faults.Add(field("model_id"), fault.Duplicate, "is a duplicate")
 		}
 		seen[m.ModelID] = true
 		wanted = append(wanted, m)
@@ -304,7 +304,7 @@ func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []i
 		case at < 0:
 			faults.Add(InModels(i, "id"), fault.Missing, "is not the id of a model of this provider; leave it out to add a model")
 		case claimed[at]:
-			faults.Add(InModels(i, "id"), fault.Duplicate, "is in the list already")
+			faults.Add(InModels(i, "id"), fault.Duplicate, "is a duplicate")
 		default:
 			matched[i], claimed[at] = at, true
 		}
@@ -385,5 +385,5 @@ func (p Provider) facts() ModelProvider {
 }
 
 func modelExists(modelID string) error {
-	return fault.New(fault.ModelExists, "This provider has a model %q already.", modelID)
+	return fault.New(fault.ModelExists, "This provider already has a model %q.", modelID)
 }

@@ -235,7 +235,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 		name = *edit.Name
 	}
 	if edit.Type != nil && *edit.Type != p.Type {
-		problems.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed: make a new provider of the other type")
+		problems.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed; create a new provider of the other type")
 	}
 	enabled := wantedStatus(&problems.Invalid, *p, edit.Status)
 	typ, err := lookupType(*p)
@@ -283,7 +283,7 @@ func wantedStatus(faults *fault.Fields, p Provider, status *string) (enabled boo
 		return false
 	case Error:
 		if p.Status() != Error {
-			faults.Add("status", fault.Invalid, "can't be set to error: error is what the service observes; set active or inactive")
+			faults.Add("status", fault.Invalid, "must be active or inactive; error is set by the service")
 		}
 		return p.Enabled
 	}
