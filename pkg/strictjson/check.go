@@ -20,7 +20,7 @@ const maxDepth = 32
 // nested too deep.
 func check(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return fault.New(fault.MalformedRequest, "The body is empty; a JSON object is expected.")
+		return fault.New(fault.MalformedRequest, "Request body is empty; expected a JSON object.")
 	}
 	if bytes.HasPrefix(data, []byte("\uFEFF")) {
 		return invalid(data, 0, "there is a byte order mark; send UTF-8 without one")
@@ -39,7 +39,7 @@ func check(data []byte) error {
 		case errors.As(err, &syntax):
 			return invalid(data, int(syntax.ByteOffset), reason(syntax))
 		case err != nil:
-			return fault.Wrap(fault.MalformedRequest, err, "The body is not valid JSON.")
+			return fault.Wrap(fault.MalformedRequest, err, "Request body is not valid JSON.")
 		case d.StackDepth() > maxDepth:
 			return invalid(data, int(d.InputOffset())-1, fmt.Sprintf("objects and arrays are nested deeper than %d", maxDepth))
 		}
@@ -71,5 +71,5 @@ func invalid(data []byte, offset int, what string) error {
 	before := data[:offset]
 	line := 1 + bytes.Count(before, []byte{'\n'})
 	column := 1 + utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
-	return fault.New(fault.MalformedRequest, "The body is not valid JSON: line %d, column %d: %s.", line, column, what)
+	return fault.New(fault.MalformedRequest, "Request body is not valid JSON: line %d, column %d: %s.", line, column, what)
 }

@@ -56,7 +56,7 @@ func Decode(data []byte, dst any) (fault.Problems, error) {
 	}
 	d := decoder{Decoder: newDecoder(data), data: data, fields: map[reflect.Type]map[string]field{}}
 	if kind := d.PeekKind(); kind != object {
-		return fault.Problems{}, fault.New(fault.MalformedRequest, "The body must be a JSON object, not %s.", kindNames[kind])
+		return fault.Problems{}, fault.New(fault.MalformedRequest, "Request body must be a JSON object, not %s.", kindNames[kind])
 	}
 	d.structure(v.Elem())
 	return d.problems, nil

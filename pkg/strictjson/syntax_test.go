@@ -11,13 +11,13 @@ import (
 
 func TestRefusesWhatIsNotOneJSONObject(t *testing.T) {
 	for _, c := range []struct{ body, want string }{
-		{"", "The body is empty; a JSON object is expected."},
-		{" \n", "The body is empty; a JSON object is expected."},
-		{`[]`, "The body must be a JSON object, not an array."},
-		{`"a"`, "The body must be a JSON object, not a string."},
-		{`3`, "The body must be a JSON object, not a number."},
-		{`null`, "The body must be a JSON object, not null."},
-		{`true`, "The body must be a JSON object, not true or false."},
+		{"", "Request body is empty; expected a JSON object."},
+		{" \n", "Request body is empty; expected a JSON object."},
+		{`[]`, "Request body must be a JSON object, not an array."},
+		{`"a"`, "Request body must be a JSON object, not a string."},
+		{`3`, "Request body must be a JSON object, not a number."},
+		{`null`, "Request body must be a JSON object, not null."},
+		{`true`, "Request body must be a JSON object, not true or false."},
 		{`name=x`, "line 1, column 2: unexpected character."},
 		{`{`, "line 1, column 2: the body ends too early."},
 		{`{"name"`, "line 1, column 8: the body ends too early."},
