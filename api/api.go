@@ -1,10 +1,10 @@
-// Package api is the HTTP face of modelproviders: routes, the shapes of requests
-// and answers, and the one map from faults to problem documents (RFC 9457). It
-// is the only package that knows Echo.
+// Package api is the HTTP API of modelproviders: the routes, the JSON of requests
+// and answers, and the mapping of faults to problem documents (RFC 9457). It is
+// the only package that uses Echo.
 //
-// A handler reads its request strictly, calls the registry, and maps the
-// outcome; rules live below. What a client may rely on is in openapi.yaml,
-// which is generated from the annotations of the handlers.
+// A handler decodes its request strictly, calls the registry, and maps the result;
+// the rules are in the registry. openapi.yaml, which is generated from the
+// annotations of the handlers and the route table, describes the API for clients.
 package api
 
 import (
@@ -22,7 +22,7 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// Config is what the API is made of.
+// Config is what the API needs.
 type Config struct {
 	Registry      *registry.Registry
 	Authenticator auth.Authenticator
@@ -33,26 +33,26 @@ type Config struct {
 	Refusals      *audit.Refusals
 	Keyset        *secret.Keyset // seals the cursors of lists
 	Logger        *slog.Logger
-	// Ready says which part of the service is not usable; nil is ready.
+	// Ready returns what is not ready for requests, or nil.
 	Ready func(context.Context) error
 
-	// BasePath is the prefix of all routes, such as `/api/v1`; empty for none.
+	// BasePath is the prefix of all routes, such as `/api/v1`, or "".
 	BasePath string
-	// CORSOrigins are the exact origins of browser apps that may call.
+	// CORSOrigins are the origins of browser apps that may call.
 	CORSOrigins []string
-	// TrustedProxies are the CIDRs whose X-Forwarded-For counts.
+	// TrustedProxies are the CIDRs of proxies whose X-Forwarded-For is believed.
 	TrustedProxies []string
-	// LoopbackOnly refuses requests for a host that isn't loopback and from web
-	// pages of other origins: it guards a service without authentication.
+	// LoopbackOnly refuses requests for other hosts than localhost, and from web
+	// pages of other origins. It protects a service without authentication.
 	LoopbackOnly bool
 
 	Reveal       bool // false: credentials are never revealed
 	RevealReason bool // true: a reveal must give a reason
 
-	RequestTimeout time.Duration // bound on a request that calls no upstream
-	TestTimeout    time.Duration // bound on an upstream call
-	// Heartbeat is how often a silent stream says that it lives, so that no
-	// proxy closes it.
+	RequestTimeout time.Duration // for a request, without its upstream call
+	TestTimeout    time.Duration // for an upstream call
+	// Heartbeat is how often a silent stream sends a comment, so that no proxy
+	// closes it.
 	Heartbeat time.Duration
 }
 
@@ -128,7 +128,7 @@ func (a *API) routes() []Route {
 	}
 }
 
-// New makes the handler of the whole API.
+// New returns the handler of the whole API.
 func New(cfg Config) (http.Handler, error) {
 	a := &API{Config: cfg}
 	e := echo.New()
@@ -163,7 +163,7 @@ func New(cfg Config) (http.Handler, error) {
 			g.HEAD(r.Path, handler)
 		}
 	}
-	// A parameter that nothing follows would match slashes too.
+	// Without this, :model would match slashes, too.
 	g.RouteNotFound("/providers/:id/models/:model/*", echo.NotFoundHandler)
 	return e, nil
 }

@@ -61,7 +61,7 @@ type upstreamError struct {
 	Hint string `json:"hint,omitempty" example:"Replace the API key of this provider."`
 } // @name UpstreamError
 
-// answers maps every kind of fault to its status and title: the only such map.
+// answers maps every kind of fault to its status and title.
 var answers = map[fault.Kind]struct {
 	status int
 	title  string
@@ -89,27 +89,23 @@ var answers = map[fault.Kind]struct {
 	fault.Unavailable:          {http.StatusServiceUnavailable, "Unavailable"},
 }
 
-const lingering = 500 * time.Millisecond
-
-// statusClientGone is what the log tells of a request that nobody waited for, by
-// the convention of nginx.
+// statusClientGone is the status in the log of a request whose client has gone,
+// as in nginx.
 const statusClientGone = 499
 
-// unavailableFor is what a client is told to wait when nothing better is known.
+// unavailableFor is the default of Retry-After.
 const unavailableFor = 5 * time.Second
 
-// answerError writes the problem document of an error. What a 5xx was caused by
-// goes to the log alone.
+// answerError writes the problem document of an error. The cause of a 5xx goes
+// only to the log.
 func (a *API) answerError(err error, c echo.Context) {
-	if errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil {
-		c.Set(keyError, err) // the client has gone: there is nobody to answer
-		if !c.Response().Committed {
+	committed := c.Response().Committed
+	canceled := errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil
+	if canceled || committed && fault.As(err) == nil { // the client has gone
+		c.Set(keyError, err)
+		if !committed {
 			c.Response().Status = statusClientGone
 		}
-		return
-	}
-	if c.Response().Committed && fault.As(err) == nil {
-		c.Set(keyError, err) // the client went away in the midst of its answer
 		return
 	}
 	f := toFault(err)
@@ -117,10 +113,9 @@ func (a *API) answerError(err error, c echo.Context) {
 		f.Message = fmt.Sprintf("%s is not allowed here; use %s.", c.Request().Method, allowed(c))
 	}
 	c.Set(keyError, f)
-	if c.Response().Committed {
+	if committed {
 		return
 	}
-	answer := answers[f.Kind]
 	h := c.Response().Header()
 	if f.RetryAfter > 0 {
 		h.Set(echo.HeaderRetryAfter, strconv.Itoa(int(math.Ceil(f.RetryAfter.Seconds()))))
@@ -128,24 +123,29 @@ func (a *API) answerError(err error, c echo.Context) {
 	if f.Kind == fault.Unauthenticated {
 		h.Set(echo.HeaderWWWAuthenticate, challenge(c.Request()))
 	}
-	if r := c.Request(); principal(c).Subject == "" && r.ContentLength != 0 {
-		// The body of a caller who was not let in is not read, and the connection is
-		// closed. What comes within lingering is thrown away, so that the client, which
-		// is still sending, sees the answer rather than a connection that is reset. An
-		// HTTP/2 connection has other streams, and stays.
-		if r.ProtoMajor == 1 {
-			h.Set("Connection", "close")
-		}
-		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(lingering))
+	if principal(c).Subject == "" && c.Request().ContentLength != 0 {
+		refuseBody(c)
 	}
 	h.Set(echo.HeaderContentType, "application/problem+json")
-	c.Response().WriteHeader(answer.status)
+	c.Response().WriteHeader(answers[f.Kind].status)
 	if c.Request().Method == http.MethodHead {
 		return
 	}
-	if err := encodeJSON(c.Response(), problemOf(f, c)); err != nil { // the client has gone meanwhile
-		a.Logger.Warn("a problem document could not be written", slog.String("request_id", requestID(c)), slog.Any("error", err))
+	if err := encodeJSON(c.Response(), problemOf(f, c)); err != nil {
+		a.Logger.Warn("could not write a problem document", slog.String("request_id", requestID(c)), slog.Any("error", err))
 	}
+}
+
+// refuseBody makes the server close the connection without reading the body of an
+// unknown caller. For a short time the server discards what the client still
+// sends: otherwise the client would see a connection reset instead of the answer.
+// An HTTP/2 connection stays open for its other streams.
+func refuseBody(c echo.Context) {
+	const lingering = 500 * time.Millisecond
+	if c.Request().ProtoMajor == 1 {
+		c.Response().Header().Set("Connection", "close")
+	}
+	_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now().Add(lingering))
 }
 
 func problemOf(f *fault.Error, c echo.Context) problem {
@@ -171,8 +171,8 @@ func problemOf(f *fault.Error, c echo.Context) problem {
 	return p
 }
 
-// toFault makes a fault of any error: our own, Echo's, that of a request that
-// took too long, and, for all others, an internal one.
+// toFault returns the fault of an error. Errors that are neither a fault, nor of
+// Echo, nor a timeout are internal.
 func toFault(err error) *fault.Error {
 	if f := fault.As(err); f != nil {
 		return f
@@ -191,7 +191,8 @@ func toFault(err error) *fault.Error {
 	return fault.Wrap(fault.Internal, err, "Internal error.")
 }
 
-// allowed names the methods of a path that do something, as in `GET or PATCH`.
+// allowed returns the methods in the Allow header except HEAD and OPTIONS, as in
+// `GET or PATCH`.
 func allowed(c echo.Context) string {
 	methods := strings.Split(c.Response().Header().Get(echo.HeaderAllow), ", ")
 	methods = slices.DeleteFunc(methods, func(m string) bool { return m == http.MethodOptions || m == http.MethodHead })
@@ -199,7 +200,7 @@ func allowed(c echo.Context) string {
 	return strings.Join(methods, " or ")
 }
 
-// challenge is the WWW-Authenticate of RFC 6750, section 3.
+// challenge returns the WWW-Authenticate header of RFC 6750, section 3.
 func challenge(r *http.Request) string {
 	if bearerOf(r) == "" {
 		return `Bearer realm="modelproviders"`

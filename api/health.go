@@ -40,7 +40,7 @@ func (a *API) readyz(c echo.Context) error {
 	return c.JSON(http.StatusOK, serviceStatus{Status: "ok"})
 }
 
-// readinessDetail is the message of a fault: its cause is for the log.
+// readinessDetail returns the message of a fault. Its cause is only for the log.
 func readinessDetail(err error) string {
 	if f := fault.As(err); f != nil {
 		return f.Message

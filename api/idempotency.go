@@ -19,12 +19,12 @@ const (
 	headerIdempotencyReplayed = "Idempotency-Replayed"
 )
 
-// idempotencyKeyForm is what a key has to look like: printable ASCII.
+// idempotencyKeyForm is the form of a key: printable ASCII.
 var idempotencyKeyForm = regexp.MustCompile(`^[ -~]{1,255}$`)
 
-// idempotent lets a client send the request of a handler again under an
-// Idempotency-Key. The handler runs in a transaction with the note of its
-// answer; it must answer through the context it is handed, and with JSON.
+// idempotent makes a handler idempotent for requests with an Idempotency-Key. The
+// handler and the stored answer are one transaction. The handler must answer
+// through the context that it gets, and with JSON.
 func (a *API) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		given := c.Request().Header.Values(headerIdempotencyKey)
@@ -60,7 +60,7 @@ func (a *API) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// captured collects an answer instead of sending it.
+// captured records an answer instead of sending it.
 type captured struct {
 	header http.Header
 	status int
@@ -76,8 +76,8 @@ func (w *captured) WriteHeader(status int) { w.status = status }
 // Write implements [http.ResponseWriter].
 func (w *captured) Write(b []byte) (int, error) { return w.body.Write(b) }
 
-// capture runs a handler in a context and returns what it answered. The body of
-// its request has been read; see [readBody].
+// capture runs a handler in a context and returns its answer. The body of the
+// request must have been read; see [readBody].
 func capture(ctx context.Context, c echo.Context, handler echo.HandlerFunc) (registry.Answer, error) {
 	sent, request := c.Response(), c.Request()
 	w := &captured{header: http.Header{}}

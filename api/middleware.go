@@ -23,30 +23,26 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// Keys of what middleware leaves in the context of a request.
+// Keys of values in the context of a request.
 const (
-	keyRequestID = "request_id"
-	keyPrincipal = "principal"
-	keyError     = "error"
-	keyBody      = "body"
-	// keyQueryFaults is what was found wrong with the names in a query.
-	keyQueryFaults = "query_faults"
+	keyRequestID   = "request_id"
+	keyPrincipal   = "principal"
+	keyError       = "error"
+	keyBody        = "body"
+	keyIfMatch     = "if_match"
+	keyQueryFaults = "query_faults" // the faults in the names of a query
 )
 
-// requestIDForm is what a client's own request id has to look like.
+// requestIDForm is the form of valid request ids.
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
 
-// identifyRequest takes X-Request-Id from the request when it is well formed,
-// else makes one, and puts it on the response.
+// identifyRequest puts X-Request-Id on the response: the client's if it is valid,
+// otherwise a new one.
 func (a *API) identifyRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(echo.HeaderXRequestID)
 		if !requestIDForm.MatchString(id) {
-			made, err := uuid.NewV7()
-			if err != nil {
-				return err
-			}
-			id = made.String()
+			id = uuid.Must(uuid.NewV7()).String()
 		}
 		c.Set(keyRequestID, id)
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
@@ -64,8 +60,8 @@ func principal(c echo.Context) auth.Principal {
 	return p
 }
 
-// logRequest writes one line a request. It names the route, not the URL: a URL
-// is the client's, and what a client puts there is not for the log.
+// logRequest logs each request. It logs the route, not the URL, because clients
+// may put secrets in a URL.
 func (a *API) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		began := time.Now()
@@ -85,25 +81,23 @@ func (a *API) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		if p := principal(c); p.Subject != "" {
 			attrs = append(attrs, slog.String("principal", p.Subject), slog.String("workspace", p.Workspace))
 		}
-		if err, ok := c.Get(keyError).(error); ok {
-			f := fault.As(err)
-			if f == nil {
-				attrs = append(attrs, slog.Bool("client_gone", true))
-			} else {
-				attrs = append(attrs, slog.String("code", string(f.Kind)))
-				if answers[f.Kind].status >= http.StatusInternalServerError {
-					level = slog.LevelError
-					attrs = append(attrs, slog.String("cause", f.Error()))
-				}
+		err, _ := c.Get(keyError).(error)
+		if f := fault.As(err); f != nil {
+			attrs = append(attrs, slog.String("code", string(f.Kind)))
+			if answers[f.Kind].status >= http.StatusInternalServerError {
+				level = slog.LevelError
+				attrs = append(attrs, slog.String("cause", f.Error()))
 			}
+		} else if err != nil {
+			attrs = append(attrs, slog.Bool("client_gone", true))
 		}
 		a.Logger.LogAttrs(c.Request().Context(), level, "request", attrs...)
 		return nil
 	}
 }
 
-// recoverPanic makes a 500 of a panic. The log gets the stack, and the type of
-// the panic's value only: the value may hold anything.
+// recoverPanic answers a panic with 500. It logs the stack and the type of the
+// panic's value, but not the value, which may contain a secret.
 func (a *API) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) (err error) {
 		defer func() {
@@ -118,8 +112,8 @@ func (a *API) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// secureHeaders keeps answers out of shared caches and browsers from making
-// anything of them but data.
+// secureHeaders keeps answers out of shared caches, and stops browsers from
+// treating them as anything but data.
 func (a *API) secureHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		h := c.Response().Header()
@@ -134,21 +128,21 @@ func (a *API) secureHeaders(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// cors lets the browser apps of the configured origins call, by exact origin.
+// cors allows browser apps from the configured origins.
 func (a *API) cors() echo.MiddlewareFunc {
 	return middleware.CORSWithConfig(middleware.CORSConfig{
 		AllowOriginFunc: func(origin string) (bool, error) { return slices.Contains(a.CORSOrigins, origin), nil },
 		AllowMethods:    []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPatch, http.MethodDelete},
-		AllowHeaders:    []string{echo.HeaderAuthorization, echo.HeaderContentType, echo.HeaderAccept, "If-Match", "Idempotency-Key", echo.HeaderXRequestID},
+		AllowHeaders:    []string{echo.HeaderAuthorization, echo.HeaderContentType, echo.HeaderAccept, headerIfMatch, headerIdempotencyKey, echo.HeaderXRequestID},
 		ExposeHeaders: []string{"ETag", echo.HeaderLocation, echo.HeaderRetryAfter, echo.HeaderXRequestID, echo.HeaderWWWAuthenticate,
-			echo.HeaderAllow, "Accept-Patch", "Idempotency-Replayed"},
+			echo.HeaderAllow, "Accept-Patch", headerIdempotencyReplayed},
 		MaxAge: 600,
 	})
 }
 
-// guardLoopback keeps web pages away from a service without authentication: a
-// page that reaches us under a rebound name sends that name as Host, and one of
-// another origin sends its Origin.
+// guardLoopback protects a service without authentication from web pages. A page
+// that uses DNS rebinding sends its own name as Host, and a page of another
+// origin sends its Origin.
 func (a *API) guardLoopback(next echo.HandlerFunc) echo.HandlerFunc {
 	if !a.LoopbackOnly {
 		return next
@@ -185,9 +179,9 @@ func sameOrigin(origin string, r *http.Request) bool {
 	return err == nil && (u.Scheme == "http") == (r.TLS == nil) && strings.EqualFold(u.Host, r.Host)
 }
 
-// admit is what stands before every handler of the API: who calls, whether they
-// may, what the query holds, and how long it may take. Refusals are recorded,
-// the handler's own too.
+// admit wraps the handler of a route: it authenticates and authorizes the caller,
+// checks the query and If-Match, and limits the time. Refusals are recorded,
+// including those of the handler.
 func (a *API) admit(r Route) echo.HandlerFunc {
 	if r.Header == headerIdempotencyKey {
 		r.handler = a.idempotent(r.handler)
@@ -212,6 +206,13 @@ func (a *API) handle(c echo.Context, r Route) error {
 	if err := checkQuery(c, r); err != nil {
 		return err
 	}
+	if r.Header == headerIfMatch {
+		versions, err := parseIfMatch(c.Request().Header.Values(headerIfMatch))
+		if err != nil {
+			return err
+		}
+		c.Set(keyIfMatch, versions)
+	}
 	limit := a.RequestTimeout
 	if r.scope == auth.ModelsTest {
 		limit += a.TestTimeout
@@ -222,8 +223,8 @@ func (a *API) handle(c echo.Context, r Route) error {
 	return r.handler(c)
 }
 
-// authenticate tells who calls by the bearer token (RFC 6750, section 2.1).
-// Failed sign-ins of one client address are limited; a valid token never is.
+// authenticate returns the caller with the bearer token (RFC 6750, section 2.1).
+// Failed sign-ins from one client address are limited; valid tokens are not.
 func (a *API) authenticate(c echo.Context) (auth.Principal, error) {
 	bearer := bearerOf(c.Request())
 	p, err := a.Authenticator.Authenticate(c.Request().Context(), bearer)
@@ -239,7 +240,7 @@ func (a *API) authenticate(c echo.Context) (auth.Principal, error) {
 	return p, err
 }
 
-// bearerOf is the bearer token of a request; empty when it brings none.
+// bearerOf returns the bearer token of a request, or "".
 func bearerOf(r *http.Request) string {
 	scheme, bearer, _ := strings.Cut(r.Header.Get(echo.HeaderAuthorization), " ")
 	if !strings.EqualFold(scheme, "Bearer") {
@@ -248,7 +249,7 @@ func bearerOf(r *http.Request) string {
 	return strings.TrimSpace(bearer)
 }
 
-// ipExtractor reads the client's address; X-Forwarded-For counts only from
+// ipExtractor reads the client's address. It believes X-Forwarded-For only from
 // trusted proxies.
 func ipExtractor(trusted []string) (echo.IPExtractor, error) {
 	if len(trusted) == 0 {

@@ -277,17 +277,13 @@ func (a *API) getProviderModel(c echo.Context) error {
 // @Failure		409		{object}	problem
 // @Router			/providers/{id}/models/{model} [patch]
 func (a *API) updateModel(c echo.Context) error {
-	match, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
 	var body modelUpdate
 	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
 	m, err := a.Registry.UpdateModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"),
-		registry.ModelEdit{ModelInput: body.input(), If: registry.Precondition{Match: match}, Problems: problems})
+		registry.ModelEdit{ModelInput: body.input(), If: registry.Precondition{Match: ifMatch(c)}, Problems: problems})
 	if err != nil {
 		return err
 	}
@@ -303,11 +299,7 @@ func (a *API) updateModel(c echo.Context) error {
 // @Success		204
 // @Router			/providers/{id}/models/{model} [delete]
 func (a *API) deleteModel(c echo.Context) error {
-	match, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
-	err = a.Registry.DeleteModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), registry.Precondition{Match: match})
+	err := a.Registry.DeleteModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), registry.Precondition{Match: ifMatch(c)})
 	if err != nil {
 		return err
 	}

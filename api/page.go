@@ -35,7 +35,7 @@ func (q *query) page() page {
 	return p
 }
 
-// listing is what a cursor is bound to: a list, and the query without a position.
+// listing is what a cursor is valid for: a list with a query.
 type listing struct {
 	Name      string
 	Workspace string
@@ -47,11 +47,10 @@ type listing struct {
 // next_cursor, nil on the last page.
 //
 // A cursor is the position of the last row of a page, sealed together with its
-// listing: one that was changed, or that is used with another list or other
-// filters, is malformed_request. Rows that come and go do not invalidate it.
+// listing: a changed one, or one of another list or other filters, is
+// malformed_request. Cursors stay valid when rows are added or removed.
 //
-// One row more than asked for is fetched, to know without a second query whether
-// there is a next page.
+// readPage fetches one row more than limit to learn whether there is a next page.
 func readPage[T, P any](keys *secret.Keyset, l listing, p page, fetch func(after *P, limit int) ([]T, error), position func(T) P) ([]T, *string, error) {
 	context, err := json.Marshal(l)
 	if err != nil {

@@ -204,10 +204,6 @@ func (a *API) getProvider(c echo.Context) error {
 // @Router			/providers/{id} [patch]
 func (a *API) updateProvider(c echo.Context) error {
 	ctx, workspace, id := c.Request().Context(), principal(c).Workspace, c.Param("id")
-	match, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
 	var body providerUpdate
 	problems, err := decode(c, &body)
 	if err != nil {
@@ -216,7 +212,7 @@ func (a *API) updateProvider(c echo.Context) error {
 	edit := registry.ProviderEdit{
 		Name: body.Name, Type: body.Type, Status: body.Status,
 		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
-		If:       registry.Precondition{Match: match, Version: body.Version},
+		If:       registry.Precondition{Match: ifMatch(c), Version: body.Version},
 		Problems: problems,
 	}
 	if body.Models != nil {
@@ -238,11 +234,7 @@ func (a *API) updateProvider(c echo.Context) error {
 // @Success		204
 // @Router			/providers/{id} [delete]
 func (a *API) deleteProvider(c echo.Context) error {
-	match, err := ifMatch(c)
-	if err != nil {
-		return err
-	}
-	err = a.Registry.DeleteProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), registry.Precondition{Match: match})
+	err := a.Registry.DeleteProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), registry.Precondition{Match: ifMatch(c)})
 	if err != nil {
 		return err
 	}

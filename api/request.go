@@ -254,10 +254,15 @@ func (q *query) sort() registry.Sort {
 	return cmp.Or(given, registry.SortName)
 }
 
-// ifMatch reads If-Match (RFC 9110, section 13.1.1): `*`, and lists of entity
-// tags, weak ones too because proxies weaken tags. Nil demands nothing.
-func ifMatch(c echo.Context) ([]int64, error) {
-	given := c.Request().Header.Values(headerIfMatch)
+// ifMatch returns the versions that If-Match allows; nil allows any.
+func ifMatch(c echo.Context) []int64 {
+	versions, _ := c.Get(keyIfMatch).([]int64)
+	return versions
+}
+
+// parseIfMatch reads If-Match (RFC 9110, section 13.1.1): `*`, or a list of entity
+// tags. It accepts weak tags because proxies weaken tags.
+func parseIfMatch(given []string) ([]int64, error) {
 	if len(given) == 0 {
 		return nil, nil
 	}

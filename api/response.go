@@ -9,7 +9,7 @@ import (
 	"github.com/labstack/echo/v4"
 )
 
-// timestamp is a time as it is answered: UTC, RFC 3339 with milliseconds.
+// timestamp is a time in an answer: UTC, RFC 3339 with milliseconds.
 type timestamp time.Time
 
 const timestampLayout = "2006-01-02T15:04:05.000Z"
@@ -19,13 +19,13 @@ func (t timestamp) MarshalText() ([]byte, error) {
 	return time.Time(t).UTC().AppendFormat(nil, timestampLayout), nil
 }
 
-// created answers 201 with the new resource and where it is.
+// created answers 201 with a new resource and its Location.
 func (a *API) created(c echo.Context, path string, version int64, body any) error {
 	c.Response().Header().Set(echo.HeaderLocation, a.BasePath+path)
 	return versioned(c, http.StatusCreated, version, body)
 }
 
-// versioned answers a resource with the tag of its edit version.
+// versioned answers a resource with its version as the ETag.
 func versioned(c echo.Context, status int, version int64, body any) error {
 	c.Response().Header().Set("ETag", etag(version))
 	return c.JSON(status, body)
@@ -53,7 +53,7 @@ func timestampOrNull(t *time.Time) *timestamp {
 	return &at
 }
 
-// serializer writes JSON as it is meant: Echo's own escapes <, > and &.
+// serializer replaces Echo's, which escapes <, > and &.
 type serializer struct{ echo.DefaultJSONSerializer }
 
 // Serialize writes a value as one line of JSON.

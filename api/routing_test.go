@@ -63,7 +63,10 @@ func TestWrongMethod(t *testing.T) {
 					continue
 				}
 				answer := c.Do(method, path, nil)
-				answer.Problem(http.StatusMethodNotAllowed, "method_not_allowed")
+				detail := answer.Problem(http.StatusMethodNotAllowed, "method_not_allowed")
+				if want := method + " is not allowed here; use "; !strings.HasPrefix(detail, want) || !strings.Contains(detail, allowed[0]) {
+					t.Errorf("%s %s: got the detail %q, want %q and the methods", method, path, detail, want)
+				}
 				told := strings.FieldsFunc(answer.Header.Get("Allow"), func(r rune) bool { return r == ',' || r == ' ' })
 				if !sameMembers(without(told, "OPTIONS"), allowed) {
 					t.Errorf("%s %s tells Allow: %s, which should be %v", method, path, answer.Header.Get("Allow"), allowed)

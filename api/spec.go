@@ -11,11 +11,10 @@ import (
 	"modelproviders/docs"
 )
 
-// spec serves the OpenAPI description of this API. It is made when somebody asks
-// for it: that takes longer than everything else at a start.
+// spec serves the OpenAPI description of this API. It is prepared on the first
+// request because that takes longer than the rest of the start.
 type spec struct{ asYAML, asJSON func() ([]byte, error) }
 
-// newSpec describes the API under the prefix that it is mounted under.
 func newSpec(basePath string) *spec {
 	asYAML := sync.OnceValues(func() ([]byte, error) { return describe(basePath) })
 	return &spec{asYAML: asYAML, asJSON: sync.OnceValues(func() ([]byte, error) {
