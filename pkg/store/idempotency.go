@@ -59,23 +59,19 @@ const finishKey = `UPDATE idempotency_keys SET expires_at = $4, status = $5, hea
 
 // FinishRepeatable implements [registry.IdempotencyStore].
 func (s *Store) FinishRepeatable(ctx context.Context, r registry.Repeatable) error {
-	return s.InTx(ctx, func(ctx context.Context) error {
-		changed, err := s.exec(ctx, finishKey, r.Workspace, keyOf(r.IdempotencyKey), r.Owner,
-			moment(r.Expires), r.Answer.Status, encoded(r.Answer.Header), r.Answer.Body)
-		if err == nil && changed == 0 {
-			err = fault.New(fault.Conflict, "The request took too long: its Idempotency-Key was given to another.")
-		}
-		return err
-	})
+	changed, err := s.together(ctx, statement{finishKey, []any{r.Workspace, keyOf(r.IdempotencyKey), r.Owner,
+		moment(r.Expires), r.Answer.Status, encoded(r.Answer.Header), r.Answer.Body}})
+	if err == nil && changed == 0 {
+		err = fault.New(fault.Conflict, "The request took too long: its Idempotency-Key was given to another.")
+	}
+	return err
 }
 
 // AbandonRepeatable implements [registry.IdempotencyStore].
 func (s *Store) AbandonRepeatable(ctx context.Context, r registry.Repeatable) error {
-	return s.InTx(ctx, func(ctx context.Context) error {
-		_, err := s.exec(ctx, `DELETE FROM idempotency_keys WHERE workspace = $1 AND key = $2 AND owner = $3 AND status IS NULL`,
-			r.Workspace, keyOf(r.IdempotencyKey), r.Owner)
-		return err
-	})
+	_, err := s.together(ctx, statement{`DELETE FROM idempotency_keys WHERE workspace = $1 AND key = $2 AND owner = $3 AND status IS NULL`,
+		[]any{r.Workspace, keyOf(r.IdempotencyKey), r.Owner}})
+	return err
 }
 
 // dropBatch is how many rows a transaction removes at most, so that others don't

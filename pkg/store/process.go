@@ -23,8 +23,6 @@ func (s *Store) Beat(ctx context.Context, id string) (alive int, err error) {
 
 // Leave stores that a process is no longer alive.
 func (s *Store) Leave(ctx context.Context, id string) error {
-	return s.InTx(ctx, func(ctx context.Context) error {
-		_, err := s.exec(ctx, `DELETE FROM processes WHERE id = $1`, id)
-		return err
-	})
+	_, err := s.together(ctx, statement{`DELETE FROM processes WHERE id = $1`, []any{id}})
+	return err
 }

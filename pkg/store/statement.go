@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,14 +24,8 @@ type statement struct {
 	args []any
 }
 
-// conn returns what a statement runs on: the transaction of the context, or the
-// pool for reads.
-func (s *Store) conn(ctx context.Context) gorm.ConnPool {
-	if t := s.transaction(ctx); t != nil {
-		return t.db.Statement.ConnPool
-	}
-	return s.engine.reader.Statement.ConnPool
-}
+// conn returns what a statement runs on; see [Store.handle].
+func (s *Store) conn(ctx context.Context) gorm.ConnPool { return s.handle(ctx).Statement.ConnPool }
 
 // rows runs a query on the rows of one workspace and passes each row to scan.
 func (s *Store) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
@@ -115,8 +108,6 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 	return changed, err
 }
 
-var parameter = regexp.MustCompile(`\$\d+`)
-
 // combine makes one statement of several. The n-th is called sN in the others.
 func combine(statements []statement) statement {
 	var parts []string
@@ -137,13 +128,17 @@ func combine(statements []statement) statement {
 
 // renumbered is SQL whose parameters follow so many others.
 func renumbered(sql string, others int) string {
-	if others == 0 {
-		return sql
+	var text strings.Builder
+	for i, part := range strings.Split(sql, "$") {
+		if i > 0 {
+			rest := strings.TrimLeft(part, "0123456789")
+			number, _ := strconv.Atoi(part[:len(part)-len(rest)])
+			text.WriteString("$" + strconv.Itoa(number+others))
+			part = rest
+		}
+		text.WriteString(part)
 	}
-	return parameter.ReplaceAllStringFunc(sql, func(name string) string {
-		number, _ := strconv.Atoi(name[1:])
-		return "$" + strconv.Itoa(number+others)
-	})
+	return text.String()
 }
 
 // encoded is the JSON of a value that can always be encoded.

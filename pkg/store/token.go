@@ -53,70 +53,74 @@ func (row tokenRow) token() auth.Token {
 // CreateToken implements [auth.Store].
 func (s *Store) CreateToken(ctx context.Context, t auth.Token) error {
 	row := newTokenRow(t)
-	return s.write(ctx, t.Workspace, func(_ context.Context, db *gorm.DB) error { return db.Create(&row).Error })
+	return s.InTx(ctx, func(ctx context.Context) error {
+		return s.translate(ctx, within(ctx, s.handle(ctx), t.Workspace).Create(&row).Error)
+	})
 }
 
 // TokenByHash implements [auth.Store]. The workspace is not known yet.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (auth.Token, error) {
-	var rows []tokenRow
-	err := s.query(ctx, func(ctx context.Context, db *gorm.DB) error {
-		return across(ctx, db).Where("hash = ?", hash).Find(&rows).Error
-	})
-	if err == nil && len(rows) == 0 {
+	found, err := s.tokens(ctx, func(ctx context.Context, db *gorm.DB) *gorm.DB { return across(ctx, db).Where("hash = ?", hash) })
+	if err == nil && len(found) == 0 {
 		err = fault.New(fault.NotFound, "There is no such token.")
 	}
 	if err != nil {
 		return auth.Token{}, err
 	}
-	return rows[0].token(), nil
+	return found[0], nil
 }
 
 // HasTokens implements [auth.Store].
 func (s *Store) HasTokens(ctx context.Context) (bool, error) {
-	var rows []tokenRow
-	err := s.query(ctx, func(ctx context.Context, db *gorm.DB) error {
-		return across(ctx, db).Limit(1).Find(&rows).Error
-	})
-	return len(rows) > 0, err
+	found, err := s.tokens(ctx, func(ctx context.Context, db *gorm.DB) *gorm.DB { return across(ctx, db).Limit(1) })
+	return len(found) > 0, err
 }
 
 // Tokens implements [auth.Store].
 func (s *Store) Tokens(ctx context.Context, workspace string, q auth.TokenQuery) ([]auth.Token, error) {
-	var rows []tokenRow
-	err := s.read(ctx, workspace, func(db *gorm.DB) error {
-		list := db.Where("revoked_at IS NULL").Order("created_at DESC, id DESC")
+	return s.tokens(ctx, func(ctx context.Context, db *gorm.DB) *gorm.DB {
+		list := within(ctx, db, workspace).Where("revoked_at IS NULL").Order("created_at DESC, id DESC")
 		if q.Before != nil {
 			list = list.Where("(created_at, id) < (?, ?)", moment(q.Before.CreatedAt), q.Before.ID)
 		}
 		if q.Limit > 0 {
 			list = list.Limit(q.Limit)
 		}
-		return list.Find(&rows).Error
+		return list
 	})
-	return tokens(rows), err
 }
 
-// LockTokens implements [auth.Store]. It works in a transaction only.
+// LockTokens implements [auth.Store]. It works in a transaction only. All
+// transactions lock in the order of the ids.
 func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token, error) {
 	if s.transaction(ctx) == nil {
 		return nil, errors.New("LockTokens outside a transaction locks nothing")
 	}
-	var rows []tokenRow
-	err := s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		// All transactions lock in the order of the ids.
-		return db.Clauses(clause.Locking{Strength: "UPDATE"}).Where("revoked_at IS NULL").Order("id").Find(&rows).Error
+	return s.tokens(ctx, func(ctx context.Context, db *gorm.DB) *gorm.DB {
+		return within(ctx, db, workspace).Clauses(clause.Locking{Strength: "UPDATE"}).Where("revoked_at IS NULL").Order("id")
 	})
-	return tokens(rows), err
+}
+
+// tokens reads the tokens that query selects.
+func (s *Store) tokens(ctx context.Context, query func(ctx context.Context, db *gorm.DB) *gorm.DB) ([]auth.Token, error) {
+	var rows []tokenRow
+	err := s.run(ctx, func(ctx context.Context) error { return query(ctx, s.handle(ctx)).Find(&rows).Error })
+	all := make([]auth.Token, len(rows))
+	for i, row := range rows {
+		all[i] = row.token()
+	}
+	return all, err
 }
 
 // RevokeToken implements [auth.Store].
 func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.Time) error {
-	return s.write(ctx, workspace, func(_ context.Context, db *gorm.DB) error {
-		update := db.Model(&tokenRow{}).Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", moment(at))
+	return s.InTx(ctx, func(ctx context.Context) error {
+		update := within(ctx, s.handle(ctx), workspace).Model(&tokenRow{}).
+			Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", moment(at))
 		if update.Error == nil && update.RowsAffected == 0 {
 			return notFound("token", id)
 		}
-		return update.Error
+		return s.translate(ctx, update.Error)
 	})
 }
 
@@ -134,16 +138,6 @@ func (s *Store) TouchTokens(ctx context.Context, uses []auth.TokenUse) error {
 	for i, u := range uses {
 		list[i] = encodedUse{Workspace: u.Workspace, ID: u.ID, At: s.engine.jsonTime(u.At)}
 	}
-	return s.InTx(ctx, func(ctx context.Context) error {
-		_, err := s.exec(ctx, s.engine.touchTokens, encoded(list))
-		return err
-	})
-}
-
-func tokens(rows []tokenRow) []auth.Token {
-	all := make([]auth.Token, len(rows))
-	for i, row := range rows {
-		all[i] = row.token()
-	}
-	return all
+	_, err := s.together(ctx, statement{s.engine.touchTokens, []any{encoded(list)}})
+	return err
 }

@@ -110,32 +110,16 @@ func (s *Store) begin(ctx context.Context) (*gorm.DB, error) {
 	return tx, s.translate(ctx, tx.Error)
 }
 
-// write runs fn, which changes rows of one workspace, in the transaction of the
-// context or in one of its own.
-func (s *Store) write(ctx context.Context, workspace string, fn func(ctx context.Context, db *gorm.DB) error) error {
+// handle returns the GORM handle of the transaction of the context, or of the pool
+// for reads.
+func (s *Store) handle(ctx context.Context) *gorm.DB {
 	if t := s.transaction(ctx); t != nil {
-		return s.translate(ctx, fn(ctx, within(ctx, t.db, workspace)))
+		return t.db
 	}
-	return s.InTx(ctx, func(ctx context.Context) error { return s.write(ctx, workspace, fn) })
+	return s.engine.reader
 }
 
-// read runs fn, which reads rows of one workspace with one query, in the
-// transaction of the context or by itself.
-func (s *Store) read(ctx context.Context, workspace string, fn func(db *gorm.DB) error) error {
-	return s.query(ctx, func(ctx context.Context, db *gorm.DB) error { return fn(within(ctx, db, workspace)) })
-}
-
-// query runs fn, which reads with one query, in the transaction of the context
-// or by itself.
-func (s *Store) query(ctx context.Context, fn func(ctx context.Context, db *gorm.DB) error) error {
-	db := s.engine.reader
-	if t := s.transaction(ctx); t != nil {
-		db = t.db
-	}
-	return s.run(ctx, func(ctx context.Context) error { return fn(ctx, db) })
-}
-
-// run runs fn, which makes one statement, within the time of a call.
+// run runs fn, which makes one statement, bounded by callTimeout.
 func (s *Store) run(ctx context.Context, fn func(ctx context.Context) error) error {
 	if s.transaction(ctx) != nil {
 		return s.translate(ctx, fn(ctx))
