@@ -215,8 +215,10 @@ func TestAnyTextCanBeRecorded(t *testing.T) {
 		w.link(t)
 		w.wantWhole(t, "acme", 3)
 		events := w.events(t, "acme")
-		if got := events[2]; got.Actor.Subject != kept || got.RequestID != kept || got.Changes[0].New != kept {
-			t.Errorf("got %+v", got)
+		got := events[2]
+		texts := []string{got.Actor.Subject, got.RequestID, got.Changes[0].New}
+		if diff := cmp.Diff([]string{kept, kept, kept}, texts); diff != "" {
+			t.Errorf("subject, request id and new value (-want +got):\n%s", diff)
 		}
 		if e.Changes[0].Old != odd {
 			t.Error("the caller's changes were changed")

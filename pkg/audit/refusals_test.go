@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 )
@@ -16,8 +18,9 @@ func gathered(t *testing.T, w *world) []string {
 	t.Helper()
 	var all []string
 	for _, e := range w.events(t, "default") {
-		if e.Action != audit.AccessDenied || e.Outcome != audit.Denied || e.Actor != (audit.Actor{}) {
-			t.Errorf("got %+v", e)
+		want := audit.Event{Action: audit.AccessDenied, Outcome: audit.Denied}
+		if diff := cmp.Diff(want, audit.Event{Action: e.Action, Outcome: e.Outcome, Actor: e.Actor}); diff != "" {
+			t.Errorf("action, outcome and actor (-want +got):\n%s", diff)
 		}
 		all = append(all, fmt.Sprintf("%s %s %d", e.ClientIP, e.Reason, e.Count))
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"gorm.io/gorm"
 
 	"modelproviders/pkg/auth"
@@ -76,8 +77,8 @@ func TestAStatementWithoutWorkspaceIsRefused(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", what, test.got, test.want)
 		}
 	}
-	if got := names(t, across(t.Context(), db)); len(got) != 2 || got[0] != "one" || got[1] != "two" {
-		t.Errorf("the refused statements left the tokens %q", got)
+	if diff := cmp.Diff([]string{"one", "two"}, names(t, across(t.Context(), db))); diff != "" {
+		t.Errorf("tokens after the refused statements (-want +got):\n%s", diff)
 	}
 }
 
@@ -94,8 +95,8 @@ func TestAStatementStaysInItsWorkspace(t *testing.T) {
 	s := openTwo(t)
 	a := func() *gorm.DB { return within(t.Context(), s.engine.writer, "a") }
 
-	if got := names(t, a().Where("name = ?", "one").Or("name = ?", "two")); len(got) != 1 || got[0] != "one" {
-		t.Errorf("a condition with OR finds %q", got)
+	if diff := cmp.Diff([]string{"one"}, names(t, a().Where("name = ?", "one").Or("name = ?", "two"))); diff != "" {
+		t.Errorf("a condition with OR (-want +got):\n%s", diff)
 	}
 	if got := names(t, a().Where("workspace = 'b'\nOR name = 'two'")); len(got) != 0 {
 		t.Errorf("a raw condition finds %q", got)
@@ -109,8 +110,8 @@ func TestAStatementStaysInItsWorkspace(t *testing.T) {
 	if err := a().Create([]tokenRow{{Workspace: "a", ID: "3"}, {Workspace: "b", ID: "4"}}).Error; err == nil {
 		t.Error("a row of another workspace was written")
 	}
-	if got := names(t, across(t.Context(), s.engine.writer)); len(got) != 2 || got[0] != "one" || got[1] != "two" {
-		t.Errorf("the tokens are now %q", got)
+	if diff := cmp.Diff([]string{"one", "two"}, names(t, across(t.Context(), s.engine.writer))); diff != "" {
+		t.Errorf("tokens afterwards (-want +got):\n%s", diff)
 	}
 }
 

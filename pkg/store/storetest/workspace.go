@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
@@ -28,13 +30,15 @@ func testWorkspaces(t *testing.T, s *store.Store) {
 
 	list, err := s.Providers(ctx, workspace, registry.ProviderQuery{})
 	noError(t, "Providers", err)
-	if len(list) != 1 || list[0].ID != mine.ID || len(list[0].Models) != 1 {
-		t.Errorf("Providers: got %v, want mine alone", list)
+	if diff := cmp.Diff([]registry.Provider{stored(t, s, mine.ID)}, list); diff != "" {
+		t.Errorf("Providers (-want +got):\n%s", diff)
 	}
 	models, err := s.Models(ctx, workspace, registry.ModelQuery{})
 	noError(t, "Models", err)
-	if len(models) != 1 || models[0].ID != mine.Models[0].ID {
-		t.Errorf("Models: got %v, want mine alone", models)
+	model, err := s.Model(ctx, workspace, mine.Models[0].ID)
+	noError(t, "Model", err)
+	if diff := cmp.Diff([]registry.Model{model}, models); diff != "" {
+		t.Errorf("Models (-want +got):\n%s", diff)
 	}
 	models, err = s.Models(ctx, workspace, registry.ModelQuery{ProviderID: theirs.ID})
 	noError(t, "Models of their provider", err)
@@ -42,6 +46,8 @@ func testWorkspaces(t *testing.T, s *store.Store) {
 		t.Errorf("Models of their provider: got %v", models)
 	}
 
+	before, err := s.Provider(ctx, "another", theirs.ID)
+	noError(t, "read theirs", err)
 	intruder := theirs
 	intruder.Workspace = workspace
 	noError(t, "RecordCall", s.RecordCall(ctx, call(intruder, registry.Call{
@@ -56,8 +62,8 @@ func testWorkspaces(t *testing.T, s *store.Store) {
 
 	untouched, err := s.Provider(ctx, "another", theirs.ID)
 	noError(t, "read theirs", err)
-	if untouched.Name != "same name" || untouched.Error != nil || untouched.Models[0].LastTest != nil {
-		t.Errorf("their provider was changed: %+v", untouched)
+	if diff := cmp.Diff(before, untouched); diff != "" {
+		t.Errorf("their provider was changed (-want +got):\n%s", diff)
 	}
 
 	_, err = s.Providers(ctx, "", registry.ProviderQuery{})
