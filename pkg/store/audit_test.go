@@ -13,7 +13,7 @@ import (
 
 // seedEvents fills a store with audit events. Of 1000 events one has the action
 // token.revoke, one the actor rare and one is denied; a third are of ann, who
-// made no token, and half of the tests failed, but no token was not made.
+// created no token, half of the tests failed, and every token was created.
 func (d database) seedEvents(t testing.TB, s *store.Store, n int) {
 	t.Helper()
 	const chunk = 20_000 // a statement that lasts longer is ended

@@ -29,7 +29,7 @@ func BenchmarkBatch(b *testing.B) {
 	}
 }
 
-// benchmarkCallers reports what a call takes while so many are under way.
+// benchmarkCallers reports how long a call takes with that many callers at once.
 func benchmarkCallers(b *testing.B, callers int, call func() error) {
 	var begun atomic.Int64
 	var group sync.WaitGroup

@@ -174,8 +174,8 @@ func (s *batchStore) writers(n int) (callers []*caller, names []string) {
 	return callers, names
 }
 
-// TestBatchKeepsMembersApart has members of a batch end in every way that a
-// transaction can: none of them takes others along.
+// TestBatchKeepsMembersApart ends members of a batch in every way that a
+// transaction can end: none of them affects the others.
 func TestBatchKeepsMembersApart(t *testing.T) {
 	t.Parallel()
 	s := newBatchStore(t)
@@ -247,8 +247,8 @@ func TestBatchKeepsMembersApart(t *testing.T) {
 	}
 }
 
-// TestBatchTellsNobodyBeforeTheCommit checks that at the commit nobody has been
-// told, and afterwards everybody can read what was written.
+// TestBatchTellsNobodyBeforeTheCommit checks that no caller returns before the
+// commit, and that afterwards everybody can read what was written.
 func TestBatchTellsNobodyBeforeTheCommit(t *testing.T) {
 	t.Parallel()
 	s := newBatchStore(t)
@@ -289,8 +289,8 @@ func TestBatchTellsNobodyBeforeTheCommit(t *testing.T) {
 	}
 }
 
-// TestBatchOrder checks that who comes first is served first, that a batch takes
-// 64, and that bulk work has a commit to itself.
+// TestBatchOrder checks that transactions run in the order of arrival, that a batch
+// has at most 64, and that bulk work has a commit of its own.
 func TestBatchOrder(t *testing.T) {
 	t.Parallel()
 	s := newBatchStore(t)
@@ -368,9 +368,9 @@ func TestBatchCommitFails(t *testing.T) {
 	}
 }
 
-// TestBatchUndone has a statement make SQLite undo the whole transaction, with
-// and without failing: the others succeed all the same, and of the one that did
-// it nothing stays.
+// TestBatchUndone makes SQLite roll back the whole transaction, by a statement that
+// fails and one that does not: the other members still succeed, and nothing of the
+// one that caused it is stored.
 func TestBatchUndone(t *testing.T) {
 	t.Parallel()
 	const collide = "INSERT OR ROLLBACK INTO written VALUES ('000')"

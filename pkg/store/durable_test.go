@@ -155,7 +155,7 @@ func TestTwoWriters(t *testing.T) {
 
 // TestAnswersFollowTheSync looks at the system calls of a process that writes:
 // before it acknowledges a row, what it wrote of that to the log of SQLite was
-// flushed to the disk. That a process may be killed shows nothing of the kind.
+// flushed to the disk. Killing a process does not show this.
 func TestAnswersFollowTheSync(t *testing.T) {
 	t.Parallel()
 	if out, err := exec.CommandContext(t.Context(), "strace", "-o", os.DevNull, "true").CombinedOutput(); err != nil {

@@ -31,7 +31,7 @@ type Recorded struct {
 	Args []any
 }
 
-// Record has every statement outside transactions noted that ran since.
+// Record collects the statements that run outside transactions from now on.
 func (s *Store) Record() *[]Recorded {
 	noted := &[]Recorded{}
 	pool := s.engine.reader.Statement.ConnPool
@@ -70,8 +70,8 @@ func (s *Store) Waiting() int {
 	return len(s.engine.batches.waiting)
 }
 
-// SetBatchTime sets after what time no more join a batch. Before transactions
-// only.
+// SetBatchTime sets how long a batch admits members. It must not be called during
+// transactions.
 func (s *Store) SetBatchTime(d time.Duration) { s.engine.batches.lasts = d }
 
 // InPlainTx is InTx with a commit for each transaction.
@@ -79,7 +79,7 @@ func (s *Store) InPlainTx(ctx context.Context, fn func(ctx context.Context) erro
 	return s.attempt(ctx, fn)
 }
 
-// OnStatement has each statement on SQLite reported.
+// OnStatement calls ran with each statement on SQLite.
 func (c Config) OnStatement(ran func(statement string)) Config {
 	c.ran = ran
 	return c

@@ -101,8 +101,8 @@ func TestOpenAtOnce(t *testing.T) {
 	})
 }
 
-// TestOpenAfterAProcessWasKilled has a process end while it held the lock of the
-// migrations: its lease runs out.
+// TestOpenAfterAProcessWasKilled kills a process that holds the lock of the
+// migrations: its lease expires.
 func TestOpenAfterAProcessWasKilled(t *testing.T) {
 	storetest.Long(t)
 	t.Parallel()

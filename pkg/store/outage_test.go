@@ -42,7 +42,7 @@ func wantUnavailable(t *testing.T, s *store.Store) {
 	}
 }
 
-// wantBack checks that every call works, the first time.
+// wantBack checks that every call works at the first attempt.
 func wantBack(t *testing.T, s *store.Store) {
 	t.Helper()
 	for name, call := range calls(s) {
@@ -58,7 +58,7 @@ func TestPostgresOutage(t *testing.T) {
 	s := storetest.Open(t, store.Config{DatabaseURL: cluster.Database(t), MaxConns: 4})
 	wantBack(t, s)
 
-	// A transaction that is under way ends as unavailable.
+	// A running transaction ends as unavailable.
 	err := s.InTx(t.Context(), func(ctx context.Context) error {
 		if err := addProvider(ctx, s, benchmarkProvider()); err != nil {
 			return err
@@ -73,7 +73,7 @@ func TestPostgresOutage(t *testing.T) {
 	cluster.Start(t)
 	wantBack(t, s)
 
-	// Calls that fall into a restart work or are unavailable.
+	// Calls during a restart succeed or are unavailable.
 	stop := make(chan struct{})
 	var group sync.WaitGroup
 	for range 4 {

@@ -16,7 +16,7 @@ import (
 )
 
 // TestCrowdedPostgres has several pools that are together larger than the server
-// allows, and one that is opened while the others have everything.
+// allows, and one that is opened while the others have every connection.
 func TestCrowdedPostgres(t *testing.T) {
 	t.Parallel()
 	const callers = 20
@@ -107,8 +107,8 @@ func TestCrowdedPostgresBounds(t *testing.T) {
 	wantBack(t, s)
 }
 
-// take takes connections of a server, waiting for those that it still ends. The
-// function that is returned lets go of them.
+// take takes connections of a server, and waits for those that it is still closing.
+// The returned function closes them.
 func take(t *testing.T, url string, connections int) (release func()) {
 	t.Helper()
 	var taken []*pgx.Conn
@@ -127,8 +127,8 @@ func take(t *testing.T, url string, connections int) (release func()) {
 	}
 }
 
-// TestPostgresBeginsOnAnotherConnection: the server may let go of a connection
-// just before a transaction begins on it.
+// TestPostgresBeginsOnAnotherConnection closes a connection on the server just
+// before a transaction begins on it.
 func TestPostgresBeginsOnAnotherConnection(t *testing.T) {
 	t.Parallel()
 	database := storetest.Postgres(t)

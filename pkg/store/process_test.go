@@ -13,8 +13,8 @@ var ageProcesses = map[string]string{
 	"Postgres": "UPDATE processes SET seen_at = seen_at - make_interval(secs => $1)",
 }
 
-// TestDeadProcesses: a process that has not beaten for 15 seconds counts no
-// more, and after a minute nothing is left of it.
+// TestDeadProcesses checks that a process that did not call Beat for 15 seconds is
+// not counted, and is removed after a minute.
 func TestDeadProcesses(t *testing.T) {
 	t.Parallel()
 	for _, d := range databases() {

@@ -26,8 +26,7 @@ func TestReplicas(t *testing.T) {
 }
 
 // TestPostgresHeadIsLockedAtOnce checks that a linker does not wait for another,
-// also while the chain is new, and that workspaces don't stand in each other's
-// way.
+// also while the chain is new, and that workspaces don't block each other.
 func TestPostgresHeadIsLockedAtOnce(t *testing.T) {
 	s := storetest.Open(t, store.Config{DatabaseURL: storetest.Postgres(t)})
 	lock := func(name string) error {

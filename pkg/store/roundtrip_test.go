@@ -31,8 +31,8 @@ import (
 )
 
 // TestRoundTrips counts what requests cost in the database, as
-// docs/performance.md promises it. What one takes more here is a mistake or a
-// line to change there.
+// docs/performance.md promises it. A difference is a mistake, or a line to change
+// there.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(*testing.T) (*store.Store, func() int){"SQLite": openCountedSQLite, "Postgres": openCountedPostgres} {

@@ -46,7 +46,7 @@ func Postgres(t testing.TB) string {
 }
 
 // Cluster is a throwaway PostgreSQL server on a socket in a private directory.
-// It trusts whoever can reach that.
+// It trusts every client that can reach it.
 type Cluster struct {
 	bin   string              // where initdb and pg_ctl are
 	dir   string              // data, socket and log
@@ -158,7 +158,7 @@ func skipWithout(t testing.TB, err error) {
 	}
 }
 
-// startCluster makes and starts a cluster; the settings win over the usual ones.
+// startCluster makes and starts a cluster; the settings override the defaults.
 // Its directory is directly in /tmp, since the path of a socket is short.
 func startCluster(settings string) (*Cluster, error) {
 	bin, err := findBinaries()
@@ -204,9 +204,9 @@ func (c *Cluster) startGuard() error {
 	return c.guard.Start()
 }
 
-// initialise makes the data directory. The default collation is a language's,
-// as on many servers, so that a column that lacks its own shows. Nothing needs
-// to survive a crash.
+// initialise makes the data directory. The default collation is that of a language,
+// as on many servers, to reveal columns without one of their own. Nothing needs to
+// survive a crash.
 func (c *Cluster) initialise(settings string) error {
 	arguments := []string{"-D", c.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"}
 	language := append(slices.Clone(arguments), "--locale-provider=icu", "--icu-locale=en")

@@ -105,7 +105,7 @@ func (b *PgBouncer) Database(t testing.TB) string {
 	return b.through(b.cluster.Database(t))
 }
 
-// through leads the URL of a database of the cluster through the pooler.
+// through is the URL of a database of the cluster through the pooler.
 func (b *PgBouncer) through(database string) string {
 	address, _ := url.Parse(database) // it is of our making
 	address.RawQuery = url.Values{"host": {b.dir}, "port": {"6432"}}.Encode()

@@ -65,7 +65,7 @@ func SeedWorkspace(t testing.TB, db *sql.DB, postgres bool, workspace string, fi
 			'gpt ' || CAST(1000000000 + i * CAST(7919 AS bigint) % 1000003 AS text), `+stage+`, i % 100 <> 13, 1, `+created+`, `+at("0")+` FROM n`)
 }
 
-// SeedNeighbours makes so many workspaces with copies of one seeded workspace.
+// SeedNeighbours makes that many copies of a seeded workspace.
 func SeedNeighbours(t testing.TB, db *sql.DB, postgres bool, workspaces, providers, models int) {
 	t.Helper()
 	if workspaces == 0 {
@@ -86,7 +86,7 @@ func SeedNeighbours(t testing.TB, db *sql.DB, postgres bool, workspaces, provide
 	}
 }
 
-// execute runs statements on one connection, empty ones not.
+// execute runs the statements that are not empty on one connection.
 func execute(t testing.TB, db *sql.DB, statements ...string) {
 	t.Helper()
 	connection, err := db.Conn(t.Context())

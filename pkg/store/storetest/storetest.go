@@ -15,10 +15,9 @@ import (
 	"modelproviders/pkg/store"
 )
 
-// Run checks that the store that open returns does what the interfaces promise
-// that it implements: registry.Store and IdempotencyStore, auth.Store,
-// audit.Store. open is called once a test and returns an empty store, which it
-// also closes.
+// Run checks that a store implements its interfaces: registry.Store,
+// registry.IdempotencyStore, auth.Store and audit.Store. open is called once a
+// test and returns an empty store, which it also closes.
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	for name, test := range map[string]func(*testing.T, *store.Store){
 		"Provider":     testProvider,
