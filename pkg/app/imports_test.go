@@ -22,7 +22,6 @@ import (
 func directions() map[string][]string {
 	table := map[string][]string{
 		"docs":           {},
-		"pkg/client":     {},
 		"pkg/egress":     {},
 		"pkg/fault":      {},
 		"pkg/secret":     {},
@@ -40,7 +39,7 @@ func directions() map[string][]string {
 		"cmd/openapi":        {"api", "pkg/provider"},
 	}
 	for name := range table {
-		if name == "api" || strings.HasPrefix(name, "pkg/") && name != "pkg/client" {
+		if name == "api" || strings.HasPrefix(name, "pkg/") {
 			table["pkg/app"] = append(table["pkg/app"], name)
 		}
 	}

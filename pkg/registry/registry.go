@@ -2,9 +2,9 @@
 // credentials, the rules that hold between them, and the clients built from
 // them on demand.
 //
-// Sealing happens here and nowhere else: the [Store] below sees bytes, the API
-// above sees nothing. A credential is opened in two places: where it goes into
-// a client and where it is revealed ([Registry.Reveal]).
+// Credentials are encrypted and decrypted here and nowhere else: the [Store] sees
+// ciphertext, the API masks. They are decrypted for a client and for
+// [Registry.Reveal].
 package registry
 
 import (
