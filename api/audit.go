@@ -25,11 +25,11 @@ type auditEvent struct {
 	// The workspace in which it happened.
 	Workspace string `json:"workspace" example:"default"`
 	// What was done.
-	Action string `json:"action" enums:"provider.create,provider.update,provider.delete,provider.test,provider.discover,model.create,model.update,model.delete,model.test,credential.reveal,token.create,token.revoke,access.denied" example:"provider.update"`
+	Action string `json:"action" extensions:"x-ref=AuditAction" example:"provider.update"`
 	// What it was done to.
 	Target auditTarget `json:"target"`
 	// The result. A failed test is a `failure`; a refused request is `denied`.
-	Outcome string `json:"outcome" enums:"success,failure,denied" example:"success"`
+	Outcome string `json:"outcome" extensions:"x-ref=AuditOutcome" example:"success"`
 	// What changed. Only the names of credentials are recorded, not their values.
 	Changes []auditChange `json:"changes"`
 	// The reason that the caller gave, or the code of a failure or refusal; empty if there is none.
@@ -82,10 +82,10 @@ type auditEventList struct {
 // @Description	The newest events come first.
 // @ID				listAuditEvents
 // @Tags			audit
-// @Param			action		query		string	false	"Only events with this action"					Enums(provider.create, provider.update, provider.delete, provider.test, provider.discover, model.create, model.update, model.delete, model.test, credential.reveal, token.create, token.revoke, access.denied)
+// @Param			action		query		string	false	"Only events with this action"					extensions(x-ref=AuditAction)
 // @Param			actor		query		string	false	"Only events caused by this subject"			maxlength(2048)
 // @Param			provider_id	query		string	false	"Only events about this provider or its models"	format(uuid)
-// @Param			outcome		query		string	false	"Only events with this outcome"					Enums(success, failure, denied)
+// @Param			outcome		query		string	false	"Only events with this outcome"					extensions(x-ref=AuditOutcome)
 // @Param			from		query		string	false	"Only events at or after this time (RFC 3339)"	format(date-time)
 // @Param			to			query		string	false	"Only events before this time (RFC 3339)"		format(date-time)
 // @Success		200			{object}	auditEventList

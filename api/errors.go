@@ -52,7 +52,7 @@ type fieldError struct {
 // upstreamError is the error of a provider's service.
 type upstreamError struct {
 	// Why the call failed.
-	Kind string `json:"kind" enums:"authentication,permission,quota_exceeded,rate_limited,model_not_found,invalid_request,content_filtered,timeout,unreachable,blocked,misconfigured,upstream" example:"authentication"`
+	Kind string `json:"kind" extensions:"x-ref=FailureKind" example:"authentication"`
 	// The provider's error message.
 	Message string `json:"message" example:"Incorrect API key provided."`
 	// The provider's HTTP status; absent if there was no response.

@@ -22,7 +22,7 @@ type modelOfProvider struct {
 	// The display name.
 	DisplayName string `json:"display_name" minLength:"1" maxLength:"256" example:"GPT-4 Turbo"`
 	// The pipeline stages that the model serves, in the order of GET /stages.
-	SupportedStages []string `json:"supported_stages" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
+	SupportedStages []string `json:"supported_stages" extensions:"x-ref=StageName" example:"planning,tool_call"`
 	// Whether the model is enabled.
 	Enabled bool `json:"enabled" example:"true"`
 	// The result of the last test; null before the first test and after model_id was changed.
@@ -43,7 +43,7 @@ type modelResponse struct {
 	// The type of the provider.
 	ProviderType string `json:"provider_type" extensions:"x-ref=ProviderTypeName" example:"openai"`
 	// The status of the provider.
-	ProviderStatus string `json:"provider_status" enums:"active,inactive,error" example:"active"`
+	ProviderStatus string `json:"provider_status" extensions:"x-ref=ProviderStatus" example:"active"`
 	// Whether the provider is enabled.
 	ProviderEnabled bool `json:"provider_enabled" example:"true"`
 } //	@name	Model
@@ -51,9 +51,9 @@ type modelResponse struct {
 // lastTest is the result of the last test of a model.
 type lastTest struct {
 	// Whether the model answered.
-	Status string `json:"status" enums:"success,failed" example:"success"`
+	Status string `json:"status" extensions:"x-ref=TestStatus" example:"success"`
 	// Why the test failed; absent if it succeeded.
-	Kind string `json:"kind,omitempty" enums:"authentication,permission,quota_exceeded,rate_limited,model_not_found,invalid_request,content_filtered,timeout,unreachable,blocked,misconfigured,upstream" example:"authentication"`
+	Kind string `json:"kind,omitempty" extensions:"x-ref=FailureKind" example:"authentication"`
 	// The time from sending the request to reading the end of the answer, in milliseconds.
 	LatencyMS int64 `json:"latency_ms" example:"412"`
 	// When it ended.
@@ -81,7 +81,7 @@ type modelCreate struct {
 	// The display name; by default the model_id.
 	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
 	// The pipeline stages that the model serves; at least one.
-	SupportedStages *[]string `json:"supported_stages" validate:"required,min=1,unique,dive,stage" enums:"planning,tool_call,summarization,guardrail" example:"planning,tool_call"`
+	SupportedStages *[]string `json:"supported_stages" validate:"required,min=1,unique,dive,stage" extensions:"x-ref=StageName" example:"planning,tool_call"`
 	// Whether the model is enabled.
 	Enabled *bool `json:"enabled,omitempty" default:"true" example:"true"`
 } //	@name	ModelCreate
@@ -99,7 +99,7 @@ type modelChanges struct {
 	// The display name.
 	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
 	// The pipeline stages that the model serves; at least one.
-	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"omitempty,min=1,unique,dive,stage" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
+	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"omitempty,min=1,unique,dive,stage" extensions:"x-ref=StageName" example:"planning"`
 	// Whether the model is enabled.
 	Enabled *bool `json:"enabled,omitempty" example:"false"`
 	// The version that was read. If the current version differs, the answer is 412.
@@ -134,13 +134,13 @@ type modelUpdateOfProvider struct {
 // @ID				listModels
 // @Tags			models
 // @Param			q				query		string	false	"Text that the display name or model_id contains, ignoring case"	maxlength(2048)	example(gpt)
-// @Param			stage			query		string	false	"Only models that serve this stage"									Enums(planning, tool_call, summarization, guardrail)
+// @Param			stage			query		string	false	"Only models that serve this stage"									extensions(x-ref=StageName)
 // @Param			enabled			query		boolean	false	"Only enabled models, or only disabled ones"
 // @Param			provider_id		query		string	false	"Only models of this provider"				format(uuid)
 // @Param			provider_type	query		string	false	"Only models of providers of this type"		extensions(x-ref=ProviderTypeName)
-// @Param			provider_status	query		string	false	"Only models of providers with this status"	Enums(active, inactive, error)
+// @Param			provider_status	query		string	false	"Only models of providers with this status"	extensions(x-ref=ProviderStatus)
 // @Param			available		query		boolean	false	"Only models that are enabled and whose provider is enabled, or only the others"
-// @Param			sort			query		string	false	"Sort order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
+// @Param			sort			query		string	false	"Sort order; name is the display name"	extensions(x-ref=SortOrder)	default(name)
 // @Success		200				{object}	modelList
 // @Router			/models [get]
 func (a *API) listModels(c echo.Context) error {
@@ -177,9 +177,9 @@ func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
 // @Tags		models
 // @Param		id		path		string	true	"Id of the provider"												format(uuid)
 // @Param		q		query		string	false	"Text that the display name or model_id contains, ignoring case"	maxlength(2048)	example(gpt)
-// @Param		stage	query		string	false	"Only models that serve this stage"									Enums(planning, tool_call, summarization, guardrail)
+// @Param		stage	query		string	false	"Only models that serve this stage"									extensions(x-ref=StageName)
 // @Param		enabled	query		boolean	false	"Only enabled models, or only disabled ones"
-// @Param		sort	query		string	false	"Sort order; name is the display name"	Enums(name, -name, created_at, -created_at)	default(name)
+// @Param		sort	query		string	false	"Sort order; name is the display name"	extensions(x-ref=SortOrder)	default(name)
 // @Success	200		{object}	modelList
 // @Router		/providers/{id}/models [get]
 func (a *API) listProviderModels(c echo.Context) error {

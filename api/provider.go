@@ -22,7 +22,7 @@ type providerResponse struct {
 	// The display name of the type.
 	TypeLabel string `json:"type_label" example:"OpenAI"`
 	// `inactive` if the provider is disabled; otherwise `error` if `error` is set, and `active` if not.
-	Status string `json:"status" enums:"active,inactive,error" example:"active"`
+	Status string `json:"status" extensions:"x-ref=ProviderStatus" example:"active"`
 	// Whether the provider is enabled, regardless of errors.
 	Enabled bool `json:"enabled" example:"true"`
 	// The current error of the provider; null if there is none.
@@ -100,7 +100,7 @@ type providerUpdate struct {
 	// The current type. It can't be changed.
 	Type *string `json:"type,omitempty" extensions:"x-ref=ProviderTypeName" example:"openai"`
 	// `active` enables and `inactive` disables the provider. `error` is accepted only if it is the current status.
-	Status *string `json:"status,omitempty" enums:"active,inactive,error" example:"inactive"`
+	Status *string `json:"status,omitempty" extensions:"x-ref=ProviderStatus" example:"inactive"`
 	// The credentials to replace. A credential that is omitted, null, empty, the mask, or the object from an answer keeps its value.
 	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
 	// The config fields to change. Omitted fields keep their values.
@@ -126,8 +126,8 @@ type providerUpdate struct {
 // @Tags			providers
 // @Param			q		query		string	false	"Text that the name contains, ignoring case"	maxlength(2048)	example(openai)
 // @Param			type	query		string	false	"Only providers of this type"					extensions(x-ref=ProviderTypeName)
-// @Param			status	query		string	false	"Only providers with this status"				Enums(active, inactive, error)
-// @Param			sort	query		string	false	"Sort order"									Enums(name, -name, created_at, -created_at)	default(name)
+// @Param			status	query		string	false	"Only providers with this status"				extensions(x-ref=ProviderStatus)
+// @Param			sort	query		string	false	"Sort order"									extensions(x-ref=SortOrder)	default(name)
 // @Success		200		{object}	providerList
 // @Router			/providers [get]
 func (a *API) listProviders(c echo.Context) error {

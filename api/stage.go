@@ -11,7 +11,7 @@ import (
 // stage is a pipeline stage that a model can serve.
 type stage struct {
 	// The stable name.
-	Stage string `json:"stage" enums:"planning,tool_call,summarization,guardrail" example:"planning"`
+	Stage string `json:"stage" extensions:"x-ref=StageName" example:"planning"`
 	// The display name.
 	Label string `json:"label" example:"Planning"`
 } // @name Stage

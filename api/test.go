@@ -46,7 +46,7 @@ type editTestRequest struct {
 // testResult is the result of a test, successful or failed.
 type testResult struct {
 	// Whether the model answered.
-	Status string `json:"status" enums:"success,failed" example:"success"`
+	Status string `json:"status" extensions:"x-ref=TestStatus" example:"success"`
 	// The model's answer; only if the test succeeded. It is empty with finish_reason `length` if the model used all tokens for reasoning.
 	Response *string `json:"response,omitempty" example:"Hello!"`
 	// Why the test failed; only if it failed.
@@ -86,7 +86,7 @@ type testWarning struct {
 // testError is the reason why a test failed.
 type testError struct {
 	// Why the call failed.
-	Kind string `json:"kind" enums:"authentication,permission,quota_exceeded,rate_limited,model_not_found,invalid_request,content_filtered,timeout,unreachable,blocked,misconfigured,upstream" example:"authentication"`
+	Kind string `json:"kind" extensions:"x-ref=FailureKind" example:"authentication"`
 	// The provider's error message, with credentials removed.
 	Message string `json:"message" example:"Incorrect API key provided: sk-••••."`
 	// The provider's HTTP status; absent if there was no response.

@@ -19,9 +19,9 @@ type me struct {
 	// The workspace whose providers the caller sees.
 	Workspace string `json:"workspace" example:"default"`
 	// The caller's role; null if scopes were granted individually.
-	Role *string `json:"role" extensions:"x-nullable" enums:"viewer,editor,admin" example:"admin"`
+	Role *string `json:"role" extensions:"x-nullable,x-ref=Role" example:"admin"`
 	// What the caller may do.
-	Scopes []string `json:"scopes" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
+	Scopes []string `json:"scopes" extensions:"x-ref=Scope" example:"providers:read"`
 } //	@name	Me
 
 // tokenResponse is an API token, without its value.
@@ -33,9 +33,9 @@ type tokenResponse struct {
 	// The workspace of the token.
 	Workspace string `json:"workspace" example:"default"`
 	// The role; null if scopes were granted individually.
-	Role *string `json:"role" extensions:"x-nullable" enums:"viewer,editor,admin" example:"editor"`
+	Role *string `json:"role" extensions:"x-nullable,x-ref=Role" example:"editor"`
 	// The scopes.
-	Scopes []string `json:"scopes" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
+	Scopes []string `json:"scopes" extensions:"x-ref=Scope" example:"providers:read"`
 	// When it was created.
 	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
 	// When the token expires; null for never.
@@ -64,9 +64,9 @@ type tokenCreate struct {
 	// The display name.
 	Name string `json:"name" strict:"trim" validate:"required,min=1,max=100,text" example:"Deploy script"`
 	// The role, which stands for a set of scopes.
-	Role *string `json:"role,omitempty" enums:"viewer,editor,admin" example:"editor"`
+	Role *string `json:"role,omitempty" extensions:"x-ref=Role" example:"editor"`
 	// The scopes, instead of a role.
-	Scopes *[]string `json:"scopes,omitempty" minItems:"1" enums:"providers:read,providers:write,models:test,credentials:reveal,audit:read,tokens:write" example:"providers:read"`
+	Scopes *[]string `json:"scopes,omitempty" minItems:"1" extensions:"x-ref=Scope" example:"providers:read"`
 	// When the token expires (RFC 3339). If omitted, it never does.
 	ExpiresAt *string `json:"expires_at,omitempty" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
 } //	@name	TokenCreate

@@ -25,14 +25,14 @@ func becomes(t *testing.T, step func(object), before, after string) {
 }
 
 // finish is finishSchemas with an enumeration E of x and y.
-func finish(doc object) { finishSchemas(doc, map[string]string{"[x y]": "E"}) }
+func finish(doc object) { finishSchemas(doc, object{"E": object{"enum": []any{"x", "y"}}}) }
 
 func TestNullableSchemas(t *testing.T) {
 	becomes(t, finish, `
 components: {schemas: {
   A: {properties: {
     text: {type: string, description: d, x-nullable: true},
-    choice: {type: string, description: d, enum: [x, y], x-nullable: true},
+    choice: {type: string, description: d, x-ref: E, x-nullable: true},
     other: {$ref: '#/components/schemas/B', description: d, x-nullable: true}}},
   B: {type: object}}}`, `
 components: {schemas: {
@@ -43,45 +43,28 @@ components: {schemas: {
   B: {type: object}}}`)
 }
 
-func TestSchemasThatSwagCannotMake(t *testing.T) {
+func TestReferencesToSharedSchemas(t *testing.T) {
 	becomes(t, finish, `
-paths: {/x: {get: {parameters: [{name: t, schema: {type: string, x-ref: B}}]}}}
+paths: {/x: {get: {parameters: [{name: t, schema: {type: string, default: x, x-ref: E}}]}}}
 components: {schemas: {
-  A: {properties: {b: {type: object, description: d, x-ref: B}, c: {type: array, uniqueItems: false}}},
+  A: {properties: {b: {type: object, description: d, x-ref: B}, c: {type: array, items: {type: string}, uniqueItems: false}}},
   B: {type: string}}}`, `
-paths: {/x: {get: {parameters: [{name: t, schema: {$ref: '#/components/schemas/B'}}]}}}
+paths: {/x: {get: {parameters: [{name: t, schema: {$ref: '#/components/schemas/E', default: x}}]}}}
 components: {schemas: {
-  A: {properties: {b: {$ref: '#/components/schemas/B', description: d}, c: {type: array}}},
+  A: {properties: {b: {$ref: '#/components/schemas/B', description: d}, c: {type: array, items: {type: string}}}},
   B: {type: string}}}`)
 }
 
-func TestEnumsOfTheSameValuesAreShared(t *testing.T) {
+func TestListsOfChoicesEndWithTheChoices(t *testing.T) {
 	becomes(t, finish, `
-components: {schemas: {
-  A: {properties: {e: {type: string, enum: [x, y], example: y}, f: {type: string, enum: [x]}}}}}`, `
-components: {schemas: {
-  A: {properties: {e: {$ref: '#/components/schemas/E', example: y}, f: {type: string, enum: [x]}}}}}`)
-}
-
-func TestEnumNames(t *testing.T) {
-	got := enumNames(parse(t, `{E: {type: string, enum: [x, y]}, T: {type: string}}`))
-	if diff := cmp.Diff(map[string]string{"[x y]": "E"}, got); diff != "" {
-		t.Error(diff)
-	}
+components: {schemas: {A: {properties: {e: {type: array, example: [y], items: {type: string}, x-ref: E}}}}}`, `
+components: {schemas: {A: {properties: {e: {type: array, example: [y], maxItems: 2, items: {$ref: '#/components/schemas/E'}}}}}}`)
 }
 
 func TestIntegersAreOf64Bits(t *testing.T) {
 	becomes(t, finish, `
 components: {schemas: {A: {properties: {n: {type: integer}, m: {type: integer, x-nullable: true}, s: {type: string}}}}}`, `
 components: {schemas: {A: {properties: {n: {type: integer, format: int64}, m: {type: [integer, 'null'], format: int64}, s: {type: string}}}}}`)
-}
-
-func TestListsOfChoicesEndWithTheChoices(t *testing.T) {
-	becomes(t, finish, `
-components: {schemas: {
-  A: {properties: {e: {type: array, items: {type: string, enum: [x, y]}}, f: {type: array, items: {type: string, enum: [x]}}, g: {type: array, items: {type: string}}}}}}`, `
-components: {schemas: {
-  A: {properties: {e: {type: array, maxItems: 2, items: {$ref: '#/components/schemas/E'}}, f: {type: array, maxItems: 1, items: {type: string, enum: [x]}}, g: {type: array, items: {type: string}}}}}}`)
 }
 
 func TestFieldsSentBackTakeAnything(t *testing.T) {

@@ -72,7 +72,7 @@ func generate(ctx context.Context, root string) ([]byte, error) {
 	if err := structs.complete(at(doc, "components", "schemas")); err != nil {
 		return nil, err
 	}
-	finishSchemas(doc, enumNames(at(rest, "components", "schemas")))
+	finishSchemas(doc, at(rest, "components", "schemas"))
 	merge(doc, rest)
 	merge(at(doc, "components", "schemas"), settings)
 	completeOperations(doc, api.Routes())

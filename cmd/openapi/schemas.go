@@ -1,59 +1,42 @@
 package main
 
-import (
-	"fmt"
-)
+import "cmp"
 
 // sentBack describes a field of an edit that only the server sets. The field
 // takes any value because the server ignores it; readOnly would make validators
 // refuse an edit that contains it.
 const sentBack = "Only the server sets this. It is ignored in an edit."
 
-// enumNames returns the names of the schemas that are enumerations, by their
-// values.
-func enumNames(schemas object) map[string]string {
-	names := map[string]string{}
-	for name := range schemas {
-		if values, ok := at(schemas, name)["enum"]; ok {
-			names[fmt.Sprint(values)] = name
-		}
-	}
-	return names
-}
-
 // finishSchemas adds to the schemas that swag made what swag can't express:
 //
-//   - a field with the values of an enumeration of base.yaml refers to it, so that
-//     generated clients have one type for it
-//   - an array of an enumeration has at most one element for each value
-//   - integers have 64 bits, which code generators don't assume
-//   - the extension x-ref=Name of a field refers to the schema Name
+//   - the extension x-ref=Name of a field refers to a schema of base.yaml or of the
+//     provider types. In an array it stands for the elements, each a different
+//     value of an enumeration
 //   - the extension x-nullable of a field allows null
-func finishSchemas(doc object, enums map[string]string) {
+//   - integers have 64 bits, which code generators don't assume
+func finishSchemas(doc, shared object) {
 	walk(doc, func(s object) {
 		if s["uniqueItems"] == false {
 			delete(s, "uniqueItems")
 		}
-		if choices, ok := at(s, "items")["enum"].([]any); ok {
-			s["maxItems"] = len(choices)
-		}
 		if s["type"] == "integer" {
 			s["format"] = "int64"
 		}
-		ref, _ := s["x-ref"].(string)
-		if values, ok := s["enum"]; ok && ref == "" {
-			ref = enums[fmt.Sprint(values)]
-		}
 		nullable := s["x-nullable"] == true
+		name, _ := s["x-ref"].(string)
+		name = cmp.Or(name, refOf(s))
 		delete(s, "x-nullable")
-		if ref != "" {
-			replace(s, annotate(refTo(ref), s))
-		}
+		delete(s, "x-ref")
 		switch {
 		case s["readOnly"] == true:
 			replace(s, object{"description": sentBack})
-		case nullable && refOf(s) != "":
-			replace(s, annotate(object{"oneOf": []any{refTo(refOf(s)), object{"type": "null"}}}, s))
+		case s["type"] == "array" && name != "":
+			s["items"] = refTo(name)
+			s["maxItems"] = len(at(shared, name)["enum"].([]any))
+		case nullable && name != "":
+			replace(s, annotate(object{"oneOf": []any{refTo(name), object{"type": "null"}}}, s))
+		case name != "":
+			replace(s, annotate(refTo(name), s))
 		case nullable:
 			s["type"] = []any{s["type"], "null"}
 		}
