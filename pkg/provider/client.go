@@ -239,7 +239,7 @@ func name(redact *redactor, s string) string { return printable(redact.text(s), 
 // name.
 func modelName(redact *redactor, s, asked string) string {
 	if s != asked {
-		s = redact.long(s)
+		s = redact.name(s)
 	}
 	return printable(s, maxName, "")
 }

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +14,7 @@ type pattern struct {
 	core   []byte
 	tail   string
 	base64 bool
+	long   bool // the secret is long enough to be cut out of names of models
 }
 
 func (p pattern) len() int {
@@ -160,10 +162,8 @@ func (p pattern) hex(j int, text []byte, start, digits int, next []int, open boo
 
 // add adds a position that is not there yet.
 func add(positions []int, i int) []int {
-	for _, p := range positions {
-		if p == i {
-			return positions
-		}
+	if slices.Contains(positions, i) {
+		return positions
 	}
 	return append(positions, i)
 }

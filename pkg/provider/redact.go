@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"modelproviders/pkg/secret"
@@ -20,39 +21,42 @@ const cut = "••••"
 // shorter ones are ordinary words.
 const minSecret = 6
 
-// minSecretInName is the length from which a secret is cut out of names of
-// models.
+// minSecretInName is that for names of models.
 const minSecretInName = 16
 
 // redactor cuts secrets out of text that an upstream wrote: as they are, in
 // base64 (both alphabets, wherever in a longer text the secret stood), and with
 // any of their characters escaped as in a URL or a JSON string, nested too. It
 // is safe for concurrent use.
+//
+// A [strings.Replacer] can't do this. It takes the first match at a place where
+// the longest is needed, so that the end of a longer secret would stay. It also
+// needs the whole text, and a stream would let a secret out in two pieces.
 type redactor struct {
 	inherited int // how many of the patterns belong to a parent
 
-	mu    sync.RWMutex
-	all   *matcher // not changed, but replaced
-	names *matcher // those that are cut out of names of models; likewise
+	mu  sync.RWMutex
+	all *matcher // not changed, but replaced
 }
 
 // matcher is what is looked for in a text.
 type matcher struct {
 	patterns []pattern
 	starts   [256]bool // the bytes that may begin a match
+	longOnly bool      // for names of models
 }
 
-func newRedactor() *redactor { return &redactor{all: &matcher{}, names: &matcher{}} }
+func newRedactor() *redactor { return &redactor{all: &matcher{}} }
 
 // child makes a redactor that adds secrets of its own to those of r.
 func (r *redactor) child() *redactor {
 	all := r.matcher()
-	return &redactor{inherited: len(all.patterns), all: all, names: r.namesMatcher()}
+	return &redactor{inherited: len(all.patterns), all: all}
 }
 
 // add makes the redactor cut out a secret, if it is long enough.
 func (r *redactor) add(plain string) {
-	if r.knows(plain) {
+	if slices.ContainsFunc(r.matcher().patterns, func(p pattern) bool { return !p.base64 && string(p.core) == plain }) {
 		return
 	}
 	text := secret.NewText(plain)
@@ -70,13 +74,6 @@ func (r *redactor) addText(text secret.Text) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.all = r.all.with(patterns)
-	if utf8.RuneCount(secret) >= minSecretInName {
-		r.names = r.names.with(patterns)
-	}
-}
-
-func (r *redactor) knows(plain string) bool {
-	return slices.ContainsFunc(r.matcher().patterns, func(p pattern) bool { return !p.base64 && string(p.core) == plain })
 }
 
 // wipe overwrites the redactor's own secrets and forgets all.
@@ -86,7 +83,13 @@ func (r *redactor) wipe() {
 	for _, p := range r.all.patterns[r.inherited:] {
 		clear(p.core)
 	}
-	r.inherited, r.all, r.names = 0, &matcher{}, &matcher{}
+	r.inherited, r.all = 0, &matcher{}
+}
+
+func (r *redactor) matcher() *matcher {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.all
 }
 
 // with is a matcher that looks for more.
@@ -102,21 +105,17 @@ func (m *matcher) with(patterns []pattern) *matcher {
 	return &sum
 }
 
-func (r *redactor) matcher() *matcher {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.all
+// text cuts the secrets out of a whole text.
+func (r *redactor) text(s string) string {
+	out, _ := r.matcher().scanAll([]byte(s), true)
+	return string(out)
 }
 
-func (r *redactor) namesMatcher() *matcher {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.names
-}
-
-// long cuts the secrets out of the name of a model: long ones only.
-func (r *redactor) long(s string) string {
-	out, _ := r.namesMatcher().scanAll([]byte(s), true)
+// name cuts the secrets out of the name of a model: long ones only.
+func (r *redactor) name(s string) string {
+	long := *r.matcher()
+	long.longOnly = true
+	out, _ := long.scanAll([]byte(s), true)
 	return string(out)
 }
 
@@ -125,12 +124,6 @@ func (r *redactor) long(s string) string {
 func (r *redactor) unfinished(text []byte) []byte {
 	out, _ := r.matcher().scanAll(text, false)
 	return out
-}
-
-// text cuts the secrets out of a whole text.
-func (r *redactor) text(s string) string {
-	out, _ := r.matcher().scanAll([]byte(s), true)
-	return string(out)
 }
 
 // stream cuts secrets out of a text that comes in pieces: the end of what has
@@ -194,21 +187,21 @@ func (m *matcher) scanAll(text []byte, final bool) (out, rest []byte) {
 func (m *matcher) scan(text []byte, final bool, work *int) (out, rest []byte) {
 	out = make([]byte, 0, len(text))
 	for i := 0; i < len(text); {
-		if !m.starts[text[i]] {
-			out = append(out, text[i])
-			i++
-			continue
-		}
 		longest := 0
-		for _, p := range m.patterns {
-			n, open := p.match(text[i:], work)
-			if *work < -scanWork {
-				return append(out, cut...), nil
+		if m.starts[text[i]] {
+			for _, p := range m.patterns {
+				if m.longOnly && !p.long {
+					continue
+				}
+				n, open := p.match(text[i:], work)
+				if *work < -scanWork {
+					return append(out, cut...), nil
+				}
+				if open && !final {
+					return out, text[i:]
+				}
+				longest = max(longest, n)
 			}
-			if open && !final {
-				return out, text[i:]
-			}
-			longest = max(longest, n)
 		}
 		if longest == 0 {
 			out = append(out, text[i])
@@ -234,22 +227,21 @@ func patternsOf(secret []byte) []pattern {
 	for shift := range 3 {
 		patterns = append(patterns, base64Pattern(secret, shift))
 	}
+	for i := range patterns {
+		patterns[i].long = utf8.RuneCount(secret) >= minSecretInName
+	}
 	return patterns
 }
 
-// escapeNonASCII writes what is not ASCII as JSON's \uXXXX (RFC 8259, 7).
+// escapeNonASCII writes what is not ASCII as JSON's \uXXXX (RFC 8259, section 7).
 func escapeNonASCII(s string) string {
 	var b strings.Builder
-	for _, r := range s {
-		switch {
-		case r < utf8.RuneSelf:
-			b.WriteRune(r)
-		case r > 0xffff:
-			r -= 0x10000
-			fmt.Fprintf(&b, `\u%04x\u%04x`, 0xd800+r>>10, 0xdc00+r&0x3ff)
-		default:
-			fmt.Fprintf(&b, `\u%04x`, r)
+	for _, unit := range utf16.Encode([]rune(s)) {
+		if unit < utf8.RuneSelf {
+			b.WriteByte(byte(unit))
+			continue
 		}
+		fmt.Fprintf(&b, `\u%04x`, unit)
 	}
 	return b.String()
 }
