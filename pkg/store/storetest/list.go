@@ -119,7 +119,8 @@ func testModelList(t *testing.T, s *store.Store) {
 		q := registry.ModelQuery{Sort: orders[random.IntN(len(orders))]}
 		maybe := func() *bool { return []*bool{nil, nil, pointer(true), pointer(false)}[random.IntN(4)] }
 		q.Enabled, q.Available = maybe(), maybe()
-		q.Stage = append(registry.Stages(), "", "", "")[random.IntN(7)]
+		stages := append(registry.Stages(), "", "", "")
+		q.Stage = stages[random.IntN(len(stages))]
 		q.ProviderType = []string{"", "", "openai", "custom", "nothing"}[random.IntN(5)]
 		q.ProviderStatus = []registry.Status{"", "", registry.Active, registry.Inactive, registry.Error}[random.IntN(5)]
 		q.Search = []string{"", "", "", "gpt", "%", "_", "org/1", "ï", "0-"}[random.IntN(9)]
