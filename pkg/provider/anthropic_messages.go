@@ -138,24 +138,6 @@ func (c *claudeReading) take(block claudeBlock) string {
 
 // finished is the answer with the reason why it ended.
 func (c *claudeReading) finished() answer {
-	a := c.answer
-	switch reason := c.reason.StopReason; reason {
-	case "end_turn", "stop_sequence":
-		a.finishReason = finishStop
-	case "max_tokens", "model_context_window_exceeded":
-		a.finishReason = finishLength
-	case "tool_use":
-		a.finishReason = finishToolCalls
-	case "refusal":
-		a.finishReason = finishFiltered
-		a.empty = &Failure{
-			Kind:    ContentFiltered,
-			Message: cmp.Or(c.reason.StopDetails.Explanation, "The model refused to answer this prompt."),
-			Code:    "refusal",
-			Hint:    "The model's safety rules stopped the answer: try another prompt. Provider and model work.",
-		}
-	default:
-		a.finishReason = reason
-	}
-	return a
+	c.answer.finish(c.reason.StopReason, cmp.Or(c.reason.StopDetails.Explanation, "The model refused to answer this prompt."))
+	return c.answer
 }

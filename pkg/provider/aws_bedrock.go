@@ -112,10 +112,7 @@ func (b *bedrockUpstream) generate(ctx context.Context, p Prompt, emit func(stri
 }
 
 // converseReading reads an answer of Converse, or the events of ConverseStream.
-type converseReading struct {
-	answer answer
-	stop   string // why it ended; empty: it has not
-}
+type converseReading struct{ answer answer }
 
 // converseBlock is a part of an answer, or a piece of one.
 type converseBlock struct {
@@ -173,7 +170,7 @@ func (c *converseReading) event(data []byte, emit func(string)) (useful bool, er
 
 // end is the answer: it is complete once there is a reason why it ended.
 func (c *converseReading) end(bool) (answer, error) {
-	if c.stop == "" {
+	if c.answer.finishReason == "" {
 		return answer{}, errBrokeOff
 	}
 	return c.answer, nil
@@ -188,24 +185,7 @@ func (c *converseReading) takeEnd(end converseEnd) {
 	if end.Usage != nil {
 		c.answer.usage = newUsage(end.Usage.InputTokens, end.Usage.OutputTokens)
 	}
-	if end.StopReason == "" {
-		return
-	}
-	c.stop, c.answer.finishReason = end.StopReason, end.StopReason
-	switch end.StopReason {
-	case "end_turn", "stop_sequence":
-		c.answer.finishReason = finishStop
-	case "max_tokens", "model_context_window_exceeded":
-		c.answer.finishReason = finishLength
-	case "tool_use":
-		c.answer.finishReason = finishToolCalls
-	case "content_filtered", "guardrail_intervened":
-		c.answer.finishReason = finishFiltered
-		c.answer.empty = &Failure{
-			Kind:    ContentFiltered,
-			Message: "Amazon Bedrock stopped the answer (" + end.StopReason + ").",
-			Code:    end.StopReason,
-			Hint:    "A content filter or guardrail stopped the answer: try another prompt. Provider and model work.",
-		}
+	if end.StopReason != "" {
+		c.answer.finish(end.StopReason, "")
 	}
 }

@@ -63,7 +63,6 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, model vertexModel, 
 // a stream.
 type geminiReading struct {
 	answer answer
-	finish string
 	seen   bool // a response of the right form came
 }
 
@@ -100,9 +99,7 @@ func (g *geminiReading) event(data []byte, emit func(string)) (useful bool, err 
 		g.answer.usage = &Usage{InputTokens: u.PromptTokens, OutputTokens: u.CandidateTokens + u.ThoughtTokens}
 	}
 	if reason := r.PromptFeedback.BlockReason; reason != "" {
-		g.finish = reason
-		g.answer.finishReason = finishFiltered
-		g.answer.empty = geminiBlocked(reason, r.PromptFeedback.BlockReasonMessage, "The prompt was blocked")
+		g.answer.filtered(reason, cmp.Or(r.PromptFeedback.BlockReasonMessage, "The prompt was blocked ("+reason+")."))
 	}
 	if len(r.Candidates) == 0 {
 		return false, nil
@@ -119,9 +116,11 @@ func (g *geminiReading) event(data []byte, emit func(string)) (useful bool, err 
 			emit(part.Text)
 		}
 	}
-	if candidate.FinishReason != "" {
-		g.finish = candidate.FinishReason
-		g.stop(candidate.FinishMessage)
+	if reason := candidate.FinishReason; reason != "" {
+		g.answer.finish(reason, candidate.FinishMessage)
+		if g.answer.empty == nil && candidate.FinishMessage != "" && g.answer.finishReason != finishStop {
+			g.answer.empty = &Failure{Kind: UpstreamError, Message: candidate.FinishMessage, Code: reason}
+		}
 	}
 	return useful, nil
 }
@@ -129,37 +128,10 @@ func (g *geminiReading) event(data []byte, emit func(string)) (useful bool, err 
 // end is the answer: it is complete once there is a reason why it ended.
 func (g *geminiReading) end(bool) (answer, error) {
 	switch {
-	case g.finish != "":
+	case g.answer.finishReason != "":
 		return g.answer, nil
 	case g.seen:
 		return answer{}, errBrokeOff
 	}
 	return answer{}, errNoAnswer
-}
-
-// stop notes the reason why the answer ended.
-func (g *geminiReading) stop(message string) {
-	switch g.finish {
-	case "STOP":
-		g.answer.finishReason = finishStop
-	case "MAX_TOKENS":
-		g.answer.finishReason = finishLength
-	case "SAFETY", "RECITATION", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII", "LANGUAGE", "MODEL_ARMOR":
-		g.answer.finishReason = finishFiltered
-		g.answer.empty = geminiBlocked(g.finish, message, "The answer was blocked")
-	default:
-		g.answer.finishReason = strings.ToLower(g.finish)
-		if message != "" {
-			g.answer.empty = &Failure{Kind: UpstreamError, Message: message, Code: g.finish}
-		}
-	}
-}
-
-func geminiBlocked(reason, message, otherwise string) *Failure {
-	return &Failure{
-		Kind:    ContentFiltered,
-		Message: cmp.Or(message, otherwise+" ("+reason+")."),
-		Code:    reason,
-		Hint:    "A safety filter stopped the answer: try another prompt. Provider and model work.",
-	}
 }

@@ -102,36 +102,33 @@ func (c *chatReading) read(data []byte, event bool) (text string, useful bool, e
 	if unmarshalLoosely(data, &r) != nil {
 		return "", false, errNoAnswer
 	}
-	if r.Model != "" {
-		c.answer.model = r.Model
-	}
+	c.answer.model = cmp.Or(r.Model, c.answer.model)
 	if r.Usage != nil {
 		c.answer.usage = newUsage(r.Usage.PromptTokens, r.Usage.CompletionTokens)
 	}
 	choice := r.Choices[0]
-	if choice == nil || event && choice.Index != 0 {
+	switch {
+	case choice == nil || event && choice.Index != 0:
 		return "", false, nil
+	case saysError(choice.Error):
+		return "", false, answerError(problemIn(choice.Error))
+	case choice.FinishReason == "error":
+		f := fail(UpstreamError, "The model's server ended the answer with an error, without saying which.", kindHints[UpstreamError])
+		f.Code = choice.FinishReason
+		return "", false, f
 	}
+	c.seen = true
+	c.answer.finishReason = cmp.Or(choice.FinishReason, c.answer.finishReason)
 	message := choice.Message
 	if event {
 		message = choice.Delta
 	}
 	if message == nil {
-		message = &chatMessage{}
+		return "", false, nil
 	}
-	if saysError(choice.Error) {
-		return "", false, answerError(problemIn(choice.Error))
-	}
-	if choice.FinishReason == "error" {
-		return "", false, &Failure{Kind: UpstreamError, Message: "The model's server ended the answer with an error, without saying which.", Code: choice.FinishReason, Hint: kindHints[UpstreamError]}
-	}
-	c.seen = true
 	reasons, callsTool := message.reasons(), message.callsTool()
 	c.answer.reasoned = c.answer.reasoned || reasons
 	c.answer.calledTool = c.answer.calledTool || callsTool
-	if choice.FinishReason != "" {
-		c.answer.finishReason = choice.FinishReason
-	}
 	text = message.text()
 	return text, text != "" || reasons || callsTool, nil
 }
@@ -149,12 +146,7 @@ func (c *chatReading) end(done bool) (answer, error) {
 // finish is the answer. Where a filter ended it, there may be nothing in it.
 func (c *chatReading) finish() answer {
 	if reason := c.answer.finishReason; reason == finishFiltered || reason == "sensitive" { // the latter is Zhipu's
-		c.answer.finishReason = finishFiltered
-		c.answer.empty = &Failure{
-			Kind: ContentFiltered, Code: finishFiltered,
-			Message: "A content filter stopped the answer before it began.",
-			Hint:    "Try another prompt. Provider and model work.",
-		}
+		c.answer.filtered(finishFiltered, "A content filter stopped the answer before it began.")
 	}
 	return c.answer
 }

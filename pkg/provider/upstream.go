@@ -1,9 +1,11 @@
 package provider
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
+	"strings"
 )
 
 // upstream is a type's side of a client: it makes the calls and reads the
@@ -48,6 +50,34 @@ const (
 	finishToolCalls = "tool_calls" // the model wants a tool to be called
 	finishFiltered  = "content_filter"
 )
+
+// finishReasons are the words of Anthropic, Bedrock and Gemini for them.
+var finishReasons = map[string]string{
+	"end_turn": finishStop, "stop_sequence": finishStop, "STOP": finishStop,
+	"max_tokens": finishLength, "model_context_window_exceeded": finishLength, "MAX_TOKENS": finishLength,
+	"tool_use": finishToolCalls,
+	"refusal":  finishFiltered, "content_filtered": finishFiltered, "guardrail_intervened": finishFiltered,
+	"SAFETY": finishFiltered, "RECITATION": finishFiltered, "BLOCKLIST": finishFiltered, "PROHIBITED_CONTENT": finishFiltered,
+	"SPII": finishFiltered, "LANGUAGE": finishFiltered, "MODEL_ARMOR": finishFiltered,
+}
+
+// finish notes why the answer ended; message is the service's explanation, if
+// there is one.
+func (a *answer) finish(reason, message string) {
+	a.finishReason = cmp.Or(finishReasons[reason], strings.ToLower(reason))
+	if a.finishReason == finishFiltered {
+		a.filtered(reason, cmp.Or(message, "A content filter stopped the answer ("+reason+")."))
+	}
+}
+
+// filtered notes that a filter stopped the answer, so that there may be no text.
+func (a *answer) filtered(code, message string) {
+	a.finishReason = finishFiltered
+	a.empty = &Failure{
+		Kind: ContentFiltered, Message: message, Code: code,
+		Hint: "A content filter or safety rule stopped the answer: try another prompt. Provider and model work.",
+	}
+}
 
 // What is wrong with the body of an answer with status 200.
 var (
