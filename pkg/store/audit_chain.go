@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 
 	"modelproviders/pkg/audit/chain"
@@ -19,18 +20,19 @@ func (s *Store) Head(ctx context.Context, workspace string) (chain.Head, error) 
 // LockHead implements [chain.Store]. It works in a transaction only. The lock has
 // a name, since a new chain has no row to lock.
 func (s *Store) LockHead(ctx context.Context, workspace string) (chain.Head, error) {
-	t := s.transaction(ctx)
-	if t == nil {
+	if s.transaction(ctx) == nil {
 		return chain.Head{}, errors.New("LockHead outside a transaction locks nothing")
 	}
-	if s.engine.tryLock != nil {
-		locked, err := s.engine.tryLock(ctx, t.db.Statement.ConnPool, lockNumber("audit head", workspace))
+	locked := true
+	if s.engine.tryLock != "" {
+		err := s.allRows(ctx, s.engine.tryLock, []any{lockNumber("audit head", workspace)},
+			func(rows *sql.Rows) error { return rows.Scan(&locked) })
 		if err != nil {
-			return chain.Head{}, s.translate(ctx, err)
+			return chain.Head{}, err
 		}
-		if !locked {
-			return chain.Head{}, fault.New(fault.Conflict, "Another process is linking the audit events of workspace %q.", workspace)
-		}
+	}
+	if !locked {
+		return chain.Head{}, fault.New(fault.Conflict, "Another process is linking the audit events of workspace %q.", workspace)
 	}
 	return s.Head(ctx, workspace)
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 	"gorm.io/driver/postgres"
-	"gorm.io/gorm"
 )
 
 // postgresConns is the default bound on connections. PostgreSQL allows 100 in
@@ -79,7 +78,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		return engine{}, 0, errors.Join(err, conns.db.Close())
 	}
 	return engine{
-		writer: pool, reader: pool, statements: postgresStatements(), tryLock: tryLockPostgres,
+		writer: pool, reader: pool, statements: postgresStatements(),
 		classify: classifyPostgres, exists: func() error { return nil },
 	}, schema, nil
 }
@@ -107,13 +106,6 @@ func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logge
 	}
 	defer func() { err = errors.Join(err, locker.Unlock(ctx, conns.db)) }()
 	return migrate(ctx, goose.DialectPostgres, conns.db, log)
-}
-
-// tryLockPostgres takes an advisory lock
-// (https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS).
-func tryLockPostgres(ctx context.Context, tx gorm.ConnPool, number int64) (locked bool, err error) {
-	err = tx.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", number).Scan(&locked)
-	return locked, err
 }
 
 // classifyPostgres sorts errors of the server and of the connection.

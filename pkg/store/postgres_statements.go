@@ -16,6 +16,8 @@ func postgresStatements() statements {
 		enabled boolean, version bigint, created_at timestamptz, updated_at timestamptz)`
 	return statements{
 		combines: true,
+		// https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS
+		tryLock: "SELECT pg_try_advisory_xact_lock($1)",
 		insertModels: `INSERT INTO models (workspace, id, provider_id, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at)
 			SELECT $1, e.id, $2::uuid, e.model_id, e.model_key, e.display_name, e.name_key, e.stages, e.enabled, e.version, e.created_at, e.updated_at FROM ` + models,
 		updateModels: updateModels + ` FROM ` + models + ` WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,

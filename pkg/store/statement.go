@@ -183,7 +183,8 @@ func (c *conditions) parameter(value any) string {
 
 // statements is the SQL that differs between the databases.
 type statements struct {
-	combines bool // several statements can be sent as one; see [Store.together]
+	combines bool   // several statements can be sent as one; see [Store.together]
+	tryLock  string // takes the lock $1 until the transaction ends, or returns false; empty: transactions run one at a time
 
 	insertModels, updateModels string // $1 workspace, $2 provider, $3 a list of encodedModel
 

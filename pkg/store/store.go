@@ -72,9 +72,6 @@ type engine struct {
 	writer, reader *gorm.DB // for transactions, and for everything else; one pool on PostgreSQL
 	batches        *batches // runs the transactions of SQLite; else nil
 	statements
-	// tryLock takes a lock for the rest of a transaction, and reports false when
-	// another has it. Nil: transactions run one at a time.
-	tryLock  func(ctx context.Context, tx gorm.ConnPool, number int64) (bool, error)
 	classify func(error) class // sorts the errors of the driver
 	exists   func() error      // returns an error when the database is no longer the one that was opened
 }
