@@ -78,6 +78,6 @@ func TestWithoutAnIssuerNoJWTIsTaken(t *testing.T) {
 	s.token = issuer.AccessToken(t, authtest.Claims{"role": "admin"})
 	s.must(t, 401, "GET", "/providers", "")
 	if discovery, keys := issuer.Asked(); discovery+keys > 0 {
-		t.Error("an issuer was asked that nobody configured")
+		t.Error("an issuer that is not configured was asked")
 	}
 }

@@ -66,6 +66,6 @@ func TestTLS(t *testing.T) {
 	old := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, MaxVersion: tls.VersionTLS11}}
 	if response, err := (&http.Client{Transport: old}).Get(s.url + "/healthz"); err == nil {
 		response.Body.Close()
-		t.Error("TLS 1.1 is taken")
+		t.Error("TLS 1.1 is accepted")
 	}
 }

@@ -26,7 +26,7 @@ func passed(n int, call func() error) (count int) {
 func wantPassed(t *testing.T, what string, call func() error, want int) {
 	t.Helper()
 	if got := passed(3*want+3, call); got != want {
-		t.Errorf("%s: %d are let through, want %d", what, got, want)
+		t.Errorf("%s: %d are allowed, want %d", what, got, want)
 	}
 }
 
@@ -119,7 +119,7 @@ func TestWithoutABoundNothingIsRefused(t *testing.T) {
 		"tests": testOf(l, "acme"), "reveals": revealOf(l, "ann"), "sign-ins": signInOf(l, "192.0.2.1"),
 	} {
 		if got := passed(1000, call); got != 1000 {
-			t.Errorf("%s: %d of 1,000 are let through", what, got)
+			t.Errorf("%s: %d of 1,000 are allowed", what, got)
 		}
 	}
 }
@@ -238,7 +238,7 @@ func TestTooManyCallersShareABucket(t *testing.T) {
 		late += passed(3, signInOf(l, address(known+i)))
 	}
 	if late != 3 {
-		t.Errorf("%d sign-ins of addresses that come late are let through together, want 3", late)
+		t.Errorf("%d sign-ins of later addresses are allowed in total, want 3", late)
 	}
 	wantPassed(t, "one that was there before", signInOf(l, address(7)), 2)
 

@@ -33,7 +33,7 @@ func FuzzLookup(f *testing.F) {
 		}
 		exact, ok := c[name]
 		if value := c.lookup(name); ok && !same(value, exact) {
-			t.Fatalf("%q in %s is %v, not what stands under that name", name, text, value)
+			t.Fatalf("%q in %s is %v, not the claim of that name", name, text, value)
 		}
 		for _, found := range c.texts(name) {
 			if !holds(map[string]any(c), found) {
@@ -45,7 +45,7 @@ func FuzzLookup(f *testing.F) {
 		}
 		p, err := claimRules{role: name, workspace: name}.principal(c)
 		if err == nil && (p.Workspace != c.lookup(name) || strings.ContainsAny(p.Workspace+p.Subject, "\x00\r\n")) {
-			t.Fatalf("%s makes the principal %+v", text, p)
+			t.Fatalf("%s gives the principal %+v", text, p)
 		}
 	})
 }
@@ -141,11 +141,11 @@ func FuzzClaims(f *testing.F) {
 		}
 		var c map[string]any
 		if err := json.Unmarshal(text, &c); err != nil || !utf8.Valid(text) {
-			t.Fatalf("%q is taken: %v", text, err)
+			t.Fatalf("%q is accepted: %v", text, err)
 		}
 		exp, _ := c["exp"].(float64)
 		if audience, _ := json.Marshal(c["aud"]); c["iss"] != issuer || !strings.Contains(string(audience), `"mp"`) || exp < 1_800_000_000 || c["cnf"] != nil || c["sub"] != p.Subject || c["org"] != p.Workspace {
-			t.Fatalf("%q is taken for %+v", text, p)
+			t.Fatalf("%q is accepted as %+v", text, p)
 		}
 	})
 }

@@ -80,7 +80,7 @@ func mustRefuse(t testing.TB, a auth.Authenticator, token string, kind fault.Kin
 		t.Fatalf("want %s, got %v and %+v", kind, err, p)
 	}
 	if diff := cmp.Diff(auth.Principal{}, p); diff != "" {
-		t.Error("a refused token makes a principal: ", diff)
+		t.Error("a refused token gives a principal: ", diff)
 	}
 	for part := range strings.SplitSeq(token, ".") {
 		if len(part) > 8 && strings.Contains(f.Error(), part) {
@@ -101,7 +101,7 @@ func TestSignInByCodeFlow(t *testing.T) {
 		t.Error("the user who signed in is not who calls (-want +got): ", diff)
 	}
 	if f := mustRefuse(t, o, idToken, fault.Unauthenticated); !strings.Contains(f.Message, "not the ID token") {
-		t.Errorf("whoever sends the ID token is not told so: %s", f.Message)
+		t.Errorf("the refusal of an ID token does not say so: %s", f.Message)
 	}
 }
 

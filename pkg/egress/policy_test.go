@@ -192,7 +192,7 @@ func FuzzAllow(f *testing.F) {
 			to := netip.AddrPortFrom(netip.MustParseAddr(address), 80)
 			for _, host := range []string{entry, strings.TrimSuffix(entry, ":80"), "host.example", address} {
 				if err := g.policy.check(host, to); reason(t, err) != Metadata {
-					t.Fatalf("%q lets %s through: %v", entry, address, err)
+					t.Fatalf("%q allows %s: %v", entry, address, err)
 				}
 			}
 		}

@@ -37,7 +37,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 	pool := x509.NewCertPool()
 	pool.AddCert(u.Certificate())
 	if _, err := get(t, newGuard(t, Config{Allow: []string{"127.0.0.1"}, RootCAs: pool}).Transport(), u.URL); err == nil || u.requests.Load() != 0 {
-		t.Errorf("TLS 1.1 is spoken: %v", err)
+		t.Errorf("TLS 1.1 is accepted: %v", err)
 	}
 }
 

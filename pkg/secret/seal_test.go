@@ -41,7 +41,7 @@ func TestOpensWhereItWasSealed(t *testing.T) {
 			t.Errorf("%d bytes are sealed to %d, beginning %d; the package comment says n+45, 1", len(plain), len(sealed), sealed[0])
 		}
 		if plain != "" && len(plain) > 4 && strings.Contains(string(sealed), plain) {
-			t.Error("the plaintext stands in what is stored")
+			t.Error("the stored value contains the plaintext")
 		}
 	}
 	first, second := seal(t, k, canary, home), seal(t, k, canary, home)
