@@ -14,9 +14,9 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// auditEvent is one thing that happened.
+// auditEvent is one event of the audit log.
 type auditEvent struct {
-	// UUIDv7.
+	// The id, a UUIDv7.
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// When it happened.
 	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
@@ -42,7 +42,7 @@ type auditEvent struct {
 	Count int `json:"count" example:"1"`
 } //	@name	AuditEvent
 
-// auditActor is who did it.
+// auditActor is who caused an event.
 type auditActor struct {
 	// The id of a token, or the subject of a user at the OIDC issuer; empty for an unknown caller.
 	Subject string `json:"subject" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
@@ -50,7 +50,7 @@ type auditActor struct {
 	Kind string `json:"kind" example:"token"`
 } //	@name	AuditActor
 
-// auditTarget is what it was done to.
+// auditTarget is what an event was done to.
 type auditTarget struct {
 	// `provider`, `model`, `credential`, `token`, `provider_type` or `route`.
 	Type string `json:"type" example:"provider"`
@@ -126,9 +126,9 @@ func toAuditEvent(e audit.Event) auditEvent {
 	}
 }
 
-// jsonOrAbsent is a JSON text as it is; nil where there is none. What is not JSON
-// was put into the database behind our back: it is shown, as text, so that one
-// such event does not hide the others.
+// jsonOrAbsent returns a JSON text unchanged, and nil for "". Text that is not
+// JSON, which only a change of the database from outside can cause, becomes a
+// string, so that the other events can still be read.
 func jsonOrAbsent(text string) any {
 	switch {
 	case text == "":
@@ -143,7 +143,7 @@ func jsonOrAbsent(text string) any {
 // API answers it.
 func WriteAuditEvent(w io.Writer, e audit.Event) error { return encodeJSON(w, toAuditEvent(e)) }
 
-// sourceOf is where a request comes from, for the events of what it does.
+// sourceOf returns the source of the events that a request causes.
 func sourceOf(c echo.Context, p auth.Principal) audit.Source {
 	return audit.Source{
 		Workspace: p.Workspace, Actor: audit.Actor{Subject: p.Subject, Kind: p.Kind},
@@ -151,8 +151,8 @@ func sourceOf(c echo.Context, p auth.Principal) audit.Source {
 	}
 }
 
-// recordRefusal records that a request was refused; see [audit.Refusals]. A
-// refusal that can't be recorded stands all the same; the log says so.
+// recordRefusal records that a request was refused; see [audit.Refusals]. If that
+// fails, the request is still refused, and the failure is logged.
 func (a *API) recordRefusal(c echo.Context, err error) {
 	f := fault.As(err)
 	if f == nil {

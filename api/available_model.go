@@ -10,7 +10,7 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// availableModels is what an upstream offers.
+// availableModels is the list of the models that a provider's service offers.
 type availableModels struct {
 	// Ordered by model_id; at most 1,000.
 	Data []availableModel `json:"data"`
@@ -20,7 +20,7 @@ type availableModels struct {
 	Truncated bool `json:"truncated" example:"false"`
 } //	@name	AvailableModels
 
-// availableModel is one model that an upstream offers.
+// availableModel is one model that a provider's service offers.
 type availableModel struct {
 	// The id of the model at the provider.
 	ModelID string `json:"model_id" example:"gpt-4-turbo"`
@@ -30,7 +30,7 @@ type availableModel struct {
 	Added bool `json:"added" example:"false"`
 } //	@name	AvailableModel
 
-// draftSettings is settings that are not saved.
+// draftSettings is unsaved settings.
 type draftSettings struct {
 	// The credentials. The provider type decides which are required.
 	Credentials map[string]json.RawMessage `json:"credentials" binding:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`

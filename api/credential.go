@@ -8,17 +8,17 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// revealRequest says why a credential is revealed.
+// revealRequest is the reason why a credential is revealed.
 type revealRequest struct {
 	// The reason, for the audit log. The operator can make it required.
 	Reason string `json:"reason,omitempty" strict:"trim" validate:"max=500,text" example:"Moving to another key"`
 } //	@name	RevealRequest
 
-// revealedCredential is a credential in clear.
+// revealedCredential is a credential in clear text.
 type revealedCredential struct {
-	// The credential's name.
+	// The name of the credential.
 	Field string `json:"field" example:"api_key"`
-	// Its value.
+	// The value.
 	Value string `json:"value" format:"password" example:"sk-proj-1234"`
 } //	@name	RevealedCredential
 

@@ -13,7 +13,7 @@ import (
 
 // modelOfProvider is a model in the list of its provider.
 type modelOfProvider struct {
-	// UUIDv7.
+	// The id, a UUIDv7.
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d"`
 	// The id of the provider.
 	ProviderID string `json:"provider_id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
@@ -88,11 +88,11 @@ type modelCreate struct {
 
 // modelsCreate is several models to create.
 type modelsCreate struct {
-	// 1 to 100 models.
+	// The models, 1 to 100.
 	Models []modelCreate `json:"models" validate:"required,min=1,max=100,dive"`
 } //	@name	ModelsCreate
 
-// modelChanges is what an edit may change of a model.
+// modelChanges is what an edit can change in a model.
 type modelChanges struct {
 	// The id of the model at the provider. Changing it clears last_test.
 	ModelID *string `json:"model_id,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text,model_id" example:"gpt-4-turbo"`

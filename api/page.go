@@ -88,10 +88,10 @@ func openCursor[P any](keys *secret.Keyset, cursor string, context []byte) (*P, 
 
 func sealCursor(keys *secret.Keyset, position any, context []byte) (string, error) {
 	payload, err := json.Marshal(position)
-	if err != nil {
-		return "", fault.Wrap(fault.Internal, err, "The next page could not be prepared.")
+	var cursor string
+	if err == nil {
+		cursor, err = keys.SealToken(payload, context)
 	}
-	cursor, err := keys.SealToken(payload, context)
 	if err != nil {
 		return "", fault.Wrap(fault.Internal, err, "The next page could not be prepared.")
 	}

@@ -13,7 +13,7 @@ import (
 
 // providerResponse is a connected account of a provider type.
 type providerResponse struct {
-	// UUIDv7.
+	// The id, a UUIDv7.
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// The name, unique in the workspace regardless of case.
 	Name string `json:"name" minLength:"1" maxLength:"100" example:"Production OpenAI"`

@@ -31,7 +31,7 @@ func versioned(c echo.Context, status int, version int64, body any) error {
 	return c.JSON(status, body)
 }
 
-// mapped returns a list in the shape of answers; it is never null.
+// mapped returns the elements of a list in the form of answers. It is never nil.
 func mapped[T, U any](list []T, to func(T) U) []U {
 	out := make([]U, len(list))
 	for i, value := range list {
@@ -40,7 +40,7 @@ func mapped[T, U any](list []T, to func(T) U) []U {
 	return out
 }
 
-// names are values of a kind of string as they are answered.
+// names returns values of a string type as strings.
 func names[T ~string](values []T) []string {
 	return mapped(values, func(v T) string { return string(v) })
 }

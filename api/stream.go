@@ -30,14 +30,14 @@ func wantsEvents(r *http.Request) bool {
 	return false
 }
 
-// streamTest runs a test and answers server-sent events (WHATWG HTML, section
-// 9.2): `delta` events as the answer comes, then one `result` event. What goes
-// wrong on our side before anything was streamed is answered as a problem, after
-// that it is an `error` event with the same document.
+// streamTest runs a test and answers with server-sent events (WHATWG HTML, section
+// 9.2): a `delta` event for each piece of the answer, then one `result` event. If
+// this service fails, it answers with a problem document, or with an `error` event
+// that contains it if the stream has begun.
 //
-// With each heartbeat the token is checked again: one that has been revoked or
-// has expired meanwhile ends the upstream call, and the stream with an `error`. A
-// client that does not take what it is sent within a heartbeat ends it too.
+// With each heartbeat the token is checked again. If it was revoked or has expired,
+// the upstream call is canceled and the stream ends with an `error`. The call is
+// also canceled if the client doesn't read a chunk within a heartbeat.
 func (a *API) streamTest(c echo.Context, run testRun) error {
 	ctx, end := context.WithCancelCause(c.Request().Context())
 	defer end(nil)
@@ -48,8 +48,8 @@ func (a *API) streamTest(c echo.Context, run testRun) error {
 		}
 	}
 	result, err := func() (registry.TestResult, error) {
-		// Beating ends with the run: a beat between looking whether the stream
-		// has begun and answering a problem would begin it and lose the problem.
+		// The heartbeat stops with the run. Otherwise a beat after the check whether
+		// the stream has begun would begin it, and the problem would be lost.
 		defer events.beat(ctx, a.Heartbeat, check)()
 		return run(ctx, func(text string) { events.send("delta", testDelta{Text: text}) })
 	}()
@@ -62,7 +62,7 @@ func (a *API) streamTest(c echo.Context, run testRun) error {
 	case !events.begun():
 		return err
 	case errors.Is(err, context.Canceled):
-		c.Set(keyError, err) // the client has gone, or does not read
+		c.Set(keyError, err) // the client has gone, or doesn't read
 	default:
 		failure := toFault(err)
 		events.send("error", problemOf(failure, c))
@@ -72,9 +72,8 @@ func (a *API) streamTest(c echo.Context, run testRun) error {
 	return nil
 }
 
-// checkAgain returns unauthenticated when the token of a request has been
-// revoked or has expired since the request came. While that can't be found out
-// the token is taken to be good.
+// checkAgain returns unauthenticated if the token of a request was revoked or has
+// expired since the request began. If the check fails, the token counts as valid.
 func (a *API) checkAgain(ctx context.Context, c echo.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, a.Heartbeat)
 	defer cancel()
@@ -84,23 +83,23 @@ func (a *API) checkAgain(ctx context.Context, c echo.Context) error {
 	return nil
 }
 
-// eventWriter writes server-sent events, each flushed at once. The response
-// begins with the first of them.
+// eventWriter writes server-sent events and flushes each. The first event begins
+// the response.
 type eventWriter struct {
 	c        echo.Context
 	logger   *slog.Logger
 	patience time.Duration           // how long a client may take to read a chunk
-	end      context.CancelCauseFunc // gives the run up
+	end      context.CancelCauseFunc // cancels the run
 	mu       sync.Mutex
 	started  bool
-	stalled  bool // the client did not take a chunk
+	stalled  bool // the client didn't read a chunk
 }
 
 func (w *eventWriter) send(event string, data any) {
 	var chunk bytes.Buffer
 	chunk.WriteString("event: " + event + "\ndata: ")
-	if err := encodeJSON(&chunk, data); err != nil { // of one line, with its end
-		w.logger.Error("an event could not be written", slog.String("request_id", requestID(w.c)), slog.Any("error", err))
+	if err := encodeJSON(&chunk, data); err != nil { // ends with a newline
+		w.logger.Error("could not encode an event", slog.String("request_id", requestID(w.c)), slog.Any("error", err))
 		return
 	}
 	chunk.WriteString("\n")
@@ -113,7 +112,7 @@ func (w *eventWriter) begun() bool {
 	return w.started
 }
 
-// write sends a chunk. A client that does not take it, or has gone, ends the run.
+// write sends a chunk. If the client has gone or doesn't read it, the run ends.
 func (w *eventWriter) write(chunk []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -124,7 +123,7 @@ func (w *eventWriter) write(chunk []byte) {
 		w.started = true
 		h := w.c.Response().Header()
 		h.Set(echo.HeaderContentType, "text/event-stream")
-		h.Set("X-Accel-Buffering", "no") // nginx would hold the stream back
+		h.Set("X-Accel-Buffering", "no") // or nginx would buffer the stream
 		w.c.Response().WriteHeader(http.StatusOK)
 	}
 	response := http.NewResponseController(w.c.Response())
@@ -136,23 +135,23 @@ func (w *eventWriter) write(chunk []byte) {
 		err = response.Flush()
 	}
 	if err == nil {
-		err = response.SetWriteDeadline(time.Time{}) // HTTP/2 would end a stream that is silent
+		err = response.SetWriteDeadline(time.Time{}) // or HTTP/2 would end a silent stream
 	}
 	if err != nil {
 		w.stalled = true
-		w.end(fmt.Errorf("the client does not take the answer: %w", err))
+		w.end(fmt.Errorf("the client does not read the response: %w", err))
 	}
 }
 
-// finish bounds what is still to be written when the handler has returned: on
-// HTTP/1 the end of the body.
+// finish limits the time for what is written after the handler has returned: on
+// HTTP/1, the end of the body.
 func (w *eventWriter) finish() {
 	if w.c.Request().ProtoMajor == 1 {
 		_ = http.NewResponseController(w.c.Response()).SetWriteDeadline(time.Now().Add(w.patience))
 	}
 }
 
-// beat writes a comment now and then, and calls check, until it is stopped.
+// beat writes a comment and calls check at intervals, until it is stopped.
 func (w *eventWriter) beat(ctx context.Context, every time.Duration, check func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	ticker := time.NewTicker(every)

@@ -207,11 +207,11 @@ func (r testRequest) prompt(modelID string) provider.Prompt {
 	return prompt
 }
 
-// testRun runs a test; onDelta, unless it is nil, hears the answer as it comes.
+// testRun runs a test. onDelta, unless it is nil, gets the answer piece by piece.
 type testRun func(ctx context.Context, onDelta func(string)) (registry.TestResult, error)
 
-// runTest runs a test and answers its result, streamed where the client asks
-// for a stream.
+// runTest runs a test and answers its result, as a stream if the client asks for
+// one.
 func (a *API) runTest(c echo.Context, run testRun) error {
 	if wantsEvents(c.Request()) {
 		return a.streamTest(c, run)

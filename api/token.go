@@ -26,7 +26,7 @@ type me struct {
 
 // tokenResponse is an API token, without its value.
 type tokenResponse struct {
-	// UUIDv7.
+	// The id, a UUIDv7.
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// The display name.
 	Name string `json:"name" minLength:"1" maxLength:"100" example:"Deploy script"`
