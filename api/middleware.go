@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -203,7 +204,7 @@ func (a *API) handle(c echo.Context, r Route) error {
 	if r.scope != anyone && !p.May(r.scope) {
 		return fault.New(fault.Forbidden, "The token lacks the scope %s, which this request requires.", r.scope)
 	}
-	if err := checkQuery(c, r); err != nil {
+	if err := cmp.Or(lowerIDs(c), checkQuery(c, r)); err != nil {
 		return err
 	}
 	if r.Header == headerIfMatch {
@@ -221,6 +222,23 @@ func (a *API) handle(c echo.Context, r Route) error {
 	defer cancel()
 	c.SetRequest(c.Request().WithContext(ctx))
 	return r.handler(c)
+}
+
+// lowerIDs puts the ids in a path into the form in which they are stored. It
+// returns not_found for one that is no UUID.
+func lowerIDs(c echo.Context) error {
+	names, values := c.ParamNames(), c.ParamValues()
+	for i, name := range names {
+		if name != "id" && name != "model" {
+			continue
+		}
+		if uuid.Validate(values[i]) != nil || len(values[i]) != len(uuid.Nil.String()) {
+			return fault.New(fault.NotFound, "There is nothing with the id %q.", values[i])
+		}
+		values[i] = strings.ToLower(values[i])
+	}
+	c.SetParamValues(values...)
+	return nil
 }
 
 // authenticate returns the caller with the bearer token (RFC 6750, section 2.1).

@@ -188,7 +188,7 @@ func (a *API) listProviderModels(c echo.Context) error {
 	if err := q.err(); err != nil {
 		return err
 	}
-	query.ProviderID = strings.ToLower(c.Param("id"))
+	query.ProviderID = c.Param("id")
 	return a.answerModels(c, query, page, a.Registry.ProviderModels)
 }
 
@@ -327,7 +327,10 @@ func (m modelChanges) input() registry.ModelInput {
 
 func (m modelUpdateOfProvider) input() registry.ModelInput {
 	in := m.modelChanges.input()
-	in.ID = m.ID
+	if m.ID != nil {
+		id := strings.ToLower(*m.ID)
+		in.ID = &id
+	}
 	return in
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -159,19 +160,15 @@ func (t *Tokens) List(ctx context.Context, workspace string, q TokenQuery) ([]To
 // within a second. It returns not_found, and last_admin for the last valid admin
 // token, unless the operator revokes it.
 func (t *Tokens) Revoke(ctx context.Context, by Principal, id string) error {
-	parsed, err := uuid.Parse(id)
-	if err != nil || len(id) != len(uuid.Nil.String()) {
-		return noToken(id)
-	}
 	var revoked Token
-	err = t.store.InTx(ctx, func(ctx context.Context) error {
+	err := t.store.InTx(ctx, func(ctx context.Context) error {
 		tokens, err := t.store.LockTokens(ctx, by.Workspace)
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(tokens, func(token Token) bool { return token.ID == parsed.String() })
+		i := slices.IndexFunc(tokens, func(token Token) bool { return token.ID == strings.ToLower(id) })
 		if i < 0 {
-			return noToken(id)
+			return fault.New(fault.NotFound, "There is no token with the id %q.", id)
 		}
 		revoked = tokens[i]
 		now := t.storedNow()
@@ -191,10 +188,6 @@ func (t *Tokens) Revoke(ctx context.Context, by Principal, id string) error {
 	})
 	t.forget(revoked) // after an error too: the transaction may have been committed
 	return err
-}
-
-func noToken(id string) error {
-	return fault.New(fault.NotFound, "There is no token with the id %q.", id)
 }
 
 // admits reports whether the token is a valid token with the scopes of an admin.

@@ -72,41 +72,18 @@ type ModelEdit struct {
 	Problems fault.Problems // see NewProvider
 }
 
-// Models returns models with the facts of their providers.
-func (r *Registry) Models(ctx context.Context, workspace string, q ModelQuery) ([]Model, error) {
-	return r.store.Models(ctx, workspace, q)
-}
-
-// ProviderModels is [Registry.Models] of the provider q.ProviderID. It returns
+// ProviderModels is [Reader.Models] of the provider q.ProviderID. It returns
 // not_found when there is no such provider.
 func (r *Registry) ProviderModels(ctx context.Context, workspace string, q ModelQuery) ([]Model, error) {
-	id, err := canonicalID("provider", q.ProviderID)
-	if err != nil {
-		return nil, err
-	}
-	q.ProviderID = id
-	models, err := r.store.Models(ctx, workspace, q)
+	models, err := r.Models(ctx, workspace, q)
 	if err == nil && len(models) == 0 {
-		_, err = r.store.Provider(ctx, workspace, id)
+		_, err = r.Provider(ctx, workspace, q.ProviderID)
 	}
 	return models, err
 }
 
-// Model returns one model with the facts of its provider. It returns not_found.
-func (r *Registry) Model(ctx context.Context, workspace, id string) (Model, error) {
-	id, err := canonicalID("model", id)
-	if err != nil {
-		return Model{}, err
-	}
-	return r.store.Model(ctx, workspace, id)
-}
-
 // ProviderModel returns one model of a provider. It returns not_found.
 func (r *Registry) ProviderModel(ctx context.Context, workspace, providerID, id string) (Model, error) {
-	providerID, err := canonicalID("provider", providerID)
-	if err != nil {
-		return Model{}, err
-	}
 	m, err := r.Model(ctx, workspace, id)
 	if err == nil && m.ProviderID != providerID {
 		err = fault.New(fault.NotFound, "There is no model with the id %q in this provider.", id)
@@ -234,11 +211,7 @@ func (r *Registry) editModel(ctx context.Context, workspace, providerID, id stri
 ) (Provider, error) {
 	var before Model
 	return r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
-		canonical, err := canonicalID("model", id)
-		if err != nil {
-			return false, err
-		}
-		i := slices.IndexFunc(p.Models, func(m Model) bool { return m.ID == canonical })
+		i := slices.IndexFunc(p.Models, func(m Model) bool { return m.ID == id })
 		if i < 0 {
 			return false, fault.New(fault.NotFound, "There is no model with the id %q in this provider.", id)
 		}
@@ -298,8 +271,7 @@ func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []i
 		if in.ID == nil {
 			continue
 		}
-		id, err := canonicalID("model", *in.ID)
-		at := slices.IndexFunc(present, func(m Model) bool { return err == nil && m.ID == id })
+		at := slices.IndexFunc(present, func(m Model) bool { return m.ID == *in.ID })
 		switch {
 		case at < 0:
 			faults.Add(InModels(i, "id"), fault.Missing, "is not the id of a model of this provider; leave it out to add a model")

@@ -104,20 +104,6 @@ type ProviderEdit struct {
 	Problems fault.Problems // see NewProvider
 }
 
-// Providers returns providers with their models.
-func (r *Registry) Providers(ctx context.Context, workspace string, q ProviderQuery) ([]Provider, error) {
-	return r.store.Providers(ctx, workspace, q)
-}
-
-// Provider returns one provider with its models. It returns not_found.
-func (r *Registry) Provider(ctx context.Context, workspace, id string) (Provider, error) {
-	id, err := canonicalID("provider", id)
-	if err != nil {
-		return Provider{}, err
-	}
-	return r.store.Provider(ctx, workspace, id)
-}
-
 // CreateProvider adds a provider with its sealed credentials and its models. It
 // returns validation_failed and name_taken.
 func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewProvider) (Provider, error) {
@@ -166,14 +152,9 @@ func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edi
 // DeleteProvider removes a provider, its models and its credentials. It returns
 // not_found and version_mismatch.
 func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, precondition Precondition) error {
-	id, err := canonicalID("provider", id)
-	if err != nil {
-		return err
-	}
 	var p Provider
-	err = r.store.InTx(ctx, func(ctx context.Context) error {
-		p, err = r.store.LockProvider(ctx, workspace, id)
-		if err != nil {
+	err := r.store.InTx(ctx, func(ctx context.Context) (err error) {
+		if p, err = r.store.LockProvider(ctx, workspace, id); err != nil {
 			return err
 		}
 		if err := precondition.check("provider", p.Version); err != nil {
@@ -197,14 +178,9 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string,
 	apply func(*Provider, time.Time) (changed bool, err error),
 	record func(ctx context.Context, before, after Provider) error,
 ) (Provider, error) {
-	id, err := canonicalID("provider", id)
-	if err != nil {
-		return Provider{}, err
-	}
 	var p, before Provider
-	err = r.store.InTx(ctx, func(ctx context.Context) error {
-		p, err = r.store.LockProvider(ctx, workspace, id)
-		if err != nil {
+	err := r.store.InTx(ctx, func(ctx context.Context) (err error) {
+		if p, err = r.store.LockProvider(ctx, workspace, id); err != nil {
 			return err
 		}
 		now := r.clock()

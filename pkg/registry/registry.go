@@ -39,9 +39,11 @@ type Config struct {
 	Now         func() time.Time
 }
 
-// Registry is the service over providers and models. It is safe for concurrent
-// use. Its methods return a [*fault.Error] or the error of a done context.
+// Registry is the service over providers and models. Ids are UUIDs in lower case.
+// It is safe for concurrent use. Its methods return a [*fault.Error] or the error
+// of a done context.
 type Registry struct {
+	Reader
 	store       Store
 	audit       audit.Recorder
 	keyset      *secret.Keyset
@@ -62,7 +64,7 @@ func New(cfg Config) (*Registry, error) {
 		return nil, fmt.Errorf("client cache: %w", err)
 	}
 	return &Registry{
-		store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, limiter: cfg.Limiter, transport: cfg.Transport, endpoints: cfg.Endpoints,
+		Reader: cfg.Store, store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, limiter: cfg.Limiter, transport: cfg.Transport, endpoints: cfg.Endpoints,
 		testTimeout: cfg.TestTimeout, now: cfg.Now, clients: clients,
 	}, nil
 }
@@ -77,16 +79,6 @@ func newID() (string, error) {
 		return "", fault.Wrap(fault.Internal, err, "No id could be made.")
 	}
 	return id.String(), nil
-}
-
-// canonicalID returns an id in the form in which rows keep it. An id that is
-// no UUID cannot exist.
-func canonicalID(what, id string) (string, error) {
-	parsed, err := uuid.Parse(id)
-	if err != nil || len(id) != len(uuid.Nil.String()) {
-		return "", fault.New(fault.NotFound, "There is no %s with the id %q.", what, id)
-	}
-	return parsed.String(), nil
 }
 
 func index(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }

@@ -18,12 +18,8 @@ type Store interface {
 	// transactions collide, one is undone and its fn runs again.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 
-	// Providers returns up to q.Limit providers after q.After, in the order of
-	// q.Sort, each with its models ordered by creation; one query brings the
-	// models of the whole page.
-	Providers(ctx context.Context, workspace string, q ProviderQuery) ([]Provider, error)
-	// Provider returns one provider with its models. It returns not_found.
-	Provider(ctx context.Context, workspace, id string) (Provider, error)
+	Reader
+
 	// LockProvider is Provider, and keeps other writers away from the provider
 	// and its models until the transaction ends.
 	LockProvider(ctx context.Context, workspace, id string) (Provider, error)
@@ -40,13 +36,6 @@ type Store interface {
 	// returns not_found.
 	DeleteProvider(ctx context.Context, workspace, id string) error
 
-	// Models returns up to q.Limit models after q.After, in the order of
-	// q.Sort, each with the facts of its provider.
-	Models(ctx context.Context, workspace string, q ModelQuery) ([]Model, error)
-	// Model returns one model with the facts of its provider. It returns
-	// not_found.
-	Model(ctx context.Context, workspace, id string) (Model, error)
-
 	// ModelAndProvider returns one model without the facts of its provider, and
 	// that provider without its models. It returns not_found.
 	ModelAndProvider(ctx context.Context, workspace, id string) (Model, Provider, error)
@@ -54,6 +43,22 @@ type Store interface {
 	// RecordCall writes what came of a call to an upstream, with its event. It
 	// raises no edit version and touches no updated_at.
 	RecordCall(ctx context.Context, c Call) error
+}
+
+// Reader reads providers and models.
+type Reader interface {
+	// Providers returns up to q.Limit providers after q.After, in the order of
+	// q.Sort, each with its models ordered by creation; one query brings the
+	// models of the whole page.
+	Providers(ctx context.Context, workspace string, q ProviderQuery) ([]Provider, error)
+	// Provider returns one provider with its models. It returns not_found.
+	Provider(ctx context.Context, workspace, id string) (Provider, error)
+	// Models returns up to q.Limit models after q.After, in the order of
+	// q.Sort, each with the facts of its provider.
+	Models(ctx context.Context, workspace string, q ModelQuery) ([]Model, error)
+	// Model returns one model with the facts of its provider. It returns
+	// not_found.
+	Model(ctx context.Context, workspace, id string) (Model, error)
 }
 
 // Call is what came of a call to the upstream of a stored provider.

@@ -29,10 +29,6 @@ type Draft struct {
 // that was changed meanwhile. A failure of the upstream is a result, not an
 // error. It returns not_found.
 func (r *Registry) TestModel(ctx context.Context, workspace, id string, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
-	id, err := canonicalID("model", id)
-	if err != nil {
-		return TestResult{}, err
-	}
 	m, p, err := r.store.ModelAndProvider(ctx, workspace, id)
 	if err != nil {
 		return TestResult{}, err
