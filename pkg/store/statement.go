@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,6 +27,8 @@ type statement struct {
 
 // conn returns what a statement runs on; see [Store.handle].
 func (s *Store) conn(ctx context.Context) gorm.ConnPool { return s.handle(ctx).Statement.ConnPool }
+
+var errUnscoped = errors.New("a query on the rows of a workspace has none")
 
 // rows runs a query on the rows of one workspace and passes each row to scan.
 func (s *Store) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {

@@ -5,9 +5,8 @@
 // same values in the same order: text compares by bytes, times are whole
 // milliseconds, and what is sorted or searched was folded in Go.
 //
-// Every row belongs to a workspace. Statements are SQL with the workspace as
-// their first parameter (statement.go), or are built by GORM on a handle of one
-// workspace, which adds it to them and refuses statements without one (scope.go).
+// Every row belongs to a workspace. What requests need often is SQL with the
+// workspace as the first parameter (statement.go); GORM builds the rest.
 //
 // Lists are read along an index from a position on, without a count or an offset:
 // a page costs the same anywhere in a list of any length (page.go).
@@ -133,14 +132,10 @@ func (s *Store) SchemaCurrent(ctx context.Context) error {
 
 // newPool makes a GORM handle over a pool. It never logs: statements hold values.
 func newPool(dialector gorm.Dialector) (*gorm.DB, error) {
-	pool, err := gorm.Open(dialector, &gorm.Config{
+	return gorm.Open(dialector, &gorm.Config{
 		Logger:                 logger.Discard,
 		SkipDefaultTransaction: true, // InTx opens them
 		QueryFields:            true, // a column that a newer program adds changes no query
 		DisableAutomaticPing:   true,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return pool, registerScope(pool)
 }

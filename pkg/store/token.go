@@ -54,13 +54,13 @@ func (row tokenRow) token() auth.Token {
 func (s *Store) CreateToken(ctx context.Context, t auth.Token) error {
 	row := newTokenRow(t)
 	return s.InTx(ctx, func(ctx context.Context) error {
-		return s.translate(ctx, within(ctx, s.handle(ctx), t.Workspace).Create(&row).Error)
+		return s.translate(ctx, s.handle(ctx).WithContext(ctx).Create(&row).Error)
 	})
 }
 
 // TokenByHash implements [auth.Store]. The workspace is not known yet.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (auth.Token, error) {
-	found, err := s.tokens(ctx, func(ctx context.Context, db *gorm.DB) *gorm.DB { return across(ctx, db).Where("hash = ?", hash) })
+	found, err := s.tokens(ctx, func(db *gorm.DB) *gorm.DB { return db.Where("hash = ?", hash) })
 	if err == nil && len(found) == 0 {
 		err = fault.New(fault.NotFound, "There is no such token.")
 	}
@@ -72,14 +72,14 @@ func (s *Store) TokenByHash(ctx context.Context, hash []byte) (auth.Token, error
 
 // HasTokens implements [auth.Store].
 func (s *Store) HasTokens(ctx context.Context) (bool, error) {
-	found, err := s.tokens(ctx, func(ctx context.Context, db *gorm.DB) *gorm.DB { return across(ctx, db).Limit(1) })
+	found, err := s.tokens(ctx, func(db *gorm.DB) *gorm.DB { return db.Limit(1) })
 	return len(found) > 0, err
 }
 
 // Tokens implements [auth.Store].
 func (s *Store) Tokens(ctx context.Context, workspace string, q auth.TokenQuery) ([]auth.Token, error) {
-	return s.tokens(ctx, func(ctx context.Context, db *gorm.DB) *gorm.DB {
-		list := within(ctx, db, workspace).Where("revoked_at IS NULL").Order("created_at DESC, id DESC")
+	return s.tokens(ctx, func(db *gorm.DB) *gorm.DB {
+		list := db.Where("workspace = ? AND revoked_at IS NULL", workspace).Order("created_at DESC, id DESC")
 		if q.Before != nil {
 			list = list.Where("(created_at, id) < (?, ?)", moment(q.Before.CreatedAt), q.Before.ID)
 		}
@@ -96,15 +96,15 @@ func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token,
 	if s.transaction(ctx) == nil {
 		return nil, errors.New("LockTokens outside a transaction locks nothing")
 	}
-	return s.tokens(ctx, func(ctx context.Context, db *gorm.DB) *gorm.DB {
-		return within(ctx, db, workspace).Clauses(clause.Locking{Strength: "UPDATE"}).Where("revoked_at IS NULL").Order("id")
+	return s.tokens(ctx, func(db *gorm.DB) *gorm.DB {
+		return db.Clauses(clause.Locking{Strength: "UPDATE"}).Where("workspace = ? AND revoked_at IS NULL", workspace).Order("id")
 	})
 }
 
 // tokens reads the tokens that query selects.
-func (s *Store) tokens(ctx context.Context, query func(ctx context.Context, db *gorm.DB) *gorm.DB) ([]auth.Token, error) {
+func (s *Store) tokens(ctx context.Context, query func(db *gorm.DB) *gorm.DB) ([]auth.Token, error) {
 	var rows []tokenRow
-	err := s.run(ctx, func(ctx context.Context) error { return query(ctx, s.handle(ctx)).Find(&rows).Error })
+	err := s.run(ctx, func(ctx context.Context) error { return query(s.handle(ctx).WithContext(ctx)).Find(&rows).Error })
 	all := make([]auth.Token, len(rows))
 	for i, row := range rows {
 		all[i] = row.token()
@@ -115,8 +115,8 @@ func (s *Store) tokens(ctx context.Context, query func(ctx context.Context, db *
 // RevokeToken implements [auth.Store].
 func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.Time) error {
 	return s.InTx(ctx, func(ctx context.Context) error {
-		update := within(ctx, s.handle(ctx), workspace).Model(&tokenRow{}).
-			Where("id = ? AND revoked_at IS NULL", id).Update("revoked_at", moment(at))
+		update := s.handle(ctx).WithContext(ctx).Model(&tokenRow{}).
+			Where("workspace = ? AND id = ? AND revoked_at IS NULL", workspace, id).Update("revoked_at", moment(at))
 		if update.Error == nil && update.RowsAffected == 0 {
 			return notFound("token", id)
 		}
