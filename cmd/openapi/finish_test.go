@@ -106,15 +106,6 @@ components: {schemas: {
   C: {type: object, example: own, properties: {t: {type: string, example: u}}}}}`)
 }
 
-func TestEditsHaveOneSchemaInBothMediaTypes(t *testing.T) {
-	finish := func(doc object) { finishBody(at(doc, "paths", "/x", "patch"), "patch") }
-	becomes(t, finish, `
-paths: {/x: {patch: {requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/A', summary: body, description: d}}}}}}}`, `
-paths: {/x: {patch: {requestBody: {content: {
-  application/json: {schema: {$ref: '#/components/schemas/A'}},
-  application/merge-patch+json: {schema: {$ref: '#/components/schemas/A'}}}}}}}`)
-}
-
 // What a route takes decides about access, shared parameters, errors and headers.
 func TestOperationsFollowFromTheirRoutes(t *testing.T) {
 	complete := func(doc object) {

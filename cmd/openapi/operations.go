@@ -28,7 +28,9 @@ func completeOperations(doc object, routes []api.Route) {
 			op := at(item.(object), method)
 			route := byOperation[method+" "+colons.Replace(path)]
 			addParameters(op, route, at(components, "parameters"))
-			finishBody(op, method)
+			if content := at(op, "requestBody", "content"); content != nil && method == "patch" {
+				content[mediaMergePatch] = content[mediaJSON]
+			}
 			addErrors(op, route)
 			addSuccessHeaders(op, route, at(components, "schemas"))
 		}
@@ -58,20 +60,6 @@ func addParameters(op object, r api.Route, shared object) {
 	}
 	if len(parameters) > 0 {
 		op["parameters"] = parameters
-	}
-}
-
-// finishBody says which media types a body may have, and removes the summary
-// that swag adds.
-func finishBody(op object, method string) {
-	content := at(op, "requestBody", "content")
-	if content == nil {
-		return
-	}
-	body := object{"schema": refTo(refOf(at(content, mediaJSON, "schema")))}
-	content[mediaJSON] = body
-	if method == "patch" {
-		content[mediaMergePatch] = body
 	}
 }
 
