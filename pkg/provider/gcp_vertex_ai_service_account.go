@@ -16,14 +16,18 @@ import (
 	"unicode"
 )
 
-// serviceAccount is what a Google service-account key file says, as far as it
-// is used. Everything else in the file is ignored, above all the URLs.
+// serviceAccount is a Google service-account key file. Everything else in the
+// file is ignored, above all the URLs.
 type serviceAccount struct {
-	ClientEmail  string
-	PrivateKey   string // PEM, with real line breaks
-	key          *rsa.PrivateKey
-	PrivateKeyID string
-	ProjectID    string // the account's own project, not the one that is called
+	Type           string `json:"type"`
+	ClientEmail    string `json:"client_email"`
+	PrivateKey     string `json:"private_key"` // PEM
+	PrivateKeyID   string `json:"private_key_id"`
+	ProjectID      string `json:"project_id"` // the account's own project, not the one that is called
+	TokenURI       string `json:"token_uri"`  // never called
+	UniverseDomain string `json:"universe_domain"`
+
+	key *rsa.PrivateKey
 }
 
 // googleTokenURIs are the token endpoints that Google has written into key
@@ -39,62 +43,43 @@ func googleTokenURIs() []string {
 }
 
 // parseServiceAccount reads the text of a key file and parses its private key.
-// The errors are sentences for the user that hold no value of the file: they
-// start with a verb and go after the name of the field.
+// The errors hold no value of the file, and go after the name of the field.
 //
 // Only `type` `service_account` is read: the other types of Google's credential
 // files can name files to read, programs to run and URLs to call.
 func parseServiceAccount(text string) (serviceAccount, error) {
-	var file struct {
-		Type           string `json:"type"`
-		ClientEmail    string `json:"client_email"`
-		PrivateKey     string `json:"private_key"`
-		PrivateKeyID   string `json:"private_key_id"`
-		ProjectID      string `json:"project_id"`
-		TokenURI       string `json:"token_uri"`
-		UniverseDomain string `json:"universe_domain"`
-	}
 	text, err := keyFileJSON(text)
 	if err != nil {
 		return serviceAccount{}, err
 	}
-	if err := json.Unmarshal([]byte(text), &file); err != nil || !strings.HasPrefix(text, "{") {
-		return serviceAccount{}, errors.New("must be the JSON of a service-account key file; paste the whole file")
+	var a serviceAccount
+	if err := json.Unmarshal([]byte(text), &a); err != nil || !strings.HasPrefix(text, "{") {
+		return a, errors.New("must be the JSON of a service-account key file; paste the whole file")
 	}
 	switch {
-	case file.Type == "":
-		return serviceAccount{}, errors.New("has no `type`; paste the whole service-account key file")
-	case file.Type != "service_account":
-		return serviceAccount{}, errors.New("must be of `type` `service_account`; other kinds of Google credentials are not accepted")
-	case file.TokenURI != "" && !slices.Contains(googleTokenURIs(), file.TokenURI):
-		return serviceAccount{}, errors.New("has a `token_uri` that is not Google's; remove it or use the file as Google made it")
-	case file.UniverseDomain != "" && file.UniverseDomain != "googleapis.com":
-		return serviceAccount{}, errors.New("has a `universe_domain` other than `googleapis.com`, which is not supported")
-	case !strings.Contains(file.ClientEmail, "@") || strings.ContainsFunc(file.ClientEmail, isControlOrSpace):
-		return serviceAccount{}, errors.New("has no valid `client_email`; paste the whole service-account key file")
-	case file.PrivateKey == "":
-		return serviceAccount{}, errors.New("has no `private_key`; paste the whole service-account key file")
+	case a.Type == "":
+		return a, errors.New("has no `type`; paste the whole service-account key file")
+	case a.Type != "service_account":
+		return a, errors.New("must be of `type` `service_account`; other kinds of Google credentials are not accepted")
+	case a.TokenURI != "" && !slices.Contains(googleTokenURIs(), a.TokenURI):
+		return a, errors.New("has a `token_uri` that is not Google's; remove it or use the file as Google made it")
+	case a.UniverseDomain != "" && a.UniverseDomain != "googleapis.com":
+		return a, errors.New("has a `universe_domain` other than `googleapis.com`, which is not supported")
+	case !strings.Contains(a.ClientEmail, "@") || strings.ContainsFunc(a.ClientEmail, isControlOrSpace):
+		return a, errors.New("has no valid `client_email`; paste the whole service-account key file")
+	case a.PrivateKey == "":
+		return a, errors.New("has no `private_key`; paste the whole service-account key file")
 	}
-
-	// A file that went through an environment variable or a form arrives with
-	// its line breaks escaped twice.
-	key := strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "").Replace(file.PrivateKey)
-	parsed, err := parsePrivateKey(key)
-	if err != nil {
-		return serviceAccount{}, err
-	}
-	return serviceAccount{
-		ClientEmail:  file.ClientEmail,
-		PrivateKey:   key,
-		key:          parsed,
-		PrivateKeyID: file.PrivateKeyID,
-		ProjectID:    file.ProjectID,
-	}, nil
+	// A file that went through an environment variable or a form may have its line
+	// breaks escaped twice.
+	a.PrivateKey = strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "").Replace(a.PrivateKey)
+	a.key, err = parsePrivateKey(a.PrivateKey)
+	return a, err
 }
 
-// keyFileJSON is the JSON of a key file that was pasted: without the mark that
-// some editors on Windows begin a file with, without quotes around the whole,
-// and with line breaks inside its strings escaped. What it cannot mend it names.
+// keyFileJSON is the JSON of a key file that was pasted: without a byte order
+// mark, without quotes around the whole, and with line breaks inside its strings
+// escaped. The error names what cannot be repaired.
 func keyFileJSON(text string) (string, error) {
 	trim := func(text string) string {
 		return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(text), "\ufeff"))
