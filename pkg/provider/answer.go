@@ -27,9 +27,8 @@ type reading interface {
 // whether the event brought a part of the answer.
 type eachEvent func(name string, data []byte) (useful bool, err error)
 
-// readAnswer reads the answer to a prompt in the form in which it came, which
-// need not be the one that was asked for. With emit, all text is emitted;
-// without, it is the answer's.
+// readAnswer reads the answer to a prompt in the form in which it came, whatever was
+// asked for. With emit all text is emitted, without it is the answer's.
 func readAnswer(ctx context.Context, res *http.Response, emit func(string), r reading) (answer, error) {
 	events := readEvents
 	switch lastCall(ctx).contentType {

@@ -34,8 +34,7 @@ type claudeReading struct {
 	ended  bool // `message_stop` arrived
 }
 
-// claudeAnswer is a whole answer. In a stream it comes at the beginning, without
-// content and the reason why it ended.
+// claudeAnswer is a whole answer, or the beginning of a streamed one.
 type claudeAnswer struct {
 	Model   string        `json:"model"`
 	Content []claudeBlock `json:"content"`

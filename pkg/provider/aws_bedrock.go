@@ -74,8 +74,8 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 	return b, nil
 }
 
-// bedrockURL is the base URL of a service in a region. The first part of the
-// region's name tells the partition, and that the domain; most have AWS's own.
+// bedrockURL is the base URL of a service in a region. The prefix of the region
+// tells the partition, and so the domain.
 // Source: the partitions of the AWS SDKs (partitions.json).
 func bedrockURL(service, region string) string {
 	domain := "amazonaws.com"
@@ -121,7 +121,7 @@ type converseBlock struct {
 	ToolUse          json.RawMessage `json:"toolUse"`
 }
 
-// converseEnd is what an answer and the last events of a stream say.
+// converseEnd is at the end of an answer, and in the last events of a stream.
 type converseEnd struct {
 	StopReason string `json:"stopReason"`
 	Usage      *struct {

@@ -31,9 +31,8 @@ func (b *bedrockUpstream) models(ctx context.Context) (Discovery, error) {
 	return Discovery{Supported: true, Truncated: d.Truncated, Models: append(found, d.Models...)}, nil
 }
 
-// withheld is the failure of a list that is withheld from the access key, or is
-// not there; nil for any other error. It says nothing against the account, which
-// may well call its models.
+// withheld is the failure of a list that the access key may not read, or that does
+// not exist; nil for any other error. The account may still call its models.
 func (b *bedrockUpstream) withheld(ctx context.Context, err error) *Failure {
 	if err == nil {
 		return nil
@@ -75,8 +74,8 @@ func (b *bedrockUpstream) foundationModels(ctx context.Context) ([]DiscoveredMod
 	return found, nil
 }
 
-// inferenceProfiles is a page of the inference profiles: those of AWS by id, and
-// those of the account, whose ids say nothing, by ARN.
+// inferenceProfiles is a page of the inference profiles: AWS's by id, and the
+// account's own by ARN, since their ids are not readable.
 // Source: Amazon Bedrock API reference, "ListInferenceProfiles".
 func (b *bedrockUpstream) inferenceProfiles(ctx context.Context, cursor string) (found []DiscoveredModel, next string, err error) {
 	query := url.Values{"maxResults": {strconv.Itoa(MaxDiscovered)}}

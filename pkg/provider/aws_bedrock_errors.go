@@ -24,8 +24,7 @@ func (b *bedrockUpstream) explain(ctx context.Context, model string, err error) 
 	return f
 }
 
-// isUnknownHost reports whether the latest call failed because its host has no
-// address.
+// isUnknownHost reports whether the latest call failed in DNS.
 func isUnknownHost(ctx context.Context) bool {
 	var dns *net.DNSError
 	c := lastCall(ctx)
@@ -104,8 +103,8 @@ func deniedAction(message string) string {
 	return "`bedrock:InvokeModel`"
 }
 
-// destinationHint names the region in which IAM refused a cross-region profile;
-// empty when it is the one that was called.
+// destinationHint names the region in which IAM refused a cross-region profile, if
+// that is not the one that was called.
 func destinationHint(message, region string) string {
 	found := deniedResourcePattern.FindStringSubmatch(message)
 	if found == nil || found[1] == region {
@@ -114,8 +113,8 @@ func destinationHint(message, region string) string {
 	return " A cross-region profile also calls its model in its destination regions, here `" + found[1] + "`: allow the foundation-model ARNs of all of them."
 }
 
-// geographyHint names the profiles of a region where the model id has the prefix
-// of another geography's.
+// geographyHint names the right profile for a model id with the prefix of another
+// geography.
 func geographyHint(modelID, region string) string {
 	prefix, rest, found := strings.Cut(modelID, ".")
 	known := []string{"us", "eu", "apac", "jp", "au", "ca", "us-gov"}
@@ -126,8 +125,8 @@ func geographyHint(modelID, region string) string {
 }
 
 // inferenceProfileHint names the inference profiles that most likely contain a
-// model which cannot be called by its own id. Source: Amazon Bedrock user
-// guide, "Supported Regions and models for inference profiles".
+// model which cannot be called by its own id. Source: Amazon Bedrock user guide,
+// "Supported Regions and models for inference profiles".
 func inferenceProfileHint(modelID, region string) string {
 	base := modelID
 	if i := strings.LastIndex(base, "foundation-model/"); i >= 0 {

@@ -37,12 +37,11 @@ type azureConfig struct {
 	APIVersion string `json:"api_version" label:"API Version" kind:"text" validate:"required,max=64" pattern:"^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$" says:"must be v1, preview, latest or YYYY-MM-DD, optionally with -preview" placeholder:"2024-10-21" help:"A dated version of the classic API, or v1 for the v1 API."`
 }
 
-// azurePasted is what people paste behind the endpoint of a resource: the path
-// of an example call.
+// azurePasted is the path of an example call that people paste with the endpoint.
 var azurePasted = regexp.MustCompile(`(?i)/openai(/(v1|deployments|responses|models|chat)(/.*)?)?$`)
 
 // cleanAzureURL takes the endpoint out of what was pasted. The rest of the path
-// stays: it may lead through a gateway.
+// stays, as it may belong to a gateway.
 func cleanAzureURL(address string) (string, error) {
 	u, err := parseBaseURL(address)
 	if err != nil {
@@ -77,8 +76,8 @@ func openAzure(creds azureCredentials, config azureConfig, env environment) (ups
 	return &azureUpstream{chat, config}, nil
 }
 
-// places are the URLs of the API. In the classic API, which has dated versions,
-// that of a chat names the deployment.
+// places are the URLs of the API. In the classic API, which has dated versions, the
+// URL of a chat contains the deployment.
 func (a *azureUpstream) places(deployment string) openAIPlaces {
 	base := a.config.BaseURL + "/openai"
 	switch version := a.config.APIVersion; version {

@@ -152,8 +152,7 @@ func (c *call) wasAskedForCertificate() bool {
 	return c.asked
 }
 
-// broken is why the request could not be sent or its answer not be read; nil
-// when it could.
+// broken is why the request was not sent or its answer not read; nil: it was.
 func (c *call) broken() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

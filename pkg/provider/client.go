@@ -82,9 +82,8 @@ func (c *client) success(ctx context.Context, e *exchange, prompt Prompt, a answ
 	return r
 }
 
-// judgeAnswer is the contract's rule of success: there is text, a tool call or
-// reasoning, or nothing yet because the output limit ended it. It returns the
-// warnings of a success, or a *Failure.
+// judgeAnswer returns the warnings of a success, or a *Failure. An answer is a
+// success with text, a tool call or reasoning, or if the output limit ended it.
 func judgeAnswer(a answer, text bool) ([]Warning, error) {
 	switch {
 	case a.finishReason == finishLength:
@@ -203,8 +202,7 @@ func (c *client) failure(ctx context.Context, e *exchange, model string, err err
 	return &f
 }
 
-// tidy orders discovered models, and drops what cannot be used: repeated ids,
-// and those that no model can have.
+// tidy orders discovered models, and drops repeated and invalid ids.
 func tidy(redact *redactor, d Discovery) Discovery {
 	models := make([]DiscoveredModel, 0, len(d.Models))
 	for _, m := range d.Models {
@@ -234,9 +232,8 @@ func message(redact *redactor, s string) string {
 // name is a short text of an upstream, in one line, as it leaves.
 func name(redact *redactor, s string) string { return printable(redact.text(s), maxName, "") }
 
-// modelName is the name or id of a model as it leaves: a short key, such as
-// `ollama`, may well be a part of it. The model that was asked for keeps its
-// name.
+// modelName is the name or id of a model as it leaves. A short key, such as
+// `ollama`, may be a part of it. The model that was asked for keeps its name.
 func modelName(redact *redactor, s, asked string) string {
 	if s != asked {
 		s = redact.name(s)
@@ -245,7 +242,7 @@ func modelName(redact *redactor, s, asked string) string {
 }
 
 // printable is s with at most limit characters, and without control characters
-// but the kept ones.
+// except those to keep.
 func printable(s string, limit int, keep string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && !strings.ContainsRune(keep, r) {

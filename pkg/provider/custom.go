@@ -52,13 +52,13 @@ func checkCustomURL(address string) (string, error) {
 	return address, nil
 }
 
-// customPasted is what people paste behind the address of a server: the path of
-// a call. What may be a part of the address is taken for one only after /v1.
+// customPasted is the path of a call that people paste with the address of a
+// server. After /v1 more of it is recognised: elsewhere it may belong to the address.
 var customPasted = regexp.MustCompile(`(?i)(?:/chat/+completions|(/v1)/+(?:chat|responses|models|completions))$`)
 
-// customBase is the normal form of an address that was accepted, without /v1 and
-// what was pasted behind it, and where its API is looked for first. named says
-// that the address says /v1. One in capitals is another place, and stays.
+// customBase takes apart an accepted address. origin is without /v1 and what was
+// pasted after it; first is where the API is looked for first; named says that the
+// address has /v1. /V1 is another place, and stays.
 func customBase(address string) (origin, first string, named bool) {
 	u, err := parseBaseURL(address)
 	if err != nil {
@@ -74,9 +74,9 @@ func customBase(address string) (origin, first string, named bool) {
 	return origin, first, named
 }
 
-// customUpstream talks to a server of the user's. Its API lies under /v1,
-// whether the address says so or not; where there is nothing and the address
-// does not say so, it may lie right at the address, as behind gateways.
+// customUpstream talks to a server of the user's. Its API is under /v1; if nothing
+// is there, and the address did not name /v1, it may be right at the address, as
+// behind some gateways.
 type customUpstream struct {
 	*openAIChat
 	atV1, atOrigin openAIPlaces
@@ -119,11 +119,10 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 	return d, err
 }
 
-// find calls the API where it is, and reports whether that is right at the
-// address. The second place is called only where the first is evidently no API
-// or, while it is not known where the API is, refuses the key. Where neither is
-// an API, the first answer tells what is wrong. A call is final when a part of
-// its answer was passed on.
+// find calls the API where it is, and reports whether that is right at the address.
+// The second place is called only if the first is evidently no API or, while the
+// place is unknown, refuses the key. If neither is an API, the first answer counts.
+// A call is final once a part of its answer was passed on.
 func (c *customUpstream) find(ctx context.Context, call func(at openAIPlaces) (final bool, err error)) (bare bool, err error) {
 	places := map[bool]openAIPlaces{true: c.atOrigin, false: c.atV1}
 	known := c.bare.Load()
@@ -144,8 +143,7 @@ func (c *customUpstream) find(ctx context.Context, call func(at openAIPlaces) (f
 	return !known, again
 }
 
-// isNoAPI reports whether the failure is that nothing at the address speaks the
-// API.
+// isNoAPI reports whether nothing at the address speaks the API.
 func isNoAPI(err error) bool {
 	f := asFailure(err)
 	return f != nil && f.noAPI

@@ -8,15 +8,12 @@ import (
 	"strings"
 )
 
-// Endpoints are the operator's own endpoints, which take the place of the public
-// ones. A type's own calls to them are exempt from the egress policy. The zero
-// value has none.
+// Endpoints are the operator's own endpoints, which replace the public ones. A
+// type's own calls to them are exempt from the egress policy.
 type Endpoints struct{ byName map[string]string }
 
-// ParseEndpoints reads `type=URL,…`. Each URL is written as the base URL of the
-// type's SDK is. A type whose base URL is a user's setting has no endpoint of
-// the operator's; naming one is an error, and so is an unknown or a repeated
-// name.
+// ParseEndpoints reads `type=URL,…`. The types whose base URL is a user's setting
+// have no endpoint of the operator's. An unknown or repeated name is an error.
 func ParseEndpoints(list string) (Endpoints, error) {
 	e := Endpoints{byName: map[string]string{}}
 	for entry := range strings.SplitSeq(list, ",") {

@@ -35,8 +35,8 @@ var (
 	errNotUTF8     = errors.New("the answer is not valid UTF-8")
 )
 
-// exchange is what one use of a client did on the wire. It travels in the
-// context, and the HTTP client of [newHTTPClient] fills it in.
+// exchange is what one use of a client did on the wire. It travels in the context;
+// [recorder] fills it in.
 type exchange struct {
 	redact *redactor
 	stream bool                    // a stream is asked for
@@ -76,8 +76,7 @@ func (e *exchange) last() *call {
 	return e.calls[len(e.calls)-1]
 }
 
-// report makes a request the one that the result tells of, though others came
-// after it.
+// report makes an earlier request the one that the result describes.
 func report(ctx context.Context, c *call) {
 	e := exchangeOf(ctx)
 	e.mu.Lock()
@@ -85,19 +84,18 @@ func report(ctx context.Context, c *call) {
 	e.reported = c
 }
 
-// hide keeps a secret of this call, such as an access token, out of everything
-// that the call's result says.
+// hide keeps a secret of this call, such as an access token, out of its result.
 func hide(ctx context.Context, plain string) { exchangeOf(ctx).redact.add(plain) }
 
-// told is the request that the result tells of; nil: none was made.
+// told is the request that the result describes; nil: none was made.
 func (e *exchange) told() *call {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return cmp.Or(e.reported, e.last())
 }
 
-// hasNoList reports whether a list was asked for, and each time the answer was
-// that there is none.
+// hasNoList reports whether each request for a list was answered that there is
+// none.
 func (e *exchange) hasNoList() bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -150,8 +148,8 @@ var userAgent = sync.OnceValue(func() string {
 	return "modelproviders/" + version
 })
 
-// hideCredentials keeps what the request authenticates itself with out of the
-// result: signatures and access tokens are as good as the secret for a while.
+// hideCredentials keeps signatures and access tokens out of the result: for a while
+// they are as good as the secret.
 func (e *exchange) hideCredentials(req *http.Request) {
 	for _, name := range []string{"Authorization", "Api-Key", "X-Api-Key", "X-Goog-Api-Key", "X-Amz-Security-Token"} {
 		value := req.Header.Get(name)

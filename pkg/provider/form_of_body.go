@@ -22,9 +22,8 @@ var (
 	eventStarts = [][]byte{[]byte(":"), []byte("data:"), []byte("event:"), []byte("id:"), []byte("retry:")}
 )
 
-// formOf is the media type of a body, by what it begins with: many servers label
-// everything alike. A byte order mark is dropped. It waits for no more than it
-// needs.
+// formOf is the media type of a body by its first bytes: many servers label
+// everything alike. A byte order mark is dropped. It reads no more than it needs.
 func formOf(body *bufio.Reader, label string) string {
 	if label == typeFrames {
 		return label
@@ -71,8 +70,7 @@ type codingError string
 func (e codingError) Error() string { return "compression (" + string(e) + ")" }
 
 // decoded is a body without its content coding (RFC 9110, section 8.4). Some
-// servers compress though they were not asked to, others name a coding and do
-// not compress.
+// servers compress without being asked, others name a coding and don't compress.
 func decoded(body io.Reader, coding string) (*bufio.Reader, error) {
 	raw := bufio.NewReader(body)
 	switch coding = strings.ToLower(strings.TrimSpace(coding)); coding {

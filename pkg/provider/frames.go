@@ -58,8 +58,7 @@ func readFrames(r io.Reader, each eachEvent) error {
 	return errTooLarge
 }
 
-// untilEnd is the error of a read, unless the stream ended: whether the answer
-// was complete is the reader's to say.
+// untilEnd is nil where the stream ended; [reading.end] says whether too early.
 func untilEnd(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil
@@ -67,7 +66,7 @@ func untilEnd(err error) error {
 	return err
 }
 
-// frameError is the error that a message tells of; nil for an event.
+// frameError is the error that a message contains; nil for an event.
 func frameError(m eventstream.Message) error {
 	header := func(name string) string {
 		value, ok := m.Headers.Get(name).(eventstream.StringValue)

@@ -75,8 +75,7 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 	}, nil
 }
 
-// vertexHost is the host that serves a region. Source: Vertex AI locations;
-// global and the multi-regions have names of their own.
+// vertexHost is the host that serves a region. Source: Vertex AI locations.
 func vertexHost(region string) string {
 	switch region {
 	case "global":
@@ -98,9 +97,9 @@ type vertexModel struct {
 	name      string // without the publisher
 }
 
-// parseVertexModel takes the spellings that Google's pages and other systems
-// use: gemini-…, claude-…@date, publisher/model,
-// publishers/google/models/gemini-…, and the latter within a project.
+// parseVertexModel takes the spellings of Google's pages and of other systems:
+// gemini-…, claude-…@date, publisher/model, publishers/google/models/gemini-…, and
+// the latter after projects/….
 func parseVertexModel(id string) vertexModel {
 	if i := strings.Index(id, "publishers/"); i == 0 || (i > 0 && strings.HasPrefix(id, "projects/")) {
 		publisher, name, found := strings.Cut(id[i+len("publishers/"):], "/models/")

@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// models lists the publisher models that can be called by id. Their list is the
-// Model Garden's: it also holds models that have to be deployed first, which
-// callableModel leaves out. It is Google's whole catalogue: neither the project
-// nor the region narrows it.
+// models lists the publisher models that can be called by id. The list is Google's
+// whole Model Garden, whatever the project and the region. It also holds models
+// that must be deployed first, which callableModel leaves out.
 // Source: Vertex AI REST reference, publishers.models.list (v1beta1).
 func (v *vertexUpstream) models(ctx context.Context) (Discovery, error) {
 	d, err := readPages(func(cursor string) (found []DiscoveredModel, next string, err error) {
@@ -53,10 +52,9 @@ func (v *vertexUpstream) models(ctx context.Context) (Discovery, error) {
 	return Discovery{}, f
 }
 
-// callableModel is the id by which a model of the list is called; empty for one
-// that does not answer prompts without being deployed. Google's own text models
-// are the Gemini family; of the other makers' those are served that end in
-// `-maas` (model as a service), and Anthropic's, which carry their version.
+// callableModel is the id by which a model is called; empty for one that has to be
+// deployed first. Callable are Google's Gemini family, Anthropic's models, which
+// carry their version, and others whose names end in `-maas` (model as a service).
 func callableModel(m vertexModel, version string) string {
 	switch {
 	case m.publisher == "google" && strings.HasPrefix(m.name, "gemini-") && !strings.Contains(m.name, "embedding"):

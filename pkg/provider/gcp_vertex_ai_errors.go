@@ -81,6 +81,5 @@ func (v *vertexUpstream) elsewhereHint() string {
 	return " The service account belongs to another project than `" + v.project + "`: check that the project is right, and that the account has the role there."
 }
 
-// isNumber reports whether a project is given by its number, which the key file
-// does not tell.
+// isNumber reports whether a project is given by its number.
 func isNumber(project string) bool { return strings.Trim(project, "0123456789") == "" }

@@ -30,8 +30,8 @@ type serviceAccount struct {
 	key *rsa.PrivateKey
 }
 
-// googleTokenURIs are the token endpoints that Google has written into key
-// files over the years. They are accepted, and never dialled as given.
+// googleTokenURIs are the token endpoints that Google has written into key files
+// over the years. They are accepted, but never called as given.
 func googleTokenURIs() []string {
 	return []string{
 		"https://oauth2.googleapis.com/token",
@@ -138,9 +138,8 @@ func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	return key, nil
 }
 
-// assertion is a signed statement of the account's identity, to be exchanged for
-// an access token of Google's. It is good for an hour, and from ten seconds ago,
-// in case the clocks differ.
+// assertion is a signed statement of the account's identity, to be exchanged for an
+// access token. It is valid for an hour, from ten seconds ago in case clocks differ.
 // Source: Google, "Using OAuth 2.0 for Server to Server Applications".
 func (a serviceAccount) assertion(now time.Time) (string, error) {
 	issued := now.Add(-10 * time.Second)

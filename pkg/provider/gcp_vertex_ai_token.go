@@ -22,8 +22,7 @@ const (
 )
 
 // googleTokens exchanges assertions of a service account for access tokens
-// (RFC 7523), and keeps the latest one. A change of the credential makes a new
-// client, and so drops it.
+// (RFC 7523), and keeps the latest one.
 type googleTokens struct {
 	account serviceAccount
 	url     string // Google's, or the operator's own; never the key file's
@@ -43,9 +42,8 @@ func newGoogleTokens(account serviceAccount, env environment) *googleTokens {
 	return tokens
 }
 
-// get returns an access token that is good for a while. Of several callers one
-// fetches and the others wait for it, each as long as its context lets it. The
-// error is a *Failure.
+// get returns an access token that is valid for a while. If several callers need
+// one, one fetches it and the others wait for it or for the end of their context.
 func (g *googleTokens) get(ctx context.Context) (string, error) {
 	if token := g.cached(); token != "" {
 		return token, nil
@@ -97,8 +95,8 @@ func (g *googleTokens) drop(token string) {
 	}
 }
 
-// fetch asks for an access token and keeps it. The assertion is as good as a
-// token, and so is its signature: both stay out of what is said of the call.
+// fetch asks for an access token and keeps it. Assertion and signature are as good
+// as a token, and stay out of the result.
 func (g *googleTokens) fetch(ctx context.Context) (string, error) {
 	assertion, err := g.account.assertion(time.Now())
 	if err != nil {
@@ -139,7 +137,7 @@ func (g *googleTokens) fetch(ctx context.Context) (string, error) {
 }
 
 // tokenTables are what Google's token endpoint says, {"error":"…",
-// "error_description":"…"} (RFC 6749, section 5.2). No model was asked yet.
+// "error_description":"…"} (RFC 6749, section 5.2).
 var tokenTables = tables{
 	name: "Google's token endpoint",
 	rules: []rule{

@@ -34,9 +34,8 @@ func placesAt(base string) openAIPlaces {
 	return openAIPlaces{chat: base + "/chat/completions", responses: base + "/responses", list: base + "/models"}
 }
 
-// generateAt sends the prompt, in another form where the server asks for it: each
-// form is tried at most once, and only the request that was answered counts. The
-// error is a *Failure.
+// generateAt sends the prompt, and sends it in another form if the server asks for
+// that. The result tells of the request that was answered. The error is a *Failure.
 func (o *openAIChat) generateAt(ctx context.Context, at openAIPlaces, p Prompt, emit func(string)) (answer, error) {
 	form := chatForm{limit: o.limit, usage: emit != nil}
 	a, err := o.complete(ctx, at.chat, p, form, emit)
@@ -79,8 +78,8 @@ type chatForm struct {
 }
 
 // asked is the form that an answer asks for, if it does. OpenAI's newer models
-// refuse max_tokens, older servers know only that; some know no stream_options.
-// Which it is shows in the answer, not in the model's name.
+// refuse max_tokens, older servers know only that; some know no stream_options. The
+// answer tells, not the model's name.
 func (f chatForm) asked(c *call) (chatForm, bool) {
 	if c == nil || c.status < http.StatusBadRequest {
 		return f, false
@@ -135,9 +134,9 @@ func (o *openAIChat) complete(ctx context.Context, url string, p Prompt, form ch
 // API.
 const operationNotSupported = "OperationNotSupported"
 
-// wantsResponses reports whether the answer says that the model is served by
-// the Responses API only: "This model is only supported in v1/responses and not
-// in v1/chat/completions."
+// wantsResponses reports whether the answer says that only the Responses API serves
+// the model: "This model is only supported in v1/responses and not in
+// v1/chat/completions."
 func wantsResponses(c *call) bool {
 	if c == nil || (c.status != http.StatusNotFound && c.status != http.StatusBadRequest) {
 		return false
@@ -146,8 +145,7 @@ func wantsResponses(c *call) bool {
 	return hasCode("operationnotsupported|unsupported_api_for_model", said) || said.says("v1/responses|responses api|/responses endpoint")
 }
 
-// respond makes one call of the Responses API. That would keep the answer, unless
-// told otherwise.
+// respond makes one call of the Responses API. It stores answers by default.
 func (o *openAIChat) respond(ctx context.Context, url string, p Prompt, emit func(string)) (answer, error) {
 	sent, body := p.request("max_output_tokens", emit != nil)
 	sent["store"], body["store"] = false, false

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// chatResponse is an answer of the Chat Completions API, or an event of one, as
-// far as it is read. The SDK's types keep every field that a server adds.
-// Source: OpenAI API reference, "Chat Completions".
+// chatResponse is what is read of an answer of the Chat Completions API, or of an
+// event. Source: OpenAI API reference, "Chat Completions".
 type chatResponse struct {
 	Model   string         `json:"model"`
 	Choices [1]*chatChoice `json:"choices"` // those after the first are passed over
@@ -27,7 +26,7 @@ type chatChoice struct {
 	Error        any          `json:"error"` // OpenRouter's
 }
 
-// chatMessage is what the model says. Servers have several names for thoughts.
+// chatMessage is what the model says. Servers have several names for reasoning.
 type chatMessage struct {
 	Content          any               `json:"content"` // a string, or a list of parts
 	Refusal          string            `json:"refusal"`
@@ -95,8 +94,8 @@ func (c *chatReading) event(data []byte, emit func(string)) (bool, error) {
 	return useful, err
 }
 
-// read takes what a response, or an event, says, and returns its text. useful:
-// there was text in it, reasoning or a call of a tool.
+// read takes in a response, or an event, and returns its text. useful: it has text,
+// reasoning or a tool call.
 func (c *chatReading) read(data []byte, event bool) (text string, useful bool, err error) {
 	var r chatResponse
 	if unmarshalLoosely(data, &r) != nil {

@@ -28,8 +28,8 @@ func isAbsent(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed
 }
 
-// listedModel is one entry of a list of models. OpenAI's have an id alone;
-// others add a name, or have nothing but that.
+// listedModel is an entry of a list of models. OpenAI's have only an id; others
+// add a name, or have only that.
 type listedModel struct {
 	ID           string `json:"id"`
 	Name         string `json:"name"`
@@ -45,8 +45,7 @@ type listedModel struct {
 	} `json:"deprecation"`
 }
 
-// answersChat reports whether nothing that Azure says of the model keeps it from
-// answering a chat.
+// answersChat reports whether the model answers chats, as far as Azure says.
 func (m listedModel) answersChat() bool {
 	is := func(capability *bool) bool { return capability == nil || *capability }
 	ends := m.Deprecation.Inference

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// responsesResponse is an answer of the Responses API, as far as it is read.
+// responsesResponse is what is read of an answer of the Responses API.
 // Source: OpenAI API reference, "Responses".
 type responsesResponse struct {
 	Model  string `json:"model"`

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// pattern is one form of a secret: a digit of lead, where there is one, the
-// core, and a digit of tail, where there is one. The core of a base64 pattern
-// is in the standard alphabet; the URL alphabet matches too.
+// pattern is one form of a secret: a digit of lead, if there is any, the core, and
+// a digit of tail, if there is any. The core of a base64 pattern is in the standard
+// alphabet; the URL alphabet matches too.
 type pattern struct {
 	lead   string
 	core   []byte
@@ -50,13 +50,13 @@ func (p pattern) takes(j int, c byte) bool {
 	return p.core[j] == c
 }
 
-// match matches the whole pattern against the beginning of text, where each
-// character may be escaped. It returns how many bytes match, 0 for none. open
-// says that the text ended before this was decided. work is diminished by the
-// steps that were taken after the first character.
+// match matches the pattern against the beginning of text, in which each character
+// may be escaped. It returns how many bytes match, 0 for none; open says that the
+// text ended before this was decided. The steps after the first character are
+// subtracted from work.
 //
-// An escape can be read in more than one way (a backslash is itself, or begins
-// `\\`), so all readings are followed at once: at holds where each one is.
+// An escape can be read in several ways (a backslash is itself, or begins `\\`), so
+// all readings are followed at once: at holds the position of each.
 func (p pattern) match(text []byte, work *int) (n int, open bool) {
 	var first, second [8]int
 	at, next := first[:1], second[:0]
@@ -82,7 +82,7 @@ func (p pattern) match(text []byte, work *int) (n int, open bool) {
 	return n, open
 }
 
-// step adds to next where a reading at i stands after character j.
+// step adds to next the positions of a reading at i after character j.
 func (p pattern) step(j int, text []byte, i int, next []int, open bool) ([]int, bool) {
 	if i >= len(text) {
 		return next, true
@@ -109,11 +109,11 @@ func (p pattern) step(j int, text []byte, i int, next []int, open bool) ([]int, 
 	return next, open
 }
 
-// maxBackslashes is how many stand before a character that was quoted four
-// times; more are not read as one escape.
+// maxBackslashes is how many stand before a character that was quoted four times;
+// more are not read as one escape.
 const maxBackslashes = 15
 
-// backslash follows the readings of an escape of RFC 8259, 7 (and Go's \x).
+// backslash follows the readings of an escape of RFC 8259, section 7, or Go's \x.
 // Text that was quoted more than once has several backslashes.
 func (p pattern) backslash(j int, text []byte, i int, next []int, open bool) ([]int, bool) {
 	end := i
@@ -141,7 +141,7 @@ func (p pattern) backslash(j int, text []byte, i int, next []int, open bool) ([]
 	return next, open
 }
 
-// hex follows the reading of a character as digits of its code.
+// hex follows the reading of digits as the code of a character.
 func (p pattern) hex(j int, text []byte, start, digits int, next []int, open bool) ([]int, bool) {
 	if start+digits > len(text) {
 		return next, true

@@ -29,9 +29,8 @@ func withHeader(name, value string) func(*http.Request, []byte) error {
 	}
 }
 
-// newHTTPClient makes the client through which an upstream makes its calls: it
-// records them in the exchange of their context, bounds what is read, and
-// follows no redirect.
+// newHTTPClient makes the client for all calls of an upstream: it records them in
+// the exchange of their context, bounds what is read, and follows no redirect.
 func newHTTPClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport:     recorder{transport},
@@ -110,9 +109,9 @@ func (s service) prompt(ctx context.Context, url string, sent, body map[string]a
 // end.
 const maxPages = 10
 
-// readPages reads a list of models page by page. page returns the models behind
-// a cursor, which is empty for the first page, and the next cursor, which is
-// empty for the last.
+// readPages reads a list of models page by page. page returns the models after a
+// cursor, and the next cursor; the first cursor and the one after the last are
+// empty.
 func readPages(page func(cursor string) (models []DiscoveredModel, next string, err error)) (Discovery, error) {
 	d := Discovery{Supported: true}
 	cursor := ""

@@ -10,9 +10,9 @@ import (
 )
 
 // rule is a row of a table that says what an upstream's error means. A row
-// matches when all that is set of its status, code, param and words does; the
-// first row that matches and has a kind decides. The tables are read from the
-// particular to the general: the rows of a type, [commonRules], [statusRules].
+// matches when everything that it gives of status, code, param and words matches;
+// the first row that matches and has a kind decides. The rows of a type are read
+// first, then [commonRules], then [statusRules].
 type rule struct {
 	status string // HTTP statuses with a space between: `403`, `400 404`, `5xx`
 	code   string // words for the error in any of its code, type and status, with | between
@@ -22,13 +22,13 @@ type rule struct {
 	// kind is empty in a row that says only whose failure it is.
 	kind  FailureKind
 	whose whose
-	// hint is what a person can do. Empty: what the type, or else [kindHints],
-	// says for the kind. In it {model}, {endpoint} and the names that the type
-	// brings are replaced.
+	// hint is what a person can do; empty: the hint of the type, or else of
+	// [kindHints], for the kind. {model}, {endpoint} and the names of the type's
+	// values are replaced in it.
 	hint string
 }
 
-// whose says whom a failure is told of.
+// whose says what a failure is about.
 type whose int
 
 const (
@@ -53,7 +53,7 @@ type tables struct {
 	rules []rule
 	also  []rule // another type's, read after the own ones
 	hints map[FailureKind]string
-	// values is what else is replaced in hints: name, value, … nil: nothing.
+	// values are more names to replace in hints, each followed by its value.
 	values func(reply) []string
 }
 
@@ -80,8 +80,8 @@ func (t tables) judge(r reply) *Failure {
 	return f
 }
 
-// find returns the row that decides, behind the first that says whose failure
-// it is where that is another one.
+// find returns the row that decides, after the first row that says whose failure
+// it is, if that is another.
 func (t tables) find(r reply, message string) (found []*rule) {
 	away := r.speaksOfAddress(message)
 	for _, rows := range [][]rule{t.rules, t.also, commonRules, statusRules} {
@@ -118,8 +118,8 @@ func hasStatus(list string, status int) bool {
 	return false
 }
 
-// hasCode reports whether one of the codes is a word for the problem, without
-// regard to case. A code may have * for any characters.
+// hasCode reports whether one of the codes, in which * stands for any characters,
+// is a word for the problem.
 func hasCode(list string, p problem) bool {
 	for code := range strings.SplitSeq(list, "|") {
 		for _, word := range []string{p.inner, p.code, p.typ, p.status} {
@@ -131,15 +131,15 @@ func hasCode(list string, p problem) bool {
 	return false
 }
 
-// matches reports whether the pattern, in which * stands for any characters, is
-// the text.
+// matches reports whether the text is the pattern, in which * stands for any
+// characters.
 func matches(pattern, text string) bool {
 	ok, err := path.Match(pattern, text)
 	return ok && err == nil
 }
 
-// hasWords reports whether the text holds one of the phrases. In a phrase *
-// stands for any characters.
+// hasWords reports whether the text contains one of the phrases, in which * stands
+// for any characters.
 func hasWords(phrases, text string) bool {
 next:
 	for phrase := range strings.SplitSeq(phrases, "|") {
@@ -156,9 +156,9 @@ next:
 	return false
 }
 
-// speaksOfAddress reports whether the message does not speak of a model, once
-// the path that was called is taken out of it: what frameworks and gateways say
-// of a path that they do not have quotes it.
+// speaksOfAddress reports whether the message does not mention a model, apart from
+// the path that was called: frameworks and gateways quote a path that they do not
+// have.
 func (r reply) speaksOfAddress(message string) bool {
 	if strings.HasPrefix(message, pageMessage) {
 		return true
@@ -176,8 +176,8 @@ func (r reply) speaksOfAddress(message string) bool {
 	return !hasWords("model|modèle|модел|模型|モデル|모델|deployment", message)
 }
 
-// read explains an error of a call; the status that counts is the error's own
-// where the answer's says success.
+// read explains an error of a call. Where the status says success, that in the
+// error counts.
 func (t tables) read(model string, c *call, said problem) *Failure {
 	status := c.status
 	if status < 400 && said.http != 0 {

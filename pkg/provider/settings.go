@@ -74,8 +74,8 @@ func (f field) object(raw json.RawMessage) (value string, malformed fault.Fields
 	return compact.String(), malformed
 }
 
-// stringOf reads a JSON string without the white space around it. An absent one and
-// null are empty.
+// stringOf reads a JSON string without the white space around it; null and an
+// absent one are empty.
 func stringOf(raw json.RawMessage) (value string, ok bool) {
 	if len(raw) == 0 {
 		return "", true
@@ -114,8 +114,8 @@ func isAnswered(raw json.RawMessage) bool {
 	return true
 }
 
-// bareKey is a key without what is pasted along with it: quotes, and the scheme
-// of the Authorization header.
+// bareKey is a key without quotes and the scheme of the Authorization header, which
+// people paste with it.
 func bareKey(value string) string {
 	value = unquoted(value)
 	if scheme, key, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Bearer") {
@@ -136,8 +136,8 @@ func unquoted(value string) string {
 	return value
 }
 
-// isMask reports whether the value is what a system shows in the place of a
-// secret: this one's dots, or the stars and dots of others.
+// isMask reports whether the value is what a system shows instead of a secret: the
+// dots of this one, or the stars and dots of others.
 func isMask(f field, value string) bool {
 	return strings.Contains(value, "•") || strings.Trim(value, "*") == "" ||
 		f.Kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "...") || strings.Contains(value, "…"))

@@ -11,10 +11,13 @@ import (
 
 // readEvents reads server-sent events (WHATWG HTML, section 9.2) and calls each
 // with the name and the data of one that has any, until the stream ends or each
-// returns an error. An event that the stream breaks off in is not passed on; one
-// is whole without the empty line behind it where its data is. each reports
-// whether the event brought a part of the answer; the bytes without one are
-// bounded by maxIdle.
+// returns an error. An event in which the stream breaks off counts only if its
+// data is whole.
+//
+// It is written by hand because text has to be passed on as soon as it arrives.
+// [bufio.ScanLines] would wait for what follows a CR, and would hold a line of any
+// length. Here both the length of an event and the bytes without a part of the
+// answer are bounded.
 func readEvents(r io.Reader, each eachEvent) error {
 	var split lineSplitter
 	pieces := bufio.NewScanner(r)
@@ -69,12 +72,11 @@ func readEvents(r io.Reader, each eachEvent) error {
 	return pieces.Err()
 }
 
-// linePiece is the length, in bytes, from which a line is passed on in pieces:
-// more than the name of a field.
+// linePiece is the length, in bytes, from which a line is passed on in pieces. It
+// is longer than the name of a field.
 const linePiece = 4 << 10
 
-// lineSplitter splits at LF, CR and CRLF. A line that ends with CR is passed on
-// without waiting for what follows. Comments are left out.
+// lineSplitter splits at LF, CR and CRLF, and leaves comments out.
 type lineSplitter struct {
 	idle  int  // bytes since the last useful event, which are bounded
 	ended bool // the piece that was passed on ends its line
@@ -124,10 +126,10 @@ func (s *lineSplitter) split(data []byte, atEOF bool) (read int, piece []byte) {
 	return read, nil
 }
 
-// halves passes events on, and mends characters that were cut in two. JSON
-// writes one outside the Basic Multilingual Plane as two escapes (RFC 8259,
-// section 7); servers that count in UTF-16 send one in each of two events. An
-// event whose text ends with the first is held back until the next has come.
+// halves passes events on, and joins characters that were cut in two. JSON writes
+// one outside the Basic Multilingual Plane as two escapes (RFC 8259, section 7),
+// and some servers send each in an event of its own. An event whose text ends with
+// the first is held back until the next has come.
 type halves struct {
 	each func(name string, data []byte) error
 	name string

@@ -109,8 +109,8 @@ func (p Prompt) parameters(limit string) map[string]any {
 	return sent
 }
 
-// request is what the bodies of OpenAI's and of Anthropic's APIs have in common,
-// and the parameters in it.
+// request is what the bodies of OpenAI's and Anthropic's APIs have in common, and
+// the parameters in it.
 func (p Prompt) request(limit string, stream bool) (sent, body map[string]any) {
 	sent = p.parameters(limit)
 	if stream {

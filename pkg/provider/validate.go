@@ -24,8 +24,7 @@ func newValidator() *validator.Validate {
 	return v
 }
 
-// check checks one trimmed value against everything that is said of its field,
-// and normalises it.
+// check checks one trimmed value against its field's rules, and normalises it.
 func (s *spec[C, F]) check(f field, value string) (string, *fault.Field) {
 	broken := func(code fault.Code, message string) (string, *fault.Field) {
 		return "", &fault.Field{Name: f.Name, Code: code, Message: f.Label + " " + message}
