@@ -142,24 +142,29 @@ func inferenceProfileHint(modelID, region string) string {
 	return fmt.Sprintf("The model `%s` needs an inference profile: try %s as the model id.", modelID, strings.Join(ids, " or "))
 }
 
-// profilePrefixes are the geographic prefixes of the inference profiles that
-// can be called from a region, the likeliest first.
+// geographies are the prefixes of the inference profiles that can be called from
+// the regions that begin so, the likeliest first.
+var geographies = []struct {
+	regions  string
+	prefixes []string
+}{
+	{"us-gov-", []string{"us-gov."}},
+	{"us-", []string{"us.", "global."}},
+	{"eu-", []string{"eu.", "global."}},
+	{"ap-northeast-1", []string{"apac.", "jp.", "global."}},
+	{"ap-northeast-3", []string{"apac.", "jp.", "global."}},
+	{"ap-southeast-2", []string{"apac.", "au.", "global."}},
+	{"ap-southeast-4", []string{"apac.", "au.", "global."}},
+	{"ap-", []string{"apac.", "global."}},
+	{"ca-", []string{"ca.", "us.", "global."}},
+	{"", []string{"global.", "us."}},
+}
+
 func profilePrefixes(region string) []string {
-	switch {
-	case strings.HasPrefix(region, "us-gov-"):
-		return []string{"us-gov."}
-	case strings.HasPrefix(region, "us-"):
-		return []string{"us.", "global."}
-	case strings.HasPrefix(region, "eu-"):
-		return []string{"eu.", "global."}
-	case region == "ap-northeast-1", region == "ap-northeast-3":
-		return []string{"apac.", "jp.", "global."}
-	case region == "ap-southeast-2", region == "ap-southeast-4":
-		return []string{"apac.", "au.", "global."}
-	case strings.HasPrefix(region, "ap-"):
-		return []string{"apac.", "global."}
-	case strings.HasPrefix(region, "ca-"):
-		return []string{"ca.", "us.", "global."}
+	for _, g := range geographies {
+		if strings.HasPrefix(region, g.regions) {
+			return g.prefixes
+		}
 	}
-	return []string{"global.", "us."}
+	return nil
 }

@@ -1,10 +1,12 @@
 package provider
 
 import (
-	"bytes"
+	"errors"
 	"io"
 	"net/http"
-	"unicode/utf8"
+
+	"golang.org/x/text/encoding"
+	"golang.org/x/text/transform"
 )
 
 // body is the body of a successful answer: it bounds what is read, refuses text
@@ -12,20 +14,21 @@ import (
 type body struct {
 	io.Reader
 	io.Closer
-	call    *call
-	total   int
-	limit   int
-	binary  bool
-	partial []byte // the beginning of a character
+	call  *call
+	total int
+	limit int
 }
 
 func newBody(c *call, r io.Reader, closer io.Closer) *body {
-	b := &body{Reader: r, Closer: closer, call: c, limit: maxAnswer, binary: c.contentType == typeFrames}
+	b := &body{Reader: r, Closer: closer, call: c, limit: maxAnswer}
 	switch {
-	case c.contentType == typeEvents || b.binary:
+	case c.contentType == typeEvents || c.contentType == typeFrames:
 		b.limit = maxStream
 	case c.method == http.MethodGet:
 		b.limit = maxList
+	}
+	if c.contentType != typeFrames {
+		b.Reader = transform.NewReader(r, encoding.UTF8Validator)
 	}
 	return b
 }
@@ -38,9 +41,12 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	n, err := b.Reader.Read(p)
 	b.keep(p[:n])
-	if fault := b.check(p[:n], err == io.EOF); fault != nil {
-		b.call.end(fault)
-		return 0, fault
+	b.total += n
+	switch {
+	case b.total > b.limit:
+		n, err = 0, errTooLarge
+	case errors.Is(err, encoding.ErrInvalidUTF8):
+		n, err = 0, errNotUTF8
 	}
 	switch {
 	case err == io.EOF:
@@ -57,47 +63,11 @@ func (b *body) Close() error {
 	return b.Closer.Close()
 }
 
+// keep keeps the beginning of the body, for what is told of it.
 func (b *body) keep(p []byte) {
 	b.call.mu.Lock()
 	defer b.call.mu.Unlock()
 	if room := maxHead - len(b.call.head); room > 0 {
 		b.call.head = append(b.call.head, p[:min(room, len(p))]...)
 	}
-}
-
-func (b *body) check(p []byte, last bool) error {
-	b.total += len(p)
-	if b.total > b.limit {
-		return errTooLarge
-	}
-	if !b.binary && !b.isUTF8(p, last) {
-		return errNotUTF8
-	}
-	return nil
-}
-
-// isUTF8 checks the text piece by piece; a character may be cut in two by a
-// border between pieces.
-func (b *body) isUTF8(p []byte, last bool) bool {
-	if len(b.partial) > 0 {
-		p = append(b.partial, p...)
-		b.partial = nil
-	}
-	if utf8.Valid(p) {
-		return true
-	}
-	cut := len(p)
-	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
-		if c := p[len(p)-i]; utf8.RuneStart(c) {
-			if !utf8.FullRune(p[len(p)-i:]) {
-				cut = len(p) - i
-			}
-			break
-		}
-	}
-	if last || cut == len(p) {
-		return false
-	}
-	b.partial = bytes.Clone(p[cut:])
-	return utf8.Valid(p[:cut])
 }
