@@ -73,7 +73,7 @@ func TestUnknownRegion(t *testing.T) {
 	for _, fake := range []providertest.Fake{providertest.AWSBedrock(), providertest.GCPVertexAI()} {
 		server := providertest.Start(t, fake)
 		client := openWith(t, server, func(o *provider.OpenOptions) {
-			o.Transport, o.Endpoint = noHost{o.Transport, server.Host()}, ""
+			o.Transport, o.Endpoints = noHost{o.Transport, server.Host()}, parseEndpoints(t, "google_token="+server.URL+"/token")
 		})
 		result, _ := client.generate(t, false)
 		f := failure(t, result, provider.Unreachable)

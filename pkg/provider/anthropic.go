@@ -22,7 +22,7 @@ var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
 		ModelIDPlaceholder: "claude-sonnet-4-20250514",
 	},
 
-	acceptsEndpoint:  true,
+	endpointNames:    []string{"anthropic"},
 	requestIDHeaders: []string{"Request-Id"},
 	errors:           []tables{claudeTables},
 	open:             openAnthropic,
@@ -49,7 +49,7 @@ func openAnthropic(creds anthropicCredentials, _ anthropicConfig, env environmen
 	}
 	return &anthropicUpstream{
 		service: service{http: env.http, sign: sign}, tables: claudeTables,
-		base: cmp.Or(env.endpoint, "https://api.anthropic.com"),
+		base: cmp.Or(env.endpoints["anthropic"], "https://api.anthropic.com"),
 	}, nil
 }
 

@@ -27,8 +27,7 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 		ModelIDPlaceholder: "us.anthropic.claude-sonnet-4-20250514-v1:0",
 	},
 
-	acceptsEndpoint:  true,
-	secondEndpoint:   "aws_bedrock_control",
+	endpointNames:    []string{"aws_bedrock", "aws_bedrock_control"},
 	requestIDHeaders: []string{"X-Amzn-Requestid", "X-Amz-Request-Id"},
 	errors:           []tables{bedrockTables},
 	open:             openBedrock,
@@ -61,10 +60,11 @@ type bedrockUpstream struct {
 
 func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment) (upstream, error) {
 	keys := aws.Credentials{AccessKeyID: creds.AccessKeyID.Reveal(), SecretAccessKey: creds.SecretAccessKey.Reveal()}
+	endpoint := env.endpoints["aws_bedrock"]
 	b := &bedrockUpstream{
-		runtime: cmp.Or(env.endpoint, bedrockURL("bedrock-runtime", config.Region)),
-		control: cmp.Or(env.secondEndpoint, env.endpoint, bedrockURL("bedrock", config.Region)),
-		region:  config.Region, public: env.endpoint == "",
+		runtime: cmp.Or(endpoint, bedrockURL("bedrock-runtime", config.Region)),
+		control: cmp.Or(env.endpoints["aws_bedrock_control"], endpoint, bedrockURL("bedrock", config.Region)),
+		region:  config.Region, public: endpoint == "",
 		accessKeyPrefix: keys.AccessKeyID[:min(4, len(keys.AccessKeyID))],
 	}
 	b.service = service{http: env.http, sign: func(req *http.Request, body []byte) error {

@@ -275,8 +275,7 @@ func TestBedrockControlEndpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := openWith(t, server, func(o *provider.OpenOptions) {
-		o.Endpoint, o.SecondEndpoint = endpoints.For("aws_bedrock")
-		o.Transport = http.DefaultTransport
+		o.Endpoints, o.Transport = endpoints, http.DefaultTransport
 	})
 	d, err := client.Models(t.Context())
 	if err != nil || len(d.Models) != 1 || !slices.Equal(asked, []string{"/foundation-models", "/inference-profiles"}) {

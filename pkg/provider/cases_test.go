@@ -197,8 +197,7 @@ func refused(faults fault.Fields) outcome {
 // it.
 func openAt(t testing.TB, typ provider.Type, settings provider.Settings, endpoints provider.Endpoints, guard *egress.Guard) provider.Client {
 	t.Helper()
-	options := provider.OpenOptions{Transport: guard.Transport(endpoints.Origins(typ.Name())...)}
-	options.Endpoint, options.SecondEndpoint = endpoints.For(typ.Name())
+	options := provider.OpenOptions{Transport: guard.Transport(endpoints.Origins(typ.Name())...), Endpoints: endpoints}
 	client, err := typ.Open(settings.Credentials, settings.Config, options)
 	if err != nil {
 		t.Fatal(err)

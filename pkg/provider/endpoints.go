@@ -10,7 +10,7 @@ import (
 
 // Endpoints are the operator's own endpoints, which replace the public ones. A
 // type's own calls to them are exempt from the egress policy.
-type Endpoints struct{ byName map[string]string }
+type Endpoints struct{ byName map[string]string } // without a trailing slash
 
 // ParseEndpoints reads `type=URL,…`. The types whose base URL is a user's setting
 // have no endpoint of the operator's. An unknown or repeated name is an error.
@@ -41,24 +41,16 @@ func ParseEndpoints(list string) (Endpoints, error) {
 	return e, nil
 }
 
-// For returns the operator's endpoint and second endpoint for a type, without a
-// trailing slash; each is empty where there is none.
-func (e Endpoints) For(typeName string) (endpoint, second string) {
-	typ, ok := Lookup(typeName)
-	if !ok {
-		return "", ""
-	}
-	_, name := typ.endpoints()
-	return e.byName[typeName], e.byName[name]
-}
-
 // Origins returns the origins (scheme://host[:port]) that a type's own calls
 // may reach whatever the egress policy says.
 func (e Endpoints) Origins(typeName string) []string {
+	typ, ok := Lookup(typeName)
+	if !ok {
+		return nil
+	}
 	var origins []string
-	endpoint, second := e.For(typeName)
-	for _, address := range []string{endpoint, second} {
-		if u, err := url.Parse(address); address != "" && err == nil {
+	for _, name := range typ.endpoints() {
+		if u, err := url.Parse(e.byName[name]); err == nil && u.Host != "" {
 			origins = append(origins, u.Scheme+"://"+u.Host)
 		}
 	}
@@ -67,17 +59,11 @@ func (e Endpoints) Origins(typeName string) []string {
 
 // endpointNames are the names that an operator may give an endpoint for.
 func endpointNames() []string {
-	var types, services []string
+	var names []string
 	for _, t := range table {
-		own, second := t.endpoints()
-		if own {
-			types = append(types, t.Name())
-		}
-		if second != "" {
-			services = append(services, second)
-		}
+		names = append(names, t.endpoints()...)
 	}
-	return append(types, services...)
+	return names
 }
 
 func parseEndpoint(address string) (string, error) {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"modelproviders/pkg/provider"
 )
 
@@ -12,17 +14,12 @@ func TestEndpoints(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string][2]string{
-		"openai":        {"https://host.example/v1", ""},
-		"anthropic":     {"http://127.0.0.1:9", ""},
-		"gcp_vertex_ai": {"https://v", "http://t:81/token"},
-		"custom":        {"", ""},
-		"nonsense":      {"", ""},
-	} {
-		endpoint, token := e.For(name)
-		if got := [2]string{endpoint, token}; got != want {
-			t.Errorf("%s: %q", name, got)
-		}
+	want := map[string]string{
+		"openai": "https://host.example/v1", "anthropic": "http://127.0.0.1:9", "aws_bedrock": "https://b",
+		"gcp_vertex_ai": "https://v", "google_token": "http://t:81/token",
+	}
+	if diff := cmp.Diff(want, provider.EndpointsByName(e)); diff != "" {
+		t.Error(diff)
 	}
 	if got := e.Origins("gcp_vertex_ai"); !slices.Equal(got, []string{"https://v", "http://t:81"}) {
 		t.Errorf("origins %q", got)
@@ -34,7 +31,7 @@ func TestEndpoints(t *testing.T) {
 		t.Errorf("origins %q", got)
 	}
 	var none provider.Endpoints
-	if endpoint, token := none.For("openai"); endpoint+token != "" || none.Origins("openai") != nil {
+	if none.Origins("openai") != nil || e.Origins("nonsense") != nil {
 		t.Error("the zero value has endpoints")
 	}
 }
@@ -49,4 +46,13 @@ func TestEndpointsThatAreRefused(t *testing.T) {
 			t.Errorf("%q is accepted", list)
 		}
 	}
+}
+
+func parseEndpoints(t testing.TB, list string) provider.Endpoints {
+	t.Helper()
+	e, err := provider.ParseEndpoints(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
 }

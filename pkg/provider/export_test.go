@@ -74,3 +74,6 @@ func Redact(secret, text string) string { return redactorOf(secret).text(text) }
 func RedactPieces(secret, text string, size int) string {
 	return pieces(redactorOf(secret), text, size)
 }
+
+// EndpointsByName are the endpoints, by the name of the service.
+func EndpointsByName(e Endpoints) map[string]string { return e.byName }

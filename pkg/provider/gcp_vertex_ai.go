@@ -21,8 +21,7 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 		ModelIDPlaceholder: "gemini-2.5-flash",
 	},
 
-	acceptsEndpoint: true,
-	secondEndpoint:  "google_token",
+	endpointNames: []string{"gcp_vertex_ai", "google_token"},
 	// Gemini says its id in the body, Claude in a header.
 	requestIDHeaders: []string{"Request-Id", "X-Goog-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"service_account_json": checkServiceAccount},
@@ -68,9 +67,10 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 	env.hide(account.PrivateKey)
 	env.hide(account.PrivateKeyID)
 	tokens := newGoogleTokens(account, env)
+	endpoint := env.endpoints["gcp_vertex_ai"]
 	return &vertexUpstream{
 		service: service{http: env.http, sign: tokens.sign, refused: tokens.refused},
-		base:    cmp.Or(env.endpoint, "https://"+vertexHost(config.Region)), public: env.endpoint == "",
+		base:    cmp.Or(endpoint, "https://"+vertexHost(config.Region)), public: endpoint == "",
 		project: config.Project, region: config.Region, account: account, tokens: tokens,
 	}, nil
 }

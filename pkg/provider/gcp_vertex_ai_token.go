@@ -36,7 +36,7 @@ type googleTokens struct {
 
 func newGoogleTokens(account serviceAccount, env environment) *googleTokens {
 	tokens := &googleTokens{
-		account: account, url: cmp.Or(env.secondEndpoint, googleTokenURL), http: env.http, turn: make(chan struct{}, 1),
+		account: account, url: cmp.Or(env.endpoints["google_token"], googleTokenURL), http: env.http, turn: make(chan struct{}, 1),
 	}
 	tokens.turn <- struct{}{}
 	return tokens

@@ -29,7 +29,7 @@ func TestVertexCallsGoogle(t *testing.T) {
 		server.Credentials["service_account_json"] = strings.Replace(file, "https://oauth2.googleapis.com/token", "https://accounts.google.com/o/oauth2/token", 1)
 		var called []string
 		client := openWith(t, server, func(o *provider.OpenOptions) {
-			o.Endpoint, o.SecondEndpoint = "", ""
+			o.Endpoints = provider.Endpoints{}
 			o.Transport = leading{o.Transport, server.URL, &called}
 		}, map[string]any{"region": region})
 		_, _ = client.generate(t, false)
@@ -130,7 +130,8 @@ func TestVertexSecondEndpointMisbehaves(t *testing.T) {
 			defer endpoint.Close()
 			server := providertest.Start(t, providertest.GCPVertexAI())
 			client := openWith(t, server, func(o *provider.OpenOptions) {
-				o.SecondEndpoint, o.Transport = endpoint.URL+"/token", http.DefaultTransport
+				o.Transport = http.DefaultTransport
+				o.Endpoints = parseEndpoints(t, "gcp_vertex_ai="+server.URL+",google_token="+endpoint.URL+"/token")
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()

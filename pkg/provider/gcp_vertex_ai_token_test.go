@@ -41,7 +41,7 @@ func (s *tokenServer) tokens(t *testing.T) *googleTokens {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), secondEndpoint: s.URL + "/token"})
+	return newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), endpoints: map[string]string{"google_token": s.URL + "/token"}})
 }
 
 func issue(token string, seconds int) func(http.ResponseWriter, *http.Request) {

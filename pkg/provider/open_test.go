@@ -53,8 +53,7 @@ func openWith(t testing.TB, server *providertest.Server, opts func(*provider.Ope
 		t.Fatal(err)
 	}
 	o := opened{server: server, sent: new(atomic.Int64)}
-	options := provider.OpenOptions{Transport: counting{guard.Transport(endpoints.Origins(server.Type)...), o.sent}}
-	options.Endpoint, options.SecondEndpoint = endpoints.For(server.Type)
+	options := provider.OpenOptions{Transport: counting{guard.Transport(endpoints.Origins(server.Type)...), o.sent}, Endpoints: endpoints}
 	if opts != nil {
 		opts(&options)
 	}

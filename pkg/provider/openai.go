@@ -18,7 +18,7 @@ var openAI = register(spec[openAICredentials, openAIConfig]{
 		ModelIDPlaceholder: "gpt-4-turbo",
 	},
 
-	acceptsEndpoint:  true,
+	endpointNames:    []string{"openai"},
 	requestIDHeaders: []string{"X-Request-Id"},
 	errors:           []tables{openAITables},
 	open:             openOpenAI,
@@ -38,7 +38,7 @@ type openAIUpstream struct {
 
 func openOpenAI(creds openAICredentials, _ openAIConfig, env environment) (upstream, error) {
 	chat := newOpenAIChat(env.http, creds.APIKey, openAITables)
-	return &openAIUpstream{chat, placesAt(cmp.Or(env.endpoint, "https://api.openai.com/v1"))}, nil
+	return &openAIUpstream{chat, placesAt(cmp.Or(env.endpoints["openai"], "https://api.openai.com/v1"))}, nil
 }
 
 func (o *openAIUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {

@@ -47,9 +47,8 @@ type Type interface {
 	// accepted; every credential field is present.
 	Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error)
 
-	// endpoints says which endpoints of the type an operator may replace: its
-	// own, and another one by its name, which is empty where there is none.
-	endpoints() (own bool, second string)
+	// endpoints are the names of the endpoints that an operator may replace.
+	endpoints() []string
 	// errorTables are the tables of the type's services.
 	errorTables() []tables
 }
@@ -83,11 +82,8 @@ type Settings struct {
 type OpenOptions struct {
 	// Transport carries every call of the client; it never follows redirects.
 	Transport http.RoundTripper
-	// Endpoint is the operator's own base URL for the type; empty for the public
-	// one. SecondEndpoint is that of the type's second service: Google's for
-	// access tokens, the control plane of Bedrock.
-	Endpoint       string
-	SecondEndpoint string
+	// Endpoints are the operator's own, instead of the public ones.
+	Endpoints Endpoints
 	// Redact are more secrets to cut out of what the upstream says, beside the
 	// client's credentials: the stored ones that a draft replaces.
 	Redact []secret.Text

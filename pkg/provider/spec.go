@@ -30,11 +30,9 @@ import (
 type spec[C, F any] struct {
 	form Form // without the fields and their schemas, which are the tags'
 
-	// acceptsEndpoint: the operator may replace the public endpoint by his own.
-	// secondEndpoint names another service of the type that he may replace too,
-	// such as the one for access tokens; empty: none.
-	acceptsEndpoint bool
-	secondEndpoint  string
+	// endpointNames are the names of the services whose public endpoint the operator
+	// may replace by his own; the type's main one has the type's name.
+	endpointNames []string
 
 	// requestIDHeaders are the response headers that may hold the provider's id
 	// of a request; the first one that is set counts.
@@ -61,10 +59,8 @@ type spec[C, F any] struct {
 // environment is the outside world of one upstream.
 type environment struct {
 	http *http.Client // see [newHTTPClient]; the only way out
-	// endpoint and secondEndpoint are the operator's own base URLs, without a
-	// trailing slash; empty for the public ones.
-	endpoint       string
-	secondEndpoint string
+	// endpoints are the operator's own base URLs, by the name of the service.
+	endpoints map[string]string
 	// hide keeps a secret derived from the credentials out of everything the
 	// client says. One that belongs to one call goes to [hide] instead.
 	hide func(plain string)
@@ -140,10 +136,9 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 		c.redact.addText(value)
 	}
 	env := environment{
-		http:           newHTTPClient(opts.Transport),
-		endpoint:       opts.Endpoint,
-		secondEndpoint: opts.SecondEndpoint,
-		hide:           c.redact.add,
+		http:      newHTTPClient(opts.Transport),
+		endpoints: opts.Endpoints.byName,
+		hide:      c.redact.add,
 	}
 	up, err := s.open(fill[C](s.credentialFields, credentials), fill[F](s.configFields, config), env)
 	if err != nil {
@@ -154,9 +149,7 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 	return c, nil
 }
 
-func (s *spec[C, F]) endpoints() (own bool, second string) {
-	return s.acceptsEndpoint, s.secondEndpoint
-}
+func (s *spec[C, F]) endpoints() []string { return s.endpointNames }
 
 func (s *spec[C, F]) errorTables() []tables { return s.errors }
 

@@ -179,12 +179,10 @@ func (r *Registry) openEdit(p Provider, draft Draft, outcome string) (provider.C
 // openClient opens a client of a type with the operator's endpoints. Closing it
 // wipes the credentials.
 func (r *Registry) openClient(typ provider.Type, credentials map[string]secret.Text, config map[string]string, redact []secret.Text) (provider.Client, error) {
-	endpoint, secondEndpoint := r.endpoints.For(typ.Name())
 	client, err := typ.Open(credentials, config, provider.OpenOptions{
-		Transport:      r.transport(r.endpoints.Origins(typ.Name())...),
-		Endpoint:       endpoint,
-		SecondEndpoint: secondEndpoint,
-		Redact:         redact,
+		Transport: r.transport(r.endpoints.Origins(typ.Name())...),
+		Endpoints: r.endpoints,
+		Redact:    redact,
 	})
 	if err != nil {
 		return nil, fault.Wrap(fault.Internal, err, "No client could be built for this provider.")
