@@ -41,45 +41,34 @@ func readClaims(payload []byte) (claims, error) { return readObject("claims", pa
 // check refuses a token that is of another issuer, for another audience, not
 // valid now, or bound to a key. It reports the first of these.
 func (c claims) check(issuer, audience string, now time.Time) error {
-	expires, expiring, err := c.time("exp")
-	if err != nil {
-		return err
+	times := map[string]time.Time{}
+	for _, name := range []string{"exp", "nbf", "iat"} {
+		seconds, ok := c[name].(float64)
+		if c.hasAny(name) && (!ok || seconds < 0 || seconds > maxTime) {
+			return refused("The claim %s of the bearer token is not a time in seconds.", name)
+		}
+		times[name] = time.Unix(int64(seconds), 0)
 	}
-	notBefore, _, err := c.time("nbf")
-	if err != nil {
-		return err
-	}
-	issuedAt, _, err := c.time("iat")
-	if err != nil {
-		return err
-	}
-	_, bound := c["cnf"]
 	latest := now.Add(clockSkew)
 	switch {
 	case c["iss"] != issuer:
 		return refused("The bearer token was not issued by %s (claim iss).", issuer)
 	case !c.isFor(audience):
 		return refused("The bearer token is not for this service: its claim aud lacks %s. Request a token for that audience.", audience)
-	case !expiring:
+	case !c.hasAny("exp"):
 		return refused("The bearer token has no expiry (claim exp).")
-	case !now.Before(expires):
+	case !now.Before(times["exp"]):
 		return refused("The bearer token has expired. Sign in again.")
-	case notBefore.After(latest), issuedAt.After(latest):
+	case times["nbf"].After(latest), times["iat"].After(latest):
 		return refused("The bearer token is not valid yet (claim nbf or iat). Check the clocks of the issuer and of this service.")
-	case bound:
+	case c.hasAny("cnf"):
 		return refused("The bearer token is bound to a key (claim cnf), which is not supported.")
 	}
 	return nil
 }
 
-// time returns a claim that is a time; given is false if there is none.
-func (c claims) time(name string) (at time.Time, given bool, err error) {
-	value, given := c[name]
-	seconds, ok := value.(float64)
-	if given && (!ok || seconds < 0 || seconds > maxTime) {
-		return time.Time{}, true, refused("The claim %s of the bearer token is not a time in seconds.", name)
-	}
-	return time.Unix(int64(seconds), 0), given, nil
+func (c claims) hasAny(names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool { _, ok := c[name]; return ok })
 }
 
 // isFor reports whether `aud` is the audience, or a list of strings with it.
@@ -147,13 +136,10 @@ func (c claims) isAccessToken(typ string) bool {
 	if typ != "jwt" && typ != "" {
 		return typ == "at+jwt"
 	}
-	for _, name := range []string{"at_hash", "c_hash", "events"} {
-		if _, ok := c[name]; ok {
-			return false
-		}
+	if c.hasAny("at_hash", "c_hash", "events") || c["typ"] == "ID" {
+		return false
 	}
-	_, nonce := c["nonce"]
-	return c["typ"] != "ID" && (!nonce || c["typ"] == "Bearer")
+	return !c.hasAny("nonce") || c["typ"] == "Bearer"
 }
 
 // claimRules say what the claims of a token grant.
