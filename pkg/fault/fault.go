@@ -121,8 +121,8 @@ func (f Fields) unique() Fields {
 	return unique
 }
 
-// Problems is what is wrong with a request. Malformed fields can't be read as
-// what they should be, Invalid ones have values that can't be taken.
+// Problems are the problems of a request. Malformed fields can't be decoded, Invalid
+// fields break a rule.
 type Problems struct{ Malformed, Invalid Fields }
 
 // Add adds the problems of a part of the request.
@@ -136,8 +136,8 @@ func (p Problems) Under(prefix string) Problems {
 	return Problems{Malformed: p.Malformed.Under(prefix), Invalid: p.Invalid.Under(prefix)}
 }
 
-// Err returns nil when there is no problem; malformed_request where anything is
-// malformed; else validation_failed. For outcome see [Fields.Invalid].
+// Err returns nil if there is no problem, malformed_request if a field is malformed,
+// and validation_failed otherwise. For outcome see [Fields.Invalid].
 func (p Problems) Err(outcome string) error {
 	if len(p.Malformed) > 0 {
 		return p.Malformed.Err(MalformedRequest, "Request body is malformed; see errors.")
