@@ -17,15 +17,17 @@ type spec struct{ asYAML, asJSON func() ([]byte, error) }
 
 func newSpec(basePath string) *spec {
 	asYAML := sync.OnceValues(func() ([]byte, error) { return describe(basePath) })
-	return &spec{asYAML: asYAML, asJSON: sync.OnceValues(func() ([]byte, error) {
+	asJSON := sync.OnceValues(func() ([]byte, error) {
 		description, err := asYAML()
 		if err != nil {
 			return nil, err
 		}
 		return yaml.YAMLToJSON(description)
-	})}
+	})
+	return &spec{asYAML, asJSON}
 }
 
+// describe returns openapi.yaml with the prefix that the API is mounted under.
 func describe(basePath string) ([]byte, error) {
 	if basePath == "" {
 		return docs.OpenAPI, nil

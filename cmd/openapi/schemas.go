@@ -10,8 +10,8 @@ const sentBack = "Only the server sets this. It is ignored in an edit."
 // finishSchemas adds to the schemas that swag made what swag can't express:
 //
 //   - the extension x-ref=Name of a field refers to a schema of base.yaml or of the
-//     provider types. In an array it stands for the elements, each a different
-//     value of an enumeration
+//     provider types. In an array, it is the schema of the elements, and each
+//     value of an enumeration can occur once
 //   - the extension x-nullable of a field allows null
 //   - integers have 64 bits, which code generators don't assume
 func finishSchemas(doc, shared object) {
@@ -32,7 +32,9 @@ func finishSchemas(doc, shared object) {
 			replace(s, object{"description": sentBack})
 		case s["type"] == "array" && name != "":
 			s["items"] = refTo(name)
-			s["maxItems"] = len(at(shared, name)["enum"].([]any))
+			if values, ok := at(shared, name)["enum"].([]any); ok {
+				s["maxItems"] = len(values)
+			}
 		case nullable && name != "":
 			replace(s, annotate(object{"oneOf": []any{refTo(name), object{"type": "null"}}}, s))
 		case name != "":
