@@ -13,13 +13,12 @@ import (
 // reading puts an answer together from a whole body or from the events of a
 // stream.
 type reading interface {
-	// whole reads a body that is JSON.
-	whole(body []byte) (answer, error)
-	// event reads the data of an event. useful: it brought a part of the answer.
-	// It returns io.EOF where the answer is complete.
-	event(data []byte, emit func(string)) (useful bool, err error)
-	// end is the answer of a stream that has ended. done says that it ended with
-	// `[DONE]` or an event that completes the answer.
+	// read reads a body, if it is the whole answer, or the data of an event, and
+	// emits its text. useful: it brought a part of the answer. It returns io.EOF
+	// where a streamed answer is complete.
+	read(data []byte, whole bool, emit func(string)) (useful bool, err error)
+	// end is the answer, without its text, when everything was read. done says
+	// that the service said so.
 	end(done bool) (answer, error)
 }
 
@@ -29,20 +28,7 @@ type eachEvent func(name string, data []byte) (useful bool, err error)
 
 // readAnswer reads the answer to a prompt in the form in which it came, whatever was
 // asked for. With emit all text is emitted, without it is the answer's.
-func readAnswer(ctx context.Context, res *http.Response, emit func(string), r reading) (answer, error) {
-	events := readEvents
-	switch lastCall(ctx).contentType {
-	case typeEvents:
-	case typeFrames:
-		events = readFrames
-	default:
-		a, err := readWhole(res.Body, r)
-		if err == nil && emit != nil {
-			emit(a.text)
-			a.text = ""
-		}
-		return a, err
-	}
+func readAnswer(ctx context.Context, res *http.Response, emit func(string), r reading) (a answer, err error) {
 	var text strings.Builder
 	if emit == nil {
 		emit = func(piece string) {
@@ -53,22 +39,41 @@ func readAnswer(ctx context.Context, res *http.Response, emit func(string), r re
 			text.WriteString(piece)
 		}
 	}
-	a, err := readStream(func(each eachEvent) error { return events(res.Body, each) }, r, emit)
+	switch lastCall(ctx).contentType {
+	case typeEvents:
+		a, err = readStream(func(each eachEvent) error { return readEvents(res.Body, each) }, r, emit)
+	case typeFrames:
+		a, err = readStream(func(each eachEvent) error { return readFrames(res.Body, each) }, r, emit)
+	default:
+		a, err = readWhole(res.Body, r, emit)
+	}
 	a.text = text.String()
 	return a, err
 }
 
-func readWhole(body io.Reader, r reading) (answer, error) {
+// readWhole reads a body that is an answer, or a list of parts of one: Google
+// writes a stream so, where a proxy drops `alt=sse`.
+func readWhole(body io.Reader, r reading, emit func(string)) (answer, error) {
 	data, err := io.ReadAll(body)
-	switch {
-	case err != nil:
+	if err != nil {
 		return answer{}, err
-	case !json.Valid(data):
-		return answer{}, errNoAnswer
-	case holdsError(data):
-		return answer{}, answerError(problemOf(data))
 	}
-	return r.whole(data)
+	var parts []json.RawMessage
+	if json.Unmarshal(data, &parts) != nil {
+		parts = []json.RawMessage{data}
+	}
+	if len(parts) == 0 {
+		return answer{}, errNoAnswer
+	}
+	for _, part := range parts {
+		if holdsError(part) {
+			return answer{}, answerError(problemOf(part))
+		}
+		if _, err := r.read(part, true, emit); err != nil {
+			return answer{}, err
+		}
+	}
+	return r.end(true)
 }
 
 func readStream(events func(eachEvent) error, r reading, emit func(string)) (answer, error) {
@@ -86,7 +91,7 @@ func readStream(events func(eachEvent) error, r reading, emit func(string)) (ans
 		if first == nil {
 			first = bytes.Clone(data[:min(len(data), maxErrorBody)])
 		}
-		useful, err := r.event(data, emit)
+		useful, err := r.read(data, false, emit)
 		done = done || errors.Is(err, io.EOF)
 		return useful, err
 	})

@@ -3,9 +3,7 @@ package provider
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"io"
-	"strings"
 )
 
 // claudeBlock is a part of a message of Anthropic's Messages API, or a piece of
@@ -55,22 +53,8 @@ type claudeUsage struct {
 	OutputTokens float64 `json:"output_tokens"`
 }
 
-func (c *claudeReading) whole(body []byte) (answer, error) {
-	var message claudeAnswer
-	if json.Unmarshal(body, &message) != nil || message.Content == nil {
-		return answer{}, errNoAnswer
-	}
-	c.begin(message)
-	var text strings.Builder
-	for _, block := range message.Content {
-		text.WriteString(c.take(block))
-	}
-	c.answer.text, c.reason = text.String(), message.claudeEnd
-	return c.finished(), nil
-}
-
-func (c *claudeReading) event(data []byte, emit func(string)) (useful bool, err error) {
-	if !bytes.HasPrefix(data, []byte("{")) {
+func (c *claudeReading) read(data []byte, whole bool, emit func(string)) (useful bool, err error) {
+	if !bytes.HasPrefix(data, []byte("{")) && !whole {
 		return false, nil // a ping of a server in front of the API
 	}
 	var event struct {
@@ -81,10 +65,21 @@ func (c *claudeReading) event(data []byte, emit func(string)) (useful bool, err 
 			claudeBlock
 			claudeEnd
 		} `json:"delta"`
-		Usage *claudeUsage `json:"usage"`
+		claudeAnswer // a whole answer; in a stream its usage
 	}
 	if unmarshalLoosely(data, &event) != nil { // events that the API may add have any form
 		return false, errNoAnswer
+	}
+	if whole {
+		if event.Content == nil {
+			return false, errNoAnswer
+		}
+		c.begin(event.claudeAnswer)
+		for _, block := range event.Content {
+			emit(c.take(block))
+		}
+		c.reason, c.ended = event.claudeEnd, true
+		return true, nil
 	}
 	switch event.Type {
 	case "message_start":

@@ -112,7 +112,10 @@ func (b *bedrockUpstream) generate(ctx context.Context, p Prompt, emit func(stri
 }
 
 // converseReading reads an answer of Converse, or the events of ConverseStream.
-type converseReading struct{ answer answer }
+type converseReading struct {
+	answer answer
+	whole  bool
+}
 
 // converseBlock is a part of an answer, or a piece of one.
 type converseBlock struct {
@@ -121,71 +124,46 @@ type converseBlock struct {
 	ToolUse          json.RawMessage `json:"toolUse"`
 }
 
-// converseEnd is at the end of an answer, and in the last events of a stream.
-type converseEnd struct {
-	StopReason string `json:"stopReason"`
-	Usage      *struct {
-		InputTokens  float64 `json:"inputTokens"`
-		OutputTokens float64 `json:"outputTokens"`
-	} `json:"usage"`
-}
-
-func (c *converseReading) whole(body []byte) (answer, error) {
+func (c *converseReading) read(data []byte, whole bool, emit func(string)) (useful bool, err error) {
 	var r struct {
 		Output struct {
 			Message *struct {
 				Content []converseBlock `json:"content"`
 			} `json:"message"`
 		} `json:"output"`
-		converseEnd
+		Start      converseBlock `json:"start"` // in an event
+		Delta      converseBlock `json:"delta"`
+		StopReason string        `json:"stopReason"`
+		Usage      *struct {
+			InputTokens  float64 `json:"inputTokens"`
+			OutputTokens float64 `json:"outputTokens"`
+		} `json:"usage"`
 	}
-	if json.Unmarshal(body, &r) != nil || r.Output.Message == nil {
-		return answer{}, errNoAnswer
-	}
-	var text strings.Builder
-	for _, block := range r.Output.Message.Content {
-		c.take(block)
-		text.WriteString(block.Text)
-	}
-	c.answer.text = text.String()
-	c.takeEnd(r.converseEnd)
-	return c.answer, nil
-}
-
-func (c *converseReading) event(data []byte, emit func(string)) (useful bool, err error) {
-	var event struct {
-		Start converseBlock `json:"start"`
-		Delta converseBlock `json:"delta"`
-		converseEnd
-	}
-	if json.Unmarshal(data, &event) != nil {
+	if json.Unmarshal(data, &r) != nil || whole && r.Output.Message == nil {
 		return false, errNoAnswer
 	}
-	c.take(event.Start)
-	c.take(event.Delta)
-	c.takeEnd(event.converseEnd)
-	emit(event.Delta.Text)
-	return event.Delta.Text != "" || event.Delta.ReasoningContent != nil || event.Delta.ToolUse != nil, nil
+	blocks := []converseBlock{r.Start, r.Delta}
+	if whole {
+		blocks, c.whole = r.Output.Message.Content, true
+	}
+	for _, block := range blocks {
+		c.answer.reasoned = c.answer.reasoned || block.ReasoningContent != nil
+		c.answer.calledTool = c.answer.calledTool || block.ToolUse != nil
+		emit(block.Text)
+	}
+	if r.Usage != nil {
+		c.answer.usage = newUsage(r.Usage.InputTokens, r.Usage.OutputTokens)
+	}
+	if r.StopReason != "" {
+		c.answer.finish(r.StopReason, "")
+	}
+	return r.Delta.Text != "" || r.Delta.ReasoningContent != nil || r.Delta.ToolUse != nil, nil
 }
 
-// end is the answer: it is complete once there is a reason why it ended.
+// end is the answer: a stream is complete once there is a reason why it ended.
 func (c *converseReading) end(bool) (answer, error) {
-	if c.answer.finishReason == "" {
+	if !c.whole && c.answer.finishReason == "" {
 		return answer{}, errBrokeOff
 	}
 	return c.answer, nil
-}
-
-func (c *converseReading) take(block converseBlock) {
-	c.answer.reasoned = c.answer.reasoned || block.ReasoningContent != nil
-	c.answer.calledTool = c.answer.calledTool || block.ToolUse != nil
-}
-
-func (c *converseReading) takeEnd(end converseEnd) {
-	if end.Usage != nil {
-		c.answer.usage = newUsage(end.Usage.InputTokens, end.Usage.OutputTokens)
-	}
-	if end.StopReason != "" {
-		c.answer.finish(end.StopReason, "")
-	}
 }

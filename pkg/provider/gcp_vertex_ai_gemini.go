@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"strings"
 )
 
 // geminiPart is a part of a prompt or of an answer of generateContent.
@@ -66,28 +65,7 @@ type geminiReading struct {
 	seen   bool // a response of the right form came
 }
 
-// whole reads a body that is a response, or a list of them: what a stream is
-// where a proxy drops `alt=sse`.
-func (g *geminiReading) whole(body []byte) (answer, error) {
-	var responses []json.RawMessage
-	if json.Unmarshal(body, &responses) != nil {
-		responses = []json.RawMessage{body}
-	}
-	var text strings.Builder
-	for _, response := range responses {
-		if holdsError(response) {
-			return answer{}, answerError(problemOf(response))
-		}
-		if _, err := g.event(response, func(piece string) { text.WriteString(piece) }); err != nil {
-			return answer{}, err
-		}
-	}
-	a, err := g.end(true)
-	a.text = text.String()
-	return a, err
-}
-
-func (g *geminiReading) event(data []byte, emit func(string)) (useful bool, err error) {
+func (g *geminiReading) read(data []byte, _ bool, emit func(string)) (useful bool, err error) {
 	var r geminiResponse
 	if json.Unmarshal(data, &r) != nil {
 		return false, errNoAnswer

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"bytes"
 	"testing"
 )
 
@@ -90,8 +91,8 @@ func FuzzGeminiAnswer(f *testing.F) {
 	f.Add([]byte(`{"error":{"code":500,"message":"no","status":"INTERNAL"}}`))
 	f.Add([]byte(`{"candidates":[null]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		var reading geminiReading
-		if a, err := reading.whole(body); err == nil && a.finishReason == "" {
+		a, err := readWhole(bytes.NewReader(body), &geminiReading{}, func(string) {})
+		if err == nil && a.finishReason == "" {
 			t.Errorf("%q is an answer without an end", body)
 		}
 	})

@@ -74,32 +74,10 @@ type chatReading struct {
 	seen   bool // there was a choice
 }
 
-func (c *chatReading) whole(body []byte) (answer, error) {
-	text, _, err := c.read(body, false)
-	if err != nil {
-		return answer{}, err
-	}
-	if !c.seen {
-		return answer{}, errNoAnswer
-	}
-	c.answer.text = text
-	return c.finish(), nil
-}
-
-func (c *chatReading) event(data []byte, emit func(string)) (bool, error) {
-	text, useful, err := c.read(data, true)
-	if err == nil {
-		emit(text)
-	}
-	return useful, err
-}
-
-// read takes in a response, or an event, and returns its text. useful: it has text,
-// reasoning or a tool call.
-func (c *chatReading) read(data []byte, event bool) (text string, useful bool, err error) {
+func (c *chatReading) read(data []byte, whole bool, emit func(string)) (useful bool, err error) {
 	var r chatResponse
 	if unmarshalLoosely(data, &r) != nil {
-		return "", false, errNoAnswer
+		return false, errNoAnswer
 	}
 	c.answer.model = cmp.Or(r.Model, c.answer.model)
 	if r.Usage != nil {
@@ -107,29 +85,29 @@ func (c *chatReading) read(data []byte, event bool) (text string, useful bool, e
 	}
 	choice := r.Choices[0]
 	switch {
-	case choice == nil || event && choice.Index != 0:
-		return "", false, nil
+	case choice == nil || !whole && choice.Index != 0:
+		return false, nil
 	case saysError(choice.Error):
-		return "", false, answerError(problemIn(choice.Error))
+		return false, answerError(problemIn(choice.Error))
 	case choice.FinishReason == "error":
 		f := fail(UpstreamError, "The model's server ended the answer with an error, without saying which.", kindHints[UpstreamError])
 		f.Code = choice.FinishReason
-		return "", false, f
+		return false, f
 	}
 	c.seen = true
 	c.answer.finishReason = cmp.Or(choice.FinishReason, c.answer.finishReason)
-	message := choice.Message
-	if event {
-		message = choice.Delta
+	message := choice.Delta
+	if whole {
+		message = choice.Message
 	}
 	if message == nil {
-		return "", false, nil
+		return false, nil
 	}
-	reasons, callsTool := message.reasons(), message.callsTool()
+	text, reasons, callsTool := message.text(), message.reasons(), message.callsTool()
 	c.answer.reasoned = c.answer.reasoned || reasons
 	c.answer.calledTool = c.answer.calledTool || callsTool
-	text = message.text()
-	return text, text != "" || reasons || callsTool, nil
+	emit(text)
+	return text != "" || reasons || callsTool, nil
 }
 
 func (c *chatReading) end(done bool) (answer, error) {

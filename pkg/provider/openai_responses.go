@@ -38,15 +38,15 @@ type responsesReading struct {
 	last *responsesResponse
 }
 
-func (r *responsesReading) whole(body []byte) (answer, error) {
-	var response responsesResponse
-	if unmarshalLoosely(body, &response) != nil || response.Output == nil {
-		return answer{}, errNoAnswer
+func (r *responsesReading) read(data []byte, whole bool, emit func(string)) (useful bool, err error) {
+	if whole {
+		r.last = &responsesResponse{}
+		if unmarshalLoosely(data, r.last) != nil || r.last.Output == nil {
+			return false, errNoAnswer
+		}
+		emit(r.last.text())
+		return true, nil
 	}
-	return response.answer()
-}
-
-func (r *responsesReading) event(data []byte, emit func(string)) (useful bool, err error) {
 	var event struct {
 		Type     string            `json:"type"`
 		Delta    string            `json:"delta"`
@@ -65,23 +65,9 @@ func (r *responsesReading) event(data []byte, emit func(string)) (useful bool, e
 	return event.Delta != "", nil
 }
 
-func (r *responsesReading) end(bool) (answer, error) {
-	if r.last == nil {
-		return answer{}, errBrokeOff
-	}
-	a, err := r.last.answer()
-	a.text = "" // its deltas were passed on
-	return a, err
-}
-
-// answer reads a finished response. Its finish reasons are told in the words of
-// the Chat Completions API.
-func (r *responsesResponse) answer() (answer, error) {
-	a := answer{model: r.Model, finishReason: finishStop}
+func (r *responsesResponse) text() string {
 	var text, refusal strings.Builder
 	for _, item := range r.Output {
-		a.reasoned = a.reasoned || item.Type == "reasoning" && len(item.Summary)+len(item.Content) > 0
-		a.calledTool = a.calledTool || strings.HasSuffix(item.Type, "_call")
 		for _, part := range item.Content {
 			if item.Type == "message" {
 				text.WriteString(part.Text)
@@ -89,17 +75,29 @@ func (r *responsesResponse) answer() (answer, error) {
 			refusal.WriteString(part.Refusal)
 		}
 	}
-	a.text = cmp.Or(text.String(), refusal.String())
-	if r.Usage != nil {
-		a.usage = newUsage(r.Usage.InputTokens, r.Usage.OutputTokens)
-	}
+	return cmp.Or(text.String(), refusal.String())
+}
+
+// end is the answer. Its finish reasons are in the words of the Chat Completions
+// API.
+func (r *responsesReading) end(bool) (answer, error) {
+	last := r.last
 	switch {
-	case r.Status == "failed":
-		return answer{}, answerError{message: r.Error.Message, code: r.Error.Code}
-	case r.IncompleteDetails.Reason == "max_output_tokens":
+	case last == nil:
+		return answer{}, errBrokeOff
+	case last.Status == "failed":
+		return answer{}, answerError{message: last.Error.Message, code: last.Error.Code}
+	}
+	a := answer{model: last.Model, finishReason: cmp.Or(last.IncompleteDetails.Reason, finishStop)}
+	if a.finishReason == "max_output_tokens" {
 		a.finishReason = finishLength
-	case r.IncompleteDetails.Reason != "":
-		a.finishReason = r.IncompleteDetails.Reason
+	}
+	for _, item := range last.Output {
+		a.reasoned = a.reasoned || item.Type == "reasoning" && len(item.Summary)+len(item.Content) > 0
+		a.calledTool = a.calledTool || strings.HasSuffix(item.Type, "_call")
+	}
+	if last.Usage != nil {
+		a.usage = newUsage(last.Usage.InputTokens, last.Usage.OutputTokens)
 	}
 	finished := chatReading{answer: a}
 	return finished.finish(), nil
