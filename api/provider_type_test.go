@@ -168,7 +168,7 @@ func TestStages(t *testing.T) {
 		s.Workspace(t).Get("/openapi.json").Is(http.StatusOK).Into(&description)
 		eachEnum(description, func(values []string) {
 			if slices.Contains(values, "planning") && !slices.Equal(values, got) {
-				t.Errorf("the description has the stages %v, not %v: change the enums in stage.go and model.go", values, got)
+				t.Errorf("the description has the stages %v, not %v", values, got)
 			}
 		})
 	})

@@ -23,7 +23,10 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"modelproviders/api"
+	"modelproviders/pkg/audit"
+	"modelproviders/pkg/auth"
 	"modelproviders/pkg/provider"
+	"modelproviders/pkg/registry"
 )
 
 //go:generate go run modelproviders/cmd/openapi
@@ -72,6 +75,7 @@ func generate(ctx context.Context, root string) ([]byte, error) {
 	if err := structs.complete(at(doc, "components", "schemas")); err != nil {
 		return nil, err
 	}
+	merge(at(rest, "components", "schemas"), enumerations())
 	finishSchemas(doc, at(rest, "components", "schemas"))
 	merge(doc, rest)
 	merge(at(doc, "components", "schemas"), settings)
@@ -84,6 +88,24 @@ func generate(ctx context.Context, root string) ([]byte, error) {
 		return nil, err
 	}
 	return description, validate(ctx, description)
+}
+
+// enumerations returns the schemas whose values are lists of the program.
+func enumerations() object {
+	return object{
+		"StageName":    object{"enum": list(registry.Stages())},
+		"Scope":        object{"enum": list(auth.Scopes())},
+		"AuditAction":  object{"enum": list(audit.Actions())},
+		"AuditOutcome": object{"enum": list(audit.Outcomes())},
+	}
+}
+
+func list[T ~string](values []T) []any {
+	out := make([]any, len(values))
+	for i, value := range values {
+		out[i] = string(value)
+	}
+	return out
 }
 
 // encode writes the description as YAML, with sorted keys.

@@ -36,7 +36,7 @@ func directions() map[string][]string {
 		"api":             {"pkg/registry", "pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "docs", "pkg/strictjson"},
 
 		"cmd/modelproviders": {"pkg/app", "pkg/fault"},
-		"cmd/openapi":        {"api", "pkg/provider"},
+		"cmd/openapi":        {"api", "pkg/provider", "pkg/registry", "pkg/auth", "pkg/audit"},
 	}
 	for name := range table {
 		if name == "api" || strings.HasPrefix(name, "pkg/") {
