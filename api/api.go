@@ -62,7 +62,7 @@ type API struct{ Config }
 // anyone is the scope of a route that every principal may use.
 const anyone = auth.Scope("any principal")
 
-// Route is one line of the table of contents. The errors, parameters and headers
+// Route is one route of the API. The errors, parameters and headers
 // in openapi.yaml follow from it.
 type Route struct {
 	Method  string

@@ -2,9 +2,11 @@ package api_test
 
 import (
 	"net/http"
+	"regexp"
 	"slices"
 	"testing"
 
+	"modelproviders/api"
 	"modelproviders/api/apitest"
 	"modelproviders/pkg/auth"
 )
@@ -84,6 +86,22 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodGet, "/audit-events", nil, events},
 		{http.MethodDelete, m.Path(), nil, write},
 		{http.MethodDelete, p.Path(), nil, write},
+	}
+}
+
+// TestOperationsAreAllRoutes fails by name for a route that the tests of access,
+// bodies and errors leave out.
+func TestOperationsAreAllRoutes(t *testing.T) {
+	p := apitest.Provider{ID: unknownID, Models: []apitest.Model{{ID: unknownID, ProviderID: unknownID}}}
+	var patterns []string
+	for _, o := range operations(p) {
+		patterns = append(patterns, o.String())
+	}
+	for _, route := range api.Routes() {
+		pattern := regexp.MustCompile("^" + regexp.MustCompile(`:\w+`).ReplaceAllString(route.Method+" "+route.Path, "[^/]+") + "$")
+		if !slices.ContainsFunc(patterns, pattern.MatchString) {
+			t.Errorf("operations in operation_test.go lacks %s %s", route.Method, route.Path)
+		}
 	}
 }
 
