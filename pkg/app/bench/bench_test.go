@@ -78,9 +78,9 @@ func measure(b *testing.B, program, upstream string, cluster *storetest.Cluster)
 
 	name := b.Name()[strings.LastIndex(b.Name(), "/")+1:]
 	fmt.Printf("\n\n%s, times in ms, medians of %d rounds of %v\n\n%s\n", name, *roundCount, *roundLength, m.table)
-	fmt.Printf("- memory in MB: the product %.0f idle and at most %.0f in the whole run, with up to %d callers (goals: 40 and 100); the floor at most %.0f\n",
+	fmt.Printf("- memory in MB: product %.0f idle, at most %.0f during the run with up to %d callers (goals: 40 and 100); floor at most %.0f\n",
 		m.idle, memory(m.process.pid, "VmHWM"), manyCallers, memory(m.floorPID, "VmHWM"))
-	fmt.Printf("- after a round, linking the audit events of it took at most %.1f s more\n", m.owed.Seconds())
+	fmt.Printf("- linking the audit events of a round took at most %.1f s after its end\n", m.owed.Seconds())
 	if cluster != nil {
 		m.twoProcesses()
 	}
@@ -168,8 +168,8 @@ func (m *bench) settle() {
 	m.owed = max(m.owed, time.Since(began))
 }
 
-// twoProcesses measures two processes of the product on one database against
-// one, and says what they waited for in it.
+// twoProcesses compares two processes of the product on one database with one, and
+// prints which locks they waited for.
 func (m *bench) twoProcesses() {
 	second := startProduct(m.B, m.program, m.dataDir, m.databaseURL)
 	other := newSide(m.B, second.url, m.product.token)
@@ -180,7 +180,7 @@ func (m *bench) twoProcesses() {
 	}{{"test", test(fast)}, {"create", create(m.upstream)}} {
 		alone, both := newLockWatch(m.B, m.db.reader), newLockWatch(m.B, m.db.reader)
 		f := alternate(m.B, m.settle, alone.during(together(c.call, manyCallers, m.product)), both.during(together(c.call, manyCallers, m.product, other)))
-		fmt.Printf("- two processes, %s, %d callers: %.0f per second, one alone %.0f (%.0f %%, goal ≥ 100 %%); seen waiting for locks: %s; with one alone: %s\n",
+		fmt.Printf("- two processes, %s, %d callers: %.0f per second; one process: %.0f (%.0f %%, goal ≥ 100 %%); waits for locks: %s; with one process: %s\n",
 			c.name, manyCallers, f[1].perSecond, f[0].perSecond, 100*f[1].perSecond/f[0].perSecond, both, alone)
 	}
 }

@@ -14,13 +14,13 @@ import (
 )
 
 // hostile are endless or far too large answers of an upstream. Each writes until write
-// returns false, because nobody reads any more.
+// returns false, because the connection is closed.
 var hostile = map[string]func(write func(string) bool){
 	"comments":             func(write func(string) bool) { forever(write, ": "+strings.Repeat("c", 1000)+"\n") },
 	"one long comment":     func(write func(string) bool) { forever(write, ":"+strings.Repeat("c", 1000)) },
 	"one long event":       func(write func(string) bool) { write("data: "); forever(write, strings.Repeat("d", 1000)) },
 	"empty lines":          func(write func(string) bool) { forever(write, strings.Repeat("\n", 1000)) },
-	"events of nothing":    func(write func(string) bool) { forever(write, piece("", "")) },
+	"empty events":         func(write func(string) bool) { forever(write, piece("", "")) },
 	"events of one letter": func(write func(string) bool) { forever(write, piece("a", "")) },
 	"10 KB in pieces of two bytes": func(write func(string) bool) {
 		for range 5000 {
@@ -34,8 +34,8 @@ var hostile = map[string]func(write func(string) bool){
 		}
 		write("data: [DONE]\n\n")
 	},
-	"an error of a megabyte": func(write func(string) bool) { forever(write, strings.Repeat("e", 1000)) },
-	"a whole answer of 3 MB": func(write func(string) bool) {
+	"an error of 1 MB": func(write func(string) bool) { forever(write, strings.Repeat("e", 1000)) },
+	"an unstreamed answer of 3 MB": func(write func(string) bool) {
 		write(`{"choices":[{"message":{"content":"Hi!"},"finish_reason":"stop","junk":"` + strings.Repeat("j", 3_000_000) + `"}]}`)
 	},
 }
@@ -58,7 +58,7 @@ func serveHostile() error {
 		}
 		w.Header().Set("Content-Type", "text/event-stream")
 		switch {
-		case strings.Contains(request.Model, "whole"):
+		case strings.Contains(request.Model, "unstreamed"):
 			w.Header().Set("Content-Type", "application/json")
 		case strings.Contains(request.Model, "error"):
 			w.WriteHeader(http.StatusBadRequest)
@@ -70,15 +70,15 @@ func serveHostile() error {
 	}))
 }
 
-// BenchmarkHostileUpstreams prints how much memory the product takes at most
-// while 8 and 64 streamed tests are answered in each of the ways, and from the
-// difference what one more costs: some of the rest is garbage that is not
-// collected yet, however many tests there are.
+// BenchmarkHostileUpstreams prints the peak memory of the product during 8 and 64
+// streamed tests that get each of these answers, and from the difference the memory
+// per test. The rest includes garbage that is not collected yet, which does not
+// grow with the number of tests.
 func BenchmarkHostileUpstreams(b *testing.B) {
 	program := build(b)
 	upstream, _ := startChild(b, "hostile")
 	const few, many = 8, 64
-	fmt.Printf("\n| upstream | before MB | peak of %d calls MB | of %d MB | one call more MB | %d calls took |\n|---|--:|--:|--:|--:|--:|\n", few, many, many)
+	fmt.Printf("\n| upstream | before, MB | peak of %d calls, MB | peak of %d calls, MB | per call, MB | time of %d calls |\n|---|--:|--:|--:|--:|--:|\n", few, many, many)
 	for _, name := range slices.Sorted(maps.Keys(hostile)) {
 		before, low, _ := measureHostile(b, program, upstream, name, few)
 		_, high, took := measureHostile(b, program, upstream, name, many)

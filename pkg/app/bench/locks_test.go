@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// lockWatch looks at what waits for a lock in PostgreSQL.
+// lockWatch samples the waits for locks in PostgreSQL.
 type lockWatch struct {
-	b     *testing.B
-	db    *sql.DB
-	looks int
-	seen  map[string]int // waits, by the kind of lock and the query
+	b       *testing.B
+	db      *sql.DB
+	samples int
+	seen    map[string]int // waits, by the kind of lock and the query
 }
 
 func newLockWatch(b *testing.B, db *sql.DB) *lockWatch {
 	return &lockWatch{b: b, db: db, seen: map[string]int{}}
 }
 
-// during looks every 20 ms while a load runs.
+// during takes a sample every 20 ms while a load runs.
 func (w *lockWatch) during(run load) load {
 	return func(d time.Duration) (figures, error) {
 		ctx, cancel := context.WithCancel(w.b.Context())
@@ -31,7 +31,7 @@ func (w *lockWatch) during(run load) load {
 		go func() {
 			var err error
 			for err == nil && ctx.Err() == nil {
-				err = w.look()
+				err = w.sample()
 				time.Sleep(20 * time.Millisecond)
 			}
 			done <- err
@@ -45,7 +45,7 @@ func (w *lockWatch) during(run load) load {
 	}
 }
 
-func (w *lockWatch) look() error {
+func (w *lockWatch) sample() error {
 	waits, err := query(w.b.Context(), &database{reader: w.db}, func(rows *sql.Rows) (string, error) {
 		var lock, text string
 		err := rows.Scan(&lock, &text)
@@ -55,18 +55,18 @@ func (w *lockWatch) look() error {
 	for _, wait := range waits {
 		w.seen[wait]++
 	}
-	w.looks++
+	w.samples++
 	return err
 }
 
-// String tells how many were waiting at a look, on average, and where.
+// String lists the waits by the kind of lock and the query.
 func (w *lockWatch) String() string {
 	if len(w.seen) == 0 {
-		return fmt.Sprintf("none in %d looks", w.looks)
+		return fmt.Sprintf("none in %d samples", w.samples)
 	}
 	var kinds []string
 	for _, kind := range slices.Sorted(maps.Keys(w.seen)) {
 		kinds = append(kinds, fmt.Sprintf("%d × %s", w.seen[kind], kind))
 	}
-	return fmt.Sprintf("in %d looks %s", w.looks, strings.Join(kinds, "; "))
+	return fmt.Sprintf("in %d samples %s", w.samples, strings.Join(kinds, "; "))
 }

@@ -101,7 +101,7 @@ func addedAtMost(p50, p99 time.Duration) goal {
 	return func(product, floor figures) string {
 		aim := fmt.Sprintf("p50 ≤ %v, p99 ≤ %v", p50, p99)
 		if floor.p50 > p50/2 || floor.p99 > p99/2 {
-			return aim + " (no goal: the floor has more than half)"
+			return aim + " (no goal: the floor needs more than half)"
 		}
 		return said(aim, product.p50 <= p50 && product.p99 <= p99)
 	}
