@@ -78,7 +78,7 @@ type modelsAdded struct {
 type modelCreate struct {
 	// The id of the model at the provider; unique within the provider.
 	ModelID *string `json:"model_id" strict:"trim" validate:"required,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
-	// The display name; by default the model_id.
+	// The display name, of at most 100 characters unless it is the model_id; by default the model_id.
 	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
 	// The pipeline stages that the model serves; at least one.
 	SupportedStages *[]string `json:"supported_stages" validate:"required,min=1,unique,dive,stage" extensions:"x-ref=StageName" example:"planning,tool_call"`
@@ -96,7 +96,7 @@ type modelsCreate struct {
 type modelChanges struct {
 	// The id of the model at the provider. Changing it clears last_test.
 	ModelID *string `json:"model_id,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
-	// The display name.
+	// The display name, of at most 100 characters unless it is the model_id.
 	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
 	// The pipeline stages that the model serves; at least one.
 	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"omitempty,min=1,unique,dive,stage" extensions:"x-ref=StageName" example:"planning"`

@@ -151,8 +151,8 @@ func checkQuery(c echo.Context, r Route) error {
 			faults.Add(name, fault.Duplicate, "is given %d times", len(given))
 		case !utf8.ValidString(given[0]) || strings.ContainsFunc(given[0], unicode.IsControl):
 			faults.Add(name, fault.Invalid, "must be UTF-8 without control characters")
-		case len(given[0]) > maxQueryValue:
-			faults.Add(name, fault.TooLong, "must have at most %d bytes", maxQueryValue)
+		case utf8.RuneCountInString(given[0]) > maxQueryValue:
+			faults.Add(name, fault.TooLong, "must have at most %d characters", maxQueryValue)
 		}
 	}
 	slices.SortFunc(faults, func(a, b fault.Field) int { return strings.Compare(a.Name, b.Name) })
@@ -169,7 +169,7 @@ const badQuery = "Query parameters are invalid; see errors."
 // values of its query.
 func (r Route) lists() bool { return slices.Contains(r.Query, "limit") }
 
-// maxQueryValue bounds one query parameter, in bytes; a cursor fits in.
+// maxQueryValue bounds one query parameter, in characters; a cursor fits in.
 const maxQueryValue = 2048
 
 func suggest(known []string) string {

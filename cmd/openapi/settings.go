@@ -16,8 +16,8 @@ import (
 func settingsSchemas(types []provider.Type) (object, error) {
 	schemas := object{}
 	var names []any
-	credentials := settings{edit: object{}}
-	config := settings{edit: object{}}
+	credentials := settings{edit: object{}, longest: map[string]int{}}
+	config := settings{edit: object{}, longest: map[string]int{}}
 	for _, t := range types {
 		form := t.Form()
 		names = append(names, form.Type)
@@ -34,7 +34,8 @@ func settingsSchemas(types []provider.Type) (object, error) {
 		"ProviderConfig":            object{"anyOf": config.choices},
 		"ProviderCredentialsUpdate": object{"properties": credentials.edit},
 		"ProviderConfigUpdate":      object{"properties": config.edit},
-		"SecretText":                object{"maxLength": credentials.longest},
+		"SecretText":                object{"maxLength": credentials.longest["secret"]},
+		"SecretJSONText":            object{"maxLength": credentials.longest["secret_json"]},
 	})
 	return schemas, nil
 }
@@ -53,9 +54,9 @@ func schemaName(label string) string {
 
 // settings gathers the credentials or the configs of all provider types.
 type settings struct {
-	choices []any  // the schema of each type
-	edit    object // the fields of all types: an edit doesn't name the type
-	longest int    // maxLength of the longest field
+	choices []any          // the schema of each type
+	edit    object         // the fields of all types: an edit doesn't name the type
+	longest map[string]int // maxLength of the longest field of each kind
 }
 
 // add adds the fields of a type and returns the schema of the type.
@@ -75,24 +76,38 @@ func (s *settings) add(label, name string, schema object, fields []provider.Form
 // same name gets a description for both.
 func (s *settings) addToEdit(label string, f provider.FormField, property object) {
 	length, _ := property["maxLength"].(int)
-	s.longest = max(s.longest, length)
+	s.longest[f.Kind] = max(s.longest[f.Kind], length)
 	help := label + ": " + cmp.Or(f.Help, f.Label+".")
 	edited := at(s.edit, f.Name)
 	switch {
 	case edited != nil:
 		help = fmt.Sprintf("%s %s", edited["description"], help)
+		keepShared(edited, property)
 	case f.Kind == "secret_json":
 		edited = refTo("CredentialObjectUpdate")
 	case f.Kind == "secret":
 		edited = refTo("CredentialUpdate")
 	default:
-		edited = object{"type": "string", "example": fieldExample(f)}
-	}
-	if before, _ := edited["maxLength"].(int); edited["type"] == "string" && length > 0 {
-		edited["maxLength"] = max(before, length)
+		edited = maps.Clone(property)
+		finishField(edited, f)
+		delete(edited, "title")
 	}
 	edited["description"] = help
 	s.edit[f.Name] = edited
+}
+
+// keepShared relaxes the rules of a field to those that another type's field of
+// the same name has too.
+func keepShared(edited, property object) {
+	if before, _ := edited["maxLength"].(int); before > 0 {
+		length, _ := property["maxLength"].(int)
+		edited["maxLength"] = max(before, length)
+	}
+	for _, rule := range []string{"pattern", "format", "minLength"} {
+		if edited[rule] != property[rule] {
+			delete(edited, rule)
+		}
+	}
 }
 
 // finishField describes a field for readers and code generators. Generators make

@@ -70,6 +70,14 @@ func TestSecretJSONIsTextOrObject(t *testing.T) {
 	}
 }
 
+func TestRulesOfAnEditHoldForEveryType(t *testing.T) {
+	edited := parse(t, `{type: string, minLength: 1, maxLength: 5, pattern: ^a$, format: uri}`)
+	keepShared(edited, parse(t, `{type: string, minLength: 1, maxLength: 9, pattern: ^b$}`))
+	if diff := cmp.Diff(parse(t, `{type: string, minLength: 1, maxLength: 9}`), edited); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTypesMustNotShareSchemas(t *testing.T) {
 	types := provider.Types()
 	if _, err := settingsSchemas(append(types, types[0])); err == nil {
