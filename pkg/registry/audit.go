@@ -31,8 +31,8 @@ func typeEvent(workspace, typeName string, action audit.Action) audit.Event {
 		Target: audit.Target{Type: "provider_type", ID: typeName, Name: typeName}}
 }
 
-// fields are what an event tells of a provider or a model: values that have a
-// JSON text, and sealed ones, of which it tells that they changed.
+// fields are what an event records of a provider or a model: values as JSON, and
+// of sealed ones only that they changed. A field without a value is left out.
 type fields map[string]any
 
 type sealedValue string
