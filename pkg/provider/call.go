@@ -12,6 +12,7 @@ import (
 	"net/http/httptrace"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -29,12 +30,13 @@ type call struct {
 	errorBody   []byte // the body of an error, as far as it is kept; UTF-8
 	cut         bool   // there was more of it
 
-	mu        sync.Mutex
-	times     times
-	connected bool
-	asked     bool   // the server asked for a client certificate
-	fault     error  // of sending, or of reading the answer
-	head      []byte // the beginning of a success's body
+	connected atomic.Bool
+	wantsCert atomic.Bool // the server asked for a client certificate
+
+	mu    sync.Mutex
+	times times
+	fault error  // of sending, or of reading the answer
+	head  []byte // the beginning of a success's body
 }
 
 // times are when things happened; the zero time: not.
@@ -63,11 +65,7 @@ func (c *call) trace() *httptrace.ClientTrace {
 		TLSHandshakeStart:    func() { at(&c.times.handshaking) },
 		TLSHandshakeDone:     func(tls.ConnectionState, error) { at(&c.times.shaken) },
 		GotFirstResponseByte: func() { at(&c.times.firstByte) },
-		GotConn: func(httptrace.GotConnInfo) {
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			c.connected = true
-		},
+		GotConn:              func(httptrace.GotConnInfo) { c.connected.Store(true) },
 	}
 }
 
@@ -127,13 +125,6 @@ func checkHeader(header http.Header) error {
 	return nil
 }
 
-// askedForCertificate notes that the server asked for a client certificate.
-func (c *call) askedForCertificate() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.asked = true
-}
-
 // end notes the end of the body, or why it was not reached.
 func (c *call) end(err error) {
 	c.mu.Lock()
@@ -146,24 +137,11 @@ func (c *call) end(err error) {
 	}
 }
 
-func (c *call) wasAskedForCertificate() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.asked
-}
-
 // broken is why the request was not sent or its answer not read; nil: it was.
 func (c *call) broken() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.fault
-}
-
-// reached reports whether a connection was made.
-func (c *call) reached() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.connected
 }
 
 // isHTML reports whether the body is an HTML page.

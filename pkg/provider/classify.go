@@ -140,7 +140,7 @@ func (c *call) page() []byte {
 // read to the end.
 func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 	if c.status == 0 && ctx.Err() == nil {
-		if c.wasAskedForCertificate() {
+		if c.wantsCert.Load() {
 			return wantsCertificate(c.host)
 		}
 		if f := misspoken(c.host, err); f != nil {
@@ -164,7 +164,7 @@ func (c *call) brokenOff(ctx context.Context, err error) *Failure {
 		return c.late(ctx.Err())
 	case isTimeout(err):
 		return c.late(context.DeadlineExceeded)
-	case c.status == 0 && !c.reached():
+	case c.status == 0 && !c.connected.Load():
 		return unreachable(c.host, err)
 	}
 	return fail(UpstreamError, c.host+" closed the connection before its answer was complete.",
@@ -181,7 +181,7 @@ func (c *call) late(cause error) *Failure {
 	switch {
 	case errors.Is(cause, context.Canceled):
 		return fail(Timeout, "The call was cancelled before the answer of "+c.host+" was complete.", "")
-	case !c.reached():
+	case !c.connected.Load():
 		return fail(Unreachable, "No connection to "+c.host+" was made in time.", "Check host and port, and that no firewall keeps this service from reaching them.")
 	}
 	return fail(Timeout, c.host+" did not answer completely in time.", "Try again, with a shorter prompt or a lower output limit; a model that is loading may need a minute.")

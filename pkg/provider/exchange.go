@@ -115,7 +115,7 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	e.mu.Unlock()
 
 	c.times.sent = time.Now()
-	req = req.WithContext(egress.WithCertificateAsked(req.Context(), c.askedForCertificate))
+	req = req.WithContext(egress.WithCertificateAsked(req.Context(), func() { c.wantsCert.Store(true) }))
 	res, err := r.transport.RoundTrip(e.dress(req, c.trace()))
 	if err != nil {
 		c.end(err)
