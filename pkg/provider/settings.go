@@ -33,10 +33,14 @@ func (s *spec[C, F]) readCredentials(request map[string]json.RawMessage, stored 
 		case isMask(f, value):
 			problems.Invalid.Add(f.Name, fault.Invalid, "%s looks like a mask, not like a secret: paste the secret itself, or leave the field out to keep the stored one", f.Label)
 		default:
-			values[f.Name] = secret.NewText(value)
+			normal, problem := s.check(f, value)
+			if problem != nil {
+				problems.Invalid = append(problems.Invalid, *problem)
+				continue
+			}
+			values[f.Name] = secret.NewText(normal)
 		}
 	}
-	problems.Invalid = append(problems.Invalid, s.checkCredentials(values)...)
 	return values, problems.Under("credentials")
 }
 
@@ -143,59 +147,29 @@ func isMask(f field, value string) bool {
 		f.Kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "...") || strings.Contains(value, "…"))
 }
 
-// checkCredentials checks values, and normalises them in place.
-func (s *spec[C, F]) checkCredentials(values map[string]secret.Text) fault.Fields {
-	var faults fault.Fields
-	for _, f := range s.credentialFields {
-		value, given := values[f.Name]
-		if !given {
-			continue
-		}
-		normal, problem := s.check(f, value.Reveal())
-		if problem != nil {
-			faults = append(faults, *problem)
-		}
-		if normal != string(value.Bytes()) {
-			value.Wipe()
-			values[f.Name] = secret.NewText(normal)
-		}
-	}
-	return faults
-}
-
 // readConfig returns the whole wanted config: the request's over the stored.
 func (s *spec[C, F]) readConfig(request map[string]json.RawMessage, stored map[string]string) (map[string]string, fault.Problems) {
 	problems := fault.Problems{Malformed: unknownFields(s.configFields, request)}
 	values := make(map[string]string, len(s.configFields))
-	isText := map[string]bool{}
 	for _, f := range s.configFields {
 		raw, given := request[f.Name]
 		value, ok := stringOf(raw)
 		switch {
 		case !given:
-			isText[f.Name] = true
 			value = stored[f.Name]
 		case string(raw) == "null":
 			problems.Invalid.Add(f.Name, fault.Required, "%s must not be null", f.Label)
+			continue
 		case !ok:
 			problems.Malformed.Add(f.Name, fault.Invalid, "must be a string")
-		default:
-			isText[f.Name] = true
-		}
-		values[f.Name] = value
-	}
-	for _, f := range s.configFields {
-		if !isText[f.Name] {
 			continue
 		}
-		normal, problem := s.check(f, values[f.Name])
-		if problem != nil {
+		normal, problem := s.check(f, value)
+		switch {
+		case problem != nil:
 			problems.Invalid = append(problems.Invalid, *problem)
-			continue
-		}
-		values[f.Name] = normal
-		if normal == "" {
-			delete(values, f.Name)
+		case normal != "":
+			values[f.Name] = normal
 		}
 	}
 	return values, problems.Under("config")
