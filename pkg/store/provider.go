@@ -94,19 +94,13 @@ func nulls(columns string) string {
 	return strings.Repeat("NULL, ", strings.Count(columns, ",")) + "NULL"
 }
 
-// ignored reads a column that is not needed.
-type ignored struct{}
-
-// Scan implements [sql.Scanner].
-func (ignored) Scan(any) error { return nil }
-
 // Provider implements [registry.Store].
 func (s *Store) Provider(ctx context.Context, workspace, id string) (p registry.Provider, err error) {
 	var row providerRow
 	var model modelRow
-	nothing := slices.Repeat([]any{ignored{}}, 20)
-	first := slices.Concat(nothing[:1], row.fields(), nothing[:len(model.fields())])
-	next := slices.Concat(nothing[:1], nothing[:len(row.fields())], model.fields())
+	unused := func(columns int) []any { return slices.Repeat([]any{new(any)}, columns) }
+	first := slices.Concat(unused(1), row.fields(), unused(len(model.fields())))
+	next := slices.Concat(unused(1+len(row.fields())), model.fields())
 	err = s.rows(ctx, findProvider, []any{workspace, id}, func(rows *sql.Rows) error {
 		if p.ID == "" {
 			if err := rows.Scan(first...); err != nil {

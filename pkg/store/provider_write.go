@@ -80,11 +80,9 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 
 // DeleteProvider implements [registry.Store]. A foreign key deletes the models.
 func (s *Store) DeleteProvider(ctx context.Context, workspace, id string) error {
-	return s.InTx(ctx, func(ctx context.Context) error {
-		deleted, err := s.exec(ctx, `DELETE FROM providers WHERE workspace = $1 AND id = $2`, workspace, id)
-		if err == nil && deleted == 0 {
-			err = notFound("provider", id)
-		}
-		return err
-	})
+	deleted, err := s.together(ctx, statement{`DELETE FROM providers WHERE workspace = $1 AND id = $2`, []any{workspace, id}})
+	if err == nil && deleted == 0 {
+		err = notFound("provider", id)
+	}
+	return err
 }

@@ -50,11 +50,11 @@ func (p *savepoint) QueryContext(ctx context.Context, query string, args ...any)
 // QueryRowContext implements [gorm.ConnPool]. A row can't hold an error of its
 // own: a refused statement runs in a context that has ended.
 func (p *savepoint) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	row, err := inSavepoint(ctx, p, func(ctx context.Context) (*sql.Row, error) {
+	row, _ := inSavepoint(ctx, p, func(ctx context.Context) (*sql.Row, error) {
 		row := p.conn.QueryRowContext(ctx, query, args...)
 		return row, row.Err()
 	})
-	if err != nil && row == nil {
+	if row == nil {
 		ctx, cancel := context.WithCancel(ctx)
 		cancel()
 		return p.conn.QueryRowContext(ctx, query, args...)

@@ -103,9 +103,6 @@ func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Cont
 }
 
 func (s *Store) begin(ctx context.Context) (*gorm.DB, error) {
-	if err := s.engine.exists(); err != nil {
-		return nil, unavailable(err, away)
-	}
 	tx := s.engine.writer.WithContext(ctx).Begin()
 	return tx, s.translate(ctx, tx.Error)
 }
@@ -118,6 +115,9 @@ func (s *Store) handle(ctx context.Context) *gorm.DB {
 	}
 	return s.engine.reader
 }
+
+// gorm returns the handle for a statement that GORM builds.
+func (s *Store) gorm(ctx context.Context) *gorm.DB { return s.handle(ctx).WithContext(ctx) }
 
 // run runs fn, which makes one statement, bounded by callTimeout.
 func (s *Store) run(ctx context.Context, fn func(ctx context.Context) error) error {
