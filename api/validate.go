@@ -91,8 +91,6 @@ func explain(b validator.FieldError) (fault.Code, string) {
 		return fault.Invalid, "must be at least " + param
 	case tag == "max":
 		return fault.Invalid, "must be at most " + param
-	case tag == "oneof":
-		return fault.Invalid, "must be one of " + strings.ReplaceAll(param, " ", ", ")
 	case tag == "stage":
 		return fault.Invalid, "must be one of " + strings.Join(names(registry.Stages()), ", ")
 	case tag == "model_id":
