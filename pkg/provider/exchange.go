@@ -128,13 +128,19 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// dress is the request as it is sent.
+// dress is the request as it is sent: it names this program, not the SDK that made
+// it.
 func (e *exchange) dress(req *http.Request, trace *httptrace.ClientTrace) *http.Request {
 	req = req.Clone(httptrace.WithClientTrace(req.Context(), trace))
 	req.Header.Set("User-Agent", userAgent())
 	req.Header.Set("Accept-Encoding", "gzip")
 	if e.stream { // what compresses a stream may hold it back
 		req.Header.Set("Accept-Encoding", "identity")
+	}
+	for name := range req.Header {
+		if strings.HasPrefix(name, "X-Stainless-") {
+			req.Header.Del(name)
+		}
 	}
 	return req
 }

@@ -2,8 +2,16 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
+
+	"github.com/openai/openai-go/v3"
+	"github.com/openai/openai-go/v3/option"
+	"github.com/openai/openai-go/v3/packages/param"
+	"github.com/openai/openai-go/v3/responses"
 
 	"modelproviders/pkg/secret"
 )
@@ -112,7 +120,7 @@ func (p problem) refuses(param string) bool {
 }
 
 // complete makes one call of the Chat Completions API.
-func (o *openAIChat) complete(ctx context.Context, url string, p Prompt, form chatForm, emit func(string)) (answer, error) {
+func (o *openAIChat) complete(ctx context.Context, address string, p Prompt, form chatForm, emit func(string)) (answer, error) {
 	sent, body := p.request(form.limit, emit != nil)
 	if form.usage {
 		options := map[string]any{"include_usage": true}
@@ -127,7 +135,47 @@ func (o *openAIChat) complete(ctx context.Context, url string, p Prompt, form ch
 		messages = []message{{"system", p.System}, {"user", p.Text}}
 	}
 	body["messages"] = messages
-	return o.prompt(ctx, url, sent, body, emit, &chatReading{})
+	return o.prompt(ctx, address, "chat/completions", sent, body, emit, &chatReading{}, func(body json.RawMessage, opts []option.RequestOption) error {
+		service := openai.NewChatCompletionService(opts...)
+		_, err := service.New(ctx, param.Override[openai.ChatCompletionNewParams](body))
+		return err
+	})
+}
+
+// prompt sends a prompt with the SDK, to the path of an API, and reads the raw
+// answer: servers differ from OpenAI in more than the SDK's types take. The SDK's
+// services are used without its client, which reads the environment, and for one
+// call: kept here, the linker would keep all of their methods.
+func (o *openAIChat) prompt(ctx context.Context, address, path string, sent, body map[string]any, emit func(string), r reading,
+	send func(body json.RawMessage, opts []option.RequestOption) error,
+) (answer, error) {
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		return answer{}, fmt.Errorf("encode request: %w", err)
+	}
+	base, query, _ := strings.Cut(address, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return answer{}, fmt.Errorf("make request: %w", err)
+	}
+	var res *http.Response
+	opts := []option.RequestOption{
+		option.WithHTTPClient(o.http), option.WithMaxRetries(0), option.WithMiddleware(o.authenticate),
+		option.WithBaseURL(strings.TrimSuffix(base, path)), option.WithResponseBodyInto(&res),
+	}
+	for name := range values {
+		opts = append(opts, option.WithQuery(name, values.Get(name)))
+	}
+	if err := send(encoded, opts); err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= http.StatusMultipleChoices {
+		return answer{}, fmt.Errorf("unexpected status %d", res.StatusCode)
+	}
+	a, err := readAnswer(ctx, res, emit, r)
+	a.sent = sent
+	return a, err
 }
 
 // operationNotSupported is Azure's code for a model that is served by another
@@ -146,12 +194,16 @@ func wantsResponses(c *call) bool {
 }
 
 // respond makes one call of the Responses API. It stores answers by default.
-func (o *openAIChat) respond(ctx context.Context, url string, p Prompt, emit func(string)) (answer, error) {
+func (o *openAIChat) respond(ctx context.Context, address string, p Prompt, emit func(string)) (answer, error) {
 	sent, body := p.request("max_output_tokens", emit != nil)
 	sent["store"], body["store"] = false, false
 	body["input"] = p.Text
 	if p.System != "" {
 		body["instructions"] = p.System
 	}
-	return o.prompt(ctx, url, sent, body, emit, &responsesReading{})
+	return o.prompt(ctx, address, "responses", sent, body, emit, &responsesReading{}, func(body json.RawMessage, opts []option.RequestOption) error {
+		service := responses.NewResponseService(opts...)
+		_, err := service.New(ctx, param.Override[responses.ResponseNewParams](body))
+		return err
+	})
 }

@@ -59,18 +59,32 @@ func (s service) call(ctx context.Context, method, url string, body any) (*http.
 	if err := s.sign(req, payload); err != nil {
 		return nil, err
 	}
-	res, err := s.http.Do(req)
+	res, err := s.send(req, s.http.Do)
 	if err != nil {
 		return nil, err
-	}
-	if res.StatusCode == http.StatusUnauthorized && s.refused != nil {
-		s.refused(req)
 	}
 	if res.StatusCode >= http.StatusMultipleChoices {
 		_ = res.Body.Close()
 		return nil, fmt.Errorf("unexpected status %d", res.StatusCode)
 	}
 	return res, nil
+}
+
+// send sends a signed request.
+func (s service) send(req *http.Request, do func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	res, err := do(req)
+	if err == nil && res.StatusCode == http.StatusUnauthorized && s.refused != nil {
+		s.refused(req)
+	}
+	return res, err
+}
+
+// authenticate is the middleware of an SDK that signs requests.
+func (s service) authenticate(req *http.Request, next func(*http.Request) (*http.Response, error)) (*http.Response, error) {
+	if err := s.sign(req, nil); err != nil {
+		return nil, err
+	}
+	return s.send(req, next)
 }
 
 // list reads a list of models.
