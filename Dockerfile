@@ -1,4 +1,4 @@
-# A static binary in an empty image, run as nobody.
+# A static binary in an empty image that runs as an unprivileged user.
 FROM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
@@ -10,7 +10,7 @@ RUN CGO_ENABLED=0 go build -trimpath -ldflags="-s -w" -o /out/modelproviders ./c
 FROM scratch
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /out/modelproviders /modelproviders
-# A new volume mounted here takes over this owner and mode.
+# A new volume that is mounted here gets this owner and mode.
 COPY --from=build --chown=65532:65532 --chmod=0700 /out/data /data
 COPY --from=build --chown=65532:65532 --chmod=0700 /out/keys /keys
 USER 65532:65532
