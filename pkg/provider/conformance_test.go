@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write docs/providers.md from the run")
 // scenario is one thing that every type has to do right.
 type scenario struct {
 	name string
-	says string // what is shown, for docs/providers.md
+	says string // the expected result, for docs/providers.md
 	// mode is what the service must be able to answer; a service that has no
 	// such answer is left out. Empty: any service.
 	mode providertest.Mode
@@ -26,7 +26,7 @@ type scenario struct {
 }
 
 // TestConformance runs every scenario for every type against the fake of its
-// upstream, and checks that docs/providers.md tells what ran.
+// upstream, and checks that docs/providers.md is up to date.
 func TestConformance(t *testing.T) {
 	cells := map[string]map[string]string{}
 	complete := true
@@ -74,19 +74,21 @@ func checkTable(t *testing.T, cells map[string]map[string]string) {
 		t.Fatal(err)
 	}
 	if string(got) != want {
-		t.Errorf("docs/providers.md does not tell what ran; write it with: go test ./pkg/provider -run Conformance -update")
+		t.Errorf("docs/providers.md is out of date; write it with: go test ./pkg/provider -run Conformance -update")
 	}
 }
 
 func page(cells map[string]map[string]string) string {
 	var b strings.Builder
-	b.WriteString(`# Provider types and what is shown of them
+	b.WriteString(`# Provider types: tested scenarios and classification of errors
 
-Written by ` + "`go test ./pkg/provider -run Conformance -update`" + `; the same test fails when this page is stale.
+This page is written by ` + "`go test ./pkg/provider -run Conformance -update`" + `. The same test fails if it is out of date.
 
-Each ✓ is a test that ran: the type's client, over the guarded transport, against a fake of its upstream that refuses what the real service would refuse. – means that the service has no such answer.
+## Scenarios
 
-| scenario | shown`)
+Each ✓ is a test of the type's client with the transport of ` + "`pkg/egress`" + `, against a fake upstream that refuses what the real service refuses. – means that the service has no such response.
+
+| scenario | expected result`)
 	for _, typ := range provider.Types() {
 		b.WriteString(" | " + typ.Form().Label)
 	}
@@ -99,12 +101,19 @@ Each ✓ is a test that ran: the type's client, over the guarded transport, agai
 		b.WriteString(" |\n")
 	}
 	b.WriteString(`
-# What errors mean
+## Rules for errors
 
-The rules that make a verdict of an upstream's error: those of the type first, then the common ones, then those of statuses. The first row decides of which everything that is given fits: the HTTP status, one of the codes (the error's code, type or status in words), the parameter that the error names, one of the phrases in its message, whatever their case; * stands for any characters. A row without a kind only says whose failure it is. What a row with *no API there* says counts only where the message does not speak of a model. Whose a failure is where no row says it, follows from its kind. Each row has a case in pkg/provider/testdata/cases.
+Errors of upstreams are classified by the rules of the type, then by the common rules, then by the rules for statuses. The first row decides whose non-empty cells all match:
+
+- status: the HTTP status
+- code: one of these is the code, the type or the textual status of the error
+- parameter: the parameter that the error names
+- words: one of these phrases is in the message, in any case
+
+` + "`*`" + ` stands for any text. A row without a kind only sets what the failure concerns. If no row sets it, it follows from the kind. Rows that concern *no API* are skipped if the message mentions a model. Each row has a case in ` + "`pkg/provider/testdata/cases`" + `.
 `)
 	for _, table := range provider.RuleTables() {
-		fmt.Fprintf(&b, "\n## %s\n\n| status | code | parameter | words | kind | whose | hint |\n|---|---|---|---|---|---|---|\n", table)
+		fmt.Fprintf(&b, "\n### %s\n\n| status | code | parameter | words | kind | concerns | hint |\n|---|---|---|---|---|---|---|\n", table)
 		for _, row := range provider.RuleRows(table) {
 			b.WriteString(row.Text + "\n")
 		}

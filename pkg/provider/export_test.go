@@ -39,7 +39,7 @@ type RuleRow struct {
 
 // RuleRows are the rows of a table.
 func RuleRows(table string) []RuleRow {
-	owners := []string{"", "the account's", "the model's", "no API there", "the gateway's own"}
+	owners := []string{"", "account", "model", "no API", "gateway"}
 	var rows []RuleRow
 	for i := range rulesOf(table) {
 		r := &rulesOf(table)[i]

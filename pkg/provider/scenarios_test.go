@@ -18,12 +18,12 @@ func scenarios() []scenario {
 
 func answers() []scenario {
 	return []scenario{
-		{name: "success", says: "the text, usage, what was sent, timings, request id and the URL that was called", run: success},
-		{name: "stream", says: "deltas as they come, then the same result", run: streamed},
-		{name: "system, limit and temperature", says: "are sent when given; no temperature otherwise", run: parameters},
-		{name: "empty answer", says: "an answer cut off before its first word is a success that says so", mode: providertest.EmptyAnswer, run: emptyAnswer},
+		{name: "success", says: "text, usage, sent parameters, timings, request id and the URL that was called", run: success},
+		{name: "stream", says: "deltas as they arrive, then the same result", run: streamed},
+		{name: "system, limit and temperature", says: "sent if given; otherwise no temperature", run: parameters},
+		{name: "empty answer", says: "an answer that is cut off before its first word is a success with `finish_reason` `length`", mode: providertest.EmptyAnswer, run: emptyAnswer},
 		{name: "discovery", says: "the list of models, in order", run: discovery},
-		{name: "cancel", says: "ends the upstream call", run: cancelled},
+		{name: "cancel", says: "the upstream call ends", run: cancelled},
 	}
 }
 
@@ -45,9 +45,9 @@ func refusals() []scenario {
 		{providertest.Overloaded, provider.UpstreamError},
 		{providertest.ErrorInSuccess, provider.UpstreamError},
 	} {
-		says := "`" + string(e.kind) + "`, in the provider's words, with a hint"
+		says := "`" + string(e.kind) + "`, with the provider's message and a hint"
 		if e.mode == providertest.AccountPermission {
-			says += "; it is about the whole account"
+			says += "; concerns the account"
 		}
 		list = append(list, scenario{
 			name: string(e.mode), says: says, mode: e.mode,
@@ -55,25 +55,25 @@ func refusals() []scenario {
 		})
 	}
 	return append(list, scenario{
-		name: "error in stream", says: "`upstream`, after the deltas that came", mode: providertest.ErrorInStream, run: errorInStream,
+		name: "error in stream", says: "`upstream`, after the received deltas", mode: providertest.ErrorInStream, run: errorInStream,
 	})
 }
 
 func others() []scenario {
 	return []scenario{
-		{name: "silence and stalls", says: "`timeout` when the time is up, before an answer and in the middle of one", run: late},
-		{name: "drip", says: "`timeout`, for an answer of a byte a second", run: dripped},
+		{name: "silence and stalls", says: "`timeout` after the time limit, before and during an answer", run: late},
+		{name: "drip", says: "`timeout` for an answer of one byte per second", run: dripped},
 		{name: "huge body", says: "`upstream`, in bounded memory", run: huge},
-		{name: "truncated", says: "`upstream`, for half an answer, ended or broken off", run: truncated},
-		{name: "not an answer", says: "`upstream`, for text, an empty error, a closed connection", run: notAnAnswer},
+		{name: "truncated", says: "`upstream` for half an answer, whether the response ends or the connection breaks", run: truncated},
+		{name: "not an answer", says: "`upstream` for text, an empty error, and a closed connection", run: notAnAnswer},
 		{name: "broken UTF-8", says: "`upstream`", run: brokenUTF8},
 		{name: "10,000 headers", says: "`upstream`", run: manyHeaders},
 		{name: "HTML page", says: "`misconfigured` with 200 and 404, `upstream` with 502", run: htmlPage},
 		{name: "redirect", says: "`misconfigured`; not followed", run: redirected},
-		{name: "echo", says: "an upstream that says the credentials reveals nothing", run: echoed},
-		{name: "environment", says: "variables of the SDKs and proxies lead nowhere", run: environment},
-		{name: "unreachable", says: "`unreachable` when nothing listens", run: unreachable},
-		{name: "blocked", says: "`blocked` when the egress policy refuses; the message names the setting", run: blocked},
+		{name: "echo", says: "credentials in a response are removed", run: echoed},
+		{name: "environment", says: "variables of SDKs and proxies have no effect", run: environment},
+		{name: "unreachable", says: "`unreachable` if nothing listens", run: unreachable},
+		{name: "blocked", says: "`blocked` if the egress policy refuses the address; the message names the setting", run: blocked},
 	}
 }
 
