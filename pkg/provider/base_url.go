@@ -22,7 +22,7 @@ func parseBaseURL(address string) (*url.URL, error) {
 	if err != nil {
 		return nil, errors.New("is not a URL")
 	}
-	u.Scheme, u.Host = strings.ToLower(u.Scheme), strings.ToLower(u.Host)
+	u.Host = strings.ToLower(u.Host) // [url.Parse] lowers the scheme
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, errors.New("must begin with https:// or http://")
@@ -30,7 +30,7 @@ func parseBaseURL(address string) (*url.URL, error) {
 		return nil, errors.New("must name a host")
 	case u.User != nil:
 		return nil, errors.New("must not hold a user or a password: credentials have fields of their own")
-	case u.Fragment != "" || strings.Contains(address, "#"):
+	case strings.Contains(address, "#"):
 		return nil, errors.New("must not have a fragment (#…)")
 	}
 	if err := checkHost(u); err != nil {

@@ -109,14 +109,13 @@ func (c *client) Models(ctx context.Context) (Discovery, error) {
 	defer e.redact.wipe()
 	ctx = withExchange(ctx, e)
 	d, err := c.upstream.models(ctx)
-	if err != nil {
-		f := c.failure(ctx, e, "", err)
-		if e.hasNoList() {
-			return Discovery{}, nil
-		}
-		return Discovery{}, f
+	switch {
+	case err == nil:
+		return tidy(e.redact, d), nil
+	case e.hasNoList():
+		return Discovery{}, nil
 	}
-	return tidy(e.redact, d), nil
+	return Discovery{}, c.failure(ctx, e, "", err)
 }
 
 // Close implements [Client.Close].
