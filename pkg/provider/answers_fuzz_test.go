@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
+	"golang.org/x/oauth2"
+
 	"modelproviders/pkg/secret"
 )
 
@@ -197,7 +199,7 @@ func FuzzVertexAnswer(f *testing.F) {
 			t.Fatal(err)
 		}
 		tokens := up.(*vertexUpstream).tokens
-		tokens.token, tokens.expiry = fuzzSecret, time.Now().Add(time.Hour)
+		tokens.token = oauth2.Token{AccessToken: fuzzSecret, Expiry: time.Now().Add(time.Hour)}
 		checkAnswer(t, up, []string{"gemini-2.5-flash", "claude-sonnet-4", "meta/llama"}[model%3], stream)
 	})
 }
@@ -214,7 +216,10 @@ func FuzzTokenAnswer(f *testing.F) {
 		if status < 200 || status > 599 {
 			return
 		}
-		tokens := newGoogleTokens(account, environment{http: newHTTPClient(answering{status, "application/json", body})})
+		tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(answering{status, "application/json", body})})
+		if err != nil {
+			t.Fatal(err)
+		}
 		ctx := withExchange(context.Background(), &exchange{redact: newRedactor()})
 		token, err := tokens.get(ctx)
 		if err == nil && (token == "" || status >= 300) {

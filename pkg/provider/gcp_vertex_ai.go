@@ -66,7 +66,10 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 	}
 	env.hide(account.PrivateKey)
 	env.hide(account.PrivateKeyID)
-	tokens := newGoogleTokens(account, env)
+	tokens, err := newGoogleTokens(account, env)
+	if err != nil {
+		return nil, err
+	}
 	endpoint := env.endpoints["gcp_vertex_ai"]
 	return &vertexUpstream{
 		service: service{http: env.http, sign: tokens.sign, refused: tokens.refused},

@@ -1,9 +1,7 @@
 package provider
 
 import (
-	"crypto"
 	"crypto/rsa"
-	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -12,7 +10,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 )
 
@@ -26,8 +23,6 @@ type serviceAccount struct {
 	ProjectID      string `json:"project_id"` // the account's own project, not the one that is called
 	TokenURI       string `json:"token_uri"`  // never called
 	UniverseDomain string `json:"universe_domain"`
-
-	key *rsa.PrivateKey
 }
 
 // googleTokenURIs are the token endpoints that Google has written into key files
@@ -73,8 +68,7 @@ func parseServiceAccount(text string) (serviceAccount, error) {
 	// A file that went through an environment variable or a form may have its line
 	// breaks escaped twice.
 	a.PrivateKey = strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "").Replace(a.PrivateKey)
-	a.key, err = parsePrivateKey(a.PrivateKey)
-	return a, err
+	return a, checkPrivateKey(a.PrivateKey)
 }
 
 // keyFileJSON is the JSON of a key file that was pasted: without a byte order
@@ -117,50 +111,25 @@ func keyFileJSON(text string) (string, error) {
 	return mended.String(), nil
 }
 
-func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
+func checkPrivateKey(text string) error {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return nil, errors.New("has a `private_key` that is not PEM; use the file as Google made it")
+		return errors.New("has a `private_key` that is not PEM; use the file as Google made it")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		if parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
-			return nil, errors.New("has a `private_key` that cannot be parsed; it may be cut short")
+			return errors.New("has a `private_key` that cannot be parsed; it may be cut short")
 		}
 	}
 	key, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return nil, errors.New("has a `private_key` that is not an RSA key; Google's service accounts sign with RSA")
+		return errors.New("has a `private_key` that is not an RSA key; Google's service accounts sign with RSA")
 	}
 	if bits := key.N.BitLen(); bits < 1024 {
-		return nil, fmt.Errorf("has a `private_key` of %d bits; at least 1024 are needed to sign", bits)
+		return fmt.Errorf("has a `private_key` of %d bits; at least 1024 are needed to sign", bits)
 	}
-	return key, nil
-}
-
-// assertion is a signed statement of the account's identity, to be exchanged for an
-// access token. It is valid for an hour, from ten seconds ago in case clocks differ.
-// Source: Google, "Using OAuth 2.0 for Server to Server Applications".
-func (a serviceAccount) assertion(now time.Time) (string, error) {
-	issued := now.Add(-10 * time.Second)
-	var parts []string
-	for _, part := range []any{
-		map[string]string{"alg": "RS256", "typ": "JWT", "kid": a.PrivateKeyID},
-		map[string]any{"iss": a.ClientEmail, "scope": googleScope, "aud": googleTokenURL, "iat": issued.Unix(), "exp": issued.Add(time.Hour).Unix()},
-	} {
-		encoded, err := json.Marshal(part)
-		if err != nil {
-			return "", fmt.Errorf("encode assertion: %w", err)
-		}
-		parts = append(parts, base64.RawURLEncoding.EncodeToString(encoded))
-	}
-	signed := strings.Join(parts, ".")
-	sum := sha256.Sum256([]byte(signed))
-	signature, err := rsa.SignPKCS1v15(nil, a.key, crypto.SHA256, sum[:])
-	if err != nil {
-		return "", fmt.Errorf("sign assertion: %w", err)
-	}
-	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
+	return nil
 }
 
 func isControlOrSpace(r rune) bool { return r <= ' ' || r == 0x7f }

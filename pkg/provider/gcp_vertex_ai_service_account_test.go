@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"strings"
 	"testing"
-	"time"
 )
 
 // newKeyFile makes the members of a service-account key file with a fresh key.
@@ -151,10 +150,14 @@ func FuzzParseServiceAccount(f *testing.F) {
 			return
 		}
 		// What is accepted can be signed with, and sends nothing elsewhere.
-		if _, err := account.assertion(time.Now()); err != nil {
+		tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(answering{200, "application/json", `{"access_token":"t"}`})})
+		if err != nil {
 			t.Fatalf("an accepted account cannot be used: %v", err)
 		}
-		if got := newGoogleTokens(account, environment{}).url; got != "https://oauth2.googleapis.com/token" {
+		if _, err := tokens.get(t.Context()); err != nil {
+			t.Fatalf("an accepted account cannot sign: %v", err)
+		}
+		if got := tokens.config.TokenURL; got != "https://oauth2.googleapis.com/token" {
 			t.Fatalf("tokens would be fetched from %s", got)
 		}
 	})

@@ -5,16 +5,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google"
+	"golang.org/x/oauth2/jwt"
 )
 
 const (
-	googleTokenURL = "https://oauth2.googleapis.com/token"
 	// googleScope is what Vertex AI asks for.
 	googleScope = "https://www.googleapis.com/auth/cloud-platform"
 	// tokenMargin is how long a cached access token must still be good for.
@@ -24,22 +25,30 @@ const (
 // googleTokens exchanges assertions of a service account for access tokens
 // (RFC 7523), and keeps the latest one.
 type googleTokens struct {
-	account serviceAccount
-	url     string // Google's, or the operator's own; never the key file's
-	http    *http.Client
-	turn    chan struct{} // holds one element; whoever takes it may fetch
+	config *jwt.Config
+	http   *http.Client
+	turn   chan struct{} // holds one element; whoever takes it may fetch
 
-	mu     sync.Mutex
-	token  string
-	expiry time.Time
+	mu    sync.Mutex
+	token oauth2.Token
 }
 
-func newGoogleTokens(account serviceAccount, env environment) *googleTokens {
-	tokens := &googleTokens{
-		account: account, url: cmp.Or(env.endpoints["google_token"], googleTokenURL), http: env.http, turn: make(chan struct{}, 1),
+// newGoogleTokens fetches tokens from Google, or from the operator's endpoint. The
+// URL in the key file is never called.
+func newGoogleTokens(account serviceAccount, env environment) (*googleTokens, error) {
+	file, err := json.Marshal(account)
+	if err != nil {
+		return nil, fmt.Errorf("encode service account: %w", err)
 	}
+	config, err := google.JWTConfigFromJSON(file, googleScope)
+	if err != nil {
+		return nil, fmt.Errorf("read service account: %w", err)
+	}
+	config.TokenURL = cmp.Or(env.endpoints["google_token"], google.JWTTokenURL)
+	config.Audience = google.JWTTokenURL // Google checks the assertion, even behind a relay
+	tokens := &googleTokens{config: config, http: env.http, turn: make(chan struct{}, 1)}
 	tokens.turn <- struct{}{}
-	return tokens
+	return tokens, nil
 }
 
 // get returns an access token that is valid for a while. If several callers need
@@ -64,10 +73,10 @@ func (g *googleTokens) get(ctx context.Context) (string, error) {
 func (g *googleTokens) cached() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if time.Until(g.expiry) <= tokenMargin {
+	if time.Until(g.token.Expiry) <= tokenMargin {
 		return ""
 	}
-	return g.token
+	return g.token.AccessToken
 }
 
 // sign authenticates a request with an access token. The error is a *Failure.
@@ -90,50 +99,53 @@ func (g *googleTokens) refused(req *http.Request) {
 func (g *googleTokens) drop(token string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.token == token {
-		g.token, g.expiry = "", time.Time{}
+	if g.token.AccessToken == token {
+		g.token = oauth2.Token{}
 	}
 }
 
-// fetch asks for an access token and keeps it. Assertion and signature are as good
-// as a token, and stay out of the result.
+// fetch asks for an access token and keeps it.
 func (g *googleTokens) fetch(ctx context.Context) (string, error) {
-	assertion, err := g.account.assertion(time.Now())
-	if err != nil {
-		return "", err
-	}
-	hide(ctx, assertion)
-	hide(ctx, assertion[strings.LastIndexByte(assertion, '.')+1:])
-	form := url.Values{"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"}, "assertion": {assertion}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url, strings.NewReader(form.Encode()))
-	if err != nil {
-		return "", err
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	res, err := g.http.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	var answer struct {
-		AccessToken string `json:"access_token"`
-		ExpiresIn   int64  `json:"expires_in"`
-	}
+	sender := &tokenSender{ctx: ctx, transport: g.http.Transport}
+	client := &http.Client{Transport: sender, CheckRedirect: g.http.CheckRedirect}
+	token, err := g.config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
 	switch {
+	case sender.err != nil:
+		return "", sender.err
 	case err != nil:
 		return "", err
-	case res.StatusCode >= http.StatusMultipleChoices:
-		return "", fmt.Errorf("unexpected status %d", res.StatusCode)
-	case json.Unmarshal(body, &answer) != nil:
-		return "", errNoAnswer
-	case answer.AccessToken == "":
+	case token.AccessToken == "":
 		return "", &Failure{Kind: UpstreamError, Message: "Google's token endpoint answered without an access token."}
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.token, g.expiry = answer.AccessToken, time.Now().Add(time.Duration(answer.ExpiresIn)*time.Second)
-	return g.token, nil
+	g.token = *token
+	return token.AccessToken, nil
+}
+
+// tokenSender sends the request of x/oauth2 in the context of the caller, which the
+// library leaves out, and keeps the error, which the library returns as text.
+type tokenSender struct {
+	ctx       context.Context
+	transport http.RoundTripper
+	err       error
+}
+
+// RoundTrip implements [http.RoundTripper]. Assertion and signature are as good as
+// a token, and stay out of the result.
+func (s *tokenSender) RoundTrip(req *http.Request) (res *http.Response, err error) {
+	defer func() { s.err = err }()
+	form := req.Clone(s.ctx)
+	if form.Body, err = req.GetBody(); err != nil {
+		return nil, err
+	}
+	if err := form.ParseForm(); err != nil {
+		return nil, err
+	}
+	assertion := form.PostForm.Get("assertion")
+	hide(s.ctx, assertion)
+	hide(s.ctx, assertion[strings.LastIndexByte(assertion, '.')+1:])
+	return s.transport.RoundTrip(req.WithContext(s.ctx))
 }
 
 // tokenTables are what Google's token endpoint says, {"error":"…",

@@ -41,7 +41,11 @@ func (s *tokenServer) tokens(t *testing.T) *googleTokens {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), endpoints: map[string]string{"google_token": s.URL + "/token"}})
+	tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), endpoints: map[string]string{"google_token": s.URL + "/token"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
 }
 
 func issue(token string, seconds int) func(http.ResponseWriter, *http.Request) {
