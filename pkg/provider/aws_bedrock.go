@@ -6,12 +6,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 
 	"modelproviders/pkg/secret"
 )
@@ -45,13 +46,13 @@ type bedrockConfig struct {
 }
 
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one
-// form of request serves every model family, and the control plane for
-// discovery. The SDK is used for its signatures alone: its client reads the
-// environment.
+// form of request serves every model family, and the control plane for discovery.
+// The SDK makes the calls of prompts. Its package for the control plane, which is
+// four times the size, is not used: the lists are fetched with its signer alone.
 type bedrockUpstream struct {
-	service
-	runtime string // base URLs
-	control string
+	service // of the control plane
+	runtime *bedrockruntime.Client
+	control string // the base URL of the control plane
 	region  string
 	public  bool // AWS's own endpoint is called
 	// accessKeyPrefix tells what kind of a key it is.
@@ -61,9 +62,13 @@ type bedrockUpstream struct {
 func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment) (upstream, error) {
 	keys := aws.Credentials{AccessKeyID: creds.AccessKeyID.Reveal(), SecretAccessKey: creds.SecretAccessKey.Reveal()}
 	endpoint := env.endpoints["aws_bedrock"]
+	control, err := bedrockControl(config.Region)
+	if err != nil {
+		return nil, err
+	}
 	b := &bedrockUpstream{
-		runtime: cmp.Or(endpoint, bedrockURL("bedrock-runtime", config.Region)),
-		control: cmp.Or(env.endpoints["aws_bedrock_control"], endpoint, bedrockURL("bedrock", config.Region)),
+		runtime: newBedrockRuntime(config.Region, endpoint, keys, env.http),
+		control: cmp.Or(env.endpoints["aws_bedrock_control"], endpoint, control),
 		region:  config.Region, public: endpoint == "",
 		accessKeyPrefix: keys.AccessKeyID[:min(4, len(keys.AccessKeyID))],
 	}
@@ -74,40 +79,19 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 	return b, nil
 }
 
-// bedrockURL is the base URL of a service in a region. The prefix of the region
-// tells the partition, and so the domain.
-// Source: the partitions of the AWS SDKs (partitions.json).
-func bedrockURL(service, region string) string {
-	domain := "amazonaws.com"
-	for prefix, other := range map[string]string{
-		"cn-": "amazonaws.com.cn", "eusc-": "amazonaws.eu", "us-iso-": "c2s.ic.gov", "us-isob-": "sc2s.sgov.gov",
-		"eu-isoe-": "cloud.adc-e.uk", "us-isof-": "csp.hci.ic.gov",
-	} {
-		if strings.HasPrefix(region, prefix) {
-			domain = other
-		}
-	}
-	return "https://" + service + "." + region + "." + domain
-}
-
 // generate calls a model. Source: Amazon Bedrock API reference, "Converse" and
 // "ConverseStream".
 func (b *bedrockUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	type block = map[string]string
-	sent := p.parameters("maxTokens")
-	body := map[string]any{
-		"messages":        []any{map[string]any{"role": "user", "content": []block{{"text": p.Text}}}},
-		"inferenceConfig": sent,
+	res, err := b.converse(ctx, p, emit != nil)
+	if err != nil {
+		return answer{}, err
 	}
-	if p.System != "" {
-		body["system"] = []block{{"text": p.System}}
+	defer res.Body.Close()
+	if res.StatusCode >= http.StatusMultipleChoices {
+		return answer{}, fmt.Errorf("unexpected status %d", res.StatusCode)
 	}
-	method := "/converse"
-	if emit != nil {
-		method = "/converse-stream"
-	}
-	a, err := b.prompt(ctx, b.runtime+"/model/"+pathSegment(p.ModelID)+method, sent, body, emit, &converseReading{})
-	a.model = p.ModelID
+	a, err := readAnswer(ctx, res, emit, &converseReading{})
+	a.model, a.sent = p.ModelID, p.parameters("maxTokens")
 	return a, err
 }
 

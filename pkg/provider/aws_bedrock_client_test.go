@@ -2,13 +2,16 @@ package provider_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
@@ -283,4 +286,25 @@ func TestBedrockControlEndpoint(t *testing.T) {
 	}
 	result, _ := client.generate(t, false)
 	succeeded(t, result)
+}
+
+// TestBedrockReusesConnections checks that a connection is used again even if the
+// response arrives while the transport still sends the request.
+func TestBedrockReusesConnections(t *testing.T) {
+	var dialled atomic.Int32
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		dialled.Add(1)
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	t.Cleanup(transport.CloseIdleConnections)
+	server := providertest.Start(t, providertest.AWSBedrock())
+	client := openWith(t, server, func(o *provider.OpenOptions) { o.Transport = transport })
+	const calls = 200
+	for i := range calls {
+		result, _ := client.generate(t, i%2 == 0)
+		succeeded(t, result)
+	}
+	if n := dialled.Load(); n != 1 {
+		t.Errorf("%d calls made %d connections", calls, n)
+	}
 }

@@ -3,11 +3,25 @@ package provider
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 )
+
+// bedrockControl is the base URL of the control plane of a region. Its host is named
+// like that of the runtime in all partitions.
+func bedrockControl(region string) (string, error) {
+	parameters := bedrockruntime.EndpointParameters{Region: &region}
+	runtime, err := bedrockruntime.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(), parameters.WithDefaults())
+	if err != nil {
+		return "", fmt.Errorf("find Amazon Bedrock in region %s: %w", region, err)
+	}
+	return "https://" + strings.Replace(runtime.URI.Host, "bedrock-runtime.", "bedrock.", 1), nil
+}
 
 // models lists what can be called by id in the region: the foundation models
 // that answer on demand, and the inference profiles. Each list has an action of

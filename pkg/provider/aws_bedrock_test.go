@@ -37,6 +37,9 @@ func TestBedrockHosts(t *testing.T) {
 	for region, want := range map[string]string{
 		"us-east-1": "bedrock-runtime.us-east-1.amazonaws.com", "eu-central-1": "bedrock-runtime.eu-central-1.amazonaws.com",
 		"us-gov-west-1": "bedrock-runtime.us-gov-west-1.amazonaws.com", "cn-north-1": "bedrock-runtime.cn-north-1.amazonaws.com.cn",
+		"eusc-de-east-1": "bedrock-runtime.eusc-de-east-1.amazonaws.eu", "us-iso-east-1": "bedrock-runtime.us-iso-east-1.c2s.ic.gov",
+		"us-isob-east-1": "bedrock-runtime.us-isob-east-1.sc2s.sgov.gov", "eu-isoe-west-1": "bedrock-runtime.eu-isoe-west-1.cloud.adc-e.uk",
+		"us-isof-south-1": "bedrock-runtime.us-isof-south-1.csp.hci.ic.gov",
 	} {
 		called := ""
 		up := openTestBedrock(t, region, func(req *http.Request) { called = req.URL.Scheme + "://" + req.URL.Host })

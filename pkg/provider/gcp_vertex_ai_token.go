@@ -36,7 +36,10 @@ type googleTokens struct {
 // newGoogleTokens fetches tokens from Google, or from the operator's endpoint. The
 // URL in the key file is never called.
 func newGoogleTokens(account serviceAccount, env environment) (*googleTokens, error) {
-	file, err := json.Marshal(account)
+	file, err := json.Marshal(map[string]string{
+		"type": account.Type, "client_email": account.ClientEmail,
+		"private_key": account.PrivateKey, "private_key_id": account.PrivateKeyID,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("encode service account: %w", err)
 	}
