@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -155,6 +156,90 @@ func TestTampering(t *testing.T) {
 }
 
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// TestVerifyBatches checks honest chains that end around the size of a batch.
+func TestVerifyBatches(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		lengths := []int64{499, 500, 501, 1000, 1001}
+		for _, length := range lengths {
+			w.record(t, fmt.Sprint(length), int(length))
+		}
+		w.link(t)
+		for _, length := range lengths {
+			w.wantWhole(t, fmt.Sprint(length), length)
+		}
+	})
+}
+
+// dropUniqueNumbers lets two events of a workspace have the same number.
+func (w *world) dropUniqueNumbers(t *testing.T) {
+	t.Helper()
+	drop := "ALTER TABLE audit_events DROP CONSTRAINT audit_events_number"
+	if strings.HasSuffix(t.Name(), "/SQLite") {
+		drop = "DROP INDEX audit_events_number"
+	}
+	w.tamper(t, drop, "CREATE INDEX audit_events_number ON audit_events (workspace, number)")
+}
+
+// forge inserts a copy of a linked event with another id and actor.
+func (w *world) forge(t *testing.T, workspace string, number int64, id string) {
+	t.Helper()
+	w.tamper(t, fmt.Sprintf(`INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+			provider_id, outcome, changes, reason, request_id, client_ip, count, seal, number, link_mac)
+		SELECT workspace, '%s', at, 'forged', actor_kind, action, target_type, target_id, target_name,
+			provider_id, outcome, changes, reason, request_id, client_ip, count, seal, number, link_mac
+		FROM audit_events WHERE workspace = %s AND number = %d`, id, quoted(workspace), number))
+}
+
+// The ids are before and after those of all other events.
+var forgedIDs = []string{inserted, "ffffffff-ffff-7fff-bfff-ffffffffffff"}
+
+// TestTwoEventsWithOneNumber checks that an event that was inserted with the
+// number of another one is found, also where a batch or the chain ends.
+func TestTwoEventsWithOneNumber(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		chains := map[int64][]int64{6: {1, 3, 6}, 500: {500}, 501: {499, 500, 501}, 1000: {500, 501, 1000}, 1001: {1000, 1001}}
+		for length := range chains {
+			w.record(t, fmt.Sprint(length), int(length))
+		}
+		w.link(t)
+		w.dropUniqueNumbers(t)
+		for length, numbers := range chains {
+			workspace := fmt.Sprint(length)
+			for _, number := range numbers {
+				for _, id := range forgedIDs {
+					w.forge(t, workspace, number, id)
+					// The database returns the two in any order.
+					b := w.verified(t, workspace).Break
+					if b == nil || b.Number != number || b.EntryID != id ||
+						b.Reason != "another event has the same number" && b.Reason != "the event was changed" {
+						t.Errorf("%d links, a second event %s with the number %d: got %v", length, id, number, b)
+					}
+					w.tamper(t, "DELETE FROM audit_events WHERE id = "+quoted(id))
+				}
+			}
+			w.wantWhole(t, workspace, length)
+		}
+	})
+}
+
+// TestTwoEventsWithOneNumberAreNotDropped checks that retention keeps them: they
+// are evidence.
+func TestTwoEventsWithOneNumberAreNotDropped(t *testing.T) {
+	databases(t, func(t *testing.T, w, _ *world) {
+		w.record(t, "acme", 501)
+		w.link(t)
+		w.dropUniqueNumbers(t)
+		w.forge(t, "acme", 500, forgedIDs[1])
+		err := w.Drop(t.Context(), start.Add(10*day))
+		if err == nil || !strings.Contains(err.Error(), `workspace "acme", link 500, event `+forgedIDs[1]) {
+			t.Errorf("got %v", err)
+		}
+		if events := w.events(t, "acme"); len(events) != 502 {
+			t.Errorf("%d events are left", len(events))
+		}
+	})
+}
 
 // TestTamperingBeforeLinking checks that what is done to an event that is not
 // linked yet is found, and that the linker does not make it good.

@@ -94,18 +94,24 @@ func (c *Chain) verifyFrom(ctx context.Context, workspace string, head Head) (Re
 }
 
 // walk checks the links of a chain up to its head, and passes each intact batch
-// to next until that returns false.
+// to next until that returns false. With each batch it reads the entry that
+// follows: it must not have the number of the last one in the batch.
 func (c *Chain) walk(ctx context.Context, workspace string, head Head, next func(batch []Entry) (bool, error)) (*Break, error) {
 	number, last := max(head.First, 1), head.Base
 	for number <= head.Count {
-		batch, err := c.store.Linked(ctx, workspace, number, int(min(batchSize, head.Count-number+1)))
+		size := int(min(batchSize, head.Count-number+1))
+		batch, err := c.store.Linked(ctx, workspace, number, size+1)
 		if err != nil {
 			return nil, err
 		}
 		if len(batch) == 0 {
 			return &Break{Workspace: workspace, Number: number, Reason: "the event is missing: the end of the chain was cut off"}, nil
 		}
-		for _, e := range batch {
+		for i, e := range batch {
+			if i == size && e.Number >= number {
+				batch = batch[:size]
+				break
+			}
 			if broken := c.broken(workspace, number, last, e); broken != nil {
 				return broken, nil
 			}
@@ -126,7 +132,9 @@ func (c *Chain) walk(ctx context.Context, workspace string, head Head, next func
 func (c *Chain) broken(workspace string, number int64, last []byte, e Entry) *Break {
 	b := &Break{Workspace: workspace, Number: number, EntryID: e.ID}
 	switch {
-	case e.Number != number:
+	case e.Number < number: // the number of the entry before
+		b.Number, b.Reason = e.Number, "another event has the same number"
+	case e.Number > number:
 		b.EntryID, b.Reason = "", "the event was removed"
 	case !c.sealed(e):
 		b.Reason = "the event was changed"
