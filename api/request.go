@@ -237,7 +237,7 @@ func (q *query) uuid(name string) string {
 func (q *query) time(name string) time.Time {
 	return read(q, name, "a time such as 2026-01-31T09:30:00Z (RFC 3339)", func(given string) (time.Time, bool) {
 		t, err := time.Parse(time.RFC3339, given)
-		return t, err == nil
+		return t.UTC(), err == nil
 	})
 }
 

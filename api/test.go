@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -135,11 +134,12 @@ type testDelta struct {
 func (a *API) testModel(c echo.Context) error {
 	var body testRequest
 	problems, err := decode(c, &body)
-	if err := cmp.Or(err, problems.Err("Model not tested")); err != nil {
+	if err != nil {
 		return err
 	}
+	draft := registry.Draft{Prompt: body.prompt(""), Problems: problems}
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestModel(ctx, principal(c).Workspace, c.Param("id"), body.prompt(""), onDelta)
+		return a.Registry.TestModel(ctx, principal(c).Workspace, c.Param("id"), draft, onDelta)
 	})
 }
 

@@ -77,16 +77,14 @@ func validate(body any) fault.Fields {
 // explain says what is wrong with a field, and what it should be.
 func explain(b validator.FieldError) (fault.Code, string) {
 	switch tag, param := b.Tag(), b.Param(); {
-	case tag == "required":
+	case tag == "required" && b.Kind() != reflect.String:
 		return fault.Required, "is required"
-	case tag == "min" && b.Kind() == reflect.String:
+	case tag == "required", tag == "min" && (b.Kind() == reflect.String || b.Kind() == reflect.Slice):
 		return fault.Required, "must not be empty"
-	case tag == "min" && b.Kind() == reflect.Slice:
-		return fault.Required, "must have at least " + param
 	case tag == "max" && b.Kind() == reflect.String:
 		return fault.TooLong, fmt.Sprintf("must have at most %s characters", param)
 	case tag == "max" && b.Kind() == reflect.Slice:
-		return fault.TooMany, fmt.Sprintf("must have at most %s", param)
+		return fault.TooMany, fmt.Sprintf("must have at most %s elements", param)
 	case tag == "min":
 		return fault.Invalid, "must be at least " + param
 	case tag == "max":
@@ -104,6 +102,9 @@ func explain(b validator.FieldError) (fault.Code, string) {
 func checkStages(faults *fault.Fields, path string, list any) {
 	seen := map[string]bool{}
 	for i := range reflect.ValueOf(list).Len() {
+		if faults.Full() {
+			return
+		}
 		name := reflect.ValueOf(list).Index(i).String()
 		at := fmt.Sprintf("%s[%d]", path, i)
 		var broken validator.ValidationErrors

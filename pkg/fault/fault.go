@@ -113,7 +113,7 @@ func (f Fields) unique() Fields {
 	seen := map[string]bool{}
 	var unique Fields
 	for _, field := range f {
-		if !seen[field.Name] {
+		if !seen[field.Name] && !unique.Full() {
 			unique = append(unique, field)
 		}
 		seen[field.Name] = true

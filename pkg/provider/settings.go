@@ -3,12 +3,9 @@ package provider
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
@@ -65,16 +62,14 @@ func (f field) credential(raw json.RawMessage) (value string, malformed fault.Fi
 
 // object returns the compact text of a JSON object that has no name twice.
 func (f field) object(raw json.RawMessage) (value string, malformed fault.Fields) {
-	var syntax *jsontext.SyntacticError
-	if err := jsontext.NewDecoder(bytes.NewReader(raw)).SkipValue(); errors.As(err, &syntax) {
-		path := strings.ReplaceAll(string(syntax.JSONPointer), "/", ".")
-		malformed.Add(f.Name+path, fault.Duplicate, "is given more than once")
-		return "", malformed
+	if malformed := strictjson.Duplicates(raw); len(malformed) > 0 {
+		return "", malformed.Under(f.Name)
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
 		malformed.Add(f.Name, fault.Invalid, "must be a JSON object")
 	}
+	defer clear(compact.Bytes())
 	return compact.String(), malformed
 }
 
@@ -96,18 +91,22 @@ func unknownFields(fields []field, request map[string]json.RawMessage) fault.Fie
 	}
 	var unknown fault.Fields
 	for _, name := range slices.Sorted(maps.Keys(request)) {
-		if !slices.Contains(known, name) {
+		if !slices.Contains(known, name) && !unknown.Full() {
 			unknown = append(unknown, strictjson.Unknown(name, known))
 		}
 	}
 	return unknown
 }
 
+// maxAnswered is longer, in bytes, than what [isAnswered] is looked for in: a key
+// file is not copied for it.
+const maxAnswered = 1024
+
 // isAnswered reports whether the object is a credential as a provider is
 // answered with: {"set":…,"masked":…,"updated_at":…}.
 func isAnswered(raw json.RawMessage) bool {
 	var members map[string]json.RawMessage
-	if json.Unmarshal(raw, &members) != nil || members["set"] == nil {
+	if len(raw) > maxAnswered || json.Unmarshal(raw, &members) != nil || members["set"] == nil {
 		return false
 	}
 	for name := range members {

@@ -77,7 +77,7 @@ func TestReplicaSeesAnEditAtItsNextCall(t *testing.T) {
 	p := k.create(t, "one")
 	replica, _ := k.replica(t)
 	call := func() *provider.Failure {
-		result, err := replica.TestModel(t.Context(), workspace, p.Models[0].ID, provider.Prompt{Text: "Hello"}, nil)
+		result, err := replica.TestModel(t.Context(), workspace, p.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Hello"}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +154,7 @@ func TestACallUsesItsClientUntilItReturns(t *testing.T) {
 	p := k.create(t, "one")
 	for name, call := range map[string]func(context.Context) error{
 		"test": func(ctx context.Context) error {
-			_, err := k.TestModel(ctx, workspace, p.Models[0].ID, provider.Prompt{Text: "Hello"}, nil)
+			_, err := k.TestModel(ctx, workspace, p.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Hello"}}, nil)
 			return err
 		},
 		"discovery": func(ctx context.Context) error {

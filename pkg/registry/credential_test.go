@@ -51,7 +51,7 @@ func TestTamperedDatabase(t *testing.T) {
 			ours, other := k.create(t, "ours"), k.create(t, "other")
 			tamper(t, k, ours, other)
 
-			_, err := k.TestModel(t.Context(), workspace, ours.Models[0].ID, provider.Prompt{Text: "Hello"}, nil)
+			_, err := k.TestModel(t.Context(), workspace, ours.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Hello"}}, nil)
 			wantFault(t, "test", err, fault.Internal)
 			_, err = k.Client(t.Context(), workspace, ours.ID)
 			wantFault(t, "client", err, fault.Internal)

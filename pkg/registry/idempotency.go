@@ -100,6 +100,17 @@ func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, r
 		running.RetryAfter = time.Second
 		return Answer{}, false, running
 	}
+	given := false
+	defer func() { // a panic of run passes here too
+		if given {
+			return
+		}
+		// The client may have gone; the key must be free for its next try.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonWithin)
+		defer cancel()
+		// If it can't be given back, it expires with the run.
+		err = errors.Join(err, i.store.AbandonRepeatable(ctx, mine))
+	}()
 	err = i.store.InTx(ctx, func(ctx context.Context) error {
 		answer, err = run(ctx)
 		if err != nil {
@@ -110,12 +121,9 @@ func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, r
 		return i.store.FinishRepeatable(ctx, done)
 	})
 	if err != nil {
-		// The client may have gone; the key must be free for its next try.
-		abandonCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonWithin)
-		defer cancel()
-		// What keeps it from being given back expires with the run.
-		return Answer{}, false, errors.Join(err, i.store.AbandonRepeatable(abandonCtx, mine))
+		return Answer{}, false, err
 	}
+	given = true
 	return answer, false, nil
 }
 

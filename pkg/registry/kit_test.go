@@ -184,7 +184,7 @@ func (k *kit) read(t *testing.T, id string) registry.Provider {
 // upstream, not an error.
 func (k *kit) test(t *testing.T, p registry.Provider) registry.TestResult {
 	t.Helper()
-	result, err := k.TestModel(t.Context(), workspace, p.Models[0].ID, provider.Prompt{Text: "Say hello."}, nil)
+	result, err := k.TestModel(t.Context(), workspace, p.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Say hello."}}, nil)
 	if err != nil {
 		t.Fatal("test the model:", err)
 	}

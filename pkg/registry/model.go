@@ -96,6 +96,9 @@ func (r *Registry) ProviderModel(ctx context.Context, workspace, providerID, id 
 // validation_failed, and model_exists when the only fault of a single model is
 // that the provider has it already.
 func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, problems fault.Problems, field func(i int, name string) string) ([]Model, error) {
+	if len(problems.Malformed) > 0 {
+		return nil, problems.Err("Models not added")
+	}
 	var added []Model
 	p, err := r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
 		added = nil
@@ -106,6 +109,7 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 		problems := problems
 		if len(p.Models)+len(inputs) > MaxModels {
 			problems.Invalid.Add("models", fault.TooMany, "would be %d models; a provider has at most %d", len(p.Models)+len(inputs), MaxModels)
+			inputs = nil // looking at each could take long
 		}
 		for i, in := range inputs {
 			m, err := newModel(p.ID, now)
@@ -148,7 +152,7 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 // validation_failed and model_exists.
 func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, in ModelInput, problems fault.Problems) (Model, error) {
 	added, err := r.AddModels(ctx, workspace, providerID, []ModelInput{in}, problems, func(_ int, name string) string { return name })
-	if e := fault.As(err); e != nil && len(e.Fields) == 1 && e.Fields[0].Code == fault.Duplicate && e.Fields[0].Name == "model_id" {
+	if e := fault.As(err); e != nil && e.Kind == fault.ValidationFailed && len(e.Fields) == 1 && e.Fields[0].Code == fault.Duplicate && e.Fields[0].Name == "model_id" {
 		return Model{}, modelExists(*in.ModelID)
 	}
 	if err != nil {
@@ -161,6 +165,9 @@ func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, i
 // leaves both versions as they are. It returns not_found, validation_failed,
 // version_mismatch and model_exists.
 func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id string, edit ModelEdit) (Model, error) {
+	if len(edit.Problems.Malformed) > 0 {
+		return Model{}, edit.Problems.Err("Model not changed")
+	}
 	var m Model
 	p, err := r.editModel(ctx, workspace, providerID, id, func(p *Provider, i int, now time.Time) (bool, error) {
 		problems := edit.Problems

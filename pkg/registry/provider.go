@@ -142,11 +142,29 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 // version as it is. It returns not_found, validation_failed, type_immutable,
 // credentials_required, version_mismatch and name_taken.
 func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edit ProviderEdit) (Provider, error) {
+	if len(edit.Problems.Malformed) > 0 { // nothing has to be locked to find what else is
+		return Provider{}, r.refuseEdit(ctx, workspace, id, edit)
+	}
 	return r.editProvider(ctx, workspace, id, func(p *Provider, now time.Time) (bool, error) {
 		return r.applyEdit(p, edit, now)
 	}, func(ctx context.Context, before, after Provider) error {
 		return r.recordChange(ctx, after.event(audit.ProviderUpdate), before.fields(), after.fields())
 	})
+}
+
+// refuseEdit tells what is malformed in an edit, of which the rest is.
+func (r *Registry) refuseEdit(ctx context.Context, workspace, id string, edit ProviderEdit) error {
+	p, err := r.Provider(ctx, workspace, id)
+	if err != nil {
+		return err
+	}
+	typ, err := lookupType(p)
+	if err != nil {
+		return err
+	}
+	problems := editProblems{Problems: edit.Problems}
+	wipe(readEdit(&problems, p, typ, edit.Settings).Credentials)
+	return problems.err("Provider not changed")
 }
 
 // DeleteProvider removes a provider, its models and its credentials. It returns

@@ -21,7 +21,7 @@ func (k *kit) during(t *testing.T, p registry.Provider, edit func()) registry.Te
 	}
 	ended := make(chan outcome, 1)
 	go func() {
-		result, err := k.TestModel(t.Context(), workspace, p.Models[0].ID, provider.Prompt{Text: "Hello"}, nil)
+		result, err := k.TestModel(t.Context(), workspace, p.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Hello"}}, nil)
 		ended <- outcome{result, err}
 	}()
 	<-gate.arrived
@@ -130,7 +130,7 @@ func TestTwoTestsEndTogether(t *testing.T) {
 		for _, mode := range []providertest.Mode{providertest.Authentication, providertest.Success} {
 			k.upstream.Use(mode)
 			wg.Go(func() {
-				_, err := k.TestModel(t.Context(), workspace, p.Models[0].ID, provider.Prompt{Text: "Hello"}, nil)
+				_, err := k.TestModel(t.Context(), workspace, p.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Hello"}}, nil)
 				if err != nil {
 					t.Error(err)
 				}

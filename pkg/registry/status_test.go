@@ -240,7 +240,7 @@ func TestCallerThatWentAwayMarksNothing(t *testing.T) {
 		<-gate.arrived
 		cancel()
 	}()
-	_, err := k.TestModel(ctx, workspace, p.Models[0].ID, provider.Prompt{Text: "Hello"}, nil)
+	_, err := k.TestModel(ctx, workspace, p.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Hello"}}, nil)
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}

@@ -23,13 +23,18 @@ type Draft struct {
 	Problems fault.Problems // see NewProvider
 }
 
-// TestModel sends a prompt, whose ModelID it sets, to a model and records the
-// outcome: last_test of the model, and the error of its provider when the failure
+// TestModel sends the prompt of a draft to a model and records the outcome: last_test of the model, and the error of its provider when the failure
 // was the provider's or when there was none. Nothing is recorded of a connection
 // that was changed meanwhile. A failure of the upstream is a result, not an
-// error. It returns not_found.
-func (r *Registry) TestModel(ctx context.Context, workspace, id string, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
+// error. It returns not_found and validation_failed.
+func (r *Registry) TestModel(ctx context.Context, workspace, id string, draft Draft, onDelta func(string)) (TestResult, error) {
+	if len(draft.Problems.Malformed) > 0 {
+		return TestResult{}, draft.Problems.Err("Model not tested")
+	}
 	m, p, err := r.store.ModelAndProvider(ctx, workspace, id)
+	if err == nil {
+		err = draft.Problems.Err("Model not tested")
+	}
 	if err != nil {
 		return TestResult{}, err
 	}
@@ -39,8 +44,8 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, prompt p
 	}
 	defer end()
 	event := m.event(workspace, audit.ModelTest)
-	prompt.ModelID = m.ModelID
-	result, err := r.generate(ctx, workspace, client, prompt, onDelta)
+	draft.Prompt.ModelID = m.ModelID
+	result, err := r.generate(ctx, workspace, client, draft.Prompt, onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, event, err)
 	}

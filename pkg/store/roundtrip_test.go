@@ -141,7 +141,7 @@ func (w *counted) model(id string) registry.ModelInput {
 }
 
 func (w *counted) test() error {
-	result, err := w.TestModel(w.ctx, workspace, w.provider.Models[0].ID, provider.Prompt{Text: "Hello"}, nil)
+	result, err := w.TestModel(w.ctx, workspace, w.provider.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Hello"}}, nil)
 	if err == nil && result.Endpoint == "" {
 		err = fmt.Errorf("nothing was called: %+v", result)
 	}

@@ -60,6 +60,8 @@ func reason(err *jsontext.SyntacticError) string {
 		return "half of a surrogate pair stands alone"
 	case strings.Contains(said, "escape"):
 		return "there is no such escape sequence"
+	case strings.Contains(expected, "non-control"):
+		return "a control character in a string must be escaped"
 	case told && !strings.Contains(said, "literal"):
 		return "unexpected character; expected " + strings.TrimSuffix(expected, ")")
 	}

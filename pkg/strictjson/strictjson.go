@@ -231,6 +231,30 @@ func (d *decoder) raw() []byte {
 	return d.data[end-int64(len(value)) : end : end]
 }
 
+// Duplicates finds the names that are given more than once in an object that
+// [Decode] returned as a [json.RawMessage], and in what is nested in it.
+func Duplicates(object []byte) fault.Fields {
+	d := decoder{Decoder: newDecoder(object), data: object}
+	d.walk()
+	return d.problems.Malformed
+}
+
+// walk reads the next value and each one within it.
+func (d *decoder) walk() {
+	switch d.PeekKind() {
+	case object:
+		d.object(func(string) { d.walk() })
+	case array:
+		d.token()
+		for d.PeekKind() != ']' {
+			d.walk()
+		}
+		d.token()
+	default:
+		d.raw()
+	}
+}
+
 // malformed notes what is wrong with the value, or the name, read last.
 func (d *decoder) malformed(code fault.Code, format string, args ...any) {
 	if !d.problems.Malformed.Full() {

@@ -41,7 +41,7 @@ func TestRefusesWhatIsNotOneJSONObject(t *testing.T) {
 		{`{"a":1e+}`, "line 1, column 9: unexpected character; expected digit."},
 		{`{"a":+1}`, "line 1, column 6: unexpected character."},
 		{`{"a":0x1}`, "line 1, column 7: unexpected character; expected ',' or '}'."},
-		{"{\"a\":\"x\ty\"}", "line 1, column 8: unexpected character; expected non-control character."},
+		{"{\"a\":\"x\ty\"}", "line 1, column 8: a control character in a string must be escaped."},
 		{`{"a":"\x"}`, "line 1, column 7: there is no such escape sequence."},
 		{`{"a":"\u12g4"}`, "line 1, column 7: there is no such escape sequence."},
 		{`{"a":"\u12`, "line 1, column 7: the body ends too early."},
