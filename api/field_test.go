@@ -215,3 +215,54 @@ func TestRefusalOrder(t *testing.T) {
 		unchanged(t, c, taken)
 	})
 }
+
+// TestRepeatedFieldOfAModel: a JSON name given twice is malformed, though the code
+// of its fault is that of a model that exists.
+func TestRepeatedFieldOfAModel(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := blockedProvider(c)
+		for _, body := range []string{
+			`{"model_id":"a","model_id":"b","supported_stages":["planning"]}`,
+			`{"model_id":null,"model_id":"b","supported_stages":["planning"]}`,
+		} {
+			c.Post(p.Path()+"/models", body).Problem(http.StatusBadRequest, "malformed_request", "model_id duplicate")
+		}
+	})
+}
+
+// TestFaultsAreBounded: a thousand are told, wherever they are.
+func TestFaultsAreBounded(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := blockedProvider(c)
+		var names strings.Builder
+		for i := range 20_000 {
+			fmt.Fprintf(&names, `"%d":"",`, i)
+		}
+		settings := `{` + strings.TrimSuffix(names.String(), ",") + `}`
+		nulls := `[` + strings.TrimSuffix(strings.Repeat("null,", 1500), ",") + `]`
+		stages := `[` + strings.TrimSuffix(strings.Repeat(`"",`, 1500), ",") + `]`
+		for name, answer := range map[string]*apitest.Answer{
+			"create": c.Post("/providers", `{"name":"n","type":"custom","credentials":`+settings+`}`),
+			"edit":   c.Patch(p.Path(), `{"credentials":`+settings+`}`),
+			"draft":  c.Post(p.Path()+"/test", `{"model_id":"m","prompt":"Hi","config":`+settings+`}`),
+			"bulk":   c.Post(p.Path()+"/models/bulk", `{"models":[{"model_id":"a","supported_stages":`+stages+`},{"model_id":"b","supported_stages":`+nulls+`}]}`),
+		} {
+			if n := strings.Count(answer.Body, `"field":`); n == 0 || n > 1000 {
+				t.Errorf("%s: %d errors with status %d", name, n, answer.Status)
+			}
+		}
+	})
+}
+
+// TestManyModelsAtOnce are refused without a look at each: that would hold up
+// other writes.
+func TestManyModelsAtOnce(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := blockedProvider(c)
+		body := `{"models":[` + strings.TrimSuffix(strings.Repeat("{},", 300_000), ",") + `]}`
+		c.Post(p.Path()+"/models/bulk", body).Problem(http.StatusUnprocessableEntity, "validation_failed", "models too_many")
+	})
+}

@@ -172,7 +172,7 @@ func isLoopback(hostport string) bool {
 	if h, _, err := net.SplitHostPort(hostport); err == nil {
 		host = h
 	}
-	return auth.LoopbackHost(strings.Trim(host, "[]"))
+	return auth.LoopbackHost(strings.TrimSuffix(strings.Trim(host, "[]"), "."))
 }
 
 func sameOrigin(origin string, r *http.Request) bool {

@@ -96,5 +96,5 @@ func (Anyone) Authenticate(context.Context, string) (Principal, error) {
 // for this machine.
 func LoopbackHost(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.Unmap().IsLoopback() || strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
+	return err == nil && addr.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }

@@ -51,27 +51,41 @@ func readAnswer(ctx context.Context, res *http.Response, emit func(string), r re
 	return a, err
 }
 
-// readWhole reads a body that is an answer, or a list of parts of one: Google
-// writes a stream so, where a proxy drops `alt=sse`.
+// maxValues bounds the values in an answer or an event, and in a list of models:
+// decoded, one that takes two bytes of JSON takes fifty.
+const (
+	maxValues     = 20_000
+	maxListValues = 200_000
+)
+
+// values counts the values in a JSON text, at least.
+func values(data []byte) int {
+	count, inString := 1, false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '"':
+			inString = !inString
+		case inString && c == '\\':
+			i++
+		case !inString && (c == ',' || c == '[' || c == '{'):
+			count++
+		}
+	}
+	return count
+}
+
 func readWhole(body io.Reader, r reading, emit func(string)) (answer, error) {
 	data, err := io.ReadAll(body)
-	if err != nil {
+	switch {
+	case err != nil:
 		return answer{}, err
+	case values(data) > maxValues:
+		return answer{}, errTooLarge
+	case holdsError(data):
+		return answer{}, answerError(problemOf(data))
 	}
-	var parts []json.RawMessage
-	if json.Unmarshal(data, &parts) != nil {
-		parts = []json.RawMessage{data}
-	}
-	if len(parts) == 0 {
-		return answer{}, errNoAnswer
-	}
-	for _, part := range parts {
-		if holdsError(part) {
-			return answer{}, answerError(problemOf(part))
-		}
-		if _, err := r.read(part, true, emit); err != nil {
-			return answer{}, err
-		}
+	if _, err := r.read(data, true, emit); err != nil {
+		return answer{}, err
 	}
 	return r.end(true)
 }
@@ -85,6 +99,8 @@ func readStream(events func(eachEvent) error, r reading, emit func(string)) (ans
 		case string(data) == "[DONE]":
 			done = true
 			return true, io.EOF
+		case values(data) > maxValues:
+			return false, errTooLarge
 		case name == "error" || holdsError(data):
 			return false, answerError(problemOf(data))
 		}

@@ -88,7 +88,8 @@ func (c *claudeReading) read(data []byte, whole bool, emit func(string)) (useful
 		emit(c.take(event.ContentBlock))
 	case "content_block_delta":
 		emit(c.take(event.Delta.claudeBlock))
-		return event.Delta.Text+event.Delta.Thinking != "", nil
+		isEmpty := event.Delta.Text+event.Delta.Thinking == "" && (event.Delta.Type == "text_delta" || event.Delta.Type == "thinking_delta")
+		return !isEmpty, nil
 	case "message_delta":
 		c.reason = event.Delta.claudeEnd
 		if event.Usage != nil && c.answer.usage != nil {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -80,7 +79,7 @@ func (c *call) receive(res *http.Response) error {
 	var body *bufio.Reader
 	if err == nil {
 		body, err = decoded(raw, res.Header.Get("Content-Encoding"))
-		if _, unknown := errors.AsType[codingError](err); unknown && !success { // the status tells what is wrong
+		if err != nil && !success { // the status tells what is wrong
 			body, err = bufio.NewReader(strings.NewReader(c.unreadable(err))), nil
 		}
 	}
@@ -103,10 +102,10 @@ func (c *call) receive(res *http.Response) error {
 		return nil
 	}
 	// The status tells what is wrong, even where the body breaks off.
-	kept, _ := io.ReadAll(io.LimitReader(body, maxErrorBody+1))
+	kept, broken := io.ReadAll(io.LimitReader(body, maxErrorBody+1))
 	_ = raw.Close()
-	if c.cut = len(kept) > maxErrorBody; c.cut {
-		kept = c.redact.unfinished(kept[:maxErrorBody])
+	if c.cut = broken != nil || len(kept) > maxErrorBody; c.cut {
+		kept = c.redact.unfinished(kept[:min(len(kept), maxErrorBody)])
 	}
 	c.errorBody = bytes.ToValidUTF8(kept, []byte("\uFFFD"))
 	c.end(nil)

@@ -65,7 +65,21 @@ type geminiReading struct {
 	seen   bool // a response of the right form came
 }
 
-func (g *geminiReading) read(data []byte, _ bool, emit func(string)) (useful bool, err error) {
+// read reads a response. A whole body may be a list of them: what a stream is where
+// a proxy drops `alt=sse`.
+func (g *geminiReading) read(data []byte, whole bool, emit func(string)) (useful bool, err error) {
+	var list []json.RawMessage
+	if whole && json.Unmarshal(data, &list) == nil {
+		for _, part := range list {
+			if holdsError(part) {
+				return false, answerError(problemOf(part))
+			}
+			if _, err := g.read(part, false, emit); err != nil {
+				return false, err
+			}
+		}
+		return true, nil
+	}
 	var r geminiResponse
 	if json.Unmarshal(data, &r) != nil {
 		return false, errNoAnswer

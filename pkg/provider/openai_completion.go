@@ -107,7 +107,24 @@ func (c *chatReading) read(data []byte, whole bool, emit func(string)) (useful b
 	c.answer.reasoned = c.answer.reasoned || reasons
 	c.answer.calledTool = c.answer.calledTool || callsTool
 	emit(text)
-	return text != "" || reasons || callsTool, nil
+	return text != "" || reasons || callsTool || deltaSays(data), nil
+}
+
+// deltaSays reports whether the delta of an event has a text in any field, such as
+// reasoning under a name that is not known here.
+func deltaSays(data []byte) bool {
+	var event struct {
+		Choices [1]struct {
+			Delta map[string]any `json:"delta"`
+		} `json:"choices"`
+	}
+	_ = unmarshalLoosely(data, &event) // it was read before
+	for name, value := range event.Choices[0].Delta {
+		if text, isText := value.(string); isText && text != "" && name != "role" {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *chatReading) end(done bool) (answer, error) {

@@ -44,7 +44,9 @@ func (r *responsesReading) read(data []byte, whole bool, emit func(string)) (use
 		if unmarshalLoosely(data, r.last) != nil || r.last.Output == nil {
 			return false, errNoAnswer
 		}
-		emit(r.last.text())
+		if r.last.Status != "failed" {
+			emit(r.last.text())
+		}
 		return true, nil
 	}
 	var event struct {

@@ -98,6 +98,8 @@ func (s service) list(ctx context.Context, url string, into any) error {
 	switch {
 	case err != nil:
 		return err
+	case values(body) > maxListValues:
+		return errTooLarge
 	case holdsError(body):
 		return answerError(problemOf(body))
 	case json.Unmarshal(body, into) != nil:

@@ -100,9 +100,9 @@ func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, r
 		running.RetryAfter = time.Second
 		return Answer{}, false, running
 	}
-	given := false
+	answered := false
 	defer func() { // a panic of run passes here too
-		if given {
+		if answered {
 			return
 		}
 		// The client may have gone; the key must be free for its next try.
@@ -123,7 +123,7 @@ func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, r
 	if err != nil {
 		return Answer{}, false, err
 	}
-	given = true
+	answered = true
 	return answer, false, nil
 }
 
