@@ -52,6 +52,9 @@ func (row tokenRow) token() auth.Token {
 
 // CreateToken implements [auth.Store].
 func (s *Store) CreateToken(ctx context.Context, t auth.Token) error {
+	if t.Workspace == "" {
+		return errUnscoped
+	}
 	row := newTokenRow(t)
 	return s.InTx(ctx, func(ctx context.Context) error {
 		return s.translate(ctx, s.gorm(ctx).Create(&row).Error)
@@ -78,21 +81,28 @@ func (s *Store) HasTokens(ctx context.Context) (bool, error) {
 
 // Tokens implements [auth.Store].
 func (s *Store) Tokens(ctx context.Context, workspace string, q auth.TokenQuery) ([]auth.Token, error) {
+	if workspace == "" {
+		return nil, errUnscoped
+	}
 	return s.tokens(ctx, func(db *gorm.DB) *gorm.DB {
-		list := db.Where("workspace = ? AND revoked_at IS NULL", workspace).Order("created_at DESC, id DESC")
+		list := db.Where("workspace = ? AND revoked_at IS NULL", workspace)
 		if q.Before != nil {
-			list = list.Where("(created_at, id) < (?, ?)", moment(q.Before.CreatedAt), q.Before.ID)
+			list = db.Where("workspace = ? AND revoked_at IS NULL AND (created_at, id) < (?, ?)",
+				workspace, moment(q.Before.CreatedAt), q.Before.ID)
 		}
 		if q.Limit > 0 {
 			list = list.Limit(q.Limit)
 		}
-		return list
+		return list.Order("created_at DESC, id DESC")
 	})
 }
 
 // LockTokens implements [auth.Store]. It works in a transaction only. All
 // transactions lock in the order of the ids.
 func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token, error) {
+	if workspace == "" {
+		return nil, errUnscoped
+	}
 	if s.transaction(ctx) == nil {
 		return nil, errors.New("LockTokens outside a transaction locks nothing")
 	}
@@ -114,6 +124,9 @@ func (s *Store) tokens(ctx context.Context, query func(db *gorm.DB) *gorm.DB) ([
 
 // RevokeToken implements [auth.Store].
 func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.Time) error {
+	if workspace == "" {
+		return errUnscoped
+	}
 	return s.InTx(ctx, func(ctx context.Context) error {
 		update := s.gorm(ctx).Model(&tokenRow{}).
 			Where("workspace = ? AND id = ? AND revoked_at IS NULL", workspace, id).Update("revoked_at", moment(at))

@@ -11,8 +11,17 @@ import (
 	"testing"
 )
 
-// TestStatementsNameTheWorkspace checks the statements that are written as SQL:
-// each that reads or changes rows demands a workspace, its first parameter.
+// unscoped are the functions that use GORM and need no condition on the workspace.
+var unscoped = map[string]string{
+	"CreateToken": "the row has a workspace",
+	"HasTokens":   "asks for tokens of any workspace",
+	"TokenByHash": "the workspace is not known yet",
+	"tokens":      "the callers have the condition",
+}
+
+// TestStatementsNameTheWorkspace checks that what reads or changes rows demands a
+// workspace: the statements that are written as SQL, where it is the first
+// parameter, and those that GORM builds.
 func TestStatementsNameTheWorkspace(t *testing.T) {
 	files, err := filepath.Glob("*.go")
 	if err != nil {
@@ -20,7 +29,7 @@ func TestStatementsNameTheWorkspace(t *testing.T) {
 	}
 	statement := regexp.MustCompile(`(?s)^(WITH|SELECT|UPDATE|DELETE)\b.*\b(providers|models|tokens|audit_events|audit_heads|idempotency_keys)\b`)
 	scoped := regexp.MustCompile(`\bworkspace = (\$1|u\.workspace)\b`) // u are uses of tokens, each with its workspace
-	checked := 0
+	checked, built := 0, 0
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -40,10 +49,50 @@ func TestStatementsNameTheWorkspace(t *testing.T) {
 			}
 			return !ok
 		})
+		for _, decl := range file.Decls {
+			f, ok := decl.(*ast.FuncDecl)
+			if !ok || unscoped[f.Name.Name] != "" {
+				continue
+			}
+			uses, conditions := gormIn(f)
+			if uses && len(conditions) == 0 {
+				t.Errorf("%s: %s uses GORM without a condition", name, f.Name.Name)
+			}
+			for _, condition := range conditions {
+				built++
+				if !strings.HasPrefix(condition, "workspace = ? AND ") {
+					t.Errorf("%s: %s has a condition that does not begin with the workspace: %q", name, f.Name.Name, condition)
+				}
+			}
+		}
 	}
-	if checked < 8 {
-		t.Errorf("only %d statements were found", checked)
+	if checked < 8 || built < 4 {
+		t.Errorf("only %d statements and %d conditions of GORM were found", checked, built)
 	}
+}
+
+// gormIn reports whether a function uses GORM, and returns the conditions that it
+// passes to it. A condition that is not written out is empty.
+func gormIn(f *ast.FuncDecl) (uses bool, conditions []string) {
+	ast.Inspect(f, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		if !ok {
+			return true
+		}
+		method, ok := call.Fun.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		switch method.Sel.Name {
+		case "gorm", "tokens":
+			uses = true
+		case "Where":
+			condition, _ := sqlOf(call.Args[0])
+			conditions = append(conditions, condition)
+		}
+		return true
+	})
+	return uses, conditions
 }
 
 // sqlOf returns the text of a string, or of strings that are added up; a part

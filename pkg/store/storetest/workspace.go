@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
@@ -66,8 +67,20 @@ func testWorkspaces(t *testing.T, s *store.Store) {
 		t.Errorf("their provider was changed (-want +got):\n%s", diff)
 	}
 
-	_, err = s.Providers(ctx, "", registry.ProviderQuery{})
-	if err == nil {
-		t.Error("a list of no workspace has no error")
+	homeless := newToken("homeless")
+	homeless.Workspace = ""
+	for method, call := range map[string]func() error{
+		"Providers":   func() error { _, err := s.Providers(ctx, "", registry.ProviderQuery{}); return err },
+		"CreateToken": func() error { return s.CreateToken(ctx, homeless) },
+		"Tokens":      func() error { _, err := s.Tokens(ctx, "", auth.TokenQuery{}); return err },
+		"LockTokens": func() error {
+			return s.InTx(ctx, func(ctx context.Context) error { _, err := s.LockTokens(ctx, ""); return err })
+		},
+		"RevokeToken": func() error { return s.RevokeToken(ctx, "", homeless.ID, start) },
+	} {
+		// RevokeToken says not_found of a token that it looked for.
+		if err := call(); err == nil || fault.Is(err, fault.NotFound) {
+			t.Errorf("%s without a workspace: got %v", method, err)
+		}
 	}
 }
