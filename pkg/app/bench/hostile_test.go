@@ -34,6 +34,9 @@ var hostile = map[string]func(write func(string) bool){
 		}
 		write("data: [DONE]\n\n")
 	},
+	"an unstreamed list of 500,000 numbers": func(write func(string) bool) {
+		write(`{"choices":[{"message":{"content":[` + strings.Repeat("1,", 500_000) + `1]}}]}`)
+	},
 	"an error of 1 MB": func(write func(string) bool) { forever(write, strings.Repeat("e", 1000)) },
 	"an unstreamed answer of 3 MB": func(write func(string) bool) {
 		write(`{"choices":[{"message":{"content":"Hi!"},"finish_reason":"stop","junk":"` + strings.Repeat("j", 3_000_000) + `"}]}`)
