@@ -62,7 +62,7 @@ func repeat(ctx context.Context, pause time.Duration, job func() error, report f
 
 func (d *data) cleanUp(ctx context.Context, cfg Config) error {
 	now := cfg.Now()
-	err := d.store.DropRepeatables(ctx, now)
+	err := d.store.DropIdempotentRequests(ctx, now)
 	if cfg.AuditRetention > 0 {
 		err = errors.Join(err, d.events.Drop(ctx, now.Add(-cfg.AuditRetention)))
 	}

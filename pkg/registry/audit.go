@@ -13,19 +13,19 @@ import (
 	"modelproviders/pkg/provider"
 )
 
-// event is an event of the provider that succeeded.
+// event returns a successful event of the provider.
 func (p Provider) event(action audit.Action) audit.Event {
 	return audit.Event{Workspace: p.Workspace, Action: action, ProviderID: p.ID, Outcome: audit.Success,
 		Target: audit.Target{Type: "provider", ID: p.ID, Name: p.Name}}
 }
 
-// event is an event of the model that succeeded.
+// event returns a successful event of the model.
 func (m Model) event(workspace string, action audit.Action) audit.Event {
 	return audit.Event{Workspace: workspace, Action: action, ProviderID: m.ProviderID, Outcome: audit.Success,
 		Target: audit.Target{Type: "model", ID: m.ID, Name: m.ModelID}}
 }
 
-// typeEvent is an event of a call with settings that are not saved.
+// typeEvent returns a successful event of a call with unsaved settings.
 func typeEvent(workspace, typeName string, action audit.Action) audit.Event {
 	return audit.Event{Workspace: workspace, Action: action, Outcome: audit.Success,
 		Target: audit.Target{Type: "provider_type", ID: typeName, Name: typeName}}
@@ -57,7 +57,7 @@ func (m Model) fields() fields {
 	return fields{"model_id": m.ModelID, "display_name": m.DisplayName, "supported_stages": m.Stages, "enabled": m.Enabled}
 }
 
-// changed adds to an event what differs between two states, ordered by field.
+// changed returns an event with the differences between two states, sorted by field.
 func changed(e audit.Event, before, after fields) (audit.Event, error) {
 	all := maps.Clone(before)
 	maps.Copy(all, after)
@@ -75,7 +75,7 @@ func changed(e audit.Event, before, after fields) (audit.Event, error) {
 	return e, nil
 }
 
-// text is the JSON text of a field; empty where there is none, or a sealed one.
+// text returns a field as JSON, or "" if it has no value or an encrypted one.
 func (f fields) text(name string) (string, error) {
 	value, ok := f[name]
 	if _, sealed := value.(sealedValue); !ok || sealed {
@@ -85,7 +85,7 @@ func (f fields) text(name string) (string, error) {
 	return string(text), err
 }
 
-// recordChange records an edit that succeeded.
+// recordChange records a successful edit.
 func (r *Registry) recordChange(ctx context.Context, e audit.Event, before, after fields) error {
 	e, err := changed(e, before, after)
 	if err != nil {
@@ -94,7 +94,7 @@ func (r *Registry) recordChange(ctx context.Context, e audit.Event, before, afte
 	return r.audit.Record(ctx, e)
 }
 
-// failed is the event of a call to an upstream that may have failed.
+// failed returns the event of a call that failed unless failure is nil.
 func failed(e audit.Event, failure *provider.Failure) audit.Event {
 	if failure != nil {
 		e.Outcome, e.Reason = audit.Failure, string(failure.Kind)
@@ -102,9 +102,8 @@ func failed(e audit.Event, failure *provider.Failure) audit.Event {
 	return e
 }
 
-// recordCall records a call to the upstream of a stored provider, with what it
-// says of the provider: a failure only where it is the provider's own. Nothing
-// is said of a connection that was changed since the call began.
+// recordCall stores the result of a call to the upstream of a provider with its event.
+// Only failures for which the provider is the reason become its error.
 func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, e audit.Event, failure *provider.Failure) error {
 	c.Workspace, c.ProviderID, c.Connection = p.Workspace, p.ID, p.Connection
 	if failure != nil && failure.OfProvider() {
@@ -118,10 +117,9 @@ func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, e audit.E
 	return r.store.RecordCall(ctx, c)
 }
 
-// recordAbandoned records a call to an upstream that was broken off: the caller
-// went away, or, as the cause of ctx tells, may no longer call. It returns why
-// the call has no result, with what kept it from being recorded. A call that was
-// refused before it began is not recorded.
+// recordAbandoned records a call that was canceled because the client went away, or
+// because of the fault that is the cause of ctx. It returns gone, joined with an error
+// of recording. A call that was refused before it began is not recorded.
 func (r *Registry) recordAbandoned(ctx context.Context, e audit.Event, gone error) error {
 	if fault.As(gone) != nil {
 		return gone

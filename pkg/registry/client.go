@@ -10,9 +10,8 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// clientKey names a built client. The edit version is part of it: an edit on
-// any replica is seen by the next call everywhere, because every call reads the
-// provider and an old client is never asked for again.
+// clientKey identifies a client. The edit version is part of it: since every call
+// reads the provider, an edit in any process makes the next call use a new client.
 type clientKey struct {
 	workspace, provider string
 	version             int64
@@ -21,12 +20,12 @@ type clientKey struct {
 // maxClients bounds the built clients that are kept.
 const maxClients = 1000
 
-// clientIdle is how long a client that nobody uses is kept: it holds credentials,
-// and other processes may have edited or removed its provider.
+// clientIdle is how long an unused client is kept. It contains credentials, and
+// another process may have edited or deleted its provider.
 const clientIdle = time.Minute
 
-// keptClient is a client that is kept for further calls. It is closed once it is
-// retired and the last call has returned.
+// keptClient is a cached client. It is closed when it is retired and its last call
+// has returned.
 type keptClient struct {
 	provider.Client
 	idle *time.Timer // retires it
@@ -36,7 +35,7 @@ type keptClient struct {
 	retired bool
 }
 
-// begin counts a call, unless the client is retired.
+// begin adds a call. It returns false if the client is retired.
 func (c *keptClient) begin() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +47,7 @@ func (c *keptClient) begin() bool {
 	return true
 }
 
-// end counts a call off.
+// end removes a call.
 func (c *keptClient) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -62,7 +61,7 @@ func (c *keptClient) end() {
 	}
 }
 
-// retire lets no further call begin.
+// retire stops further calls from using the client.
 func (c *keptClient) retire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -72,8 +71,8 @@ func (c *keptClient) retire() {
 	c.retired = true
 }
 
-// clientOf returns a client for a provider, built on demand and kept for the
-// provider's edit version. end has to be called when it is no longer used.
+// clientOf returns the cached client for the edit version of a provider, or makes
+// one. The caller must call end when it no longer uses the client.
 func (r *Registry) clientOf(p Provider) (client provider.Client, end func(), err error) {
 	key := clientKey{workspace: p.Workspace, provider: p.ID, version: p.Version}
 	for {
@@ -87,7 +86,7 @@ func (r *Registry) clientOf(p Provider) (client provider.Client, end func(), err
 	}
 }
 
-// keep returns the kept client of a provider, and builds it where there is none.
+// keep returns the cached client of a provider, or makes and caches one.
 func (r *Registry) keep(key clientKey, p Provider) (*keptClient, error) {
 	if client, ok := r.clients.Get(key); ok {
 		return client, nil
@@ -111,9 +110,8 @@ func (r *Registry) keep(key clientKey, p Provider) (*keptClient, error) {
 	return built.(*keptClient), nil
 }
 
-// forgetClient drops the client of a provider that has just been edited or
-// removed: nothing will ask for it again. In other processes it goes when it has
-// been idle.
+// forgetClient drops the client of a provider that was edited or deleted. Other
+// processes drop theirs when it has been idle.
 func (r *Registry) forgetClient(p Provider) {
 	r.clients.Remove(clientKey{workspace: p.Workspace, provider: p.ID, version: p.Version})
 }

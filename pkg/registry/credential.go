@@ -12,10 +12,9 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// Reveal opens one credential of a provider of the principal's workspace, for a
-// reason that may be empty; the caller wipes it. The event of it is stored before the value leaves:
-// without it there is no value. It returns rate_limited, and not_found for a
-// provider or a field that doesn't exist.
+// Reveal decrypts a credential of a provider in the principal's workspace; reason may
+// be empty. The audit event is stored before the value is returned. The caller must
+// wipe the value. It returns rate_limited and not_found.
 func (r *Registry) Reveal(ctx context.Context, by auth.Principal, id, field, reason string) (secret.Text, error) {
 	if err := r.limiter.Reveal(by); err != nil {
 		return secret.Text{}, err
@@ -41,8 +40,7 @@ func (r *Registry) Reveal(ctx context.Context, by auth.Principal, id, field, rea
 	return plain, nil
 }
 
-// seal puts the replaced credentials of a provider in place of the present
-// ones, bound to where they may be used.
+// seal encrypts new credentials and puts them into the provider.
 func (r *Registry) seal(p *Provider, replaced map[string]secret.Text, now time.Time) error {
 	credentials := maps.Clone(p.Credentials)
 	if credentials == nil {
@@ -63,7 +61,7 @@ func (r *Registry) seal(p *Provider, replaced map[string]secret.Text, now time.T
 	return nil
 }
 
-// wipe overwrites credentials that have been used.
+// wipe overwrites credentials.
 func wipe(credentials map[string]secret.Text) {
 	for _, plain := range credentials {
 		plain.Wipe()
@@ -82,7 +80,7 @@ func (r *Registry) open(p Provider, field string) (secret.Text, error) {
 	return plain, nil
 }
 
-// openAll opens every stored credential of a provider.
+// openAll decrypts all credentials of a provider.
 func (r *Registry) openAll(p Provider) (map[string]secret.Text, error) {
 	opened := make(map[string]secret.Text, len(p.Credentials))
 	for field := range p.Credentials {
@@ -96,7 +94,7 @@ func (r *Registry) openAll(p Provider) (map[string]secret.Text, error) {
 	return opened, nil
 }
 
-// bindingOf says where a credential of a provider may be opened.
+// bindingOf returns the binding of a credential: it can be decrypted only with the same one.
 func bindingOf(p Provider, field string) (secret.Binding, error) {
 	typ, err := lookupType(p)
 	if err != nil {

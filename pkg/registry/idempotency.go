@@ -19,43 +19,43 @@ type IdempotencyKey struct {
 	Key       string // the client's, 1 to 255 printable characters
 }
 
-// Answer is what a request was answered with, to be answered again.
+// Answer is a stored response.
 type Answer struct {
 	Status int
 	Header map[string]string
 	Body   []byte
 }
 
-// Repeatable is one remembered request.
-type Repeatable struct {
+// IdempotentRequest is a stored request.
+type IdempotentRequest struct {
 	IdempotencyKey
 	BodyMAC []byte // keyed hash of the body
-	// Owner is the run that holds the key, until Expires; with an Answer the
+	// Owner is the run that holds the key until Expires. If there is an Answer, the
 	// request has ended, and the answer is kept until Expires.
 	Owner   string
 	Expires time.Time
 	Answer  *Answer
 }
 
-// IdempotencyStore remembers requests. When the database cannot be reached
-// every method returns a fault of kind unavailable.
+// IdempotencyStore stores requests. Its methods return unavailable if the database
+// cannot be reached.
 type IdempotencyStore interface {
 	// InTx runs fn in one transaction; see Store.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
-	// BeginRepeatable remembers a request that begins, unless one under the same
-	// key is remembered that has not expired at now; it returns the one that is
-	// remembered then. Of several that begin at once exactly one finds its own.
-	BeginRepeatable(ctx context.Context, r Repeatable, now time.Time) (Repeatable, error)
-	// FinishRepeatable puts the answer of a request to it. It returns conflict
-	// when its owner no longer holds the key.
-	FinishRepeatable(ctx context.Context, r Repeatable) error
-	// AbandonRepeatable forgets a request that its owner did not finish.
-	AbandonRepeatable(ctx context.Context, r Repeatable) error
-	// DropRepeatables forgets what has expired at now.
-	DropRepeatables(ctx context.Context, now time.Time) error
+	// BeginIdempotentRequest stores a request, unless one with the same key is stored
+	// that has not expired at now, and returns the stored one. Of several concurrent
+	// calls, exactly one gets its own request back.
+	BeginIdempotentRequest(ctx context.Context, r IdempotentRequest, now time.Time) (IdempotentRequest, error)
+	// FinishIdempotentRequest stores the answer of a request. It returns conflict if
+	// the owner no longer holds the key.
+	FinishIdempotentRequest(ctx context.Context, r IdempotentRequest) error
+	// AbandonIdempotentRequest deletes a request that its owner has not finished.
+	AbandonIdempotentRequest(ctx context.Context, r IdempotentRequest) error
+	// DropIdempotentRequests deletes the requests that have expired at now.
+	DropIdempotentRequests(ctx context.Context, now time.Time) error
 }
 
-// Idempotency lets a client send a request again without doing it again.
+// Idempotency lets clients repeat a request without repeating its effect.
 type Idempotency struct {
 	store IdempotencyStore
 	key   []byte
@@ -70,24 +70,23 @@ func NewIdempotency(store IdempotencyStore, key []byte, now func() time.Time) *I
 
 const (
 	keepAnswer = 24 * time.Hour
-	// runWithin is how long a run may hold a key: longer than a request may
-	// take. After a crash the key is free again by then.
+	// runWithin is how long a run may hold a key: longer than any request takes.
+	// After a crash, the key is free again after that.
 	runWithin = time.Minute
 )
 
-// Do runs a request, or answers it as it was answered before. run is in one
-// transaction with the note of its answer: after a crash either both are there
-// or neither is. Only an answer of 2xx is kept. It returns
-// idempotency_key_reused when the key was used with another body, and conflict
-// while another run has it.
+// Do runs a request, or returns the answer of an earlier run. run and the storing of
+// its answer are one transaction. Only answers with a status of 2xx are stored. Do
+// returns idempotency_key_reused if the key was used with another body, and conflict
+// while another run holds it.
 func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, run func(ctx context.Context) (Answer, error)) (answer Answer, replayed bool, err error) {
 	owner, err := newID()
 	if err != nil {
 		return Answer{}, false, err
 	}
 	now := i.now()
-	mine := Repeatable{IdempotencyKey: key, BodyMAC: i.mac(key, body), Owner: owner, Expires: now.Add(runWithin)}
-	held, err := i.store.BeginRepeatable(ctx, mine, now)
+	mine := IdempotentRequest{IdempotencyKey: key, BodyMAC: i.mac(key, body), Owner: owner, Expires: now.Add(runWithin)}
+	held, err := i.store.BeginIdempotentRequest(ctx, mine, now)
 	switch {
 	case err != nil:
 		return Answer{}, false, err
@@ -101,15 +100,15 @@ func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, r
 		return Answer{}, false, running
 	}
 	answered := false
-	defer func() { // a panic of run passes here too
+	defer func() { // also after a panic in run
 		if answered {
 			return
 		}
-		// The client may have gone; the key must be free for its next try.
+		// Release the key for the client's next attempt, even if the client has gone.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abandonWithin)
 		defer cancel()
-		// If it can't be given back, it expires with the run.
-		err = errors.Join(err, i.store.AbandonRepeatable(ctx, mine))
+		// If that fails, the key expires.
+		err = errors.Join(err, i.store.AbandonIdempotentRequest(ctx, mine))
 	}()
 	err = i.store.InTx(ctx, func(ctx context.Context) error {
 		answer, err = run(ctx)
@@ -118,7 +117,7 @@ func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, r
 		}
 		done := mine
 		done.Answer, done.Expires = &answer, now.Add(keepAnswer)
-		return i.store.FinishRepeatable(ctx, done)
+		return i.store.FinishIdempotentRequest(ctx, done)
 	})
 	if err != nil {
 		return Answer{}, false, err
@@ -127,7 +126,7 @@ func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, r
 	return answer, false, nil
 }
 
-// abandonWithin bounds giving a key back.
+// abandonWithin bounds the release of a key.
 const abandonWithin = 5 * time.Second
 
 // mac is the keyed hash of a body (HMAC with SHA-256), bound to its workspace.

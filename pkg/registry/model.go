@@ -26,12 +26,11 @@ type Model struct {
 	CreatedAt   time.Time // UTC, whole milliseconds
 	UpdatedAt   time.Time // of the last edit; UTC, whole milliseconds
 
-	// Provider holds the facts of the model's provider. The store fills it in
-	// where a model is read by itself; among a provider's models it is zero.
+	// Provider is set if the model was not read as part of its provider.
 	Provider ModelProvider
 }
 
-// ModelProvider is what a model tells of its provider.
+// ModelProvider is the part of a provider that is shown with a model.
 type ModelProvider struct {
 	Name    string
 	Type    string
@@ -39,8 +38,8 @@ type ModelProvider struct {
 	Enabled bool
 }
 
-// NewModelProvider is what a model tells of a provider that is switched on or
-// not, and has an error or not.
+// NewModelProvider returns the ModelProvider of a provider; failing means that it has
+// an error.
 func NewModelProvider(name, typeName string, enabled, failing bool) ModelProvider {
 	return ModelProvider{Name: name, Type: typeName, Status: statusOf(enabled, failing), Enabled: enabled}
 }
@@ -53,16 +52,16 @@ type LastTest struct {
 	At      time.Time
 }
 
-// ModelInput is what a request says of a model. In an edit nil leaves a thing
-// as it is; in a new model ModelID and Stages are required, DisplayName is the
-// ModelID when nil, and Enabled is true when nil.
+// ModelInput is a model in a request. In an edit, nil means unchanged. In a new model,
+// ModelID and Stages are required, DisplayName defaults to the ModelID, and Enabled
+// to true.
 type ModelInput struct {
 	ID          *string // among the models of a provider's edit only
 	ModelID     *string
 	DisplayName *string
 	Stages      *[]string
 	Enabled     *bool
-	Version     *int64 // sent back: must be the present one
+	Version     *int64 // if set, must be the current version
 }
 
 // ModelEdit is a request to change one model.
@@ -91,10 +90,8 @@ func (r *Registry) ProviderModel(ctx context.Context, workspace, providerID, id 
 	return m, err
 }
 
-// AddModels adds models to a provider, all or none. The faults of models[i] are
-// reported under the name that field(i) makes of a field. It returns not_found,
-// validation_failed, and model_exists when the only fault of a single model is
-// that the provider has it already.
+// AddModels adds all models to a provider, or none. field returns the path of a field
+// of inputs[i]. It returns not_found and validation_failed.
 func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, problems fault.Problems, field func(i int, name string) string) ([]Model, error) {
 	if len(problems.Malformed) > 0 {
 		return nil, problems.Err("Models not added")
@@ -227,8 +224,8 @@ func (r *Registry) editModel(ctx context.Context, workspace, providerID, id stri
 	}, func(ctx context.Context, _, _ Provider) error { return record(ctx, before) })
 }
 
-// setModels makes the models of a provider the wanted ones. A stale version
-// among them comes back as an error that faults take precedence over.
+// setModels replaces the models of a provider. stale is the error for an outdated
+// version among them; faults take precedence over it.
 func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fields) (changed bool, stale error) {
 	if len(inputs) > MaxModels {
 		faults.Add("models", fault.TooMany, "has %d models; a provider has at most %d", len(inputs), MaxModels)
@@ -249,7 +246,7 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 				stale = err
 			}
 		} else if in.ID != nil {
-			m.Version = 1 // not new: that its id is unknown is told, and what it leaves out is no fault
+			m.Version = 1 // not new: its unknown id is the only fault
 		}
 		if applyModel(&m, in, now, field, faults) {
 			changed = true
@@ -268,8 +265,8 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 	return changed, stale
 }
 
-// matchModels says for each input which present model it means: by id first,
-// then by model id among those that no id has claimed; -1 is a new model.
+// matchModels returns the index of the current model for each input, or -1 for a new
+// one. Inputs match by id; those without an id match by model id.
 func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []int {
 	matched := make([]int, len(inputs))
 	claimed := make([]bool, len(present))
@@ -300,14 +297,14 @@ func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []i
 	return matched
 }
 
-// newModel is a model before its first input is applied.
+// newModel returns a model to which no input was applied yet.
 func newModel(providerID string, now time.Time) (Model, error) {
 	id, err := newID()
 	return Model{ID: id, ProviderID: providerID, Enabled: true, CreatedAt: now}, err
 }
 
-// applyModel lays an input over a model and reports whether anything changed.
-// A model of version 0 is new: what it needs must be there.
+// applyModel applies an input to a model and reports whether the model changed. A
+// model with version 0 is new and needs all required fields.
 func applyModel(m *Model, in ModelInput, now time.Time, field func(name string) string, faults *fault.Fields) bool {
 	before := *m
 	isNew := m.Version == 0
@@ -320,7 +317,7 @@ func applyModel(m *Model, in ModelInput, now time.Time, field func(name string) 
 	switch {
 	case in.DisplayName != nil:
 		m.DisplayName = *in.DisplayName
-		// A model without a name of its own is answered with its model id.
+		// The display name of a model without one is its model id.
 		if m.DisplayName != m.ModelID && m.DisplayName != before.DisplayName && utf8.RuneCountInString(m.DisplayName) > MaxDisplayName {
 			faults.Add(field("display_name"), fault.TooLong, "must have at most %d characters", MaxDisplayName)
 		}
@@ -355,10 +352,10 @@ const (
 	MaxDisplayName = 100 // characters of a name other than the model id
 )
 
-// InModels names a field of the i-th entry of a request's models.
+// InModels returns the path of a field of the i-th model in a request.
 func InModels(i int, name string) string { return index("models", i) + "." + name }
 
-// facts is what models tell of their provider.
+// facts returns the part of the provider that is shown with its models.
 func (p Provider) facts() ModelProvider {
 	return NewModelProvider(p.Name, p.Type, p.Enabled, p.Error != nil)
 }

@@ -12,7 +12,7 @@ import (
 	"modelproviders/pkg/provider"
 )
 
-// Provider is one connected account of a provider type.
+// Provider is an account at a provider type.
 type Provider struct {
 	ID        string // UUIDv7
 	Workspace string
@@ -20,20 +20,19 @@ type Provider struct {
 	NameKey   string // Fold(Name): unique in the workspace, sorted and searched by
 	Type      string // name of a provider.Type
 
-	// Enabled is the admin's switch. Error is what was last observed; nil is
-	// nothing wrong. They are stored apart, so neither overwrites the other.
+	// Enabled is set by users. Error is set and cleared by calls to the upstream; nil
+	// means that none was observed.
 	Enabled bool
 	Error   *ProviderError
 
-	// Credentials holds one sealed value a credential field.
+	// Credentials has the encrypted value of each credential field.
 	Credentials map[string]Credential
 	Config      map[string]string
 
 	Models []Model // ordered by creation
 
-	// Version counts edits of the provider and of its models. Connection
-	// counts changes of credentials or config: a result of a call that began
-	// at an older one is dropped.
+	// Version counts edits of the provider and its models. Connection counts changes
+	// of credentials or config; results of calls that began before one are dropped.
 	Version    int64
 	Connection int64
 
@@ -41,21 +40,21 @@ type Provider struct {
 	UpdatedAt time.Time // of the last edit; UTC, whole milliseconds
 }
 
-// Credential is one sealed credential value.
+// Credential is an encrypted credential.
 type Credential struct {
 	Sealed    []byte
 	UpdatedAt time.Time
 }
 
-// ProviderError is a failure that was the provider's, as last observed.
+// ProviderError is the last failure for which the provider was the reason.
 type ProviderError struct {
 	Kind    string // a provider.FailureKind
 	Message string
-	ModelID string // the upstream's id of the model it was observed with; empty: none
+	ModelID string // the upstream's id of the model that was called, if any
 	Since   time.Time
 }
 
-// Status is what a provider's switch and its error amount to.
+// Status is the status of a provider.
 type Status string
 
 // The statuses of the API contract.
@@ -65,8 +64,8 @@ const (
 	Error    Status = "error"
 )
 
-// Status is inactive when the provider is switched off, else error when
-// something is wrong, else active.
+// Status is inactive if the provider is disabled, otherwise error if it has one,
+// otherwise active.
 func (p Provider) Status() Status { return statusOf(p.Enabled, p.Error != nil) }
 
 func statusOf(enabled, failing bool) Status {
@@ -85,27 +84,26 @@ type NewProvider struct {
 	Type     string
 	Settings provider.Request
 	Models   []ModelInput
-	// Problems were found when the request was read; they are reported together
-	// with those that are found here.
+	// Problems were found while reading the request. They are reported together with
+	// those found here.
 	Problems fault.Problems
 }
 
-// ProviderEdit is a request to change a provider; nil leaves a thing as it is.
+// ProviderEdit is a request to change a provider; nil means unchanged.
 type ProviderEdit struct {
 	Name     *string
 	Type     *string
 	Status   *string
 	Settings provider.Request
-	// Models is the whole wanted list: an entry with an id is merged into that
-	// model, one without matches a model id or else is created, a model that is
-	// left out is removed.
+	// Models replaces all models: an entry with an id edits that model, one without
+	// edits the model with its model id or creates one, and missing models are deleted.
 	Models   *[]ModelInput
 	If       Precondition
 	Problems fault.Problems // see NewProvider
 }
 
-// CreateProvider adds a provider with its sealed credentials and its models. It
-// returns validation_failed and name_taken.
+// CreateProvider adds a provider with its models. It returns malformed_request,
+// validation_failed and name_taken.
 func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewProvider) (Provider, error) {
 	now := r.clock()
 	id, err := newID()
@@ -138,11 +136,11 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 	return p, r.store.CreateProvider(ctx, p, e)
 }
 
-// UpdateProvider changes a provider. An edit that changes nothing leaves its
-// version as it is. It returns not_found, validation_failed, type_immutable,
+// UpdateProvider changes a provider. The version changes only if something else does.
+// It returns not_found, malformed_request, validation_failed, type_immutable,
 // credentials_required, version_mismatch and name_taken.
 func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edit ProviderEdit) (Provider, error) {
-	if len(edit.Problems.Malformed) > 0 { // nothing has to be locked to find what else is
+	if len(edit.Problems.Malformed) > 0 { // no need for a lock
 		return Provider{}, r.refuseEdit(ctx, workspace, id, edit)
 	}
 	return r.editProvider(ctx, workspace, id, func(p *Provider, now time.Time) (bool, error) {
@@ -152,7 +150,8 @@ func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edi
 	})
 }
 
-// refuseEdit tells what is malformed in an edit, of which the rest is.
+// refuseEdit returns malformed_request for an edit, including what is malformed in
+// its settings.
 func (r *Registry) refuseEdit(ctx context.Context, workspace, id string, edit ProviderEdit) error {
 	p, err := r.Provider(ctx, workspace, id)
 	if err != nil {
@@ -167,7 +166,7 @@ func (r *Registry) refuseEdit(ctx context.Context, workspace, id string, edit Pr
 	return problems.err("Provider not changed")
 }
 
-// DeleteProvider removes a provider, its models and its credentials. It returns
+// DeleteProvider deletes a provider with its models and credentials. It returns
 // not_found and version_mismatch.
 func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, precondition Precondition) error {
 	var p Provider
@@ -189,9 +188,9 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 	return err
 }
 
-// editProvider is the one way a stored provider or one of its models is
-// changed: locked, changed by apply, written and recorded when apply says that
-// it did, and one edit version later.
+// editProvider makes all changes of stored providers and their models: it locks the
+// provider, and if apply changed it, increments its version, writes it and calls
+// record.
 func (r *Registry) editProvider(ctx context.Context, workspace, id string,
 	apply func(*Provider, time.Time) (changed bool, err error),
 	record func(ctx context.Context, before, after Provider) error,
@@ -265,7 +264,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 	return renamed || switched || reconnected || modelsChanged, nil
 }
 
-// wantedStatus reads the admin's switch from the status of an edit.
+// wantedStatus returns whether the status in an edit enables the provider.
 func wantedStatus(faults *fault.Fields, p Provider, status *string) (enabled bool) {
 	if status == nil {
 		return p.Enabled
@@ -285,8 +284,7 @@ func wantedStatus(faults *fault.Fields, p Provider, status *string) (enabled boo
 	return p.Enabled
 }
 
-// editProblems are the problems of an edit, of which some have a kind of their
-// own.
+// editProblems are the problems of an edit. Some have a kind of their own.
 type editProblems struct {
 	fault.Problems
 	special []fault.Kind
@@ -297,7 +295,7 @@ func (p *editProblems) add(kind fault.Kind, field string, code fault.Code, messa
 	p.special = append(p.special, kind)
 }
 
-// err is [fault.Problems.Err]. It has the special kind where every field has it.
+// err is [fault.Problems.Err], with the special kind if all fields have the same one.
 func (p *editProblems) err(outcome string) error {
 	err := p.Err(outcome)
 	if f := fault.As(err); f != nil && f.Kind == fault.ValidationFailed && len(p.special) == len(p.Invalid) && len(slices.Compact(p.special)) == 1 {

@@ -7,30 +7,28 @@ import (
 	"modelproviders/pkg/audit"
 )
 
-// Store keeps providers and models. Every method but InTx is scoped to a
-// workspace: what belongs to another one is not found. Ids are UUIDs in their
-// canonical form. When the database cannot be reached every method returns a
-// fault of kind unavailable.
+// Store stores providers and models. All methods but InTx are scoped to a
+// workspace: they do not find what belongs to another one. Ids are UUIDs in lower
+// case. All methods return unavailable if the database cannot be reached.
 type Store interface {
-	// InTx runs fn in one transaction: everything done with the context it is
-	// handed, whoever owns the rows, is committed together, or not at all when
-	// fn returns an error. Nested calls join the outer transaction. When two
-	// transactions collide, one is undone and its fn runs again.
+	// InTx runs fn in a transaction. Everything done with the context passed to fn is
+	// committed together, or not at all if fn returns an error. Nested calls join the
+	// outer transaction. If two transactions collide, one is rolled back and its fn
+	// runs again.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 
 	Reader
 
-	// LockProvider is Provider, and keeps other writers away from the provider
-	// and its models until the transaction ends.
+	// LockProvider is Provider, and locks the provider and its models for other
+	// writers until the transaction ends.
 	LockProvider(ctx context.Context, workspace, id string) (Provider, error)
-	// CreateProvider adds a provider with its models, and the event of it. It
-	// returns name_taken.
+	// CreateProvider adds a provider with its models and the audit event. It returns
+	// name_taken.
 	CreateProvider(ctx context.Context, p Provider, e audit.Event) error
-	// UpdateProvider writes the edit of a locked provider: its own columns, and
-	// what differs between the models before and after by id and version. What
-	// tests observed it only clears: the error where the connection version
-	// changed, the last test of a model where its model id did. It returns
-	// name_taken and model_exists.
+	// UpdateProvider writes the edit of a locked provider: its own columns, and the
+	// models whose id or version differs between before and after. It clears the
+	// provider's error if the connection version changed, and a model's last test if
+	// its model id changed. It returns name_taken and model_exists.
 	UpdateProvider(ctx context.Context, before, after Provider) error
 	// DeleteProvider removes a provider, its models and its credentials. It
 	// returns not_found.
@@ -40,8 +38,8 @@ type Store interface {
 	// that provider without its models. It returns not_found.
 	ModelAndProvider(ctx context.Context, workspace, id string) (Model, Provider, error)
 
-	// RecordCall writes what came of a call to an upstream, with its event. It
-	// raises no edit version and touches no updated_at.
+	// RecordCall writes the result of a call to an upstream, with its audit event. It
+	// changes neither versions nor updated_at.
 	RecordCall(ctx context.Context, c Call) error
 }
 
@@ -61,20 +59,20 @@ type Reader interface {
 	Model(ctx context.Context, workspace, id string) (Model, error)
 }
 
-// Call is what came of a call to the upstream of a stored provider.
+// Call is the result of a call to the upstream of a stored provider.
 type Call struct {
 	Workspace  string
 	ProviderID string
 	Connection int64 // the provider's connection version when the call began
 
-	// Success clears the provider's error, Failure sets it, where the provider
-	// still has that connection version. Neither leaves it. The error keeps its
-	// Since while its kind stays the same.
+	// Success clears the provider's error and Failure sets it, if the provider still
+	// has that connection version. The error keeps its Since while its kind stays the
+	// same.
 	Success bool
 	Failure *ProviderError
 
-	// Test, unless nil, is the last test of the model ModelID, where that still
-	// is UpstreamModelID and no test of a later connection version was recorded.
+	// Test, unless nil, becomes the last test of the model ModelID, if its model id is
+	// still UpstreamModelID and no test with a later connection version was recorded.
 	Test            *LastTest
 	ModelID         string
 	UpstreamModelID string

@@ -15,8 +15,8 @@ type TestResult struct {
 	TestedAt time.Time
 }
 
-// Draft is settings that are not saved, to be tested or asked for models. Of a
-// stored provider's draft they are laid over what is stored.
+// Draft is a test with unsaved settings, or a discovery. For a stored provider, the
+// settings are applied to the stored ones.
 type Draft struct {
 	Settings provider.Request
 	Prompt   provider.Prompt
@@ -101,9 +101,8 @@ func (r *Registry) generate(ctx context.Context, workspace string, client provid
 	return TestResult{Result: result, TestedAt: r.clock()}, err
 }
 
-// callUpstream makes a call within the time of a test, unless the workspace has
-// too many calls: that is asked last, when everything else about the request has
-// been found right. That the caller went away is an error.
+// callUpstream makes a call within the time limit of tests. It returns rate_limited
+// if the workspace has too many calls, and an error if the client went away.
 func (r *Registry) callUpstream(ctx context.Context, workspace string, call func(ctx context.Context)) error {
 	leave, err := r.limiter.Test(workspace)
 	if err != nil {

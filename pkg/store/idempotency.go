@@ -22,25 +22,25 @@ const claimKey = `INSERT INTO idempotency_keys (workspace, key, body_mac, owner,
 	ON CONFLICT (workspace, key) DO UPDATE SET body_mac = excluded.body_mac, owner = excluded.owner, expires_at = excluded.expires_at,
 	status = NULL, header = NULL, body = NULL WHERE idempotency_keys.expires_at <= $6`
 
-// BeginRepeatable implements [registry.IdempotencyStore]. One statement looks and
+// BeginIdempotentRequest implements [registry.IdempotencyStore]. One statement looks and
 // takes: of several at once, one takes the key and the others see its row.
-func (s *Store) BeginRepeatable(ctx context.Context, r registry.Repeatable, now time.Time) (registry.Repeatable, error) {
+func (s *Store) BeginIdempotentRequest(ctx context.Context, r registry.IdempotentRequest, now time.Time) (registry.IdempotentRequest, error) {
 	key := keyOf(r.IdempotencyKey)
 	for {
 		claimed, err := s.together(ctx, statement{claimKey, []any{r.Workspace, key, r.BodyMAC, r.Owner, moment(r.Expires), moment(now)}})
 		if err != nil || claimed > 0 {
 			return r, err
 		}
-		held, found := registry.Repeatable{IdempotencyKey: r.IdempotencyKey}, false
+		held, found := registry.IdempotentRequest{IdempotencyKey: r.IdempotencyKey}, false
 		err = s.rows(ctx, `SELECT body_mac, owner, expires_at, status, header, body FROM idempotency_keys WHERE workspace = $1 AND key = $2`,
-			[]any{r.Workspace, key}, func(rows *sql.Rows) error { found = true; return scanRepeatable(rows, &held) })
+			[]any{r.Workspace, key}, func(rows *sql.Rows) error { found = true; return scanIdempotentRequest(rows, &held) })
 		if err != nil || found { // else it was given up meanwhile
 			return held, err
 		}
 	}
 }
 
-func scanRepeatable(rows *sql.Rows, r *registry.Repeatable) error {
+func scanIdempotentRequest(rows *sql.Rows, r *registry.IdempotentRequest) error {
 	var status *int
 	var header *string
 	var body []byte
@@ -57,8 +57,8 @@ func scanRepeatable(rows *sql.Rows, r *registry.Repeatable) error {
 const finishKey = `UPDATE idempotency_keys SET expires_at = $4, status = $5, header = $6, body = $7
 	WHERE workspace = $1 AND key = $2 AND owner = $3 AND status IS NULL`
 
-// FinishRepeatable implements [registry.IdempotencyStore].
-func (s *Store) FinishRepeatable(ctx context.Context, r registry.Repeatable) error {
+// FinishIdempotentRequest implements [registry.IdempotencyStore].
+func (s *Store) FinishIdempotentRequest(ctx context.Context, r registry.IdempotentRequest) error {
 	changed, err := s.together(ctx, statement{finishKey, []any{r.Workspace, keyOf(r.IdempotencyKey), r.Owner,
 		moment(r.Expires), r.Answer.Status, encoded(r.Answer.Header), r.Answer.Body}})
 	if err == nil && changed == 0 {
@@ -67,8 +67,8 @@ func (s *Store) FinishRepeatable(ctx context.Context, r registry.Repeatable) err
 	return err
 }
 
-// AbandonRepeatable implements [registry.IdempotencyStore].
-func (s *Store) AbandonRepeatable(ctx context.Context, r registry.Repeatable) error {
+// AbandonIdempotentRequest implements [registry.IdempotencyStore].
+func (s *Store) AbandonIdempotentRequest(ctx context.Context, r registry.IdempotentRequest) error {
 	_, err := s.together(ctx, statement{`DELETE FROM idempotency_keys WHERE workspace = $1 AND key = $2 AND owner = $3 AND status IS NULL`,
 		[]any{r.Workspace, keyOf(r.IdempotencyKey), r.Owner}})
 	return err
@@ -81,8 +81,8 @@ const dropBatch = 500
 // dropKeys removes expired keys of all workspaces.
 const dropKeys = `DELETE FROM idempotency_keys WHERE (workspace, key) IN (SELECT workspace, key FROM idempotency_keys WHERE expires_at <= $1 LIMIT $2)`
 
-// DropRepeatables implements [registry.IdempotencyStore].
-func (s *Store) DropRepeatables(ctx context.Context, now time.Time) error {
+// DropIdempotentRequests implements [registry.IdempotencyStore].
+func (s *Store) DropIdempotentRequests(ctx context.Context, now time.Time) error {
 	for dropped := int64(dropBatch); dropped == dropBatch; {
 		err := s.InOwnTx(ctx, func(ctx context.Context) (err error) {
 			dropped, err = s.exec(ctx, dropKeys, moment(now), dropBatch)

@@ -15,23 +15,23 @@ import (
 	"modelproviders/pkg/store"
 )
 
-func newRepeatable(body string) registry.Repeatable {
-	return registry.Repeatable{
+func newIdempotentRequest(body string) registry.IdempotentRequest {
+	return registry.IdempotentRequest{
 		IdempotencyKey: registry.IdempotencyKey{Workspace: workspace, Principal: "p", Method: "POST", Path: "/providers", Key: "k"},
 		BodyMAC:        []byte("mac of " + body), Owner: newID(), Expires: start.Add(time.Minute),
 	}
 }
 
 func testIdempotency(t *testing.T, s *store.Store) {
-	begin := func(what string, r registry.Repeatable, now time.Time, want registry.Repeatable) {
+	begin := func(what string, r registry.IdempotentRequest, now time.Time, want registry.IdempotentRequest) {
 		t.Helper()
-		got, err := s.BeginRepeatable(t.Context(), r, now)
+		got, err := s.BeginIdempotentRequest(t.Context(), r, now)
 		noError(t, what, err)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", what, diff)
 		}
 	}
-	first, second := newRepeatable("first"), newRepeatable("second")
+	first, second := newIdempotentRequest("first"), newIdempotentRequest("second")
 	begin("the first", first, start, first)
 	begin("one while it runs", second, start, first)
 	for _, change := range []func(*registry.IdempotencyKey){
@@ -42,25 +42,25 @@ func testIdempotency(t *testing.T, s *store.Store) {
 		func(k *registry.IdempotencyKey) { k.Key = "l" },
 		func(k *registry.IdempotencyKey) { k.Path, k.Key = k.Path+k.Key, "" },
 	} {
-		other := newRepeatable("other")
+		other := newIdempotentRequest("other")
 		change(&other.IdempotencyKey)
 		begin("another key", other, start, other)
 	}
 
-	wantFault(t, "finish what another holds", s.FinishRepeatable(t.Context(), withAnswer(second)), fault.Conflict)
-	noError(t, "abandon what another holds", s.AbandonRepeatable(t.Context(), second))
+	wantFault(t, "finish what another holds", s.FinishIdempotentRequest(t.Context(), withAnswer(second)), fault.Conflict)
+	noError(t, "abandon what another holds", s.AbandonIdempotentRequest(t.Context(), second))
 	begin("which is left alone", second, start, first)
-	noError(t, "abandon", s.AbandonRepeatable(t.Context(), first))
+	noError(t, "abandon", s.AbandonIdempotentRequest(t.Context(), first))
 	begin("one after that", second, start, second)
 
-	third := newRepeatable("third")
+	third := newIdempotentRequest("third")
 	third.Expires = start.Add(2 * time.Minute)
 	begin("one that expired is taken over", third, second.Expires, third)
-	wantFault(t, "finish what was taken over", s.FinishRepeatable(t.Context(), withAnswer(second)), fault.Conflict)
+	wantFault(t, "finish what was taken over", s.FinishIdempotentRequest(t.Context(), withAnswer(second)), fault.Conflict)
 
 	undo := errors.New("undo")
 	err := s.InTx(t.Context(), func(ctx context.Context) error {
-		noError(t, "finish", s.FinishRepeatable(ctx, withAnswer(third)))
+		noError(t, "finish", s.FinishIdempotentRequest(ctx, withAnswer(third)))
 		return undo
 	})
 	if !errors.Is(err, undo) {
@@ -69,48 +69,48 @@ func testIdempotency(t *testing.T, s *store.Store) {
 	begin("an answer that was rolled back", second, start, third)
 
 	done := withAnswer(third)
-	noError(t, "finish", s.FinishRepeatable(t.Context(), done))
+	noError(t, "finish", s.FinishIdempotentRequest(t.Context(), done))
 	begin("one that has an answer", second, start, done)
-	wantFault(t, "finish again", s.FinishRepeatable(t.Context(), done), fault.Conflict)
-	noError(t, "abandon what has an answer", s.AbandonRepeatable(t.Context(), third))
+	wantFault(t, "finish again", s.FinishIdempotentRequest(t.Context(), done), fault.Conflict)
+	noError(t, "abandon what has an answer", s.AbandonIdempotentRequest(t.Context(), third))
 	begin("which is kept", second, start, done)
 
-	noError(t, "drop", s.DropRepeatables(t.Context(), done.Expires.Add(-time.Millisecond)))
+	noError(t, "drop", s.DropIdempotentRequests(t.Context(), done.Expires.Add(-time.Millisecond)))
 	begin("what has not expired", second, start, done)
-	noError(t, "drop", s.DropRepeatables(t.Context(), done.Expires))
+	noError(t, "drop", s.DropIdempotentRequests(t.Context(), done.Expires))
 	begin("what was dropped", second, start, second)
 
 	const many = 600 // more than are dropped in one transaction
 	noError(t, "begin many", s.InTx(t.Context(), func(ctx context.Context) error {
 		for i := range many {
-			r := newRepeatable("many")
+			r := newIdempotentRequest("many")
 			r.Key, r.Expires = fmt.Sprint("many ", i), start.Add(time.Duration(i)*time.Millisecond)
-			if _, err := s.BeginRepeatable(ctx, r, start); err != nil {
+			if _, err := s.BeginIdempotentRequest(ctx, r, start); err != nil {
 				return err
 			}
 		}
 		return nil
 	}))
-	noError(t, "drop many", s.DropRepeatables(t.Context(), start.Add((many-2)*time.Millisecond)))
+	noError(t, "drop many", s.DropIdempotentRequests(t.Context(), start.Add((many-2)*time.Millisecond)))
 	for i, gone := range map[int]bool{1: true, many - 2: true, many - 1: false} {
-		r := newRepeatable("who comes later")
+		r := newIdempotentRequest("who comes later")
 		r.Key = fmt.Sprint("many ", i)
-		held, err := s.BeginRepeatable(t.Context(), r, start)
+		held, err := s.BeginIdempotentRequest(t.Context(), r, start)
 		noError(t, "begin one of many", err)
 		if (held.Owner == r.Owner) != gone {
 			t.Errorf("request %d is held by %q; dropped: %v", i, held.Owner, gone)
 		}
 	}
 
-	bare := newRepeatable("bare")
+	bare := newIdempotentRequest("bare")
 	bare.Key, bare.Answer = "bare", nil
 	begin("bare", bare, start, bare)
 	bare.Answer = &registry.Answer{Status: 204}
-	noError(t, "finish without a body", s.FinishRepeatable(t.Context(), bare))
+	noError(t, "finish without a body", s.FinishIdempotentRequest(t.Context(), bare))
 	begin("an answer without header and body", bare, start, bare)
 }
 
-func withAnswer(r registry.Repeatable) registry.Repeatable {
+func withAnswer(r registry.IdempotentRequest) registry.IdempotentRequest {
 	r.Expires = start.Add(24 * time.Hour)
 	r.Answer = &registry.Answer{Status: 201, Header: map[string]string{"Location": "/providers/1", "ETag": `"1"`}, Body: []byte("{\"a\":\"\\u0000\"}\n\xff\x00")}
 	return r
@@ -124,9 +124,9 @@ func repeatablesTogether(t *testing.T, stores ...*store.Store) {
 		t.Helper()
 		var won atomic.Int64
 		together(callers, func(i int) {
-			r := newRepeatable(fmt.Sprint("body ", i))
+			r := newIdempotentRequest(fmt.Sprint("body ", i))
 			r.Key, r.Expires = key, now.Add(time.Minute)
-			held, err := stores[i%len(stores)].BeginRepeatable(t.Context(), r, now)
+			held, err := stores[i%len(stores)].BeginIdempotentRequest(t.Context(), r, now)
 			if err != nil {
 				t.Error("begin:", err)
 			}
