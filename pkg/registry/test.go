@@ -23,10 +23,11 @@ type Draft struct {
 	Problems fault.Problems // see NewProvider
 }
 
-// TestModel sends the prompt of a draft to a model and records the outcome: last_test of the model, and the error of its provider when the failure
-// was the provider's or when there was none. Nothing is recorded of a connection
-// that was changed meanwhile. A failure of the upstream is a result, not an
-// error. It returns not_found and validation_failed.
+// TestModel sends the prompt of a draft to a model and stores the result: the last
+// test of the model, and the error of its provider if that is the reason, or no error
+// on success. Nothing is stored if the connection changed during the call. A failure
+// of the upstream is a result, not an error. It returns not_found, malformed_request,
+// validation_failed and rate_limited.
 func (r *Registry) TestModel(ctx context.Context, workspace, id string, draft Draft, onDelta func(string)) (TestResult, error) {
 	if len(draft.Problems.Malformed) > 0 {
 		return TestResult{}, draft.Problems.Err("Model not tested")
@@ -58,8 +59,9 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, draft Dr
 	}, event, result.Failure)
 }
 
-// TestType tests settings of a type that are not saved. It stores only an event.
-// It returns not_found for an unknown type, and validation_failed.
+// TestType tests unsaved settings of a type. It stores only an event. It returns
+// not_found for an unknown type, malformed_request, validation_failed and
+// rate_limited.
 func (r *Registry) TestType(ctx context.Context, workspace, typeName string, draft Draft, onDelta func(string)) (TestResult, error) {
 	client, err := r.openDraft(typeName, draft, "Model not tested")
 	if err != nil {
@@ -69,10 +71,10 @@ func (r *Registry) TestType(ctx context.Context, workspace, typeName string, dra
 	return r.testDraft(ctx, typeEvent(workspace, typeName, audit.ProviderTest), client, draft, onDelta)
 }
 
-// TestProvider tests an edit of a provider before it is saved. It stores only an
-// event. A draft that leads a stored credential to another address is refused
-// before anything is sent. It returns not_found, validation_failed and
-// credentials_required.
+// TestProvider tests an unsaved edit of a provider. It stores only an event. A draft
+// that would send a stored credential to another address is refused. It returns
+// not_found, malformed_request, validation_failed, credentials_required and
+// rate_limited.
 func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft Draft, onDelta func(string)) (TestResult, error) {
 	p, err := r.Provider(ctx, workspace, id)
 	if err != nil {
