@@ -154,10 +154,18 @@ func (d *decoder) unknown(fields map[string]field, name string) {
 	d.malformed(fault.Unknown, "%s", Unknown(name, known).Message)
 }
 
+// maxMembers bounds the members of a map: each takes far more memory than its text.
+const maxMembers = 1000
+
 // mapping binds the next value, an object, to a map.
 func (d *decoder) mapping(v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
 	d.object(func(name string) {
+		if v.Len() == maxMembers {
+			d.malformed(fault.TooMany, "is beyond the first %d of its object", maxMembers)
+			d.raw()
+			return
+		}
 		item := reflect.New(v.Type().Elem()).Elem()
 		isNull := d.PeekKind() == null && item.Type() != rawMessage
 		d.value(item)

@@ -2,6 +2,7 @@ package strictjson_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -240,5 +241,16 @@ func TestFaultsPastTheThousandthAreNotKept(t *testing.T) {
 		if each := (allocations(11_000) - allocations(1000)) / 10_000; each > c.most {
 			t.Errorf("%s: a fault past the thousandth takes %v allocations", name, each)
 		}
+	}
+}
+
+func TestMembersOfAMapAreBounded(t *testing.T) {
+	var body strings.Builder
+	for i := range 1001 {
+		fmt.Fprintf(&body, `,"%d":"x"`, i)
+	}
+	r, problems := decode(t, `{"labels":{`+body.String()[1:]+`}}`)
+	if len(r.Labels) != 1000 || len(problems.Malformed) != 1 || problems.Malformed[0].Name != "labels.1000" || problems.Malformed[0].Code != fault.TooMany {
+		t.Errorf("%d members are taken, problems %v", len(r.Labels), problems.Malformed)
 	}
 }
