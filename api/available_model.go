@@ -71,7 +71,7 @@ func (a *API) listAvailableModelsOfType(c echo.Context) error {
 		return err
 	}
 	var body draftSettings
-	problems, err := decode(c, &body)
+	problems, err := decodeWithSettings(c, &body)
 	if err != nil {
 		return err
 	}

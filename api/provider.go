@@ -163,7 +163,7 @@ func (a *API) listProviders(c echo.Context) error {
 // @Router			/providers [post]
 func (a *API) createProvider(c echo.Context) error {
 	var body providerCreate
-	problems, err := decode(c, &body)
+	problems, err := decodeWithSettings(c, &body)
 	if err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (a *API) getProvider(c echo.Context) error {
 func (a *API) updateProvider(c echo.Context) error {
 	ctx, workspace, id := c.Request().Context(), principal(c).Workspace, c.Param("id")
 	var body providerUpdate
-	problems, err := decode(c, &body)
+	problems, err := decodeWithSettings(c, &body)
 	if err != nil {
 		return err
 	}

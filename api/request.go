@@ -33,9 +33,19 @@ const (
 )
 
 // decode reads the JSON body of a request into dst, a pointer to a struct whose
-// tags have its rules, and returns what is wrong with it. The registry adds what
-// it finds, so that everything is told at once.
+// tags have its rules, and returns what is invalid. The registry adds what it
+// finds, so that everything is reported at once. It returns malformed_request.
 func decode(c echo.Context, dst any) (fault.Problems, error) {
+	problems, err := decodeWithSettings(c, dst)
+	if err == nil && len(problems.Malformed) > 0 {
+		err = problems.Err("")
+	}
+	return problems, err
+}
+
+// decodeWithSettings is decode for a body with settings of a provider. Only the
+// registry can tell what is malformed in them, and reports it with the rest.
+func decodeWithSettings(c echo.Context, dst any) (fault.Problems, error) {
 	body, err := readBody(c)
 	if err != nil {
 		return fault.Problems{}, err

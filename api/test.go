@@ -157,7 +157,7 @@ func (a *API) testProviderType(c echo.Context) error {
 		return err
 	}
 	var body draftTestRequest
-	problems, err := decode(c, &body)
+	problems, err := decodeWithSettings(c, &body)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (a *API) testProviderType(c echo.Context) error {
 func (a *API) testProvider(c echo.Context) error {
 	workspace, id := principal(c).Workspace, c.Param("id")
 	var body editTestRequest
-	problems, err := decode(c, &body)
+	problems, err := decodeWithSettings(c, &body)
 	if err != nil {
 		return err
 	}

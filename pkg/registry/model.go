@@ -93,9 +93,6 @@ func (r *Registry) ProviderModel(ctx context.Context, workspace, providerID, id 
 // AddModels adds all models to a provider, or none. field returns the path of a field
 // of inputs[i]. It returns not_found and validation_failed.
 func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, problems fault.Problems, field func(i int, name string) string) ([]Model, error) {
-	if len(problems.Malformed) > 0 {
-		return nil, problems.Err("Models not added")
-	}
 	var added []Model
 	p, err := r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
 		added = nil
@@ -162,9 +159,6 @@ func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, i
 // leaves both versions as they are. It returns not_found, validation_failed,
 // version_mismatch and model_exists.
 func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id string, edit ModelEdit) (Model, error) {
-	if len(edit.Problems.Malformed) > 0 {
-		return Model{}, edit.Problems.Err("Model not changed")
-	}
 	var m Model
 	p, err := r.editModel(ctx, workspace, providerID, id, func(p *Provider, i int, now time.Time) (bool, error) {
 		problems := edit.Problems

@@ -26,12 +26,9 @@ type Draft struct {
 // TestModel sends the prompt of a draft to a model and stores the result: the last
 // test of the model, and the error of its provider if that is the reason, or no error
 // on success. Nothing is stored if the connection changed during the call. A failure
-// of the upstream is a result, not an error. It returns not_found, malformed_request,
+// of the upstream is a result, not an error. It returns not_found,
 // validation_failed and rate_limited.
 func (r *Registry) TestModel(ctx context.Context, workspace, id string, draft Draft, onDelta func(string)) (TestResult, error) {
-	if len(draft.Problems.Malformed) > 0 {
-		return TestResult{}, draft.Problems.Err("Model not tested")
-	}
 	m, p, err := r.store.ModelAndProvider(ctx, workspace, id)
 	if err == nil {
 		err = draft.Problems.Err("Model not tested")
