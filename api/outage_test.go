@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -140,7 +141,8 @@ func TestPanic(t *testing.T) {
 			var armed atomic.Bool
 			s := apitest.Start(t, checker.RoundTripper, database, func(cfg *app.Config) {
 				cfg.Now = func() time.Time {
-					if armed.Load() {
+					// Only requests panic: jobs of the service read the clock too.
+					if armed.Load() && strings.Contains(string(debug.Stack()), "(*Registry)") {
 						panic("the clock says " + apitest.Secret)
 					}
 					return time.Now()
