@@ -110,7 +110,7 @@ func TestCORSPreflight(t *testing.T) {
 			preflight := func(origin string) *apitest.Answer {
 				return c.With("").Do(http.MethodOptions, o.path, nil, apitest.Header("Origin", origin),
 					apitest.Header("Access-Control-Request-Method", o.method),
-					apitest.Header("Access-Control-Request-Headers", "authorization,content-type,if-match"))
+					apitest.Header("Access-Control-Request-Headers", "authorization,content-type,if-match,traceparent,x-requested-with"))
 			}
 			answer := preflight(ours).Is(http.StatusNoContent).Has("Access-Control-Allow-Origin", ours)
 			mustVaryByOrigin(t, o.path, answer)
@@ -118,7 +118,7 @@ func TestCORSPreflight(t *testing.T) {
 				t.Errorf("%s may not be called: only %v", o, methods)
 			}
 			headers := split(strings.ToLower(answer.Header.Get("Access-Control-Allow-Headers")))
-			for _, header := range []string{"authorization", "content-type", "if-match", "idempotency-key", "x-request-id"} {
+			for _, header := range []string{"authorization", "content-type", "if-match", "traceparent", "x-requested-with"} {
 				if !slices.Contains(headers, header) {
 					t.Errorf("%s may not be called with %s: only %v", o, header, headers)
 				}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -105,21 +106,21 @@ type modelChanges struct {
 	// The version that was read. If the current version differs, the answer is 412.
 	Version *int64 `json:"version,omitempty" example:"1"`
 
-	ProviderID      any `json:"provider_id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-	ProviderName    any `json:"provider_name,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-	ProviderType    any `json:"provider_type,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-	ProviderStatus  any `json:"provider_status,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-	ProviderEnabled any `json:"provider_enabled,omitempty" strict:"ignore" swaggertype:"boolean" readonly:"true"`
-	LastTest        any `json:"last_test,omitempty" strict:"ignore" swaggertype:"object" readonly:"true"`
-	CreatedAt       any `json:"created_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-	UpdatedAt       any `json:"updated_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	ProviderID      json.RawMessage `json:"provider_id,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
+	ProviderName    json.RawMessage `json:"provider_name,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
+	ProviderType    json.RawMessage `json:"provider_type,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
+	ProviderStatus  json.RawMessage `json:"provider_status,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
+	ProviderEnabled json.RawMessage `json:"provider_enabled,omitempty" strict:"readonly" swaggertype:"boolean" readonly:"true"`
+	LastTest        any             `json:"last_test,omitempty" strict:"readonly" swaggertype:"object" readonly:"true"`
+	CreatedAt       any             `json:"created_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
+	UpdatedAt       any             `json:"updated_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 }
 
 // modelUpdate is an edit of a model. Omitted fields keep their values, and fields
-// that only the server sets are ignored.
+// that only the server sets may be sent back as they were received.
 type modelUpdate struct {
 	modelChanges
-	ID any `json:"id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	ID json.RawMessage `json:"id,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 } //	@name	ModelUpdate
 
 // modelUpdateOfProvider is a model in an edit of its provider.
@@ -322,7 +323,19 @@ func (m modelCreate) input() registry.ModelInput {
 }
 
 func (m modelChanges) input() registry.ModelInput {
-	return registry.ModelInput{ModelID: m.ModelID, DisplayName: m.DisplayName, Stages: m.SupportedStages, Enabled: m.Enabled, Version: m.Version}
+	return registry.ModelInput{
+		ModelID: m.ModelID, DisplayName: m.DisplayName, Stages: m.SupportedStages, Enabled: m.Enabled, Version: m.Version,
+		ReadOnly: registry.ReadOnly{
+			"provider_id": m.ProviderID, "provider_name": m.ProviderName, "provider_type": m.ProviderType,
+			"provider_status": m.ProviderStatus, "provider_enabled": m.ProviderEnabled,
+		},
+	}
+}
+
+func (m modelUpdate) input() registry.ModelInput {
+	in := m.modelChanges.input()
+	in.ReadOnly["id"] = m.ID
+	return in
 }
 
 func (m modelUpdateOfProvider) input() registry.ModelInput {

@@ -93,7 +93,7 @@ type providerCreate struct {
 } //	@name	ProviderCreate
 
 // providerUpdate is an edit of a provider. Omitted fields keep their values, and
-// fields that only the server sets are ignored.
+// fields that only the server sets may be sent back as they were received.
 type providerUpdate struct {
 	// The name, unique in the workspace regardless of case.
 	Name *string `json:"name,omitempty" strict:"trim" validate:"omitempty,min=1,max=100,text" example:"Production OpenAI"`
@@ -110,14 +110,14 @@ type providerUpdate struct {
 	// The version that was read. If the current version differs, the answer is 412.
 	Version *int64 `json:"version,omitempty" example:"1"`
 
-	ID                any `json:"id,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-	TypeLabel         any `json:"type_label,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-	Enabled           any `json:"enabled,omitempty" strict:"ignore" swaggertype:"boolean" readonly:"true"`
-	Error             any `json:"error,omitempty" strict:"ignore" swaggertype:"object" readonly:"true"`
-	EnabledModelCount any `json:"enabled_model_count,omitempty" strict:"ignore" swaggertype:"integer" readonly:"true"`
-	ModelCount        any `json:"model_count,omitempty" strict:"ignore" swaggertype:"integer" readonly:"true"`
-	CreatedAt         any `json:"created_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
-	UpdatedAt         any `json:"updated_at,omitempty" strict:"ignore" swaggertype:"string" readonly:"true"`
+	ID                json.RawMessage `json:"id,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
+	TypeLabel         json.RawMessage `json:"type_label,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
+	Enabled           json.RawMessage `json:"enabled,omitempty" strict:"readonly" swaggertype:"boolean" readonly:"true"`
+	Error             any             `json:"error,omitempty" strict:"readonly" swaggertype:"object" readonly:"true"`
+	EnabledModelCount any             `json:"enabled_model_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
+	ModelCount        any             `json:"model_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
+	CreatedAt         any             `json:"created_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
+	UpdatedAt         any             `json:"updated_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 } //	@name	ProviderUpdate
 
 // @Summary		List providers
@@ -213,6 +213,7 @@ func (a *API) updateProvider(c echo.Context) error {
 		Name: body.Name, Type: body.Type, Status: body.Status,
 		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
 		If:       registry.Precondition{Match: ifMatch(c), Version: body.Version},
+		ReadOnly: registry.ReadOnly{"id": body.ID, "type_label": body.TypeLabel, "enabled": body.Enabled},
 		Problems: problems,
 	}
 	if body.Models != nil {

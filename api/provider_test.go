@@ -224,19 +224,38 @@ func TestProviderRoundTrip(t *testing.T) {
 	})
 }
 
-// What only the service sets may come back with whatever value.
-func TestFieldsPassedOver(t *testing.T) {
+// Fields that only the server sets are accepted with their present value. Those that
+// change by themselves are accepted with any value.
+func TestReadOnlyFields(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		p := blockedProvider(c)
 		m := p.Models[0]
 		for _, value := range []string{`null`, `"x"`, `0`, `false`, `[]`, `{"a":[1,{"b":null}]}`, `"` + unknownID + `"`} {
-			c.Patch(p.Path(), strings.ReplaceAll(`{"id":V,"type_label":V,"enabled":V,"error":V,"enabled_model_count":V,"model_count":V,"created_at":V,"updated_at":V,
-				"models":[{"id":"`+m.ID+`","provider_id":V,"last_test":V,"created_at":V,"updated_at":V}]}`, "V", value)).Is(http.StatusOK)
-			c.Patch(m.Path(), strings.ReplaceAll(`{"id":V,"provider_id":V,"provider_name":V,"provider_type":V,"provider_status":V,"provider_enabled":V,
-				"last_test":V,"created_at":V,"updated_at":V}`, "V", value)).Is(http.StatusOK)
+			c.Patch(p.Path(), strings.ReplaceAll(`{"error":V,"enabled_model_count":V,"model_count":V,"created_at":V,"updated_at":V,
+				"models":[{"id":"`+m.ID+`","last_test":V,"created_at":V,"updated_at":V}]}`, "V", value)).Is(http.StatusOK)
+			c.Patch(m.Path(), strings.ReplaceAll(`{"last_test":V,"created_at":V,"updated_at":V}`, "V", value)).Is(http.StatusOK)
+
+			c.Patch(p.Path(), strings.ReplaceAll(`{"id":V,"type_label":V,"enabled":V,"models":[{"id":"`+m.ID+`","provider_id":V}]}`, "V", value)).
+				Problem(http.StatusUnprocessableEntity, "validation_failed", "id invalid", "type_label invalid", "enabled invalid", "models[0].provider_id invalid")
+			c.Patch(m.Path(), strings.ReplaceAll(`{"id":V,"provider_id":V,"provider_name":V,"provider_type":V,"provider_status":V,"provider_enabled":V}`, "V", value)).
+				Problem(http.StatusUnprocessableEntity, "validation_failed", "id invalid", "provider_id invalid", "provider_name invalid",
+					"provider_type invalid", "provider_status invalid", "provider_enabled invalid")
 		}
 		unchanged(t, c, p)
+		// Whoever disables a provider by the wrong field learns of the right one.
+		for path, want := range map[string]string{p.Path(): "set status", m.Path(): "status of the provider"} {
+			field := map[string]string{p.Path(): "enabled", m.Path(): "provider_enabled"}[path]
+			answer := c.Patch(path, object{field: false})
+			answer.Problem(http.StatusUnprocessableEntity, "validation_failed", field+" invalid")
+			if !strings.Contains(answer.Body, want) {
+				t.Errorf("PATCH %s with %s: %s does not name the field to set", path, field, answer.Body)
+			}
+			c.Patch(path, object{field: true}).Is(http.StatusOK)
+		}
+		// The status of a provider also changes by itself.
+		c.Patch(m.Path(), `{"provider_status":"error"}`).Is(http.StatusOK)
+		c.Patch(m.Path(), `{"provider_status":"inactive"}`).Problem(http.StatusUnprocessableEntity, "validation_failed", "provider_status invalid")
 		// They are no fields of a request that creates.
 		c.Post("/providers", apitest.OpenAI(object{"id": unknownID, "status": "active", "version": 1, "created_at": "x"})).
 			Problem(http.StatusBadRequest, "malformed_request", "id unknown", "status unknown", "version unknown", "created_at unknown")

@@ -146,7 +146,7 @@ func TestEditWithoutChange(t *testing.T) {
 		}
 		for _, same := range []object{
 			{}, {"model_id": "a"}, {"model_id": " a "}, {"display_name": "A"}, {"enabled": true},
-			{"supported_stages": list{"guardrail", "planning"}}, {"version": 1}, {"id": unknownID, "provider_id": "x", "last_test": object{}},
+			{"supported_stages": list{"guardrail", "planning"}}, {"version": 1}, {"id": a.ID, "provider_id": p.ID, "last_test": object{}},
 		} {
 			if after := c.Patch(a.Path(), same).Is(http.StatusOK).Has("ETag", `"1"`).Model(); after.UpdatedAt != a.UpdatedAt {
 				t.Errorf("the edit %v that changes nothing touches updated_at", same)

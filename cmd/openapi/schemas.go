@@ -3,9 +3,9 @@ package main
 import "cmp"
 
 // sentBack describes a field of an edit that only the server sets. The field
-// takes any value because the server ignores it; readOnly would make validators
-// refuse an edit that contains it.
-const sentBack = "Only the server sets this. It is ignored in an edit."
+// takes any type here; readOnly would make validators refuse an edit that contains
+// it.
+const sentBack = "Only the server sets this. An edit may contain the value that was read."
 
 // finishSchemas adds to the schemas that swag made what swag can't express:
 //

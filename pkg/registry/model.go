@@ -62,6 +62,7 @@ type ModelInput struct {
 	Stages      *[]string
 	Enabled     *bool
 	Version     *int64 // if set, must be the current version
+	ReadOnly    ReadOnly
 }
 
 // ModelEdit is a request to change one model.
@@ -164,7 +165,9 @@ func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id st
 		problems := edit.Problems
 		m = p.Models[i]
 		version := m.Version
-		changed := applyModel(&m, edit.ModelInput, now, func(name string) string { return name }, &problems.Invalid)
+		field := func(name string) string { return name }
+		edit.ReadOnly.check(m.readOnly(*p), field, &problems.Invalid)
+		changed := applyModel(&m, edit.ModelInput, now, field, &problems.Invalid)
 		if err := problems.Err("Model not changed"); err != nil {
 			return false, err
 		}
@@ -242,6 +245,7 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 		} else if in.ID != nil {
 			m.Version = 1 // not new: its unknown id is the only fault
 		}
+		in.ReadOnly.check(m.readOnly(*p), field, faults)
 		if applyModel(&m, in, now, field, faults) {
 			changed = true
 		}

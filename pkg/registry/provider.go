@@ -99,6 +99,7 @@ type ProviderEdit struct {
 	// edits the model with its model id or creates one, and missing models are deleted.
 	Models   *[]ModelInput
 	If       Precondition
+	ReadOnly ReadOnly
 	Problems fault.Problems // see NewProvider
 }
 
@@ -231,6 +232,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 		problems.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed; create a new provider of the other type")
 	}
 	enabled := wantedStatus(&problems.Invalid, *p, edit.Status)
+	edit.ReadOnly.check(p.readOnly(), func(name string) string { return name }, &problems.Invalid)
 	typ, err := lookupType(*p)
 	if err != nil {
 		return false, err

@@ -46,9 +46,9 @@ func (d *decoder) PeekKind() jsontext.Kind {
 
 // field is one JSON field of a struct.
 type field struct {
-	index   []int
-	ignored bool
-	trimmed bool
+	index    []int
+	readOnly bool
+	trimmed  bool
 }
 
 // fieldsOf returns the JSON fields of a struct by name.
@@ -83,7 +83,7 @@ func collect(fields map[string]field, t reflect.Type, index []int) {
 			continue
 		}
 		strict := f.Tag.Get("strict")
-		fields[name] = field{index: at, ignored: strict == "ignore", trimmed: strict == "trim"}
+		fields[name] = field{index: at, readOnly: strict == "readonly", trimmed: strict == "trim"}
 	}
 }
 

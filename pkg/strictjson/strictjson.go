@@ -12,8 +12,9 @@
 // and pointers to, slices of and string-keyed maps of these. Decode panics when
 // it meets another type. The tag `strict` adds:
 //
-//	strict:"ignore"   any value is skipped, null too: a field that only the
-//	                  server sets, sent back by the client
+//	strict:"readonly" any value is accepted, null too: a field that only the
+//	                  server sets, sent back by the client. A json.RawMessage
+//	                  keeps the value, other types stay zero.
 //	strict:"trim"     white space around a string is removed
 //
 // A json.RawMessage takes any value, null too; whoever decodes it checks it.
@@ -128,7 +129,7 @@ func (d *decoder) structure(v reflect.Value) {
 		case !known:
 			d.unknown(fields, name)
 			d.raw()
-		case f.ignored:
+		case f.readOnly && v.FieldByIndex(f.index).Type() != rawMessage:
 			d.raw()
 		default:
 			member := v.FieldByIndex(f.index)
@@ -147,7 +148,7 @@ func (d *decoder) unknown(fields map[string]field, name string) {
 	}
 	var known []string
 	for name, f := range fields {
-		if !f.ignored {
+		if !f.readOnly {
 			known = append(known, name)
 		}
 	}

@@ -39,7 +39,7 @@ type request struct {
 	Title       *string                    `json:"title" strict:"trim"`
 	Credentials map[string]json.RawMessage `json:"credentials"`
 	Any         json.RawMessage            `json:"any"`
-	CreatedAt   string                     `json:"created_at" strict:"ignore"`
+	CreatedAt   string                     `json:"created_at" strict:"readonly"`
 	Hidden      string                     `json:"-"`
 }
 

@@ -1,0 +1,62 @@
+package registry
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	"modelproviders/pkg/fault"
+)
+
+// ReadOnly are the fields of an edit that only the server sets, as JSON by name;
+// nil means that the field was left out. An edit may send them back as they were
+// answered, so that clients can edit what they received.
+type ReadOnly map[string]json.RawMessage
+
+// readOnly are the values that an edit may send back for a field, and what to say
+// about others.
+type readOnly struct {
+	values  []any
+	message string
+}
+
+// check adds a fault for each value that differs from the present one: the client
+// would believe that it was stored.
+func (sent ReadOnly) check(present map[string]readOnly, field func(name string) string, faults *fault.Fields) {
+	for _, name := range slices.Sorted(maps.Keys(sent)) {
+		var value any
+		if sent[name] == nil || json.Unmarshal(sent[name], &value) == nil && slices.Contains(present[name].values, value) {
+			continue
+		}
+		faults.Add(field(name), fault.Invalid, "%s", present[name].message)
+	}
+}
+
+func (p Provider) readOnly() map[string]readOnly {
+	label := p.Type
+	if typ, err := lookupType(p); err == nil {
+		label = typ.Form().Label
+	}
+	return map[string]readOnly{
+		"id":         {[]any{p.ID}, "can't be changed"},
+		"type_label": {[]any{label}, "follows from the type and can't be changed"},
+		"enabled":    {[]any{p.Enabled}, `is read-only; set status to "active" or "inactive"`},
+	}
+}
+
+// readOnly of a model of p. A provider's status changes between active and error by
+// itself, so either is accepted.
+func (m Model) readOnly(p Provider) map[string]readOnly {
+	status := []any{string(Inactive)}
+	if p.Enabled {
+		status = []any{string(Active), string(Error)}
+	}
+	return map[string]readOnly{
+		"id":               {[]any{m.ID}, "can't be changed"},
+		"provider_id":      {[]any{p.ID}, "can't be changed; add the model to the other provider"},
+		"provider_name":    {[]any{p.Name}, "is the provider's name; edit the provider"},
+		"provider_type":    {[]any{p.Type}, "is the provider's type and can't be changed"},
+		"provider_status":  {status, "is the provider's status; edit the provider"},
+		"provider_enabled": {[]any{p.Enabled}, "is read-only; set the status of the provider"},
+	}
+}
