@@ -165,5 +165,5 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	// Without this, :model would match slashes, too.
 	g.RouteNotFound("/providers/:id/models/:model/*", echo.NotFoundHandler)
-	return e, nil
+	return compressed(e)
 }

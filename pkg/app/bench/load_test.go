@@ -28,7 +28,7 @@ type side struct {
 type target struct{ provider, fast, slow string }
 
 func newSide(b *testing.B, url, token string) *side {
-	transport := &http.Transport{MaxIdleConns: 2 * manyCallers, MaxIdleConnsPerHost: 2 * manyCallers}
+	transport := &http.Transport{DisableCompression: true, MaxIdleConns: 2 * manyCallers, MaxIdleConnsPerHost: 2 * manyCallers}
 	b.Cleanup(transport.CloseIdleConnections)
 	return &side{url: url, token: token, http: &http.Client{Transport: transport, Timeout: time.Minute}}
 }

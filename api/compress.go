@@ -1,0 +1,34 @@
+package api
+
+import (
+	"compress/gzip"
+	"net/http"
+
+	"github.com/klauspost/compress/gzhttp"
+)
+
+// minCompressed is the size, in bytes, from which an answer is compressed.
+const minCompressed = 1 << 10
+
+// compressed compresses the answers to GET for clients that accept gzip. Answers
+// that carry a secret are answers to POST, and problem documents and event streams
+// have other media types.
+func compressed(next http.Handler) (http.Handler, error) {
+	wrap, err := gzhttp.NewWrapper(
+		gzhttp.MinSize(minCompressed),
+		gzhttp.CompressionLevel(gzip.BestSpeed),
+		gzhttp.EnableZstd(false),
+		gzhttp.ContentTypes([]string{mediaJSON, "application/yaml", "text/html", "text/css", "text/javascript", "image/svg+xml"}),
+	)
+	if err != nil {
+		return nil, err
+	}
+	gzipped := wrap(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			gzipped.ServeHTTP(w, r)
+		} else {
+			next.ServeHTTP(w, r)
+		}
+	}), nil
+}
