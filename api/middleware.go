@@ -87,6 +87,8 @@ func (a *API) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 			attrs = append(attrs, slog.String("code", string(f.Kind)))
 			if answers[f.Kind].status >= http.StatusInternalServerError {
 				level = slog.LevelError
+			}
+			if level == slog.LevelError || f.Kind == fault.Unauthenticated {
 				attrs = append(attrs, slog.String("cause", f.Error()))
 			}
 		} else if err != nil {

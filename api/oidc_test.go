@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"modelproviders/api/apitest"
 	"modelproviders/pkg/app"
 	"modelproviders/pkg/auth"
@@ -96,4 +98,30 @@ func TestIssuerThatIsDownDelaysSignInsAlone(t *testing.T) {
 	issuer.Up()
 	ahead.Store(1)
 	admin.With(token).Get("/providers").Is(200)
+}
+
+// TestLogNamesTheCauseOfAFailedSignIn: under the request id the log has the cause of
+// each refused token, also where the caller is not told.
+func TestLogNamesTheCauseOfAFailedSignIn(t *testing.T) {
+	issuer := authtest.Start(t)
+	_, idToken := signsIn(t, issuer, "alice", "acme", "viewer")
+	accessToken := issuer.AccessToken(t, authtest.Claims{"aud": "https://other.example.com"})
+	forged := authtest.NewKey(t, jose.ES256).Sign(t, issuer.Claims(authtest.Claims{"iss": "https://other.example.com"}))
+	unchecked := func(base http.RoundTripper, _ string) http.RoundTripper { return base }
+	s := apitest.Start(t, unchecked, "SQLite", signInThrough(issuer))
+	for name, test := range map[string]struct{ token, told, logged string }{
+		"an ID token":      {idToken, "not the ID token", "not the ID token"},
+		"another audience": {accessToken, "claim aud", "claim aud"},
+		"an opaque token":  {"9f8b4c7a6d5e", "nor a JWT", "nor a JWT"},
+		"another issuer":   {forged, "not signed by a trusted key", "claim iss"},
+		"an unknown token": {"mp_unknown", "unknown, revoked or expired", "unknown, revoked or expired"},
+	} {
+		answer := s.Admin(t).With(test.token).Get("/providers")
+		if detail := answer.Problem(401, "unauthenticated"); !strings.Contains(detail, test.told) || test.told != test.logged && strings.Contains(detail, test.logged) {
+			t.Errorf("%s: the caller is told %q", name, detail)
+		}
+		if cause, _ := s.Log.Request(t, answer.RequestID())["cause"].(string); !strings.Contains(cause, test.logged) || strings.Contains(cause, test.token) {
+			t.Errorf("%s: the log has the cause %q", name, cause)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -122,15 +123,34 @@ func signingAlgorithms() []jose.SignatureAlgorithm {
 	}
 }
 
+// Bearers authenticates by API tokens, which have a prefix of their own, and by
+// access tokens of an issuer.
+type Bearers struct {
+	Tokens Authenticator
+	JWTs   Authenticator
+}
+
+// Authenticate implements [Authenticator].
+func (b Bearers) Authenticate(ctx context.Context, bearer string) (Principal, error) {
+	if strings.HasPrefix(bearer, tokenPrefix) {
+		return b.Tokens.Authenticate(ctx, bearer)
+	}
+	return b.JWTs.Authenticate(ctx, bearer)
+}
+
 // Authenticate implements [Authenticator] for JWTs. It returns unavailable, with
-// the time to wait, if the issuer's keys are needed and can't be fetched. It
-// reveals what is wrong with the claims only after the signature was verified.
+// the time to wait, if the issuer's keys are needed and can't be fetched. Until the
+// signature is verified, the message tells only what is wrong with the form of the
+// token; what is wrong with its claims is in the cause, for the log.
 func (o *OIDC) Authenticate(ctx context.Context, bearer string) (Principal, error) {
 	if len(bearer) > maxJWT {
 		return Principal{}, refused("The bearer token is too long; at most %d characters are allowed.", maxJWT)
 	}
+	if !isJWT(bearer) {
+		return Principal{}, refused("The bearer token is neither an API token nor a JWT. If the issuer gave out an opaque token, request one for the audience %s.", o.audience)
+	}
 	signed, err := jose.ParseSignedCompact(bearer, signingAlgorithms())
-	if err != nil || !isJWT(bearer) {
+	if err != nil {
 		return Principal{}, refused("The bearer token is not a JWT signed with a supported public-key algorithm.")
 	}
 	typ, err := readHeader(bearer)
@@ -138,20 +158,28 @@ func (o *OIDC) Authenticate(ctx context.Context, bearer string) (Principal, erro
 		return Principal{}, err
 	}
 	payload, err := o.keys.verify(ctx, signed)
+	if fault.Is(err, fault.Unauthenticated) {
+		_, invalid := o.readClaims(typ, signed.UnsafePayloadWithoutVerification())
+		fault.As(err).Err = cmp.Or(invalid, fault.As(err).Err)
+	}
 	if err != nil {
 		return Principal{}, err
 	}
-	c, err := readClaims(payload)
+	c, err := o.readClaims(typ, payload)
 	if err != nil {
 		return Principal{}, err
-	}
-	if err := c.check(o.issuer, o.audience, o.now()); err != nil {
-		return Principal{}, err
-	}
-	if !c.isAccessToken(typ) {
-		return Principal{}, refused("The bearer token is not an access token. Send the issuer's access token, not the ID token.")
 	}
 	return o.claims.principal(c)
+}
+
+// isJWT reports whether a bearer token has the form of a signed JWT: three parts
+// in base64url, joined by dots (RFC 7515, section 7.1). go-jose accepts more.
+func isJWT(bearer string) bool {
+	const base64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	parts := strings.Split(bearer, ".")
+	return len(parts) == 3 && !slices.ContainsFunc(parts, func(part string) bool {
+		return part == "" || strings.Trim(part, base64URL) != ""
+	})
 }
 
 func refused(format string, args ...any) error {

@@ -22,7 +22,7 @@ const maxTime = 253402300799
 // clockSkew is how far the issuer's clock may be ahead of ours.
 const clockSkew = time.Minute
 
-// claims are the decoded claims of a token whose signature was verified.
+// claims are the decoded claims of a token.
 type claims map[string]any
 
 // readObject decodes the header or the claims of a token. go-jose's decoder
@@ -36,36 +36,50 @@ func readObject(part string, text []byte) (map[string]any, error) {
 	return object, nil
 }
 
-func readClaims(payload []byte) (claims, error) { return readObject("claims", payload) }
-
-// check refuses a token that is of another issuer, for another audience, not
-// valid now, or bound to a key. It reports the first of these.
-func (c claims) check(issuer, audience string, now time.Time) error {
+// readClaims returns the claims of a token with that `typ`. It refuses one that is
+// of another issuer, not an access token, for another audience, not valid now, or
+// bound to a key, and reports the first of these.
+func (o *OIDC) readClaims(typ string, payload []byte) (claims, error) {
+	object, err := readObject("claims", payload)
+	if err != nil {
+		return nil, err
+	}
+	c := claims(object)
 	times := map[string]time.Time{}
 	for _, name := range []string{"exp", "nbf", "iat"} {
 		seconds, ok := c[name].(float64)
 		if c.hasAny(name) && (!ok || seconds < 0 || seconds > maxTime) {
-			return refused("The claim %s of the bearer token is not a time in seconds.", name)
+			return nil, refused("The claim %s of the bearer token is not a time in seconds.", name)
 		}
 		times[name] = time.Unix(int64(seconds), 0)
 	}
+	issuer, _ := c["iss"].(string)
+	now := o.now()
 	latest := now.Add(clockSkew)
 	switch {
-	case c["iss"] != issuer:
-		return refused("The bearer token was not issued by %s (claim iss).", issuer)
-	case !c.isFor(audience):
-		return refused("The bearer token is not for this service: its claim aud lacks %s. Request a token for that audience.", audience)
+	case issuer != o.issuer && sameButSlash(issuer, o.issuer):
+		return nil, refused("The issuer of the bearer token (claim iss) and the configured %s differ only in a slash at the end. "+
+			"Ask the operator of this service to configure the issuer exactly as its tokens name it.", o.issuer)
+	case issuer != o.issuer:
+		return nil, refused("The bearer token was not issued by %s (claim iss).", o.issuer)
+	case !c.isAccessToken(typ):
+		return nil, refused("The bearer token is not an access token. Send the issuer's access token, not the ID token.")
+	case !c.isFor(o.audience):
+		return nil, refused("The bearer token is not for this service: its claim aud lacks %s. Request a token for that audience.", o.audience)
 	case !c.hasAny("exp"):
-		return refused("The bearer token has no expiry (claim exp).")
+		return nil, refused("The bearer token has no expiry (claim exp).")
 	case !now.Before(times["exp"]):
-		return refused("The bearer token has expired. Sign in again.")
+		return nil, refused("The bearer token has expired. Sign in again.")
 	case times["nbf"].After(latest), times["iat"].After(latest):
-		return refused("The bearer token is not valid yet (claim nbf or iat). Check the clocks of the issuer and of this service.")
+		return nil, refused("The bearer token is not valid yet (claim nbf or iat). Check the clocks of the issuer and of this service.")
 	case c.hasAny("cnf"):
-		return refused("The bearer token is bound to a key (claim cnf), which is not supported.")
+		return nil, refused("The bearer token is bound to a key (claim cnf), which is not supported.")
 	}
-	return nil
+	return c, nil
 }
+
+// sameButSlash reports whether two issuers differ at most in a slash at the end.
+func sameButSlash(a, b string) bool { return strings.TrimSuffix(a, "/") == strings.TrimSuffix(b, "/") }
 
 func (c claims) hasAny(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { _, ok := c[name]; return ok })

@@ -1,8 +1,8 @@
 package auth
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"sync"
@@ -63,27 +63,28 @@ func newIssuerKeys(cfg OIDCConfig) *issuerKeys {
 	}
 }
 
-// verify returns the payload of a token that the issuer signed.
+// verify returns the payload of a token that the issuer signed. A token of a key
+// that the issuer does not publish is refused only after the keys were fetched.
 func (k *issuerKeys) verify(ctx context.Context, token *jose.JSONWebSignature) ([]byte, error) {
-	notSigned := refused("The bearer token is not signed by a trusted key of the issuer.")
 	keys, fetched, err := k.current(ctx)
 	if err != nil {
 		return nil, err
 	}
 	payload, known := keys.verify(token)
 	if payload == nil && !known && !fetched {
-		if !k.unknown.AllowN(k.now(), 1) {
-			return nil, cmp.Or(k.lastFailure(), notSigned)
-		}
-		if keys, err = k.refresh(ctx, keys); err != nil {
+		if keys, err = k.refresh(ctx, keys, true); err != nil {
 			return nil, err
 		}
-		payload, _ = keys.verify(token)
+		payload, known = keys.verify(token)
 	}
-	if payload == nil {
-		return nil, notSigned
+	if payload != nil {
+		return payload, nil
 	}
-	return payload, nil
+	cause := errors.New("its kid names none of the issuer's keys, or it has no kid and none of them verifies it")
+	if known {
+		cause = errors.New("the key that its kid names does not verify it")
+	}
+	return nil, fault.Wrap(fault.Unauthenticated, cause, "The bearer token is not signed by a trusted key of the issuer.")
 }
 
 // current returns the keys to use now, and whether they were fetched just now.
@@ -92,7 +93,7 @@ func (k *issuerKeys) current(ctx context.Context) (keys *keySet, fetched bool, e
 	held := k.held
 	k.mu.Unlock()
 	if held == nil || k.now().Sub(held.fetchedAt) >= keysKeptFor {
-		keys, err = k.refresh(ctx, held)
+		keys, err = k.refresh(ctx, held, false)
 		return keys, true, err
 	}
 	if k.now().Sub(held.fetchedAt) < keysFreshFor {
@@ -100,16 +101,17 @@ func (k *issuerKeys) current(ctx context.Context) (keys *keySet, fetched bool, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, keysPatience)
 	defer cancel()
-	if keys, err = k.refresh(ctx, held); err == nil {
+	if keys, err = k.refresh(ctx, held, false); err == nil {
 		return keys, true, nil
 	}
 	return held, false, nil
 }
 
-// refresh returns keys that are newer than the old ones. It stops waiting when
-// ctx ends, but the fetch goes on for others.
-func (k *issuerKeys) refresh(ctx context.Context, old *keySet) (*keySet, error) {
-	fetch := k.fetches.DoChan("", func() (any, error) { return k.fetchNewer(context.WithoutCancel(ctx), old) })
+// refresh returns keys that are newer than the old ones, or the old ones if a token
+// of an unknown key can't cause another fetch yet. It stops waiting when ctx ends,
+// but the fetch goes on for others.
+func (k *issuerKeys) refresh(ctx context.Context, old *keySet, unknown bool) (*keySet, error) {
+	fetch := k.fetches.DoChan("", func() (any, error) { return k.fetchNewer(context.WithoutCancel(ctx), old, unknown) })
 	select {
 	case <-ctx.Done():
 		return nil, ctx.Err()
@@ -119,17 +121,21 @@ func (k *issuerKeys) refresh(ctx context.Context, old *keySet) (*keySet, error) 
 	}
 }
 
-// fetchNewer fetches the keys, unless another caller has done so meanwhile or the
-// last fetch failed a moment ago.
-func (k *issuerKeys) fetchNewer(ctx context.Context, old *keySet) (*keySet, error) {
+// fetchNewer is refresh for one caller at a time.
+func (k *issuerKeys) fetchNewer(ctx context.Context, old *keySet, unknown bool) (*keySet, error) {
 	k.mu.Lock()
 	held, cause, pause := k.held, k.cause, k.retryAt.Sub(k.now())
 	k.mu.Unlock()
-	if held != old {
+	switch {
+	case held != old:
 		return held, nil
-	}
-	if pause > 0 {
+	case pause > 0:
 		return nil, issuerUnavailable(cause, pause)
+	case unknown && !k.unknown.AllowN(k.now(), 1):
+		if cause != nil {
+			return nil, issuerUnavailable(cause, firstRetry)
+		}
+		return held, nil
 	}
 	published, err := k.fetch(ctx)
 
@@ -149,18 +155,8 @@ func (k *issuerKeys) fetchNewer(ctx context.Context, old *keySet) (*keySet, erro
 	return k.held, nil
 }
 
-// lastFailure returns unavailable if the last fetch failed, else nil.
-func (k *issuerKeys) lastFailure() error {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.failures == 0 {
-		return nil
-	}
-	return issuerUnavailable(k.cause, max(k.retryAt.Sub(k.now()), firstRetry))
-}
-
 func issuerUnavailable(cause error, pause time.Duration) error {
-	f := fault.Wrap(fault.Unavailable, cause, "The bearer token can't be checked now: its issuer can't be reached. Try again shortly.")
+	f := fault.Wrap(fault.Unavailable, cause, "The bearer token can't be checked now: the keys of its issuer could not be fetched. Try again shortly.")
 	f.RetryAfter = pause
 	return f
 }

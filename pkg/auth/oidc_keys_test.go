@@ -186,6 +186,38 @@ func TestMadeUpKeysDoNotFloodTheIssuer(t *testing.T) {
 	mustAuthenticate(t, o, issuer.AccessToken(t, nil))
 }
 
+// TestTokensOfANewKeyShareOneFetch: none of them is refused while the fetch that
+// brings their key is under way.
+func TestTokensOfANewKeyShareOneFetch(t *testing.T) {
+	issuer := authtest.Start(t)
+	o := newOIDC(t, issuer)
+	mustAuthenticate(t, o, issuer.AccessToken(t, nil))
+	issuer.Rotate(authtest.NewKey(t, jose.ES256))
+	issuer.Answer(func(w http.ResponseWriter, r *http.Request) {
+		time.Sleep(100 * time.Millisecond)
+		issuer.Provider(w, r)
+	})
+	token := issuer.AccessToken(t, nil)
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() { mustAuthenticate(t, o, token) })
+	}
+	group.Wait()
+	if discovery, keys := issuer.Asked(); discovery != 2 || keys != 2 {
+		t.Errorf("20 tokens of a new key ask %d times for the metadata and %d times for the keys, want once more", discovery, keys)
+	}
+}
+
+// TestIssuerWithAnotherSlash: the log tells the operator which setting to change.
+func TestIssuerWithAnotherSlash(t *testing.T) {
+	issuer := authtest.Start(t)
+	o := newOIDC(t, issuer, func(cfg *auth.OIDCConfig) { cfg.Issuer += "/" })
+	f := mustRefuse(t, o, issuer.AccessToken(t, nil), fault.Unavailable)
+	if !strings.Contains(f.Error(), "MODELPROVIDERS_OIDC_ISSUER must be exactly that") || strings.Contains(f.Message, issuer.URL) {
+		t.Errorf("an issuer configured with a slash too many is reported as %s", f.Error())
+	}
+}
+
 // keySet replaces the answer of an issuer to requests for its keys.
 func keySet(i *authtest.Issuer, answer http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {

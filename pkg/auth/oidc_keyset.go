@@ -59,7 +59,11 @@ func (k *issuerKeys) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	if err := k.get(ctx, strings.TrimSuffix(k.issuer, "/")+"/.well-known/openid-configuration", &metadata); err != nil {
 		return nil, err
 	}
-	if metadata.Issuer != k.issuer {
+	switch {
+	case metadata.Issuer == k.issuer:
+	case sameButSlash(metadata.Issuer, k.issuer):
+		return nil, fmt.Errorf("the issuer calls itself %.100q: MODELPROVIDERS_OIDC_ISSUER must be exactly that, with or without the slash at the end", metadata.Issuer)
+	default:
 		return nil, fmt.Errorf("the metadata is that of another issuer: %.100q", metadata.Issuer)
 	}
 	var published struct {

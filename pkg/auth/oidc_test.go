@@ -169,14 +169,15 @@ func TestRefusesTokensThatAreNotForUs(t *testing.T) {
 	o := newOIDC(t, issuer)
 	now := time.Now()
 	// A refusal names one of these, and no other.
-	causes := []string{"claim iss", "claim aud", "claim sub", "has expired", "no expiry", "claim exp of", "not valid yet"}
+	causes := []string{"claim iss).", "only in a slash", "not the ID token", "claim aud", "claim sub", "has expired", "no expiry", "claim exp of", "not valid yet"}
 	tests := map[string]struct {
 		claims authtest.Claims
 		cause  string
 	}{
-		"another issuer":               {authtest.Claims{"iss": other.URL}, "claim iss"},
-		"the issuer with a slash more": {authtest.Claims{"iss": issuer.URL + "/"}, "claim iss"},
-		"no issuer":                    {authtest.Claims{"iss": nil}, "claim iss"},
+		"another issuer":               {authtest.Claims{"iss": other.URL}, "claim iss)."},
+		"the issuer with a slash more": {authtest.Claims{"iss": issuer.URL + "/"}, "only in a slash"},
+		"an ID token":                  {authtest.Claims{"aud": authtest.ClientID, "nonce": "n"}, "not the ID token"},
+		"no issuer":                    {authtest.Claims{"iss": nil}, "claim iss)."},
 		"another audience":             {authtest.Claims{"aud": "https://another.example.com"}, "claim aud"},
 		"the client as audience":       {authtest.Claims{"aud": authtest.ClientID}, "claim aud"},
 		"an audience that begins so":   {authtest.Claims{"aud": authtest.Audience + ".evil.example"}, "claim aud"},
@@ -303,20 +304,56 @@ func TestExpiredTokenSaysSo(t *testing.T) {
 func TestBearersAreToldApartByForm(t *testing.T) {
 	tokens, jwts := &recorder{}, &recorder{}
 	bearers := auth.Bearers{Tokens: tokens, JWTs: jwts}
-	for _, bearer := range []string{"", "mp_abc", "mp_a.b.c.d", "a.b", "a..c", "a.b.", ".b.c", "a.b.c=", "a.b.c d", `{"payload":"a.b.c"}`, "ä.b.c"} {
+	for _, bearer := range []string{"mp_abc", "mp_a.b.c"} {
 		_, err := bearers.Authenticate(t.Context(), bearer)
 		if tokens.last != bearer || jwts.last != "" || !fault.Is(err, fault.Unauthenticated) {
 			t.Errorf("%q is not left to the API tokens", bearer)
 		}
 	}
-	for _, jwt := range []string{"a.b.c", "eyJ.eyJ.-_9", "mp_.mp_.mp_"} {
-		if _, err := bearers.Authenticate(t.Context(), jwt); jwts.last != jwt || tokens.last == jwt || !fault.Is(err, fault.Unauthenticated) {
-			t.Errorf("%q is not left to the issuer", jwt)
+	for _, bearer := range []string{"a.b.c", "eyJ.eyJ.-_9", "opaque"} {
+		if _, err := bearers.Authenticate(t.Context(), bearer); jwts.last != bearer || tokens.last == bearer || !fault.Is(err, fault.Unauthenticated) {
+			t.Errorf("%q is not left to the issuer", bearer)
 		}
 	}
 }
 
-// recorder refuses every token and remembers the last one.
+func TestOpaqueTokensAreToldApart(t *testing.T) {
+	o := newOIDC(t, authtest.Start(t))
+	for _, bearer := range []string{"", "9f8b4c", "a.b", "a..c", "a.b.", ".b.c", "a.b.c=", "a.b.c d", "a.b.c.d.e", `{"payload":"a.b.c"}`, "ä.b.c"} {
+		f := mustRefuse(t, o, bearer, fault.Unauthenticated)
+		if !strings.Contains(f.Message, "nor a JWT") || !strings.Contains(f.Message, authtest.Audience) {
+			t.Errorf("%q is refused without saying which token to request: %s", bearer, f.Message)
+		}
+	}
+}
+
+// TestUnverifiedClaimsAreForTheLog: what is wrong with a forged token is its
+// signature for the caller. The log also tells what else is wrong with it.
+func TestUnverifiedClaimsAreForTheLog(t *testing.T) {
+	issuer := authtest.Start(t)
+	o := newOIDC(t, issuer)
+	mustAuthenticate(t, o, issuer.AccessToken(t, nil))
+	stranger := authtest.NewKey(t, jose.ES256)
+	for _, test := range []struct {
+		name, token, cause string
+	}{
+		{"of an unknown key", stranger.Sign(t, issuer.Claims(nil)), "its kid names none"},
+		{"of a known key", stranger.As(issuer.Key()).Sign(t, issuer.Claims(nil)), "does not verify it"},
+		{"of another issuer", stranger.Sign(t, issuer.Claims(authtest.Claims{"iss": "https://other.example"})), "claim iss)."},
+		{"of another audience", stranger.Sign(t, issuer.Claims(authtest.Claims{"aud": "other"})), "claim aud"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := mustRefuse(t, o, test.token, fault.Unauthenticated)
+			if want := "The bearer token is not signed by a trusted key of the issuer."; f.Message != want {
+				t.Errorf("the caller is told %q, not %q", f.Message, want)
+			}
+			if !strings.Contains(f.Error(), test.cause) || strings.Contains(f.Error(), "other") {
+				t.Errorf("the log says %q; it must say %q and not quote the token", f.Error(), test.cause)
+			}
+		})
+	}
+}
+
 type recorder struct{ last string }
 
 func (r *recorder) Authenticate(_ context.Context, bearer string) (auth.Principal, error) {
