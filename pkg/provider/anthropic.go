@@ -24,7 +24,6 @@ var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
 
 	endpointNames:    []string{"anthropic"},
 	requestIDHeaders: []string{"Request-Id"},
-	errors:           []tables{claudeTables},
 	open:             openAnthropic,
 })
 
@@ -91,29 +90,25 @@ func (a *anthropicUpstream) models(ctx context.Context) (Discovery, error) {
 // claudeTables are what the Messages API says. Sources: Anthropic API
 // reference, "Errors"; the phrases are the API's own.
 var claudeTables = tables{
-	name: "Anthropic",
 	rules: []rule{
-		{words: "only authorized for use with claude code", kind: Authentication, hint: "This is the token of a Claude subscription, not an API key: make a key in the Claude Console; it starts with `sk-ant-api`."},
-		{words: "organization has been disabled|organization is disabled|not allowed for this organization|request not allowed", kind: Permission, whose: ofAccount, hint: "Anthropic has disabled this organization: its administrator finds the reason in the Claude Console."},
+		{words: "only authorized for use with claude code", kind: Authentication, hint: "This is the token of a Claude subscription, not an API key. Create a key in the Claude Console. It begins with `sk-ant-api`."},
+		{words: "organization has been disabled|organization is disabled|not allowed for this organization|request not allowed", kind: Permission, whose: ofAccount, hint: "Anthropic has disabled this organization. Its administrator can find the reason in the Claude Console."},
 		{code: "authentication_error", kind: Authentication},
 		{code: "permission_error|forbidden", kind: Permission},
 		{code: "billing_error", kind: QuotaExceeded},
 		{words: "credit balance|usage limits|spend limit", kind: QuotaExceeded},
 		{code: "rate_limit_error", kind: RateLimited},
-		{code: "request_too_large", kind: InvalidRequest, hint: "Shorten the prompt."},
-		{code: "timeout_error", kind: Timeout, hint: "The request took Anthropic too long: lower max_output_tokens, or stream the answer."},
-		{code: "overloaded_error", kind: UpstreamError, hint: "Anthropic is overloaded. Nothing is wrong with this provider: try again in a few minutes."},
-		{code: "api_error", kind: UpstreamError, hint: "Anthropic had an internal error. Nothing is wrong with this provider: try again."},
-		{words: "content filtering policy", kind: ContentFiltered, hint: "Anthropic's content filter stopped the answer: try another prompt."},
-		{code: "invalid_request_error", words: "prompt is too long", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},
-		{code: "invalid_request_error", words: "max_tokens", kind: InvalidRequest, hint: "Lower max_output_tokens to what the model allows."},
-		{code: "invalid_request_error", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose one from 0 to 1; some models accept none."},
+		{code: "request_too_large", kind: InvalidRequest, hint: "The request is too large. Shorten the prompt."},
+		{code: "timeout_error", kind: Timeout, hint: "Anthropic took too long to answer. Lower max_output_tokens, or stream the answer."},
+		{code: "overloaded_error", kind: UpstreamError, hint: "Anthropic is overloaded. Nothing is wrong with this provider. Try again in a few minutes."},
+		{code: "api_error", kind: UpstreamError, hint: "Anthropic had an internal error. Nothing is wrong with this provider. Try again."},
+		{code: "invalid_request_error", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose a value from 0 to 1. Some models accept no temperature."},
 	},
 	hints: map[FailureKind]string{
-		Authentication: "Replace the API key of this provider; a key of the Claude Console starts with `sk-ant-`.",
+		Authentication: "Replace the API key of this provider. A key of the Claude Console begins with `sk-ant-`.",
 		Permission:     "Check in the Claude Console that this key's workspace may use the model, and that no IP allowlist excludes this server.",
-		ModelNotFound:  "Check the model id for a typo, and that it is not retired: the list of available models shows what this key can use.",
+		ModelNotFound:  "Check the model ID for a typo, and check that the model is not retired. The list of available models shows what this key can use.",
 		QuotaExceeded:  "Add credit or raise the spend limit of the account in the Claude Console, under Billing.",
-		RateLimited:    "The account's rate limit for this model is reached: try again in a minute, or raise the limit in the Claude Console.",
+		RateLimited:    "The account has reached its rate limit for this model. Try again in a minute, or raise the limit in the Claude Console.",
 	},
 }

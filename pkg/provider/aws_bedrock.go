@@ -30,7 +30,6 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 
 	endpointNames:    []string{"aws_bedrock", "aws_bedrock_control"},
 	requestIDHeaders: []string{"X-Amzn-Requestid", "X-Amz-Request-Id"},
-	errors:           []tables{bedrockTables},
 	open:             openBedrock,
 })
 

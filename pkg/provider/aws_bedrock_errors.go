@@ -15,11 +15,11 @@ func (b *bedrockUpstream) explain(ctx context.Context, model string, err error) 
 	f := bedrockIn(b.region).explain(ctx, model, err)
 	switch {
 	case f.Kind == Authentication && b.accessKeyPrefix == "ABSK":
-		f.Hint = "This is a Bedrock API key (it begins with ABSK), not an access key: enter the access key of an IAM user (AKIA…) and its secret."
+		f.Hint = "This is a Bedrock API key (it begins with ABSK), not an access key. Enter the access key of an IAM user (AKIA…) and its secret."
 	case f.Kind == Authentication && b.accessKeyPrefix == "ASIA":
-		f.Hint = "This is a temporary access key (it begins with ASIA), which needs a session token, which cannot be stored: enter a long-lived key of an IAM user (AKIA…)."
+		f.Hint = "This is a temporary access key (it begins with ASIA). It needs a session token, which is not supported. Enter a long-lived key of an IAM user (AKIA…)."
 	case f.Kind == Unreachable && b.public && isUnknownHost(ctx):
-		f.Hint = "Check the region: there may be no `" + b.region + "`, or no Amazon Bedrock in it."
+		f.Hint = "Check the region. `" + b.region + "` may not exist, or may not have Amazon Bedrock."
 	}
 	return f
 }
@@ -47,48 +47,44 @@ func bedrockIn(region string) tables {
 // bedrockTables are what AWS says. Sources: Amazon Bedrock user guide,
 // "Troubleshooting Amazon Bedrock API Error Codes"; AWS, "Common Errors".
 var bedrockTables = tables{
-	name: "AWS Bedrock",
 	rules: []rule{
-		{code: "unrecognizedclientexception|invalidclienttokenid|missingauthenticationtoken*|invalidaccesskeyid|notauthorized", kind: Authentication, hint: "AWS does not know this access key: check that access_key_id is complete and active, and belongs to the partition of region {region}."},
-		{code: "invalidsignatureexception", words: "expired|not yet current", kind: Authentication, hint: "The time of the signature is wrong for AWS: set the clock of the server that runs this service."},
-		{code: "invalidsignatureexception|signaturedoesnotmatch|incompletesignature*", kind: Authentication, hint: "The secret_access_key does not belong to this access_key_id, or is incomplete: enter both again."},
-		{code: "expiredtoken*|requestexpired", kind: Authentication, hint: "The access key is expired: enter a new one. Keys of temporary sessions (they begin with `ASIA`) are not supported."},
-		{code: "optinrequired|subscriptionrequiredexception", kind: Permission, whose: ofAccount, hint: "The AWS account is not signed up for Amazon Bedrock: finish its registration in the AWS console."},
+		{code: "unrecognizedclientexception|invalidclienttokenid|missingauthenticationtoken*|invalidaccesskeyid|notauthorized", kind: Authentication, hint: "AWS does not know this access key. Check that access_key_id is complete and active, and belongs to the partition of region {region}."},
+		{code: "invalidsignatureexception", words: "expired|not yet current", kind: Authentication, hint: "AWS rejected the time of the signature. Set the clock of the server that runs this service."},
+		{code: "invalidsignatureexception|signaturedoesnotmatch|incompletesignature*", kind: Authentication, hint: "The secret_access_key does not belong to this access_key_id, or is incomplete. Enter both again."},
+		{code: "expiredtoken*|requestexpired", kind: Authentication, hint: "The access key has expired. Enter a new one. Keys of temporary sessions (they begin with `ASIA`) are not supported."},
+		{code: "optinrequired|subscriptionrequiredexception", kind: Permission, whose: ofAccount, hint: "The AWS account is not signed up for Amazon Bedrock. Finish the registration in the AWS console."},
 
-		{words: "unsupported countries", kind: Permission, whose: ofAccount, hint: "The maker of the model does not support the country of this AWS account or server."},
+		{words: "unsupported countries", kind: Permission, whose: ofAccount, hint: "The maker of the model does not support the country of this AWS account or server. Choose a model of another maker."},
 		{code: "accessdenied*|unauthorizedexception", words: "account is not authorized|not allowed for this account", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
-		{code: "accessdenied*|unauthorizedexception", words: "marketplace", kind: Permission, hint: "Somebody who may subscribe in AWS Marketplace has to use the model once, or grant this access key's user aws-marketplace:ViewSubscriptions and aws-marketplace:Subscribe."},
-		{code: "accessdenied*|unauthorizedexception", words: "payment instrument", kind: Permission, hint: "The AWS account needs a valid payment method before it can subscribe to this model."},
-		{code: "accessdenied*|unauthorizedexception", words: "not authorized to perform", kind: Permission, hint: "Allow the access key's user {action} in IAM on {model}; a service control policy may refuse it too.{destination}"},
-		{code: "accessdenied*|unauthorizedexception", kind: Permission, hint: "Open the model {model} in the model catalog of the Bedrock console, in region {region}: it says what is missing, such as access, a Marketplace subscription or a use case form."},
+		{code: "accessdenied*|unauthorizedexception", words: "marketplace", kind: Permission, hint: "The model needs a subscription in AWS Marketplace. Ask somebody who may subscribe to use the model once, or grant this access key's user aws-marketplace:ViewSubscriptions and aws-marketplace:Subscribe."},
+		{code: "accessdenied*|unauthorizedexception", words: "payment instrument", kind: Permission, hint: "The AWS account needs a valid payment method before it can subscribe to this model. Add one in the AWS console."},
+		{code: "accessdenied*|unauthorizedexception", words: "not authorized to perform", kind: Permission, hint: "Allow the access key's user {action} on {model} in IAM. A service control policy may also refuse it.{destination}"},
+		{code: "accessdenied*|unauthorizedexception", kind: Permission, hint: "Open the model {model} in the model catalog of the Bedrock console, in region {region}. It shows what is missing, such as access, a Marketplace subscription or a use case form."},
 
-		{code: "throttlingexception|toomanyrequestsexception", kind: RateLimited, hint: "The account's quota for this model in region {region} is used up for now: try again later, or ask for more under Service Quotas."},
+		{code: "throttlingexception|toomanyrequestsexception", kind: RateLimited, hint: "The account's quota for this model in region {region} is used up for now. Try again later, or ask for more under Service Quotas."},
 		{code: "servicequotaexceededexception", kind: QuotaExceeded, hint: "Ask for a higher quota for Amazon Bedrock in region {region} under Service Quotas."},
 
-		{code: "resourcenotfoundexception", words: "use case details", kind: Permission, hint: "Anthropic requires a description of what the account uses its models for: fill in the use case form in the Bedrock console, and try again after 15 minutes."},
-		{code: "resourcenotfoundexception", words: "end of its life|legacy", kind: ModelNotFound, hint: "The model is retired: choose a newer one."},
-		{code: "resourcenotfoundexception", kind: ModelNotFound, hint: "Check the model id {model}, and that region {region} offers it.{geography}"},
+		{code: "resourcenotfoundexception", words: "use case details", kind: Permission, hint: "Anthropic requires a description of what the account uses its models for. Fill in the use case form in the Bedrock console, and try again after 15 minutes."},
+		{code: "resourcenotfoundexception", words: "end of its life|legacy", kind: ModelNotFound, hint: "The model is retired. Choose a newer one."},
+		{code: "resourcenotfoundexception", kind: ModelNotFound},
 
 		{code: "validationexception", words: "on-demand throughput", kind: ModelNotFound, hint: "{profile}"},
-		{code: "validationexception", words: "model identifier is invalid|arn is invalid|inference profile*invalid|invalid*inference profile", kind: ModelNotFound, hint: "Check the model id {model}: it has to be a model, inference profile or ARN that region {region} knows.{geography}"},
+		{code: "validationexception", words: "model identifier is invalid|arn is invalid|inference profile*invalid|invalid*inference profile", kind: ModelNotFound},
 		{code: "validationexception", words: "account is not authorized|operation not allowed", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
-		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not support conversations (Converse), so it cannot be tested here: choose a chat model; embedding, image and speech models cannot answer a prompt."},
-		{words: "content filtering policy", kind: ContentFiltered, hint: "The model's content filter stopped the answer: try another prompt."},
-		{code: "validationexception", words: "system prompt|system message|system role|system instruction", kind: InvalidRequest, hint: "Leave system out: this model does not support system prompts."},
-		{code: "validationexception", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose a lower one: many models accept at most 1, some none."},
-		{code: "validationexception", words: "maximum tokens|max_tokens|maxtokens", kind: InvalidRequest, hint: "Lower max_output_tokens to what the model allows."},
-		{code: "validationexception", words: "too long", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},
-		{code: "validationexception", kind: InvalidRequest},
+		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not support conversations (Converse), so it cannot be tested here. Choose a chat model. Embedding, image and speech models cannot answer a prompt."},
 
-		{code: "modeltimeoutexception", kind: Timeout, hint: "The model took too long: lower max_output_tokens, or try again."},
-		{code: "modelnotreadyexception", kind: UpstreamError, hint: "The model is being started: try again in a few minutes."},
-		{code: "modelerrorexception|modelstreamerrorexception", kind: UpstreamError, hint: "The model failed while it answered. Nothing is wrong with this provider: try again."},
-		{code: "unknownoperationexception", kind: Misconfigured, hint: "An AWS service answered that is not Amazon Bedrock: check that region {region} has Amazon Bedrock, and that the operator's endpoint is right."},
-		{code: "internalserverexception|internalfailure|serviceunavailable*", kind: UpstreamError, hint: "Amazon Bedrock failed. Nothing is wrong with this provider: try again."},
+		{code: "modeltimeoutexception", kind: Timeout, hint: "The model took too long. Lower max_output_tokens, or try again."},
+		{code: "modelnotreadyexception", kind: UpstreamError, hint: "The model is starting. Try again in a few minutes."},
+		{code: "modelerrorexception|modelstreamerrorexception", kind: UpstreamError, hint: "The model failed while it answered. Nothing is wrong with this provider. Try again."},
+		{code: "unknownoperationexception", kind: Misconfigured, hint: "The AWS service that answered is not Amazon Bedrock. Check that region {region} has Amazon Bedrock, and that the operator's endpoint is right."},
+		{code: "internalserverexception|internalfailure|serviceunavailable*", kind: UpstreamError, hint: "Amazon Bedrock failed. Nothing is wrong with this provider. Try again."},
+	},
+	hints: map[FailureKind]string{
+		ModelNotFound: "Check the model ID {model}, and check that region {region} offers it.{geography}",
 	},
 }
 
-const hintAWSAccount = "AWS has not enabled Amazon Bedrock for this account in region {region}: AWS support can."
+const hintAWSAccount = "AWS has not enabled Amazon Bedrock for this account in region {region}. Ask AWS support to enable it."
 
 var (
 	deniedActionPattern   = regexp.MustCompile(`bedrock:[A-Za-z]+`)
@@ -110,7 +106,7 @@ func destinationHint(message, region string) string {
 	if found == nil || found[1] == region {
 		return ""
 	}
-	return " A cross-region profile also calls its model in its destination regions, here `" + found[1] + "`: allow the foundation-model ARNs of all of them."
+	return " A cross-region profile also calls its model in its destination regions, here `" + found[1] + "`. Allow the foundation-model ARNs of all of them."
 }
 
 // geographyHint names the right profile for a model id with the prefix of another
@@ -121,7 +117,7 @@ func geographyHint(modelID, region string) string {
 	if !found || !slices.Contains(known, prefix) || slices.Contains(profilePrefixes(region), prefix+".") {
 		return ""
 	}
-	return " `" + prefix + ".` is the prefix of another geography: try `" + profilePrefixes(region)[0] + rest + "`."
+	return " `" + prefix + ".` is the prefix of another geography. Try `" + profilePrefixes(region)[0] + rest + "`."
 }
 
 // inferenceProfileHint names the inference profiles that most likely contain a
@@ -133,13 +129,13 @@ func inferenceProfileHint(modelID, region string) string {
 		base = base[i+len("foundation-model/"):]
 	}
 	if strings.HasPrefix(base, "arn:") {
-		return "Use the id or ARN of an inference profile that contains this model: the list of available models shows them."
+		return "Use the ID or ARN of an inference profile that contains this model. The list of available models shows them."
 	}
 	var ids []string
 	for _, prefix := range profilePrefixes(region) {
 		ids = append(ids, "`"+prefix+base+"`")
 	}
-	return fmt.Sprintf("The model `%s` needs an inference profile: try %s as the model id.", modelID, strings.Join(ids, " or "))
+	return fmt.Sprintf("The model `%s` can be called only through an inference profile. Try %s as the model ID.", modelID, strings.Join(ids, " or "))
 }
 
 // geographies are the prefixes of the inference profiles that can be called from

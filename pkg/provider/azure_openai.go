@@ -24,7 +24,6 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 	requestIDHeaders: []string{"Apim-Request-Id", "X-Ms-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"base_url": cleanAzureURL},
 	origin:           func(config azureConfig) string { return originOf(config.BaseURL) },
-	errors:           []tables{azureTables},
 	open:             openAzure,
 })
 
@@ -105,27 +104,22 @@ func (a *azureUpstream) models(ctx context.Context) (Discovery, error) {
 // azureTables are what Azure OpenAI says, and the API Management before it.
 // Source: Azure OpenAI REST API reference; Azure API Management, "Error handling".
 var azureTables = tables{
-	name: "Azure OpenAI",
 	rules: []rule{
-		{words: "missing subscription key", kind: Authentication, hint: "The key was refused by the API Management before the resource: enter the subscription key of that gateway, which has to take it in the header api-key, and check that it belongs to base_url."},
+		{words: "missing subscription key", kind: Authentication, hint: "API Management, the gateway in front of the resource, refused the key. Enter its subscription key. Check that the gateway accepts it in the header api-key, and that base_url is the gateway's address."},
 		{code: "authenticationtypedisabled", kind: Permission, whose: ofAccount, hint: hintKeysOff},
 		{words: "key based authentication is disabled|local authentication is disabled|disablelocalauth", kind: Permission, whose: ofAccount, hint: hintKeysOff},
-		{status: "401 403", words: "firewall|virtual network|public access|private endpoint", kind: Permission, whose: ofAccount, hint: "The network rules of this resource refuse this server: allow its address under Networking in the Azure portal."},
+		{status: "401 403", words: "firewall|virtual network|public access|private endpoint", kind: Permission, whose: ofAccount, hint: "The network rules of this resource refuse this server. Allow its address under Networking in the Azure portal."},
 		{words: "lacks the required data action", kind: Permission, hint: "Give the caller the role Cognitive Services OpenAI User on this resource, in the Azure portal."},
-		{words: "only for api version*and later|enabled only for api versions", kind: Misconfigured, whose: ofModel, hint: "Model {model} needs a newer api_version than {api_version}: choose the one that the message names, or v1."},
-		{words: "api version not supported|unsupported api version|api-version", kind: Misconfigured, hint: "Azure does not accept api_version {api_version} here: choose a newer one, or v1."},
-		{code: "deploymentnotfound", kind: ModelNotFound, hint: hintDeployment},
-		{status: "404", words: "deployment", kind: ModelNotFound, hint: hintDeployment},
+		{words: "only for api version*and later|enabled only for api versions", kind: Misconfigured, whose: ofModel, hint: "Model {model} needs a newer api_version than {api_version}. Choose the version that the message names, or v1."},
+		{words: "api version not supported|unsupported api version|api-version", kind: Misconfigured, hint: "Azure does not accept api_version {api_version} here. Choose a newer version, or v1."},
 	},
 	hints: map[FailureKind]string{
 		Authentication: "Replace the API key, and check that it belongs to the resource in base_url.",
-		Misconfigured:  "Nothing is at {endpoint}: check base_url, and that api_version {api_version} exists. A resource of Microsoft Foundry needs api_version `v1`.",
-		ModelNotFound:  "There is no deployment {model}: Azure needs the deployment's name, not the model's.",
+		Misconfigured:  "There is no API at {endpoint}. Check base_url, and check that api_version {api_version} exists. A resource of Microsoft Foundry needs api_version `v1`.",
+		ModelNotFound:  "Deployment {model} does not exist on this resource. Azure needs the name of the deployment, not of the model. A new deployment takes a few minutes to appear.",
 		QuotaExceeded:  "Raise the quota or the spending limit of this resource in the Azure portal.",
-		RateLimited:    "The deployment's tokens or requests per minute are used up: wait, or raise its quota in the Azure portal.",
+		RateLimited:    "The deployment has used up its tokens or requests per minute. Wait, or raise its quota in the Azure portal.",
 	},
 }
 
-const hintDeployment = "Deployment {model} does not exist on this resource: Azure needs the deployment's name, not the model's. A new deployment takes a few minutes to appear."
-
-const hintKeysOff = "API keys are switched off on this resource: allow key based (local) authentication in the Azure portal, or use another resource."
+const hintKeysOff = "API keys are switched off on this resource. Allow key-based (local) authentication in the Azure portal, or use another resource."

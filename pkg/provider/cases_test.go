@@ -122,9 +122,9 @@ func TestCases(t *testing.T) {
 func checkRules(t *testing.T, decided map[any]bool) {
 	t.Helper()
 	for _, table := range provider.RuleTables() {
-		for _, row := range provider.RuleRows(table) {
+		for _, row := range table.Rows {
 			if !decided[row.Rule] {
-				t.Errorf("no case is decided by this rule of %s: %s", table, row.Text)
+				t.Errorf("no case is decided by this rule of %s: %s", table.Title, row.Text)
 			}
 		}
 	}

@@ -102,7 +102,7 @@ func (c *call) noAPI() *Failure {
 	case c.status < 300, c.status == http.StatusNotFound:
 		hint := "Check the address: " + c.endpoint + " was called, and the base URL may lack a path such as /v1, or have one too many."
 		if hasWords("request rejected|support id|incident id|access denied|attention required|just a moment", strings.ToLower(string(c.page()))) {
-			hint = hintWall
+			hint = hintFirewall
 		}
 		f := fail(Misconfigured, "The answer of "+c.host+" was an HTML page"+titleOf(c.page())+", not the answer of an API.", hint)
 		f.noAPI = true

@@ -113,8 +113,8 @@ Errors of upstreams are classified by the rules of the type, then by the common 
 ` + "`*`" + ` stands for any text. A row without a kind only sets what the failure concerns. If no row sets it, it follows from the kind. Rows that concern *no API* are skipped if the message mentions a model. Each row has a case in ` + "`pkg/provider/testdata/cases`" + `.
 `)
 	for _, table := range provider.RuleTables() {
-		fmt.Fprintf(&b, "\n### %s\n\n| status | code | parameter | words | kind | concerns | hint |\n|---|---|---|---|---|---|---|\n", table)
-		for _, row := range provider.RuleRows(table) {
+		fmt.Fprintf(&b, "\n### %s\n\n| status | code | parameter | words | kind | concerns | hint |\n|---|---|---|---|---|---|---|\n", table.Title)
+		for _, row := range table.Rows {
 			b.WriteString(row.Text + "\n")
 		}
 	}

@@ -28,8 +28,7 @@ var custom = register(spec[customCredentials, customConfig]{
 		origin, _, _ := customBase(config.BaseURL)
 		return origin
 	},
-	errors: []tables{customTables},
-	open:   openCustom,
+	open: openCustom,
 })
 
 type customCredentials struct {
@@ -150,12 +149,11 @@ func isNoAPI(err error) bool {
 }
 
 var customTables = tables{
-	name: "Custom (LiteLLM)",
 	rules: []rule{
 		// new-api and one-api name the faults of their channels, and put an id of
 		// their own behind what they pass on in the words of another service.
-		{words: "用户已被封禁", kind: Permission, whose: ofAccount, hint: hintShutOut},
-		{words: "不在令牌允许访问", kind: Permission, whose: ofAccount, hint: hintAddress},
+		{words: "用户已被封禁", kind: Permission, whose: ofAccount, hint: hintDisabled},
+		{words: "不在令牌允许访问", kind: Permission, whose: ofAccount, hint: hintLocation},
 		{code: "channel:*|bad_response*|upstream_error|get_channel_failed", whose: ofModel},
 		{code: "new_api_error|one_api_error", words: "channel:", whose: ofModel},
 		{code: "new_api_error|one_api_error", whose: ofGateway},
@@ -163,7 +161,7 @@ var customTables = tables{
 	},
 	hints: map[FailureKind]string{
 		Authentication: "Replace the API key of this provider.",
-		Misconfigured:  "Nothing that speaks OpenAI's API answers at {endpoint}: check whether base_url has a path too many or too few.",
-		ModelNotFound:  "The server does not know model {model}: the list of available models shows the names that it accepts.",
+		Misconfigured:  "No server that speaks OpenAI's API answers at {endpoint}. Check whether the path in base_url is missing a part, or has one too many.",
+		ModelNotFound:  "The server does not know model {model}. The list of available models shows the names that it accepts.",
 	},
 }

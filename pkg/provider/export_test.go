@@ -2,47 +2,62 @@ package provider
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+	"testing"
 )
 
-// RuleTables names the tables of rules: those of the types, in the order of the
-// types, and those that all share.
-func RuleTables() []string {
-	var names []string
-	for _, t := range allTables() {
-		names = append(names, t.name)
-	}
-	return names
+// RuleTable is a table of rules as docs/providers.md shows it.
+type RuleTable struct {
+	Title string
+	Rows  []RuleRow
 }
 
-// allTables are the tables that have rules.
-func allTables() []tables {
-	var all []tables
-	for _, typ := range table {
-		all = append(all, typ.errorTables()...)
-	}
-	all = append(all, tables{name: "Common", rules: commonRules}, tables{name: "Statuses", rules: statusRules})
-	return slices.DeleteFunc(all, func(t tables) bool { return len(t.rules) == 0 })
-}
-
-func rulesOf(table string) []rule {
-	all := allTables()
-	return all[slices.IndexFunc(all, func(t tables) bool { return t.name == table })].rules
-}
-
-// RuleRow is a rule as docs/providers.md shows it.
+// RuleRow is a rule as a row of a table in Markdown.
 type RuleRow struct {
 	Rule any // its identity
 	Text string
 }
 
-// RuleRows are the rows of a table.
-func RuleRows(table string) []RuleRow {
+// RuleTables are the tables of the types, in their order, and those that all share.
+func RuleTables() []RuleTable {
+	var all []RuleTable
+	for _, table := range ruleTables {
+		if len(table.rules) > 0 {
+			all = append(all, RuleTable{table.title, ruleRows(table.rules)})
+		}
+	}
+	return all
+}
+
+type listedTable struct {
+	variable string
+	title    string
+	rules    []rule
+}
+
+// ruleTables are all tables, with the names of their variables; see
+// [TestRuleTablesAreListed].
+var ruleTables = []listedTable{
+	{"openAITables", "OpenAI", openAITables.rules},
+	{"claudeTables", "Anthropic", claudeTables.rules},
+	{"azureTables", "Azure OpenAI", azureTables.rules},
+	{"bedrockTables", "AWS Bedrock", bedrockTables.rules},
+	{"vertexTables", "GCP Vertex AI", vertexTables.rules},
+	{"tokenTables", "Google's token endpoint", tokenTables.rules},
+	{"customTables", "Custom (LiteLLM)", customTables.rules},
+	{"commonRules", "Common", commonRules},
+	{"statusRules", "Statuses", statusRules},
+}
+
+func ruleRows(rules []rule) []RuleRow {
 	owners := []string{"", "account", "model", "no API", "gateway"}
 	var rows []RuleRow
-	for i := range rulesOf(table) {
-		r := &rulesOf(table)[i]
+	for i := range rules {
+		r := &rules[i]
 		cells := []string{r.status, r.code, r.param, r.words, string(r.kind), owners[r.whose], r.hint}
 		for i, cell := range cells {
 			cells[i] = strings.ReplaceAll(cell, "|", " · ")
@@ -51,6 +66,34 @@ func RuleRows(table string) []RuleRow {
 	}
 	return rows
 }
+
+// TestRuleTablesAreListed finds tables in the source that ruleTables leaves out: no
+// case would be asked of their rules.
+func TestRuleTablesAreListed(t *testing.T) {
+	files, err := filepath.Glob("*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range tableVariable.FindAllSubmatch(source, -1) {
+			found++
+			name := string(match[1])
+			if !slices.ContainsFunc(ruleTables, func(table listedTable) bool { return table.variable == name }) {
+				t.Errorf("%s: the table %s is not in ruleTables of export_test.go", file, name)
+			}
+		}
+	}
+	if found != len(ruleTables) {
+		t.Errorf("%d tables are in the source, and %d in ruleTables", found, len(ruleTables))
+	}
+}
+
+var tableVariable = regexp.MustCompile(`(?m)^var (\w+) = (?:tables|\[\]rule)\{`)
 
 // RulesOf are the rules that told the failure.
 func RulesOf(f *Failure) []any {

@@ -25,7 +25,6 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 	// Gemini says its id in the body, Claude in a header.
 	requestIDHeaders: []string{"Request-Id", "X-Goog-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"service_account_json": checkServiceAccount},
-	errors:           []tables{vertexTables, tokenTables},
 	open:             openVertex,
 })
 

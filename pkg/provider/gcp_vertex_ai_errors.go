@@ -14,7 +14,7 @@ func (v *vertexUpstream) explain(ctx context.Context, model string, err error) *
 	// Google answers on any host name: where there is no such region, with a page
 	// of status 404.
 	if v.public && (f.Kind == Misconfigured || f.Kind == Unreachable && isUnknownHost(ctx)) {
-		f.Hint = "Check the region: there may be no `" + v.region + "`, or no Vertex AI in it."
+		f.Hint = "Check the region. `" + v.region + "` may not exist, or may not have Vertex AI."
 	}
 	return f
 }
@@ -25,7 +25,7 @@ func (v *vertexUpstream) tables() tables {
 	t.values = func(reply) []string {
 		global := ""
 		if v.region != "global" {
-			global = "; many newer models are served in region `global` only"
+			global = " Many newer models are served only in region `global`."
 		}
 		return []string{"{project}", "`" + v.project + "`", "{region}", "`" + v.region + "`", "{elsewhere}", v.elsewhereHint(), "{global}", global}
 	}
@@ -35,35 +35,28 @@ func (v *vertexUpstream) tables() tables {
 // vertexTables are what Vertex AI says. Sources: Google Cloud APIs, "Errors";
 // Vertex AI, "API errors"; google.api.ErrorReason.
 var vertexTables = tables{
-	name: "GCP Vertex AI",
 	rules: []rule{
-		{code: "unauthenticated", kind: Authentication, hint: "Google refused the token of this service account: enter a new key of it, and check that the account is enabled."},
-		{code: "service_disabled", kind: Permission, whose: ofAccount, hint: "Enable the Vertex AI API (aiplatform.googleapis.com) in project {project} and try again after a few minutes.{elsewhere}"},
+		{code: "unauthenticated", kind: Authentication, hint: "Google refused the token of this service account. Enter a new key, and check that the account is enabled."},
+		{code: "service_disabled", kind: Permission, whose: ofAccount, hint: "Enable the Vertex AI API (aiplatform.googleapis.com) in project {project}, and try again after a few minutes.{elsewhere}"},
 		{code: "billing_disabled", kind: Permission, whose: ofAccount, hint: "Link project {project} to an active billing account.{elsewhere}"},
-		{code: "consumer_invalid|consumer_suspended|user_project_denied|resource_project_invalid", kind: Permission, whose: ofAccount, hint: "Check the project: Google does not let {project} use Vertex AI.{elsewhere}"},
-		{code: "security_policy_violated", kind: Permission, whose: ofAccount, hint: "A VPC Service Controls perimeter refuses this server: the organization's administrator can allow it."},
-		{words: "unsupported region for vertex ai", kind: Misconfigured, hint: "Vertex AI has no region {region}: choose another one."},
+		{code: "consumer_invalid|consumer_suspended|user_project_denied|resource_project_invalid", kind: Permission, whose: ofAccount, hint: "Google does not let project {project} use Vertex AI. Check the project.{elsewhere}"},
+		{code: "security_policy_violated", kind: Permission, whose: ofAccount, hint: "A VPC Service Controls perimeter refuses this server. The organization's administrator can allow it."},
+		{words: "unsupported region for vertex ai", kind: Misconfigured, hint: "Vertex AI has no region {region}. Choose another one."},
 		{code: "permission_denied", words: "aiplatform.endpoints.predict", kind: Permission, whose: ofAccount, hint: "Grant the service account the role Vertex AI User (roles/aiplatform.user) in project {project}.{elsewhere}"},
-		{code: "permission_denied", kind: Permission, hint: "Check that project {project} may use the model {model} (partner models are enabled one by one in the Model Garden), and that the service account has the role Vertex AI User (roles/aiplatform.user).{elsewhere}"},
-		{code: "not_found", kind: ModelNotFound},
-		{code: "failed_precondition", words: "organization policy|constraint", kind: Permission, hint: "An organization policy (vertexai.allowedModels) keeps this model from project {project}: its administrator can allow it."},
+		{code: "permission_denied", kind: Permission, hint: "Check that project {project} may use the model {model}, and that the service account has the role Vertex AI User (roles/aiplatform.user). Partner models are enabled one by one in the Model Garden.{elsewhere}"},
+		{code: "failed_precondition", words: "organization policy|constraint", kind: Permission, hint: "An organization policy (vertexai.allowedModels) keeps project {project} from using this model. Its administrator can allow it."},
 		{code: "failed_precondition|invalid_argument|unimplemented", words: "is not supported in the*api", kind: InvalidRequest, hint: hintNoChat},
 		{code: "failed_precondition", words: "model garden|not enabled", kind: Permission},
 		{code: "failed_precondition", words: "not servable|not supported in|not available", kind: ModelNotFound},
-		{code: "resource_exhausted", kind: RateLimited, hint: "The quota of project {project} for this model in {region} is used up, or was never granted: try again in a minute, or ask for more under Quotas in the Google Cloud console."},
-		{code: "invalid_argument|out_of_range", words: "maxoutputtokens|max_tokens|max_output_tokens", kind: InvalidRequest, hint: "Lower max_output_tokens to what the model allows."},
-		{code: "invalid_argument|out_of_range", words: "temperature", kind: InvalidRequest, hint: "Leave temperature out, or choose a lower one."},
-		{code: "invalid_argument|out_of_range", words: "input token count|context", kind: InvalidRequest, hint: "Shorten the prompt: it does not fit the model's context."},
-		{code: "failed_precondition|invalid_argument|out_of_range", kind: InvalidRequest},
-		{code: "deadline_exceeded", kind: Timeout, hint: "The request took Vertex AI too long: lower max_output_tokens, or stream the answer."},
-		{code: "unavailable|internal|unknown|aborted|data_loss|cancelled", kind: UpstreamError, hint: "Vertex AI failed. Nothing is wrong with this provider: try again."},
-		{code: "unimplemented", kind: InvalidRequest, hint: "The model does not answer prompts this way: choose a chat model."},
+		{code: "deadline_exceeded", kind: Timeout, hint: "Vertex AI took too long to answer. Lower max_output_tokens, or stream the answer."},
+		{code: "unavailable|internal|unknown|aborted|data_loss|cancelled", kind: UpstreamError, hint: "Vertex AI failed. Nothing is wrong with this provider. Try again."},
+		{code: "unimplemented", kind: InvalidRequest, hint: hintNoChat},
 		{status: "404", kind: ModelNotFound},
 	},
 	also: claudeTables.rules,
 	hints: map[FailureKind]string{
-		Permission:    "Enable the model {model} in the Model Garden of project {project}: partner models are enabled one by one.",
-		ModelNotFound: "Check the model id {model}, and that region {region} offers it to project {project}{global}. Partner models have to be enabled in the Model Garden first.",
+		Permission:    "Enable the model {model} in the Model Garden of project {project}. Partner models are enabled one by one.",
+		ModelNotFound: "Check the model ID {model}, and check that region {region} offers it to project {project}.{global} Partner models have to be enabled in the Model Garden first.",
 
 		Authentication: "Enter a new key of this service account.",
 		RateLimited:    hintVertexQuota,
@@ -71,14 +64,14 @@ var vertexTables = tables{
 	},
 }
 
-const hintVertexQuota = "Ask for more quota for this model in region {region} under Quotas in the Google Cloud console, or try again later."
+const hintVertexQuota = "The quota of project {project} for this model in region {region} is used up, or was never granted. Try again in a minute, or ask for more under Quotas in the Google Cloud console."
 
 // elsewhereHint points out that the service account is another project's.
 func (v *vertexUpstream) elsewhereHint() string {
 	if v.account.ProjectID == "" || v.account.ProjectID == v.project || isNumber(v.project) {
 		return ""
 	}
-	return " The service account belongs to another project than `" + v.project + "`: check that the project is right, and that the account has the role there."
+	return " The service account belongs to another project than `" + v.project + "`. Check that the project is right, and that the account has the role there."
 }
 
 // isNumber reports whether a project is given by its number.

@@ -154,19 +154,18 @@ func (s *tokenSender) RoundTrip(req *http.Request) (res *http.Response, err erro
 // tokenTables are what Google's token endpoint says, {"error":"…",
 // "error_description":"…"} (RFC 6749, section 5.2).
 var tokenTables = tables{
-	name: "Google's token endpoint",
 	rules: []rule{
-		{status: "429", kind: RateLimited, hint: "Google limits how often tokens are fetched: try again in a minute."},
+		{status: "429", kind: RateLimited, hint: "Google limits how often tokens are fetched. Try again in a minute."},
 		{status: "5xx", kind: UpstreamError, hint: hintTokenService},
 		{code: "internal_failure|temporarily_unavailable", kind: UpstreamError, hint: hintTokenService},
-		{words: "iat and exp|timeframe", kind: Authentication, hint: "The time of the signature is wrong for Google: set the clock of the server that runs this service."},
-		{status: "400 401", words: "not found|disabled", kind: Authentication, hint: "The service account was deleted or disabled: enable it in the Google Cloud console, or enter the key of another one."},
-		{status: "400 401 403", code: "*", kind: Authentication, hint: "The key was deleted, or does not belong to this service account: make a new key in the Google Cloud console and paste its whole JSON file."},
-		{status: "404 405", kind: Misconfigured, hint: "The address that this service has for Google's token endpoint is not one: the operator of this service can correct it."},
+		{words: "iat and exp|timeframe", kind: Authentication, hint: "Google rejected the time of the signature. Set the clock of the server that runs this service."},
+		{status: "400 401", words: "not found|disabled", kind: Authentication, hint: "The service account was deleted or disabled. Enable it in the Google Cloud console, or enter the key of another one."},
+		{status: "400 401 403", code: "*", kind: Authentication, hint: "The key was deleted, or does not belong to this service account. Create a new key in the Google Cloud console and paste its whole JSON file."},
+		{status: "404 405", kind: Misconfigured, hint: "The configured address is not Google's token endpoint. Ask the operator of this service to correct it."},
 	},
 	hints: map[FailureKind]string{
-		InvalidRequest: "The service account was refused before a model was asked: enter a new key of it.",
+		InvalidRequest: "Google refused the service account before a model was called. Enter a new key of it.",
 	},
 }
 
-const hintTokenService = "Google's token service failed. Nothing is wrong with this provider: try again."
+const hintTokenService = "Google's token service failed. Nothing is wrong with this provider. Try again."

@@ -20,7 +20,6 @@ var openAI = register(spec[openAICredentials, openAIConfig]{
 
 	endpointNames:    []string{"openai"},
 	requestIDHeaders: []string{"X-Request-Id"},
-	errors:           []tables{openAITables},
 	open:             openOpenAI,
 })
 
@@ -50,12 +49,9 @@ func (o *openAIUpstream) models(ctx context.Context) (Discovery, error) {
 }
 
 var openAITables = tables{
-	name: "OpenAI",
 	hints: map[FailureKind]string{
 		Authentication: "Replace the API key of this provider.",
 		QuotaExceeded:  "Add credit to the OpenAI account or raise its monthly limit, under Billing at platform.openai.com.",
-		ModelNotFound:  hintModelNames,
+		ModelNotFound:  "Check the model ID {model} for a typo, and check that this key has access to it. The list of available models shows what it can use.",
 	},
 }
-
-const hintModelNames = "Check model {model} for a typo, and that this key has access to it: the list of available models shows what it can use."

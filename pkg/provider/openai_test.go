@@ -181,7 +181,7 @@ func TestRefusalsOfTheFamily(t *testing.T) {
 			if !strings.Contains(f.Hint, "`no-such-model`") {
 				t.Errorf("hint %q", f.Hint)
 			}
-			if fake.Type == "azure_openai" && f.Hint != "Deployment `no-such-model` does not exist on this resource: Azure needs the deployment's name, not the model's. A new deployment takes a few minutes to appear." {
+			if fake.Type == "azure_openai" && f.Hint != "Deployment `no-such-model` does not exist on this resource. Azure needs the name of the deployment, not of the model. A new deployment takes a few minutes to appear." {
 				t.Errorf("hint %q", f.Hint)
 			}
 		})

@@ -49,8 +49,6 @@ type Type interface {
 
 	// endpoints are the names of the endpoints that an operator may replace.
 	endpoints() []string
-	// errorTables are the tables of the type's services.
-	errorTables() []tables
 }
 
 // Request is what a request says of a provider's settings: the JSON of each

@@ -49,7 +49,6 @@ type reply struct {
 
 // tables are the rules of a type, and its hints for kinds.
 type tables struct {
-	name  string // of the service
 	rules []rule
 	also  []rule // another type's, read after the own ones
 	hints map[FailureKind]string

@@ -5,25 +5,25 @@ var kindHints = map[FailureKind]string{
 	Authentication:  "Replace the credentials of this provider.",
 	QuotaExceeded:   "Add credit to the provider's account, or raise its spending limit.",
 	Permission:      "Give these credentials the permission to use this model.",
-	ModelNotFound:   "Check the model's id for a typo, and that this account has access to it.",
-	Misconfigured:   "The address is not the one of the API: check its path.",
-	Timeout:         "Try again later.",
-	RateLimited:     "Wait a little and try again, or ask the provider for a higher rate limit.",
-	UpstreamError:   "The fault is on the provider's side: try again later, and look at its status page.",
-	InvalidRequest:  "The provider refused the request: its message says why.",
-	ContentFiltered: "A content filter refused the prompt: try another one. Provider and model work.",
+	ModelNotFound:   "Check the model ID for a typo, and check that this account has access to it.",
+	Misconfigured:   "The address is not the address of an API. Check its path.",
+	Timeout:         "The provider took too long. Try again later.",
+	RateLimited:     "Wait a moment and try again, or ask the provider for a higher rate limit.",
+	UpstreamError:   "The error is on the provider's side. Try again later, and look at its status page.",
+	InvalidRequest:  "The provider refused the request. Its message says why.",
+	ContentFiltered: "A content filter refused the prompt. Try another prompt. The provider and the model work.",
 }
 
 const (
-	hintTooLong = "Shorten the prompt, or lower max_output_tokens: together they do not fit the model's context."
-	hintNoChat  = "Model {model} is not made for chat: choose a chat model."
-	hintShutOut = "The provider has disabled this account, its organization or its project: the provider's console, or its support, says why."
-	hintAddress = "The provider does not accept calls from the address or the country of this server: change the addresses that the key allows, or where this service runs."
-	hintWall    = "A firewall before the API refused this server: ask its operator to let the calls of this server through."
+	hintTooLong  = "The prompt and max_output_tokens together do not fit the model's context. Shorten the prompt, or lower max_output_tokens."
+	hintNoChat   = "Model {model} is not made for chat. Choose a chat model."
+	hintDisabled = "The provider has disabled this account, its organization or its project. Look for the reason in the provider's console, or ask its support."
+	hintLocation = "The provider does not accept calls from the address or the country of this server. Allow this address for the key, or run this service elsewhere."
+	hintFirewall = "A firewall in front of the API refused this server. Ask its operator to allow calls from this server."
 
-	hintAllowModel  = "Allow this key, or the project it belongs to, to use model {model}."
-	hintTemperature = "Leave temperature out: model {model} does not accept this one."
-	hintMoreTokens  = "Raise max_output_tokens: model {model} needs more than that."
+	hintAllowModel  = "This key may not use model {model}. Allow this key, or the project it belongs to, to use it."
+	hintTemperature = "Leave temperature out, or choose another value. Model {model} does not accept this one."
+	hintMoreTokens  = "Model {model} needs a higher output limit. Raise max_output_tokens."
 	hintMaxTokens   = "Lower max_output_tokens to what model {model} allows."
 )
 
@@ -37,52 +37,52 @@ var commonRules = []rule{
 
 	// What filters say.
 	{code: "content_filter|content_policy_violation|responsibleaipolicyviolation|image_content_policy_violation|data_inspection_failed|invalid_prompt|prompt_blocked|sensitive_words_detected|*sensitivecontent*", kind: ContentFiltered},
-	{status: "200 400 403 422", words: "litellm.contentpolicyviolationerror|content management policy|guardrail|violates*content polic|violates*usage polic|violating*usage polic|violates*data polic|violates*safety|input was flagged|prompt was flagged|request was flagged|content was flagged|flagged by|sensitive words|敏感", kind: ContentFiltered},
+	{status: "200 400 403 422", words: "litellm.contentpolicyviolationerror|content management policy|content filtering policy|guardrail|violates*content polic|violates*usage polic|violating*usage polic|violates*data polic|violates*safety|input was flagged|prompt was flagged|request was flagged|content was flagged|flagged by|sensitive words|敏感", kind: ContentFiltered},
 
 	// The address, and what stands before the API.
-	{words: "http request to an https server|http request was sent to https port|speaking plain http to an ssl|use https protocol", kind: Misconfigured, hint: "The server speaks TLS: its address begins with https://."},
-	{status: "407", kind: Misconfigured, hint: "A proxy on the way requires authentication: the operator of this service can set its user and password."},
+	{words: "http request to an https server|http request was sent to https port|speaking plain http to an ssl|use https protocol", kind: Misconfigured, hint: "The server speaks TLS. Enter an address that begins with https://."},
+	{status: "407", kind: Misconfigured, hint: "A proxy between this service and the API requires authentication. Ask the operator of this service to set the proxy's user and password."},
 	{status: "401", words: "was an html page*401", kind: Authentication},
-	{status: "401", words: "was an html page", kind: Misconfigured, whose: noAPI, hint: "What answered is a sign-in page, not an API: is the address right, or is there a proxy with a sign-in before it?"},
+	{status: "401", words: "was an html page", kind: Misconfigured, whose: noAPI, hint: "The answer is a sign-in page, not an API. Check the address, and check whether a proxy in front of it requires a sign-in."},
 	{words: "error code: 1015", kind: RateLimited},
-	{status: "403 503", words: "was an html page*just a moment|was an html page*attention required|was an html page*you have been blocked|was an html page*checking your browser", kind: Permission, whose: ofAccount, hint: hintWall},
-	{status: "403", words: "was an html page|error code: 1006|error code: 1009|error code: 1010|error code: 1012|error code: 1020|site owner has blocked|your request was blocked.", kind: Permission, whose: ofAccount, hint: hintWall},
+	{status: "403 503", words: "was an html page*just a moment|was an html page*attention required|was an html page*you have been blocked|was an html page*checking your browser", kind: Permission, whose: ofAccount, hint: hintFirewall},
+	{status: "403", words: "was an html page|error code: 1006|error code: 1009|error code: 1010|error code: 1012|error code: 1020|site owner has blocked|your request was blocked.", kind: Permission, whose: ofAccount, hint: hintFirewall},
 	{status: "403", words: "missing authentication token", kind: Misconfigured, whose: noAPI},
 	{status: "200 400 403 404 405", words: "unexpected endpoint|could not route|no route match|no route found|no route for|route not found|route *not found|no api found|no such path|invalid endpoint|unknown endpoint|no such endpoint|not defined by this api|unable to identify proxy|no static resource|no http resource|cannot post /|invalid url (|404 not found|404 page not found", kind: Misconfigured, whose: noAPI},
 	{words: "could not be found on vercel", kind: Misconfigured},
 	{words: "404 not_found", kind: Misconfigured, whose: noAPI},
-	{code: "incorrect_hostname", kind: Misconfigured, hint: "This key belongs to a regional host, which the message names: use type Custom with that address, or have the operator set it as the endpoint."},
+	{code: "incorrect_hostname", kind: Misconfigured, hint: "This key belongs to a regional host, which the message names. Use the type Custom with that address, or ask the operator of this service to set it as the endpoint."},
 
 	// Credit, and rate limits that speak of quotas.
 	{code: "insufficient_quota|billing_hard_limit_reached|billing_not_active|budget_exceeded|quota_exceeded|insufficient_credits|insufficient_balance|insufficient_user_quota|pre_consume_token_quota_failed|exceeded_current_quota_error|accountoverdueerror|account_overdue|prepaidbilloverdue|quotaexceeded|token_quota_reached|arrearage", kind: QuotaExceeded},
-	{status: "429", words: "request too large", kind: RateLimited, hint: "One request is larger than what a minute allows: shorten the prompt, lower max_output_tokens, or ask for a higher limit."},
+	{status: "429", words: "request too large", kind: RateLimited, hint: "The request is larger than the limit per minute. Shorten the prompt, lower max_output_tokens, or ask for a higher limit."},
 	{status: "429", code: "resource_exhausted|rate_limit_exceeded|ratelimitreached|rate_limit_error|too_many_requests|rate_limited", kind: RateLimited},
 	{words: "insufficient_quota|exceeded your current quota|insufficient credits|insufficient balance|insufficient account balance|insufficient funds|not have any credits|n't have any credits|credit card|usage limit exceeded|no active subscription|trial has ended|credit balance|balance is insufficient|not enough balance|overdue balance|exceededbudget|budget has been exceeded|out of credits|used all available credits|spending limit|key limit exceeded|out of call volume quota|free tier*exhausted|额度*用尽|额度不足|余额不足|欠费|套餐已到期", kind: QuotaExceeded},
 	{status: "400 403", words: "quota exceeded|exceeded*quota|quota*exhausted", kind: QuotaExceeded},
 
 	// Refusals of the account or of one model.
-	{words: "missing scopes|sufficient permissions to call|permission is required|use of api key is not enabled|verify your email", kind: Permission, whose: ofAccount, hint: "This key, or its account, lacks what the message names (scopes, permissions, a step of the sign-up): add it, or use another key."},
-	{code: "account_deactivated", kind: Authentication, hint: hintShutOut},
-	{words: "account has been deactivated|account*is deactivated|has been archived", kind: Authentication, hint: hintShutOut},
-	{code: "account_suspended|account_disabled|access_terminated|organization_restricted|organization_disabled", kind: Permission, whose: ofAccount, hint: hintShutOut},
-	{words: "account has been suspended|account is suspended|account has been disabled|account is not active|flagged for abuse|subscription is disabled|resource has been temporarily blocked", kind: Permission, whose: ofAccount, hint: hintShutOut},
-	{words: "organization must be verified|verify organization", kind: Permission, hint: "OpenAI requires the organization to be verified first: verify it in the organization's settings at platform.openai.com, and wait 15 minutes."},
-	{words: "no endpoints*data policy", kind: Permission, hint: "The privacy settings of the account exclude every server of this model: change them, or choose another model."},
-	{status: "404", words: "no endpoints found", kind: ModelNotFound, hint: "No server of model {model} accepts this request: the message says why."},
-	{code: "model_terms_required|modelnotopen", kind: Permission, hint: "Enable model {model} in the provider's console; its terms may have to be accepted there."},
-	{code: "unsupported_country_region_territory|ip_not_authorized|invalid_ip", kind: Permission, whose: ofAccount, hint: hintAddress},
-	{status: "400 401 403", words: "user location is not supported|not available in your country|not supported in your country|unsupported countries|not whitelisted|check your network settings|rbac: access denied", kind: Permission, whose: ofAccount, hint: hintAddress},
+	{words: "missing scopes|sufficient permissions to call|permission is required|use of api key is not enabled|verify your email", kind: Permission, whose: ofAccount, hint: "This key or its account lacks the scopes, permissions or verification that the message names. Add them, or use another key."},
+	{code: "account_deactivated", kind: Authentication, hint: hintDisabled},
+	{words: "account has been deactivated|account*is deactivated|has been archived", kind: Authentication, hint: hintDisabled},
+	{code: "account_suspended|account_disabled|access_terminated|organization_restricted|organization_disabled", kind: Permission, whose: ofAccount, hint: hintDisabled},
+	{words: "account has been suspended|account is suspended|account has been disabled|account is not active|flagged for abuse|subscription is disabled|resource has been temporarily blocked", kind: Permission, whose: ofAccount, hint: hintDisabled},
+	{words: "organization must be verified|verify organization", kind: Permission, hint: "OpenAI requires a verified organization for this. Verify it in the organization's settings at platform.openai.com, and wait 15 minutes."},
+	{words: "no endpoints*data policy", kind: Permission, hint: "The privacy settings of the account exclude every server of this model. Change them, or choose another model."},
+	{status: "404", words: "no endpoints found", kind: ModelNotFound, hint: "No server of model {model} accepts this request. The message says why."},
+	{code: "model_terms_required|modelnotopen", kind: Permission, hint: "Model {model} is not enabled for this account. Enable it in the provider's console, where its terms may have to be accepted."},
+	{code: "unsupported_country_region_territory|ip_not_authorized|invalid_ip", kind: Permission, whose: ofAccount, hint: hintLocation},
+	{status: "400 401 403", words: "user location is not supported|not available in your country|not supported in your country|unsupported countries|not whitelisted|check your network settings|rbac: access denied", kind: Permission, whose: ofAccount, hint: hintLocation},
 	{status: "403", words: "has not been used in project*or it is disabled", kind: Permission, whose: ofAccount, hint: "Enable the API that the message names in the Google Cloud project, and try again after a few minutes."},
 	{status: "403", code: "model_not_found", kind: Permission, hint: hintAllowModel},
 	{code: "*_model_access_denied", kind: Permission, hint: hintAllowModel},
 
 	// Not a chat model, or not this way.
 	{status: "200 400 403 404 405 422", words: "not a chat model|not support chat|chatcompletion operation does not work|not allowed to sample|embedding model|embeddings model|use the /embeddings|speech model|audio model|transcription model|moderation model|rerank model|image model|image generation model|realtime model|only supported in the realtime|supported in v1/audio|supported in v1/images|not supported in the v1/chat/completions|modality contain audio|chat template", kind: InvalidRequest, hint: hintNoChat},
-	{words: "only support stream|only supports stream|set to false for non-streaming|stream=true|streaming is required|must be streamed|does not support non-stream", kind: InvalidRequest, hint: "Model {model} only answers as a stream: test it as one (Accept: text/event-stream)."},
+	{words: "only support stream|only supports stream|set to false for non-streaming|stream=true|streaming is required|must be streamed|does not support non-stream", kind: InvalidRequest, hint: "Model {model} only answers as a stream. Test it with streaming (Accept: text/event-stream)."},
 
 	// The key.
-	{words: "litellm.authenticationerror", kind: Authentication, whose: ofModel, hint: "The gateway accepted this key, but its own key for model {model} was refused: replace that key in the gateway."},
-	{code: "no_db_connection", kind: Authentication, hint: "This gateway has no database of keys: it accepts only its master key."},
+	{words: "litellm.authenticationerror", kind: Authentication, whose: ofModel, hint: "The gateway accepted this key, but its own key for model {model} was refused. Replace that key in the gateway."},
+	{code: "no_db_connection", kind: Authentication, hint: "This gateway has no database of keys, so it accepts only its master key. Enter the master key."},
 	{code: "invalid_api_key|invalid_authentication|authentication_error|expired_api_key|expired_key|token_expired|invalid_token", kind: Authentication},
 	{status: "200 400 401 403 404 5xx", words: "incorrect api key|invalid api key|invalid api_key|invalid api-key|api key is invalid|api key not valid|api key expired|api key not found|api key has expired|api key required|api key is required|api key was reported as leaked|api key is currently blocked|access token invalid|无效的令牌|密钥无效", kind: Authentication},
 	{status: "200 400 401 403 404", words: "not authenticated|could not validate credentials|invalid authentication|invalid access token|invalid api token|login fail|authentication error|authentication fails|authentication failed|认证失败|鉴权失败", kind: Authentication},
@@ -105,19 +105,20 @@ var commonRules = []rule{
 	// A parameter.
 	{status: "400 422", param: "temperature", kind: InvalidRequest, hint: hintTemperature},
 	{status: "400 422", words: "temperature", kind: InvalidRequest, hint: hintTemperature},
-	{status: "400 422", words: "system role|role 'system'|'system' with|system message|system instruction|developer instruction|roles must alternate", kind: InvalidRequest, hint: "Leave system out: model {model} does not support system prompts."},
+	{status: "400 422", words: "system role|system prompt|role 'system'|'system' with|system message|system instruction|developer instruction|roles must alternate", kind: InvalidRequest, hint: "Model {model} does not support system prompts. Leave system out."},
 	{code: "exceed_context_size_error", kind: InvalidRequest, hint: hintTooLong},
-	{status: "400 413 422", words: "context length|context window|context size|maximum context|prompt is too long|model token limit|`inputs` tokens", kind: InvalidRequest, hint: hintTooLong},
+	{status: "400 413 422", words: "context length|context window|context size|maximum context|prompt is too long|input is too long|input token count|model token limit|`inputs` tokens", kind: InvalidRequest, hint: hintTooLong},
 	{status: "400", code: "integer_below_min_value", kind: InvalidRequest, hint: hintMoreTokens},
 	{status: "400", words: "higher max_tokens|higher max_", kind: InvalidRequest, hint: hintMoreTokens},
 	{status: "400 422", param: "max_*", kind: InvalidRequest, hint: hintMaxTokens},
-	{status: "400 422", words: "max_tokens|max_completion_tokens|max_output_tokens", kind: InvalidRequest, hint: hintMaxTokens},
+	{status: "400 422", words: "max_tokens|max_completion_tokens|max_output_tokens|maxtokens|maxoutputtokens|maximum tokens", kind: InvalidRequest, hint: hintMaxTokens},
+	{code: "validationexception", kind: InvalidRequest}, // AWS's, also within a stream
 }
 
 // statusRules are what a status means where the body says no more (RFC 9110,
 // section 15).
 var statusRules = []rule{
-	{status: "2xx", kind: UpstreamError, hint: "The provider answered with an error: its message says why."},
+	{status: "2xx", kind: UpstreamError, hint: "The provider answered with an error. Its message says why."},
 	{status: "401", kind: Authentication},
 	{status: "402", kind: QuotaExceeded},
 	{status: "403", kind: Permission},

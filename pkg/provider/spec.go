@@ -45,9 +45,6 @@ type spec[C, F any] struct {
 	// origin is the normalised base URL of a config; nil for types without one.
 	origin func(config F) string
 
-	// errors are the tables of the type's services; tests and docs show them all.
-	errors []tables
-
 	// open builds the type's side of a client. It calls nobody.
 	open func(credentials C, config F, env environment) (upstream, error)
 
@@ -150,8 +147,6 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 }
 
 func (s *spec[C, F]) endpoints() []string { return s.endpointNames }
-
-func (s *spec[C, F]) errorTables() []tables { return s.errors }
 
 // fill makes a settings struct of values by wire name.
 func fill[S, V any](fields []field, values map[string]V) S {

@@ -75,7 +75,7 @@ func (a *answer) filtered(code, message string) {
 	a.finishReason = finishFiltered
 	a.empty = &Failure{
 		Kind: ContentFiltered, Message: message, Code: code,
-		Hint: "A content filter or safety rule stopped the answer: try another prompt. Provider and model work.",
+		Hint: "A content filter or safety rule stopped the answer. Try another prompt. The provider and the model work.",
 	}
 }
 
