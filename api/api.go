@@ -128,6 +128,12 @@ func (a *API) routes() []Route {
 	}
 }
 
+// service is a path that anyone may read.
+type service struct {
+	path    string
+	handler echo.HandlerFunc
+}
+
 // New returns the handler of the whole API.
 func New(cfg Config) (http.Handler, error) {
 	a := &API{Config: cfg}
@@ -143,15 +149,13 @@ func New(cfg Config) (http.Handler, error) {
 
 	spec := newSpec(cfg.BasePath)
 	g := e.Group(cfg.BasePath)
-	for _, service := range []struct {
-		path    string
-		handler echo.HandlerFunc
-	}{
+	services := []service{
 		{"/healthz", a.healthz}, {"/readyz", a.readyz},
 		{"/openapi.yaml", spec.yaml}, {"/openapi.json", spec.json},
-	} {
-		g.GET(service.path, service.handler)
-		g.HEAD(service.path, service.handler)
+	}
+	for _, s := range append(services, reference()...) {
+		g.GET(s.path, s.handler)
+		g.HEAD(s.path, s.handler)
 	}
 	for _, r := range a.routes() {
 		if r.scope == "" {

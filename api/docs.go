@@ -1,0 +1,75 @@
+package api
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	swaggerui "github.com/swaggest/swgui/v5/static"
+
+	"modelproviders/docs"
+)
+
+// referencePolicy is the Content-Security-Policy of the page at /docs. swagger-ui
+// needs styles in elements, and images in its style sheet.
+const referencePolicy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; script-src 'self'; " +
+	"object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+
+// reference returns the routes of the interactive reference: a page that loads
+// swagger-ui, which reads /openapi.json. The page has relative URLs only, so that
+// it works under any prefix; /docs/ is redirected because they are relative to /docs.
+func reference() []service {
+	services := []service{
+		{"/docs", referenceFile("index.html")},
+		{"/docs/reference.js", referenceFile("reference.js")},
+		{"/docs/", func(c echo.Context) error { return c.Redirect(http.StatusPermanentRedirect, "../docs") }},
+	}
+	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
+		services = append(services, service{"/docs/" + name, swaggerUIFile(name)})
+	}
+	return services
+}
+
+// referenceFile answers with a file of docs/reference.
+func referenceFile(name string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		content, err := docs.Reference.ReadFile("reference/" + name)
+		if err != nil {
+			return err
+		}
+		return serveAsset(c, name, content)
+	}
+}
+
+// swaggerUIFile answers with a file of swagger-ui, which the program contains in
+// compressed form.
+func swaggerUIFile(name string) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		content, err := swaggerui.FS.ReadFile(name + ".gz")
+		if err != nil {
+			return err
+		}
+		unpacked, err := gzip.NewReader(bytes.NewReader(content))
+		if err != nil {
+			return err
+		}
+		if content, err = io.ReadAll(unpacked); err != nil {
+			return err
+		}
+		return serveAsset(c, name, content)
+	}
+}
+
+// serveAsset answers with a file of the page. Browsers revalidate it by its ETag.
+func serveAsset(c echo.Context, name string, content []byte) error {
+	header := c.Response().Header()
+	header.Set(echo.HeaderContentSecurityPolicy, referencePolicy)
+	header.Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(content)))
+	http.ServeContent(c.Response(), c.Request(), name, time.Time{}, bytes.NewReader(content))
+	return nil
+}
