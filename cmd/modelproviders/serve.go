@@ -15,6 +15,7 @@ import (
 type serveCommand struct {
 	dataFlags
 	Addr string `default:"127.0.0.1:8080" help:"Listen address."`
+	Demo bool   `help:"Try the service without an API key: temporary data, and a provider that is simulated in this process."`
 	Auth string `default:"on" enum:"on,off" help:"off: everyone is admin; allowed on a loopback address only."`
 
 	OIDC oidcFlags `embed:"" prefix:"oidc-"`
@@ -42,7 +43,7 @@ type serveCommand struct {
 
 // dataFlags say where the data is. Every command that needs data has them.
 type dataFlags struct {
-	DataDir     string `default:"./data" help:"Directory of the SQLite file, the keyset and the first token."`
+	DataDir     string `help:"Directory of the SQLite file, the keyset and the first token; empty: ./data."`
 	DatabaseURL string `help:"postgres:// URL of the database; empty: SQLite in the data dir."`
 	Keyset      string `help:"Encryption keyset; empty: keyset.json in the data dir."`
 
@@ -86,7 +87,7 @@ type oidcFlags struct {
 // Run serves until ctx is done.
 func (s serveCommand) Run(ctx context.Context, out streams) error {
 	cfg := s.config(out)
-	cfg.Addr, cfg.AuthOff, cfg.BasePath = s.Addr, s.Auth == "off", s.BasePath
+	cfg.Addr, cfg.Demo, cfg.AuthOff, cfg.BasePath = s.Addr, s.Demo, s.Auth == "off", s.BasePath
 	cfg.OIDC = app.OIDC{Issuer: s.OIDC.Issuer, Audience: s.OIDC.Audience, RoleClaim: s.OIDC.RoleClaim,
 		WorkspaceClaim: s.OIDC.WorkspaceClaim, Roles: s.OIDC.Roles}
 	cfg.CORSOrigins, cfg.TrustedProxies = s.CorsOrigins, s.TrustedProxies

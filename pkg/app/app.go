@@ -37,6 +37,8 @@ type App struct {
 	listener  net.Listener
 	tls       *tls.Config // nil: plain HTTP
 	data      *data
+	registry  *registry.Registry
+	demo      *demo // nil: not a demo
 	server    *http.Server
 	served    chan error
 	stopJobs  func() error // nil: no jobs run
@@ -57,7 +59,11 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 			app = nil
 		}
 	}()
-	for _, step := range []func(context.Context) error{app.prepare, app.listen, app.open, app.serve} {
+	steps := []func(context.Context) error{app.prepare, app.listen, app.open, app.serve}
+	if cfg.Demo {
+		steps = []func(context.Context) error{app.startDemo, app.prepare, app.listen, app.open, app.connectDemo, app.serve}
+	}
+	for _, step := range steps {
 		if err := step(ctx); err != nil {
 			return app, err
 		}
@@ -97,22 +103,24 @@ func (a *App) listen(ctx context.Context) (err error) {
 	return nil
 }
 
-// open opens the data and creates the first admin token.
+// open opens the data, creates the first admin token, and makes the registry.
 func (a *App) open(ctx context.Context) (err error) {
-	if a.data, err = openData(ctx, a.cfg, false); err != nil || a.cfg.AuthOff {
+	if a.data, err = openData(ctx, a.cfg, false); err != nil {
 		return err
 	}
-	return a.data.firstAdmin(ctx, a.cfg)
-}
-
-func (a *App) handler() (http.Handler, error) {
-	reg, err := registry.New(registry.Config{
+	if !a.cfg.AuthOff {
+		if err := a.data.firstAdmin(ctx, a.cfg); err != nil {
+			return err
+		}
+	}
+	a.registry, err = registry.New(registry.Config{
 		Store: a.data.store, Audit: a.data.events, Keyset: a.data.keyset, Limiter: a.data.limiter, Transport: a.guard.Transport, Endpoints: a.endpoints,
 		TestTimeout: a.cfg.TestTimeout, Now: a.cfg.Now,
 	})
-	if err != nil {
-		return nil, err
-	}
+	return err
+}
+
+func (a *App) handler() (http.Handler, error) {
 	var authenticator auth.Authenticator = a.data.tokens
 	switch {
 	case a.cfg.AuthOff:
@@ -121,7 +129,7 @@ func (a *App) handler() (http.Handler, error) {
 		authenticator = auth.Bearers{Tokens: authenticator, JWTs: a.oidc}
 	}
 	return api.New(api.Config{
-		Registry: reg, Authenticator: authenticator, Tokens: a.data.tokens, Limiter: a.data.limiter,
+		Registry: a.registry, Authenticator: authenticator, Tokens: a.data.tokens, Limiter: a.data.limiter,
 		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Keyset: a.data.keyset,
 		Logger: a.cfg.Logger, Ready: a.data.ready,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
@@ -209,6 +217,9 @@ func (a *App) release() error {
 	}
 	if a.data != nil {
 		err = errors.Join(err, a.data.store.Close())
+	}
+	if a.demo != nil {
+		err = errors.Join(err, a.demo.close())
 	}
 	return err
 }

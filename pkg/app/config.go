@@ -29,12 +29,14 @@ type OIDC = auth.OIDCConfig
 // Config configures a service. The README explains each setting.
 type Config struct {
 	Addr        string // host:port to listen on; port 0 picks a free one
-	DataDir     string
+	DataDir     string // empty: ./data
 	DatabaseURL string // empty: SQLite in DataDir
 	Keyset      string // empty: keyset.json in DataDir
 
 	DatabaseConnections int  // the most connections to PostgreSQL
 	DatabasePooler      bool // a pooler in transaction mode is in front of PostgreSQL
+
+	Demo bool // use a temporary data dir, with a provider that needs no API key
 
 	AuthOff bool
 	OIDC    OIDC // without an Issuer, only API tokens are accepted
@@ -66,6 +68,9 @@ func (c Config) withDefaults() Config {
 	c.ReadTimeout = cmp.Or(c.ReadTimeout, defaultReadTimeout)
 	c.Heartbeat = cmp.Or(c.Heartbeat, defaultHeartbeat)
 	c.StopTimeout = cmp.Or(c.StopTimeout, defaultStopTimeout)
+	if !c.Demo {
+		c.DataDir = cmp.Or(c.DataDir, "./data")
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -92,6 +97,12 @@ func (c Config) check() error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("MODELPROVIDERS_ADDR: %q is not host:port", c.Addr)
+	case c.Demo && (c.DataDir != "" || c.DatabaseURL != "" || c.Keyset != ""):
+		return errors.New("--demo uses a temporary data dir: MODELPROVIDERS_DATA_DIR, MODELPROVIDERS_DATABASE_URL and MODELPROVIDERS_KEYSET must not be set")
+	case c.Demo && c.EgressProxy != "":
+		return errors.New("--demo calls a server in this process: MODELPROVIDERS_EGRESS_PROXY must not be set")
+	case c.Demo && !auth.LoopbackHost(host):
+		return fmt.Errorf("--demo is refused on %s: it listens on a loopback address only, such as 127.0.0.1:8080", c.Addr)
 	case c.AuthOff && !auth.LoopbackHost(host):
 		return fmt.Errorf("MODELPROVIDERS_AUTH=off is refused on %s: without authentication the service listens on a loopback address only, such as 127.0.0.1:8080", c.Addr)
 	case (c.TLSCert == "") != (c.TLSKey == ""):

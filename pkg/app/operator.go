@@ -22,6 +22,7 @@ type Operator struct{ data *data }
 // they are missing; otherwise that is an error, because an empty database must not
 // verify as OK.
 func OpenOperator(ctx context.Context, cfg Config, mayCreate bool) (*Operator, error) {
+	cfg = cfg.withDefaults()
 	if err := cfg.checkDatabase(); err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func OpenOperator(ctx context.Context, cfg Config, mayCreate bool) (*Operator, e
 			return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: there is no database: %w", err)
 		}
 	}
-	d, err := openData(ctx, cfg.withDefaults(), !mayCreate)
+	d, err := openData(ctx, cfg, !mayCreate)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"modelproviders/pkg/audit"
+	"modelproviders/pkg/auth"
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/registry"
+)
+
+// demo is what `serve --demo` adds: a server that stands in for an upstream, so that
+// a model can be tested without an API key, and a temporary data dir.
+type demo struct {
+	server  *http.Server
+	address string // ip:port
+	dataDir string
+}
+
+const demoModel = "demo-model"
+
+// startDemo starts the server, lets upstream calls reach it, and makes the data dir.
+func (a *App) startDemo(ctx context.Context) (err error) {
+	a.demo = &demo{}
+	if a.demo.dataDir, err = os.MkdirTemp("", "modelproviders-demo-"); err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/models", listDemoModels)
+	mux.HandleFunc("POST /v1/chat/completions", completeDemoChat)
+	a.demo.address = listener.Addr().String()
+	a.demo.server = &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
+	go func() { _ = a.demo.server.Serve(listener) }()
+	a.cfg.DataDir = a.demo.dataDir
+	a.cfg.AllowUpstreams = append(a.cfg.AllowUpstreams, a.demo.address)
+	return nil
+}
+
+// connectDemo creates the provider whose upstream is the demo's server.
+func (a *App) connectDemo(ctx context.Context) error {
+	text := func(value string) *string { return &value }
+	raw := func(value string) json.RawMessage { return json.RawMessage(`"` + value + `"`) }
+	stages := []string{}
+	for _, stage := range registry.Stages() {
+		stages = append(stages, string(stage))
+	}
+	ctx = audit.WithSource(ctx, audit.Source{Workspace: auth.DefaultWorkspace, Actor: audit.Actor{Subject: "demo", Kind: "operator"}})
+	_, err := a.registry.CreateProvider(ctx, auth.DefaultWorkspace, registry.NewProvider{
+		Name: "Demo: a stand-in, not a real model",
+		Type: "custom",
+		Settings: provider.Request{
+			Credentials: map[string]json.RawMessage{"api_key": raw("demo-key")},
+			Config:      map[string]json.RawMessage{"base_url": raw("http://" + a.demo.address + "/v1")},
+		},
+		Models: []registry.ModelInput{{ModelID: text(demoModel), DisplayName: text("Demo model"), Stages: &stages}},
+	})
+	if err != nil {
+		return fmt.Errorf("creating the demo's provider: %w", err)
+	}
+	a.cfg.Logger.Info("demo: the data is temporary and is deleted at the end", slog.String("token", a.cfg.adminTokenPath()))
+	return nil
+}
+
+func (d *demo) close() error {
+	var err error
+	if d.server != nil {
+		err = d.server.Close()
+	}
+	return errors.Join(err, os.RemoveAll(d.dataDir))
+}
+
+func listDemoModels(w http.ResponseWriter, _ *http.Request) {
+	writeDemoJSON(w, map[string]any{"object": "list", "data": []any{map[string]any{"id": demoModel, "object": "model", "owned_by": "demo"}}})
+}
+
+// completeDemoChat answers like OpenAI's chat completions
+// (https://platform.openai.com/docs/api-reference/chat), word by word when streaming.
+func completeDemoChat(w http.ResponseWriter, r *http.Request) {
+	var request struct {
+		Stream   bool
+		Messages []struct{ Content string }
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&request); err != nil || len(request.Messages) == 0 {
+		w.WriteHeader(http.StatusBadRequest)
+		writeDemoJSON(w, map[string]any{"error": map[string]any{"message": "The body is not a chat completion request.", "type": "invalid_request_error"}})
+		return
+	}
+	prompt := strings.Fields(request.Messages[len(request.Messages)-1].Content)
+	words := strings.Fields("This is the demo's stand-in, not a real model. You wrote:")
+	words = append(words, prompt[:min(len(prompt), 50)]...)
+	chunk := func(object, message string, content, finish any) map[string]any {
+		return map[string]any{
+			"id": "chatcmpl-demo", "object": object, "created": time.Now().Unix(), "model": demoModel,
+			"choices": []any{map[string]any{"index": 0, message: map[string]any{"role": "assistant", "content": content}, "finish_reason": finish}},
+			"usage":   map[string]any{"prompt_tokens": len(prompt), "completion_tokens": len(words), "total_tokens": len(prompt) + len(words)},
+		}
+	}
+	if !request.Stream {
+		writeDemoJSON(w, chunk("chat.completion", "message", strings.Join(words, " "), "stop"))
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream")
+	for i, word := range words {
+		var finish any
+		if i == len(words)-1 {
+			finish = "stop"
+		} else {
+			word += " "
+		}
+		data, _ := json.Marshal(chunk("chat.completion.chunk", "delta", word, finish)) // strings and numbers only
+		fmt.Fprintf(w, "data: %s\n\n", data)
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(30 * time.Millisecond)
+	}
+	fmt.Fprint(w, "data: [DONE]\n\n")
+}
+
+func writeDemoJSON(w http.ResponseWriter, value any) {
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(value) // the client may have gone
+}
