@@ -150,8 +150,8 @@ func New(cfg Config) (http.Handler, error) {
 	spec := newSpec(cfg.BasePath)
 	g := e.Group(cfg.BasePath)
 	services := []service{
-		{"/healthz", a.healthz}, {"/readyz", a.readyz},
-		{"/openapi.yaml", spec.yaml}, {"/openapi.json", spec.json},
+		{"/healthz", withoutQuery(a.healthz)}, {"/readyz", withoutQuery(a.readyz)},
+		{"/openapi.yaml", withoutQuery(spec.yaml)}, {"/openapi.json", withoutQuery(spec.json)},
 	}
 	for _, s := range append(services, reference()...) {
 		g.GET(s.path, s.handler)

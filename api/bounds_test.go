@@ -14,7 +14,7 @@ import (
 // with the reason. A probe is named by its operation, field, rule and value. A
 // name without an operation is for all of them, and `*` is any setting.
 var untried = map[string]string{
-	"cursor maxLength 2048":                        "cursors are made by the service, and none is that long",
+	"cursor maxLength 5000":                        "cursors are made by the service, and none is that long",
 	"display_name maxLength 256":                   longName,
 	"models[0].display_name maxLength 256":         longName,
 	"updateProvider status enum error":             "an error is observed, not set: it is accepted only as the present status",

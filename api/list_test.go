@@ -69,6 +69,19 @@ func TestEmptyList(t *testing.T) {
 	})
 }
 
+// The longest names are those that grow when they are folded or encoded in JSON.
+func TestCursorsOfLongNames(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		for _, character := range []string{"<", "\U0001D160", "\U0001F600", "ﬃ"} {
+			long := strings.Repeat(character, 255)
+			models := list{apitest.GPT(long+"1", nil), apitest.GPT(long+"2", nil)}
+			p := c.CreateProvider(apitest.OpenAI(object{"name": "p" + character, "models": models}))
+			wantList(t, character, displayNames(walk[apitest.Model](c, p.Path()+"/models", 1)), long+"1", long+"2")
+		}
+	})
+}
+
 // Names sort by their folded form, the same on every database.
 func TestSorts(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
@@ -270,6 +283,6 @@ func TestForeignCursor(t *testing.T) {
 			refuse(c, "/providers?cursor="+url.QueryEscape(cursor))
 		}
 		refuse(c, "/providers?cursor=")
-		c.Get("/providers?cursor="+strings.Repeat("A", 3000)).Problem(http.StatusBadRequest, "malformed_request", "cursor too_long")
+		c.Get("/providers?cursor="+strings.Repeat("A", 5001)).Problem(http.StatusBadRequest, "malformed_request", "cursor too_long")
 	})
 }

@@ -226,6 +226,16 @@ func (a *API) handle(c echo.Context, r Route) error {
 	return r.handler(c)
 }
 
+// withoutQuery wraps the handler of a service route, which takes no query.
+func withoutQuery(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := checkQuery(c, Route{}); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
 // lowerIDs puts the ids in a path into the form in which they are stored. It
 // returns not_found for one that is no UUID.
 func lowerIDs(c echo.Context) error {

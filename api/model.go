@@ -82,7 +82,7 @@ type modelCreate struct {
 	// The display name, of at most 100 characters unless it is the model_id; by default the model_id.
 	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
 	// The pipeline stages that the model serves; at least one.
-	SupportedStages *[]string `json:"supported_stages" validate:"required,min=1,max=100,unique,dive,stage" extensions:"x-ref=StageName" example:"planning,tool_call"`
+	SupportedStages *[]string `json:"supported_stages" validate:"required,min=1,max=100,unique,dive,stage,distinct" extensions:"x-ref=StageName" example:"planning,tool_call"`
 	// Whether the model is enabled.
 	Enabled *bool `json:"enabled,omitempty" default:"true" example:"true"`
 } //	@name	ModelCreate
@@ -100,7 +100,7 @@ type modelChanges struct {
 	// The display name, of at most 100 characters unless it is the model_id.
 	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
 	// The pipeline stages that the model serves; at least one.
-	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"omitempty,min=1,max=100,unique,dive,stage" extensions:"x-ref=StageName" example:"planning"`
+	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"omitempty,min=1,max=100,unique,dive,stage,distinct" extensions:"x-ref=StageName" example:"planning"`
 	// Whether the model is enabled.
 	Enabled *bool `json:"enabled,omitempty" example:"false"`
 	// The version that was read. If the current version differs, the answer is 412.

@@ -14,6 +14,10 @@ const (
 	maxLimit     = 100
 )
 
+// maxCursor bounds a cursor, in characters. The longest one is that of a name of
+// 256 characters, which can fold to 3,072 bytes.
+const maxCursor = 5000
+
 // page is the page of a list that a request asks for.
 type page struct {
 	limit  int
@@ -29,8 +33,11 @@ func (q *query) page() page {
 		}
 		p.limit = limit
 	}
-	if p.cursor == "" {
+	switch {
+	case p.cursor == "":
 		q.presentButEmpty("cursor")
+	case len(p.cursor) > maxCursor:
+		q.faults.Add("cursor", fault.TooLong, "must have at most %d characters", maxCursor)
 	}
 	return p
 }

@@ -161,7 +161,7 @@ func checkQuery(c echo.Context, r Route) error {
 			faults.Add(name, fault.Duplicate, "is given %d times", len(given))
 		case !utf8.ValidString(given[0]) || strings.ContainsFunc(given[0], unicode.IsControl):
 			faults.Add(name, fault.Invalid, "must be UTF-8 without control characters")
-		case utf8.RuneCountInString(given[0]) > maxQueryValue:
+		case utf8.RuneCountInString(given[0]) > maxQueryValue && name != "cursor":
 			faults.Add(name, fault.TooLong, "must have at most %d characters", maxQueryValue)
 		}
 	}
@@ -179,7 +179,7 @@ const badQuery = "Query parameters are invalid; see errors."
 // values of its query.
 func (r Route) lists() bool { return slices.Contains(r.Query, "limit") }
 
-// maxQueryValue bounds one query parameter, in characters; a cursor fits in.
+// maxQueryValue bounds one query parameter except cursor, in characters.
 const maxQueryValue = 2048
 
 func suggest(known []string) string {

@@ -23,6 +23,15 @@ func TestHealth(t *testing.T) {
 	})
 }
 
+func TestServiceRoutesTakeNoQuery(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Admin(t).With("")
+		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json"} {
+			c.Get(path+"?x=1").Problem(http.StatusBadRequest, "malformed_request", "x unknown")
+		}
+	})
+}
+
 // The description is served as it lies in the repository, as YAML and as JSON.
 func TestDescription(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {

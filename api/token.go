@@ -66,7 +66,7 @@ type tokenCreate struct {
 	// The role, which stands for a set of scopes.
 	Role *string `json:"role,omitempty" extensions:"x-ref=Role" example:"editor"`
 	// The scopes, instead of a role.
-	Scopes *[]string `json:"scopes,omitempty" validate:"omitempty,min=1" extensions:"x-ref=Scope" example:"providers:read"`
+	Scopes *[]string `json:"scopes,omitempty" validate:"omitempty,min=1,max=100,unique,dive,distinct" extensions:"x-ref=Scope" example:"providers:read"`
 	// When the token expires (RFC 3339). If omitted, it never does.
 	ExpiresAt *string `json:"expires_at,omitempty" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
 } //	@name	TokenCreate

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -22,6 +23,9 @@ const embedded = "<embedded>"
 //	text      no control characters
 //	model_id  no path segments . and ..
 //	stage     a pipeline stage
+//	distinct  after dive: no earlier element of the list is equal
+//
+// unique, which would stop at the list, only describes what distinct checks.
 var rules = sync.OnceValue(func() *validator.Validate {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(func(f reflect.StructField) string {
@@ -31,18 +35,38 @@ var rules = sync.OnceValue(func() *validator.Validate {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		return name
 	})
-	for tag, holds := range map[string]func(string) bool{
-		"text":     fault.IsText,
-		"model_id": isModelID,
-		"stage":    func(s string) bool { return registry.Stage(s).Label() != "" },
+	text := func(holds func(string) bool) validator.Func {
+		return func(level validator.FieldLevel) bool { return holds(level.Field().String()) }
+	}
+	for tag, rule := range map[string]validator.Func{
+		"text":     text(fault.IsText),
+		"model_id": text(isModelID),
+		"stage":    text(func(s string) bool { return registry.Stage(s).Label() != "" }),
+		"distinct": isDistinct,
+		"unique":   func(validator.FieldLevel) bool { return true },
 	} {
-		err := v.RegisterValidation(tag, func(level validator.FieldLevel) bool { return holds(level.Field().String()) })
-		if err != nil {
+		if err := v.RegisterValidation(tag, rule); err != nil {
 			panic("api: " + err.Error())
 		}
 	}
 	return v
 })
+
+// isDistinct reports whether an element of a list differs from those before it.
+func isDistinct(level validator.FieldLevel) bool {
+	list, index, _ := strings.Cut(level.StructFieldName(), "[")
+	i, err := strconv.Atoi(strings.TrimSuffix(index, "]"))
+	if err != nil {
+		panic("api: the rule distinct is for elements of lists, not for " + level.StructFieldName())
+	}
+	elements := reflect.Indirect(level.Parent().FieldByName(list))
+	for before := range i {
+		if elements.Index(before).Equal(level.Field()) {
+			return false
+		}
+	}
+	return true
+}
 
 // isModelID reports whether no server would resolve a part of the id, which
 // enters URLs.
@@ -64,10 +88,6 @@ func validate(body any) fault.Fields {
 	}
 	for _, b := range broken {
 		_, path, _ := strings.Cut(strings.ReplaceAll(b.Namespace(), embedded+".", ""), ".")
-		if b.Tag() == "unique" {
-			checkStages(&faults, path, b.Value())
-			continue
-		}
 		code, message := explain(b)
 		faults.Add(path, code, "%s", message)
 	}
@@ -91,30 +111,10 @@ func explain(b validator.FieldError) (fault.Code, string) {
 		return fault.Invalid, "must be at most " + param
 	case tag == "stage":
 		return fault.Invalid, "must be one of " + strings.Join(names(registry.Stages()), ", ")
+	case tag == "distinct":
+		return fault.Duplicate, "is a duplicate"
 	case tag == "model_id":
 		return fault.Invalid, "must not contain the path segments . and .."
 	}
 	return fault.Invalid, "must not contain control characters"
-}
-
-// checkStages checks each of a list of stages, where the rules stopped at the
-// list since a stage is in it twice.
-func checkStages(faults *fault.Fields, path string, list any) {
-	seen := map[string]bool{}
-	for i := range reflect.ValueOf(list).Len() {
-		if faults.Full() {
-			return
-		}
-		name := reflect.ValueOf(list).Index(i).String()
-		at := fmt.Sprintf("%s[%d]", path, i)
-		var broken validator.ValidationErrors
-		switch {
-		case errors.As(rules().Var(name, "stage"), &broken):
-			code, message := explain(broken[0])
-			faults.Add(at, code, "%s", message)
-		case seen[name]:
-			faults.Add(at, fault.Duplicate, "is a duplicate")
-		}
-		seen[name] = true
-	}
 }

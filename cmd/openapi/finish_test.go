@@ -129,7 +129,8 @@ components:
 paths:
   /alive: {get: {security: [], responses: {
     '200': {headers: {X-Request-Id: {$ref: '#/components/headers/X-Request-Id'}, Cache-Control: {$ref: '#/components/headers/Cache-Control'}}},
-    '403': {$ref: '#/components/responses/Forbidden'}, '503': {$ref: '#/components/responses/ServiceUnavailable'}}}}
+    '400': {$ref: '#/components/responses/BadRequest'}, '403': {$ref: '#/components/responses/Forbidden'},
+    '503': {$ref: '#/components/responses/ServiceUnavailable'}}}}
   /x: {post: {security: [bearer: []], responses: {
     '201': {
       headers: {

@@ -71,8 +71,8 @@ func addErrors(op object, r api.Route) {
 		applies  bool
 		statuses []int
 	}{
-		{true, []int{403}},
-		{r.Path != "", []int{400, 401, 429, 500, 503}},
+		{true, []int{400, 403}},
+		{r.Path != "", []int{401, 429, 500, 503}},
 		{strings.Contains(r.Path, ":"), []int{404}},
 		{r.Header == "If-Match", []int{412}},
 		{op["requestBody"] != nil, []int{413, 415, 422}},

@@ -119,6 +119,9 @@ func finishField(property object, f provider.FormField) {
 	delete(property, "title")
 	delete(property, "description")
 	texts := object{"title": f.Label, "description": cmp.Or(f.Help, f.Label+"."), "example": fieldExample(f)}
+	if f.Kind == "secret" {
+		texts["description"] = fmt.Sprintf("%s %s", texts["description"], cleaned)
+	}
 	if f.Kind == "secret_json" {
 		text := maps.Clone(property)
 		text["type"] = "string"
@@ -126,6 +129,9 @@ func finishField(property object, f provider.FormField) {
 	}
 	merge(property, texts)
 }
+
+// cleaned tells why a secret is accepted that does not match its pattern.
+const cleaned = "White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated."
 
 func fieldExample(f provider.FormField) string {
 	return cmp.Or(f.Placeholder, "your-"+strings.ReplaceAll(f.Name, "_", "-"))

@@ -102,12 +102,9 @@ func (in NewToken) grant(faults *fault.Fields) (Role, []Scope) {
 	}
 	given := map[Scope]bool{}
 	for i, name := range in.Scopes {
-		field, scope := fmt.Sprintf("scopes[%d]", i), Scope(name)
-		switch {
-		case !slices.Contains(Scopes(), scope):
-			faults.Add(field, fault.Invalid, "is not a scope; GET /me lists the scopes you have")
-		case given[scope]:
-			faults.Add(field, fault.Duplicate, "is a duplicate of %s", scope)
+		scope := Scope(name)
+		if !slices.Contains(Scopes(), scope) {
+			faults.Add(fmt.Sprintf("scopes[%d]", i), fault.Invalid, "is not a scope; GET /me lists the scopes you have")
 		}
 		given[scope] = true
 	}
