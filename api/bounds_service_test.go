@@ -46,6 +46,9 @@ func newBoundsService(t *testing.T, wrap apitest.Wrap) *boundsService {
 // typesFor returns the provider types to probe a bound with: for a bound of a
 // setting those that have it, and for any other bound one type.
 func (s *boundsService) typesFor(b bound) []string {
+	if b.op.typ != "" {
+		return []string{b.op.typ}
+	}
 	if b.in != "body" || !b.ofSettings() {
 		return s.types[:1]
 	}

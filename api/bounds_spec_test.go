@@ -14,8 +14,10 @@ import (
 	"modelproviders/docs"
 )
 
-// describedOperation is an operation as openapi.yaml describes it.
+// describedOperation is an operation as openapi.yaml describes it. One whose body
+// is a choice by provider type is several: one for each type.
 type describedOperation struct {
+	typ              string // of the body; empty: any
 	id, method, path string
 	parameters       openapi3.Parameters
 	body             *openapi3.Schema // nil: it takes none
@@ -35,11 +37,30 @@ func describedOperations(t *testing.T) (operations []describedOperation) {
 			if body := described.RequestBody; body != nil {
 				op.body, op.required = body.Value.Content["application/json"].Schema.Value, body.Value.Required
 			}
-			operations = append(operations, op)
+			operations = append(operations, op.byType()...)
 		}
 	}
 	slices.SortFunc(operations, func(a, b describedOperation) int { return strings.Compare(a.id, b.id) })
 	return operations
+}
+
+// byType returns an operation for each provider type that the body tells apart.
+func (op describedOperation) byType() []describedOperation {
+	if op.body == nil || op.body.Discriminator == nil {
+		return []describedOperation{op}
+	}
+	var all []describedOperation
+	for typ, ref := range op.body.Discriminator.Mapping {
+		of := op
+		of.typ = typ
+		for _, choice := range op.body.OneOf {
+			if choice.Ref == ref.Ref {
+				of.body = choice.Value
+			}
+		}
+		all = append(all, of)
+	}
+	return all
 }
 
 // example returns the example of the body, with the field that a bound is about.

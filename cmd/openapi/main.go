@@ -79,6 +79,7 @@ func generate(ctx context.Context, root string) ([]byte, error) {
 	finishSchemas(doc, at(rest, "components", "schemas"))
 	merge(doc, rest)
 	merge(at(doc, "components", "schemas"), settings)
+	splitByType(at(doc, "components", "schemas"), "ProviderCreate", provider.Types())
 	completeOperations(doc, api.Routes())
 	closeRequests(doc)
 	addExamples(at(doc, "components", "schemas"))

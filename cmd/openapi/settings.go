@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -38,6 +39,39 @@ func settingsSchemas(types []provider.Type) (object, error) {
 		"SecretJSONText":            object{"maxLength": credentials.longest["secret_json"]},
 	})
 	return schemas, nil
+}
+
+// splitByType makes a schema with settings of any type a choice of one schema for
+// each type. The field `type` tells them apart, so that generated clients refuse
+// settings of another type.
+func splitByType(schemas object, name string, types []provider.Type) {
+	whole := at(schemas, name)
+	var choices []any
+	mapping := object{}
+	for _, t := range types {
+		form := t.Form()
+		typeName := schemaName(form.Label)
+		choice := maps.Clone(whole)
+		choice["description"] = fmt.Sprintf("A provider of the type %s to create.", form.Label)
+		properties := maps.Clone(at(whole, "properties"))
+		maps.Copy(properties, object{
+			"type":        object{"type": "string", "enum": []any{form.Type}, "description": "The type.", "example": form.Type},
+			"credentials": annotate(refTo(typeName+"Credentials"), object{"description": "The credentials."}),
+			"config":      annotate(refTo(typeName+"Config"), object{"description": "The config."}),
+		})
+		choice["properties"] = properties
+		if at(schemas, typeName+"Config")["required"] != nil {
+			choice["required"] = append(slices.Clone(whole["required"].([]string)), "config")
+		}
+		schemas[typeName+name] = choice
+		choices = append(choices, refTo(typeName+name))
+		mapping[form.Type] = schemaPrefix + typeName + name
+	}
+	replace(whole, object{
+		"description":   whole["description"],
+		"oneOf":         choices,
+		"discriminator": object{"propertyName": "type", "mapping": mapping},
+	})
 }
 
 // schemaName makes a name of the letters and digits of a label, up to a
