@@ -92,7 +92,7 @@ func (a *anthropicUpstream) models(ctx context.Context) (Discovery, error) {
 var claudeTables = tables{
 	rules: []rule{
 		{words: "only authorized for use with claude code", kind: Authentication, hint: "This is the token of a Claude subscription, not an API key. Create a key in the Claude Console. It begins with `sk-ant-api`."},
-		{words: "organization has been disabled|organization is disabled|not allowed for this organization|request not allowed", kind: Permission, whose: ofAccount, hint: "Anthropic has disabled this organization. Its administrator can find the reason in the Claude Console."},
+		{words: "organization has been disabled|organization is disabled|not allowed for this organization|request not allowed", kind: Permission, scope: ofAccount, hint: "Anthropic has disabled this organization. Its administrator can find the reason in the Claude Console."},
 		{code: "authentication_error", kind: Authentication},
 		{code: "permission_error|forbidden", kind: Permission},
 		{code: "billing_error", kind: QuotaExceeded},

@@ -176,7 +176,7 @@ func TestBedrockEndlessAnswer(t *testing.T) {
 	}))
 	client := open(t, server)
 	result := client.Generate(t.Context(), client.prompt(), func(string) {})
-	if f := failure(t, result, provider.UpstreamError); !strings.Contains(f.Message, "more than a model's answer") {
+	if f := failure(t, result, provider.UpstreamError); !strings.Contains(f.Message, "is too large") {
 		t.Errorf("got %+v", f)
 	}
 }
@@ -238,7 +238,7 @@ func TestBedrockDiscoveryWithoutPermission(t *testing.T) {
 				return
 			}
 			f := asFailure(t, err)
-			if f.Kind != provider.Permission || f.Account || f.OfProvider() || f.Code != "AccessDeniedException" ||
+			if f.Kind != provider.Permission || f.OfProvider() || f.Code != "AccessDeniedException" ||
 				!strings.Contains(f.Message, "bedrock:List") || !strings.Contains(f.Hint, "bedrock:ListFoundationModels") {
 				t.Errorf("got %+v", f)
 			}

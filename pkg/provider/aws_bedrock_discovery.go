@@ -54,7 +54,7 @@ func (b *bedrockUpstream) withheld(ctx context.Context, err error) *Failure {
 	f := b.explain(ctx, "", err)
 	switch {
 	case f.Kind == Permission:
-		f.Account = false
+		f.scope = byKind
 		f.Hint = "Allow the access key's user `bedrock:ListFoundationModels` and `bedrock:ListInferenceProfiles` in IAM to list models. Calling a model by its ID does not need these permissions."
 	case !isAbsent(f.HTTPStatus):
 		return nil

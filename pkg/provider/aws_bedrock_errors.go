@@ -2,9 +2,7 @@ package provider
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"regexp"
 	"slices"
 	"strings"
@@ -24,21 +22,14 @@ func (b *bedrockUpstream) explain(ctx context.Context, model string, err error) 
 	return f
 }
 
-// isUnknownHost reports whether the latest call failed in DNS.
-func isUnknownHost(ctx context.Context) bool {
-	var dns *net.DNSError
-	c := lastCall(ctx)
-	return c != nil && errors.As(c.broken(), &dns) && dns.IsNotFound
-}
-
 // bedrockIn are the tables for calls to a region.
 func bedrockIn(region string) tables {
 	t := bedrockTables
-	t.values = func(r reply) []string {
+	t.values = func(model string, said problem) []string {
 		return []string{
-			"{region}", "`" + region + "`", "{action}", deniedAction(r.said.message),
-			"{destination}", destinationHint(r.said.message, region),
-			"{profile}", inferenceProfileHint(r.model, region), "{geography}", geographyHint(r.model, region),
+			"{region}", "`" + region + "`", "{action}", deniedAction(said.message),
+			"{destination}", destinationHint(said.message, region),
+			"{profile}", inferenceProfileHint(model, region), "{geography}", geographyHint(model, region),
 		}
 	}
 	return t
@@ -52,10 +43,10 @@ var bedrockTables = tables{
 		{code: "invalidsignatureexception", words: "expired|not yet current", kind: Authentication, hint: "AWS rejected the time of the signature. Set the clock of the server that runs this service."},
 		{code: "invalidsignatureexception|signaturedoesnotmatch|incompletesignature*", kind: Authentication, hint: "The secret_access_key does not belong to this access_key_id, or is incomplete. Enter both again."},
 		{code: "expiredtoken*|requestexpired", kind: Authentication, hint: "The access key has expired. Enter a new one. Keys of temporary sessions (they begin with `ASIA`) are not supported."},
-		{code: "optinrequired|subscriptionrequiredexception", kind: Permission, whose: ofAccount, hint: "The AWS account is not signed up for Amazon Bedrock. Finish the registration in the AWS console."},
+		{code: "optinrequired|subscriptionrequiredexception", kind: Permission, scope: ofAccount, hint: "The AWS account is not signed up for Amazon Bedrock. Finish the registration in the AWS console."},
 
-		{words: "unsupported countries", kind: Permission, whose: ofAccount, hint: "The maker of the model does not support the country of this AWS account or server. Choose a model of another maker."},
-		{code: "accessdenied*|unauthorizedexception", words: "account is not authorized|not allowed for this account", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
+		{words: "unsupported countries", kind: Permission, scope: ofAccount, hint: "The maker of the model does not support the country of this AWS account or server. Choose a model of another maker."},
+		{code: "accessdenied*|unauthorizedexception", words: "account is not authorized|not allowed for this account", kind: Permission, scope: ofAccount, hint: hintAWSAccount},
 		{code: "accessdenied*|unauthorizedexception", words: "marketplace", kind: Permission, hint: "The model needs a subscription in AWS Marketplace. Ask somebody who may subscribe to use the model once, or grant this access key's user aws-marketplace:ViewSubscriptions and aws-marketplace:Subscribe."},
 		{code: "accessdenied*|unauthorizedexception", words: "payment instrument", kind: Permission, hint: "The AWS account needs a valid payment method before it can subscribe to this model. Add one in the AWS console."},
 		{code: "accessdenied*|unauthorizedexception", words: "not authorized to perform", kind: Permission, hint: "Allow the access key's user {action} on {model} in IAM. A service control policy may also refuse it.{destination}"},
@@ -70,7 +61,7 @@ var bedrockTables = tables{
 
 		{code: "validationexception", words: "on-demand throughput", kind: ModelNotFound, hint: "{profile}"},
 		{code: "validationexception", words: "model identifier is invalid|arn is invalid|inference profile*invalid|invalid*inference profile", kind: ModelNotFound},
-		{code: "validationexception", words: "account is not authorized|operation not allowed", kind: Permission, whose: ofAccount, hint: hintAWSAccount},
+		{code: "validationexception", words: "account is not authorized|operation not allowed", kind: Permission, scope: ofAccount, hint: hintAWSAccount},
 		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not support conversations (Converse), so it cannot be tested here. Choose a chat model. Embedding, image and speech models cannot answer a prompt."},
 
 		{code: "modeltimeoutexception", kind: Timeout, hint: "The model took too long. Lower max_output_tokens, or try again."},

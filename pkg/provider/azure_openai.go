@@ -69,7 +69,7 @@ type azureUpstream struct {
 
 func openAzure(creds azureCredentials, config azureConfig, env environment) (upstream, error) {
 	tables := azureTables
-	tables.values = func(reply) []string { return []string{"{api_version}", "`" + config.APIVersion + "`"} }
+	tables.values = func(string, problem) []string { return []string{"{api_version}", "`" + config.APIVersion + "`"} }
 	chat := newOpenAIChat(env.http, creds.APIKey, tables)
 	chat.sign = withHeader("Api-Key", creds.APIKey.Reveal())
 	return &azureUpstream{chat, config}, nil
@@ -106,11 +106,11 @@ func (a *azureUpstream) models(ctx context.Context) (Discovery, error) {
 var azureTables = tables{
 	rules: []rule{
 		{words: "missing subscription key", kind: Authentication, hint: "API Management, the gateway in front of the resource, refused the key. Enter its subscription key. Check that the gateway accepts it in the header api-key, and that base_url is the gateway's address."},
-		{code: "authenticationtypedisabled", kind: Permission, whose: ofAccount, hint: hintKeysOff},
-		{words: "key based authentication is disabled|local authentication is disabled|disablelocalauth", kind: Permission, whose: ofAccount, hint: hintKeysOff},
-		{status: "401 403", words: "firewall|virtual network|public access|private endpoint", kind: Permission, whose: ofAccount, hint: "The network rules of this resource refuse this server. Allow its address under Networking in the Azure portal."},
+		{code: "authenticationtypedisabled", kind: Permission, scope: ofAccount, hint: hintKeysOff},
+		{words: "key based authentication is disabled|local authentication is disabled|disablelocalauth", kind: Permission, scope: ofAccount, hint: hintKeysOff},
+		{status: "401 403", words: "firewall|virtual network|public access|private endpoint", kind: Permission, scope: ofAccount, hint: "The network rules of this resource refuse this server. Allow its address under Networking in the Azure portal."},
 		{words: "lacks the required data action", kind: Permission, hint: "Give the caller the role Cognitive Services OpenAI User on this resource, in the Azure portal."},
-		{words: "only for api version*and later|enabled only for api versions", kind: Misconfigured, whose: ofModel, hint: "Model {model} needs a newer api_version than {api_version}. Choose the version that the message names, or v1."},
+		{words: "only for api version*and later|enabled only for api versions", kind: Misconfigured, scope: ofModel, hint: "Model {model} needs a newer api_version than {api_version}. Choose the version that the message names, or v1."},
 		{words: "api version not supported|unsupported api version|api-version", kind: Misconfigured, hint: "Azure does not accept api_version {api_version} here. Choose a newer version, or v1."},
 	},
 	hints: map[FailureKind]string{

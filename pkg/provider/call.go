@@ -78,7 +78,7 @@ func (c *call) receive(res *http.Response) error {
 	err := checkHeader(res.Header)
 	var body *bufio.Reader
 	if err == nil {
-		body, err = decoded(raw, res.Header.Get("Content-Encoding"))
+		body, err = decompress(raw, res.Header.Get("Content-Encoding"))
 		if err != nil && !success { // the status tells what is wrong
 			body, err = bufio.NewReader(strings.NewReader(c.unreadable(err))), nil
 		}
@@ -90,7 +90,7 @@ func (c *call) receive(res *http.Response) error {
 	res.Header.Del("Content-Encoding")
 	res.Header.Del("Content-Length")
 	res.ContentLength = -1
-	c.contentType = formOf(body, c.contentType)
+	c.contentType = detectType(body, c.contentType)
 	if success {
 		res.Body = newBody(c, body, raw)
 		if c.contentType == typeHTML {

@@ -145,19 +145,19 @@ func (c *customUpstream) find(ctx context.Context, call func(at openAIPlaces) (f
 // isNoAPI reports whether nothing at the address speaks the API.
 func isNoAPI(err error) bool {
 	f := asFailure(err)
-	return f != nil && f.noAPI
+	return f != nil && f.scope == noAPI
 }
 
 var customTables = tables{
 	rules: []rule{
 		// new-api and one-api name the faults of their channels, and put an id of
 		// their own behind what they pass on in the words of another service.
-		{words: "用户已被封禁", kind: Permission, whose: ofAccount, hint: hintDisabled},
-		{words: "不在令牌允许访问", kind: Permission, whose: ofAccount, hint: hintLocation},
-		{code: "channel:*|bad_response*|upstream_error|get_channel_failed", whose: ofModel},
-		{code: "new_api_error|one_api_error", words: "channel:", whose: ofModel},
-		{code: "new_api_error|one_api_error", whose: ofGateway},
-		{words: "(request id: 20", whose: ofModel},
+		{words: "用户已被封禁", kind: Permission, scope: ofAccount, hint: hintDisabled},
+		{words: "不在令牌允许访问", kind: Permission, scope: ofAccount, hint: hintLocation},
+		{code: "channel:*|bad_response*|upstream_error|get_channel_failed", scope: ofModel},
+		{code: "new_api_error|one_api_error", words: "channel:", scope: ofModel},
+		{code: "new_api_error|one_api_error", scope: ofGateway},
+		{words: "(request id: 20", scope: ofModel},
 	},
 	hints: map[FailureKind]string{
 		Authentication: "Replace the API key of this provider.",

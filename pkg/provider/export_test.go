@@ -54,11 +54,11 @@ var ruleTables = []listedTable{
 }
 
 func ruleRows(rules []rule) []RuleRow {
-	owners := []string{"", "account", "model", "no API", "gateway"}
+	scopes := []string{"", "account", "model", "no API", "gateway"}
 	var rows []RuleRow
 	for i := range rules {
 		r := &rules[i]
-		cells := []string{r.status, r.code, r.param, r.words, string(r.kind), owners[r.whose], r.hint}
+		cells := []string{r.status, r.code, r.param, r.words, string(r.kind), scopes[r.scope], r.hint}
 		for i, cell := range cells {
 			cells[i] = strings.ReplaceAll(cell, "|", " · ")
 		}

@@ -47,7 +47,7 @@ func (v *vertexUpstream) models(ctx context.Context) (Discovery, error) {
 	}
 	f := v.explain(ctx, "", err)
 	if f.Kind == Permission { // the account may well call its models
-		f.Account = false
+		f.scope = byKind
 	}
 	return Discovery{}, f
 }

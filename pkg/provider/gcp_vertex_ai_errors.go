@@ -22,7 +22,7 @@ func (v *vertexUpstream) explain(ctx context.Context, model string, err error) *
 // tables are the tables for calls to the project.
 func (v *vertexUpstream) tables() tables {
 	t := vertexTables
-	t.values = func(reply) []string {
+	t.values = func(string, problem) []string {
 		global := ""
 		if v.region != "global" {
 			global = " Many newer models are served only in region `global`."
@@ -37,12 +37,12 @@ func (v *vertexUpstream) tables() tables {
 var vertexTables = tables{
 	rules: []rule{
 		{code: "unauthenticated", kind: Authentication, hint: "Google refused the token of this service account. Enter a new key, and check that the account is enabled."},
-		{code: "service_disabled", kind: Permission, whose: ofAccount, hint: "Enable the Vertex AI API (aiplatform.googleapis.com) in project {project}, and try again after a few minutes.{elsewhere}"},
-		{code: "billing_disabled", kind: Permission, whose: ofAccount, hint: "Link project {project} to an active billing account.{elsewhere}"},
-		{code: "consumer_invalid|consumer_suspended|user_project_denied|resource_project_invalid", kind: Permission, whose: ofAccount, hint: "Google does not let project {project} use Vertex AI. Check the project.{elsewhere}"},
-		{code: "security_policy_violated", kind: Permission, whose: ofAccount, hint: "A VPC Service Controls perimeter refuses this server. The organization's administrator can allow it."},
+		{code: "service_disabled", kind: Permission, scope: ofAccount, hint: "Enable the Vertex AI API (aiplatform.googleapis.com) in project {project}, and try again after a few minutes.{elsewhere}"},
+		{code: "billing_disabled", kind: Permission, scope: ofAccount, hint: "Link project {project} to an active billing account.{elsewhere}"},
+		{code: "consumer_invalid|consumer_suspended|user_project_denied|resource_project_invalid", kind: Permission, scope: ofAccount, hint: "Google does not let project {project} use Vertex AI. Check the project.{elsewhere}"},
+		{code: "security_policy_violated", kind: Permission, scope: ofAccount, hint: "A VPC Service Controls perimeter refuses this server. The organization's administrator can allow it."},
 		{words: "unsupported region for vertex ai", kind: Misconfigured, hint: "Vertex AI has no region {region}. Choose another one."},
-		{code: "permission_denied", words: "aiplatform.endpoints.predict", kind: Permission, whose: ofAccount, hint: "Grant the service account the role Vertex AI User (roles/aiplatform.user) in project {project}.{elsewhere}"},
+		{code: "permission_denied", words: "aiplatform.endpoints.predict", kind: Permission, scope: ofAccount, hint: "Grant the service account the role Vertex AI User (roles/aiplatform.user) in project {project}.{elsewhere}"},
 		{code: "permission_denied", kind: Permission, hint: "Check that project {project} may use the model {model}, and that the service account has the role Vertex AI User (roles/aiplatform.user). Partner models are enabled one by one in the Model Garden.{elsewhere}"},
 		{code: "failed_precondition", words: "organization policy|constraint", kind: Permission, hint: "An organization policy (vertexai.allowedModels) keeps project {project} from using this model. Its administrator can allow it."},
 		{code: "failed_precondition|invalid_argument|unimplemented", words: "is not supported in the*api", kind: InvalidRequest, hint: hintNoChat},

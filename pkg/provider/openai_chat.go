@@ -71,7 +71,7 @@ func (o *openAIChat) generateAt(ctx context.Context, at openAIPlaces, p Prompt, 
 		return a, nil
 	}
 	again := o.explain(ctx, p.ModelID, err)
-	if again.noAPI || again.Code == operationNotSupported { // there is no Responses API here, or not for this model
+	if again.scope == noAPI || again.Code == operationNotSupported { // there is no Responses API here, or not for this model
 		report(ctx, refused)
 		return answer{}, refusal
 	}

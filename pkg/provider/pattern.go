@@ -2,6 +2,7 @@ package provider
 
 import (
 	"bytes"
+	"encoding/hex"
 	"slices"
 	"strings"
 )
@@ -17,16 +18,7 @@ type pattern struct {
 	long   bool // the secret is long enough to be cut out of names of models
 }
 
-func (p pattern) len() int {
-	n := len(p.core)
-	if p.lead != "" {
-		n++
-	}
-	if p.tail != "" {
-		n++
-	}
-	return n
-}
+func (p pattern) len() int { return min(len(p.lead), 1) + len(p.core) + min(len(p.tail), 1) }
 
 // takes reports whether character j of the pattern may be c.
 func (p pattern) takes(j int, c byte) bool {
@@ -76,10 +68,7 @@ func (p pattern) match(text []byte, work *int) (n int, open bool) {
 		}
 		at, next = next, at
 	}
-	for _, i := range at {
-		n = max(n, i)
-	}
-	return n, open
+	return slices.Max(at), open
 }
 
 // step adds to next the positions of a reading at i after character j.
@@ -146,21 +135,15 @@ func (p pattern) hex(j int, text []byte, start, digits int, next []int, open boo
 	if start+digits > len(text) {
 		return next, true
 	}
-	code := 0
-	for _, c := range text[start : start+digits] {
-		digit := strings.IndexByte("0123456789abcdef0123456789ABCDEF", c)
-		if digit < 0 {
-			return next, open
-		}
-		code = code<<4 | digit&0xf
-	}
-	if code < 256 && p.takes(j, byte(code)) {
+	var code [2]byte
+	_, err := hex.Decode(code[2-digits/2:], text[start:start+digits])
+	if err == nil && code[0] == 0 && p.takes(j, code[1]) {
 		next = add(next, start+digits)
 	}
 	return next, open
 }
 
-// add adds a position that is not there yet.
+// add adds a position, unless it is there already.
 func add(positions []int, i int) []int {
 	if slices.Contains(positions, i) {
 		return positions

@@ -95,42 +95,50 @@ func problemInList(list []any) problem {
 }
 
 func problemInObject(o map[string]any) problem {
-	var p problem
-	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp", "Output", "Response", "Error"} {
-		if p = problemIn(o[name]); !p.isEmpty() {
-			break
-		}
-	}
 	own := problem{
-		typ: text(o["type"]), status: text(o["status"]), param: text(o["param"]), http: statusIn(o),
-		code: cmp.Or(codeText(o["code"]), codeText(o["error_code"]), codeText(o["errorcode"]), codeText(o["errorCode"]), codeText(o["Code"]), awsCode(text(o["__type"]))),
-		// Azure's
-		inner: cmp.Or(text(member(o["innererror"], "code")), text(member(o["inner_error"], "code"))),
+		message: first(o, messageText, "message", "msg", "error_description", "faultstring", "error_message", "error_msg", "errorMsg", "errorMessage", "errmsg", "status_msg", "Message", "title"),
+		code:    cmp.Or(first(o, codeText, "code", "error_code", "errorcode", "errorCode", "Code"), awsCode(text(o["__type"]))),
+		typ:     text(o["type"]),
+		param:   text(o["param"]),
+		status:  text(o["status"]),
+		inner:   cmp.Or(text(member(o["innererror"], "code")), text(member(o["inner_error"], "code"))), // Azure
+		http:    statusIn(o),
 	}
-	for _, name := range []string{"message", "msg", "error_description", "faultstring", "error_message", "error_msg", "errorMsg", "errorMessage", "errmsg", "status_msg", "Message", "title"} {
-		if own.message = messageText(o[name]); own.message != "" {
-			break
-		}
-	}
-	if loc := location(o["loc"]); loc != "" { // FastAPI's broken field
+	if loc := location(o["loc"]); loc != "" { // FastAPI: a field that is invalid
 		own.param, own.message = loc[strings.LastIndexByte(loc, '.')+1:], loc+": "+own.message
 	}
-	if word := text(o["error"]); word != "" && own.message != "" {
-		// A word beside a message is a code (RFC 6749, section 5.2).
-		p = problem{}
-		if !strings.Contains(word, " ") {
-			own.code = cmp.Or(own.code, word)
-		}
+	word := text(o["error"])
+	isCode := word != "" && own.message != "" // beside a message (RFC 6749, section 5.2)
+	if isCode && !strings.Contains(word, " ") {
+		own.code = cmp.Or(own.code, word)
 	}
 	details, _ := o["details"].([]any)
-	for _, detail := range details { // of google.rpc.Status
+	for _, detail := range details { // google.rpc.Status
 		own.code = cmp.Or(own.code, text(member(detail, "reason")))
 		own.requestID = cmp.Or(own.requestID, text(member(detail, "requestId")))
 	}
-	if raw := text(member(o["metadata"], "raw")); raw != "" { // OpenRouter: the words of the provider behind it
+	if raw := text(member(o["metadata"], "raw")); raw != "" { // OpenRouter: the message of the provider behind it
 		own.message = strings.TrimSpace(own.message + ": " + raw)
 	}
-	return p.or(own)
+	if isCode {
+		return own
+	}
+	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp", "Output", "Response", "Error"} {
+		if inner := problemIn(o[name]); !inner.isEmpty() {
+			return inner.or(own)
+		}
+	}
+	return own
+}
+
+// first reads the first of the members that says something.
+func first(o map[string]any, read func(any) string, names ...string) string {
+	for _, name := range names {
+		if s := read(o[name]); s != "" {
+			return s
+		}
+	}
+	return ""
 }
 
 // or fills what p leaves out from other.

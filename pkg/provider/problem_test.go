@@ -61,7 +61,7 @@ func TestStatusDecidesWhereNothingElseDoes(t *testing.T) {
 		409: InvalidRequest, 413: InvalidRequest, 422: InvalidRequest, 429: RateLimited, 451: InvalidRequest,
 		500: UpstreamError, 502: UpstreamError, 503: UpstreamError, 504: UpstreamError, 529: UpstreamError,
 	} {
-		f := tables{}.judge(reply{status: status})
+		f := tables{}.classify(&call{status: status}, problem{}, "")
 		if f.Kind != want || f.HTTPStatus != status || f.Hint == "" || !strings.Contains(f.Message, http.StatusText(status)) {
 			t.Errorf("%d: %+v", status, f)
 		}
@@ -86,7 +86,7 @@ func FuzzProblem(f *testing.F) {
 		}
 		vertex := vertexUpstream{project: "p", region: "global"}
 		for _, tables := range []tables{{}, azureTables, customTables, claudeTables, bedrockIn("us-east-1"), vertex.tables(), tokenTables} {
-			failure := tables.read("m", &call{status: status}, said)
+			failure := tables.classify(&call{status: status}, said, "m")
 			if failure.Kind == "" || failure.Message == "" {
 				t.Errorf("status %d, %q: %+v", status, body, failure)
 			}

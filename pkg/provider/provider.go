@@ -243,13 +243,8 @@ type Failure struct {
 	HTTPStatus int    // 0: no answer came
 	Code       string // the provider's own error code; empty: none
 	Hint       string // what a person can do about it; empty: nothing known
-	// Account: a Permission failure is about the whole account, not one model.
-	Account bool
-	// OfModel: the failure is one model's, whatever its kind, because a gateway
-	// said that its own upstream for the model failed.
-	OfModel bool
 
-	noAPI    bool    // nothing at the address speaks the API
+	scope    scope   // what the failure concerns
 	tooLarge bool    // the answer was longer than is read
 	rules    []*rule // that decided, the deciding one last; see [tables]
 }
@@ -260,12 +255,13 @@ func (f *Failure) Error() string { return string(f.Kind) + ": " + f.Message }
 // OfProvider reports whether the failure is the provider's, so that every other
 // call would fail too.
 func (f *Failure) OfProvider() bool {
-	if f.OfModel {
+	switch f.scope {
+	case ofAccount:
+		return true
+	case ofModel:
 		return false
 	}
 	switch f.Kind {
-	case Permission:
-		return f.Account
 	case Authentication, QuotaExceeded, Unreachable, Blocked, Misconfigured:
 		return true
 	default:

@@ -32,8 +32,8 @@ const (
 // of LiteLLM, new-api, one-api, vLLM, Ollama and OpenRouter.
 var commonRules = []rule{
 	// Whose failure it is: a gateway's own upstream failed, for this model.
-	{words: "received model group|available model group fallbacks|litellm.*error: |litellm.*exception - |exceeded budget for model|exceeded their budget for model", whose: ofModel},
-	{status: "401 402 403", words: "provider returned error", whose: ofModel}, // OpenRouter's
+	{words: "received model group|available model group fallbacks|litellm.*error: |litellm.*exception - |exceeded budget for model|exceeded their budget for model", scope: ofModel},
+	{status: "401 402 403", words: "provider returned error", scope: ofModel}, // OpenRouter's
 
 	// What filters say.
 	{code: "content_filter|content_policy_violation|responsibleaipolicyviolation|image_content_policy_violation|data_inspection_failed|invalid_prompt|prompt_blocked|sensitive_words_detected|*sensitivecontent*", kind: ContentFiltered},
@@ -43,14 +43,14 @@ var commonRules = []rule{
 	{words: "http request to an https server|http request was sent to https port|speaking plain http to an ssl|use https protocol", kind: Misconfigured, hint: "The server speaks TLS. Enter an address that begins with https://."},
 	{status: "407", kind: Misconfigured, hint: "A proxy between this service and the API requires authentication. Ask the operator of this service to set the proxy's user and password."},
 	{status: "401", words: "was an html page*401", kind: Authentication},
-	{status: "401", words: "was an html page", kind: Misconfigured, whose: noAPI, hint: "The answer is a sign-in page, not an API. Check the address, and check whether a proxy in front of it requires a sign-in."},
+	{status: "401", words: "was an html page", kind: Misconfigured, scope: noAPI, hint: "The answer is a sign-in page, not an API. Check the address, and check whether a proxy in front of it requires a sign-in."},
 	{words: "error code: 1015", kind: RateLimited},
-	{status: "403 503", words: "was an html page*just a moment|was an html page*attention required|was an html page*you have been blocked|was an html page*checking your browser", kind: Permission, whose: ofAccount, hint: hintFirewall},
-	{status: "403", words: "was an html page|error code: 1006|error code: 1009|error code: 1010|error code: 1012|error code: 1020|site owner has blocked|your request was blocked.", kind: Permission, whose: ofAccount, hint: hintFirewall},
-	{status: "403", words: "missing authentication token", kind: Misconfigured, whose: noAPI},
-	{status: "200 400 403 404 405", words: "unexpected endpoint|could not route|no route match|no route found|no route for|route not found|route *not found|no api found|no such path|invalid endpoint|unknown endpoint|no such endpoint|not defined by this api|unable to identify proxy|no static resource|no http resource|cannot post /|invalid url (|404 not found|404 page not found", kind: Misconfigured, whose: noAPI},
+	{status: "403 503", words: "was an html page*just a moment|was an html page*attention required|was an html page*you have been blocked|was an html page*checking your browser", kind: Permission, scope: ofAccount, hint: hintFirewall},
+	{status: "403", words: "was an html page|error code: 1006|error code: 1009|error code: 1010|error code: 1012|error code: 1020|site owner has blocked|your request was blocked.", kind: Permission, scope: ofAccount, hint: hintFirewall},
+	{status: "403", words: "missing authentication token", kind: Misconfigured, scope: noAPI},
+	{status: "200 400 403 404 405", words: "unexpected endpoint|could not route|no route match|no route found|no route for|route not found|route *not found|no api found|no such path|invalid endpoint|unknown endpoint|no such endpoint|not defined by this api|unable to identify proxy|no static resource|no http resource|cannot post /|invalid url (|404 not found|404 page not found", kind: Misconfigured, scope: noAPI},
 	{words: "could not be found on vercel", kind: Misconfigured},
-	{words: "404 not_found", kind: Misconfigured, whose: noAPI},
+	{words: "404 not_found", kind: Misconfigured, scope: noAPI},
 	{code: "incorrect_hostname", kind: Misconfigured, hint: "This key belongs to a regional host, which the message names. Use the type Custom with that address, or ask the operator of this service to set it as the endpoint."},
 
 	// Credit, and rate limits that speak of quotas.
@@ -61,18 +61,18 @@ var commonRules = []rule{
 	{status: "400 403", words: "quota exceeded|exceeded*quota|quota*exhausted", kind: QuotaExceeded},
 
 	// Refusals of the account or of one model.
-	{words: "missing scopes|sufficient permissions to call|permission is required|use of api key is not enabled|verify your email", kind: Permission, whose: ofAccount, hint: "This key or its account lacks the scopes, permissions or verification that the message names. Add them, or use another key."},
+	{words: "missing scopes|sufficient permissions to call|permission is required|use of api key is not enabled|verify your email", kind: Permission, scope: ofAccount, hint: "This key or its account lacks the scopes, permissions or verification that the message names. Add them, or use another key."},
 	{code: "account_deactivated", kind: Authentication, hint: hintDisabled},
 	{words: "account has been deactivated|account*is deactivated|has been archived", kind: Authentication, hint: hintDisabled},
-	{code: "account_suspended|account_disabled|access_terminated|organization_restricted|organization_disabled", kind: Permission, whose: ofAccount, hint: hintDisabled},
-	{words: "account has been suspended|account is suspended|account has been disabled|account is not active|flagged for abuse|subscription is disabled|resource has been temporarily blocked", kind: Permission, whose: ofAccount, hint: hintDisabled},
+	{code: "account_suspended|account_disabled|access_terminated|organization_restricted|organization_disabled", kind: Permission, scope: ofAccount, hint: hintDisabled},
+	{words: "account has been suspended|account is suspended|account has been disabled|account is not active|flagged for abuse|subscription is disabled|resource has been temporarily blocked", kind: Permission, scope: ofAccount, hint: hintDisabled},
 	{words: "organization must be verified|verify organization", kind: Permission, hint: "OpenAI requires a verified organization for this. Verify it in the organization's settings at platform.openai.com, and wait 15 minutes."},
 	{words: "no endpoints*data policy", kind: Permission, hint: "The privacy settings of the account exclude every server of this model. Change them, or choose another model."},
 	{status: "404", words: "no endpoints found", kind: ModelNotFound, hint: "No server of model {model} accepts this request. The message says why."},
 	{code: "model_terms_required|modelnotopen", kind: Permission, hint: "Model {model} is not enabled for this account. Enable it in the provider's console, where its terms may have to be accepted."},
-	{code: "unsupported_country_region_territory|ip_not_authorized|invalid_ip", kind: Permission, whose: ofAccount, hint: hintLocation},
-	{status: "400 401 403", words: "user location is not supported|not available in your country|not supported in your country|unsupported countries|not whitelisted|check your network settings|rbac: access denied", kind: Permission, whose: ofAccount, hint: hintLocation},
-	{status: "403", words: "has not been used in project*or it is disabled", kind: Permission, whose: ofAccount, hint: "Enable the API that the message names in the Google Cloud project, and try again after a few minutes."},
+	{code: "unsupported_country_region_territory|ip_not_authorized|invalid_ip", kind: Permission, scope: ofAccount, hint: hintLocation},
+	{status: "400 401 403", words: "user location is not supported|not available in your country|not supported in your country|unsupported countries|not whitelisted|check your network settings|rbac: access denied", kind: Permission, scope: ofAccount, hint: hintLocation},
+	{status: "403", words: "has not been used in project*or it is disabled", kind: Permission, scope: ofAccount, hint: "Enable the API that the message names in the Google Cloud project, and try again after a few minutes."},
 	{status: "403", code: "model_not_found", kind: Permission, hint: hintAllowModel},
 	{code: "*_model_access_denied", kind: Permission, hint: hintAllowModel},
 
@@ -81,7 +81,7 @@ var commonRules = []rule{
 	{words: "only support stream|only supports stream|set to false for non-streaming|stream=true|streaming is required|must be streamed|does not support non-stream", kind: InvalidRequest, hint: "Model {model} only answers as a stream. Test it with streaming (Accept: text/event-stream)."},
 
 	// The key.
-	{words: "litellm.authenticationerror", kind: Authentication, whose: ofModel, hint: "The gateway accepted this key, but its own key for model {model} was refused. Replace that key in the gateway."},
+	{words: "litellm.authenticationerror", kind: Authentication, scope: ofModel, hint: "The gateway accepted this key, but its own key for model {model} was refused. Replace that key in the gateway."},
 	{code: "no_db_connection", kind: Authentication, hint: "This gateway has no database of keys, so it accepts only its master key. Enter the master key."},
 	{code: "invalid_api_key|invalid_authentication|authentication_error|expired_api_key|expired_key|token_expired|invalid_token", kind: Authentication},
 	{status: "200 400 401 403 404 5xx", words: "incorrect api key|invalid api key|invalid api_key|invalid api-key|api key is invalid|api key not valid|api key expired|api key not found|api key has expired|api key required|api key is required|api key was reported as leaked|api key is currently blocked|access token invalid|无效的令牌|密钥无效", kind: Authentication},
@@ -122,9 +122,9 @@ var statusRules = []rule{
 	{status: "401", kind: Authentication},
 	{status: "402", kind: QuotaExceeded},
 	{status: "403", kind: Permission},
-	{status: "404", kind: Misconfigured, whose: noAPI},
+	{status: "404", kind: Misconfigured, scope: noAPI},
 	{status: "404", kind: ModelNotFound},
-	{status: "405", kind: Misconfigured, whose: noAPI},
+	{status: "405", kind: Misconfigured, scope: noAPI},
 	{status: "405", kind: Misconfigured},
 	{status: "408", kind: Timeout},
 	{status: "429", kind: RateLimited},

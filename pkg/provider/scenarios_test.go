@@ -181,8 +181,8 @@ func documented(t *testing.T, server *providertest.Server, mode providertest.Mod
 		if f.HTTPStatus == 0 || result.Endpoint == "" || result.RequestID == "" || result.Latency <= 0 {
 			t.Errorf("status %d, endpoint %q, request id %q, latency %v", f.HTTPStatus, result.Endpoint, result.RequestID, result.Latency)
 		}
-		if kind == provider.Permission && f.Account != (mode == providertest.AccountPermission) {
-			t.Errorf("account is %v", f.Account)
+		if kind == provider.Permission && f.OfProvider() != (mode == providertest.AccountPermission) {
+			t.Errorf("of the provider: %v", f.OfProvider())
 		}
 		if len(deltas) > 0 {
 			t.Errorf("deltas %q", deltas)

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// The media types that are told apart.
+// The media types that are distinguished.
 const (
 	typeJSON   = "application/json"
 	typeEvents = "text/event-stream"
@@ -22,29 +22,30 @@ var (
 	eventStarts = [][]byte{[]byte(":"), []byte("data:"), []byte("event:"), []byte("id:"), []byte("retry:")}
 )
 
-// formOf is the media type of a body by its first bytes: many servers label
-// everything alike. A byte order mark is dropped. It reads no more than it needs.
-func formOf(body *bufio.Reader, label string) string {
+// detectType is the media type of a body by its first bytes, because many servers
+// use one label for everything. It drops a byte order mark, and reads no more than
+// it needs.
+func detectType(body *bufio.Reader, label string) string {
 	if label == typeFrames {
 		return label
 	}
 	for n := 1; ; {
 		head, err := body.Peek(max(n, body.Buffered()))
 		start := bytes.TrimLeft(bytes.TrimPrefix(head, byteOrderMark), " \t\r\n")
-		form, sure := formOfStart(start, label)
-		if sure || err != nil {
+		mediaType, final := typeOfStart(start, label)
+		if final || err != nil {
 			if bytes.HasPrefix(head, byteOrderMark) {
 				_, _ = body.Discard(len(byteOrderMark))
 			}
-			return form
+			return mediaType
 		}
 		n = len(head) + 1
 	}
 }
 
-// formOfStart is the media type of what begins with start; sure: more of it would
-// change nothing.
-func formOfStart(start []byte, label string) (form string, sure bool) {
+// typeOfStart is the media type of a body that begins with start; final: the rest
+// of the body would not change it.
+func typeOfStart(start []byte, label string) (mediaType string, final bool) {
 	switch {
 	case len(start) == 0, len(start) < len(byteOrderMark) && bytes.HasPrefix(byteOrderMark, start):
 		return label, false
@@ -69,12 +70,17 @@ type codingError string
 
 func (e codingError) Error() string { return "compression (" + string(e) + ")" }
 
-// decoded is a body without its content coding (RFC 9110, section 8.4). Some
+// unreadable says that the answer is compressed in a way that is not supported.
+func (c *call) unreadable(err error) string {
+	return c.host + " used a " + err.Error() + " that is not supported. The answer must be uncompressed, or compressed with gzip."
+}
+
+// decompress removes the content coding of a body (RFC 9110, section 8.4). Some
 // servers compress without being asked, others name a coding and don't compress.
-func decoded(body io.Reader, coding string) (*bufio.Reader, error) {
+func decompress(body io.Reader, coding string) (*bufio.Reader, error) {
 	raw := bufio.NewReader(body)
 	switch coding = strings.ToLower(strings.TrimSpace(coding)); coding {
-	case "", "identity", "none", "utf-8": // the last two are no codings
+	case "", "identity", "none", "utf-8": // the last two are not codings
 		return raw, nil
 	case "gzip", "x-gzip":
 		if magic, _ := raw.Peek(2); string(magic) != "\x1f\x8b" {
