@@ -230,7 +230,7 @@ func (a *API) createModels(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	added, err := a.Registry.AddModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), mapped(body.Models, modelCreate.input), problems, registry.InModels)
+	added, err := a.Registry.AddModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), mapped(body.Models, modelCreate.input), problems)
 	if err != nil {
 		return err
 	}

@@ -154,7 +154,7 @@ type silent struct{}
 func (silent) Record(context.Context, ...audit.Event) error { return nil }
 
 // Seal implements [audit.Recorder].
-func (silent) Seal(_ context.Context, e audit.Event) (audit.Event, error) { return e, nil }
+func (silent) Seal(_ context.Context, e audit.Event) audit.Event { return e }
 
 // CreateToken stores the changed token.
 func (i issuer) CreateToken(ctx context.Context, token auth.Token) error {

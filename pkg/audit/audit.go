@@ -42,14 +42,6 @@ type Target struct {
 	Name string
 }
 
-// Change is one changed field. Old and New are JSON; empty for no value, and
-// always for secrets.
-type Change struct {
-	Field string `json:"field"`
-	Old   string `json:"old,omitempty"`
-	New   string `json:"new,omitempty"`
-}
-
 // Action says what was done.
 type Action string
 

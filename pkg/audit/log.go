@@ -14,10 +14,10 @@ import (
 
 // Recorder keeps events. Inside a transaction an event is part of it.
 type Recorder interface {
-	// Seal completes an event that its caller stores, together with what it
-	// tells of. Who, from where and when come from ctx and the clock; Workspace,
-	// Actor and Count only where they are empty.
-	Seal(ctx context.Context, e Event) (Event, error)
+	// Seal completes an event that its caller stores in the transaction of the
+	// write it tells of. Who, from where and when come from ctx and the clock;
+	// Workspace, Actor and Count only where they are empty.
+	Seal(ctx context.Context, e Event) Event
 	// Record seals and stores events of one workspace.
 	Record(ctx context.Context, events ...Event) error
 }
@@ -39,22 +39,15 @@ func NewLog(store Store, key []byte, now func() time.Time) *Log {
 func (l *Log) Record(ctx context.Context, events ...Event) error {
 	sealed := make([]Event, len(events))
 	for i, e := range events {
-		var err error
-		if sealed[i], err = l.Seal(ctx, e); err != nil {
-			return err
-		}
+		sealed[i] = l.Seal(ctx, e)
 	}
 	return l.store.AppendEvents(ctx, sealed...)
 }
 
 // Seal implements [Recorder].
-func (l *Log) Seal(ctx context.Context, e Event) (Event, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return Event{}, fault.Wrap(fault.Internal, err, "The audit event could not be made.")
-	}
+func (l *Log) Seal(ctx context.Context, e Event) Event {
 	source := SourceOf(ctx)
-	e.ID, e.At = id.String(), l.now().UTC().Truncate(time.Millisecond)
+	e.ID, e.At = uuid.Must(uuid.NewV7()).String(), l.now().UTC().Truncate(time.Millisecond)
 	e.RequestID, e.ClientIP = source.RequestID, source.ClientIP
 	if e.Workspace == "" {
 		e.Workspace = source.Workspace
@@ -67,7 +60,7 @@ func (l *Log) Seal(ctx context.Context, e Event) (Event, error) {
 	}
 	e = storable(e)
 	e.Seal, e.LinkMAC = l.SealNew(e.Entry())
-	return e, nil
+	return e
 }
 
 // Events returns events of a workspace, newest first.

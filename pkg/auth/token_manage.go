@@ -2,9 +2,7 @@ package auth
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -61,7 +59,10 @@ func (t *Tokens) Create(ctx context.Context, by Principal, in NewToken) (value s
 // newToken checks a request and returns the token to store, and its value.
 func (t *Tokens) newToken(by Principal, in NewToken) (string, Token, error) {
 	problems, now, value := in.Problems, t.storedNow(), newValue()
-	token := Token{Workspace: by.Workspace, Name: problems.Invalid.Text("name", in.Name, maxTokenName), Hash: hashOf(value), CreatedAt: now}
+	token := Token{
+		ID: uuid.Must(uuid.NewV7()).String(), Workspace: by.Workspace, Name: problems.Invalid.Text("name", in.Name, maxTokenName),
+		Hash: hashOf(value), CreatedAt: now,
+	}
 	token.Role, token.Scopes = in.grant(&problems.Invalid)
 	if in.ExpiresAt != nil {
 		expires := in.ExpiresAt.UTC().Truncate(time.Millisecond)
@@ -76,11 +77,6 @@ func (t *Tokens) newToken(by Principal, in NewToken) (string, Token, error) {
 	if err := problems.Err("Token not created"); err != nil {
 		return "", Token{}, err
 	}
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", Token{}, fault.Wrap(fault.Internal, err, "The token could not be created.")
-	}
-	token.ID = id.String()
 	return value, token, nil
 }
 
@@ -116,7 +112,7 @@ func (t *Tokens) add(ctx context.Context, by Principal, token Token) error {
 	if err := t.store.CreateToken(ctx, token); err != nil {
 		return err
 	}
-	return t.record(ctx, by, audit.TokenCreate, token)
+	return t.events.Record(ctx, token.event(by, audit.TokenCreate).Changed(nil, token.audited()))
 }
 
 // FirstAdmin makes an admin token for the default workspace if the database has
@@ -181,7 +177,7 @@ func (t *Tokens) Revoke(ctx context.Context, by Principal, id string) error {
 		if err := t.store.RevokeToken(ctx, by.Workspace, revoked.ID, now); err != nil {
 			return err
 		}
-		return t.record(ctx, by, audit.TokenRevoke, revoked)
+		return t.events.Record(ctx, revoked.event(by, audit.TokenRevoke).Changed(revoked.audited(), nil))
 	})
 	t.forget(revoked) // after an error too: the transaction may have been committed
 	return err
@@ -193,29 +189,22 @@ func (t Token) admits(now time.Time) bool {
 	return t.valid(now) && len(missing) == 0
 }
 
-// record records that a token was created or revoked.
-func (t *Tokens) record(ctx context.Context, by Principal, action audit.Action, token Token) error {
-	facts := map[string]any{"name": token.Name, "scopes": token.Scopes}
-	if token.Role != "" {
-		facts["role"] = token.Role
+// event returns the event that a token was created or revoked.
+func (t Token) event(by Principal, action audit.Action) audit.Event {
+	return audit.Event{
+		Workspace: t.Workspace, Actor: audit.Actor{Subject: by.Subject, Kind: by.Kind}, Action: action,
+		Target: audit.Target{Type: "token", ID: t.ID, Name: t.Name}, Outcome: audit.Success,
 	}
-	if token.ExpiresAt != nil {
-		facts["expires_at"] = token.ExpiresAt
+}
+
+// audited returns what events record of the token.
+func (t Token) audited() audit.Fields {
+	fields := audit.Fields{"name": t.Name, "scopes": t.Scopes}
+	if t.Role != "" {
+		fields["role"] = t.Role
 	}
-	var changes []audit.Change
-	for _, field := range slices.Sorted(maps.Keys(facts)) {
-		text, err := json.Marshal(facts[field])
-		if err != nil {
-			return fault.Wrap(fault.Internal, err, "The change could not be recorded.")
-		}
-		change := audit.Change{Field: field, New: string(text)}
-		if action == audit.TokenRevoke {
-			change.Old, change.New = change.New, ""
-		}
-		changes = append(changes, change)
+	if t.ExpiresAt != nil {
+		fields["expires_at"] = t.ExpiresAt.Format(time.RFC3339Nano)
 	}
-	return t.events.Record(ctx, audit.Event{
-		Workspace: token.Workspace, Actor: audit.Actor{Subject: by.Subject, Kind: by.Kind}, Action: action,
-		Target: audit.Target{Type: "token", ID: token.ID, Name: token.Name}, Outcome: audit.Success, Changes: changes,
-	})
+	return fields
 }

@@ -2,11 +2,7 @@ package registry
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"maps"
-	"reflect"
-	"slices"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
@@ -31,67 +27,26 @@ func typeEvent(workspace, typeName string, action audit.Action) audit.Event {
 		Target: audit.Target{Type: "provider_type", ID: typeName, Name: typeName}}
 }
 
-// fields are what an event records of a provider or a model: values as JSON, and
-// of sealed ones only that they changed. A field without a value is left out.
-type fields map[string]any
-
-type sealedValue string
-
-func (p Provider) fields() fields {
-	f := fields{"name": p.Name, "type": p.Type, "enabled": p.Enabled}
+// audited returns what events record of the provider and its models.
+func (p Provider) audited() audit.Fields {
+	fields := audit.Fields{"name": p.Name, "type": p.Type, "enabled": p.Enabled}
 	for field, value := range p.Config {
-		f["config."+field] = value
+		fields["config."+field] = value
 	}
 	for field, credential := range p.Credentials {
-		f["credentials."+field] = sealedValue(credential.Sealed)
+		fields["credentials."+field] = audit.Secret(credential.Sealed)
 	}
 	for _, m := range p.Models {
-		for field, value := range m.fields() {
-			f["models["+m.ID+"]."+field] = value
+		for field, value := range m.audited() {
+			fields["models["+m.ID+"]."+field] = value
 		}
 	}
-	return f
+	return fields
 }
 
-func (m Model) fields() fields {
-	return fields{"model_id": m.ModelID, "display_name": m.DisplayName, "supported_stages": m.Stages, "enabled": m.Enabled}
-}
-
-// changed returns an event with the differences between two states, sorted by field.
-func changed(e audit.Event, before, after fields) (audit.Event, error) {
-	all := maps.Clone(before)
-	maps.Copy(all, after)
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if reflect.DeepEqual(before[name], after[name]) {
-			continue
-		}
-		was, err := before.text(name)
-		is, err2 := after.text(name)
-		if err := errors.Join(err, err2); err != nil {
-			return e, fault.Wrap(fault.Internal, err, "The change could not be recorded.")
-		}
-		e.Changes = append(e.Changes, audit.Change{Field: name, Old: was, New: is})
-	}
-	return e, nil
-}
-
-// text returns a field as JSON, or "" if it has no value or an encrypted one.
-func (f fields) text(name string) (string, error) {
-	value, ok := f[name]
-	if _, sealed := value.(sealedValue); !ok || sealed {
-		return "", nil
-	}
-	text, err := json.Marshal(value)
-	return string(text), err
-}
-
-// recordChange records a successful edit.
-func (r *Registry) recordChange(ctx context.Context, e audit.Event, before, after fields) error {
-	e, err := changed(e, before, after)
-	if err != nil {
-		return err
-	}
-	return r.audit.Record(ctx, e)
+// audited returns what events record of the model.
+func (m Model) audited() audit.Fields {
+	return audit.Fields{"model_id": m.ModelID, "display_name": m.DisplayName, "supported_stages": m.Stages, "enabled": m.Enabled}
 }
 
 // failed returns the event of a call that failed unless failure is nil.
@@ -110,10 +65,7 @@ func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, e audit.E
 		c.Failure = &ProviderError{Kind: string(failure.Kind), Message: failure.Message, ModelID: c.UpstreamModelID, Since: r.clock()}
 	}
 	ctx = context.WithoutCancel(ctx)
-	var err error
-	if c.Event, err = r.audit.Seal(ctx, failed(e, failure)); err != nil {
-		return err
-	}
+	c.Event = r.audit.Seal(ctx, failed(e, failure))
 	return r.store.RecordCall(ctx, c)
 }
 

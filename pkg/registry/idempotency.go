@@ -80,11 +80,7 @@ const (
 // returns idempotency_key_reused if the key was used with another body, and conflict
 // while another run holds it.
 func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, run func(ctx context.Context) (Answer, error)) (answer Answer, replayed bool, err error) {
-	owner, err := newID()
-	if err != nil {
-		return Answer{}, false, err
-	}
-	now := i.now()
+	owner, now := newID(), i.now()
 	mine := IdempotentRequest{IdempotencyKey: key, BodyMAC: i.mac(key, body), Owner: owner, Expires: now.Add(runWithin)}
 	held, err := i.store.BeginIdempotentRequest(ctx, mine, now)
 	switch {

@@ -3,6 +3,7 @@ package registry
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -91,9 +92,27 @@ func (r *Registry) ProviderModel(ctx context.Context, workspace, providerID, id 
 	return m, err
 }
 
-// AddModels adds all models to a provider, or none. field returns the path of a field
-// of inputs[i]. It returns not_found and validation_failed.
-func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, problems fault.Problems, field func(i int, name string) string) ([]Model, error) {
+// AddModel adds one model to a provider. It returns not_found,
+// validation_failed and model_exists.
+func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, in ModelInput, problems fault.Problems) (Model, error) {
+	added, err := r.addModels(ctx, workspace, providerID, []ModelInput{in}, problems, func(int) string { return "" })
+	if e := fault.As(err); e != nil && e.Kind == fault.ValidationFailed && len(e.Fields) == 1 && e.Fields[0].Code == fault.Duplicate && e.Fields[0].Name == "model_id" {
+		return Model{}, modelExists(*in.ModelID)
+	}
+	if err != nil {
+		return Model{}, err
+	}
+	return added[0], nil
+}
+
+// AddModels adds all models to a provider, or none. It returns not_found and
+// validation_failed.
+func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, problems fault.Problems) ([]Model, error) {
+	return r.addModels(ctx, workspace, providerID, inputs, problems, inModels)
+}
+
+// addModels is AddModels; prefix is put before the name of a field of inputs[i].
+func (r *Registry) addModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, problems fault.Problems, prefix func(i int) string) ([]Model, error) {
 	var added []Model
 	p, err := r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
 		added = nil
@@ -107,17 +126,14 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 			inputs = nil // looking at each could take long
 		}
 		for i, in := range inputs {
-			m, err := newModel(p.ID, now)
-			if err != nil {
-				return false, err
-			}
-			applyModel(&m, in, now, func(name string) string { return field(i, name) }, &problems.Invalid)
+			m := newModel(p.ID, now)
+			applyModel(&m, in, now, prefix(i), &problems.Invalid)
 			switch {
 			case m.ModelID == "":
 			case present[m.ModelID]:
-				problems.Invalid.Add(field(i, "model_id"), fault.Duplicate, "already exists in this provider")
+				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "already exists in this provider")
 			case seen[m.ModelID]:
-				problems.Invalid.Add(field(i, "model_id"), fault.Duplicate, "is a duplicate")
+				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "is a duplicate")
 			}
 			seen[m.ModelID] = true
 			added = append(added, m)
@@ -127,10 +143,7 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 	}, func(ctx context.Context, _, _ Provider) error {
 		events := make([]audit.Event, len(added))
 		for i, m := range added {
-			var err error
-			if events[i], err = changed(m.event(workspace, audit.ModelCreate), fields{}, m.fields()); err != nil {
-				return err
-			}
+			events[i] = m.event(workspace, audit.ModelCreate).Changed(nil, m.audited())
 		}
 		return r.audit.Record(ctx, events...)
 	})
@@ -138,22 +151,9 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 		return nil, err
 	}
 	for i := range added {
-		added[i].Provider = p.facts()
+		added[i].Provider = p.forModel()
 	}
 	return added, nil
-}
-
-// AddModel adds one model to a provider. It returns not_found,
-// validation_failed and model_exists.
-func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, in ModelInput, problems fault.Problems) (Model, error) {
-	added, err := r.AddModels(ctx, workspace, providerID, []ModelInput{in}, problems, func(_ int, name string) string { return name })
-	if e := fault.As(err); e != nil && e.Kind == fault.ValidationFailed && len(e.Fields) == 1 && e.Fields[0].Code == fault.Duplicate && e.Fields[0].Name == "model_id" {
-		return Model{}, modelExists(*in.ModelID)
-	}
-	if err != nil {
-		return Model{}, err
-	}
-	return added[0], nil
 }
 
 // UpdateModel changes a model of a provider. An edit that changes nothing
@@ -165,9 +165,8 @@ func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id st
 		problems := edit.Problems
 		m = p.Models[i]
 		version := m.Version
-		field := func(name string) string { return name }
-		edit.ReadOnly.check(m.readOnly(*p), field, &problems.Invalid)
-		changed := applyModel(&m, edit.ModelInput, now, field, &problems.Invalid)
+		edit.ReadOnly.check(m.readOnly(*p), "", &problems.Invalid)
+		changed := applyModel(&m, edit.ModelInput, now, "", &problems.Invalid)
 		if err := problems.Err("Model not changed"); err != nil {
 			return false, err
 		}
@@ -184,9 +183,9 @@ func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id st
 		p.Models[i] = m
 		return changed, nil
 	}, func(ctx context.Context, before Model) error {
-		return r.recordChange(ctx, m.event(workspace, audit.ModelUpdate), before.fields(), m.fields())
+		return r.audit.Record(ctx, m.event(workspace, audit.ModelUpdate).Changed(before.audited(), m.audited()))
 	})
-	m.Provider = p.facts()
+	m.Provider = p.forModel()
 	return m, err
 }
 
@@ -200,7 +199,7 @@ func (r *Registry) DeleteModel(ctx context.Context, workspace, providerID, id st
 		p.Models = slices.Delete(p.Models, i, i+1)
 		return true, nil
 	}, func(ctx context.Context, before Model) error {
-		return r.recordChange(ctx, before.event(workspace, audit.ModelDelete), before.fields(), fields{})
+		return r.audit.Record(ctx, before.event(workspace, audit.ModelDelete).Changed(before.audited(), nil))
 	})
 	return err
 }
@@ -232,11 +231,7 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 	wanted := make([]Model, 0, len(inputs))
 	seen := map[string]bool{}
 	for i, in := range inputs {
-		field := func(name string) string { return InModels(i, name) }
-		m, err := newModel(p.ID, now)
-		if err != nil {
-			return false, err
-		}
+		prefix, m := inModels(i), newModel(p.ID, now)
 		if at := matched[i]; at >= 0 {
 			m = p.Models[at]
 			if err := (Precondition{Version: in.Version}).check("model "+m.ModelID, m.Version); err != nil && stale == nil {
@@ -245,12 +240,12 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 		} else if in.ID != nil {
 			m.Version = 1 // not new: its unknown id is the only fault
 		}
-		in.ReadOnly.check(m.readOnly(*p), field, faults)
-		if applyModel(&m, in, now, field, faults) {
+		in.ReadOnly.check(m.readOnly(*p), prefix, faults)
+		if applyModel(&m, in, now, prefix, faults) {
 			changed = true
 		}
 		if m.ModelID != "" && seen[m.ModelID] {
-			faults.Add(field("model_id"), fault.Duplicate, "is a duplicate")
+			faults.Add(prefix+"model_id", fault.Duplicate, "is a duplicate")
 		}
 		seen[m.ModelID] = true
 		wanted = append(wanted, m)
@@ -276,9 +271,9 @@ func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []i
 		at := slices.IndexFunc(present, func(m Model) bool { return m.ID == *in.ID })
 		switch {
 		case at < 0:
-			faults.Add(InModels(i, "id"), fault.Missing, "is not the id of a model of this provider; leave it out to add a model")
+			faults.Add(inModels(i)+"id", fault.Missing, "is not the id of a model of this provider; leave it out to add a model")
 		case claimed[at]:
-			faults.Add(InModels(i, "id"), fault.Duplicate, "is a duplicate")
+			faults.Add(inModels(i)+"id", fault.Duplicate, "is a duplicate")
 		default:
 			matched[i], claimed[at] = at, true
 		}
@@ -296,28 +291,28 @@ func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []i
 }
 
 // newModel returns a model to which no input was applied yet.
-func newModel(providerID string, now time.Time) (Model, error) {
-	id, err := newID()
-	return Model{ID: id, ProviderID: providerID, Enabled: true, CreatedAt: now}, err
+func newModel(providerID string, now time.Time) Model {
+	return Model{ID: newID(), ProviderID: providerID, Enabled: true, CreatedAt: now}
 }
 
 // applyModel applies an input to a model and reports whether the model changed. A
-// model with version 0 is new and needs all required fields.
-func applyModel(m *Model, in ModelInput, now time.Time, field func(name string) string, faults *fault.Fields) bool {
+// model with version 0 is new and needs all required fields. prefix is put before the
+// names of fields in faults.
+func applyModel(m *Model, in ModelInput, now time.Time, prefix string, faults *fault.Fields) bool {
 	before := *m
 	isNew := m.Version == 0
 	switch {
 	case in.ModelID != nil:
 		m.ModelID = *in.ModelID
 	case isNew:
-		faults.Add(field("model_id"), fault.Required, "is required: the id under which the provider knows the model")
+		faults.Add(prefix+"model_id", fault.Required, "is required: the id under which the provider knows the model")
 	}
 	switch {
 	case in.DisplayName != nil:
 		m.DisplayName = *in.DisplayName
 		// The display name of a model without one is its model id.
 		if m.DisplayName != m.ModelID && m.DisplayName != before.DisplayName && utf8.RuneCountInString(m.DisplayName) > MaxDisplayName {
-			faults.Add(field("display_name"), fault.TooLong, "must have at most %d characters", MaxDisplayName)
+			faults.Add(prefix+"display_name", fault.TooLong, "must have at most %d characters", MaxDisplayName)
 		}
 	case isNew:
 		m.DisplayName = m.ModelID
@@ -326,7 +321,7 @@ func applyModel(m *Model, in ModelInput, now time.Time, field func(name string) 
 	case in.Stages != nil:
 		m.Stages = stagesOf(*in.Stages)
 	case isNew:
-		faults.Add(field("supported_stages"), fault.Required, "is required")
+		faults.Add(prefix+"supported_stages", fault.Required, "is required")
 	}
 	if in.Enabled != nil {
 		m.Enabled = *in.Enabled
@@ -350,11 +345,11 @@ const (
 	MaxDisplayName = 100 // characters of a name other than the model id
 )
 
-// InModels returns the path of a field of the i-th model in a request.
-func InModels(i int, name string) string { return index("models", i) + "." + name }
+// inModels is the prefix of the fields of the i-th model in a request.
+func inModels(i int) string { return fmt.Sprintf("models[%d].", i) }
 
-// facts returns the part of the provider that is shown with its models.
-func (p Provider) facts() ModelProvider {
+// forModel returns the part of the provider that is shown with its models.
+func (p Provider) forModel() ModelProvider {
 	return NewModelProvider(p.Name, p.Type, p.Enabled, p.Error != nil)
 }
 

@@ -107,34 +107,22 @@ type ProviderEdit struct {
 // validation_failed and name_taken.
 func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewProvider) (Provider, error) {
 	now := r.clock()
-	id, err := newID()
-	if err != nil {
-		return Provider{}, err
-	}
 	problems := in.Problems
 	settings := readNewSettings(&problems, in.Type, in.Settings)
 	defer wipe(settings.Credentials)
 	p := Provider{
-		ID: id, Workspace: workspace, Name: in.Name, NameKey: Fold(in.Name), Type: in.Type, Enabled: true,
+		ID: newID(), Workspace: workspace, Name: in.Name, NameKey: Fold(in.Name), Type: in.Type, Enabled: true,
 		Config: settings.Config, Version: 1, Connection: 1, CreatedAt: now, UpdatedAt: now,
 	}
-	if _, err := setModels(&p, in.Models, now, &problems.Invalid); err != nil {
-		return Provider{}, err
-	}
+	setModels(&p, in.Models, now, &problems.Invalid)
 	if err := problems.Err("Provider not created"); err != nil {
 		return Provider{}, err
 	}
 	if err := r.seal(&p, settings.Credentials, now); err != nil {
 		return Provider{}, err
 	}
-	e, err := changed(p.event(audit.ProviderCreate), fields{}, p.fields())
-	if err != nil {
-		return Provider{}, err
-	}
-	if e, err = r.audit.Seal(ctx, e); err != nil {
-		return Provider{}, err
-	}
-	return p, r.store.CreateProvider(ctx, p, e)
+	event := p.event(audit.ProviderCreate).Changed(nil, p.audited())
+	return p, r.store.CreateProvider(ctx, p, r.audit.Seal(ctx, event))
 }
 
 // UpdateProvider changes a provider. The version changes only if something else does.
@@ -147,7 +135,7 @@ func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edi
 	return r.editProvider(ctx, workspace, id, func(p *Provider, now time.Time) (bool, error) {
 		return r.applyEdit(p, edit, now)
 	}, func(ctx context.Context, before, after Provider) error {
-		return r.recordChange(ctx, after.event(audit.ProviderUpdate), before.fields(), after.fields())
+		return r.audit.Record(ctx, after.event(audit.ProviderUpdate).Changed(before.audited(), after.audited()))
 	})
 }
 
@@ -181,7 +169,7 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 		if err := r.store.DeleteProvider(ctx, workspace, id); err != nil {
 			return err
 		}
-		return r.recordChange(ctx, p.event(audit.ProviderDelete), p.fields(), fields{})
+		return r.audit.Record(ctx, p.event(audit.ProviderDelete).Changed(p.audited(), nil))
 	})
 	if err == nil {
 		r.forgetClient(p)
@@ -232,7 +220,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 		problems.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed; create a new provider of the other type")
 	}
 	enabled := wantedStatus(&problems.Invalid, *p, edit.Status)
-	edit.ReadOnly.check(p.readOnly(), func(name string) string { return name }, &problems.Invalid)
+	edit.ReadOnly.check(p.readOnly(), "", &problems.Invalid)
 	typ, err := lookupType(*p)
 	if err != nil {
 		return false, err

@@ -21,14 +21,14 @@ type readOnly struct {
 }
 
 // check adds a fault for each value that differs from the present one: the client
-// would believe that it was stored.
-func (sent ReadOnly) check(present map[string]readOnly, field func(name string) string, faults *fault.Fields) {
+// would believe that it was stored. prefix is put before the names of fields.
+func (sent ReadOnly) check(present map[string]readOnly, prefix string, faults *fault.Fields) {
 	for _, name := range slices.Sorted(maps.Keys(sent)) {
 		var value any
 		if sent[name] == nil || json.Unmarshal(sent[name], &value) == nil && slices.Contains(present[name].values, value) {
 			continue
 		}
-		faults.Add(field(name), fault.Invalid, "%s", present[name].message)
+		faults.Add(prefix+name, fault.Invalid, "%s", present[name].message)
 	}
 }
 

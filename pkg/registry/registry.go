@@ -18,7 +18,6 @@ import (
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/secret"
 )
@@ -73,12 +72,4 @@ func New(cfg Config) (*Registry, error) {
 func (r *Registry) clock() time.Time { return r.now().UTC().Truncate(time.Millisecond) }
 
 // newID makes a UUIDv7 (RFC 9562, section 5.7): ids of one process ascend.
-func newID() (string, error) {
-	id, err := uuid.NewV7()
-	if err != nil {
-		return "", fault.Wrap(fault.Internal, err, "No id could be made.")
-	}
-	return id.String(), nil
-}
-
-func index(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
+func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -34,7 +34,7 @@ type Store interface {
 	// returns not_found.
 	DeleteProvider(ctx context.Context, workspace, id string) error
 
-	// ModelAndProvider returns one model without the facts of its provider, and
+	// ModelAndProvider returns one model without its [ModelProvider], and
 	// that provider without its models. It returns not_found.
 	ModelAndProvider(ctx context.Context, workspace, id string) (Model, Provider, error)
 
@@ -52,9 +52,9 @@ type Reader interface {
 	// Provider returns one provider with its models. It returns not_found.
 	Provider(ctx context.Context, workspace, id string) (Provider, error)
 	// Models returns up to q.Limit models after q.After, in the order of
-	// q.Sort, each with the facts of its provider.
+	// q.Sort, each with its [ModelProvider].
 	Models(ctx context.Context, workspace string, q ModelQuery) ([]Model, error)
-	// Model returns one model with the facts of its provider. It returns
+	// Model returns one model with its [ModelProvider]. It returns
 	// not_found.
 	Model(ctx context.Context, workspace, id string) (Model, error)
 }

@@ -196,7 +196,7 @@ func (w *counted) requests() []countedRequest {
 				w.number++
 				all = append(all, w.model(fmt.Sprint("bulk-", w.number)))
 			}
-			_, err := w.AddModels(w.ctx, workspace, w.provider.ID, all, fault.Problems{}, registry.InModels)
+			_, err := w.AddModels(w.ctx, workspace, w.provider.ID, all, fault.Problems{})
 			return err
 		}},
 		{"an edit of a model", 7, 5, func() error {
