@@ -176,7 +176,7 @@ func (s *Server) VerifyAudit(t testing.TB) (broken []string) {
 	}
 	for _, report := range reports {
 		if report.Break != nil {
-			broken = append(broken, report.Break.String())
+			broken = append(broken, report.String())
 		}
 	}
 	if err := operator.Close(t.Context()); err != nil && len(broken) == 0 {

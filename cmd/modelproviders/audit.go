@@ -19,7 +19,7 @@ type verifyAuditCommand struct{ dataFlags }
 // errBroken makes the program fail if a chain is broken.
 var errBroken = errors.New("the audit log was tampered with, or is not being linked")
 
-// Run prints a line per workspace: the length of its chain, or its first break.
+// Run prints a line per workspace.
 func (c verifyAuditCommand) Run(ctx context.Context, out streams) error {
 	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
 		reports, err := operator.VerifyAudit(ctx)
@@ -28,11 +28,10 @@ func (c verifyAuditCommand) Run(ctx context.Context, out streams) error {
 		}
 		var broken error
 		for _, report := range reports {
-			line := fmt.Sprintf("workspace %q: whole, %d links", report.Workspace, report.Links)
 			if report.Break != nil {
-				line, broken = report.Break.String(), errBroken
+				broken = errBroken
 			}
-			if _, err := fmt.Fprintln(out.stdout, line); err != nil {
+			if _, err := fmt.Fprintln(out.stdout, report); err != nil {
 				return err
 			}
 		}

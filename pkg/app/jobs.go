@@ -13,6 +13,7 @@ const (
 	// for three times as long counts as dead; see [store.Store.Beat].
 	beatEvery = 5 * time.Second
 
+	linkEvery    = 200 * time.Millisecond // audit events are linked within a second
 	flushEvery   = time.Second
 	cleanUpEvery = time.Minute
 	gatherFor    = time.Minute // refusals of one caller become one audit event
@@ -23,13 +24,12 @@ const (
 func (d *data) startJobs(cfg Config) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	report := func(failure string) func(error) {
-		return func(err error) { cfg.Logger.Error(failure, slog.Any("error", err)) }
+	every := func(period time.Duration, failure string, job func() error) {
+		running.Go(func() {
+			repeat(ctx, period, job, func(err error) { cfg.Logger.Error(failure, slog.Any("error", err)) })
+		})
 	}
-	every := func(pause time.Duration, failure string, job func() error) {
-		running.Go(func() { repeat(ctx, pause, job, report(failure)) })
-	}
-	running.Go(func() { d.events.Run(ctx, report("linking audit events failed")) })
+	every(linkEvery, "linking audit events failed", func() error { return d.events.Link(ctx) })
 	every(flushEvery, "recording refusals failed", func() error { return d.refusals.Flush(ctx, gatherFor) })
 	every(flushEvery, "storing the uses of tokens failed", func() error { return d.tokens.Flush(ctx) })
 	every(cleanUpEvery, "removing expired data failed", func() error { return d.cleanUp(ctx, cfg) })
@@ -43,19 +43,21 @@ func (d *data) startJobs(cfg Config) (stop func() error) {
 	}
 }
 
-// repeat runs a job now and after each pause until ctx ends. It reports failures
-// and goes on.
-func repeat(ctx context.Context, pause time.Duration, job func() error, report func(error)) {
-	ticker := time.NewTicker(pause)
-	defer ticker.Stop()
+// repeat starts a job in each period until ctx ends. It reports failures, and tries
+// again after a second at the earliest.
+func repeat(ctx context.Context, period time.Duration, job func() error, report func(error)) {
 	for {
-		if err := job(); err != nil && ctx.Err() == nil {
+		began := time.Now()
+		err := job()
+		pause := period - time.Since(began)
+		if err != nil && ctx.Err() == nil {
 			report(err)
+			pause = max(pause, time.Second)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-time.After(pause):
 		}
 	}
 }

@@ -4,33 +4,11 @@ import (
 	"context"
 	"errors"
 	"math"
-	"time"
 
 	"modelproviders/pkg/fault"
 )
 
-const (
-	linkEvery  = 200 * time.Millisecond
-	retryEvery = time.Second // after a round that failed
-	batchSize  = 500
-)
-
-// Run links new entries until ctx is done. It passes the error of a failed round
-// to report, and tries again.
-func (c *Chain) Run(ctx context.Context, report func(error)) {
-	for {
-		pause := linkEvery
-		if err := c.Link(ctx); err != nil && ctx.Err() == nil {
-			report(err)
-			pause = retryEvery
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-	}
-}
+const batchSize = 500
 
 // Link links every entry that is not linked yet, except those that another
 // process is linking. It returns internal, and links nothing of a workspace, when

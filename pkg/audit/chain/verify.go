@@ -8,31 +8,34 @@ import (
 	"time"
 )
 
-// Break is the first thing that is wrong with the chain of a workspace.
-type Break struct {
-	Workspace string
-	Number    int64  // of the link; 0 when the fault is not at a link
-	EntryID   string // empty when no entry is concerned
-	Reason    string
-}
-
-// String describes the break in one line.
-func (b Break) String() string {
-	s := fmt.Sprintf("workspace %q", b.Workspace)
-	if b.Number > 0 {
-		s += fmt.Sprintf(", link %d", b.Number)
-	}
-	if b.EntryID != "" {
-		s += ", event " + b.EntryID
-	}
-	return s + ": " + b.Reason
-}
-
-// Report is the outcome of verifying one chain.
+// Report is the outcome of verifying the chain of a workspace.
 type Report struct {
 	Workspace string
 	Links     int64
 	Break     *Break // nil: the chain is intact
+}
+
+// String describes the outcome in one line, as in `workspace "default", link 7, event
+// 0199…: the event was changed`.
+func (r Report) String() string {
+	s := fmt.Sprintf("workspace %q", r.Workspace)
+	if r.Break == nil {
+		return fmt.Sprintf("%s: intact, %d links", s, r.Links)
+	}
+	if r.Break.Number > 0 {
+		s += fmt.Sprintf(", link %d", r.Break.Number)
+	}
+	if r.Break.EntryID != "" {
+		s += ", event " + r.Break.EntryID
+	}
+	return s + ": " + r.Break.Reason
+}
+
+// Break is the first thing that is wrong with a chain.
+type Break struct {
+	Number  int64  // of the link; 0 if there is no link
+	EntryID string // empty if there is no entry
+	Reason  string
 }
 
 // linkWithin is how long an entry may wait to be linked.
@@ -73,13 +76,12 @@ func (c *Chain) verify(ctx context.Context, workspace string) (Report, error) {
 	}
 }
 
-func (c *Chain) verifyFrom(ctx context.Context, workspace string, head Head) (Report, error) {
-	report := Report{Workspace: workspace}
+func (c *Chain) verifyFrom(ctx context.Context, workspace string, head Head) (report Report, err error) {
+	report.Workspace = workspace
 	if !c.authentic(workspace, head) {
-		report.Break = &Break{Workspace: workspace, Reason: "the head of the chain was changed"}
+		report.Break = &Break{Reason: "the head of the chain was changed"}
 		return report, nil
 	}
-	var err error
 	report.Break, err = c.walk(ctx, workspace, head, func(batch []Entry) (bool, error) {
 		report.Links += int64(len(batch))
 		return true, nil
@@ -105,7 +107,7 @@ func (c *Chain) walk(ctx context.Context, workspace string, head Head, next func
 			return nil, err
 		}
 		if len(batch) == 0 {
-			return &Break{Workspace: workspace, Number: number, Reason: "the event is missing: the end of the chain was cut off"}, nil
+			return &Break{Number: number, Reason: "the event is missing: the end of the chain was cut off"}, nil
 		}
 		for i, e := range batch {
 			if i == size && e.Number >= number {
@@ -122,7 +124,7 @@ func (c *Chain) walk(ctx context.Context, workspace string, head Head, next func
 		}
 	}
 	if !bytes.Equal(last, head.Last) {
-		return &Break{Workspace: workspace, Number: head.Count, Reason: "the last link is not the one in the head of the chain"}, nil
+		return &Break{Number: head.Count, Reason: "the last link is not the one in the head of the chain"}, nil
 	}
 	return nil, nil
 }
@@ -130,7 +132,7 @@ func (c *Chain) walk(ctx context.Context, workspace string, head Head, next func
 // broken returns what is wrong with the entry that should have a number and
 // follow the link with the MAC last.
 func (c *Chain) broken(workspace string, number int64, last []byte, e Entry) *Break {
-	b := &Break{Workspace: workspace, Number: number, EntryID: e.ID}
+	b := &Break{Number: number, EntryID: e.ID}
 	switch {
 	case e.Number < number: // the number of the entry before
 		b.Number, b.Reason = e.Number, "another event has the same number"
@@ -164,7 +166,7 @@ func (c *Chain) outside(ctx context.Context, workspace string, head Head) (*Brea
 	}
 	for _, e := range append(lowest, beyond...) {
 		if e.Number < max(head.First, 1) || e.Number > now.Count {
-			return &Break{Workspace: workspace, Number: e.Number, EntryID: e.ID,
+			return &Break{Number: e.Number, EntryID: e.ID,
 				Reason: "the event is not part of the chain: it was inserted, or the head was put back or removed"}, nil
 		}
 	}
@@ -183,7 +185,7 @@ func (c *Chain) waiting(ctx context.Context, workspace string) (*Break, error) {
 		for _, e := range entries {
 			switch {
 			case !c.isNew(e):
-				return &Break{Workspace: workspace, EntryID: e.ID, Reason: "the event was changed or inserted before it was linked"}, nil
+				return &Break{EntryID: e.ID, Reason: "the event was changed or inserted before it was linked"}, nil
 			case found == "" && c.now().Sub(e.At) > linkWithin:
 				found = e.ID
 			}
@@ -192,7 +194,7 @@ func (c *Chain) waiting(ctx context.Context, workspace string) (*Break, error) {
 		case found == "", late != "" && found != late:
 			return nil, nil
 		case found == late:
-			return &Break{Workspace: workspace, EntryID: found, Reason: "the event was not linked within a second: is the service running?"}, nil
+			return &Break{EntryID: found, Reason: "the event was not linked within a second: is the service running?"}, nil
 		}
 		late = found
 		select {
