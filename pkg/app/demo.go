@@ -52,19 +52,14 @@ func (a *App) startDemo(ctx context.Context) (err error) {
 // connectDemo creates the provider whose upstream is the demo's server.
 func (a *App) connectDemo(ctx context.Context) error {
 	text := func(value string) *string { return &value }
-	raw := func(value string) json.RawMessage { return json.RawMessage(`"` + value + `"`) }
 	stages := []string{}
 	for _, stage := range registry.Stages() {
 		stages = append(stages, string(stage))
 	}
 	ctx = audit.WithSource(ctx, audit.Source{Workspace: auth.DefaultWorkspace, Actor: audit.Actor{Subject: "demo", Kind: "operator"}})
+	typeName, settings := provider.OpenAICompatible("http://"+a.demo.address+"/v1", "demo-key")
 	_, err := a.registry.CreateProvider(ctx, auth.DefaultWorkspace, registry.NewProvider{
-		Name: "Demo: a stand-in, not a real model",
-		Type: "custom",
-		Settings: provider.Request{
-			Credentials: map[string]json.RawMessage{"api_key": raw("demo-key")},
-			Config:      map[string]json.RawMessage{"base_url": raw("http://" + a.demo.address + "/v1")},
-		},
+		Name: "Demo: a stand-in, not a real model", Type: typeName, Settings: settings,
 		Models: []registry.ModelInput{{ModelID: text(demoModel), DisplayName: text("Demo model"), Stages: &stages}},
 	})
 	if err != nil {

@@ -2,9 +2,11 @@ package provider
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -37,6 +39,16 @@ type customCredentials struct {
 
 type customConfig struct {
 	BaseURL string `json:"base_url" label:"Base URL" kind:"url" validate:"required,max=2048" placeholder:"https://litellm.example.com" help:"The address of the server, with or without /v1."`
+}
+
+// OpenAICompatible returns the type and the settings of a provider whose server
+// speaks OpenAI's API at baseURL.
+func OpenAICompatible(baseURL, apiKey string) (typeName string, settings Request) {
+	text := func(value string) json.RawMessage { return json.RawMessage(strconv.Quote(value)) }
+	return custom.form.Type, Request{
+		Credentials: map[string]json.RawMessage{"api_key": text(apiKey)},
+		Config:      map[string]json.RawMessage{"base_url": text(baseURL)},
+	}
 }
 
 // checkCustomURL keeps the address as it was typed.
