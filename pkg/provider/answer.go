@@ -5,50 +5,45 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
-	"strings"
 )
 
-// reading puts an answer together from a whole body or from the events of a
-// stream.
-type reading interface {
-	// read reads a body, if it is the whole answer, or the data of an event, and
-	// emits its text. useful: it brought a part of the answer. It returns io.EOF
-	// where a streamed answer is complete.
-	read(data []byte, whole bool, emit func(string)) (useful bool, err error)
-	// end is the answer, without its text, when everything was read. done says
-	// that the service said so.
-	end(done bool) (answer, error)
-}
+// reader adds the data of an event, or a body that is the whole answer, to an
+// answer. useful reports whether it brought a part of the answer. The error is
+// io.EOF after the last event of a stream.
+type reader func(a *answer, data []byte, whole bool) (useful bool, err error)
 
 // eachEvent is called with the name and the data of an event. It reports
 // whether the event brought a part of the answer.
 type eachEvent func(name string, data []byte) (useful bool, err error)
 
-// readAnswer reads the answer to a prompt in the form in which it came, whatever was
-// asked for. With emit all text is emitted, without it is the answer's.
-func readAnswer(ctx context.Context, res *http.Response, emit func(string), r reading) (a answer, err error) {
-	var text strings.Builder
-	if emit == nil {
-		emit = func(piece string) {
-			if text.Len()+len(piece) > maxAnswer {
-				exchangeOf(ctx).cancel(errTooLarge)
-				return
-			}
-			text.WriteString(piece)
-		}
+// readAnswer reads the answer to a prompt in the form in which it came, whatever
+// was asked for. sent are the parameters of the request, which the result reports.
+func readAnswer(ctx context.Context, p prompt, sent map[string]any, res *http.Response, read reader) (answer, error) {
+	defer res.Body.Close()
+	if err := checkStatus(res); err != nil {
+		return answer{}, err
 	}
+	a := answer{emit: p.emit, sent: sent}
+	var err error
 	switch lastCall(ctx).contentType {
 	case typeEvents:
-		a, err = readStream(func(each eachEvent) error { return readEvents(res.Body, each) }, r, emit)
+		err = readStream(res.Body, readEvents, &a, read)
 	case typeFrames:
-		a, err = readStream(func(each eachEvent) error { return readFrames(res.Body, each) }, r, emit)
+		err = readStream(res.Body, readFrames, &a, read)
 	default:
-		a, err = readWhole(res.Body, r, emit)
+		err = readWhole(res.Body, &a, read)
 	}
-	a.text = text.String()
 	return a, err
+}
+
+func checkStatus(res *http.Response) error {
+	if res.StatusCode >= http.StatusMultipleChoices {
+		return fmt.Errorf("unexpected status %d", res.StatusCode)
+	}
+	return nil
 }
 
 // maxValues bounds the values in an answer or an event, and in a list of models:
@@ -74,30 +69,40 @@ func values(data []byte) int {
 	return count
 }
 
-func readWhole(body io.Reader, r reading, emit func(string)) (answer, error) {
+func readWhole(body io.Reader, a *answer, read reader) error {
 	data, err := io.ReadAll(body)
 	switch {
 	case err != nil:
-		return answer{}, err
+		return err
 	case values(data) > maxValues:
-		return answer{}, errTooLarge
+		return errTooLarge
 	case holdsError(data):
-		return answer{}, answerError(problemOf(data))
+		return answerError(problemOf(data))
 	}
-	if _, err := r.read(data, true, emit); err != nil {
-		return answer{}, err
+	if _, err := read(a, data, true); err != nil {
+		return err
 	}
-	return r.end(true)
+	return a.check()
 }
 
-func readStream(events func(eachEvent) error, r reading, emit func(string)) (answer, error) {
-	done := false
+// check reports whether what was read is a whole answer.
+func (a *answer) check() error {
+	switch {
+	case !a.begun:
+		return errNoAnswer
+	case !a.ended:
+		return errBrokeOff
+	}
+	return nil
+}
+
+func readStream(body io.Reader, events func(io.Reader, eachEvent) error, a *answer, read reader) error {
 	var first []byte
-	err := events(func(name string, data []byte) (bool, error) {
+	err := events(body, func(name string, data []byte) (bool, error) {
 		data = bytes.TrimSpace(data)
 		switch {
 		case string(data) == "[DONE]":
-			done = true
+			a.ended = a.ended || a.doneEnds
 			return true, io.EOF
 		case values(data) > maxValues:
 			return false, errTooLarge
@@ -107,20 +112,18 @@ func readStream(events func(eachEvent) error, r reading, emit func(string)) (ans
 		if first == nil {
 			first = bytes.Clone(data[:min(len(data), maxErrorBody)])
 		}
-		useful, err := r.read(data, false, emit)
-		done = done || errors.Is(err, io.EOF)
-		return useful, err
+		return read(a, data, false)
 	})
-	if err != nil && !done {
-		return answer{}, err
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
 	}
-	a, err := r.end(done)
-	if errors.Is(err, errNoAnswer) {
-		if said := problemOf(first); said.structured { // an error in another form
-			return answer{}, answerError(said)
-		}
+	if first == nil {
+		return errBrokeOff
 	}
-	return a, err
+	if said := problemOf(first); !a.begun && said.structured { // an error in another form
+		return answerError(said)
+	}
+	return a.check()
 }
 
 // holdsError reports whether a JSON object has an `error` that says something,

@@ -24,18 +24,16 @@ func TestValuesAreCountedOutsideOfStrings(t *testing.T) {
 // times its length once it is decoded.
 func TestAnswersOfManyValuesAreRefused(t *testing.T) {
 	many := "[" + strings.Repeat("1,", maxValues) + "1]"
-	readings := map[string]func() reading{
-		"chat": func() reading { return &chatReading{} }, "responses": func() reading { return &responsesReading{} },
-		"claude": func() reading { return &claudeReading{} }, "gemini": func() reading { return &geminiReading{} },
-		"converse": func() reading { return &converseReading{} },
+	readers := map[string]reader{
+		"chat": readChat, "responses": readResponse, "claude": readClaude, "gemini": readGemini, "converse": readConverse,
 	}
-	for name, newReading := range readings {
+	for name, read := range readers {
 		for _, body := range []string{many, `{"error":` + many + `}`, `{"choices":[{"message":{"content":` + many + `}}]}`} {
-			if _, err := readWhole(strings.NewReader(body), newReading(), func(string) {}); !errors.Is(err, errTooLarge) {
+			if err := readWhole(strings.NewReader(body), &answer{emit: func(string) {}}, read); !errors.Is(err, errTooLarge) {
 				t.Errorf("%s: %.30s…: got %v, want %v", name, body, err, errTooLarge)
 			}
-			stream := func(each eachEvent) error { return readEvents(strings.NewReader("data: "+body+"\n\n"), each) }
-			if _, err := readStream(stream, newReading(), func(string) {}); !errors.Is(err, errTooLarge) {
+			stream := strings.NewReader("data: " + body + "\n\n")
+			if err := readStream(stream, readEvents, &answer{emit: func(string) {}}, read); !errors.Is(err, errTooLarge) {
 				t.Errorf("%s: an event of %.30s…: got %v, want %v", name, body, err, errTooLarge)
 			}
 		}
@@ -51,7 +49,7 @@ func TestEventsThatBringAPart(t *testing.T) {
 		`{"choices":[],"usage":{"prompt_tokens":1}}`:                    false,
 		`{"choices":[{"delta":{},"finish_reason":"stop"},{"index":1}]}`: false,
 	} {
-		useful, err := new(chatReading).read([]byte(data), false, func(string) {})
+		useful, err := readChat(&answer{emit: func(string) {}}, []byte(data), false)
 		if err != nil || useful != want {
 			t.Errorf("%s: got %v, %v, want %v", data, useful, err, want)
 		}
@@ -60,7 +58,8 @@ func TestEventsThatBringAPart(t *testing.T) {
 
 func TestAFailedResponseEmitsNothing(t *testing.T) {
 	body := `{"status":"failed","output":[{"type":"message","content":[{"text":"half"}]}],"error":{"code":"server_error","message":"No."}}`
-	_, err := readWhole(strings.NewReader(body), &responsesReading{}, func(text string) { t.Errorf("%q was emitted", text) })
+	a := &answer{emit: func(text string) { t.Errorf("%q was emitted", text) }}
+	err := readWhole(strings.NewReader(body), a, readResponse)
 	if _, failed := errors.AsType[answerError](err); !failed {
 		t.Errorf("got %v, want its error", err)
 	}

@@ -198,7 +198,7 @@ func FuzzVertexAnswer(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tokens := up.(*vertexUpstream).tokens
+		tokens := up.(*vertexUpstream).http.Transport.(*googleTokens)
 		tokens.token = oauth2.Token{AccessToken: fuzzSecret, Expiry: time.Now().Add(time.Hour)}
 		checkAnswer(t, up, []string{"gemini-2.5-flash", "claude-sonnet-4", "meta/llama"}[model%3], stream)
 	})

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"net/http"
 	"net/url"
 	"strconv"
 
@@ -41,20 +40,16 @@ type anthropicUpstream struct {
 }
 
 func openAnthropic(creds anthropicCredentials, _ anthropicConfig, env environment) (upstream, error) {
-	key := withHeader("X-Api-Key", creds.APIKey.Reveal())
-	sign := func(req *http.Request, body []byte) error {
-		req.Header.Set("Anthropic-Version", "2023-06-01")
-		return key(req, body)
-	}
+	client := withHeader(env.http, "X-Api-Key", creds.APIKey.Reveal())
 	return &anthropicUpstream{
-		service: service{http: env.http, sign: sign}, tables: claudeTables,
+		service: service{withHeader(client, "Anthropic-Version", "2023-06-01")}, tables: claudeTables,
 		base: cmp.Or(env.endpoints["anthropic"], "https://api.anthropic.com"),
 	}, nil
 }
 
-func (a *anthropicUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	sent, body := claudeRequest(p, emit != nil)
-	return a.prompt(ctx, a.base+"/v1/messages", sent, body, emit, &claudeReading{})
+func (a *anthropicUpstream) generate(ctx context.Context, p prompt) (answer, error) {
+	sent, body := claudeRequest(p)
+	return a.prompt(ctx, p, a.base+"/v1/messages", sent, body, readClaude)
 }
 
 // models reads the list of models; one page holds as many as are wanted.

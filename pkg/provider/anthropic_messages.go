@@ -16,20 +16,13 @@ type claudeBlock struct {
 
 // claudeRequest makes the body of a call of the Messages API, wherever that is
 // served, and the parameters in it.
-func claudeRequest(p Prompt, stream bool) (sent, body map[string]any) {
-	sent, body = p.request("max_tokens", stream)
+func claudeRequest(p prompt) (sent, body map[string]any) {
+	sent, body = p.request("max_tokens")
 	body["messages"] = []any{map[string]any{"role": "user", "content": []claudeBlock{{Type: "text", Text: p.Text}}}}
 	if p.System != "" {
 		body["system"] = []claudeBlock{{Type: "text", Text: p.System}}
 	}
 	return sent, body
-}
-
-// claudeReading reads answers of the Messages API.
-type claudeReading struct {
-	answer answer
-	reason claudeEnd
-	ended  bool // `message_stop` arrived
 }
 
 // claudeAnswer is a whole answer, or the beginning of a streamed one.
@@ -53,7 +46,9 @@ type claudeUsage struct {
 	OutputTokens float64 `json:"output_tokens"`
 }
 
-func (c *claudeReading) read(data []byte, whole bool, emit func(string)) (useful bool, err error) {
+// readClaude is the [reader] of the Messages API.
+func readClaude(a *answer, data []byte, whole bool) (useful bool, err error) {
+	a.begun = true
 	if !bytes.HasPrefix(data, []byte("{")) && !whole {
 		return false, nil // a ping of a server in front of the API
 	}
@@ -74,29 +69,30 @@ func (c *claudeReading) read(data []byte, whole bool, emit func(string)) (useful
 		if event.Content == nil {
 			return false, errNoAnswer
 		}
-		c.begin(event.claudeAnswer)
+		event.begin(a)
 		for _, block := range event.Content {
-			emit(c.take(block))
+			block.addTo(a)
 		}
-		c.reason, c.ended = event.claudeEnd, true
+		event.finish(a)
 		return true, nil
 	}
 	switch event.Type {
 	case "message_start":
-		c.begin(event.Message)
+		event.Message.begin(a)
 	case "content_block_start":
-		emit(c.take(event.ContentBlock))
+		event.ContentBlock.addTo(a)
 	case "content_block_delta":
-		emit(c.take(event.Delta.claudeBlock))
+		event.Delta.addTo(a)
 		isEmpty := event.Delta.Text+event.Delta.Thinking == "" && (event.Delta.Type == "text_delta" || event.Delta.Type == "thinking_delta")
 		return !isEmpty, nil
 	case "message_delta":
-		c.reason = event.Delta.claudeEnd
-		if event.Usage != nil && c.answer.usage != nil {
-			c.answer.usage.OutputTokens = newUsage(0, event.Usage.OutputTokens).OutputTokens
+		event.Delta.finish(a)
+		a.ended = false // until message_stop
+		if event.Usage != nil && a.usage != nil {
+			a.usage.OutputTokens = newUsage(0, event.Usage.OutputTokens).OutputTokens
 		}
 	case "message_stop":
-		c.ended = true
+		a.ended = true
 		return true, io.EOF
 	case "error": // one that says nothing
 		return false, errNoAnswer
@@ -104,35 +100,25 @@ func (c *claudeReading) read(data []byte, whole bool, emit func(string)) (useful
 	return false, nil
 }
 
-func (c *claudeReading) end(bool) (answer, error) {
-	if !c.ended {
-		return answer{}, errBrokeOff
-	}
-	return c.finished(), nil
-}
-
-func (c *claudeReading) begin(message claudeAnswer) {
-	c.answer.model = message.Model
-	if message.Usage != nil {
-		c.answer.usage = newUsage(message.Usage.InputTokens, message.Usage.OutputTokens)
+// begin adds what is known when an answer begins.
+func (m claudeAnswer) begin(a *answer) {
+	a.model = m.Model
+	if m.Usage != nil {
+		a.usage = newUsage(m.Usage.InputTokens, m.Usage.OutputTokens)
 	}
 }
 
-// take notes what a block is, and returns its text.
-func (c *claudeReading) take(block claudeBlock) string {
-	switch block.Type {
+func (b claudeBlock) addTo(a *answer) {
+	switch b.Type {
 	case "text", "text_delta":
-		return block.Text
+		a.emit(b.Text)
 	case "thinking", "redacted_thinking", "thinking_delta":
-		c.answer.reasoned = true
+		a.reasoned = true
 	case "tool_use":
-		c.answer.calledTool = true
+		a.calledTool = true
 	}
-	return ""
 }
 
-// finished is the answer with the reason why it ended.
-func (c *claudeReading) finished() answer {
-	c.answer.finish(c.reason.StopReason, cmp.Or(c.reason.StopDetails.Explanation, "The model refused to answer this prompt."))
-	return c.answer
+func (e claudeEnd) finish(a *answer) {
+	a.finish(e.StopReason, cmp.Or(e.StopDetails.Explanation, "The model refused to answer this prompt."))
 }

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -71,33 +70,23 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 		region:  config.Region, public: endpoint == "",
 		accessKeyPrefix: keys.AccessKeyID[:min(4, len(keys.AccessKeyID))],
 	}
-	b.service = service{http: env.http, sign: func(req *http.Request, body []byte) error {
-		sum := sha256.Sum256(body)
-		return v4.NewSigner().SignHTTP(req.Context(), keys, req, hex.EncodeToString(sum[:]), "bedrock", b.region, time.Now())
-	}}
+	b.service = service{authenticated(env.http, func(req *http.Request) error {
+		noBody := sha256.Sum256(nil)
+		return v4.NewSigner().SignHTTP(req.Context(), keys, req, hex.EncodeToString(noBody[:]), "bedrock", b.region, time.Now())
+	})}
 	return b, nil
 }
 
 // generate calls a model. Source: Amazon Bedrock API reference, "Converse" and
 // "ConverseStream".
-func (b *bedrockUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	res, err := b.converse(ctx, p, emit != nil)
+func (b *bedrockUpstream) generate(ctx context.Context, p prompt) (answer, error) {
+	res, err := b.converse(ctx, p)
 	if err != nil {
 		return answer{}, err
 	}
-	defer res.Body.Close()
-	if res.StatusCode >= http.StatusMultipleChoices {
-		return answer{}, fmt.Errorf("unexpected status %d", res.StatusCode)
-	}
-	a, err := readAnswer(ctx, res, emit, &converseReading{})
-	a.model, a.sent = p.ModelID, p.parameters("maxTokens")
+	a, err := readAnswer(ctx, p, p.parameters("maxTokens"), res, readConverse)
+	a.model = p.ModelID
 	return a, err
-}
-
-// converseReading reads an answer of Converse, or the events of ConverseStream.
-type converseReading struct {
-	answer answer
-	whole  bool
 }
 
 // converseBlock is a part of an answer, or a piece of one.
@@ -107,7 +96,8 @@ type converseBlock struct {
 	ToolUse          json.RawMessage `json:"toolUse"`
 }
 
-func (c *converseReading) read(data []byte, whole bool, emit func(string)) (useful bool, err error) {
+// readConverse is the [reader] of Converse and ConverseStream.
+func readConverse(a *answer, data []byte, whole bool) (useful bool, err error) {
 	var r struct {
 		Output struct {
 			Message *struct {
@@ -125,28 +115,21 @@ func (c *converseReading) read(data []byte, whole bool, emit func(string)) (usef
 	if json.Unmarshal(data, &r) != nil || whole && r.Output.Message == nil {
 		return false, errNoAnswer
 	}
+	a.begun = true
 	blocks := []converseBlock{r.Start, r.Delta}
 	if whole {
-		blocks, c.whole = r.Output.Message.Content, true
+		blocks = r.Output.Message.Content
 	}
 	for _, block := range blocks {
-		c.answer.reasoned = c.answer.reasoned || block.ReasoningContent != nil
-		c.answer.calledTool = c.answer.calledTool || block.ToolUse != nil
-		emit(block.Text)
+		a.reasoned = a.reasoned || block.ReasoningContent != nil
+		a.calledTool = a.calledTool || block.ToolUse != nil
+		a.emit(block.Text)
 	}
 	if r.Usage != nil {
-		c.answer.usage = newUsage(r.Usage.InputTokens, r.Usage.OutputTokens)
+		a.usage = newUsage(r.Usage.InputTokens, r.Usage.OutputTokens)
 	}
-	if r.StopReason != "" {
-		c.answer.finish(r.StopReason, "")
+	if whole || r.StopReason != "" {
+		a.finish(r.StopReason, "")
 	}
 	return r.Delta.Text != "" || r.Delta.ReasoningContent != nil || r.Delta.ToolUse != nil, nil
-}
-
-// end is the answer: a stream is complete once there is a reason why it ended.
-func (c *converseReading) end(bool) (answer, error) {
-	if !c.whole && c.answer.finishReason == "" {
-		return answer{}, errBrokeOff
-	}
-	return c.answer, nil
 }

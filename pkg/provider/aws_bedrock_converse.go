@@ -47,7 +47,7 @@ func withoutTraceID(stack *middleware.Stack) error {
 }
 
 // converse sends a prompt.
-func (b *bedrockUpstream) converse(ctx context.Context, p Prompt, stream bool) (*http.Response, error) {
+func (b *bedrockUpstream) converse(ctx context.Context, p prompt) (*http.Response, error) {
 	messages := []types.Message{{
 		Role: types.ConversationRoleUser, Content: []types.ContentBlock{&types.ContentBlockMemberText{Value: p.Text}},
 	}}
@@ -63,7 +63,7 @@ func (b *bedrockUpstream) converse(ctx context.Context, p Prompt, stream bool) (
 		raw rawResponse
 		err error
 	)
-	if stream {
+	if p.stream {
 		raw.result = &bedrockruntime.ConverseStreamOutput{}
 		_, err = b.runtime.ConverseStream(ctx, &bedrockruntime.ConverseStreamInput{
 			ModelId: &p.ModelID, Messages: messages, System: system, InferenceConfig: inference,

@@ -43,7 +43,7 @@ func TestBedrockHosts(t *testing.T) {
 	} {
 		called := ""
 		up := openTestBedrock(t, region, func(req *http.Request) { called = req.URL.Scheme + "://" + req.URL.Host })
-		_, _ = up.generate(t.Context(), Prompt{ModelID: "m", Text: "Hi"}, nil)
+		_, _ = up.generate(t.Context(), prompt{Prompt: Prompt{ModelID: "m", Text: "Hi"}})
 		if called != "https://"+want {
 			t.Errorf("region %s is called at %s, want %s", region, called, want)
 		}
@@ -63,7 +63,7 @@ func TestBedrockModelStaysInItsSegmentOfThePath(t *testing.T) {
 	} {
 		path := ""
 		up := openTestBedrock(t, "us-east-1", func(req *http.Request) { path = req.URL.EscapedPath() })
-		_, _ = up.generate(t.Context(), Prompt{ModelID: id, Text: "Hi"}, nil)
+		_, _ = up.generate(t.Context(), prompt{Prompt: Prompt{ModelID: id, Text: "Hi"}})
 		if path != want {
 			t.Errorf("%s is called at %s, want %s", id, path, want)
 		}

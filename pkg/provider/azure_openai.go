@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"context"
 	"errors"
 	"net/url"
 	"regexp"
@@ -61,44 +60,28 @@ func cleanAzureURL(address string) (string, error) {
 	return u.Scheme + "://" + u.Host + path, nil
 }
 
-// azureUpstream talks to an Azure resource.
-type azureUpstream struct {
-	*openAIChat
-	config azureConfig
-}
-
+// openAzure opens a client of an Azure resource. Its API has no list of
+// deployments: models are those that the resource can deploy.
 func openAzure(creds azureCredentials, config azureConfig, env environment) (upstream, error) {
 	tables := azureTables
 	tables.values = func(string, problem) []string { return []string{"{api_version}", "`" + config.APIVersion + "`"} }
-	chat := newOpenAIChat(env.http, creds.APIKey, tables)
-	chat.sign = withHeader("Api-Key", creds.APIKey.Reveal())
-	return &azureUpstream{chat, config}, nil
-}
-
-// places are the URLs of the API. In the classic API, which has dated versions, the
-// URL of a chat contains the deployment.
-func (a *azureUpstream) places(deployment string) openAIPlaces {
-	base := a.config.BaseURL + "/openai"
-	switch version := a.config.APIVersion; version {
+	base := config.BaseURL + "/openai"
+	chat := newOpenAIChat(withHeader(env.http, "Api-Key", creds.APIKey.Reveal()), base+"/v1", tables)
+	chat.usable = listedModel.answersChat
+	switch config.APIVersion {
 	case "v1", "preview", "latest":
-		return placesAt(base + "/v1")
-	default:
-		query := "?api-version=" + url.QueryEscape(version)
-		return openAIPlaces{
+		return chat, nil
+	}
+	// In the classic API, which has dated versions, the URL of a chat contains the
+	// deployment.
+	query := "?api-version=" + url.QueryEscape(config.APIVersion)
+	chat.urls = func(deployment string) openAIURLs {
+		return openAIURLs{
 			chat:      base + "/deployments/" + pathSegment(deployment) + "/chat/completions" + query,
-			responses: base + "/responses" + query, list: base + "/models" + query,
+			responses: base + "/responses" + query, models: base + "/models" + query,
 		}
 	}
-}
-
-func (a *azureUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	return a.generateAt(ctx, a.places(p.ModelID), p, emit)
-}
-
-// models lists the models that the resource can deploy. Its API has no list of
-// deployments.
-func (a *azureUpstream) models(ctx context.Context) (Discovery, error) {
-	return a.modelsAt(ctx, a.places(""), listedModel.answersChat)
+	return chat, nil
 }
 
 // azureTables are what Azure OpenAI says, and the API Management before it.

@@ -30,17 +30,23 @@ func newBody(c *call, r io.Reader, closer io.Closer) *body {
 	if c.contentType != typeFrames {
 		b.Reader = transform.NewReader(r, encoding.UTF8Validator)
 	}
+	if c.contentType == typeHTML { // it is no answer, but its title tells what it is
+		b.Reader = io.LimitReader(b.Reader, maxHead)
+	}
 	return b
 }
 
 // Read reads on. Past a bound, or where the text is not UTF-8, it fails for
 // good.
 func (b *body) Read(p []byte) (int, error) {
-	if err := b.call.broken(); err != nil {
-		return 0, err
+	c := b.call
+	if c.fault != nil {
+		return 0, c.fault
 	}
 	n, err := b.Reader.Read(p)
-	b.keep(p[:n])
+	if room := maxHead - len(c.head); room > 0 {
+		c.head = append(c.head, p[:min(room, n)]...)
+	}
 	b.total += n
 	switch {
 	case b.total > b.limit:
@@ -50,9 +56,9 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	switch {
 	case err == io.EOF:
-		b.call.end(nil)
+		c.end(nil)
 	case err != nil:
-		b.call.end(err)
+		c.end(err)
 	}
 	return n, err
 }
@@ -61,13 +67,4 @@ func (b *body) Read(p []byte) (int, error) {
 func (b *body) Close() error {
 	b.call.end(nil)
 	return b.Closer.Close()
-}
-
-// keep keeps the beginning of the body, for what is told of it.
-func (b *body) keep(p []byte) {
-	b.call.mu.Lock()
-	defer b.call.mu.Unlock()
-	if room := maxHead - len(b.call.head); room > 0 {
-		b.call.head = append(b.call.head, p[:min(room, len(p))]...)
-	}
 }

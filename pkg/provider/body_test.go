@@ -40,7 +40,7 @@ func TestBodyTakesCharactersInPieces(t *testing.T) {
 func TestBodyRefusesWhatIsNotUTF8(t *testing.T) {
 	for _, pieces := range [][]string{{"\xff"}, {"a\xc3"}, {"a\xc3", "b"}, {"\xe5\xaf", "\x86\xe5"}, {"ok", "\xf0\x9f\x94", "\x91\xf0"}, {"\xed\xa0\x80"}, {"\xff\xc3", "\xb6"}} {
 		c, _, err := read("text/event-stream", pieces...)
-		if !errors.Is(err, errNotUTF8) || !errors.Is(c.broken(), errNotUTF8) {
+		if !errors.Is(err, errNotUTF8) || !errors.Is(c.fault, errNotUTF8) {
 			t.Errorf("%q: %v", pieces, err)
 		}
 	}

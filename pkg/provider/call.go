@@ -3,6 +3,7 @@ package provider
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -13,10 +14,12 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"modelproviders/pkg/egress"
 )
 
-// call is one request and what came of it. What is before the lock does not
-// change any more once the request has returned.
+// call is one request and what came of it. The hooks of a trace may set what is
+// behind the lock, and the atomics, after the request has returned.
 type call struct {
 	redact   *redactor
 	method   string
@@ -28,14 +31,14 @@ type call struct {
 	contentType string // the media type in lower case
 	errorBody   []byte // the body of an error, as far as it is kept; UTF-8
 	cut         bool   // there was more of it
+	head        []byte // the beginning of a success's body
+	fault       error  // of sending, or of reading the answer
 
 	connected atomic.Bool
 	wantsCert atomic.Bool // the server asked for a client certificate
 
 	mu    sync.Mutex
 	times times
-	fault error  // of sending, or of reading the answer
-	head  []byte // the beginning of a success's body
 }
 
 // times are when things happened; the zero time: not.
@@ -43,9 +46,8 @@ type times struct {
 	sent, dialling, dialled, handshaking, shaken, firstByte, done time.Time
 }
 
-// trace notes when the connection was made. The hooks may be called after the
-// request has returned, from other goroutines.
-func (c *call) trace() *httptrace.ClientTrace {
+// trace is a context for the request that notes when the connection is made.
+func (c *call) trace(ctx context.Context) context.Context {
 	at := func(t *time.Time) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -53,7 +55,8 @@ func (c *call) trace() *httptrace.ClientTrace {
 			*t = time.Now()
 		}
 	}
-	return &httptrace.ClientTrace{
+	ctx = egress.WithCertificateAsked(ctx, func() { c.wantsCert.Store(true) })
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		DNSStart:     func(httptrace.DNSStartInfo) { at(&c.times.dialling) },
 		ConnectStart: func(string, string) { at(&c.times.dialling) },
 		ConnectDone: func(_, _ string, err error) {
@@ -65,7 +68,7 @@ func (c *call) trace() *httptrace.ClientTrace {
 		TLSHandshakeDone:     func(tls.ConnectionState, error) { at(&c.times.shaken) },
 		GotFirstResponseByte: func() { at(&c.times.firstByte) },
 		GotConn:              func(httptrace.GotConnInfo) { c.connected.Store(true) },
-	}
+	})
 }
 
 // receive takes note of the header, and bounds the body. The body of an error is
@@ -93,12 +96,6 @@ func (c *call) receive(res *http.Response) error {
 	c.contentType = detectType(body, c.contentType)
 	if success {
 		res.Body = newBody(c, body, raw)
-		if c.contentType == typeHTML {
-			// It will not be read as an answer, but its title tells what it is.
-			_, _ = io.CopyN(io.Discard, res.Body, maxHead)
-			_ = res.Body.Close()
-			res.Body = io.NopCloser(bytes.NewReader(c.page()))
-		}
 		return nil
 	}
 	// The status tells what is wrong, even where the body breaks off.
@@ -126,27 +123,18 @@ func checkHeader(header http.Header) error {
 
 // end notes the end of the body, or why it was not reached.
 func (c *call) end(err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.fault == nil {
 		c.fault = err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if c.times.done.IsZero() {
 		c.times.done = time.Now()
 	}
 }
 
-// broken is why the request was not sent or its answer not read; nil: it was.
-func (c *call) broken() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.fault
-}
-
 // isHTML reports whether the body is an HTML page.
 func (c *call) isHTML() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	body := c.errorBody
 	if c.status < 300 {
 		body = c.head

@@ -72,7 +72,7 @@ func transportFailure(ctx context.Context, c *call, err error) *Failure {
 	case c == nil:
 		return fail(InvalidRequest, "The request could not be built: "+withoutURL(err).Error(), "")
 	}
-	switch broken := c.broken(); {
+	switch broken := c.fault; {
 	case errors.Is(context.Cause(ctx), errTooLarge) || errors.Is(broken, errTooLarge) || errors.Is(err, errTooLarge):
 		return &Failure{Kind: UpstreamError, Message: "The answer of " + c.host + " is too large. It was not read to the end.", tooLarge: true}
 	case errors.Is(err, errNotUTF8):
@@ -122,8 +122,6 @@ func (c *call) redirectFailure() *Failure {
 // page is the part of the body that was kept, without a secret that was cut off at
 // its end.
 func (c *call) page() []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
 	switch {
 	case c.status >= 300:
 		return c.errorBody

@@ -33,58 +33,43 @@ func newClient(idHeaders []string) *client {
 }
 
 // Generate implements [Client.Generate].
-func (c *client) Generate(ctx context.Context, prompt Prompt, onDelta func(text string)) Result {
+func (c *client) Generate(ctx context.Context, p Prompt, onDelta func(text string)) Result {
 	e := &exchange{redact: c.redact.child(), stream: onDelta != nil}
-	ctx, e.cancel = context.WithCancelCause(withExchange(ctx, e))
-	defer e.cancel(nil)
 	defer e.redact.wipe()
+	ctx, cancel := context.WithCancelCause(withExchange(ctx, e))
+	defer cancel(nil)
 
-	var s *streaming
-	var emit func(string)
-	if onDelta != nil {
-		s = &streaming{exchange: e, redact: stream{redact: e.redact}, onDelta: onDelta}
-		emit = s.emit
-	}
-	a, err := c.upstream.generate(ctx, prompt, emit)
+	out := &output{redact: stream{redact: e.redact}, onDelta: onDelta, cancel: cancel}
+	a, err := c.upstream.generate(ctx, prompt{p, onDelta != nil, out.write})
 	if err == nil && errors.Is(context.Cause(ctx), errTooLarge) {
 		err = errTooLarge
 	}
-	var result Result
-	if err != nil {
-		result.Failure = c.failure(ctx, e, prompt.ModelID, err)
-	}
-	if s != nil && ctx.Err() == nil && (err == nil || !result.Failure.tooLarge) { // else what is held back may be a part of a secret
-		s.flush()
-	}
+	var warnings []Warning
 	if err == nil {
-		result = c.success(ctx, e, prompt, a, s)
+		out.flush()
+		warnings, err = a.warningsOf(out.text.Len() > 0)
 	}
-	c.measure(&result, e, a, s)
-	return result
-}
-
-// success is the result of an answer, or a failure where nothing is in it.
-func (c *client) success(ctx context.Context, e *exchange, prompt Prompt, a answer, s *streaming) Result {
 	r := Result{
-		Response:     e.redact.text(a.text),
-		Model:        modelName(e.redact, a.model, prompt.ModelID),
+		Response:     out.text.String(),
+		Model:        modelName(e.redact, a.model, p.ModelID),
 		FinishReason: name(e.redact, a.finishReason),
+		Warnings:     warnings,
 		Usage:        a.usage,
 		Sent:         a.sent,
 	}
-	if s != nil {
-		r.Response = s.text.String()
+	if err != nil {
+		r = Result{Failure: c.failure(ctx, e, p.ModelID, err)}
+		if ctx.Err() == nil && !r.Failure.tooLarge { // else what is held back may be a part of a secret
+			out.flush()
+		}
 	}
-	var err error
-	if r.Warnings, err = judgeAnswer(a, r.Response != ""); err != nil {
-		return Result{Failure: c.failure(ctx, e, prompt.ModelID, err)}
-	}
+	c.measure(&r, e, a, out)
 	return r
 }
 
-// judgeAnswer returns the warnings of a success, or a *Failure. An answer is a
+// warningsOf returns the warnings of a success, or a *Failure. An answer is a
 // success with text, a tool call or reasoning, or if the output limit ended it.
-func judgeAnswer(a answer, text bool) ([]Warning, error) {
+func (a answer) warningsOf(text bool) ([]Warning, error) {
 	switch {
 	case a.finishReason == finishLength:
 		a.warnings = append(a.warnings, Warning{TokenLimit, "The answer was cut off by the output limit: raise max_output_tokens to see all of it."})
@@ -126,52 +111,53 @@ func (c *client) Close() {
 	}
 }
 
-// streaming passes on the pieces of a streamed answer.
-type streaming struct {
-	exchange *exchange
-	redact   stream
-	onDelta  func(string)
+// output collects the text of an answer without its secrets, and passes it on where
+// the answer is streamed.
+type output struct {
+	redact  stream
+	onDelta func(string) // nil: the answer is not streamed
+	cancel  context.CancelCauseFunc
 
 	first time.Time // when the model's first text arrived
 	text  strings.Builder
 }
 
-func (s *streaming) emit(piece string) {
+func (o *output) write(piece string) {
 	if piece == "" {
 		return
 	}
-	if s.first.IsZero() {
-		s.first = time.Now()
+	if o.first.IsZero() {
+		o.first = time.Now()
 	}
-	if s.text.Len()+len(piece) > maxAnswer {
-		s.exchange.cancel(errTooLarge)
+	if o.text.Len()+len(piece) > maxAnswer {
+		o.cancel(errTooLarge)
 		return
 	}
-	s.pass(s.redact.write(piece))
+	o.add(o.redact.write(piece))
 }
 
-func (s *streaming) flush() { s.pass(s.redact.flush()) }
+func (o *output) flush() { o.add(o.redact.flush()) }
 
-func (s *streaming) pass(piece string) {
-	if piece != "" {
-		s.text.WriteString(piece)
-		s.onDelta(piece)
+func (o *output) add(piece string) {
+	o.text.WriteString(piece)
+	if piece != "" && o.onDelta != nil {
+		o.onDelta(piece)
 	}
 }
 
 // measure adds to a result what is told of the request, whatever came of it.
-func (c *client) measure(r *Result, e *exchange, a answer, s *streaming) {
+func (c *client) measure(r *Result, e *exchange, a answer, out *output) {
 	r.RequestID = name(e.redact, a.requestID)
-	call := e.told()
+	call := e.reported
 	if call == nil {
 		return
 	}
 	r.Timing, r.Endpoint = call.timing(), call.endpoint
 	r.Latency = r.Timing.Total
 	r.RequestID = cmp.Or(r.RequestID, name(e.redact, call.requestID(c.idHeaders)))
-	if s != nil && !s.first.IsZero() {
+	if out.onDelta != nil && !out.first.IsZero() {
 		// All of a short answer may have come before its first word is read.
-		r.FirstToken = min(s.first.Sub(call.times.sent), r.Latency)
+		r.FirstToken = min(out.first.Sub(call.times.sent), r.Latency)
 	}
 }
 
@@ -188,7 +174,7 @@ func (c *call) requestID(headers []string) string {
 // failure is err as it leaves: explained, free of secrets and bounded.
 func (c *client) failure(ctx context.Context, e *exchange, model string, err error) *Failure {
 	f := *c.upstream.explain(ctx, model, err)
-	call := e.told()
+	call := e.reported
 	if call != nil && f.HTTPStatus == 0 {
 		f.HTTPStatus = call.status
 	}

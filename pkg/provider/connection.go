@@ -125,7 +125,7 @@ func isTimeout(err error) bool {
 func isUnknownHost(ctx context.Context) bool {
 	var dns *net.DNSError
 	c := lastCall(ctx)
-	return c != nil && errors.As(c.broken(), &dns) && dns.IsNotFound
+	return c != nil && errors.As(c.fault, &dns) && dns.IsNotFound
 }
 
 // withoutURL drops what net/http wraps around an error: method and URL, which

@@ -89,30 +89,32 @@ func customBase(address string) (origin, first string, named bool) {
 // is there, and the address did not name /v1, it may be right at the address, as
 // behind some gateways.
 type customUpstream struct {
-	*openAIChat
-	atV1, atOrigin openAIPlaces
-	named          bool        // the address says /v1
-	bare           atomic.Bool // the API was found right at the address
+	tables
+	v1, origin *openAIChat
+	named      bool        // the address says /v1
+	bare       atomic.Bool // the API was found right at the address
 }
 
 func openCustom(creds customCredentials, config customConfig, env environment) (upstream, error) {
-	chat := newOpenAIChat(env.http, creds.APIKey, customTables)
-	chat.limit = "max_tokens"
+	client := withBearer(env.http, creds.APIKey)
 	origin, first, named := customBase(config.BaseURL)
-	return &customUpstream{openAIChat: chat, atOrigin: placesAt(origin), atV1: placesAt(first), named: named}, nil
+	c := &customUpstream{
+		tables: customTables, named: named,
+		v1: newOpenAIChat(client, first, customTables), origin: newOpenAIChat(client, origin, customTables),
+	}
+	c.v1.limit, c.origin.limit = "max_tokens", "max_tokens"
+	return c, nil
 }
 
-func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
+func (c *customUpstream) generate(ctx context.Context, p prompt) (answer, error) {
 	var a answer
-	begun, pass := false, emit
-	if emit != nil {
-		pass = func(text string) {
-			begun = begun || text != ""
-			emit(text)
-		}
+	begun, emit := false, p.emit
+	p.emit = func(text string) {
+		begun = begun || text != ""
+		emit(text)
 	}
-	bare, err := c.find(ctx, func(at openAIPlaces) (final bool, err error) {
-		a, err = c.generateAt(ctx, at, p, pass)
+	bare, err := c.find(ctx, func(api *openAIChat) (final bool, err error) {
+		a, err = api.generate(ctx, p)
 		return begun, err
 	})
 	if bare {
@@ -123,8 +125,8 @@ func (c *customUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 
 func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 	var d Discovery
-	_, err := c.find(ctx, func(at openAIPlaces) (final bool, err error) {
-		d, err = c.modelsAt(ctx, at, nil)
+	_, err := c.find(ctx, func(api *openAIChat) (final bool, err error) {
+		d, err = api.models(ctx)
 		return false, err
 	})
 	return d, err
@@ -134,16 +136,16 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 // The second place is called only if the first is evidently no API or, while the
 // place is unknown, refuses the key. If neither is an API, the first answer counts.
 // A call is final once a part of its answer was passed on.
-func (c *customUpstream) find(ctx context.Context, call func(at openAIPlaces) (final bool, err error)) (bare bool, err error) {
-	places := map[bool]openAIPlaces{true: c.atOrigin, false: c.atV1}
+func (c *customUpstream) find(ctx context.Context, call func(api *openAIChat) (final bool, err error)) (bare bool, err error) {
+	apis := map[bool]*openAIChat{true: c.origin, false: c.v1}
 	known := c.bare.Load()
-	final, err := call(places[known])
+	final, err := call(apis[known])
 	first := lastCall(ctx)
 	if err == nil || final || c.named || first == nil || first.status >= http.StatusTooManyRequests ||
 		!isNoAPI(err) && (known || first.status != http.StatusUnauthorized && first.status != http.StatusForbidden) {
 		return known, err
 	}
-	_, again := call(places[!known])
+	_, again := call(apis[!known])
 	if again != nil && isNoAPI(again) {
 		report(ctx, first)
 		return known, err

@@ -108,7 +108,8 @@ func askIn(ctx context.Context, t *testing.T, key string, transport http.RoundTr
 	t.Helper()
 	c := newClient(nil)
 	c.redact.add(key)
-	c.upstream = &openAIUpstream{newOpenAIChat(newHTTPClient(transport), secret.NewText(key), openAITables), placesAt("http://upstream.example/v1")}
+	client := withBearer(newHTTPClient(transport), secret.NewText(key))
+	c.upstream = newOpenAIChat(client, "http://upstream.example/v1", openAITables)
 	r := c.Generate(ctx, Prompt{ModelID: "m", Text: "Hi"}, emit)
 	if r.Failure == nil {
 		t.Fatalf("it is a success: %+v", r)

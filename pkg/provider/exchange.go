@@ -5,14 +5,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptrace"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"modelproviders/pkg/egress"
 )
 
 // What is read of an upstream is bounded, so that a hostile one costs neither
@@ -35,16 +31,13 @@ var (
 	errNotUTF8     = errors.New("the answer is not valid UTF-8")
 )
 
-// exchange is what one use of a client did on the wire. It travels in the context;
-// [recorder] fills it in.
+// exchange is what one use of a client did on the wire, in one goroutine. It
+// travels in the context; [recorder] fills it in.
 type exchange struct {
-	redact *redactor
-	stream bool                    // a stream is asked for
-	cancel context.CancelCauseFunc // gives the exchange up
-
-	mu       sync.Mutex
+	redact   *redactor
+	stream   bool // a stream is asked for
 	calls    []*call
-	reported *call // the request to tell of, where it is not the latest
+	reported *call // the request that the result describes; nil: none was made
 }
 
 type exchangeKey struct{}
@@ -58,91 +51,75 @@ func exchangeOf(ctx context.Context) *exchange {
 	if e, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
 		return e
 	}
-	return &exchange{redact: newRedactor(), cancel: func(error) {}}
+	return &exchange{redact: newRedactor()}
 }
 
 // lastCall is the latest request of the context's exchange; nil: none was made.
 func lastCall(ctx context.Context) *call {
-	e := exchangeOf(ctx)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.last()
-}
-
-func (e *exchange) last() *call {
-	if len(e.calls) == 0 {
+	calls := exchangeOf(ctx).calls
+	if len(calls) == 0 {
 		return nil
 	}
-	return e.calls[len(e.calls)-1]
+	return calls[len(calls)-1]
 }
 
 // report makes an earlier request the one that the result describes.
-func report(ctx context.Context, c *call) {
-	e := exchangeOf(ctx)
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.reported = c
-}
+func report(ctx context.Context, c *call) { exchangeOf(ctx).reported = c }
 
-// hide keeps a secret of this call, such as an access token, out of its result.
+// hide keeps a secret of this exchange, such as an access token, out of its result.
 func hide(ctx context.Context, plain string) { exchangeOf(ctx).redact.add(plain) }
-
-// told is the request that the result describes; nil: none was made.
-func (e *exchange) told() *call {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return cmp.Or(e.reported, e.last())
-}
 
 // hasNoList reports whether each request for a list was answered that there is
 // none.
 func (e *exchange) hasNoList() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	lists := slices.DeleteFunc(slices.Clone(e.calls), func(c *call) bool { return c.method != http.MethodGet })
-	return len(lists) > 0 && !slices.ContainsFunc(lists, func(c *call) bool { return !isAbsent(c.status) })
+	absent := false
+	for _, c := range e.calls {
+		if c.method != http.MethodGet {
+			continue
+		}
+		if absent = isAbsent(c.status); !absent {
+			return false
+		}
+	}
+	return absent
 }
 
+// recorder is a transport that records requests in the exchange of their context.
 type recorder struct{ transport http.RoundTripper }
 
-// RoundTrip sends the request and records the exchange.
+// RoundTrip implements [http.RoundTripper].
 func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	e := exchangeOf(req.Context())
 	e.hideCredentials(req)
 	c := &call{redact: e.redact, method: req.Method, host: req.URL.Host, endpoint: req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()}
-	e.mu.Lock()
-	e.calls, e.reported = append(e.calls, c), nil
-	e.mu.Unlock()
+	e.calls, e.reported = append(e.calls, c), c
 
+	req = req.Clone(c.trace(req.Context()))
+	setHeaders(req.Header, e.stream)
 	c.times.sent = time.Now()
-	req = req.WithContext(egress.WithCertificateAsked(req.Context(), func() { c.wantsCert.Store(true) }))
-	res, err := r.transport.RoundTrip(e.dress(req, c.trace()))
-	if err != nil {
-		c.end(err)
-		return nil, err
+	res, err := r.transport.RoundTrip(req)
+	if err == nil {
+		err = c.receive(res)
 	}
-	if err := c.receive(res); err != nil {
+	if err != nil {
 		c.end(err)
 		return nil, err
 	}
 	return res, nil
 }
 
-// dress is the request as it is sent: it names this program, not the SDK that made
-// it.
-func (e *exchange) dress(req *http.Request, trace *httptrace.ClientTrace) *http.Request {
-	req = req.Clone(httptrace.WithClientTrace(req.Context(), trace))
-	req.Header.Set("User-Agent", userAgent())
-	req.Header.Set("Accept-Encoding", "gzip")
-	if e.stream { // what compresses a stream may hold it back
-		req.Header.Set("Accept-Encoding", "identity")
+// setHeaders makes a request name this program, not the SDK that made it.
+func setHeaders(header http.Header, stream bool) {
+	header.Set("User-Agent", userAgent())
+	header.Set("Accept-Encoding", "gzip")
+	if stream { // what compresses a stream may hold it back
+		header.Set("Accept-Encoding", "identity")
 	}
-	for name := range req.Header {
+	for name := range header {
 		if strings.HasPrefix(name, "X-Stainless-") {
-			req.Header.Del(name)
+			header.Del(name)
 		}
 	}
-	return req
 }
 
 // userAgent names this program and the version of its build.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -55,7 +56,6 @@ type vertexUpstream struct {
 	project string
 	region  string
 	account serviceAccount
-	tokens  *googleTokens
 }
 
 func openVertex(creds vertexCredentials, config vertexConfig, env environment) (upstream, error) {
@@ -71,9 +71,9 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 	}
 	endpoint := env.endpoints["gcp_vertex_ai"]
 	return &vertexUpstream{
-		service: service{http: env.http, sign: tokens.sign, refused: tokens.refused},
+		service: service{&http.Client{Transport: tokens, CheckRedirect: env.http.CheckRedirect}},
 		base:    cmp.Or(endpoint, "https://"+vertexHost(config.Region)), public: endpoint == "",
-		project: config.Project, region: config.Region, account: account, tokens: tokens,
+		project: config.Project, region: config.Region, account: account,
 	}, nil
 }
 
@@ -124,14 +124,14 @@ func (m vertexModel) path(method string) string {
 	return "/publishers/" + pathSegment(m.publisher) + "/models/" + pathSegment(m.name) + ":" + method
 }
 
-func (v *vertexUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (a answer, err error) {
+func (v *vertexUpstream) generate(ctx context.Context, p prompt) (a answer, err error) {
 	switch model := parseVertexModel(p.ModelID); model.publisher {
 	case "google":
-		a, err = v.generateGemini(ctx, model, p, emit)
+		a, err = v.generateGemini(ctx, model, p)
 	case "anthropic":
-		a, err = v.generateClaude(ctx, model, p, emit)
+		a, err = v.generateClaude(ctx, model, p)
 	default:
-		a, err = v.generateOpen(ctx, model, p, emit)
+		a, err = v.generateOpen(ctx, model, p)
 	}
 	if c := lastCall(ctx); err != nil && c != nil && a.requestID == "" {
 		a.requestID = c.problem().requestID
@@ -142,21 +142,20 @@ func (v *vertexUpstream) generate(ctx context.Context, p Prompt, emit func(strin
 // generateClaude calls a model of Anthropic's: body and stream are those of the
 // Messages API, but the path has the model and says whether to stream, and the
 // body has the version of the API. Source: Anthropic, "Claude on Vertex AI".
-func (v *vertexUpstream) generateClaude(ctx context.Context, model vertexModel, p Prompt, emit func(string)) (answer, error) {
-	sent, body := claudeRequest(p, emit != nil)
+func (v *vertexUpstream) generateClaude(ctx context.Context, model vertexModel, p prompt) (answer, error) {
+	sent, body := claudeRequest(p)
 	delete(body, "model")
 	body["anthropic_version"] = "vertex-2023-10-16"
 	method := "rawPredict"
-	if emit != nil {
+	if p.stream {
 		method = "streamRawPredict"
 	}
-	return v.prompt(ctx, v.location("v1")+model.path(method), sent, body, emit, &claudeReading{})
+	return v.prompt(ctx, p, v.location("v1")+model.path(method), sent, body, readClaude)
 }
 
 // generateOpen calls an open model, which Vertex AI serves in OpenAI's form.
 // Source: Vertex AI, "Call MaaS APIs for open models".
-func (v *vertexUpstream) generateOpen(ctx context.Context, model vertexModel, p Prompt, emit func(string)) (answer, error) {
+func (v *vertexUpstream) generateOpen(ctx context.Context, model vertexModel, p prompt) (answer, error) {
 	p.ModelID = model.publisher + "/" + model.name
-	chat := &openAIChat{service: v.service, explainer: v, limit: "max_completion_tokens"}
-	return chat.generateAt(ctx, placesAt(v.location("v1")+"/endpoints/openapi"), p, emit)
+	return newOpenAIChat(v.http, v.location("v1")+"/endpoints/openapi", v).generate(ctx, p)
 }

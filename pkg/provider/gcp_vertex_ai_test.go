@@ -91,7 +91,8 @@ func FuzzGeminiAnswer(f *testing.F) {
 	f.Add([]byte(`{"error":{"code":500,"message":"no","status":"INTERNAL"}}`))
 	f.Add([]byte(`{"candidates":[null]}`))
 	f.Fuzz(func(t *testing.T, body []byte) {
-		a, err := readWhole(bytes.NewReader(body), &geminiReading{}, func(string) {})
+		a := &answer{emit: func(string) {}}
+		err := readWhole(bytes.NewReader(body), a, readGemini)
 		if err == nil && a.finishReason == "" {
 			t.Errorf("%q is an answer without an end", body)
 		}

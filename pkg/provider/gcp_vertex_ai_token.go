@@ -82,21 +82,20 @@ func (g *googleTokens) cached() string {
 	return g.token.AccessToken
 }
 
-// sign authenticates a request with an access token. The error is a *Failure.
-func (g *googleTokens) sign(req *http.Request, _ []byte) error {
+// RoundTrip sends a request with an access token. If that is refused, the next
+// request fetches another one.
+func (g *googleTokens) RoundTrip(req *http.Request) (*http.Response, error) {
 	token, err := g.get(req.Context())
 	if err != nil {
-		return tokenTables.explain(req.Context(), "", err)
+		return nil, tokenTables.explain(req.Context(), "", err)
 	}
+	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)
-	return nil
-}
-
-// refused forgets the token of a request that was refused, so that the next call
-// fetches one.
-func (g *googleTokens) refused(req *http.Request) {
-	token, _ := strings.CutPrefix(req.Header.Get("Authorization"), "Bearer ")
-	g.drop(token)
+	res, err := g.http.Transport.RoundTrip(req)
+	if err == nil && res.StatusCode == http.StatusUnauthorized {
+		g.drop(token)
+	}
+	return res, err
 }
 
 func (g *googleTokens) drop(token string) {

@@ -2,7 +2,6 @@ package provider
 
 import (
 	"cmp"
-	"context"
 
 	"modelproviders/pkg/secret"
 )
@@ -29,23 +28,9 @@ type openAICredentials struct {
 
 type openAIConfig struct{}
 
-// openAIUpstream talks to a service that has OpenAI's API in one place.
-type openAIUpstream struct {
-	*openAIChat
-	openAIPlaces
-}
-
 func openOpenAI(creds openAICredentials, _ openAIConfig, env environment) (upstream, error) {
-	chat := newOpenAIChat(env.http, creds.APIKey, openAITables)
-	return &openAIUpstream{chat, placesAt(cmp.Or(env.endpoints["openai"], "https://api.openai.com/v1"))}, nil
-}
-
-func (o *openAIUpstream) generate(ctx context.Context, p Prompt, emit func(string)) (answer, error) {
-	return o.generateAt(ctx, o.openAIPlaces, p, emit)
-}
-
-func (o *openAIUpstream) models(ctx context.Context) (Discovery, error) {
-	return o.modelsAt(ctx, o.openAIPlaces, nil)
+	base := cmp.Or(env.endpoints["openai"], "https://api.openai.com/v1")
+	return newOpenAIChat(withBearer(env.http, creds.APIKey), base, openAITables), nil
 }
 
 var openAITables = tables{

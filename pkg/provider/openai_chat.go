@@ -16,44 +16,47 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// openAIChat talks to a server that has OpenAI's Chat Completions API and, where
-// that refers to the Responses API, to that.
+// openAIChat is the [upstream] of a server that has OpenAI's Chat Completions API.
+// Where that refers to the Responses API, it uses that.
 type openAIChat struct {
 	service
 	explainer
 	// limit is the name of the output limit that is tried first.
 	limit string
+	// urls are the URLs for a model.
+	urls func(modelID string) openAIURLs
+	// usable reports whether a model of the list can be used; nil: all can.
+	usable func(listedModel) bool
 }
 
-// newOpenAIChat makes the client of a server that takes the key as a bearer
-// token.
-func newOpenAIChat(client *http.Client, key secret.Text, explainer explainer) *openAIChat {
+func newOpenAIChat(client *http.Client, base string, explainer explainer) *openAIChat {
 	return &openAIChat{
-		service:   service{http: client, sign: withHeader("Authorization", "Bearer "+key.Reveal())},
-		explainer: explainer, limit: "max_completion_tokens",
+		service: service{client}, explainer: explainer, limit: "max_completion_tokens",
+		urls: func(string) openAIURLs { return openAIURLsAt(base) },
 	}
 }
 
-// openAIPlaces are the URLs of OpenAI's APIs.
-type openAIPlaces struct{ chat, responses, list string }
-
-// placesAt are the URLs under a base URL.
-func placesAt(base string) openAIPlaces {
-	return openAIPlaces{chat: base + "/chat/completions", responses: base + "/responses", list: base + "/models"}
+// withBearer is a client that authenticates with an API key.
+func withBearer(client *http.Client, key secret.Text) *http.Client {
+	return withHeader(client, "Authorization", "Bearer "+key.Reveal())
 }
 
-// generateAt sends the prompt, and sends it in another form if the server asks for
-// that. The result tells of the request that was answered. The error is a *Failure.
-func (o *openAIChat) generateAt(ctx context.Context, at openAIPlaces, p Prompt, emit func(string)) (answer, error) {
-	form := chatForm{limit: o.limit, usage: emit != nil}
-	a, err := o.complete(ctx, at.chat, p, form, emit)
-	for err != nil {
-		next, changed := form.asked(lastCall(ctx))
-		if !changed {
-			break
-		}
-		form = next
-		a, err = o.complete(ctx, at.chat, p, form, emit)
+// openAIURLs are the URLs of OpenAI's APIs.
+type openAIURLs struct{ chat, responses, models string }
+
+func openAIURLsAt(base string) openAIURLs {
+	return openAIURLs{chat: base + "/chat/completions", responses: base + "/responses", models: base + "/models"}
+}
+
+// generate sends the prompt, and sends it in another form if the server asks for
+// that. The result describes the request that was answered. The error is a
+// *Failure.
+func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
+	urls := o.urls(p.ModelID)
+	form := chatForm{limit: o.limit, usage: p.stream}
+	a, err := o.complete(ctx, p, urls.chat, form)
+	for err != nil && form.adapt(lastCall(ctx)) {
+		a, err = o.complete(ctx, p, urls.chat, form)
 	}
 	if err == nil {
 		if form.renamed {
@@ -65,7 +68,7 @@ func (o *openAIChat) generateAt(ctx context.Context, at openAIPlaces, p Prompt, 
 	if !wantsResponses(refused) {
 		return answer{}, refusal
 	}
-	a, err = o.respond(ctx, at.responses, p, emit)
+	a, err = o.respond(ctx, p, urls.responses)
 	if err == nil {
 		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not answer chat completions; the Responses API answered."})
 		return a, nil
@@ -85,12 +88,12 @@ type chatForm struct {
 	usage   bool   // ask a stream to count tokens
 }
 
-// asked is the form that an answer asks for, if it does. OpenAI's newer models
-// refuse max_tokens, older servers know only that; some know no stream_options. The
-// answer tells, not the model's name.
-func (f chatForm) asked(c *call) (chatForm, bool) {
+// adapt changes the form as an answer asks for, and reports whether it does. OpenAI's
+// newer models refuse max_tokens, older servers know only that; some know no
+// stream_options. The answer decides, not the model's name.
+func (f *chatForm) adapt(c *call) bool {
 	if c == nil || c.status < http.StatusBadRequest {
-		return f, false
+		return false
 	}
 	switch said := c.problem(); {
 	case f.usage && said.refuses("stream_options"):
@@ -99,9 +102,9 @@ func (f chatForm) asked(c *call) (chatForm, bool) {
 		f.renamed = true
 		f.limit = map[string]string{"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[f.limit]
 	default:
-		return f, false
+		return false
 	}
-	return f, true
+	return true
 }
 
 // refuses reports whether the problem is that a parameter is not known, rather
@@ -120,8 +123,8 @@ func (p problem) refuses(param string) bool {
 }
 
 // complete makes one call of the Chat Completions API.
-func (o *openAIChat) complete(ctx context.Context, address string, p Prompt, form chatForm, emit func(string)) (answer, error) {
-	sent, body := p.request(form.limit, emit != nil)
+func (o *openAIChat) complete(ctx context.Context, p prompt, address string, form chatForm) (answer, error) {
+	sent, body := p.request(form.limit)
 	if form.usage {
 		options := map[string]any{"include_usage": true}
 		sent["stream_options"], body["stream_options"] = options, options
@@ -135,7 +138,7 @@ func (o *openAIChat) complete(ctx context.Context, address string, p Prompt, for
 		messages = []message{{"system", p.System}, {"user", p.Text}}
 	}
 	body["messages"] = messages
-	return o.prompt(ctx, address, "chat/completions", sent, body, emit, &chatReading{}, func(body json.RawMessage, opts []option.RequestOption) error {
+	return o.prompt(ctx, p, address, "chat/completions", sent, body, readChat, func(body json.RawMessage, opts []option.RequestOption) error {
 		service := openai.NewChatCompletionService(opts...)
 		_, err := service.New(ctx, param.Override[openai.ChatCompletionNewParams](body))
 		return err
@@ -146,7 +149,7 @@ func (o *openAIChat) complete(ctx context.Context, address string, p Prompt, for
 // answer: servers differ from OpenAI in more than the SDK's types take. The SDK's
 // services are used without its client, which reads the environment, and for one
 // call: kept here, the linker would keep all of their methods.
-func (o *openAIChat) prompt(ctx context.Context, address, path string, sent, body map[string]any, emit func(string), r reading,
+func (o *openAIChat) prompt(ctx context.Context, p prompt, address, path string, sent, body map[string]any, read reader,
 	send func(body json.RawMessage, opts []option.RequestOption) error,
 ) (answer, error) {
 	encoded, err := json.Marshal(body)
@@ -160,7 +163,7 @@ func (o *openAIChat) prompt(ctx context.Context, address, path string, sent, bod
 	}
 	var res *http.Response
 	opts := []option.RequestOption{
-		option.WithHTTPClient(o.http), option.WithMaxRetries(0), option.WithMiddleware(o.authenticate),
+		option.WithHTTPClient(o.http), option.WithMaxRetries(0),
 		option.WithBaseURL(strings.TrimSuffix(base, path)), option.WithResponseBodyInto(&res),
 	}
 	for name := range values {
@@ -169,13 +172,7 @@ func (o *openAIChat) prompt(ctx context.Context, address, path string, sent, bod
 	if err := send(encoded, opts); err != nil {
 		return answer{}, err
 	}
-	defer res.Body.Close()
-	if res.StatusCode >= http.StatusMultipleChoices {
-		return answer{}, fmt.Errorf("unexpected status %d", res.StatusCode)
-	}
-	a, err := readAnswer(ctx, res, emit, r)
-	a.sent = sent
-	return a, err
+	return readAnswer(ctx, p, sent, res, read)
 }
 
 // operationNotSupported is Azure's code for a model that is served by another
@@ -194,14 +191,14 @@ func wantsResponses(c *call) bool {
 }
 
 // respond makes one call of the Responses API. It stores answers by default.
-func (o *openAIChat) respond(ctx context.Context, address string, p Prompt, emit func(string)) (answer, error) {
-	sent, body := p.request("max_output_tokens", emit != nil)
+func (o *openAIChat) respond(ctx context.Context, p prompt, address string) (answer, error) {
+	sent, body := p.request("max_output_tokens")
 	sent["store"], body["store"] = false, false
 	body["input"] = p.Text
 	if p.System != "" {
 		body["instructions"] = p.System
 	}
-	return o.prompt(ctx, address, "responses", sent, body, emit, &responsesReading{}, func(body json.RawMessage, opts []option.RequestOption) error {
+	return o.prompt(ctx, p, address, "responses", sent, body, readResponse, func(body json.RawMessage, opts []option.RequestOption) error {
 		service := responses.NewResponseService(opts...)
 		_, err := service.New(ctx, param.Override[responses.ResponseNewParams](body))
 		return err

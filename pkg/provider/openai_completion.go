@@ -68,20 +68,15 @@ func (m chatMessage) callsTool() bool {
 	return len(m.ToolCalls) > 0 || len(m.FunctionCall) > 0 && string(m.FunctionCall) != "null"
 }
 
-// chatReading reads answers of the Chat Completions API.
-type chatReading struct {
-	answer answer
-	seen   bool // there was a choice
-}
-
-func (c *chatReading) read(data []byte, whole bool, emit func(string)) (useful bool, err error) {
+// readChat is the [reader] of the Chat Completions API.
+func readChat(a *answer, data []byte, whole bool) (useful bool, err error) {
 	var r chatResponse
 	if unmarshalLoosely(data, &r) != nil {
 		return false, errNoAnswer
 	}
-	c.answer.model = cmp.Or(r.Model, c.answer.model)
+	a.model = cmp.Or(r.Model, a.model)
 	if r.Usage != nil {
-		c.answer.usage = newUsage(r.Usage.PromptTokens, r.Usage.CompletionTokens)
+		a.usage = newUsage(r.Usage.PromptTokens, r.Usage.CompletionTokens)
 	}
 	choice := r.Choices[0]
 	switch {
@@ -94,8 +89,14 @@ func (c *chatReading) read(data []byte, whole bool, emit func(string)) (useful b
 		f.Code = choice.FinishReason
 		return false, f
 	}
-	c.seen = true
-	c.answer.finishReason = cmp.Or(choice.FinishReason, c.answer.finishReason)
+	a.begun, a.doneEnds = true, true
+	switch reason := choice.FinishReason; reason {
+	case finishFiltered, "sensitive": // the latter is Zhipu's
+		a.filtered(finishFiltered, filteredEarly)
+	default:
+		a.ended = a.ended || whole || reason != ""
+		a.finishReason = cmp.Or(reason, a.finishReason)
+	}
 	message := choice.Delta
 	if whole {
 		message = choice.Message
@@ -104,9 +105,9 @@ func (c *chatReading) read(data []byte, whole bool, emit func(string)) (useful b
 		return false, nil
 	}
 	text, reasons, callsTool := message.text(), message.reasons(), message.callsTool()
-	c.answer.reasoned = c.answer.reasoned || reasons
-	c.answer.calledTool = c.answer.calledTool || callsTool
-	emit(text)
+	a.reasoned = a.reasoned || reasons
+	a.calledTool = a.calledTool || callsTool
+	a.emit(text)
 	return text != "" || reasons || callsTool || deltaSays(data), nil
 }
 
@@ -125,22 +126,4 @@ func deltaSays(data []byte) bool {
 		}
 	}
 	return false
-}
-
-func (c *chatReading) end(done bool) (answer, error) {
-	switch {
-	case !c.seen:
-		return answer{}, errNoAnswer
-	case !done && c.answer.finishReason == "":
-		return answer{}, errBrokeOff
-	}
-	return c.finish(), nil
-}
-
-// finish is the answer. Where a filter ended it, there may be nothing in it.
-func (c *chatReading) finish() answer {
-	if reason := c.answer.finishReason; reason == finishFiltered || reason == "sensitive" { // the latter is Zhipu's
-		c.answer.filtered(finishFiltered, "A content filter stopped the answer before it began.")
-	}
-	return c.answer
 }

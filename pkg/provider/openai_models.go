@@ -8,14 +8,13 @@ import (
 	"time"
 )
 
-// modelsAt asks for the list of models. usable says which entries to keep; nil
-// keeps all. The error is a *Failure.
-func (o *openAIChat) modelsAt(ctx context.Context, at openAIPlaces, usable func(listedModel) bool) (Discovery, error) {
+// models asks for the list of models. The error is a *Failure.
+func (o *openAIChat) models(ctx context.Context) (Discovery, error) {
 	var body json.RawMessage
-	err := o.list(ctx, at.list, &body)
+	err := o.list(ctx, o.urls("").models, &body)
 	var models []DiscoveredModel
 	if err == nil {
-		models, err = parseModelList(body, usable)
+		models, err = parseModelList(body, o.usable)
 	}
 	if err != nil {
 		return Discovery{}, o.explain(ctx, "", err)

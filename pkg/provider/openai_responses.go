@@ -33,20 +33,17 @@ type responsesResponse struct {
 	} `json:"usage"`
 }
 
-// responsesReading reads answers of the Responses API.
-type responsesReading struct {
-	last *responsesResponse
-}
-
-func (r *responsesReading) read(data []byte, whole bool, emit func(string)) (useful bool, err error) {
+// readResponse is the [reader] of the Responses API.
+func readResponse(a *answer, data []byte, whole bool) (useful bool, err error) {
 	if whole {
-		r.last = &responsesResponse{}
-		if unmarshalLoosely(data, r.last) != nil || r.last.Output == nil {
+		var r responsesResponse
+		if unmarshalLoosely(data, &r) != nil || r.Output == nil {
 			return false, errNoAnswer
 		}
-		if r.last.Status != "failed" {
-			emit(r.last.text())
+		if err := r.finish(a); err != nil {
+			return false, err
 		}
+		a.emit(r.text())
 		return true, nil
 	}
 	var event struct {
@@ -57,11 +54,14 @@ func (r *responsesReading) read(data []byte, whole bool, emit func(string)) (use
 	if unmarshalLoosely(data, &event) != nil {
 		return false, errNoAnswer
 	}
+	a.begun = true
 	switch event.Type {
 	case "response.output_text.delta", "response.refusal.delta":
-		emit(event.Delta)
+		a.emit(event.Delta)
 	case "response.completed", "response.incomplete", "response.failed":
-		r.last = &event.Response
+		if err := event.Response.finish(a); err != nil {
+			return false, err
+		}
 		return true, io.EOF
 	}
 	return event.Delta != "", nil
@@ -80,27 +80,19 @@ func (r *responsesResponse) text() string {
 	return cmp.Or(text.String(), refusal.String())
 }
 
-// end is the answer. Its finish reasons are in the words of the Chat Completions
-// API.
-func (r *responsesReading) end(bool) (answer, error) {
-	last := r.last
-	switch {
-	case last == nil:
-		return answer{}, errBrokeOff
-	case last.Status == "failed":
-		return answer{}, answerError{message: last.Error.Message, code: last.Error.Code}
+// finish adds all but the text to an answer, and ends it.
+func (r *responsesResponse) finish(a *answer) error {
+	if r.Status == "failed" {
+		return answerError{message: r.Error.Message, code: r.Error.Code}
 	}
-	a := answer{model: last.Model, finishReason: cmp.Or(last.IncompleteDetails.Reason, finishStop)}
-	if a.finishReason == "max_output_tokens" {
-		a.finishReason = finishLength
-	}
-	for _, item := range last.Output {
+	a.begun, a.model = true, r.Model
+	for _, item := range r.Output {
 		a.reasoned = a.reasoned || item.Type == "reasoning" && len(item.Summary)+len(item.Content) > 0
 		a.calledTool = a.calledTool || strings.HasSuffix(item.Type, "_call")
 	}
-	if last.Usage != nil {
-		a.usage = newUsage(last.Usage.InputTokens, last.Usage.OutputTokens)
+	if r.Usage != nil {
+		a.usage = newUsage(r.Usage.InputTokens, r.Usage.OutputTokens)
 	}
-	finished := chatReading{answer: a}
-	return finished.finish(), nil
+	a.finish(cmp.Or(r.IncompleteDetails.Reason, finishStop), filteredEarly)
+	return nil
 }

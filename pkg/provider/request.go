@@ -9,24 +9,35 @@ import (
 	"net/http"
 )
 
-// service is the API of an upstream: JSON over HTTP.
-type service struct {
-	// http records every call in the exchange of its context.
-	http *http.Client
-	// sign adds to a request with that body what authenticates it.
-	sign func(req *http.Request, body []byte) error
-	// refused is called with a request that was answered with 401, unless it is
-	// nil.
-	refused func(req *http.Request)
+// service is the API of an upstream: JSON over HTTP. Its client authenticates the
+// requests, and records them in the exchange of their context.
+type service struct{ http *http.Client }
+
+// authenticator is a transport that signs the requests.
+type authenticator struct {
+	http.RoundTripper
+	sign func(*http.Request) error
 }
 
-// withHeader authenticates requests with a header. It holds one copy of the
-// value for all of them.
-func withHeader(name, value string) func(*http.Request, []byte) error {
-	return func(req *http.Request, _ []byte) error {
+func (a authenticator) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	if err := a.sign(req); err != nil {
+		return nil, err
+	}
+	return a.RoundTripper.RoundTrip(req)
+}
+
+// authenticated is a client that signs its requests.
+func authenticated(client *http.Client, sign func(*http.Request) error) *http.Client {
+	return &http.Client{Transport: authenticator{client.Transport, sign}, CheckRedirect: client.CheckRedirect}
+}
+
+// withHeader is a client that authenticates its requests with a header.
+func withHeader(client *http.Client, name, value string) *http.Client {
+	return authenticated(client, func(req *http.Request) error {
 		req.Header.Set(name, value)
 		return nil
-	}
+	})
 }
 
 // newHTTPClient makes the client for all calls of an upstream: it records them in
@@ -38,8 +49,7 @@ func newHTTPClient(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// call makes a call with a JSON body, or with none where it is nil. A status
-// that is no success is an error, of which the exchange has the rest.
+// call makes a call with a JSON body, or with none where it is nil.
 func (s service) call(ctx context.Context, method, url string, body any) (*http.Response, error) {
 	var payload []byte
 	if body != nil {
@@ -56,35 +66,7 @@ func (s service) call(ctx context.Context, method, url string, body any) (*http.
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	if err := s.sign(req, payload); err != nil {
-		return nil, err
-	}
-	res, err := s.send(req, s.http.Do)
-	if err != nil {
-		return nil, err
-	}
-	if res.StatusCode >= http.StatusMultipleChoices {
-		_ = res.Body.Close()
-		return nil, fmt.Errorf("unexpected status %d", res.StatusCode)
-	}
-	return res, nil
-}
-
-// send sends a signed request.
-func (s service) send(req *http.Request, do func(*http.Request) (*http.Response, error)) (*http.Response, error) {
-	res, err := do(req)
-	if err == nil && res.StatusCode == http.StatusUnauthorized && s.refused != nil {
-		s.refused(req)
-	}
-	return res, err
-}
-
-// authenticate is the middleware of an SDK that signs requests.
-func (s service) authenticate(req *http.Request, next func(*http.Request) (*http.Response, error)) (*http.Response, error) {
-	if err := s.sign(req, nil); err != nil {
-		return nil, err
-	}
-	return s.send(req, next)
+	return s.http.Do(req)
 }
 
 // list reads a list of models.
@@ -94,6 +76,9 @@ func (s service) list(ctx context.Context, url string, into any) error {
 		return err
 	}
 	defer res.Body.Close()
+	if err := checkStatus(res); err != nil {
+		return err
+	}
 	body, err := io.ReadAll(res.Body)
 	switch {
 	case err != nil:
@@ -108,17 +93,13 @@ func (s service) list(ctx context.Context, url string, into any) error {
 	return nil
 }
 
-// prompt sends a prompt and reads the answer. sent are the parameters in the
-// body, which the result reports.
-func (s service) prompt(ctx context.Context, url string, sent, body map[string]any, emit func(string), r reading) (answer, error) {
+// prompt sends a prompt and reads the answer; see [readAnswer].
+func (s service) prompt(ctx context.Context, p prompt, url string, sent, body map[string]any, read reader) (answer, error) {
 	res, err := s.call(ctx, http.MethodPost, url, body)
 	if err != nil {
 		return answer{}, err
 	}
-	defer res.Body.Close()
-	a, err := readAnswer(ctx, res, emit, r)
-	a.sent = sent
-	return a, err
+	return readAnswer(ctx, p, sent, res, read)
 }
 
 // maxPages bounds the calls of one discovery, for upstreams whose pages never

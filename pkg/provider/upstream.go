@@ -8,15 +8,13 @@ import (
 	"strings"
 )
 
-// upstream is a type's side of a client: it makes the calls and reads the
-// answers. It knows nothing of redaction, timing or bounds; [client] wraps it.
+// upstream makes the calls of a type of provider and reads the answers. It knows
+// nothing of redaction, timing or bounds; [client] wraps it.
 type upstream interface {
 	explainer
 
-	// generate sends one prompt. With emit the answer is streamed: emit is
-	// called with each piece of text, in order, and the answer's text is left
-	// empty.
-	generate(ctx context.Context, p Prompt, emit func(text string)) (answer, error)
+	// generate sends one prompt.
+	generate(ctx context.Context, p prompt) (answer, error)
 
 	// models asks for the models that the upstream offers, in any order.
 	models(ctx context.Context) (Discovery, error)
@@ -28,9 +26,20 @@ type explainer interface {
 	explain(ctx context.Context, model string, err error) *Failure
 }
 
-// answer is what a model said.
+// prompt is a [Prompt], and what becomes of the answer.
+type prompt struct {
+	Prompt
+	stream bool              // ask for a stream
+	emit   func(text string) // takes the text of the answer, in pieces
+}
+
+// answer is what a model said. A [reader] fills it in.
 type answer struct {
-	text         string // empty when streamed
+	emit     func(text string)
+	begun    bool // something that belongs to an answer was read
+	ended    bool // the answer is complete
+	doneEnds bool // it is also complete at `data: [DONE]`
+
 	model        string // as the upstream names it
 	finishReason string // one of those below where the service has an equal one
 	reasoned     bool   // the answer has reasoning
@@ -51,27 +60,31 @@ const (
 	finishFiltered  = "content_filter"
 )
 
-// finishReasons are the words of Anthropic, Bedrock and Gemini for them.
+// finishReasons are the words of other APIs for them.
 var finishReasons = map[string]string{
 	"end_turn": finishStop, "stop_sequence": finishStop, "STOP": finishStop,
-	"max_tokens": finishLength, "model_context_window_exceeded": finishLength, "MAX_TOKENS": finishLength,
+	"max_tokens": finishLength, "model_context_window_exceeded": finishLength, "MAX_TOKENS": finishLength, "max_output_tokens": finishLength,
 	"tool_use": finishToolCalls,
 	"refusal":  finishFiltered, "content_filtered": finishFiltered, "guardrail_intervened": finishFiltered,
 	"SAFETY": finishFiltered, "RECITATION": finishFiltered, "BLOCKLIST": finishFiltered, "PROHIBITED_CONTENT": finishFiltered,
 	"SPII": finishFiltered, "LANGUAGE": finishFiltered, "MODEL_ARMOR": finishFiltered,
 }
 
-// finish notes why the answer ended; message is the service's explanation, if
+const filteredEarly = "A content filter stopped the answer before it began."
+
+// finish ends the answer for a reason; message is the service's explanation, if
 // there is one.
 func (a *answer) finish(reason, message string) {
+	a.ended = true
 	a.finishReason = cmp.Or(finishReasons[reason], strings.ToLower(reason))
 	if a.finishReason == finishFiltered {
 		a.filtered(reason, cmp.Or(message, "A content filter stopped the answer ("+reason+")."))
 	}
 }
 
-// filtered notes that a filter stopped the answer, so that there may be no text.
+// filtered ends the answer because of a filter, so that there may be no text.
 func (a *answer) filtered(code, message string) {
+	a.ended = true
 	a.finishReason = finishFiltered
 	a.empty = &Failure{
 		Kind: ContentFiltered, Message: message, Code: code,
@@ -98,7 +111,7 @@ const defaultOutputTokens = 1024
 
 // parameters are the parameters of the prompt, which a result reports; limit is
 // the API's name for the output limit.
-func (p Prompt) parameters(limit string) map[string]any {
+func (p prompt) parameters(limit string) map[string]any {
 	sent := map[string]any{limit: defaultOutputTokens}
 	if p.MaxOutputTokens > 0 {
 		sent[limit] = p.MaxOutputTokens
@@ -111,12 +124,12 @@ func (p Prompt) parameters(limit string) map[string]any {
 
 // request is what the bodies of OpenAI's and Anthropic's APIs have in common, and
 // the parameters in it.
-func (p Prompt) request(limit string, stream bool) (sent, body map[string]any) {
+func (p prompt) request(limit string) (sent, body map[string]any) {
 	sent = p.parameters(limit)
-	if stream {
+	if p.stream {
 		sent["stream"] = true
 	}
 	body = maps.Clone(sent)
-	body["model"], body["stream"] = p.ModelID, stream
+	body["model"], body["stream"] = p.ModelID, p.stream
 	return sent, body
 }
