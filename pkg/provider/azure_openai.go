@@ -65,21 +65,14 @@ func cleanAzureURL(address string) (string, error) {
 func openAzure(creds azureCredentials, config azureConfig, env environment) (upstream, error) {
 	tables := azureTables
 	tables.values = func(string, problem) []string { return []string{"{api_version}", "`" + config.APIVersion + "`"} }
-	base := config.BaseURL + "/openai"
-	chat := newOpenAIChat(withHeader(env.http, "Api-Key", creds.APIKey.Reveal()), base+"/v1", tables)
+	client := withHeader(env.http, "Api-Key", creds.APIKey.Reveal())
+	chat := newOpenAIChat(client, config.BaseURL+"/openai", tables)
 	chat.usable = listedModel.answersChat
 	switch config.APIVersion {
 	case "v1", "preview", "latest":
-		return chat, nil
-	}
-	// In the classic API, which has dated versions, the URL of a chat contains the
-	// deployment.
-	query := "?api-version=" + url.QueryEscape(config.APIVersion)
-	chat.urls = func(deployment string) openAIURLs {
-		return openAIURLs{
-			chat:      base + "/deployments/" + pathSegment(deployment) + "/chat/completions" + query,
-			responses: base + "/responses" + query, models: base + "/models" + query,
-		}
+		chat.base += "/v1"
+	default:
+		chat.version = config.APIVersion
 	}
 	return chat, nil
 }

@@ -135,10 +135,7 @@ func (c *call) end(err error) {
 
 // isHTML reports whether the body is an HTML page.
 func (c *call) isHTML() bool {
-	body := c.errorBody
-	if c.status < 300 {
-		body = c.head
-	}
+	body := c.page()
 	if c.contentType == typeHTML || c.contentType == "application/xhtml+xml" {
 		// The words of an error count for more than its label.
 		return c.status < 400 || bytes.HasPrefix(bytes.TrimSpace(body), []byte("<"))

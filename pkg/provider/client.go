@@ -189,13 +189,9 @@ func (c *client) failure(ctx context.Context, e *exchange, model string, err err
 
 // tidy orders discovered models, and drops repeated and invalid ids.
 func tidy(redact *redactor, d Discovery) Discovery {
-	models := make([]DiscoveredModel, 0, len(d.Models))
-	for _, m := range d.Models {
-		if m.ModelID == "" || printable(m.ModelID, maxName, "") != m.ModelID {
-			continue
-		}
-		models = append(models, m)
-	}
+	models := slices.DeleteFunc(d.Models, func(m DiscoveredModel) bool {
+		return m.ModelID == "" || printable(m.ModelID, maxName, "") != m.ModelID
+	})
 	slices.SortStableFunc(models, func(a, b DiscoveredModel) int { return cmp.Compare(a.ModelID, b.ModelID) })
 	models = slices.CompactFunc(models, func(a, b DiscoveredModel) bool { return a.ModelID == b.ModelID })
 	for i, m := range models {

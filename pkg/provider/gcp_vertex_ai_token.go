@@ -27,7 +27,7 @@ const (
 type googleTokens struct {
 	config *jwt.Config
 	http   *http.Client
-	turn   chan struct{} // holds one element; whoever takes it may fetch
+	turn   chan struct{} // has room for one; whoever fills it may fetch
 
 	mu    sync.Mutex
 	token oauth2.Token
@@ -49,9 +49,7 @@ func newGoogleTokens(account serviceAccount, env environment) (*googleTokens, er
 	}
 	config.TokenURL = cmp.Or(env.endpoints["google_token"], google.JWTTokenURL)
 	config.Audience = google.JWTTokenURL // Google checks the assertion, even behind a relay
-	tokens := &googleTokens{config: config, http: env.http, turn: make(chan struct{}, 1)}
-	tokens.turn <- struct{}{}
-	return tokens, nil
+	return &googleTokens{config: config, http: env.http, turn: make(chan struct{}, 1)}, nil
 }
 
 // get returns an access token that is valid for a while. If several callers need
@@ -61,8 +59,8 @@ func (g *googleTokens) get(ctx context.Context) (string, error) {
 		return token, nil
 	}
 	select {
-	case <-g.turn:
-		defer func() { g.turn <- struct{}{} }()
+	case g.turn <- struct{}{}:
+		defer func() { <-g.turn }()
 	case <-ctx.Done():
 		return "", ctx.Err()
 	}

@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/openai/openai-go/v3"
@@ -21,19 +21,18 @@ import (
 type openAIChat struct {
 	service
 	explainer
+	base string // the URL of the API
+	// version is a dated version of Azure's API, in which the URL of a chat names
+	// the deployment; empty: none.
+	version string
 	// limit is the name of the output limit that is tried first.
 	limit string
-	// urls are the URLs for a model.
-	urls func(modelID string) openAIURLs
 	// usable reports whether a model of the list can be used; nil: all can.
 	usable func(listedModel) bool
 }
 
 func newOpenAIChat(client *http.Client, base string, explainer explainer) *openAIChat {
-	return &openAIChat{
-		service: service{client}, explainer: explainer, limit: "max_completion_tokens",
-		urls: func(string) openAIURLs { return openAIURLsAt(base) },
-	}
+	return &openAIChat{service: service{client}, explainer: explainer, base: base, limit: "max_completion_tokens"}
 }
 
 // withBearer is a client that authenticates with an API key.
@@ -41,22 +40,14 @@ func withBearer(client *http.Client, key secret.Text) *http.Client {
 	return withHeader(client, "Authorization", "Bearer "+key.Reveal())
 }
 
-// openAIURLs are the URLs of OpenAI's APIs.
-type openAIURLs struct{ chat, responses, models string }
-
-func openAIURLsAt(base string) openAIURLs {
-	return openAIURLs{chat: base + "/chat/completions", responses: base + "/responses", models: base + "/models"}
-}
-
 // generate sends the prompt, and sends it in another form if the server asks for
 // that. The result describes the request that was answered. The error is a
 // *Failure.
 func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
-	urls := o.urls(p.ModelID)
 	form := chatForm{limit: o.limit, usage: p.stream}
-	a, err := o.complete(ctx, p, urls.chat, form)
+	a, err := o.complete(ctx, p, form)
 	for err != nil && form.adapt(lastCall(ctx)) {
-		a, err = o.complete(ctx, p, urls.chat, form)
+		a, err = o.complete(ctx, p, form)
 	}
 	if err == nil {
 		if form.renamed {
@@ -68,7 +59,7 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 	if !wantsResponses(refused) {
 		return answer{}, refusal
 	}
-	a, err = o.respond(ctx, p, urls.responses)
+	a, err = o.respond(ctx, p)
 	if err == nil {
 		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not answer chat completions; the Responses API answered."})
 		return a, nil
@@ -123,51 +114,46 @@ func (p problem) refuses(param string) bool {
 }
 
 // complete makes one call of the Chat Completions API.
-func (o *openAIChat) complete(ctx context.Context, p prompt, address string, form chatForm) (answer, error) {
+func (o *openAIChat) complete(ctx context.Context, p prompt, form chatForm) (answer, error) {
 	sent, body := p.request(form.limit)
 	if form.usage {
 		options := map[string]any{"include_usage": true}
 		sent["stream_options"], body["stream_options"] = options, options
 	}
-	type message struct {
-		Role    string `json:"role"`
-		Content string `json:"content"`
-	}
-	messages := []message{{"user", p.Text}}
+	messages := []map[string]string{{"role": "user", "content": p.Text}}
 	if p.System != "" {
-		messages = []message{{"system", p.System}, {"user", p.Text}}
+		messages = slices.Insert(messages, 0, map[string]string{"role": "system", "content": p.System})
 	}
 	body["messages"] = messages
-	return o.prompt(ctx, p, address, "chat/completions", sent, body, readChat, func(body json.RawMessage, opts []option.RequestOption) error {
+	base := o.base
+	if o.version != "" {
+		base += "/deployments/" + pathSegment(p.ModelID)
+	}
+	return o.prompt(ctx, p, base, sent, body, readChat, func(body json.RawMessage, opts []option.RequestOption) error {
 		service := openai.NewChatCompletionService(opts...)
 		_, err := service.New(ctx, param.Override[openai.ChatCompletionNewParams](body))
 		return err
 	})
 }
 
-// prompt sends a prompt with the SDK, to the path of an API, and reads the raw
+// prompt sends a prompt with the SDK, to an API under a base URL, and reads the raw
 // answer: servers differ from OpenAI in more than the SDK's types take. The SDK's
 // services are used without its client, which reads the environment, and for one
 // call: kept here, the linker would keep all of their methods.
-func (o *openAIChat) prompt(ctx context.Context, p prompt, address, path string, sent, body map[string]any, read reader,
+func (o *openAIChat) prompt(ctx context.Context, p prompt, base string, sent, body map[string]any, read reader,
 	send func(body json.RawMessage, opts []option.RequestOption) error,
 ) (answer, error) {
 	encoded, err := json.Marshal(body)
 	if err != nil {
 		return answer{}, fmt.Errorf("encode request: %w", err)
 	}
-	base, query, _ := strings.Cut(address, "?")
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return answer{}, fmt.Errorf("make request: %w", err)
-	}
 	var res *http.Response
 	opts := []option.RequestOption{
 		option.WithHTTPClient(o.http), option.WithMaxRetries(0),
-		option.WithBaseURL(strings.TrimSuffix(base, path)), option.WithResponseBodyInto(&res),
+		option.WithBaseURL(base + "/"), option.WithResponseBodyInto(&res),
 	}
-	for name := range values {
-		opts = append(opts, option.WithQuery(name, values.Get(name)))
+	if o.version != "" {
+		opts = append(opts, option.WithQuery("api-version", o.version))
 	}
 	if err := send(encoded, opts); err != nil {
 		return answer{}, err
@@ -191,14 +177,14 @@ func wantsResponses(c *call) bool {
 }
 
 // respond makes one call of the Responses API. It stores answers by default.
-func (o *openAIChat) respond(ctx context.Context, p prompt, address string) (answer, error) {
+func (o *openAIChat) respond(ctx context.Context, p prompt) (answer, error) {
 	sent, body := p.request("max_output_tokens")
 	sent["store"], body["store"] = false, false
 	body["input"] = p.Text
 	if p.System != "" {
 		body["instructions"] = p.System
 	}
-	return o.prompt(ctx, p, address, "responses", sent, body, readResponse, func(body json.RawMessage, opts []option.RequestOption) error {
+	return o.prompt(ctx, p, o.base, sent, body, readResponse, func(body json.RawMessage, opts []option.RequestOption) error {
 		service := responses.NewResponseService(opts...)
 		_, err := service.New(ctx, param.Override[responses.ResponseNewParams](body))
 		return err

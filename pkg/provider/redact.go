@@ -10,8 +10,6 @@ import (
 	"sync"
 	"unicode/utf16"
 	"unicode/utf8"
-
-	"modelproviders/pkg/secret"
 )
 
 // cut stands where a secret was.
@@ -55,19 +53,13 @@ func (r *redactor) child() *redactor {
 }
 
 // add makes the redactor cut out a secret, if it is long enough.
-func (r *redactor) add(plain string) {
-	if slices.ContainsFunc(r.matcher().patterns, func(p pattern) bool { return !p.base64 && string(p.core) == plain }) {
-		return
-	}
-	text := secret.NewText(plain)
-	defer text.Wipe()
-	r.addText(text)
-}
+func (r *redactor) add(plain string) { r.addBytes([]byte(plain)) }
 
-// addText is add for a secret of which the redactor makes copies of its own.
-func (r *redactor) addText(text secret.Text) {
-	secret := bytes.TrimSpace(text.Bytes())
-	if utf8.RuneCount(secret) < minSecret {
+// addBytes is add for a secret that is wiped later: the redactor keeps copies.
+func (r *redactor) addBytes(secret []byte) {
+	secret = bytes.TrimSpace(secret)
+	known := func(p pattern) bool { return !p.base64 && bytes.Equal(p.core, secret) }
+	if utf8.RuneCount(secret) < minSecret || slices.ContainsFunc(r.matcher().patterns, known) {
 		return
 	}
 	patterns := patternsOf(secret)

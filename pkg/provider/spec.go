@@ -130,7 +130,7 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 	c := newClient(s.requestIDHeaders)
 	c.secrets = append(slices.Collect(maps.Values(credentials)), opts.Redact...)
 	for _, value := range c.secrets {
-		c.redact.addText(value)
+		c.redact.addBytes(value.Bytes())
 	}
 	env := environment{
 		http:      newHTTPClient(opts.Transport),

@@ -3,6 +3,7 @@ package provider
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"regexp"
@@ -14,116 +15,96 @@ import (
 // returns an error. An event in which the stream breaks off counts only if its
 // data is whole.
 //
-// It is written by hand because text has to be passed on as soon as it arrives.
-// [bufio.ScanLines] would wait for what follows a CR, and would hold a line of any
-// length. Here both the length of an event and the bytes without a part of the
-// answer are bounded.
+// It is written by hand for two reasons. Text has to be passed on as soon as it
+// arrives, and [bufio.ScanLines] would wait for what follows a CR. And a hostile
+// server can send a line or an event of any length, or nothing but comments: here
+// each event is bounded, and so are the bytes without a part of the answer.
 func readEvents(r io.Reader, each eachEvent) error {
-	var split lineSplitter
-	pieces := bufio.NewScanner(r)
-	pieces.Buffer(make([]byte, 2*linePiece), 2*linePiece)
-	pieces.Split(split.next)
-	h := halves{each: func(name string, data []byte) error {
+	idle := 0 // bytes since the last useful event
+	e := events{halves: halves{each: func(name string, data []byte) error {
 		useful, err := each(name, data)
 		if useful {
-			split.idle = 0
+			idle = 0
 		}
 		return err
-	}}
-	var field, name string
-	var data bytes.Buffer
-	for begins := true; pieces.Scan(); begins = split.ended {
-		piece := pieces.Bytes()
-		if begins && len(piece) == 0 {
-			if len(bytes.TrimSpace(data.Bytes())) > 0 {
-				if err := h.add(name, data.Bytes()); err != nil {
-					return err
-				}
-			}
-			name = ""
-			data.Reset()
-			continue
+	}}}
+	in := bufio.NewReader(r)
+	for last := byte(0); idle <= maxIdle; idle++ {
+		c, err := in.ReadByte()
+		if err == io.EOF {
+			return e.end()
 		}
-		if begins {
-			before, after, _ := bytes.Cut(piece, []byte(":"))
-			field, piece = string(before), bytes.TrimPrefix(after, []byte(" "))
-			if field == "data" && data.Len() > 0 {
-				data.WriteByte('\n')
-			}
+		if err != nil {
+			return cmp.Or(e.halves.flush(), err)
 		}
 		switch {
-		case field == "event" && begins:
-			name = string(piece)
-		case field != "data":
-		case data.Len()+len(piece) > maxEvent:
-			return errTooLarge
-		default:
-			data.Write(piece)
+		case c != '\n' && c != '\r':
+			e.line = append(e.line, c)
+		case c == '\r' || last != '\r': // CRLF ends one line
+			if err := e.endLine(); err != nil {
+				return err
+			}
 		}
+		last = c
 	}
-	if pieces.Err() == nil && (data.String() == "[DONE]" || json.Valid(data.Bytes())) {
-		if err := h.add(name, data.Bytes()); err != nil {
+	return errTooLarge
+}
+
+// events puts events together from lines.
+type events struct {
+	halves halves
+	line   []byte
+	name   string // of the event that has begun
+	data   []byte
+}
+
+// endLine adds a line to the event; a blank one ends it.
+func (e *events) endLine() error {
+	line := e.line
+	e.line = e.line[:0]
+	if len(line) == 0 {
+		return e.dispatch()
+	}
+	field, value, _ := bytes.Cut(line, []byte(":")) // the field of a comment is empty
+	value = bytes.TrimPrefix(value, []byte(" "))
+	switch string(field) {
+	case "event":
+		e.name = string(value)
+	case "data":
+		if len(e.data) > 0 {
+			e.data = append(e.data, '\n')
+		}
+		e.data = append(e.data, value...)
+	}
+	if len(e.data) > maxEvent {
+		return errTooLarge
+	}
+	return nil
+}
+
+// dispatch passes the event on, if it has data.
+func (e *events) dispatch() error {
+	name, data := e.name, e.data
+	e.name, e.data = "", e.data[:0]
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil
+	}
+	return e.halves.add(name, data)
+}
+
+// end passes on the event with which the stream ends, if its data is whole.
+func (e *events) end() error {
+	if len(e.line) > 0 {
+		if err := e.endLine(); err != nil {
 			return err
 		}
 	}
-	if err := h.flush(); err != nil {
-		return err
-	}
-	return pieces.Err()
-}
-
-// linePiece is the length, in bytes, from which a line is passed on in pieces. It
-// is longer than the name of a field.
-const linePiece = 4 << 10
-
-// lineSplitter splits at LF, CR and CRLF, and leaves comments out.
-type lineSplitter struct {
-	idle  int  // bytes since the last useful event, which are bounded
-	ended bool // the piece that was passed on ends its line
-
-	returned bool // the line before ended with CR
-	comment  bool // the line has begun as one
-	within   bool // a part of the line has been passed on
-}
-
-// next is a [bufio.SplitFunc].
-func (s *lineSplitter) next(data []byte, atEOF bool) (read int, piece []byte, err error) {
-	read, piece = s.split(data, atEOF)
-	if s.idle += read; s.idle > maxIdle {
-		return 0, nil, errTooLarge
-	}
-	s.within = piece != nil && !s.ended || piece == nil && s.within
-	return read, piece, nil
-}
-
-func (s *lineSplitter) split(data []byte, atEOF bool) (read int, piece []byte) {
-	for read < len(data) {
-		if s.returned && data[read] == '\n' {
-			read++
-		}
-		s.returned = false
-		rest := data[read:]
-		end := bytes.IndexAny(rest, "\r\n")
-		s.comment = s.comment || !s.within && len(rest) > 0 && rest[0] == ':'
-		switch {
-		case end >= 0:
-			read += end + 1
-			s.returned = rest[end] == '\r'
-			if !s.comment {
-				s.ended = true
-				return read, rest[:end]
-			}
-			s.comment = false
-		case s.comment:
-			return len(data), nil
-		case len(rest) >= linePiece || atEOF && len(rest) > 0:
-			s.ended = atEOF
-			return len(data), rest
-		default:
-			return read, nil
+	if string(e.data) == "[DONE]" || json.Valid(e.data) {
+		if err := e.dispatch(); err != nil {
+			return err
 		}
 	}
-	return read, nil
+	return e.halves.flush()
 }
 
 // halves passes events on, and joins characters that were cut in two. JSON writes

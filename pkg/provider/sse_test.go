@@ -10,6 +10,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+const longLine = 4 << 10
+
 func TestReadEvents(t *testing.T) {
 	for name, test := range map[string]struct {
 		stream string
@@ -27,10 +29,10 @@ func TestReadEvents(t *testing.T) {
 		"over at the end":          {"data: a\n\ndata: [DONE]", []string{"a", "[DONE]"}},
 		"nothing but blank lines":  {"\n\n\n", nil},
 		"only one of two spaces":   {"data:  a\n\n", []string{" a"}},
-		"a line of many pieces":    {"data: " + strings.Repeat("a", 3*linePiece) + "\r\ndata: b\n\n", []string{strings.Repeat("a", 3*linePiece) + "\nb"}},
-		"a line as long as one":    {"data: " + strings.Repeat("a", linePiece-6) + "\n\ndata: b\n\n", []string{strings.Repeat("a", linePiece-6), "b"}},
-		"a comment of many pieces": {":" + strings.Repeat("data: ", linePiece) + "\ndata: b\n\n", []string{"b"}},
-		"a colon between pieces":   {"data:" + strings.Repeat("a", linePiece-5) + ":data: c\n\n", []string{strings.Repeat("a", linePiece-5) + ":data: c"}},
+		"a long line":              {"data: " + strings.Repeat("a", 3*longLine) + "\r\ndata: b\n\n", []string{strings.Repeat("a", 3*longLine) + "\nb"}},
+		"a line as long":           {"data: " + strings.Repeat("a", longLine-6) + "\n\ndata: b\n\n", []string{strings.Repeat("a", longLine-6), "b"}},
+		"a long comment":           {":" + strings.Repeat("data: ", longLine) + "\ndata: b\n\n", []string{"b"}},
+		"a colon in a long line":   {"data:" + strings.Repeat("a", longLine-5) + ":data: c\n\n", []string{strings.Repeat("a", longLine-5) + ":data: c"}},
 		"a field that looks alike": {"database: a\ndata: b\n\n", []string{"b"}},
 	} {
 		t.Run(name, func(t *testing.T) {
