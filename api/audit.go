@@ -100,8 +100,8 @@ func (a *API) listAuditEvents(c echo.Context) error {
 		From:       q.time("from"),
 		To:         q.time("to"),
 	}
-	page := q.page()
-	if err := q.err(); err != nil {
+	page, err := q.page()
+	if err != nil {
 		return err
 	}
 	workspace := principal(c).Workspace
@@ -116,8 +116,8 @@ func (a *API) listAuditEvents(c echo.Context) error {
 
 func toAuditEvent(e audit.Event) auditEvent {
 	return auditEvent{
-		ID: e.ID, At: timestamp(e.At), Actor: auditActor{Subject: e.Actor.Subject, Kind: e.Actor.Kind}, Workspace: e.Workspace,
-		Action: string(e.Action), Target: auditTarget{Type: e.Target.Type, ID: e.Target.ID, Name: e.Target.Name},
+		ID: e.ID, At: timestamp(e.At), Actor: auditActor(e.Actor), Workspace: e.Workspace,
+		Action: string(e.Action), Target: auditTarget(e.Target),
 		Outcome: string(e.Outcome), Reason: e.Reason,
 		Changes: mapped(e.Changes, func(change audit.Change) auditChange {
 			return auditChange{Field: change.Field, Old: jsonOrAbsent(change.Old), New: jsonOrAbsent(change.New)}

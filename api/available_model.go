@@ -76,7 +76,7 @@ func (a *API) listAvailableModelsOfType(c echo.Context) error {
 		return err
 	}
 	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typ.Name(),
-		registry.Draft{Settings: provider.Request{Credentials: body.Credentials, Config: body.Config}, Problems: problems}, c.QueryParam("q"))
+		registry.Draft{Settings: provider.Request(body), Problems: problems}, c.QueryParam("q"))
 	if err != nil {
 		return err
 	}

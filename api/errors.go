@@ -49,14 +49,16 @@ type fieldError struct {
 	Message string `json:"message" example:"must not be empty"`
 } // @name FieldError
 
-// upstreamError is the error of a provider's service.
+// upstreamError is why a call to a provider's service failed.
 type upstreamError struct {
 	// Why the call failed.
 	Kind string `json:"kind" extensions:"x-ref=FailureKind" example:"authentication"`
-	// The provider's error message.
-	Message string `json:"message" example:"Incorrect API key provided."`
+	// The provider's error message, with credentials removed.
+	Message string `json:"message" example:"Incorrect API key provided: sk-••••."`
 	// The provider's HTTP status; absent if there was no response.
 	HTTPStatus int `json:"http_status,omitempty" example:"401"`
+	// The provider's error code; absent if it has none, and in problem documents.
+	Code string `json:"code,omitempty" example:"invalid_api_key"`
 	// What to do about it; absent if unknown.
 	Hint string `json:"hint,omitempty" example:"Replace the API key of this provider."`
 } // @name UpstreamError

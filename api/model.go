@@ -151,8 +151,8 @@ func (a *API) listModels(c echo.Context) error {
 	query.ProviderType = oneOf(q, "provider_type", providerTypeNames()...)
 	query.ProviderStatus = q.status("provider_status")
 	query.Available = q.flag("available")
-	page := q.page()
-	if err := q.err(); err != nil {
+	page, err := q.page()
+	if err != nil {
 		return err
 	}
 	return a.answerModels(c, query, page, a.Registry.Models)
@@ -185,8 +185,9 @@ func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
 // @Router		/providers/{id}/models [get]
 func (a *API) listProviderModels(c echo.Context) error {
 	q := newQuery(c)
-	query, page := q.models(), q.page()
-	if err := q.err(); err != nil {
+	query := q.models()
+	page, err := q.page()
+	if err != nil {
 		return err
 	}
 	query.ProviderID = c.Param("id")

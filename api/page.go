@@ -24,7 +24,9 @@ type page struct {
 	cursor string // empty: the first page
 }
 
-func (q *query) page() page {
+// page reads the page of a list. It must be read last, because it returns what is
+// wrong with the whole query.
+func (q *query) page() (page, error) {
 	p := page{limit: defaultLimit, cursor: q.c.QueryParam("cursor")}
 	if q.c.QueryParams().Has("limit") {
 		limit, err := strconv.Atoi(q.c.QueryParam("limit"))
@@ -39,7 +41,7 @@ func (q *query) page() page {
 	case len(p.cursor) > maxCursor:
 		q.faults.Add("cursor", fault.TooLong, "must have at most %d characters", maxCursor)
 	}
-	return p
+	return p, q.faults.Err(fault.MalformedRequest, badQuery)
 }
 
 // listing is what a cursor is valid for: a list with a query.

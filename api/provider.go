@@ -2,6 +2,7 @@ package api
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -84,13 +85,18 @@ type providerCreate struct {
 	Name string `json:"name" strict:"trim" validate:"required,min=1,max=100,text" example:"Production OpenAI"`
 	// See GET /provider-types.
 	Type string `json:"type" validate:"required" extensions:"x-ref=ProviderTypeName" example:"openai"`
-	// The credentials. The provider type decides which are required.
-	Credentials map[string]json.RawMessage `json:"credentials" binding:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
-	// The config. It can be omitted if the provider type has no config fields.
-	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
+	draftSettings
 	// The provider's first models.
 	Models []modelCreate `json:"models,omitempty" validate:"max=500,dive"`
 } //	@name	ProviderCreate
+
+// settingsUpdate is the part of the settings that an edit changes.
+type settingsUpdate struct {
+	// The credentials to replace. A credential that is omitted, null, empty, the mask, or the object from an answer keeps its value.
+	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
+	// The config fields to change. Omitted fields keep their values.
+	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
+}
 
 // providerUpdate is an edit of a provider. Omitted fields keep their values, and
 // fields that only the server sets may be sent back as they were received.
@@ -101,10 +107,7 @@ type providerUpdate struct {
 	Type *string `json:"type,omitempty" extensions:"x-ref=ProviderTypeName" example:"openai"`
 	// `active` enables and `inactive` disables the provider. `error` is accepted only if it is the current status.
 	Status *string `json:"status,omitempty" extensions:"x-ref=ProviderStatus" example:"inactive"`
-	// The credentials to replace. A credential that is omitted, null, empty, the mask, or the object from an answer keeps its value.
-	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
-	// The config fields to change. Omitted fields keep their values.
-	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
+	settingsUpdate
 	// The complete list of models. An entry with `id` edits that model. An entry without edits the model with the same `model_id`, or creates one. Models that are not in the list are removed.
 	Models *[]modelUpdateOfProvider `json:"models,omitempty" validate:"omitempty,max=500,dive"`
 	// The version that was read. If the current version differs, the answer is 412.
@@ -138,8 +141,8 @@ func (a *API) listProviders(c echo.Context) error {
 		Status: q.status("status"),
 		Sort:   q.sort(),
 	}
-	page := q.page()
-	if err := q.err(); err != nil {
+	page, err := q.page()
+	if err != nil {
 		return err
 	}
 	workspace := principal(c).Workspace
@@ -169,7 +172,7 @@ func (a *API) createProvider(c echo.Context) error {
 	}
 	p, err := a.Registry.CreateProvider(c.Request().Context(), principal(c).Workspace, registry.NewProvider{
 		Name: body.Name, Type: body.Type,
-		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
+		Settings: provider.Request(body.draftSettings),
 		Models:   mapped(body.Models, modelCreate.input),
 		Problems: problems,
 	})
@@ -211,7 +214,7 @@ func (a *API) updateProvider(c echo.Context) error {
 	}
 	edit := registry.ProviderEdit{
 		Name: body.Name, Type: body.Type, Status: body.Status,
-		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
+		Settings: provider.Request(body.settingsUpdate),
 		If:       registry.Precondition{Match: ifMatch(c), Version: body.Version},
 		ReadOnly: registry.ReadOnly{"id": body.ID, "type_label": body.TypeLabel, "enabled": body.Enabled},
 		Problems: problems,
@@ -261,9 +264,7 @@ func toProvider(p registry.Provider) providerResponse {
 	for field, credential := range p.Credentials {
 		out.Credentials[field] = credentialState{Set: true, Masked: secret.Mask, UpdatedAt: timestamp(credential.UpdatedAt)}
 	}
-	for field, value := range p.Config {
-		out.Config[field] = value
-	}
+	maps.Copy(out.Config, p.Config)
 	for _, m := range p.Models {
 		if m.Enabled {
 			out.EnabledModelCount++

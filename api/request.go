@@ -201,8 +201,6 @@ func newQuery(c echo.Context) *query {
 	return &query{c: c, faults: found}
 }
 
-func (q *query) err() error { return q.faults.Err(fault.MalformedRequest, badQuery) }
-
 func (q *query) text(name string) string { return q.c.QueryParam(name) }
 
 // read reads a parameter; the zero value when it is absent. parse returns false

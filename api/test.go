@@ -2,11 +2,11 @@ package api
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 )
@@ -33,10 +33,7 @@ type draftTestRequest struct {
 
 // editTestRequest is a test of a provider with unsaved changes.
 type editTestRequest struct {
-	// The credentials to replace for this test. The stored ones are used for the others.
-	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
-	// The config fields to change for this test. The stored ones are used for the others.
-	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
+	settingsUpdate
 	// The id of the model at the provider.
 	ModelID string `json:"model_id" strict:"trim" validate:"required,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
 	testRequest
@@ -49,7 +46,7 @@ type testResult struct {
 	// The model's answer; only if the test succeeded. It is empty with finish_reason `length` if the model used all tokens for reasoning.
 	Response *string `json:"response,omitempty" example:"Hello!"`
 	// Why the test failed; only if it failed.
-	Error *testError `json:"error,omitempty"`
+	Error *upstreamError `json:"error,omitempty"`
 	// The time from sending the request to reading the end of the answer, in milliseconds.
 	LatencyMS int64 `json:"latency_ms" example:"412"`
 	// The time from sending the request to the first piece of the answer, in milliseconds; only for successful tests that were streamed.
@@ -81,20 +78,6 @@ type testWarning struct {
 	// The warning in words.
 	Message string `json:"message" example:"The answer was cut off at the output limit."`
 } //	@name	TestWarning
-
-// testError is the reason why a test failed.
-type testError struct {
-	// Why the call failed.
-	Kind string `json:"kind" extensions:"x-ref=FailureKind" example:"authentication"`
-	// The provider's error message, with credentials removed.
-	Message string `json:"message" example:"Incorrect API key provided: sk-••••."`
-	// The provider's HTTP status; absent if there was no response.
-	HTTPStatus int `json:"http_status,omitempty" example:"401"`
-	// The provider's error code; absent if it has none.
-	Code string `json:"code,omitempty" example:"invalid_api_key"`
-	// What to do about it; absent if unknown.
-	Hint string `json:"hint,omitempty" example:"Replace the API key of this provider."`
-} //	@name	TestError
 
 // tokenUsage is the number of tokens used.
 type tokenUsage struct {
@@ -137,7 +120,7 @@ func (a *API) testModel(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	draft := registry.Draft{Prompt: body.prompt(""), Problems: problems}
+	draft := body.draft(provider.Request{}, "", problems)
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestModel(ctx, principal(c).Workspace, c.Param("id"), draft, onDelta)
 	})
@@ -161,11 +144,7 @@ func (a *API) testProviderType(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	draft := registry.Draft{
-		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
-		Prompt:   body.prompt(body.ModelID),
-		Problems: problems,
-	}
+	draft := body.draft(provider.Request(body.draftSettings), body.ModelID, problems)
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestType(ctx, principal(c).Workspace, typ.Name(), draft, onDelta)
 	})
@@ -180,23 +159,18 @@ func (a *API) testProviderType(c echo.Context) error {
 // @Success		200		{object}	testResult
 // @Router			/providers/{id}/test [post]
 func (a *API) testProvider(c echo.Context) error {
-	workspace, id := principal(c).Workspace, c.Param("id")
 	var body editTestRequest
 	problems, err := decodeWithSettings(c, &body)
 	if err != nil {
 		return err
 	}
-	draft := registry.Draft{
-		Settings: provider.Request{Credentials: body.Credentials, Config: body.Config},
-		Prompt:   body.prompt(body.ModelID),
-		Problems: problems,
-	}
+	draft := body.draft(provider.Request(body.settingsUpdate), body.ModelID, problems)
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestProvider(ctx, workspace, id, draft, onDelta)
+		return a.Registry.TestProvider(ctx, principal(c).Workspace, c.Param("id"), draft, onDelta)
 	})
 }
 
-func (r testRequest) prompt(modelID string) provider.Prompt {
+func (r testRequest) draft(settings provider.Request, modelID string, problems fault.Problems) registry.Draft {
 	prompt := provider.Prompt{ModelID: modelID, Text: r.Prompt, Temperature: r.Temperature}
 	if r.System != nil {
 		prompt.System = *r.System
@@ -204,7 +178,7 @@ func (r testRequest) prompt(modelID string) provider.Prompt {
 	if r.MaxOutputTokens != nil {
 		prompt.MaxOutputTokens = *r.MaxOutputTokens
 	}
-	return prompt
+	return registry.Draft{Settings: settings, Prompt: prompt, Problems: problems}
 }
 
 // testRun runs a test. onDelta, unless it is nil, gets the answer piece by piece.
@@ -229,16 +203,14 @@ func toTestResult(r registry.TestResult, streamed bool) testResult {
 		ProviderRequestID: r.RequestID, Endpoint: r.Endpoint, TestedAt: timestamp(r.TestedAt),
 	}
 	if f := r.Failure; f != nil {
-		out.Error = &testError{Kind: string(f.Kind), Message: f.Message, HTTPStatus: f.HTTPStatus, Code: f.Code, Hint: f.Hint}
+		out.Error = &upstreamError{Kind: string(f.Kind), Message: f.Message, HTTPStatus: f.HTTPStatus, Code: f.Code, Hint: f.Hint}
 		return out
 	}
 	out.Response, out.Model, out.FinishReason, out.Sent = &r.Response, r.Model, r.FinishReason, r.Sent
 	for _, w := range r.Warnings {
 		out.Warnings = append(out.Warnings, testWarning{Code: string(w.Code), Message: w.Message})
 	}
-	if u := r.Usage; u != nil {
-		out.Usage = &tokenUsage{InputTokens: u.InputTokens, OutputTokens: u.OutputTokens}
-	}
+	out.Usage = (*tokenUsage)(r.Usage)
 	t := r.Timing
 	out.Timing = &timing{ConnectMS: milliseconds(t.Connect), TLSMS: milliseconds(t.TLS), FirstByteMS: milliseconds(t.FirstByte), TotalMS: milliseconds(t.Total)}
 	if streamed && r.FirstToken > 0 {

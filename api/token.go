@@ -88,9 +88,8 @@ func (a *API) getMe(c echo.Context) error {
 // @Success		200	{object}	tokenList
 // @Router			/tokens [get]
 func (a *API) listTokens(c echo.Context) error {
-	q := newQuery(c)
-	page := q.page()
-	if err := q.err(); err != nil {
+	page, err := newQuery(c).page()
+	if err != nil {
 		return err
 	}
 	workspace := principal(c).Workspace
