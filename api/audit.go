@@ -45,7 +45,7 @@ type auditEvent struct {
 // auditActor is who caused an event.
 type auditActor struct {
 	// The id of a token, or the subject of a user at the OIDC issuer; empty for an unknown caller.
-	Subject string `json:"subject" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	Subject string `json:"subject" example:"0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa"`
 	// How the caller signed in: `token`, `oidc`, `none`, or `operator` for the command line; empty for an unknown caller.
 	Kind string `json:"kind" example:"token"`
 } //	@name	AuditActor

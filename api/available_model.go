@@ -42,7 +42,7 @@ type draftSettings struct {
 // @Description	Asks the provider's service, using the stored credentials.
 // @ID				listAvailableModels
 // @Tags			models
-// @Param			id	path		string	true	"Id of the provider"								format(uuid)
+// @Param			id	path		string	true	"Id of the provider"								format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			q	query		string	false	"Text that the id or name contains, ignoring case"	maxlength(2048)
 // @Success		200	{object}	availableModels
 // @Failure		502	{object}	problem

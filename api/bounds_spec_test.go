@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,7 @@ type describedOperation struct {
 	parameters       openapi3.Parameters
 	body             *openapi3.Schema // nil: it takes none
 	required         bool             // the body
+	creates          bool             // answers 201
 }
 
 func describedOperations(t *testing.T) (operations []describedOperation) {
@@ -34,6 +36,7 @@ func describedOperations(t *testing.T) (operations []describedOperation) {
 		for method, described := range item.Operations() {
 			op := describedOperation{id: described.OperationID, method: method, path: path}
 			op.parameters = slices.Concat(item.Parameters, described.Parameters)
+			op.creates = described.Responses.Status(http.StatusCreated) != nil
 			if body := described.RequestBody; body != nil {
 				op.body, op.required = body.Value.Content["application/json"].Schema.Value, body.Value.Required
 			}

@@ -26,7 +26,7 @@ type revealedCredential struct {
 // @Description	Returns a stored credential in clear text. The answer must not be cached. Reveals have their own rate limit for each principal.
 // @ID				revealCredential
 // @Tags			credentials
-// @Param			id		path		string			true	"Id of the provider"		format(uuid)
+// @Param			id		path		string			true	"Id of the provider"		format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			field	path		string			true	"Name of the credential"	example(api_key)
 // @Param			body	body		revealRequest	false	"The reason"
 // @Success		200		{object}	revealedCredential

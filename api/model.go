@@ -176,7 +176,7 @@ func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
 // @Summary	List a provider's models
 // @ID			listProviderModels
 // @Tags		models
-// @Param		id		path		string	true	"Id of the provider"												format(uuid)
+// @Param		id		path		string	true	"Id of the provider"												format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param		q		query		string	false	"Text that the display name or model_id contains, ignoring case"	maxlength(2048)	example(gpt)
 // @Param		stage	query		string	false	"Only models that serve this stage"									extensions(x-ref=StageName)
 // @Param		enabled	query		boolean	false	"Only enabled models, or only disabled ones"
@@ -198,7 +198,7 @@ func (a *API) listProviderModels(c echo.Context) error {
 // @Description	A provider can have at most 500 models.
 // @ID				createModel
 // @Tags			models
-// @Param			id		path		string		true	"Id of the provider"	format(uuid)
+// @Param			id		path		string		true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		modelCreate	true	"The model"
 // @Success		201		{object}	modelResponse
 // @Failure		409		{object}	problem
@@ -220,7 +220,7 @@ func (a *API) createModel(c echo.Context) error {
 // @Description	Adds up to 100 models in one transaction: all of them or none.
 // @ID				createModels
 // @Tags			models
-// @Param			id		path		string			true	"Id of the provider"	format(uuid)
+// @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		modelsCreate	true	"The models"
 // @Success		201		{object}	modelsAdded
 // @Failure		409		{object}	problem
@@ -242,7 +242,7 @@ func (a *API) createModels(c echo.Context) error {
 // @Summary	Get a model
 // @ID			getModel
 // @Tags		models
-// @Param		id	path		string	true	"Id of the model"	format(uuid)
+// @Param		id	path		string	true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Success	200	{object}	modelResponse
 // @Router		/models/{id} [get]
 func (a *API) getModel(c echo.Context) error {
@@ -256,8 +256,8 @@ func (a *API) getModel(c echo.Context) error {
 // @Summary	Get a model of a provider
 // @ID			getProviderModel
 // @Tags		models
-// @Param		id		path		string	true	"Id of the provider"	format(uuid)
-// @Param		model	path		string	true	"Id of the model"		format(uuid)
+// @Param		id		path		string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
+// @Param		model	path		string	true	"Id of the model"		format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Success	200		{object}	modelResponse
 // @Router		/providers/{id}/models/{model} [get]
 func (a *API) getProviderModel(c echo.Context) error {
@@ -272,8 +272,8 @@ func (a *API) getProviderModel(c echo.Context) error {
 // @Description	Changes the fields in the body and keeps the others. You can send a model back as you received it. The provider's version increases too.
 // @ID				updateModel
 // @Tags			models
-// @Param			id		path		string		true	"Id of the provider"	format(uuid)
-// @Param			model	path		string		true	"Id of the model"		format(uuid)
+// @Param			id		path		string		true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
+// @Param			model	path		string		true	"Id of the model"		format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Param			body	body		modelUpdate	true	"The changes"
 // @Success		200		{object}	modelResponse
 // @Failure		409		{object}	problem
@@ -296,8 +296,8 @@ func (a *API) updateModel(c echo.Context) error {
 // @Description	The provider's version increases.
 // @ID				deleteModel
 // @Tags			models
-// @Param			id		path	string	true	"Id of the provider"	format(uuid)
-// @Param			model	path	string	true	"Id of the model"		format(uuid)
+// @Param			id		path	string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
+// @Param			model	path	string	true	"Id of the model"		format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Success		204
 // @Router			/providers/{id}/models/{model} [delete]
 func (a *API) deleteModel(c echo.Context) error {

@@ -185,7 +185,7 @@ func (a *API) createProvider(c echo.Context) error {
 // @Summary	Get a provider
 // @ID			getProvider
 // @Tags		providers
-// @Param		id	path		string	true	"Id of the provider"	format(uuid)
+// @Param		id	path		string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Success	200	{object}	providerResponse
 // @Router		/providers/{id} [get]
 func (a *API) getProvider(c echo.Context) error {
@@ -200,7 +200,7 @@ func (a *API) getProvider(c echo.Context) error {
 // @Description	Changes the fields in the body and keeps the others. You can send a provider back as you received it. If base_url changes to another address, the request must contain new credentials.
 // @ID				updateProvider
 // @Tags			providers
-// @Param			id		path		string			true	"Id of the provider"	format(uuid)
+// @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		providerUpdate	true	"The changes"
 // @Success		200		{object}	providerResponse
 // @Failure		409		{object}	problem
@@ -234,7 +234,7 @@ func (a *API) updateProvider(c echo.Context) error {
 // @Description	Deletes the provider with its models and credentials.
 // @ID				deleteProvider
 // @Tags			providers
-// @Param			id	path	string	true	"Id of the provider"	format(uuid)
+// @Param			id	path	string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Success		204
 // @Router			/providers/{id} [delete]
 func (a *API) deleteProvider(c echo.Context) error {

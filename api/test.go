@@ -110,7 +110,7 @@ type testDelta struct {
 // @Description	Sends a prompt to the model and reports the response and its timing, or why the test failed. A failed test is answered with 200, too. Inactive providers and disabled models can be tested. With `Accept: text/event-stream` the response is streamed as `delta` events, followed by one `result` event. Disconnecting cancels the call to the provider.
 // @ID				testModel
 // @Tags			tests
-// @Param			id		path		string		true	"Id of the model"	format(uuid)
+// @Param			id		path		string		true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Param			body	body		testRequest	true	"The prompt"
 // @Success		200		{object}	testResult
 // @Router			/models/{id}/test [post]
@@ -154,7 +154,7 @@ func (a *API) testProviderType(c echo.Context) error {
 // @Description	Sends a prompt using the stored settings with the changes in the request. Nothing is stored. If the changes would send a stored credential to another address, the request is refused and no prompt is sent. Streams like testModel.
 // @ID				testProvider
 // @Tags			tests
-// @Param			id		path		string			true	"Id of the provider"	format(uuid)
+// @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		editTestRequest	true	"Settings and prompt"
 // @Success		200		{object}	testResult
 // @Router			/providers/{id}/test [post]

@@ -13,7 +13,7 @@ import (
 // me is who is calling.
 type me struct {
 	// The id of a token, or the subject of a user at the OIDC issuer.
-	Subject string `json:"subject" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	Subject string `json:"subject" example:"0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa"`
 	// How the caller signed in: with an API token, with an access token of the OIDC issuer, or not at all because authentication is off.
 	Kind string `json:"kind" enums:"token,oidc,none" example:"token"`
 	// The workspace whose providers the caller sees.
@@ -27,7 +27,7 @@ type me struct {
 // tokenResponse is an API token, without its value.
 type tokenResponse struct {
 	// The id, a UUIDv7.
-	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
+	ID string `json:"id" format:"uuid" example:"0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa"`
 	// The display name.
 	Name string `json:"name" minLength:"1" maxLength:"100" example:"Deploy script"`
 	// The workspace of the token.
@@ -145,7 +145,7 @@ func (a *API) createToken(c echo.Context) error {
 // @Description	Takes effect immediately in the process that answers, and within a second in all others. The workspace's last admin token can't be revoked here.
 // @ID				revokeToken
 // @Tags			access
-// @Param			id	path	string	true	"Id of the token"	format(uuid)
+// @Param			id	path	string	true	"Id of the token"	format(uuid)	example(0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa)
 // @Success		204
 // @Failure		409	{object}	problem
 // @Router			/tokens/{id} [delete]
