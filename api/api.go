@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -48,6 +49,8 @@ type Config struct {
 
 	Reveal       bool // false: credentials are never revealed
 	RevealReason bool // true: a reveal must give a reason
+
+	Console *Console // nil: there is no console
 
 	RequestTimeout time.Duration // for a request, without its upstream call
 	TestTimeout    time.Duration // for an upstream call
@@ -153,7 +156,7 @@ func New(cfg Config) (http.Handler, error) {
 		{"/healthz", withoutQuery(a.healthz)}, {"/readyz", withoutQuery(a.readyz)},
 		{"/openapi.yaml", withoutQuery(spec.yaml)}, {"/openapi.json", withoutQuery(spec.json)},
 	}
-	for _, s := range append(services, reference()...) {
+	for _, s := range slices.Concat(services, reference(), a.console()) {
 		g.GET(s.path, s.handler)
 		g.HEAD(s.path, s.handler)
 	}

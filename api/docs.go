@@ -42,7 +42,7 @@ func referenceFile(name string) echo.HandlerFunc {
 		if err != nil {
 			return err
 		}
-		return serveAsset(c, name, content)
+		return serveAsset(c, referencePolicy, name, content)
 	}
 }
 
@@ -61,14 +61,14 @@ func swaggerUIFile(name string) echo.HandlerFunc {
 		if content, err = io.ReadAll(unpacked); err != nil {
 			return err
 		}
-		return serveAsset(c, name, content)
+		return serveAsset(c, referencePolicy, name, content)
 	}
 }
 
-// serveAsset answers with a file of the page. Browsers revalidate it by its ETag.
-func serveAsset(c echo.Context, name string, content []byte) error {
+// serveAsset answers with a file of a page. Browsers revalidate it by its ETag.
+func serveAsset(c echo.Context, policy, name string, content []byte) error {
 	header := c.Response().Header()
-	header.Set(echo.HeaderContentSecurityPolicy, referencePolicy)
+	header.Set(echo.HeaderContentSecurityPolicy, policy)
 	header.Set("ETag", fmt.Sprintf(`"%x"`, sha256.Sum256(content)))
 	http.ServeContent(c.Response(), c.Request(), name, time.Time{}, bytes.NewReader(content))
 	return nil

@@ -61,7 +61,7 @@ func Start(t testing.TB, wrap Wrap, database string, options ...Option) *Server 
 	s.Database = engines()[database](t, s.DataDir)
 	cfg := app.Config{
 		Addr: "127.0.0.1:0", DataDir: s.DataDir, DatabaseURL: s.Database.url, DatabaseConnections: 10,
-		Reveal: true, TestTimeout: 10 * time.Second, Logger: s.Log.logger(), Now: s.Clock.Now,
+		Reveal: true, Console: app.Console{Enabled: true}, TestTimeout: 10 * time.Second, Logger: s.Log.logger(), Now: s.Clock.Now,
 	}
 	for _, option := range options {
 		option(&cfg)

@@ -18,7 +18,8 @@ type serveCommand struct {
 	Demo bool   `help:"Try the service without an API key: temporary data, and a provider that is simulated in this process."`
 	Auth string `default:"on" enum:"on,off" help:"off: everyone is admin; allowed on a loopback address only."`
 
-	OIDC oidcFlags `embed:"" prefix:"oidc-"`
+	OIDC    oidcFlags `embed:"" prefix:"oidc-"`
+	Console string    `default:"on" enum:"on,off" help:"off: the page at /console/ is not served."`
 
 	CorsOrigins       []string      `help:"Exact origins of browser apps, comma-separated."`
 	ProviderEndpoints string        `help:"The operator's own endpoints: type=URL, comma-separated."`
@@ -82,6 +83,8 @@ type oidcFlags struct {
 	RoleClaim      string `help:"Claim that holds a role or a list of them: its exact name, or a dotted path; empty: no token has a role."`
 	WorkspaceClaim string `help:"Claim that holds the workspace; empty: everyone is in the workspace default."`
 	Roles          string `help:"Roles of the role claim's values: group=role, comma-separated; empty: the values are roles."`
+	ClientID       string `help:"Client id of the console at the issuer; empty: users of the console sign in with an API token."`
+	Scopes         string `default:"openid" help:"Scopes that the console requests from the issuer, separated by spaces."`
 }
 
 // Run serves until ctx is done.
@@ -90,6 +93,7 @@ func (s serveCommand) Run(ctx context.Context, out streams) error {
 	cfg.Addr, cfg.Demo, cfg.AuthOff, cfg.BasePath = s.Addr, s.Demo, s.Auth == "off", s.BasePath
 	cfg.OIDC = app.OIDC{Issuer: s.OIDC.Issuer, Audience: s.OIDC.Audience, RoleClaim: s.OIDC.RoleClaim,
 		WorkspaceClaim: s.OIDC.WorkspaceClaim, Roles: s.OIDC.Roles}
+	cfg.Console = app.Console{Enabled: s.Console == "on", ClientID: s.OIDC.ClientID, Scopes: s.OIDC.Scopes}
 	cfg.CORSOrigins, cfg.TrustedProxies = s.CorsOrigins, s.TrustedProxies
 	cfg.ProviderEndpoints, cfg.AllowUpstreams, cfg.EgressProxy = s.ProviderEndpoints, s.AllowUpstreams, s.EgressProxy
 	cfg.TLSCert, cfg.TLSKey = s.TLSCert, s.TLSKey

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -133,9 +134,22 @@ func (a *App) handler() (http.Handler, error) {
 		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Keyset: a.data.keyset,
 		Logger: a.cfg.Logger, Ready: a.data.ready,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
-		LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
+		Console: a.console(), LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
 		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat,
 	})
+}
+
+// console configures the console; nil if there is none.
+func (a *App) console() *api.Console {
+	cfg := a.cfg.Console
+	if !cfg.Enabled {
+		return nil
+	}
+	console := &api.Console{ClientID: cfg.ClientID, Scopes: cmp.Or(cfg.Scopes, "openid")}
+	if a.oidc != nil {
+		console.Issuer, console.Audience, console.TokenEndpoint = a.cfg.OIDC.Issuer, a.cfg.OIDC.Audience, a.oidc.TokenEndpoint
+	}
+	return console
 }
 
 // serve starts to answer requests, and starts the background jobs.

@@ -26,6 +26,13 @@ type Limits = auth.Limits
 // OIDC configures sign-in through an issuer. Logger and Now are set by the service.
 type OIDC = auth.OIDCConfig
 
+// Console configures the console, the page at /console/.
+type Console struct {
+	Enabled  bool
+	ClientID string // at the OIDC issuer; empty: users sign in with an API token
+	Scopes   string // to request from the issuer; empty: openid
+}
+
 // Config configures a service. The README explains each setting.
 type Config struct {
 	Addr        string // host:port to listen on; port 0 picks a free one
@@ -40,6 +47,7 @@ type Config struct {
 
 	AuthOff bool
 	OIDC    OIDC // without an Issuer, only API tokens are accepted
+	Console Console
 
 	CORSOrigins       []string
 	ProviderEndpoints string // type=URL,…
@@ -113,6 +121,8 @@ func (c Config) check() error {
 		return errors.New("MODELPROVIDERS_TEST_TIMEOUT: must be longer than 0")
 	case min(limits.TestsPerMinute, limits.TestsInFlight, limits.RevealsPerMinute, limits.SignInsPerMinute) < 0:
 		return errors.New("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
+	case oidc.Issuer == "" && c.Console.ClientID != "":
+		return errors.New("MODELPROVIDERS_OIDC_CLIENT_ID needs MODELPROVIDERS_OIDC_ISSUER, which is not set")
 	case oidc.Issuer == "" && oidc.Audience+oidc.RoleClaim+oidc.WorkspaceClaim+oidc.Roles != "":
 		return errors.New("MODELPROVIDERS_OIDC_AUDIENCE, _ROLE_CLAIM, _WORKSPACE_CLAIM and _ROLES need MODELPROVIDERS_OIDC_ISSUER, which is not set")
 	}

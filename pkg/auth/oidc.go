@@ -182,6 +182,16 @@ func isJWT(bearer string) bool {
 	})
 }
 
+// TokenEndpoint returns the URL at which clients of the issuer get tokens, as the
+// issuer published it with its keys.
+func (o *OIDC) TokenEndpoint(ctx context.Context) (string, error) {
+	published, _, err := o.keys.current(ctx)
+	if err != nil {
+		return "", err
+	}
+	return published.tokenEndpoint, nil
+}
+
 func refused(format string, args ...any) error {
 	return fault.New(fault.Unauthenticated, format, args...)
 }

@@ -151,7 +151,7 @@ func (k *issuerKeys) fetchNewer(ctx context.Context, old *keySet, unknown bool) 
 	if k.failures > 0 {
 		k.logger.Info("fetched the keys of the OIDC issuer again", slog.String("issuer", k.issuer))
 	}
-	k.held, k.failures, k.cause = &keySet{keys: published, fetchedAt: k.now()}, 0, nil
+	k.held, k.failures, k.cause = published, 0, nil
 	return k.held, nil
 }
 

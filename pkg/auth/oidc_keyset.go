@@ -23,10 +23,11 @@ const (
 	maxIssuerAnswer = 1 << 20
 )
 
-// keySet are the signing keys that an issuer published.
+// keySet is what an issuer published.
 type keySet struct {
-	keys      []jose.JSONWebKey
-	fetchedAt time.Time
+	keys          []jose.JSONWebKey
+	tokenEndpoint string // of the issuer, at which clients exchange codes for tokens
+	fetchedAt     time.Time
 }
 
 // verify returns the payload of a token that one of the keys signed, else nil;
@@ -49,12 +50,12 @@ func (s *keySet) verify(token *jose.JSONWebSignature) (payload []byte, known boo
 	return nil, known
 }
 
-// fetch returns the keys that the issuer publishes (OpenID Connect Discovery,
-// section 4).
-func (k *issuerKeys) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
+// fetch returns what the issuer publishes (OpenID Connect Discovery, section 4).
+func (k *issuerKeys) fetch(ctx context.Context) (*keySet, error) {
 	var metadata struct {
-		Issuer  string `json:"issuer"`
-		KeysURL string `json:"jwks_uri"`
+		Issuer        string `json:"issuer"`
+		KeysURL       string `json:"jwks_uri"`
+		TokenEndpoint string `json:"token_endpoint"`
 	}
 	if err := k.get(ctx, strings.TrimSuffix(k.issuer, "/")+"/.well-known/openid-configuration", &metadata); err != nil {
 		return nil, err
@@ -76,7 +77,7 @@ func (k *issuerKeys) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("the issuer publishes no key that this service can use")
 	}
-	return keys, nil
+	return &keySet{keys: keys, tokenEndpoint: metadata.TokenEndpoint, fetchedAt: k.now()}, nil
 }
 
 // get decodes the JSON document at a URL. Its errors don't quote the document.

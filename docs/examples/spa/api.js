@@ -1,0 +1,225 @@
+// The calls to the API. Each function is one call.
+
+import { readEvents } from './events.js';
+
+/**
+ * @import { AvailableModels, Draft, ListProviders, Me, Problem, Provider, ProviderList, ProviderTypeList, StageList, TestEvent } from './types'
+ * @typedef {{method?: string, query?: Record<string, string | number | undefined>, body?: unknown,
+ *   headers?: Record<string, string>, signal?: AbortSignal}} Options
+ */
+
+/** A refusal by the API (a problem document), or a failure to reach it. */
+export class APIError extends Error {
+  /**
+   * @param {Partial<Problem>} problem
+   * @param {number} [retryAfter] seconds
+   */
+  constructor(problem, retryAfter) {
+    super(problem.detail ?? 'Something went wrong.');
+    this.status = problem.status ?? 0;
+    this.code = problem.code ?? 'unreachable';
+    this.fields = problem.errors ?? [];
+    this.upstream = problem.upstream;
+    this.requestID = problem.request_id ?? '';
+    this.retryAfter = retryAfter ?? 0;
+  }
+}
+
+export class API {
+  /**
+   * @param {URL} address of the API
+   * @param {{token: string, renew: () => Promise<void>}} session
+   */
+  constructor(address, session) {
+    this.address = address.href.replace(/\/$/, '');
+    this.session = session;
+  }
+
+  /** @returns {Promise<Me>} */
+  me() {
+    return this.json('/me');
+  }
+
+  /** @returns {Promise<ProviderTypeList>} */
+  listProviderTypes() {
+    return this.json('/provider-types');
+  }
+
+  /** @returns {Promise<StageList>} */
+  listStages() {
+    return this.json('/stages');
+  }
+
+  /**
+   * @param {ListProviders} query
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<ProviderList>}
+   */
+  listProviders(query, signal) {
+    return this.json('/providers', { query: { ...query }, signal });
+  }
+
+  /**
+   * @param {string} id
+   * @returns {Promise<Provider>}
+   */
+  getProvider(id) {
+    return this.json(`/providers/${id}`);
+  }
+
+  /**
+   * @param {object} body
+   * @param {string} key so that a repeated request creates nothing twice
+   * @returns {Promise<Provider>}
+   */
+  createProvider(body, key) {
+    return this.json('/providers', { method: 'POST', body, headers: { 'Idempotency-Key': key } });
+  }
+
+  /**
+   * @param {string} id
+   * @param {object} body the changed fields
+   * @param {number} [version] the version that the changes were made to
+   * @returns {Promise<Provider>}
+   */
+  updateProvider(id, body, version) {
+    return this.json(`/providers/${id}`, { method: 'PATCH', body, headers: match(version) });
+  }
+
+  /**
+   * @param {string} id
+   * @param {number} version
+   */
+  async deleteProvider(id, version) {
+    await this.send(`/providers/${id}`, { method: 'DELETE', headers: match(version) });
+  }
+
+  /**
+   * @param {string} id
+   * @param {string} field
+   * @param {string} [reason]
+   * @returns {Promise<{field: string, value: string}>}
+   */
+  revealCredential(id, field, reason) {
+    const body = reason ? { reason } : undefined;
+    return this.json(`/providers/${id}/credentials/${encodeURIComponent(field)}/reveal`, { method: 'POST', body });
+  }
+
+  /**
+   * Lists the models that saved or unsaved settings give access to.
+   *
+   * @param {string} path of the provider or the provider type
+   * @param {Draft | null} draft null: what is stored
+   * @param {string} [q]
+   * @returns {Promise<AvailableModels>}
+   */
+  listAvailableModels(path, draft, q) {
+    const query = { q: q || undefined };
+    return draft
+      ? this.json(`${path}/available-models`, { method: 'POST', query, body: draft })
+      : this.json(`${path}/available-models`, { query });
+  }
+
+  /**
+   * Sends a prompt and yields the answer as it arrives, then the result.
+   *
+   * @param {string} path of the model, the provider or the provider type
+   * @param {object} body
+   * @param {AbortSignal} signal ends the test
+   * @returns {AsyncGenerator<TestEvent>}
+   */
+  async *test(path, body, signal) {
+    const response = await this.send(`${path}/test`, { method: 'POST', body, signal, headers: { Accept: 'text/event-stream' } });
+    if (!response.body) {
+      throw new APIError({});
+    }
+    for await (const { event, data } of readEvents(response.body)) {
+      if (event === 'error') {
+        throw new APIError(data);
+      }
+      if (event === 'delta' || event === 'result') {
+        yield { event, data };
+      }
+    }
+  }
+
+  /**
+   * @param {string} path
+   * @param {Options} [options]
+   */
+  async json(path, options) {
+    const response = await this.send(path, options);
+    return response.json();
+  }
+
+  /**
+   * Sends a request. If the session has ended, it waits until the user has signed
+   * in again, and repeats the request.
+   *
+   * @param {string} path
+   * @param {Options} [options]
+   * @returns {Promise<Response>}
+   */
+  async send(path, options = {}) {
+    const response = await this.fetch(path, options);
+    if (response.ok) {
+      return response;
+    }
+    const error = await readProblem(response);
+    if (error.status !== 401) {
+      throw error;
+    }
+    await this.session.renew();
+    return this.send(path, options);
+  }
+
+  /**
+   * @param {string} path
+   * @param {Options} options
+   */
+  async fetch(path, { method, query = {}, body, headers = {}, signal }) {
+    const url = new URL(this.address + path);
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) {
+        url.searchParams.set(name, String(value));
+      }
+    }
+    /** @type {Record<string, string>} */
+    const all = { Accept: 'application/json', ...headers };
+    if (body !== undefined) {
+      all['Content-Type'] = 'application/json';
+    }
+    if (this.session.token) {
+      all.Authorization = `Bearer ${this.session.token}`;
+    }
+    try {
+      return await fetch(url, { method, signal, headers: all, body: JSON.stringify(body), cache: 'no-store', credentials: 'omit' });
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw new APIError({ detail: 'The service can’t be reached. Check your connection and try again.' });
+    }
+  }
+}
+
+/** @param {number | undefined} version */
+function match(version) {
+  /** @type {Record<string, string>} */
+  const headers = version === undefined ? {} : { 'If-Match': `"${version}"` };
+  return headers;
+}
+
+/** @param {Response} response */
+async function readProblem(response) {
+  const retryAfter = Number(response.headers.get('Retry-After')) || undefined;
+  try {
+    return new APIError(await response.json(), retryAfter);
+  } catch {
+    return new APIError({ status: response.status, detail: `The service answered with status ${response.status}.` }, retryAfter);
+  }
+}
+
+/** Makes a key for an Idempotency-Key header, or a random state. */
+export function randomKey() {
+  const bytes = crypto.getRandomValues(new Uint8Array(32));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

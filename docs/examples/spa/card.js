@@ -1,0 +1,105 @@
+// The card of a provider, with its models.
+
+import { h, icon, iconButton } from './dom.js';
+import { ago, count, dateTime, duration } from './format.js';
+import { kindLabel, quote } from './notice.js';
+import { statusChip, toggle, typeIcon } from './parts.js';
+
+/**
+ * @import { Context, Model, Provider } from './types'
+ *
+ * @typedef {object} Actions
+ * @property {(provider: Provider) => void} edit
+ * @property {(provider: Provider) => void} remove
+ * @property {(provider: Provider, button: HTMLButtonElement) => void} power
+ * @property {(provider: Provider, button: HTMLButtonElement) => void} check
+ * @property {(provider: Provider, model: Model) => void} test
+ */
+
+/** How many models a card shows before the rest is folded away. */
+const shownModels = 5;
+
+/**
+ * @param {Context} context
+ * @param {Provider} provider
+ * @param {Actions} actions
+ */
+export function makeCard(context, provider, actions) {
+  const { may, types, api } = context;
+  const titleID = `provider-${provider.id}`;
+  const settings = Object.values(provider.config).join(' · ');
+  return h('li', { class: `card ${provider.enabled ? '' : 'off'}`.trim(), 'data-id': provider.id },
+    h('article', { 'aria-labelledby': titleID },
+      h('header', { class: 'card-head' }, typeIcon(types, provider.type, provider.type_label, api.address),
+        h('div', { class: 'card-title' },
+          h('div', { class: 'card-name' }, h('h2', { id: titleID }, provider.name), statusChip(provider)),
+          h('p', { class: 'muted small' }, provider.type_label, settings ? h('span', { class: 'card-config' }, ` · ${settings}`) : null)),
+        may('providers:write') ? h('div', { class: 'card-actions' },
+          toggle(`${provider.name} is enabled`, provider.enabled, (button) => actions.power(provider, button)),
+          iconButton('edit', `Edit ${provider.name}`, { onclick: () => actions.edit(provider) }),
+          iconButton('delete', `Delete ${provider.name}`, { class: 'danger', onclick: () => actions.remove(provider) })) : null),
+      provider.error ? errorBox(context, provider, actions) : null,
+      modelList(context, provider, actions)));
+}
+
+/**
+ * Why a card is red.
+ *
+ * @param {Context} context
+ * @param {Provider} provider
+ * @param {Actions} actions
+ */
+function errorBox({ may }, provider, actions) {
+  const error = /** @type {NonNullable<Provider['error']>} */ (provider.error);
+  const about = error.model_id ? [' while calling ', h('code', {}, error.model_id)] : null;
+  return h('div', { class: 'notice error' }, icon('error'), h('div', { class: 'notice-text' },
+    h('p', { class: 'notice-title' }, kindLabel(error.kind)), quote(error.message),
+    h('p', { class: 'muted small' }, 'Since ', h('time', { datetime: error.since, title: dateTime(error.since) }, ago(error.since)), about, '.'),
+    may('models:test') ? h('button', {
+      type: 'button', class: 'button small',
+      onclick: (/** @type {Event} */ event) => actions.check(provider, /** @type {HTMLButtonElement} */ (event.currentTarget)),
+    }, icon('refresh'), 'Check again') : null));
+}
+
+/**
+ * @param {Context} context
+ * @param {Provider} provider
+ * @param {Actions} actions
+ */
+function modelList(context, provider, actions) {
+  const { models, model_count: all, enabled_model_count: enabled } = provider;
+  const items = models.map((model) => modelItem(context, provider, model, actions));
+  const more = items.slice(shownModels);
+  return h('div', { class: 'models' },
+    h('h3', {}, count(all, 'model'), all > enabled ? h('span', { class: 'muted' }, ` · ${enabled} enabled`) : null),
+    items.length ? h('ul', { 'aria-label': `Models of ${provider.name}` }, items.slice(0, shownModels)) : h('p', { class: 'muted small none' }, 'No models yet. Edit this provider to add some.'),
+    more.length ? h('details', { class: 'more' }, h('summary', {}, `${count(more.length, 'more model')}`), h('ul', { 'aria-label': `More models of ${provider.name}` }, more)) : null);
+}
+
+/**
+ * @param {Context} context
+ * @param {Provider} provider
+ * @param {Model} model
+ * @param {Actions} actions
+ */
+function modelItem({ stages, may }, provider, model, actions) {
+  const labels = model.supported_stages.map((stage) => stages.find((known) => known.stage === stage)?.label ?? stage);
+  return h('li', { class: `model ${model.enabled ? '' : 'off'}`.trim(), 'data-model': model.id },
+    h('div', { class: 'model-name' }, h('strong', {}, model.display_name),
+      model.display_name === model.model_id ? null : h('code', {}, model.model_id),
+      model.enabled ? null : h('span', { class: 'chip' }, 'Disabled')),
+    h('div', { class: 'model-stages' }, labels.map((label) => h('span', { class: 'chip stage' }, label))),
+    lastTest(model),
+    may('models:test') ? iconButton('play', `Test ${model.display_name}`, { class: 'play', onclick: () => actions.test(provider, model) }) : null);
+}
+
+/** @param {Model} model */
+function lastTest({ last_test: test }) {
+  if (!test) {
+    return h('span', { class: 'last-test muted' }, 'Not tested');
+  }
+  const when = `Tested ${dateTime(test.at)}`;
+  return test.status === 'success'
+    ? h('span', { class: 'last-test good', title: when }, icon('check'), duration(test.latency_ms))
+    : h('span', { class: 'last-test bad', title: `${when}. ${kindLabel(test.kind ?? '')}` }, icon('alert'), (test.kind ?? 'failed').replaceAll('_', ' '));
+}

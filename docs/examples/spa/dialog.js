@@ -1,0 +1,127 @@
+// Dialogs: the browser's own, which keeps the focus inside and the page behind
+// inert.
+
+import { h, icon, iconButton, uniqueID } from './dom.js';
+
+/** @import { Child } from './types' */
+
+/**
+ * @typedef {object} Dialog
+ * @property {HTMLDialogElement} element
+ * @property {HTMLElement} body
+ * @property {HTMLElement} footer
+ * @property {() => Promise<void>} close closes it, unless `mayClose` says no
+ * @property {() => void} end closes it in any case
+ * @property {Promise<void>} closed
+ */
+
+/**
+ * Opens a dialog.
+ *
+ * @param {object} options
+ * @param {string} options.title
+ * @param {Child} [options.subtitle]
+ * @param {string} [options.kind] its class: `wide`, `drawer`, or none
+ * @param {boolean} [options.urgent] whether it interrupts the user with a question
+ * @param {() => Promise<boolean>} [options.mayClose] asks before entries are lost
+ * @returns {Dialog}
+ */
+export function openDialog({ title, subtitle, kind = '', urgent = false, mayClose = async () => true }) {
+  const titleID = uniqueID('title');
+  const body = h('div', { class: 'dialog-body' });
+  const footer = h('footer', { class: 'dialog-footer' });
+  const element = h('dialog', { class: `dialog ${kind}`.trim(), 'aria-labelledby': titleID, role: urgent ? 'alertdialog' : null },
+    h('header', { class: 'dialog-header' },
+      h('div', {}, h('h2', { id: titleID }, title), subtitle ? h('p', { class: 'muted' }, subtitle) : null),
+      iconButton('close', 'Close', { onclick: () => close() })),
+    body, footer);
+  /** @type {Promise<void>} */
+  const closed = new Promise((resolve) => {
+    element.addEventListener('close', () => {
+      element.remove();
+      resolve();
+    });
+  });
+  const end = () => element.close();
+  const close = async () => {
+    if (await mayClose()) {
+      end();
+    }
+  };
+  element.addEventListener('cancel', (event) => {
+    event.preventDefault();
+    close();
+  });
+  // Chromium closes a dialog on a second Escape even if the first was refused.
+  element.addEventListener('keydown', (event) => {
+    if (event.key === 'Escape') {
+      event.preventDefault();
+      event.stopPropagation();
+      close();
+    }
+  });
+  document.body.append(element);
+  element.showModal();
+  return { element, body, footer, close, end, closed };
+}
+
+/**
+ * Asks a question, and tells whether the user agrees.
+ *
+ * @param {object} options
+ * @param {string} options.title
+ * @param {Child} options.text
+ * @param {string} options.action what the button says that agrees
+ * @param {string} [options.cancel] what the other button says
+ * @param {boolean} [options.dangerous]
+ * @returns {Promise<boolean>}
+ */
+export async function confirm({ title, text, action, cancel = 'Cancel', dangerous = false }) {
+  let agreed = false;
+  const dialog = openDialog({ title, kind: 'small', urgent: true });
+  dialog.body.append(h('div', { class: 'question' },
+    dangerous ? icon('alert', 'danger-icon') : icon('info', 'muted'), h('div', {}, text)));
+  const no = h('button', { type: 'button', class: 'button', onclick: dialog.close }, cancel);
+  const yes = h('button', {
+    type: 'button', class: `button ${dangerous ? 'danger' : 'primary'}`, onclick: () => {
+      agreed = true;
+      dialog.end();
+    },
+  }, action);
+  dialog.footer.append(no, yes);
+  no.focus();
+  await dialog.closed;
+  return agreed;
+}
+
+/**
+ * Asks for a line of text. It returns null if the user gives none.
+ *
+ * @param {object} options
+ * @param {string} options.title
+ * @param {string} options.text
+ * @param {string} options.label
+ * @param {string} options.action
+ * @returns {Promise<string | null>}
+ */
+export async function ask({ title, text, label, action }) {
+  /** @type {string | null} */
+  let answer = null;
+  const dialog = openDialog({ title, kind: 'small' });
+  const id = uniqueID('answer');
+  const input = h('input', { id, class: 'input', maxlength: 500, required: true, autocomplete: 'off' });
+  const form = h('form', {
+    id: uniqueID('form'), onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      answer = input.value.trim() || null;
+      dialog.end();
+    },
+  }, h('p', {}, text), h('label', { class: 'label', for: id }, label), input);
+  dialog.body.append(form);
+  dialog.footer.append(
+    h('button', { type: 'button', class: 'button', onclick: dialog.close }, 'Cancel'),
+    h('button', { type: 'submit', form: form.id, class: 'button primary' }, action));
+  input.focus();
+  await dialog.closed;
+  return answer;
+}

@@ -1,0 +1,85 @@
+// The start of the page: configuration, sign-in, screen.
+
+import { API } from './api.js';
+import { fill, h, icon } from './dom.js';
+import { failure } from './notice.js';
+import { beginSignIn, finishSignIn } from './oidc.js';
+import { ProvidersScreen } from './providers.js';
+import { Session } from './session.js';
+import { againHash, askToSignInAgain, reportToken, showSignIn } from './sign-in.js';
+
+/** @import { Config, Me } from './types' */
+
+const root = /** @type {HTMLElement} */ (document.querySelector('#app'));
+
+async function start() {
+  const config = await loadConfig();
+  const address = new URL(config.api_url, document.baseURI);
+  const session = new Session(() => askToSignInAgain(config, address));
+  if (location.hash === againHash) {
+    await beginSignIn(config, true);
+    return;
+  }
+  /** @type {Error | null} */
+  let error = null;
+  try {
+    const { token, again } = await finishSignIn(config);
+    if (again) {
+      reportToken(token);
+      return;
+    }
+    if (token) {
+      session.begin(token);
+    }
+  } catch (failed) {
+    error = /** @type {Error} */ (failed);
+  }
+  if (config.authentication && !session.token) {
+    session.begin(await showSignIn(root, config, address, error));
+  }
+  await showProviders(new API(address, session), session);
+}
+
+/** @returns {Promise<Config>} */
+async function loadConfig() {
+  const response = await fetch('config.json', { cache: 'no-store' }).catch(() => null);
+  if (!response?.ok) {
+    throw new Error('The configuration of this page can’t be loaded. Reload it to try again.');
+  }
+  return response.json();
+}
+
+/**
+ * @param {API} api
+ * @param {Session} session
+ */
+async function showProviders(api, session) {
+  fill(root, h('p', { class: 'starting', role: 'status' }, h('span', { class: 'spinner' }), 'Loading…'));
+  const [me, types, stages] = await Promise.all([api.me(), api.listProviderTypes(), api.listStages()]);
+  const screen = new ProvidersScreen({ api, types: types.data, stages: stages.data, may: (scope) => me.scopes.includes(scope) });
+  fill(root, topBar(me, session), screen.element);
+  await screen.load();
+}
+
+/**
+ * @param {Me} me
+ * @param {Session} session
+ */
+function topBar(me, session) {
+  const signOut = () => {
+    session.end();
+    location.reload();
+  };
+  return h('header', { class: 'bar' },
+    h('a', { class: 'skip', href: '#main' }, 'Skip to content'),
+    h('div', { class: 'brand' }, icon('logo'), h('span', {}, 'Settings')),
+    h('div', { class: 'who' },
+      h('span', { class: 'muted small' }, 'Workspace ', h('strong', {}, me.workspace)),
+      me.role ? h('span', { class: 'chip' }, me.role) : null,
+      me.kind === 'none' ? null : h('button', { type: 'button', class: 'button small', onclick: signOut }, icon('sign-out'), 'Sign out')));
+}
+
+start().catch((error) => {
+  const again = h('button', { type: 'button', class: 'button', onclick: () => location.reload() }, icon('refresh'), 'Try again');
+  fill(root, h('main', { class: 'sign-in' }, failure(error, h('p', {}, again))));
+});

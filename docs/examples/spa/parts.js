@@ -1,0 +1,70 @@
+// Small parts that several screens show.
+
+import { h, icon } from './dom.js';
+
+/** @import { Provider, ProviderType, Stage, StageName } from './types' */
+
+/**
+ * The icon of a provider type: its picture, or the initials of its label.
+ *
+ * @param {ProviderType[]} types
+ * @param {string} name of the type
+ * @param {string} label
+ * @param {string} address of the API
+ */
+export function typeIcon(types, name, label, address) {
+  const index = types.findIndex((type) => type.type === name);
+  const type = types[index];
+  if (type?.icon_url) {
+    return h('img', { class: 'type-icon', src: new URL(type.icon_url, address).href, alt: '', width: 40, height: 40 });
+  }
+  const words = label.replace(/\(.*/, '').trim().split(/\s+/);
+  const initials = words.length > 1 ? words.map((word) => word[0]).join('').slice(0, 2) : label.slice(0, 2);
+  return h('span', { class: `type-icon initials tone-${(index + 6) % 6}`, 'aria-hidden': 'true' }, initials);
+}
+
+/** @param {Provider} provider */
+export function statusChip(provider) {
+  const words = { active: 'Active', inactive: 'Inactive', error: 'Error' };
+  return h('span', { class: `chip status ${provider.status}` }, words[provider.status]);
+}
+
+/**
+ * A switch.
+ *
+ * @param {string} label
+ * @param {boolean} on
+ * @param {(button: HTMLButtonElement) => void} onclick
+ */
+export function toggle(label, on, onclick) {
+  const button = h('button', {
+    type: 'button', role: 'switch', class: 'switch', 'aria-checked': String(on), 'aria-label': label, title: label,
+    onclick: () => onclick(button),
+  });
+  return button;
+}
+
+/**
+ * Checkboxes for stages, drawn as chips.
+ *
+ * @param {Stage[]} stages
+ * @param {readonly StageName[]} chosen
+ * @param {string} legend
+ * @param {() => void} [onChange]
+ */
+export function stageChoice(stages, chosen, legend, onChange = () => {}) {
+  const boxes = stages.map(({ stage, label }) => {
+    const box = h('input', { type: 'checkbox', value: stage, onchange: onChange });
+    box.checked = chosen.includes(stage);
+    return { stage, box, element: h('label', { class: 'stage-choice' }, box, h('span', {}, icon('check'), label)) };
+  });
+  const element = h('fieldset', { class: 'stages' }, h('legend', {}, legend), boxes.map(({ element }) => element));
+  return {
+    element,
+    value: () => boxes.filter(({ box }) => box.checked).map(({ stage }) => stage),
+    /** @param {readonly StageName[]} chosen */
+    setValue: (chosen) => boxes.forEach(({ stage, box }) => {
+      box.checked = chosen.includes(stage);
+    }),
+  };
+}

@@ -1,0 +1,285 @@
+// The dialog that adds a provider or edits one. Everything in it is one save.
+
+import { APIError, randomKey } from './api.js';
+import { ask, confirm, openDialog } from './dialog.js';
+import { openDiscovery } from './discovery.js';
+import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
+import { count } from './format.js';
+import { ModelsEditor, entryOf, same } from './models-editor.js';
+import { failure, notice } from './notice.js';
+import { typeIcon } from './parts.js';
+import { ProviderForm } from './provider-form.js';
+import { openTestDrawer } from './test-drawer.js';
+
+/**
+ * @import { Context, Provider, ProviderType } from './types'
+ * @import { Entry } from './models-editor.js'
+ */
+
+/**
+ * Opens the dialog, and returns the saved provider, or null if nothing was saved.
+ *
+ * @param {Context} context
+ * @param {Provider | null} provider null: a new one
+ * @returns {Promise<Provider | null>}
+ */
+export async function openProviderDialog(context, provider) {
+  const editor = new ProviderDialog(context, provider);
+  await editor.dialog.closed;
+  return editor.saved;
+}
+
+class ProviderDialog {
+  /**
+   * @param {Context} context
+   * @param {Provider | null} provider
+   */
+  constructor(context, provider) {
+    this.context = context;
+    this.provider = provider;
+    /** @type {ProviderType | undefined} */
+    this.type = context.types.find((type) => type.type === provider?.type);
+    /** @type {Provider | null} */
+    this.saved = null;
+    this.attempt = { body: '', key: '' };
+
+    const mayTest = context.may('models:test');
+    this.dialog = openDialog({
+      title: provider ? `Edit ${provider.name}` : 'Add provider',
+      subtitle: provider ? null : 'Connect an account of your own at a model provider.',
+      kind: 'wide', mayClose: () => this.mayClose(),
+    });
+    this.alerts = h('div', { class: 'alerts' });
+    this.form = new ProviderForm({
+      provider, onInput: () => fill(this.checked),
+      reveal: context.may('credentials:reveal') ? (field) => this.reveal(field) : null,
+    });
+    this.models = new ModelsEditor({ stages: context.stages, mayTest, discover: () => this.discover(), test: (entry) => this.test(entry) });
+    this.checkButton = h('button', { type: 'button', class: 'button', onclick: () => this.check() }, icon('plug'), 'Test connection');
+    this.checked = h('div', { class: 'checked', 'aria-live': 'polite' });
+    this.details = h('div', { class: 'details-of-type', hidden: true }, this.form.element,
+      mayTest ? h('div', { class: 'form-section connection' }, this.checkButton, this.checked) : null, this.models.element);
+    const formID = uniqueID('form');
+    this.saveButton = h('button', { type: 'submit', class: 'button primary', form: formID }, provider ? 'Save changes' : 'Add provider');
+    this.dialog.body.append(h('form', {
+      id: formID, novalidate: true, onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        this.save();
+      },
+    }, this.alerts, provider ? this.fixedType(provider) : this.typeChoice(), this.details));
+    this.dialog.footer.append(h('button', { type: 'button', class: 'button', onclick: this.dialog.close }, 'Cancel'), this.saveButton);
+    this.saveButton.disabled = !provider;
+    if (this.type) {
+      this.setType(this.type);
+      this.models.load(provider?.models ?? []);
+    }
+    this.unchanged = this.snapshot();
+  }
+
+  /** Tiles to choose the type of a new provider from. */
+  typeChoice() {
+    const name = uniqueID('type');
+    const tiles = this.context.types.map((type) => h('label', { class: 'type-tile' },
+      h('input', { type: 'radio', name, value: type.type, onchange: () => this.setType(type) }),
+      typeIcon(this.context.types, type.type, type.label, this.context.api.address),
+      h('span', {}, h('strong', {}, type.label), h('span', { class: 'muted small' }, type.description))));
+    return h('fieldset', { class: 'form-section types' }, h('legend', {}, 'Provider type'), h('div', { class: 'type-tiles' }, tiles));
+  }
+
+  /** @param {Provider} provider */
+  fixedType(provider) {
+    return h('div', { class: 'fixed-type' }, typeIcon(this.context.types, provider.type, provider.type_label, this.context.api.address),
+      h('div', {}, h('strong', {}, provider.type_label), h('p', { class: 'muted small' }, 'The type can’t be changed. Add another provider for another type.')));
+  }
+
+  /** @param {ProviderType} type */
+  setType(type) {
+    this.type = type;
+    this.form.setType(type);
+    this.models.type = type;
+    this.models.load(this.provider?.models ?? []);
+    fill(this.checked);
+    this.details.hidden = false;
+    this.saveButton.disabled = false;
+  }
+
+  /** The path of the calls that test what is in the dialog. */
+  path() {
+    return this.provider ? `/providers/${this.provider.id}` : `/provider-types/${this.type?.type}`;
+  }
+
+  label() {
+    return this.form.name.value().trim() || this.type?.label || 'the provider';
+  }
+
+  /** What to send to the API to save everything. */
+  body() {
+    const models = this.models.value();
+    if (!this.provider) {
+      return { ...this.form.value(), type: this.type?.type, models };
+    }
+    return { ...this.form.value(), ...(same(models, this.provider.models.map(entryOf)) ? {} : { models }) };
+  }
+
+  snapshot() {
+    return JSON.stringify(this.body());
+  }
+
+  async mayClose() {
+    return this.snapshot() === this.unchanged || confirm({
+      title: 'Discard your changes?', text: 'What you have entered is not saved.', action: 'Discard', cancel: 'Keep editing', dangerous: true,
+    });
+  }
+
+  async save() {
+    this.clearErrors();
+    await whileBusy(this.saveButton, async () => {
+      try {
+        this.saved = await this.send();
+        this.dialog.end();
+      } catch (error) {
+        if (error instanceof APIError && error.code === 'version_mismatch') {
+          await this.rebase().catch((failed) => this.showError(failed));
+        } else {
+          this.showError(/** @type {Error} */ (error));
+        }
+      }
+    });
+  }
+
+  async send() {
+    const body = this.body();
+    if (this.provider) {
+      return this.context.api.updateProvider(this.provider.id, body, this.provider.version);
+    }
+    const text = JSON.stringify(body);
+    if (this.attempt.body !== text) {
+      this.attempt = { body: text, key: randomKey() };
+    }
+    return this.context.api.createProvider(body, this.attempt.key);
+  }
+
+  /** Somebody else has saved this provider: takes that over, and keeps what the user changed. */
+  async rebase() {
+    const before = /** @type {Provider} */ (this.provider);
+    const now = await this.context.api.getProvider(before.id);
+    const differences = this.form.rebase(now);
+    if (!same(before.models.map(entryOf), now.models.map(entryOf))) {
+      differences.push('Models');
+    }
+    this.models.rebase(before.models, now.models);
+    this.provider = now;
+    fill(this.alerts, notice('warning', 'This provider was changed while you were editing it.',
+      h('p', {}, differences.length ? `Changed meanwhile: ${differences.join(', ')}. ` : '',
+        'Your entries are kept, and everything else is up to date now. Look it over and save again.')));
+    this.alerts.scrollIntoView({ block: 'nearest' });
+    this.saveButton.focus();
+  }
+
+  clearErrors() {
+    fill(this.alerts);
+    this.form.fields().forEach((field) => field.setError(''));
+    this.models.clearErrors();
+  }
+
+  /**
+   * Shows what is wrong: at its field where it has one, and above.
+   *
+   * @param {Error} error
+   */
+  showError(error) {
+    const faults = error instanceof APIError ? faultsOf(error) : [];
+    const elsewhere = [];
+    let first;
+    for (const { field: path, message } of faults) {
+      const field = this.form.fields().find((field) => field.path === path);
+      field?.setError(message);
+      const shown = field ?? this.models.setError(path, message);
+      first ??= shown;
+      if (!shown) {
+        elsewhere.push(h('li', {}, h('code', {}, path), ` ${message}`));
+      }
+    }
+    fill(this.alerts, failure(error, elsewhere.length ? h('ul', {}, elsewhere) : null));
+    if (first) {
+      first.focus();
+    } else {
+      this.alerts.scrollIntoView({ block: 'nearest' });
+    }
+  }
+
+  async check() {
+    this.clearErrors();
+    fill(this.checked);
+    await whileBusy(this.checkButton, async () => {
+      try {
+        const found = await this.context.api.listAvailableModels(this.path(), this.form.draft());
+        fill(this.checked, found.supported
+          ? notice('success', 'Connected.', h('p', {}, `${count(found.data.length, 'model')} available${found.truncated ? ', and more' : ''}.`))
+          : notice('info', 'This provider has no list of models, so the credentials are not proven. Test a model instead.'));
+      } catch (error) {
+        if (error instanceof APIError && error.fields.length > 0) {
+          this.showError(error);
+        } else {
+          fill(this.checked, failure(/** @type {Error} */ (error)));
+        }
+      }
+    });
+    this.checked.scrollIntoView({ block: 'nearest' });
+  }
+
+  async discover() {
+    const { models, stages } = await openDiscovery({
+      name: this.label(), stages: this.context.stages, added: this.models.ids(),
+      list: (q) => this.context.api.listAvailableModels(this.path(), this.form.draft(), q),
+    });
+    this.models.addAll(models, stages);
+  }
+
+  /**
+   * Tests a model with what is in the dialog. A saved model of unchanged settings
+   * is tested by its id, so that the result is kept.
+   *
+   * @param {Entry} entry
+   */
+  async test(entry) {
+    const { api } = this.context;
+    const draft = this.form.draft();
+    const saved = this.provider?.models.find((model) => model.id === entry.id && model.model_id === entry.model_id);
+    await openTestDrawer({
+      name: entry.display_name || 'the model', about: draft ? `${this.label()}, with unsaved settings` : this.label(),
+      onRefused: (error) => this.showError(error),
+      run: (prompt, signal) => (saved && !draft
+        ? api.test(`/models/${saved.id}`, prompt, signal)
+        : api.test(this.path(), { ...draft, ...prompt, model_id: entry.model_id }, signal)),
+    });
+  }
+
+  /** @param {string} field */
+  async reveal(field) {
+    const { api } = this.context;
+    const id = /** @type {Provider} */ (this.provider).id;
+    try {
+      return (await api.revealCredential(id, field)).value;
+    } catch (error) {
+      if (!(error instanceof APIError) || !error.fields.some((fault) => fault.field === 'reason')) {
+        throw error;
+      }
+    }
+    const reason = await ask({ title: 'Show a stored credential', text: 'Showing it is recorded in the audit log, with your reason.', label: 'Reason', action: 'Show' });
+    return reason ? (await api.revealCredential(id, field, reason)).value : '';
+  }
+}
+
+/**
+ * The fields that an error is about. Some conflicts name their field by their code
+ * only.
+ *
+ * @param {APIError} error
+ */
+function faultsOf(error) {
+  if (error.fields.length === 0 && error.code === 'name_taken') {
+    return [{ field: 'name', message: error.message }];
+  }
+  return error.fields;
+}

@@ -1,0 +1,291 @@
+// The screen: the list of providers, and what can be done with each.
+
+import { APIError } from './api.js';
+import { makeCard } from './card.js';
+import { confirm } from './dialog.js';
+import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
+import { count } from './format.js';
+import { failure, kindLabel, toast } from './notice.js';
+import { openProviderDialog } from './provider-dialog.js';
+import { openTestDrawer } from './test-drawer.js';
+
+/** @import { Context, ListProviders, Model, Provider, ProviderStatus } from './types' */
+
+/** How many providers one request lists. */
+const pageSize = 50;
+
+/** How long the search waits for the next key, in milliseconds. */
+const pause = 250;
+
+export class ProvidersScreen {
+  /** @param {Context} context */
+  constructor(context) {
+    this.context = context;
+    /** @type {Provider[]} */
+    this.providers = [];
+    /** @type {string | null} */
+    this.next = null;
+    this.request = new AbortController();
+    this.actions = {
+      edit: (/** @type {Provider} */ provider) => this.edit(provider),
+      remove: (/** @type {Provider} */ provider) => this.remove(provider),
+      power: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.power(provider, button),
+      check: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.check(provider, button),
+      test: (/** @type {Provider} */ provider, /** @type {Model} */ model) => this.test(provider, model),
+    };
+
+    let timer = 0;
+    this.search = h('input', {
+      id: uniqueID('search'), class: 'input', type: 'search', placeholder: 'Search providers', autocomplete: 'off', spellcheck: 'false',
+      oninput: () => {
+        clearTimeout(timer);
+        timer = setTimeout(() => this.load(), pause);
+      },
+    });
+    this.status = h('select', { class: 'input', 'aria-label': 'Status', onchange: () => this.load() },
+      h('option', { value: '' }, 'All statuses'), h('option', { value: 'active' }, 'Active'),
+      h('option', { value: 'inactive' }, 'Inactive'), h('option', { value: 'error' }, 'Error'));
+    this.toolbar = h('div', { class: 'toolbar', role: 'search', hidden: true },
+      h('label', { class: 'search', for: this.search.id }, icon('search'), h('span', { class: 'visually-hidden' }, 'Search providers'), this.search),
+      h('div', { class: 'select' }, this.status, icon('chevron')));
+    this.summary = h('p', { class: 'visually-hidden', role: 'status' });
+    this.list = h('div', { class: 'list' });
+    this.element = h('main', { id: 'main' },
+      h('header', { class: 'page-head' },
+        h('div', {}, h('h1', {}, 'Model Providers', h('span', { class: 'badge' }, 'Beta')),
+          h('p', { class: 'muted' }, 'Connect your own accounts, and choose which of their models each stage may use.')),
+        context.may('providers:write') ? this.addButton() : null),
+      this.toolbar, this.summary, this.list);
+  }
+
+  addButton() {
+    return h('button', { type: 'button', class: 'button primary add', onclick: () => this.add() }, icon('plus'), 'Add Provider');
+  }
+
+  /** @returns {ListProviders} */
+  filter() {
+    return { q: this.search.value.trim() || undefined, status: /** @type {ProviderStatus} */ (this.status.value) || undefined };
+  }
+
+  filtered() {
+    return Object.values(this.filter()).some((value) => value !== undefined);
+  }
+
+  /** Loads the first page of the list. */
+  async load() {
+    this.request.abort();
+    this.request = new AbortController();
+    const { signal } = this.request;
+    this.list.setAttribute('aria-busy', 'true');
+    if (this.providers.length === 0) {
+      fill(this.list, skeleton());
+    }
+    try {
+      const page = await this.context.api.listProviders({ ...this.filter(), limit: pageSize }, signal);
+      this.providers = page.data;
+      this.next = page.next_cursor;
+      this.draw();
+    } catch (error) {
+      if (signal.aborted) {
+        return;
+      }
+      this.providers = [];
+      const again = h('button', { type: 'button', class: 'button', onclick: () => this.load() }, icon('refresh'), 'Try again');
+      fill(this.list, failure(/** @type {Error} */ (error), h('p', {}, again)));
+    }
+    this.list.removeAttribute('aria-busy');
+  }
+
+  /** @param {HTMLButtonElement} button */
+  async loadMore(button) {
+    await whileBusy(button, async () => {
+      try {
+        const page = await this.context.api.listProviders({ ...this.filter(), limit: pageSize, cursor: this.next ?? undefined });
+        this.providers.push(...page.data);
+        this.next = page.next_cursor;
+        this.draw();
+      } catch (error) {
+        toast('error', /** @type {Error} */ (error).message);
+      }
+    });
+  }
+
+  draw() {
+    this.toolbar.hidden = this.providers.length === 0 && !this.filtered();
+    this.summary.textContent = `${count(this.providers.length, 'provider')}${this.next ? ' and more' : ''}`;
+    if (this.providers.length === 0) {
+      fill(this.list, this.filtered() ? this.noMatch() : this.empty());
+      return;
+    }
+    const more = h('button', { type: 'button', class: 'button', onclick: () => this.loadMore(more) }, 'Show more providers');
+    fill(this.list, h('ul', { class: 'cards', 'aria-label': 'Providers' }, this.providers.map((provider) => this.card(provider))),
+      this.next ? h('div', { class: 'more-providers' }, more) : null);
+  }
+
+  /** @param {Provider} provider */
+  card(provider) {
+    return makeCard(this.context, provider, this.actions);
+  }
+
+  empty() {
+    return h('div', { class: 'empty' }, h('div', { class: 'empty-icon' }, icon('plug')), h('h2', {}, 'No providers yet'),
+      h('p', { class: 'muted' }, 'Connect an account at a model provider. Its credentials are encrypted, and you choose which models are used.'),
+      this.context.may('providers:write') ? this.addButton() : h('p', { class: 'muted' }, 'Ask an editor of this workspace to add one.'));
+  }
+
+  noMatch() {
+    const reset = () => {
+      this.search.value = '';
+      this.status.value = '';
+      this.load();
+      this.search.focus();
+    };
+    return h('div', { class: 'empty' }, h('div', { class: 'empty-icon' }, icon('search')), h('h2', {}, 'No provider matches'),
+      h('button', { type: 'button', class: 'button', onclick: reset }, 'Show all providers'));
+  }
+
+  /**
+   * Shows the present state of a provider, and keeps the focus where it is.
+   *
+   * @param {Provider} provider
+   */
+  update(provider) {
+    this.providers = this.providers.map((old) => (old.id === provider.id ? provider : old));
+    const card = this.list.querySelector(`[data-id="${provider.id}"]`);
+    const focused = card?.contains(document.activeElement) ? document.activeElement?.getAttribute('aria-label') : null;
+    const open = card?.querySelector('details')?.open ?? false;
+    const fresh = this.card(provider);
+    const details = fresh.querySelector('details');
+    if (details) {
+      details.open = open;
+    }
+    card?.replaceWith(fresh);
+    if (focused) {
+      /** @type {HTMLElement | null} */ (fresh.querySelector(`[aria-label="${CSS.escape(focused)}"]`))?.focus();
+    }
+  }
+
+  /** @param {string} id */
+  async refresh(id) {
+    try {
+      this.update(await this.context.api.getProvider(id));
+    } catch (error) {
+      await this.load();
+    }
+  }
+
+  async add() {
+    const saved = await openProviderDialog(this.context, null);
+    if (saved) {
+      toast('success', `${saved.name} was added.`);
+      await this.load();
+      this.focus(saved.id);
+    }
+  }
+
+  /** @param {Provider} provider */
+  async edit(provider) {
+    try {
+      provider = await this.context.api.getProvider(provider.id);
+    } catch (error) {
+      this.report(error);
+      return;
+    }
+    const saved = await openProviderDialog(this.context, provider);
+    if (saved) {
+      toast('success', `${saved.name} was saved.`);
+      await this.load();
+      this.focus(saved.id);
+      return;
+    }
+    await this.refresh(provider.id);
+  }
+
+  /** @param {string} id */
+  focus(id) {
+    const card = this.list.querySelector(`[data-id="${id}"]`);
+    card?.scrollIntoView({ block: 'nearest' });
+    /** @type {HTMLElement | null | undefined} */ (card?.querySelector('.icon-button'))?.focus({ preventScroll: true });
+  }
+
+  /** @param {Provider} provider */
+  async remove(provider) {
+    const agreed = await confirm({
+      title: `Delete ${provider.name}?`, action: 'Delete provider', dangerous: true,
+      text: `This deletes the provider, its ${count(provider.model_count, 'model')} and its credentials. It can’t be undone.`,
+    });
+    if (!agreed) {
+      return;
+    }
+    try {
+      await this.context.api.deleteProvider(provider.id, provider.version);
+    } catch (error) {
+      if (error instanceof APIError && error.code === 'version_mismatch') {
+        await this.refresh(provider.id);
+        toast('warning', `${provider.name} was changed meanwhile, so it was not deleted. Look it over, and delete it again if you still want to.`);
+        return;
+      }
+      this.report(error);
+      return;
+    }
+    toast('success', `${provider.name} was deleted.`);
+    await this.load();
+    /** @type {HTMLElement | null} */ (this.element.querySelector('.add'))?.focus();
+  }
+
+  /**
+   * @param {Provider} provider
+   * @param {HTMLButtonElement} button
+   */
+  async power(provider, button) {
+    const status = provider.enabled ? 'inactive' : 'active';
+    try {
+      const saved = await whileBusy(button, () => this.context.api.updateProvider(provider.id, { status }));
+      button.focus();
+      this.update(saved);
+    } catch (error) {
+      this.report(error);
+    }
+  }
+
+  /**
+   * @param {Provider} provider
+   * @param {HTMLButtonElement} button
+   */
+  async check(provider, button) {
+    try {
+      await whileBusy(button, () => this.context.api.listAvailableModels(`/providers/${provider.id}`, null));
+      toast('success', `${provider.name} works.`);
+    } catch (error) {
+      const upstream = error instanceof APIError ? error.upstream : undefined;
+      toast('error', upstream ? `${provider.name}: ${kindLabel(upstream.kind)}.` : /** @type {Error} */ (error).message);
+    }
+    await this.refresh(provider.id);
+  }
+
+  /**
+   * @param {Provider} provider
+   * @param {Model} model
+   */
+  async test(provider, model) {
+    await openTestDrawer({
+      name: model.display_name, about: `${provider.name} · ${provider.type_label}`,
+      run: (prompt, signal) => this.context.api.test(`/models/${model.id}`, prompt, signal),
+    });
+    await this.refresh(provider.id);
+  }
+
+  /** @param {unknown} error */
+  report(error) {
+    toast('error', error instanceof Error ? error.message : String(error));
+    if (error instanceof APIError && error.status === 404) {
+      this.load();
+    }
+  }
+}
+
+/** What is shown until the list is there. */
+function skeleton() {
+  const card = () => h('li', { class: 'card skeleton' }, h('div', {}), h('div', {}), h('div', {}));
+  return [h('p', { class: 'visually-hidden', role: 'status' }, 'Loading the providers…'), h('ul', { class: 'cards', 'aria-hidden': 'true' }, card(), card(), card(), card())];
+}

@@ -1,0 +1,127 @@
+// Signing in: the first screen, and the dialog for a session that has ended.
+
+import { API } from './api.js';
+import { openDialog } from './dialog.js';
+import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
+import { failure } from './notice.js';
+import { beginSignIn, hasIssuer } from './oidc.js';
+
+/** @import { Config } from './types' */
+
+/** Where a window for signing in again reports the token. */
+const channelName = 'modelproviders.session';
+
+/** The address part that makes such a window go to the issuer at once. */
+export const againHash = '#sign-in';
+
+/**
+ * The form that asks for a token, and offers single sign-on where there is an
+ * issuer.
+ *
+ * @param {Config} config
+ * @param {URL} address of the API
+ * @param {(token: string) => void} onToken gets a token that works
+ * @param {() => void} signOn leads to the issuer
+ * @param {Error | null} [error] what went wrong before
+ */
+function signInForm(config, address, onToken, signOn, error = null) {
+  const id = uniqueID('token');
+  const alerts = h('div', { class: 'alerts' }, error ? failure(error) : null);
+  const input = h('input', {
+    id, class: 'input', type: 'password', required: true, autocomplete: 'off', spellcheck: 'false', placeholder: 'mp_…', 'aria-describedby': `${id}-help`,
+  });
+  const submit = h('button', { type: 'submit', class: `button wide ${hasIssuer(config) ? '' : 'primary'}`.trim() }, 'Sign in with token');
+  const check = async () => {
+    const token = input.value.trim();
+    // A refused token here is an answer, not the end of a session.
+    const session = { token, renew: () => Promise.reject(new Error('This token is not valid. It may be mistyped, expired or revoked.')) };
+    try {
+      await new API(address, session).me();
+      onToken(token);
+    } catch (failed) {
+      fill(alerts, failure(/** @type {Error} */ (failed)));
+      input.focus();
+      input.select();
+    }
+  };
+  const tokenForm = h('form', {
+    onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      whileBusy(submit, check);
+    },
+  }, h('label', { class: 'label', for: id }, 'API token'), input,
+  h('p', { id: `${id}-help`, class: 'help' }, 'The service writes its first token to ', h('code', {}, 'admin.token'), ' in its data directory. It stays in this tab only.'),
+  submit);
+  const element = h('div', { class: 'sign-in-form' }, alerts,
+    hasIssuer(config)
+      ? [h('button', { type: 'button', class: 'button primary wide', onclick: signOn }, icon('key'), 'Sign in with single sign-on'), h('p', { class: 'or' }, h('span', {}, 'or'))]
+      : null,
+    tokenForm);
+  return {
+    element,
+    /** @param {Error} failed */
+    showError: (failed) => fill(alerts, failure(failed)),
+    focus: () => /** @type {HTMLElement | null} */ (element.querySelector('button.primary.wide[type=button], input'))?.focus(),
+  };
+}
+
+/**
+ * Shows the first screen, and returns a token.
+ *
+ * @param {HTMLElement} root
+ * @param {Config} config
+ * @param {URL} address of the API
+ * @param {Error | null} error
+ * @returns {Promise<string>}
+ */
+export function showSignIn(root, config, address, error) {
+  return new Promise((resolve) => {
+    const form = signInForm(config, address, resolve, () => beginSignIn(config).catch((failed) => form.showError(failed)), error);
+    fill(root, h('main', { id: 'main', class: 'sign-in' }, h('div', { class: 'sign-in-card' },
+      h('div', { class: 'sign-in-logo' }, icon('logo')), h('h1', {}, 'Model Providers'),
+      h('p', { class: 'muted' }, 'Sign in to manage the model providers of your workspace.'), form.element)));
+    form.focus();
+  });
+}
+
+/**
+ * Asks for a token over the present screen, so that nothing typed there is lost.
+ * Single sign-on happens in a window of its own.
+ *
+ * @param {Config} config
+ * @param {URL} address of the API
+ * @returns {Promise<string>}
+ */
+export async function askToSignInAgain(config, address) {
+  let token = '';
+  const channel = new BroadcastChannel(channelName);
+  const dialog = openDialog({ title: 'Your session has ended', subtitle: 'Sign in again to go on. What you have entered is kept.', kind: 'small', urgent: true });
+  const finish = (/** @type {string} */ value) => {
+    token = value;
+    dialog.end();
+  };
+  channel.onmessage = ({ data }) => finish(String(data));
+  const form = signInForm(config, address, finish, () => {
+    window.open(location.pathname + againHash, '_blank', 'popup,width=520,height=680');
+  });
+  dialog.body.append(form.element);
+  form.focus();
+  await dialog.closed;
+  channel.close();
+  if (token === '') {
+    throw new Error('You are signed out. Sign in to go on.');
+  }
+  return token;
+}
+
+/**
+ * Gives a token to the window that has asked for it, and closes this one.
+ *
+ * @param {string} token
+ */
+export function reportToken(token) {
+  const channel = new BroadcastChannel(channelName);
+  channel.postMessage(token);
+  channel.close();
+  window.close();
+}

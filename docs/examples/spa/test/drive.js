@@ -1,0 +1,316 @@
+// Drives every flow of the console in Chromium, and takes screenshots. The test in
+// browser_test.go starts it with a SETUP.
+
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+
+const setup = JSON.parse(process.env.SETUP ?? '{}');
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+mkdirSync(setup.shots, { recursive: true });
+
+const browser = await chromium.launch({ executablePath: setup.chromium, args: ['--no-sandbox'] });
+/** What the browser complained of: breaches of the CSP, exceptions, failed loads. */
+const complaints = [];
+let taken = 0;
+
+/** Opens a page, with a context of its own. */
+async function open(url, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...options });
+  const page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));
+  page.on('console', (message) => {
+    // The browser logs every answer of 4xx and 5xx.
+    if (message.type() === 'error' && !/Failed to load resource/.test(message.text())) {
+      complaints.push(message.text());
+    }
+  });
+  await page.goto(url);
+  return page;
+}
+
+/** Takes a screenshot, and lets axe look for faults. */
+async function look(page, name) {
+  taken += 1;
+  await page.screenshot({ path: `${setup.shots}/${String(taken).padStart(2, '0')}-${name}.png` });
+  const faults = await page.evaluate(`${axe}; axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+    .then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map((node) => node.target + ' ' + node.failureSummary).join(' | ')))`);
+  assert.deepEqual(faults, [], `axe: ${name}`);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);
+}
+
+const button = (scope, name) => scope.getByRole('button', { name, exact: true });
+const dialog = (page, name) => page.getByRole('dialog', { name });
+const card = (page, name) => page.getByRole('article', { name, exact: true });
+
+async function signIn(page, token) {
+  await page.getByLabel('API token').fill(token);
+  await button(page, 'Sign in with token').click();
+}
+
+const flows = {
+  async 'signing in with a token'(page) {
+    await look(page, 'sign-in');
+    await signIn(page, 'mp_nonsense');
+    await page.getByText('This token is not valid').waitFor();
+    await look(page, 'sign-in-refused');
+    await signIn(page, setup.token);
+    await page.getByRole('heading', { name: 'No providers yet' }).waitFor();
+    await look(page, 'empty');
+  },
+
+  async 'adding a provider'(page) {
+    await button(page.getByRole('banner').or(page.locator('.page-head')), 'Add Provider').first().click();
+    const form = dialog(page, 'Add provider');
+    await look(page, 'add-types');
+    await form.getByRole('radio', { name: /^OpenAI/ }).check();
+    await look(page, 'add-fields');
+    await button(form, 'Add provider').click();
+    await form.getByText('must not be empty').first().waitFor();
+    assert.equal(await form.getByLabel('Name', { exact: true }).getAttribute('aria-invalid'), 'true');
+    await look(page, 'add-field-errors');
+
+    await form.getByLabel('Name', { exact: true }).fill('Production OpenAI');
+    await form.getByLabel('API Key', { exact: true }).fill('sk-not-a-key');
+    await button(form, 'Test connection').click();
+    await form.getByText('The provider rejects the credentials').waitFor();
+    await look(page, 'add-connection-failed');
+    await form.getByLabel('API Key', { exact: true }).fill(setup.openai_key);
+    await button(form, 'Test connection').click();
+    await form.getByText('Connected.').waitFor();
+    await button(form, 'Show API Key').click();
+    await button(form, 'Hide API Key').click();
+
+    await button(form, 'Browse available').click();
+    const list = dialog(page, 'Available models');
+    await list.getByText('40 models, 0 selected').waitFor();
+    await look(page, 'discovery');
+    await list.getByLabel('Search models').fill('gpt-4');
+    await list.getByLabel('gpt-4-turbo', { exact: true }).check();
+    await list.getByLabel('gpt-4o', { exact: true }).check();
+    await list.getByRole('group').getByLabel('Tool call').check({ force: true });
+    await look(page, 'discovery-chosen');
+    await button(list, 'Add 2 models').click();
+
+    await form.getByRole('group', { name: 'gpt-4-turbo' }).getByLabel('Display name').fill('GPT-4 Turbo');
+    await button(form.getByRole('group', { name: 'gpt-4-turbo' }), 'Test this model').click();
+    const drawer = dialog(page, /^Test /);
+    await button(drawer, 'Send Test').click();
+    await drawer.getByText('Success').waitFor();
+    await look(page, 'draft-tested');
+    await page.keyboard.press('Escape');
+    await look(page, 'add-complete');
+    await button(form, 'Add provider').click();
+    await card(page, 'Production OpenAI').waitFor();
+    await page.getByText('Production OpenAI was added.').waitFor();
+    await look(page, 'one-card');
+  },
+
+  async 'testing a model'(page) {
+    await button(page, 'Test GPT-4 Turbo').click();
+    const drawer = dialog(page, /^Test /);
+    await look(page, 'test');
+    await page.keyboard.press('Control+Enter');
+    await drawer.locator('.streaming').waitFor();
+    await look(page, 'test-streaming');
+    await drawer.getByText('Success').waitFor();
+    await drawer.getByText('Details').click();
+    await look(page, 'test-success');
+    await page.keyboard.press('Escape');
+    await card(page, 'Production OpenAI').getByText(/^[\d.]+ m?s$/).waitFor();
+
+    await button(page, 'Test gpt-4o').click();
+    await button(drawer, 'Send Test').click();
+    await drawer.getByText('Failed', { exact: true }).waitFor();
+    await look(page, 'test-failed');
+    await page.keyboard.press('Escape');
+  },
+
+  async 'adding more'(page) {
+    for (const [name, base] of [['Team gateway', setup.custom.base_url], ['Mistyped gateway', setup.broken]]) {
+      await button(page.locator('.page-head'), 'Add Provider').click();
+      const form = dialog(page, 'Add provider');
+      await form.getByRole('radio', { name: /^Custom/ }).check();
+      await form.getByLabel('Name', { exact: true }).fill(name);
+      await form.getByLabel('API Key', { exact: true }).fill(setup.custom.api_key);
+      await form.getByLabel('Base URL').fill(base);
+      await button(form, 'Add model').click();
+      await form.getByLabel('Model name').fill(setup.custom.model);
+      await button(form, 'Add provider').click();
+      await card(page, name).waitFor();
+    }
+    await button(card(page, 'Mistyped gateway'), `Test ${setup.custom.model}`).click();
+    await button(dialog(page, /^Test /), 'Send Test').click();
+    await dialog(page, /^Test /).getByText('Failed', { exact: true }).waitFor();
+    await page.keyboard.press('Escape');
+    await card(page, 'Mistyped gateway').getByText('Error', { exact: true }).waitFor();
+    await page.getByRole('switch', { name: 'Team gateway is enabled' }).click();
+    await card(page, 'Team gateway').getByText('Inactive').waitFor();
+    await look(page, 'three-cards');
+    await button(card(page, 'Mistyped gateway'), 'Check again').click();
+    await page.getByText('Mistyped gateway: This address is not that of an API.').waitFor();
+    await page.getByLabel('Search providers').fill('gateway');
+    await card(page, 'Production OpenAI').waitFor({ state: 'detached' });
+    await page.getByLabel('Search providers').fill('nothing');
+    await page.getByRole('heading', { name: 'No provider matches' }).waitFor();
+    await look(page, 'no-match');
+    await button(page, 'Show all providers').click();
+    await card(page, 'Production OpenAI').waitFor();
+  },
+
+  async 'editing'(page) {
+    await button(page, 'Edit Production OpenAI').click();
+    const form = dialog(page, 'Edit Production OpenAI');
+    await look(page, 'edit');
+    const key = form.getByLabel('API Key', { exact: true });
+    assert.equal(await key.inputValue(), '');
+    await button(form, 'Show API Key').click();
+    await button(form, 'Hide API Key').waitFor();
+    assert.equal(await key.inputValue(), setup.openai_key);
+    await look(page, 'edit-revealed');
+    await button(form, 'Hide API Key').click();
+    assert.equal(await key.inputValue(), '');
+
+    await form.getByLabel('Name', { exact: true }).fill('team GATEWAY');
+    await button(form, 'Save changes').click();
+    await form.locator('.field-error').filter({ hasText: /./ }).first().waitFor();
+    await look(page, 'edit-name-taken');
+    await form.getByLabel('Name', { exact: true }).fill('OpenAI (EU)');
+    await button(form.getByRole('group', { name: 'gpt-4o' }), 'Remove this model').click();
+    await button(form, 'Add model').click();
+    await form.getByLabel('Model ID').last().fill('gpt-5-mini');
+    await page.keyboard.press('Escape');
+    await look(page, 'edit-discard');
+    await button(page, 'Keep editing').click();
+
+    // Somebody else saves meanwhile.
+    const other = await api(page, 'GET', '/providers?q=production');
+    await api(page, 'PATCH', `/providers/${other.data[0].id}`, { status: 'inactive' });
+    await button(form, 'Save changes').click();
+    await form.getByText('This provider was changed while you were editing it.').waitFor();
+    await form.getByText('Changed meanwhile: Status.').waitFor();
+    assert.equal(await form.getByLabel('Name', { exact: true }).inputValue(), 'OpenAI (EU)');
+    assert.equal(await form.getByRole('switch', { name: 'Provider is enabled' }).getAttribute('aria-checked'), 'false');
+    await look(page, 'edit-conflict');
+    await form.getByRole('switch', { name: 'Provider is enabled' }).click();
+    await button(form, 'Save changes').click();
+    await card(page, 'OpenAI (EU)').getByText('gpt-5-mini').waitFor();
+    await card(page, 'OpenAI (EU)').getByText('Active').waitFor();
+    assert.equal(await card(page, 'OpenAI (EU)').getByText('gpt-4o', { exact: true }).count(), 0);
+  },
+
+  async 'a session that ends'(page) {
+    await button(page, 'Edit OpenAI (EU)').click();
+    const form = dialog(page, 'Edit OpenAI (EU)');
+    await form.getByLabel('Name', { exact: true }).fill('OpenAI Europe');
+    await page.evaluate(() => sessionStorage.setItem('modelproviders.token', 'mp_expired'));
+    await button(form, 'Save changes').click();
+    const again = page.getByRole('alertdialog', { name: 'Your session has ended' });
+    await again.waitFor();
+    await look(page, 'session-ended');
+    await signIn(again, setup.token);
+    await card(page, 'OpenAI Europe').waitFor();
+  },
+
+  async 'the service is away'(page) {
+    await page.route('**/providers?*', (route) => route.abort());
+    await page.reload();
+    await page.getByText('The service can’t be reached.').waitFor();
+    await look(page, 'list-failed');
+    await page.unroute('**/providers?*');
+    await page.route('**/providers?*', async (route) => {
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      await route.continue();
+    });
+    await button(page, 'Try again').click();
+    await page.locator('.skeleton').first().waitFor();
+    await look(page, 'loading');
+    await card(page, 'OpenAI Europe').waitFor();
+    await page.unroute('**/providers?*');
+  },
+
+  async 'deleting'(page) {
+    await button(page, 'Delete Mistyped gateway').click();
+    const question = page.getByRole('alertdialog', { name: 'Delete Mistyped gateway?' });
+    await look(page, 'delete');
+    await button(question, 'Cancel').click();
+    await button(page, 'Delete Mistyped gateway').click();
+    await button(question, 'Delete provider').click();
+    await card(page, 'Mistyped gateway').waitFor({ state: 'detached' });
+  },
+
+  async 'storage and addresses'(page) {
+    const stored = await page.evaluate(() => [Object.keys(sessionStorage), Object.keys(localStorage), document.cookie]);
+    assert.deepEqual(stored, [['modelproviders.token'], [], '']);
+    assert.equal(page.url(), setup.console);
+  },
+};
+
+/** A call past the page, as somebody else's. */
+function api(page, method, path, body) {
+  return page.evaluate(async ([address, token, method, path, body]) => {
+    const response = await fetch(address + path, {
+      method, body: body && JSON.stringify(body), headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+    });
+    return response.json();
+  }, [setup.console.replace(/\/console\/$/, ''), setup.token, method, path, body]);
+}
+
+/** The same screens, dark, narrow, and from another origin. */
+async function looks(name, url, options) {
+  const page = await open(url, options);
+  await look(page, `${name}-sign-in`);
+  await signIn(page, setup.token);
+  await card(page, 'OpenAI Europe').waitFor();
+  await look(page, `${name}-cards`);
+  await button(page, 'Edit OpenAI Europe').click();
+  await dialog(page, 'Edit OpenAI Europe').waitFor();
+  await look(page, `${name}-edit`);
+  await button(dialog(page, 'Edit OpenAI Europe'), 'Browse available').click();
+  await dialog(page, 'Available models').getByText('40 models').waitFor();
+  await look(page, `${name}-discovery`);
+  await page.keyboard.press('Escape');
+  await page.keyboard.press('Escape');
+  await button(page.locator('.page-head'), 'Add Provider').click();
+  await dialog(page, 'Add provider').getByRole('radio', { name: /^AWS/ }).check();
+  await look(page, `${name}-add`);
+  await page.keyboard.press('Escape');
+  await button(page, 'Test GPT-4 Turbo').click();
+  await button(dialog(page, /^Test /), 'Send Test').click();
+  await dialog(page, /^Test /).getByText('Success').waitFor();
+  await look(page, `${name}-test`);
+  await page.keyboard.press('Escape');
+  await page.context().close();
+}
+
+let failed = 0;
+async function run(name, flow) {
+  try {
+    await flow();
+    console.log(`ok ${name}`);
+  } catch (error) {
+    failed += 1;
+    console.log(`not ok ${name}\n${error.stack}`);
+  }
+}
+
+const page = await open(setup.console);
+for (const [name, flow] of Object.entries(flows)) {
+  await run(name, () => flow(page));
+  if (failed) {
+    await page.screenshot({ path: `${setup.shots}/failed.png` });
+    break;
+  }
+}
+if (!failed) {
+  await run('dark', () => looks('dark', setup.console, { colorScheme: 'dark' }));
+  await run('narrow', () => looks('narrow', setup.console, { viewport: { width: 360, height: 740 } }));
+  await run('narrow and dark', () => looks('narrow-dark', setup.console, { viewport: { width: 360, height: 740 }, colorScheme: 'dark' }));
+  await run('from another origin', () => looks('elsewhere', setup.elsewhere, {}));
+}
+await browser.close();
+await run('the browser complains of nothing', async () => assert.deepEqual(complaints, []));
+process.exit(failed ? 1 : 0);

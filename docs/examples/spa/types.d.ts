@@ -1,0 +1,45 @@
+// Names for the types of openapi.yaml that the console uses. `npm run types`
+// writes schema.d.ts.
+import type { components, operations } from './schema';
+
+type Schemas = components['schemas'];
+
+export type AvailableModel = Schemas['AvailableModel'];
+export type AvailableModels = Schemas['AvailableModels'];
+export type Config = Schemas['ConsoleConfig'];
+export type FailureKind = Schemas['FailureKind'];
+export type FormField = Omit<Schemas['FormField'], 'kind'> & { kind: string; options?: string[]; suggestions?: string[] };
+export type Me = Schemas['Me'];
+export type Model = Schemas['ModelOfProvider'];
+export type Problem = Schemas['Problem'];
+export type Provider = Schemas['Provider'];
+export type ProviderList = Schemas['ProviderList'];
+export type ProviderStatus = Schemas['ProviderStatus'];
+export type ProviderType = Omit<Schemas['ProviderType'], 'credentials' | 'config'> & { icon_url?: string; credentials: FormField[]; config: FormField[] };
+export type ProviderTypeList = { data: ProviderType[] };
+export type Scope = Schemas['Scope'];
+export type Stage = Schemas['Stage'];
+export type StageList = Schemas['StageList'];
+export type StageName = Schemas['StageName'];
+export type TestResult = Schemas['TestResult'];
+export type ListProviders = NonNullable<operations['listProviders']['parameters']['query']>;
+
+/** What an element may contain; null and false are left out. */
+export type Child = Node | string | null | undefined | false | readonly Child[];
+
+/** Settings of a provider that are not saved yet. */
+export interface Draft {
+  credentials: Record<string, string>;
+  config: Record<string, string>;
+}
+
+/** An event of a streamed test. */
+export type TestEvent = { event: 'delta'; data: { text: string } } | { event: 'result'; data: TestResult };
+
+/** What every screen needs. */
+export interface Context {
+  api: import('./api.js').API;
+  types: ProviderType[];
+  stages: Stage[];
+  may: (scope: Scope) => boolean;
+}
