@@ -47,7 +47,7 @@ func TestRequestID(t *testing.T) {
 func TestCacheControl(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
-		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/nothing"} {
+		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/console/config.json", "/nothing"} {
 			c.Get(path).Has("Cache-Control", "private, no-cache")
 			c.Do(http.MethodPut, path, nil).Has("Cache-Control", "private, no-cache")
 		}

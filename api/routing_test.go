@@ -42,6 +42,7 @@ func TestWrongMethod(t *testing.T) {
 			"/readyz":                     {"GET", "HEAD"},
 			"/openapi.yaml":               {"GET", "HEAD"},
 			"/openapi.json":               {"GET", "HEAD"},
+			"/console/config.json":        {"GET", "HEAD"},
 			"/provider-types":             {"GET", "HEAD"},
 			"/provider-types/openai":      {"GET", "HEAD"},
 			"/stages":                     {"GET", "HEAD"},

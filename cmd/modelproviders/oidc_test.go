@@ -16,6 +16,7 @@ func TestRefusedOIDCSettings(t *testing.T) {
 		"issuer without audience": {map[string]string{"ISSUER": "https://login.example.com"}, []string{"audience"}},
 		"issuer in the clear":     {map[string]string{"ISSUER": "http://login.example.com", "AUDIENCE": "mp"}, []string{"http://login.example.com", "https"}},
 		"roles of no claim":       {map[string]string{"ISSUER": "https://login.example.com", "AUDIENCE": "mp", "ROLES": "staff=viewer"}, []string{"role claim"}},
+		"client without issuer":   {map[string]string{"CLIENT_ID": "console"}, []string{"MODELPROVIDERS_OIDC_ISSUER"}},
 		"role nobody knows":       {map[string]string{"ISSUER": "https://login.example.com", "AUDIENCE": "mp", "ROLE_CLAIM": "groups", "ROLES": "staff=owner"}, []string{"staff=owner"}},
 	}
 	for name, test := range tests {
@@ -39,7 +40,7 @@ func TestOIDCSettings(t *testing.T) {
 	issuer := authtest.Start(t)
 	set := map[string]string{
 		"OIDC_ISSUER": issuer.URL, "OIDC_AUDIENCE": authtest.Audience,
-		"OIDC_ROLE_CLAIM": "realm.groups", "OIDC_ROLES": "staff=viewer,leads=editor", "OIDC_WORKSPACE_CLAIM": "org",
+		"OIDC_CLIENT_ID": authtest.ClientID, "OIDC_SCOPES": "openid models", "OIDC_ROLE_CLAIM": "realm.groups", "OIDC_ROLES": "staff=viewer,leads=editor", "OIDC_WORKSPACE_CLAIM": "org",
 	}
 	for _, how := range []string{"environment", "flags"} {
 		t.Run(how, func(t *testing.T) {
@@ -52,6 +53,9 @@ func TestOIDCSettings(t *testing.T) {
 				}
 			}
 			s := start(t, variables, args...)
+			s.must(t, 200, "GET", "/console/config.json", "").is(t, 200, map[string]string{
+				"issuer": issuer.URL, "client_id": authtest.ClientID, "scopes": "openid models", "audience": authtest.Audience,
+			})
 			as := func(org string, groups ...string) {
 				s.token = issuer.AccessToken(t, authtest.Claims{"org": org, "realm": map[string]any{"groups": groups}})
 			}

@@ -38,6 +38,9 @@ func TestSettings(t *testing.T) {
 			s.url = strings.TrimSuffix(s.url, "/api/v1")
 			s.must(t, 404, "GET", "/providers", "")
 		}},
+		"no console": {map[string]string{"CONSOLE": "off"}, func(t *testing.T, s *service) {
+			s.must(t, 404, "GET", "/console/config.json", "")
+		}},
 		"no reveals": {map[string]string{"REVEAL": "off"}, func(t *testing.T, s *service) {
 			s.reveal(t, "").is(t, 403, map[string]string{"code": "reveal_disabled"})
 		}},
