@@ -122,7 +122,7 @@ class ProviderDialog {
   }
 
   snapshot() {
-    return JSON.stringify(this.body());
+    return JSON.stringify({ ...this.body(), type: undefined });
   }
 
   async mayClose() {
