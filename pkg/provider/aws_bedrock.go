@@ -40,7 +40,7 @@ type bedrockCredentials struct {
 // The pattern keeps the region a part of a host name: anything else could make
 // the request go to another host.
 type bedrockConfig struct {
-	Region string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" says:"must be the name of an AWS region, such as us-east-1" placeholder:"us-east-1" help:"The AWS region whose Bedrock is called; models differ from region to region."`
+	Region string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" message:"must be the name of an AWS region, such as us-east-1" placeholder:"us-east-1" help:"The AWS region whose Bedrock is called; models differ from region to region."`
 }
 
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one

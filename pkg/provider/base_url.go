@@ -20,16 +20,16 @@ var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.
 func parseBaseURL(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil {
-		return nil, errors.New("is not a URL")
+		return nil, errors.New("must be a URL")
 	}
 	u.Host = strings.ToLower(u.Host) // [url.Parse] lowers the scheme
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
 		return nil, errors.New("must begin with https:// or http://")
 	case u.Opaque != "" || u.Host == "":
-		return nil, errors.New("must name a host")
+		return nil, errors.New("must have a host")
 	case u.User != nil:
-		return nil, errors.New("must not hold a user or a password: credentials have fields of their own")
+		return nil, errors.New("must not have a user or a password; credentials have their own fields")
 	case strings.Contains(address, "#"):
 		return nil, errors.New("must not have a fragment (#…)")
 	}
@@ -48,11 +48,11 @@ func checkHost(u *url.URL) error {
 	if strings.HasPrefix(u.Host, "[") {
 		addr, err := netip.ParseAddr(host)
 		if err != nil || addr.Zone() != "" {
-			return errors.New("has a host that is no IPv6 address")
+			return errors.New("must have a valid IPv6 address between the brackets")
 		}
 		host = "[" + addr.String() + "]"
 	} else if len(host) > 253 || !hostName.MatchString(host) {
-		return errors.New("has an invalid host; write an international name in its xn-- form")
+		return errors.New("must have a valid host; write an international name in its xn-- form")
 	}
 	u.Host = host
 	if port == "" {
@@ -60,7 +60,7 @@ func checkHost(u *url.URL) error {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
-		return errors.New("has an invalid port")
+		return errors.New("must have a valid port")
 	}
 	if (u.Scheme == "https" && n != 443) || (u.Scheme == "http" && n != 80) {
 		u.Host += ":" + strconv.FormatUint(n, 10)

@@ -25,7 +25,7 @@ type field struct {
 	maxLength int    // in characters, or bytes for a secret_json; 0: no bound
 	ascii     bool
 	pattern   *regexp.Regexp // nil: any
-	says      string         // of a value that does not match the pattern
+	message   string         // about a value that does not match the pattern
 }
 
 // fieldsOf reads the tags of a settings struct whose fields are all of one
@@ -35,7 +35,7 @@ func fieldsOf(t, of reflect.Type) []field {
 	for i := range fields {
 		f := t.Field(i)
 		if f.Type != of {
-			panic(fmt.Sprintf("provider: field %s of %s is no %s", f.Name, t, of))
+			panic(fmt.Sprintf("provider: field %s of %s is not a %s", f.Name, t, of))
 		}
 		fields[i] = fieldOf(i, f.Tag)
 	}
@@ -48,9 +48,9 @@ func fieldOf(index int, tag reflect.StructTag) field {
 			Name: tag.Get("json"), Label: tag.Get("label"), Help: tag.Get("help"),
 			Kind: tag.Get("kind"), Placeholder: tag.Get("placeholder"), Pattern: tag.Get("pattern"),
 		},
-		index: index,
-		rules: tag.Get("validate"),
-		says:  tag.Get("says"),
+		index:   index,
+		rules:   tag.Get("validate"),
+		message: tag.Get("message"),
 	}
 	if !slices.Contains([]string{kindSecret, kindSecretJSON, kindText, kindURL}, f.Kind) {
 		panic(fmt.Sprintf("provider: field %s has the unknown kind %q", f.Name, f.Kind))

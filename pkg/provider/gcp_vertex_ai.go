@@ -36,8 +36,8 @@ type vertexCredentials struct {
 // The patterns keep region and project a part of a host name and of a path:
 // anything else could make the request go to another host or resource.
 type vertexConfig struct {
-	Project string `json:"project" label:"Project" kind:"text" validate:"required,max=100" pattern:"^(([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]{6,20})$" says:"must be the id or the number of a Google Cloud project, such as my-project" placeholder:"my-project" help:"The id or number of the project whose Vertex AI is called and billed."`
-	Region  string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^(global|us|eu|[a-z]+-[a-z]+[0-9]{1,2})$" says:"must be global, us, eu or a region such as us-central1" placeholder:"us-central1" help:"A region such as us-central1, or global, us or eu; models differ from region to region."`
+	Project string `json:"project" label:"Project" kind:"text" validate:"required,max=100" pattern:"^(([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]{6,20})$" message:"must be the id or the number of a Google Cloud project, such as my-project" placeholder:"my-project" help:"The id or number of the project whose Vertex AI is called and billed."`
+	Region  string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^(global|us|eu|[a-z]+-[a-z]+[0-9]{1,2})$" message:"must be global, us, eu or a region such as us-central1" placeholder:"us-central1" help:"A region such as us-central1, or global, us or eu; models differ from region to region."`
 }
 
 // checkServiceAccount keeps the text as it is, so that what is revealed is what

@@ -8,6 +8,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -26,15 +27,13 @@ type serviceAccount struct {
 }
 
 // googleTokenURIs are the token endpoints that Google has written into key files
-// over the years. They are accepted, but never called as given.
-func googleTokenURIs() []string {
-	return []string{
-		"https://oauth2.googleapis.com/token",
-		"https://oauth2.mtls.googleapis.com/token",
-		"https://accounts.google.com/o/oauth2/token",
-		"https://www.googleapis.com/oauth2/v3/token",
-		"https://www.googleapis.com/oauth2/v4/token",
-	}
+// over the years. They are accepted, but not called.
+var googleTokenURIs = []string{
+	"https://oauth2.googleapis.com/token",
+	"https://oauth2.mtls.googleapis.com/token",
+	"https://accounts.google.com/o/oauth2/token",
+	"https://www.googleapis.com/oauth2/v3/token",
+	"https://www.googleapis.com/oauth2/v4/token",
 }
 
 // parseServiceAccount reads the text of a key file and parses its private key.
@@ -53,17 +52,17 @@ func parseServiceAccount(text string) (serviceAccount, error) {
 	}
 	switch {
 	case a.Type == "":
-		return a, errors.New("has no `type`; paste the whole service-account key file")
+		return a, errors.New("must have a `type`; paste the whole key file")
 	case a.Type != "service_account":
 		return a, errors.New("must be of `type` `service_account`; other kinds of Google credentials are not accepted")
-	case a.TokenURI != "" && !slices.Contains(googleTokenURIs(), a.TokenURI):
-		return a, errors.New("has a `token_uri` that is not Google's; remove it or use the file as Google made it")
+	case a.TokenURI != "" && !slices.Contains(googleTokenURIs, a.TokenURI):
+		return a, errors.New("must have a `token_uri` of Google, or none; use the file as Google made it")
 	case a.UniverseDomain != "" && a.UniverseDomain != "googleapis.com":
-		return a, errors.New("has a `universe_domain` other than `googleapis.com`, which is not supported")
+		return a, errors.New("must have the `universe_domain` `googleapis.com`, or none")
 	case !strings.Contains(a.ClientEmail, "@") || strings.ContainsFunc(a.ClientEmail, isControlOrSpace):
-		return a, errors.New("has no valid `client_email`; paste the whole service-account key file")
+		return a, errors.New("must have a valid `client_email`; paste the whole key file")
 	case a.PrivateKey == "":
-		return a, errors.New("has no `private_key`; paste the whole service-account key file")
+		return a, errors.New("must have a `private_key`; paste the whole key file")
 	}
 	// A file that went through an environment variable or a form may have its line
 	// breaks escaped twice.
@@ -85,49 +84,42 @@ func keyFileJSON(text string) (string, error) {
 	} else {
 		text = unquoted(text)
 	}
-	plain := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(strings.Join(strings.Fields(text), ""))
-	if decoded, err := base64.RawStdEncoding.DecodeString(plain); err == nil && strings.HasPrefix(trim(string(decoded)), "{") {
-		return "", errors.New("is in base64; decode it, and paste the JSON itself")
+	base64Text := strings.NewReplacer("-", "+", "_", "/", "=", "").Replace(strings.Join(strings.Fields(text), ""))
+	if decoded, err := base64.RawStdEncoding.DecodeString(base64Text); err == nil && strings.HasPrefix(trim(string(decoded)), "{") {
+		return "", errors.New("must not be in base64; decode it, and paste the JSON")
 	}
-	var mended strings.Builder
-	inString, escaped := false, false
-	for _, r := range text {
-		switch {
-		case inString && r < ' ':
-			fmt.Fprintf(&mended, `\u%04x`, r)
-			escaped = false
-			continue
-		case escaped:
-			escaped = false
-		case inString && r == '\\':
-			escaped = true
-		case r == '"':
-			inString = !inString
-		case !inString && r > unicode.MaxASCII:
-			return "", fmt.Errorf("holds the character %U outside of its strings, which a web page or a text program put there; use the file as Google made it", r)
+	for _, r := range jsonString.ReplaceAllString(text, "") {
+		if r > unicode.MaxASCII {
+			return "", fmt.Errorf("must not have the character %U outside of its strings; use the file as Google made it", r)
 		}
-		mended.WriteRune(r)
 	}
-	return mended.String(), nil
+	return jsonString.ReplaceAllStringFunc(text, func(s string) string {
+		return control.ReplaceAllStringFunc(s, func(c string) string { return fmt.Sprintf(`\u%04x`, c[0]) })
+	}), nil
 }
+
+var (
+	jsonString = regexp.MustCompile(`(?s)"(?:[^"\\]|\\.)*"?`) // the last one may have no end
+	control    = regexp.MustCompile(`[\x00-\x1f]`)
+)
 
 func checkPrivateKey(text string) error {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return errors.New("has a `private_key` that is not PEM; use the file as Google made it")
+		return errors.New("must have a `private_key` in PEM; use the file as Google made it")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		if parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
-			return errors.New("has a `private_key` that cannot be parsed; it may be cut short")
+			return errors.New("must have a valid `private_key`; this one cannot be parsed, and may be incomplete")
 		}
 	}
 	key, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return errors.New("has a `private_key` that is not an RSA key; Google's service accounts sign with RSA")
+		return errors.New("must have an RSA key as its `private_key`; use the file as Google made it")
 	}
 	if bits := key.N.BitLen(); bits < 1024 {
-		return fmt.Errorf("has a `private_key` of %d bits; at least 1024 are needed to sign", bits)
+		return fmt.Errorf("must have a `private_key` of at least 1024 bits; this one has %d", bits)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func (s *spec[C, F]) readCredentials(request map[string]json.RawMessage, stored 
 				problems.Invalid.Add(f.Name, fault.Required, "%s is required", f.Label)
 			}
 		case isMask(f, value):
-			problems.Invalid.Add(f.Name, fault.Invalid, "%s looks like a mask, not like a secret: paste the secret itself, or leave the field out to keep the stored one", f.Label)
+			problems.Invalid.Add(f.Name, fault.Invalid, "%s must be the secret itself, not a mask; leave the field out to keep the stored secret", f.Label)
 		default:
 			normal, problem := s.check(f, value)
 			if problem != nil {

@@ -110,7 +110,7 @@ func TestCredentialThatIsRefused(t *testing.T) {
 				if strings.Contains(f.Message, value) {
 					t.Errorf("the message holds the value: %q", f.Message)
 				}
-				if masked := strings.Contains(value, "•") || value[0] == '*'; masked != strings.Contains(f.Message, "looks like a mask") {
+				if masked := strings.Contains(value, "•") || value[0] == '*'; masked != strings.Contains(f.Message, "not a mask") {
 					t.Errorf("%.20q: the message is %q", value, f.Message)
 				}
 			}

@@ -24,7 +24,7 @@ import (
 //	placeholder  an example
 //	validate     rules of go-playground/validator: required, max, max_bytes, printascii
 //	pattern      a regular expression that the whole value matches
-//	says         what is wrong with a value that does not match, after the label
+//	message      what is wrong with a value that does not match the pattern, after the label
 //
 // Lengths are in characters, but for max_bytes.
 type spec[C, F any] struct {

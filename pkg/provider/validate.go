@@ -49,7 +49,7 @@ func (s *spec[C, F]) check(f field, value string) (string, *fault.Field) {
 		return value, nil
 	}
 	if f.pattern != nil && !f.pattern.MatchString(value) {
-		return broken(fault.Invalid, f.says)
+		return broken(fault.Invalid, f.message)
 	}
 	parse := s.parse[f.Name]
 	if parse == nil {
