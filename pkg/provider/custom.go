@@ -63,13 +63,14 @@ func checkCustomURL(address string) (string, error) {
 	return address, nil
 }
 
-// customPasted is the path of a call that people paste with the address of a
-// server. After /v1 more of it is recognised: elsewhere it may belong to the address.
+// customPasted is the path of a call that people paste with the address of a server.
+// Most paths are recognised only after /v1, because elsewhere they may belong to the
+// address.
 var customPasted = regexp.MustCompile(`(?i)(?:/chat/+completions|(/v1)/+(?:chat|responses|models|completions))$`)
 
-// customBase takes apart an accepted address. origin is without /v1 and what was
-// pasted after it; first is where the API is looked for first; named says that the
-// address has /v1. /V1 is another place, and stays.
+// customBase splits an accepted address. origin is without /v1 and what was pasted
+// after it, first is where the API is tried first, and named says that the address has
+// /v1. /V1 is a different path, and is kept in origin.
 func customBase(address string) (origin, first string, named bool) {
 	u, err := parseBaseURL(address)
 	if err != nil {
@@ -85,14 +86,14 @@ func customBase(address string) (origin, first string, named bool) {
 	return origin, first, named
 }
 
-// customUpstream talks to a server of the user's. Its API is under /v1; if nothing
-// is there, and the address did not name /v1, it may be right at the address, as
+// customUpstream talks to a user's own server. Its API is under /v1. If nothing is
+// there, and the address does not contain /v1, the API may be at the address itself, as
 // behind some gateways.
 type customUpstream struct {
 	tables
 	v1, origin *openAIChat
-	named      bool        // the address says /v1
-	bare       atomic.Bool // the API was found right at the address
+	named      bool        // the address has /v1
+	bare       atomic.Bool // the API was found at the address itself
 }
 
 func openCustom(creds customCredentials, config customConfig, env environment) (upstream, error) {
@@ -118,7 +119,7 @@ func (c *customUpstream) generate(ctx context.Context, p prompt) (answer, error)
 		return begun, err
 	})
 	if bare {
-		a.warnings = append(a.warnings, Warning{BaseURLWithoutV1, "The API was found right at the base URL, not under /v1."})
+		a.warnings = append(a.warnings, Warning{BaseURLWithoutV1, "The API was found at the base URL itself, not under /v1."})
 	}
 	return a, err
 }
@@ -132,10 +133,10 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 	return d, err
 }
 
-// find calls the API where it is, and reports whether that is right at the address.
-// The second place is called only if the first is evidently no API or, while the
-// place is unknown, refuses the key. If neither is an API, the first answer counts.
-// A call is final once a part of its answer was passed on.
+// find calls the API where it is, and reports whether that is the address itself. It
+// calls the second place only if the first is clearly not an API or, while the place is
+// unknown, refuses the key. If neither is an API, the first answer is used. A call is
+// final once a part of its answer was passed on.
 func (c *customUpstream) find(ctx context.Context, call func(api *openAIChat) (final bool, err error)) (bare bool, err error) {
 	apis := map[bool]*openAIChat{true: c.origin, false: c.v1}
 	known := c.bare.Load()
@@ -164,8 +165,8 @@ func isNoAPI(err error) bool {
 
 var customTables = tables{
 	rules: []rule{
-		// new-api and one-api name the faults of their channels, and put an id of
-		// their own behind what they pass on in the words of another service.
+		// new-api and one-api name the errors of their channels, and append an id to
+		// the messages of other services that they pass on.
 		{words: "用户已被封禁", kind: Permission, scope: ofAccount, hint: hintDisabled},
 		{words: "不在令牌允许访问", kind: Permission, scope: ofAccount, hint: hintLocation},
 		{code: "channel:*|bad_response*|upstream_error|get_channel_failed", scope: ofModel},

@@ -42,6 +42,15 @@ func fieldsOf(t, of reflect.Type) []field {
 	return fields
 }
 
+// namesOf are the names of fields on the wire.
+func namesOf(fields []field) []string {
+	names := make([]string, len(fields))
+	for i, f := range fields {
+		names[i] = f.Name
+	}
+	return names
+}
+
 func fieldOf(index int, tag reflect.StructTag) field {
 	f := field{
 		FormField: FormField{
@@ -79,7 +88,7 @@ func fieldOf(index int, tag reflect.StructTag) field {
 }
 
 // schemaOf is the JSON Schema (draft 2020-12) of a settings object. Secrets are
-// strings of format `password` that are only ever written.
+// write-only strings of format `password`.
 func schemaOf(title string, fields []field) map[string]any {
 	properties := make(map[string]any, len(fields))
 	var required []string

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// problem is what the body of an error says, whatever its shape.
+// problem is what the body of an error says, in any form.
 type problem struct {
 	message string
 	code    string // the service's own code; a bare HTTP status is none
@@ -24,7 +24,7 @@ type problem struct {
 	structured bool // the body is JSON that tells what is wrong
 }
 
-// name is the most exact word that the service has for the problem.
+// name is the service's most exact word for the problem.
 func (p problem) name() string { return cmp.Or(p.code, p.status, p.typ) }
 
 // isEmpty reports whether nothing is said.
@@ -141,7 +141,7 @@ func first(o map[string]any, read func(any) string, names ...string) string {
 	return ""
 }
 
-// or fills what p leaves out from other.
+// or fills the empty fields of p from other.
 func (p problem) or(other problem) problem {
 	return problem{
 		message: cmp.Or(p.message, other.message), code: cmp.Or(p.code, other.code), typ: cmp.Or(p.typ, other.typ),
@@ -170,7 +170,7 @@ func member(object any, name string) any {
 	return members[name]
 }
 
-// text is a string that says something.
+// text is a string, or empty for any other value and for a missing one.
 func text(value any) string {
 	s, _ := value.(string)
 	if s == "None" || s == "null" { // LiteLLM writes Python's

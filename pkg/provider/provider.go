@@ -4,13 +4,13 @@
 // A type is one file with a [spec] over two structs, one for credentials and
 // one for config. The tags of those structs are the single source for strict
 // decoding, validation, the form description and the JSON Schema. Everything in
-// the credentials struct is secret and is never answered; everything in the
-// config struct is clear. Nothing outside this package names a type.
+// the credentials struct is secret and is never returned; everything in the
+// config struct is plain text. No code outside this package names a type.
 //
 // A [Client] is built with [Type.Open] from settings that [Type.Read] accepted.
-// It calls the upstream through the transport it is handed, never retries,
-// reads nothing from the environment, and cuts every secret it knows out of
-// whatever the upstream says.
+// It calls the upstream through the given transport, never retries, reads nothing
+// from the environment, and redacts every secret that it knows in the texts of the
+// upstream.
 package provider
 
 import (
@@ -32,10 +32,9 @@ type Type interface {
 	// CredentialFields names the credentials, in the order of the form.
 	CredentialFields() []string
 
-	// Read lays the settings of a request over those that are stored, trims,
-	// normalises and validates them. All problems come back at once, named
-	// `credentials.…` and `config.…`; the Settings are meaningful only when
-	// there is none.
+	// Read merges the settings of a request into the stored ones, and trims,
+	// normalises and validates them. It returns all problems at once, named
+	// `credentials.…` and `config.…`. The Settings are valid only if there is none.
 	Read(request Request, stored Stored) (Settings, fault.Problems)
 
 	// Origin is the normalised base URL of a config (scheme, host, port and
@@ -51,15 +50,14 @@ type Type interface {
 	endpoints() []string
 }
 
-// Request is what a request says of a provider's settings: the JSON of each
-// value by its field.
+// Request contains the settings in a request: the JSON of each value by its field.
 type Request struct {
 	Credentials map[string]json.RawMessage
 	Config      map[string]json.RawMessage
 }
 
-// Stored is what is already kept of a provider's settings; the zero value when
-// nothing is.
+// Stored describes the stored settings of a provider; the zero value if there are
+// none.
 type Stored struct {
 	// Credentials names the credential fields that have a stored value.
 	Credentials []string
@@ -69,21 +67,21 @@ type Stored struct {
 // Settings is the outcome of [Type.Read].
 type Settings struct {
 	// Credentials holds the fields whose value the request replaces. A field
-	// that keeps its stored value (absent, null, "", the mask, or the object
-	// that a provider is answered with) is missing here.
+	// that keeps its stored value (absent, null, "", the mask, or the object of a
+	// response with the provider) is missing here.
 	Credentials map[string]secret.Text
 	// Config is the whole wanted config, normalised.
 	Config map[string]string
 }
 
-// OpenOptions are the outside world of one client.
+// OpenOptions are what a client is opened with besides the settings.
 type OpenOptions struct {
 	// Transport carries every call of the client; it never follows redirects.
 	Transport http.RoundTripper
 	// Endpoints are the operator's own, instead of the public ones.
 	Endpoints Endpoints
-	// Redact are more secrets to cut out of what the upstream says, beside the
-	// client's credentials: the stored ones that a draft replaces.
+	// Redact are secrets to redact besides the client's credentials: the stored ones
+	// that a draft replaces.
 	Redact []secret.Text
 }
 
@@ -145,7 +143,7 @@ type Prompt struct {
 	Temperature     *float64 // nil: not sent
 }
 
-// Result is what came of one prompt.
+// Result is the outcome of one prompt.
 type Result struct {
 	// Failure is nil on success.
 	Failure *Failure
@@ -154,8 +152,8 @@ type Result struct {
 	Model        string // as the upstream names it
 	FinishReason string
 	Warnings     []Warning
-	Usage        *Usage // nil where the upstream does not tell
-	// Sent are the parameters that were sent beside model and messages.
+	Usage        *Usage // nil if the upstream does not report it
+	// Sent are the parameters that were sent besides model and messages.
 	Sent map[string]any
 
 	// Latency spans sending the answered request to having read the whole
@@ -181,7 +179,7 @@ type WarningCode string
 const (
 	ReasoningOnly    WarningCode = "reasoning_only"      // all text came as reasoning; the response is empty
 	ResponsesAPI     WarningCode = "responses_api"       // chat was refused, and the Responses API answered
-	BaseURLWithoutV1 WarningCode = "base_url_without_v1" // the API was found right at the base URL
+	BaseURLWithoutV1 WarningCode = "base_url_without_v1" // the API was found at the base URL itself
 	LimitRenamed     WarningCode = "limit_renamed"       // the output limit has another name than is usual for the type
 	TokenLimit       WarningCode = "token_limit"         // the answer was cut off by the output limit
 )
@@ -235,14 +233,14 @@ const (
 	UpstreamError   FailureKind = "upstream"
 )
 
-// Failure is a failed call, in the provider's words. Its texts hold none of the
+// Failure is a failed call, in the provider's words. Its texts contain none of the
 // secrets that the client knows.
 type Failure struct {
 	Kind       FailureKind
 	Message    string
 	HTTPStatus int    // 0: no answer came
 	Code       string // the provider's own error code; empty: none
-	Hint       string // what a person can do about it; empty: nothing known
+	Hint       string // what a person can do about it; empty: unknown
 
 	scope    scope   // what the failure concerns
 	tooLarge bool    // the answer was longer than is read
@@ -252,8 +250,8 @@ type Failure struct {
 // Error says kind and message.
 func (f *Failure) Error() string { return string(f.Kind) + ": " + f.Message }
 
-// OfProvider reports whether the failure is the provider's, so that every other
-// call would fail too.
+// OfProvider reports whether the failure concerns the whole provider, so that every
+// other call would fail too.
 func (f *Failure) OfProvider() bool {
 	switch f.scope {
 	case ofAccount:

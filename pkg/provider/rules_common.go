@@ -1,6 +1,6 @@
 package provider
 
-// The hints for a kind that no row and no type has a better one for.
+// kindHints are the hints for a kind where neither the row nor the type has one.
 var kindHints = map[FailureKind]string{
 	Authentication:  "Replace the credentials of this provider.",
 	QuotaExceeded:   "Add credit to the provider's account, or raise its spending limit.",
@@ -27,19 +27,19 @@ const (
 	hintMaxTokens   = "Lower max_output_tokens to what model {model} allows."
 )
 
-// commonRules are what servers that speak OpenAI's API say, and what gateways
-// of every kind do. Sources: OpenAI, "Error codes"; the documentation and source
+// commonRules are the errors of servers that speak OpenAI's API, and of gateways of
+// every kind. Sources: OpenAI, "Error codes"; the documentation and source
 // of LiteLLM, new-api, one-api, vLLM, Ollama and OpenRouter.
 var commonRules = []rule{
-	// Whose failure it is: a gateway's own upstream failed, for this model.
+	// A gateway's own upstream failed, for this model.
 	{words: "received model group|available model group fallbacks|litellm.*error: |litellm.*exception - |exceeded budget for model|exceeded their budget for model", scope: ofModel},
 	{status: "401 402 403", words: "provider returned error", scope: ofModel}, // OpenRouter's
 
-	// What filters say.
+	// Content filters.
 	{code: "content_filter|content_policy_violation|responsibleaipolicyviolation|image_content_policy_violation|data_inspection_failed|invalid_prompt|prompt_blocked|sensitive_words_detected|*sensitivecontent*", kind: ContentFiltered},
 	{status: "200 400 403 422", words: "litellm.contentpolicyviolationerror|content management policy|content filtering policy|guardrail|violates*content polic|violates*usage polic|violating*usage polic|violates*data polic|violates*safety|input was flagged|prompt was flagged|request was flagged|content was flagged|flagged by|sensitive words|敏感", kind: ContentFiltered},
 
-	// The address, and what stands before the API.
+	// The address, and proxies and firewalls in front of the API.
 	{words: "http request to an https server|http request was sent to https port|speaking plain http to an ssl|use https protocol", kind: Misconfigured, hint: "The server speaks TLS. Enter an address that begins with https://."},
 	{status: "407", kind: Misconfigured, hint: "A proxy between this service and the API requires authentication. Ask the operator of this service to set the proxy's user and password."},
 	{status: "401", words: "was an html page*401", kind: Authentication},
@@ -53,7 +53,7 @@ var commonRules = []rule{
 	{words: "404 not_found", kind: Misconfigured, scope: noAPI},
 	{code: "incorrect_hostname", kind: Misconfigured, hint: "This key belongs to a regional host, which the message names. Use the type Custom with that address, or ask the operator of this service to set it as the endpoint."},
 
-	// Credit, and rate limits that speak of quotas.
+	// Credit, and rate limits whose messages mention quotas.
 	{code: "insufficient_quota|billing_hard_limit_reached|billing_not_active|budget_exceeded|quota_exceeded|insufficient_credits|insufficient_balance|insufficient_user_quota|pre_consume_token_quota_failed|exceeded_current_quota_error|accountoverdueerror|account_overdue|prepaidbilloverdue|quotaexceeded|token_quota_reached|arrearage", kind: QuotaExceeded},
 	{status: "429", words: "request too large", kind: RateLimited, hint: "The request is larger than the limit per minute. Shorten the prompt, lower max_output_tokens, or ask for a higher limit."},
 	{status: "429", code: "resource_exhausted|rate_limit_exceeded|ratelimitreached|rate_limit_error|too_many_requests|rate_limited", kind: RateLimited},
@@ -76,7 +76,7 @@ var commonRules = []rule{
 	{status: "403", code: "model_not_found", kind: Permission, hint: hintAllowModel},
 	{code: "*_model_access_denied", kind: Permission, hint: hintAllowModel},
 
-	// Not a chat model, or not this way.
+	// Models that do not answer chats, or answer only as a stream.
 	{status: "200 400 403 404 405 422", words: "not a chat model|not support chat|chatcompletion operation does not work|not allowed to sample|embedding model|embeddings model|use the /embeddings|speech model|audio model|transcription model|moderation model|rerank model|image model|image generation model|realtime model|only supported in the realtime|supported in v1/audio|supported in v1/images|not supported in the v1/chat/completions|modality contain audio|chat template", kind: InvalidRequest, hint: hintNoChat},
 	{words: "only support stream|only supports stream|set to false for non-streaming|stream=true|streaming is required|must be streamed|does not support non-stream", kind: InvalidRequest, hint: "Model {model} only answers as a stream. Test it with streaming (Accept: text/event-stream)."},
 
@@ -115,16 +115,15 @@ var commonRules = []rule{
 	{code: "validationexception", kind: InvalidRequest}, // AWS's, also within a stream
 }
 
-// statusRules are what a status means where the body says no more (RFC 9110,
+// statusRules are what a status means if the body does not say more (RFC 9110,
 // section 15).
 var statusRules = []rule{
 	{status: "2xx", kind: UpstreamError, hint: "The provider answered with an error. Its message says why."},
 	{status: "401", kind: Authentication},
 	{status: "402", kind: QuotaExceeded},
 	{status: "403", kind: Permission},
-	{status: "404", kind: Misconfigured, scope: noAPI},
+	{status: "404 405", kind: Misconfigured, scope: noAPI},
 	{status: "404", kind: ModelNotFound},
-	{status: "405", kind: Misconfigured, scope: noAPI},
 	{status: "405", kind: Misconfigured},
 	{status: "408", kind: Timeout},
 	{status: "429", kind: RateLimited},

@@ -12,9 +12,9 @@ import (
 	"modelproviders/pkg/strictjson"
 )
 
-// readCredentials returns the credentials that the request replaces. Beside
-// strings a credential may be the object that a provider is answered with, which
-// keeps the stored value, and a secret_json the JSON object itself.
+// readCredentials returns the credentials that the request replaces. A credential is
+// a string, or the object in a response with a provider, which keeps the stored value.
+// A secret_json can also be the JSON object itself.
 func (s *spec[C, F]) readCredentials(request map[string]json.RawMessage, stored []string) (map[string]secret.Text, fault.Problems) {
 	problems := fault.Problems{Malformed: unknownFields(s.credentialFields, request)}
 	values := map[string]secret.Text{}
@@ -85,10 +85,7 @@ func stringOf(raw json.RawMessage) (value string, ok bool) {
 
 // unknownFields finds the fields of a request that a type does not have.
 func unknownFields(fields []field, request map[string]json.RawMessage) fault.Fields {
-	known := make([]string, len(fields))
-	for i, f := range fields {
-		known[i] = f.Name
-	}
+	known := namesOf(fields)
 	var unknown fault.Fields
 	for _, name := range slices.Sorted(maps.Keys(request)) {
 		if !slices.Contains(known, name) && !unknown.Full() {
@@ -98,12 +95,12 @@ func unknownFields(fields []field, request map[string]json.RawMessage) fault.Fie
 	return unknown
 }
 
-// maxAnswered is longer, in bytes, than what [isAnswered] is looked for in: a key
-// file is not copied for it.
+// maxAnswered bounds, in bytes, the objects that [isAnswered] decodes, so that it does
+// not copy a key file.
 const maxAnswered = 1024
 
-// isAnswered reports whether the object is a credential as a provider is
-// answered with: {"set":…,"masked":…,"updated_at":…}.
+// isAnswered reports whether the object is a credential of a response with a
+// provider: {"set":…,"masked":…,"updated_at":…}.
 func isAnswered(raw json.RawMessage) bool {
 	var members map[string]json.RawMessage
 	if len(raw) > maxAnswered || json.Unmarshal(raw, &members) != nil || members["set"] == nil {
@@ -117,8 +114,8 @@ func isAnswered(raw json.RawMessage) bool {
 	return true
 }
 
-// bareKey is a key without quotes and the scheme of the Authorization header, which
-// people paste with it.
+// bareKey is a pasted key without quotes and without the scheme of an Authorization
+// header.
 func bareKey(value string) string {
 	value = unquoted(value)
 	if scheme, key, _ := strings.Cut(value, " "); strings.EqualFold(scheme, "Bearer") {
@@ -139,8 +136,8 @@ func unquoted(value string) string {
 	return value
 }
 
-// isMask reports whether the value is what a system shows instead of a secret: the
-// dots of this one, or the stars and dots of others.
+// isMask reports whether the value is a mask that this or another system shows instead
+// of a secret.
 func isMask(f field, value string) bool {
 	return strings.Contains(value, "•") || strings.Trim(value, "*") == "" ||
 		f.Kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "...") || strings.Contains(value, "…"))

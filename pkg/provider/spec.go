@@ -31,11 +31,11 @@ type spec[C, F any] struct {
 	form Form // without the fields and their schemas, which are the tags'
 
 	// endpointNames are the names of the services whose public endpoint the operator
-	// may replace by his own; the type's main one has the type's name.
+	// may replace. The main service has the name of the type.
 	endpointNames []string
 
-	// requestIDHeaders are the response headers that may hold the provider's id
-	// of a request; the first one that is set counts.
+	// requestIDHeaders are the response headers that may contain the provider's id of
+	// a request. The first one that is set is used.
 	requestIDHeaders []string
 
 	// parse normalises the value of a field, by its name, beyond what its tags
@@ -45,7 +45,7 @@ type spec[C, F any] struct {
 	// origin is the normalised base URL of a config; nil for types without one.
 	origin func(config F) string
 
-	// open builds the type's side of a client. It calls nobody.
+	// open builds the upstream of a client. It makes no calls.
 	open func(credentials C, config F, env environment) (upstream, error)
 
 	credentialFields []field
@@ -58,13 +58,13 @@ type environment struct {
 	http *http.Client // see [newHTTPClient]; the only way out
 	// endpoints are the operator's own base URLs, by the name of the service.
 	endpoints map[string]string
-	// hide keeps a secret derived from the credentials out of everything the
-	// client says. One that belongs to one call goes to [hide] instead.
+	// hide redacts a secret derived from the credentials in everything that the
+	// client returns. [hide] does so for a secret of one call.
 	hide func(plain string)
 }
 
-// register completes a spec with what its tags say. A faulty tag is a fault of
-// the program, and panics at its start.
+// register completes a spec by the tags of its structs. It panics on an invalid tag,
+// so that the program does not start.
 func register[C, F any](s spec[C, F]) *spec[C, F] {
 	s.validate = newValidator()
 	s.credentialFields = fieldsOf(reflect.TypeFor[C](), reflect.TypeFor[secret.Text]())
@@ -97,11 +97,7 @@ func (s *spec[C, F]) Form() Form {
 
 // CredentialFields implements [Type.CredentialFields].
 func (s *spec[C, F]) CredentialFields() []string {
-	names := make([]string, len(s.credentialFields))
-	for i, f := range s.credentialFields {
-		names[i] = f.Name
-	}
-	return names
+	return namesOf(s.credentialFields)
 }
 
 // Read implements [Type.Read].
