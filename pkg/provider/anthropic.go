@@ -88,11 +88,7 @@ var claudeTables = tables{
 	rules: []rule{
 		{words: "only authorized for use with claude code", kind: Authentication, hint: "This is the token of a Claude subscription, not an API key. Create a key in the Claude Console. It begins with `sk-ant-api`."},
 		{words: "organization has been disabled|organization is disabled|not allowed for this organization|request not allowed", kind: Permission, scope: ofAccount, hint: "Anthropic has disabled this organization. Its administrator can find the reason in the Claude Console."},
-		{code: "authentication_error", kind: Authentication},
-		{code: "permission_error|forbidden", kind: Permission},
-		{code: "billing_error", kind: QuotaExceeded},
 		{words: "credit balance|usage limits|spend limit", kind: QuotaExceeded},
-		{code: "rate_limit_error", kind: RateLimited},
 		{code: "request_too_large", kind: InvalidRequest, hint: "The request is too large. Shorten the prompt."},
 		{code: "timeout_error", kind: Timeout, hint: "Anthropic took too long to answer. Lower max_output_tokens, or stream the answer."},
 		{code: "overloaded_error", kind: UpstreamError, hint: "Anthropic is overloaded. Nothing is wrong with this provider. Try again in a few minutes."},

@@ -72,35 +72,25 @@ func unreachable(host string, err error) *Failure {
 		hostname x509.HostnameError
 		invalid  x509.CertificateInvalidError
 	)
-	message := "No connection to " + host + " could be made: " + err.Error() + "."
-	hint := "Check host and port, and check that this service can reach them."
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		message = "There is no host " + dns.Name + "."
-		hint = "Check the spelling of the host name, and check that this service can resolve it."
+		return fail(Unreachable, "There is no host "+dns.Name+".", "Check the spelling of the host name, and check that this service can resolve it.")
 	case errors.As(err, &dns):
-		message = "The host name " + dns.Name + " could not be resolved."
-		hint = "Try again. If it happens again, the DNS of this service's network has a problem."
+		return fail(Unreachable, "The host name "+dns.Name+" could not be resolved.", "Try again. If it happens again, the DNS of this service's network has a problem.")
 	case errors.Is(err, syscall.ECONNREFUSED):
-		message = host + " refused the connection."
-		hint = "Check that the server is running, and that the port is right."
+		return fail(Unreachable, host+" refused the connection.", "Check that the server is running, and that the port is right.")
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
-		message = "There is no route to " + host + "."
-		hint = "Check the address, and check that no firewall blocks this service."
+		return fail(Unreachable, "There is no route to "+host+".", "Check the address, and check that no firewall blocks this service.")
 	case errors.As(err, &unknown):
-		message = "The TLS certificate of " + host + " is signed by an authority that is not trusted here."
-		hint = "Use a publicly trusted certificate, or ask the operator of this service to trust the authority."
+		return fail(Unreachable, "The TLS certificate of "+host+" is signed by an authority that is not trusted here.", "Use a publicly trusted certificate, or ask the operator of this service to trust the authority.")
 	case errors.As(err, &hostname):
-		message = "The TLS certificate of " + host + " is for another host name."
-		hint = "Enter the host name that the certificate is for."
+		return fail(Unreachable, "The TLS certificate of "+host+" is for another host name.", "Enter the host name that the certificate is for.")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		message = "The TLS certificate of " + host + " has expired or is not valid yet."
-		hint = "Renew the certificate of the server."
+		return fail(Unreachable, "The TLS certificate of "+host+" has expired or is not valid yet.", "Renew the certificate of the server.")
 	case errors.As(err, &record), strings.Contains(err.Error(), "HTTP response to HTTPS client"):
-		message = host + " does not speak TLS on this port."
-		hint = "Check the port. If the server has no TLS, enter an address that begins with http://."
+		return fail(Unreachable, host+" does not speak TLS on this port.", "Check the port. If the server has no TLS, enter an address that begins with http://.")
 	}
-	return fail(Unreachable, message, hint)
+	return fail(Unreachable, "No connection to "+host+" could be made: "+err.Error()+".", "Check host and port, and check that this service can reach them.")
 }
 
 // timeoutFailure explains that the time limit was reached, or that the caller

@@ -42,15 +42,6 @@ func fieldsOf(t, of reflect.Type) []field {
 	return fields
 }
 
-// namesOf are the names of fields on the wire.
-func namesOf(fields []field) []string {
-	names := make([]string, len(fields))
-	for i, f := range fields {
-		names[i] = f.Name
-	}
-	return names
-}
-
 func fieldOf(index int, tag reflect.StructTag) field {
 	f := field{
 		FormField: FormField{

@@ -36,7 +36,6 @@ func (v *vertexUpstream) tables() tables {
 // Vertex AI, "API errors"; google.api.ErrorReason.
 var vertexTables = tables{
 	rules: []rule{
-		{code: "unauthenticated", kind: Authentication, hint: "Google refused the token of this service account. Enter a new key, and check that the account is enabled."},
 		{code: "service_disabled", kind: Permission, scope: ofAccount, hint: "Enable the Vertex AI API (aiplatform.googleapis.com) in project {project}, and try again after a few minutes.{elsewhere}"},
 		{code: "billing_disabled", kind: Permission, scope: ofAccount, hint: "Link project {project} to an active billing account.{elsewhere}"},
 		{code: "consumer_invalid|consumer_suspended|user_project_denied|resource_project_invalid", kind: Permission, scope: ofAccount, hint: "Google does not let project {project} use Vertex AI. Check the project.{elsewhere}"},
@@ -58,7 +57,7 @@ var vertexTables = tables{
 		Permission:    "Enable the model {model} in the Model Garden of project {project}. Partner models are enabled one by one.",
 		ModelNotFound: "Check the model ID {model}, and check that region {region} offers it to project {project}.{global} Partner models have to be enabled in the Model Garden first.",
 
-		Authentication: "Enter a new key of this service account.",
+		Authentication: "Google refused this service account. Enter a new key of it, and check that the account is enabled.",
 		RateLimited:    hintVertexQuota,
 		QuotaExceeded:  hintVertexQuota,
 	},
@@ -66,13 +65,11 @@ var vertexTables = tables{
 
 const hintVertexQuota = "The quota of project {project} for this model in region {region} is used up, or was never granted. Try again in a minute, or ask for more under Quotas in the Google Cloud console."
 
-// elsewhereHint points out that the service account is another project's.
+// elsewhereHint points out that the service account belongs to another project, if the
+// project is not given by its number.
 func (v *vertexUpstream) elsewhereHint() string {
-	if v.account.ProjectID == "" || v.account.ProjectID == v.project || isNumber(v.project) {
+	if v.account.ProjectID == "" || v.account.ProjectID == v.project || strings.Trim(v.project, "0123456789") == "" {
 		return ""
 	}
 	return " The service account belongs to another project than `" + v.project + "`. Check that the project is right, and that the account has the role there."
 }
-
-// isNumber reports whether a project is given by its number.
-func isNumber(project string) bool { return strings.Trim(project, "0123456789") == "" }

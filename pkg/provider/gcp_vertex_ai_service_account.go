@@ -59,7 +59,7 @@ func parseServiceAccount(text string) (serviceAccount, error) {
 		return a, errors.New("must have a `token_uri` of Google, or none; use the file as Google made it")
 	case a.UniverseDomain != "" && a.UniverseDomain != "googleapis.com":
 		return a, errors.New("must have the `universe_domain` `googleapis.com`, or none")
-	case !strings.Contains(a.ClientEmail, "@") || strings.ContainsFunc(a.ClientEmail, isControlOrSpace):
+	case !strings.Contains(a.ClientEmail, "@") || strings.ContainsFunc(a.ClientEmail, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return a, errors.New("must have a valid `client_email`; paste the whole key file")
 	case a.PrivateKey == "":
 		return a, errors.New("must have a `private_key`; paste the whole key file")
@@ -123,5 +123,3 @@ func checkPrivateKey(text string) error {
 	}
 	return nil
 }
-
-func isControlOrSpace(r rune) bool { return r <= ' ' || r == 0x7f }

@@ -29,8 +29,6 @@ type Type interface {
 	Name() string
 	// Form describes the settings for a user interface.
 	Form() Form
-	// CredentialFields names the credentials, in the order of the form.
-	CredentialFields() []string
 
 	// Read merges the settings of a request into the stored ones, and trims,
 	// normalises and validates them. It returns all problems at once, named

@@ -85,7 +85,10 @@ func stringOf(raw json.RawMessage) (value string, ok bool) {
 
 // unknownFields finds the fields of a request that a type does not have.
 func unknownFields(fields []field, request map[string]json.RawMessage) fault.Fields {
-	known := namesOf(fields)
+	known := make([]string, len(fields))
+	for i, f := range fields {
+		known[i] = f.Name
+	}
 	var unknown fault.Fields
 	for _, name := range slices.Sorted(maps.Keys(request)) {
 		if !slices.Contains(known, name) && !unknown.Full() {

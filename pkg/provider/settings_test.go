@@ -196,7 +196,7 @@ func TestConfig(t *testing.T) {
 		{typ: "openai", stored: map[string]string{"left_over": "x"}, want: map[string]string{}},
 	} {
 		typ := lookup(t, c.typ)
-		settings, faults := read(t, typ, nil, json.RawMessage(c.config), provider.Stored{Credentials: typ.CredentialFields(), Config: c.stored})
+		settings, faults := read(t, typ, nil, json.RawMessage(c.config), provider.Stored{Credentials: credentialNames(typ), Config: c.stored})
 		if c.faults == nil {
 			c.faults = map[string]fault.Code{}
 		}

@@ -95,11 +95,6 @@ func (s *spec[C, F]) Form() Form {
 	return f
 }
 
-// CredentialFields implements [Type.CredentialFields].
-func (s *spec[C, F]) CredentialFields() []string {
-	return namesOf(s.credentialFields)
-}
-
 // Read implements [Type.Read].
 func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Problems) {
 	credentials, problems := s.readCredentials(request.Credentials, stored.Credentials)

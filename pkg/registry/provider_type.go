@@ -46,9 +46,9 @@ func readEdit(problems *editProblems, p Provider, typ provider.Type, request pro
 	if len(more.Malformed)+len(more.Invalid) > 0 || typ.Origin(settings.Config) == typ.Origin(p.Config) {
 		return settings
 	}
-	for _, field := range typ.CredentialFields() {
-		if _, replaced := settings.Credentials[field]; !replaced {
-			problems.add(fault.CredentialsRequired, "credentials."+field, fault.Required,
+	for _, field := range typ.Form().Credentials {
+		if _, replaced := settings.Credentials[field.Name]; !replaced {
+			problems.add(fault.CredentialsRequired, "credentials."+field.Name, fault.Required,
 				"is required, since base_url changes: a stored credential is never sent to another address")
 		}
 	}
