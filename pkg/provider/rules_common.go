@@ -23,8 +23,8 @@ const (
 
 	hintAllowModel  = "This key may not use model {model}. Allow this key, or the project it belongs to, to use it."
 	hintTemperature = "Leave temperature out, or choose another value. Model {model} does not accept this one."
-	hintMoreTokens  = "Model {model} needs a higher output limit. Raise max_output_tokens."
-	hintMaxTokens   = "Lower max_output_tokens to what model {model} allows."
+	hintHigherLimit = "Model {model} needs a higher output limit. Raise max_output_tokens."
+	hintLowerLimit  = "Lower max_output_tokens to what model {model} allows."
 )
 
 // commonRules are the errors of servers that speak OpenAI's API, and of gateways of
@@ -108,10 +108,10 @@ var commonRules = []rule{
 	{status: "400 422", words: "system role|system prompt|role 'system'|'system' with|system message|system instruction|developer instruction|roles must alternate", kind: InvalidRequest, hint: "Model {model} does not support system prompts. Leave system out."},
 	{code: "exceed_context_size_error", kind: InvalidRequest, hint: hintTooLong},
 	{status: "400 413 422", words: "context length|context window|context size|maximum context|prompt is too long|input is too long|input token count|model token limit|`inputs` tokens", kind: InvalidRequest, hint: hintTooLong},
-	{status: "400", code: "integer_below_min_value", kind: InvalidRequest, hint: hintMoreTokens},
-	{status: "400", words: "higher max_tokens|higher max_", kind: InvalidRequest, hint: hintMoreTokens},
-	{status: "400 422", param: "max_*", kind: InvalidRequest, hint: hintMaxTokens},
-	{status: "400 422", words: "max_tokens|max_completion_tokens|max_output_tokens|maxtokens|maxoutputtokens|maximum tokens", kind: InvalidRequest, hint: hintMaxTokens},
+	{status: "400", code: "integer_below_min_value", kind: InvalidRequest, hint: hintHigherLimit},
+	{status: "400", words: "higher max_tokens|higher max_", kind: InvalidRequest, hint: hintHigherLimit},
+	{status: "400 422", param: "max_*", kind: InvalidRequest, hint: hintLowerLimit},
+	{status: "400 422", words: "max_tokens|max_completion_tokens|max_output_tokens|maxtokens|maxoutputtokens|maximum tokens", kind: InvalidRequest, hint: hintLowerLimit},
 	{code: "validationexception", kind: InvalidRequest}, // AWS's, also within a stream
 }
 
