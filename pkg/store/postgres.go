@@ -16,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
-	"gorm.io/driver/postgres"
 )
 
 // postgresConns is the default bound on connections. PostgreSQL allows 100 in
@@ -73,7 +72,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		err = fmt.Errorf("open the database %s at %s: %w", config.Database, config.Host, err)
 		return engine{}, 0, errors.Join(err, conns.db.Close())
 	}
-	pool, err := newPool(postgres.New(postgres.Config{Conn: conns, WithoutReturning: true}))
+	pool, err := newPool(conns)
 	if err != nil {
 		return engine{}, 0, errors.Join(err, conns.db.Close())
 	}

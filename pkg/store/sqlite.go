@@ -15,6 +15,7 @@ import (
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -127,10 +128,12 @@ func sqlitePool(path string, conns int, settings map[string]string, prepare prep
 	db := sql.OpenDB(prepare)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	pool, err := newPool(sqliteDialector{db})
+	pool, err := newPool(db)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	// A transaction that writes locks the whole file.
+	pool.ClauseBuilders["FOR"] = func(clause.Clause, clause.Builder) {}
 	return pool, nil
 }
 

@@ -24,6 +24,7 @@ import (
 	"strings"
 	"time"
 
+	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
 
@@ -130,9 +131,13 @@ func (s *Store) SchemaCurrent(ctx context.Context) error {
 	return nil
 }
 
-// newPool makes a GORM handle over a pool. It never logs: statements hold values.
-func newPool(dialector gorm.Dialector) (*gorm.DB, error) {
-	return gorm.Open(dialector, &gorm.Config{
+// newPool makes a GORM handle over a pool. SQLite understands what GORM's dialect of
+// PostgreSQL writes, except for row locks. GORM's own dialect of SQLite would
+// compile and link the SQLite library in C wherever there is a C compiler.
+//
+// The handle never logs: statements contain values.
+func newPool(conns gorm.ConnPool) (*gorm.DB, error) {
+	return gorm.Open(postgres.New(postgres.Config{Conn: conns, WithoutReturning: true}), &gorm.Config{
 		Logger:                 logger.Discard,
 		SkipDefaultTransaction: true, // InTx opens them
 		QueryFields:            true, // a column that a newer program adds changes no query
