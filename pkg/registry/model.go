@@ -97,7 +97,7 @@ func (r *Registry) ProviderModel(ctx context.Context, workspace, providerID, id 
 func (r *Registry) AddModel(ctx context.Context, workspace, providerID string, in ModelInput, problems fault.Problems) (Model, error) {
 	added, err := r.addModels(ctx, workspace, providerID, []ModelInput{in}, problems, func(int) string { return "" })
 	if e := fault.As(err); e != nil && e.Kind == fault.ValidationFailed && len(e.Fields) == 1 && e.Fields[0].Code == fault.Duplicate && e.Fields[0].Name == "model_id" {
-		return Model{}, modelExists(*in.ModelID)
+		return Model{}, ModelExists(*in.ModelID)
 	}
 	if err != nil {
 		return Model{}, err
@@ -177,7 +177,7 @@ func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id st
 		}
 		for j, other := range p.Models {
 			if j != i && other.ModelID == m.ModelID {
-				return false, modelExists(m.ModelID)
+				return false, ModelExists(m.ModelID)
 			}
 		}
 		p.Models[i] = m
@@ -353,6 +353,7 @@ func (p Provider) forModel() ModelProvider {
 	return NewModelProvider(p.Name, p.Type, p.Enabled, p.Error != nil)
 }
 
-func modelExists(modelID string) error {
+// ModelExists is the fault of a second model with the same model id in a provider.
+func ModelExists(modelID string) *fault.Error {
 	return fault.New(fault.ModelExists, "This provider already has a model %q.", modelID)
 }

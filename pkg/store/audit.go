@@ -3,64 +3,68 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"encoding/json"
+	"fmt"
 	"slices"
-	"strings"
 
 	"modelproviders/pkg/audit"
 )
 
-// eventColumns are the columns that [eventRow.fields] reads.
-const eventColumns = `e.workspace, e.id, e.at, e.actor_subject, e.actor_kind, e.action, e.target_type, e.target_id, e.target_name, e.provider_id,
-	e.outcome, e.changes, e.reason, e.request_id, e.client_ip, e.count, e.seal, e.number, e.link_mac`
-
 // eventRow is a row of audit_events.
 type eventRow struct {
 	audit.Event
-	changes string
-	number  *int64
+	number sql.Null[int64]
 }
 
-func (row *eventRow) fields() []any {
+func (row *eventRow) columns() columns {
 	e := &row.Event
-	return []any{&e.Workspace, &e.ID, (*moment)(&e.At), &e.Actor.Subject, &e.Actor.Kind, &e.Action, &e.Target.Type, &e.Target.ID, &e.Target.Name, &e.ProviderID,
-		&e.Outcome, &row.changes, &e.Reason, &e.RequestID, &e.ClientIP, &e.Count, &e.Seal, &row.number, &e.LinkMAC}
+	return columns{
+		{"workspace", &e.Workspace}, {"id", &e.ID}, {"at", (*moment)(&e.At)},
+		{"actor_subject", &e.Actor.Subject}, {"actor_kind", &e.Actor.Kind}, {"action", &e.Action},
+		{"target_type", &e.Target.Type}, {"target_id", &e.Target.ID}, {"target_name", &e.Target.Name}, {"provider_id", &e.ProviderID},
+		{"outcome", &e.Outcome}, {"changes", (*changes)(&e.Changes)}, {"reason", &e.Reason},
+		{"request_id", &e.RequestID}, {"client_ip", &e.ClientIP}, {"count", &e.Count},
+		{"seal", &e.Seal}, {"number", &row.number}, {"link_mac", &e.LinkMAC},
+	}
 }
 
-// event maps a row to an event. Changes that can't be decoded were tampered with:
-// they become one change with their text, which fits no seal.
-func (row eventRow) event() audit.Event {
-	e := row.Event
-	if row.number != nil {
-		e.Number = *row.number
-	}
-	if row.changes != noChanges && json.Unmarshal([]byte(row.changes), &e.Changes) != nil {
-		e.Changes = []audit.Change{{New: encoded(row.changes)}}
-	}
-	return e
-}
+var eventColumns = new(eventRow).columns().names("e")
+
+// changes are the changes of an event as JSON.
+type changes []audit.Change
 
 const noChanges = "[]"
 
+// Scan implements [sql.Scanner]. Changes that can't be decoded were tampered with:
+// they become one change with their text, which fits no seal.
+func (c *changes) Scan(value any) error {
+	text, ok := value.(string)
+	if !ok {
+		return fmt.Errorf("%T is not a list of changes", value)
+	}
+	*c = nil
+	if text != noChanges && json.Unmarshal([]byte(text), c) != nil {
+		*c = changes{{New: encoded(text)}}
+	}
+	return nil
+}
+
+// Value implements [driver.Valuer].
+func (c changes) Value() (driver.Value, error) {
+	if len(c) == 0 {
+		return noChanges, nil
+	}
+	return encoded(c), nil
+}
+
 // insertEvents is the statement that adds events of one workspace.
 func insertEvents(events ...audit.Event) statement {
-	c := &conditions{}
-	rows := make([]string, len(events))
+	rows := make([]columns, len(events))
 	for i, e := range events {
-		changes := noChanges
-		if len(e.Changes) > 0 {
-			changes = encoded(e.Changes)
-		}
-		values := []any{e.Workspace, e.ID, moment(e.At), e.Actor.Subject, e.Actor.Kind, string(e.Action), e.Target.Type, e.Target.ID, e.Target.Name,
-			e.ProviderID, string(e.Outcome), changes, e.Reason, e.RequestID, e.ClientIP, e.Count, e.Seal, e.LinkMAC}
-		names := make([]string, len(values))
-		for j, value := range values {
-			names[j] = c.parameter(value)
-		}
-		rows[i] = "(" + strings.Join(names, ", ") + ")"
+		rows[i] = (&eventRow{Event: e}).columns()
 	}
-	return statement{`INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
-		provider_id, outcome, changes, reason, request_id, client_ip, count, seal, link_mac) VALUES ` + strings.Join(rows, ", "), c.args}
+	return insert("audit_events", rows...)
 }
 
 // AppendEvents implements [audit.Store].
@@ -89,7 +93,7 @@ func (s *Store) Events(ctx context.Context, workspace string, q audit.Query) ([]
 	}
 	clauses := " ORDER BY e.at DESC, e.id DESC"
 	if q.Limit > 0 {
-		clauses += " LIMIT " + c.parameter(q.Limit)
+		clauses += " LIMIT " + c.args.add(q.Limit)
 	}
 	return s.events(ctx, index, c, clauses)
 }
@@ -99,10 +103,11 @@ func (s *Store) events(ctx context.Context, index string, c *conditions, clauses
 	var events []audit.Event
 	var row eventRow
 	query := "SELECT " + eventColumns + " FROM audit_events e" + s.engine.indexedBy(index) + c.text.String() + clauses
-	err := s.rows(ctx, query, c.args, into(row.fields(), func() error {
-		events = append(events, row.event())
+	err := s.each(ctx, query, c.args, row.columns().fields(), func() error {
+		row.Number = row.number.V
+		events = append(events, row.Event)
 		return nil
-	}))
+	})
 	return events, err
 }
 
@@ -113,21 +118,24 @@ func filterEvents(c *conditions, f audit.Filter) (index string) {
 	if !f.From.IsZero() {
 		c.and("e.at >= ?", ceilMillis(f.From))
 	}
-	equal := func(column, value, by string) {
-		if value != "" {
-			index = by
-			c.and("e."+column+" = ?", value)
+	failed := ""
+	if f.Outcome != "" && f.Outcome != audit.Success {
+		failed = string(f.Outcome)
+		c.and("e.outcome <> 'success'") // shows SQLite that the index has them
+	} else if f.Outcome != "" {
+		c.and("e.outcome = ?", string(f.Outcome)) // most events: no index has them
+	}
+	for _, equal := range []struct{ column, value, index string }{
+		{"action", string(f.Action), "audit_events_action"},
+		{"outcome", failed, "audit_events_outcome"},
+		{"actor_subject", f.Actor, "audit_events_actor"},
+		{"provider_id", f.ProviderID, "audit_events_provider"},
+	} {
+		if equal.value != "" {
+			index = equal.index
+			c.and("e."+equal.column+" = ?", equal.value)
 		}
 	}
-	equal("action", string(f.Action), "audit_events_action")
-	if f.Outcome == audit.Success {
-		equal("outcome", string(f.Outcome), index)
-	} else if f.Outcome != "" {
-		equal("outcome", string(f.Outcome), "audit_events_outcome")
-		c.and("e.outcome <> 'success'") // shows SQLite that the index has them
-	}
-	equal("actor_subject", f.Actor, "audit_events_actor")
-	equal("provider_id", f.ProviderID, "audit_events_provider")
 	return index
 }
 
@@ -152,13 +160,13 @@ func (s *Store) UnlinkedWorkspaces(ctx context.Context) ([]string, error) {
 // goes from one workspace to the next along an index, however many rows each has.
 func (s *Store) workspacesOf(ctx context.Context, table, condition string) ([]string, error) {
 	var all []string
-	for last := ""; ; {
-		next := ""
-		err := s.allRows(ctx, "SELECT workspace FROM "+table+" WHERE workspace > $1"+condition+" ORDER BY workspace LIMIT 1", []any{last},
-			func(rows *sql.Rows) error { return rows.Scan(&next) })
-		if err != nil || next == "" {
+	var next string
+	query := "SELECT workspace FROM " + table + " WHERE workspace > $1" + condition + " ORDER BY workspace LIMIT 1"
+	for {
+		found, err := s.one(ctx, query, []any{next}, &next)
+		if err != nil || !found {
 			return all, err
 		}
-		all, last = append(all, next), next
+		all = append(all, next)
 	}
 }

@@ -2,18 +2,22 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 
 	"modelproviders/pkg/audit/chain"
 	"modelproviders/pkg/fault"
 )
 
+// headColumns are the columns of audit_heads but the workspace.
+func headColumns(head *chain.Head) columns {
+	return columns{{"first_number", &head.First}, {"base", &head.Base}, {"last_number", &head.Count}, {"last", &head.Last}, {"mac", &head.MAC}}
+}
+
 // Head implements [chain.Store].
 func (s *Store) Head(ctx context.Context, workspace string) (chain.Head, error) {
 	var head chain.Head
-	err := s.rows(ctx, `SELECT first_number, base, last_number, last, mac FROM audit_heads WHERE workspace = $1`, []any{workspace},
-		into([]any{&head.First, &head.Base, &head.Count, &head.Last, &head.MAC}, func() error { return nil }))
+	row := headColumns(&head)
+	_, err := s.one(ctx, `SELECT `+row.names("")+` FROM audit_heads WHERE workspace = $1`, []any{workspace}, row.fields()...)
 	return head, err
 }
 
@@ -23,24 +27,35 @@ func (s *Store) LockHead(ctx context.Context, workspace string) (chain.Head, err
 	if s.transaction(ctx) == nil {
 		return chain.Head{}, errors.New("LockHead outside a transaction locks nothing")
 	}
-	locked := true
 	if s.engine.tryLock != "" {
-		err := s.allRows(ctx, s.engine.tryLock, []any{lockNumber("audit head", workspace)},
-			func(rows *sql.Rows) error { return rows.Scan(&locked) })
-		if err != nil {
+		var locked bool
+		if _, err := s.one(ctx, s.engine.tryLock, []any{lockNumber("audit head", workspace)}, &locked); err != nil {
 			return chain.Head{}, err
 		}
-	}
-	if !locked {
-		return chain.Head{}, fault.New(fault.Conflict, "Another process is linking the audit events of workspace %q.", workspace)
+		if !locked {
+			return chain.Head{}, fault.New(fault.Conflict, "Another process is linking the audit events of workspace %q.", workspace)
+		}
 	}
 	return s.Head(ctx, workspace)
 }
 
+// linkColumns are the columns of an event that linking it writes, after its id.
+func linkColumns(link *chain.Link) columns {
+	return columns{{"id", &link.EntryID}, {"number", &link.Number}, {"link_mac", &link.MAC}}
+}
+
 // Link implements [chain.Store].
 func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, head chain.Head) error {
+	rows := make([]columns, len(links))
+	for i := range links {
+		rows[i] = linkColumns(&links[i])
+	}
+	row := linkColumns(new(chain.Link))
+	link := `WITH l AS MATERIALIZED (SELECT ` + row.names("") + ` FROM ` + s.engine.recordset("audit_events", "$2", row) + ` AS l)
+		UPDATE audit_events SET ` + row[1:].assign("l") + ` FROM l
+		WHERE audit_events.workspace = $1 AND audit_events.id = l.id AND audit_events.number IS NULL`
 	return s.InTx(ctx, func(ctx context.Context) error {
-		linked, err := s.engine.linkEvents(ctx, s, workspace, links)
+		linked, err := s.exec(ctx, link, workspace, s.engine.records(rows))
 		if err == nil && linked != int64(len(links)) {
 			err = fault.New(fault.Internal, "An audit event of workspace %q is linked already.", workspace)
 		}
@@ -53,10 +68,9 @@ func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, 
 
 // writeHead stores the head of a workspace's chain.
 func (s *Store) writeHead(ctx context.Context, workspace string, head chain.Head) error {
-	_, err := s.exec(ctx, `INSERT INTO audit_heads (workspace, first_number, base, last_number, last, mac) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (workspace) DO UPDATE SET first_number = excluded.first_number, base = excluded.base,
-		last_number = excluded.last_number, last = excluded.last, mac = excluded.mac`,
-		workspace, head.First, head.Base, head.Count, head.Last, head.MAC)
+	row := headColumns(&head)
+	write := insert("audit_heads", append(columns{{"workspace", &workspace}}, row...))
+	_, err := s.exec(ctx, write.sql+` ON CONFLICT (workspace) DO UPDATE SET `+row.assign("excluded"), write.args...)
 	return err
 }
 
@@ -64,14 +78,14 @@ func (s *Store) writeHead(ctx context.Context, workspace string, head chain.Head
 func (s *Store) Unlinked(ctx context.Context, workspace string, limit int) ([]chain.Entry, error) {
 	c := where("e", workspace)
 	c.and("e.number IS NULL")
-	return s.entries(ctx, "audit_events_unlinked", c, " ORDER BY e.id LIMIT "+c.parameter(limit))
+	return s.entries(ctx, "audit_events_unlinked", c, " ORDER BY e.id LIMIT "+c.args.add(limit))
 }
 
 // Linked implements [chain.Store].
 func (s *Store) Linked(ctx context.Context, workspace string, from int64, limit int) ([]chain.Entry, error) {
 	c := where("e", workspace)
 	c.and("e.number >= ?", from)
-	return s.entries(ctx, "audit_events_number", c, " ORDER BY e.number LIMIT "+c.parameter(limit))
+	return s.entries(ctx, "audit_events_number", c, " ORDER BY e.number LIMIT "+c.args.add(limit))
 }
 
 func (s *Store) entries(ctx context.Context, index string, c *conditions, clauses string) ([]chain.Entry, error) {

@@ -21,9 +21,7 @@ func (s *Store) Claim(ctx context.Context, name string, value []byte) (held []by
 
 // Claimed returns what is stored under a claimed name. It returns not_found.
 func (s *Store) Claimed(ctx context.Context, name string) (held []byte, err error) {
-	found := false
-	err = s.allRows(ctx, `SELECT value FROM claims WHERE name = $1`, []any{name},
-		into([]any{&held}, func() error { found = true; return nil }))
+	found, err := s.one(ctx, `SELECT value FROM claims WHERE name = $1`, []any{name}, &held)
 	if err == nil && !found {
 		err = fault.New(fault.NotFound, "Nothing has claimed %q.", name)
 	}

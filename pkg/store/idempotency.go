@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -25,33 +24,32 @@ const claimKey = `INSERT INTO idempotency_keys (workspace, key, body_mac, owner,
 // BeginIdempotentRequest implements [registry.IdempotencyStore]. One statement looks and
 // takes: of several at once, one takes the key and the others see its row.
 func (s *Store) BeginIdempotentRequest(ctx context.Context, r registry.IdempotentRequest, now time.Time) (registry.IdempotentRequest, error) {
-	key := keyOf(r.IdempotencyKey)
 	for {
-		claimed, err := s.together(ctx, statement{claimKey, []any{r.Workspace, key, r.BodyMAC, r.Owner, moment(r.Expires), moment(now)}})
+		claimed, err := s.together(ctx, statement{claimKey, []any{r.Workspace, keyOf(r.IdempotencyKey), r.BodyMAC, r.Owner, moment(r.Expires), moment(now)}})
 		if err != nil || claimed > 0 {
 			return r, err
 		}
-		held, found := registry.IdempotentRequest{IdempotencyKey: r.IdempotencyKey}, false
-		err = s.rows(ctx, `SELECT body_mac, owner, expires_at, status, header, body FROM idempotency_keys WHERE workspace = $1 AND key = $2`,
-			[]any{r.Workspace, key}, func(rows *sql.Rows) error { found = true; return scanIdempotentRequest(rows, &held) })
+		held, found, err := s.idempotentRequest(ctx, r.IdempotencyKey)
 		if err != nil || found { // else it was given up meanwhile
 			return held, err
 		}
 	}
 }
 
-func scanIdempotentRequest(rows *sql.Rows, r *registry.IdempotentRequest) error {
+func (s *Store) idempotentRequest(ctx context.Context, key registry.IdempotencyKey) (r registry.IdempotentRequest, found bool, err error) {
+	r.IdempotencyKey = key
 	var status *int
 	var header *string
 	var body []byte
-	if err := rows.Scan(&r.BodyMAC, &r.Owner, (*moment)(&r.Expires), &status, &header, &body); err != nil || status == nil {
-		return err
+	found, err = s.one(ctx, `SELECT body_mac, owner, expires_at, status, header, body FROM idempotency_keys WHERE workspace = $1 AND key = $2`,
+		[]any{key.Workspace, keyOf(key)}, &r.BodyMAC, &r.Owner, (*moment)(&r.Expires), &status, &header, &body)
+	if err == nil && status != nil {
+		r.Answer = &registry.Answer{Status: *status, Body: body}
+		if err = json.Unmarshal([]byte(*header), &r.Answer.Header); err != nil {
+			err = fmt.Errorf("decode the header of an answer: %w", err)
+		}
 	}
-	r.Answer = &registry.Answer{Status: *status, Body: body}
-	if err := json.Unmarshal([]byte(*header), &r.Answer.Header); err != nil {
-		return fmt.Errorf("decode the header of an answer: %w", err)
-	}
-	return nil
+	return r, found, err
 }
 
 const finishKey = `UPDATE idempotency_keys SET expires_at = $4, status = $5, header = $6, body = $7

@@ -12,7 +12,7 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// modelRow is a row of models.
+// modelRow is a row of models, without model_key, which is only searched.
 type modelRow struct {
 	registry.Model
 	testedAt       *moment // nil: never
@@ -21,15 +21,31 @@ type modelRow struct {
 	testConnection *int64
 }
 
-// modelColumns are the columns that [modelRow.fields] reads.
-const modelColumns = `m.id, m.provider_id, m.model_id, m.display_name, m.name_key, m.stages, m.enabled,
-	m.tested_at, m.test_kind, m.test_latency_ns, m.test_connection, m.version, m.created_at, m.updated_at`
-
-func (row *modelRow) fields() []any {
+// created are the columns that are written once.
+func (row *modelRow) created() columns {
 	m := &row.Model
-	return []any{&m.ID, &m.ProviderID, &m.ModelID, &m.DisplayName, &m.NameKey, (*stages)(&m.Stages), &m.Enabled,
-		&row.testedAt, &row.testKind, &row.testLatency, &row.testConnection, &m.Version, (*moment)(&m.CreatedAt), (*moment)(&m.UpdatedAt)}
+	return columns{{"id", &m.ID}, {"provider_id", &m.ProviderID}, {"created_at", (*moment)(&m.CreatedAt)}}
 }
+
+// edited are the columns that edits write, with model_key.
+func (row *modelRow) edited() columns {
+	m := &row.Model
+	return columns{
+		{"model_id", &m.ModelID}, {"display_name", &m.DisplayName}, {"name_key", &m.NameKey}, {"stages", (*stages)(&m.Stages)},
+		{"enabled", &m.Enabled}, {"version", &m.Version}, {"updated_at", (*moment)(&m.UpdatedAt)},
+	}
+}
+
+// tested are the columns of the last test.
+func (row *modelRow) tested() columns {
+	return columns{{"tested_at", &row.testedAt}, {"test_kind", &row.testKind}, {"test_latency_ns", &row.testLatency}, {"test_connection", &row.testConnection}}
+}
+
+func (row *modelRow) columns() columns {
+	return slices.Concat(row.created(), row.edited(), row.tested())
+}
+
+var modelColumns = new(modelRow).columns().names("m")
 
 // stages are the stages of a model: a text[] on PostgreSQL, read as `{a,b}`, and
 // JSON on SQLite. Their names need no quotes in the former.
@@ -63,8 +79,9 @@ func (row modelRow) model(connection int64) registry.Model {
 	return m
 }
 
-// modelWithFacts maps a row to a model with the facts of its provider.
-func (row modelRow) modelWithFacts(p providerRow) registry.Model {
+// modelWithProvider maps a row to a model that has the columns of its provider
+// that [providerRow.shown] lists.
+func (row modelRow) modelWithProvider(p providerRow) registry.Model {
 	m := row.model(p.Connection)
 	m.Provider = registry.NewModelProvider(p.Name, p.Type, p.Enabled, p.errorKind != nil)
 	return m
@@ -82,55 +99,68 @@ const joinProvider = ` JOIN providers p ON p.workspace = m.workspace AND p.id = 
 func (s *Store) Model(ctx context.Context, workspace, id string) (registry.Model, error) {
 	var m modelRow
 	var p providerRow
-	err := s.one(ctx, `SELECT `+modelColumns+`, `+factColumns+` FROM models m`+joinProvider+` WHERE m.workspace = $1 AND m.id = $2`,
-		workspace, "model", id, append(m.fields(), p.facts()...))
-	return m.modelWithFacts(p), err
+	err := s.joined(ctx, workspace, id, m.columns(), p.shown())
+	return m.modelWithProvider(p), err
 }
 
 // ModelAndProvider implements [registry.Store].
 func (s *Store) ModelAndProvider(ctx context.Context, workspace, id string) (registry.Model, registry.Provider, error) {
 	var m modelRow
 	var row providerRow
-	err := s.one(ctx, `SELECT `+modelColumns+`, `+providerColumns+` FROM models m`+joinProvider+` WHERE m.workspace = $1 AND m.id = $2`,
-		workspace, "model", id, append(m.fields(), row.fields()...))
-	if err != nil {
+	if err := s.joined(ctx, workspace, id, m.columns(), row.columns()); err != nil {
 		return registry.Model{}, registry.Provider{}, err
 	}
-	p, err := row.provider(workspace)
+	p, err := row.provider()
 	return m.model(p.Connection), p, err
 }
 
-// encodedModel is a model in the JSON list of a statement that writes any number
-// of them.
-type encodedModel struct {
-	ID          string           `json:"id"`
-	ModelID     string           `json:"model_id"`
-	ModelKey    string           `json:"model_key"`
-	DisplayName string           `json:"display_name"`
-	NameKey     string           `json:"name_key"`
-	Stages      []registry.Stage `json:"stages"`
-	Enabled     bool             `json:"enabled"`
-	Version     int64            `json:"version"`
-	Created     any              `json:"created_at"`
-	Updated     any              `json:"updated_at"`
-}
-
-// modelStatement inserts or updates models of one provider.
-func (s *Store) modelStatement(sql string, p registry.Provider, models []registry.Model) statement {
-	list := make([]encodedModel, len(models))
-	for i, m := range models {
-		list[i] = encodedModel{
-			ID: m.ID, ModelID: m.ModelID, ModelKey: registry.Fold(m.ModelID), DisplayName: m.DisplayName, NameKey: m.NameKey,
-			Stages: append([]registry.Stage{}, m.Stages...), Enabled: m.Enabled, Version: m.Version,
-			Created: s.engine.jsonTime(m.CreatedAt), Updated: s.engine.jsonTime(m.UpdatedAt),
-		}
+// joined reads columns of a model and of its provider. It returns not_found.
+func (s *Store) joined(ctx context.Context, workspace, id string, model, provider columns) error {
+	query := `SELECT ` + model.names("m") + `, ` + provider.names("p") + ` FROM models m` + joinProvider + ` WHERE m.workspace = $1 AND m.id = $2`
+	found, err := s.one(ctx, query, []any{workspace, id}, slices.Concat(model, provider).fields()...)
+	if err == nil && !found {
+		err = notFound("model", id)
 	}
-	return statement{sql, []any{p.Workspace, p.ID, encoded(list)}}
+	return err
 }
 
-// updateModels stores the models of a provider after an edit. Of those that stay,
+// writtenModels returns the columns of models that an edit of their provider
+// writes, for a statement that writes any number of them.
+func writtenModels(p registry.Provider, models []registry.Model) (created, edited columns, rows []columns) {
+	for _, m := range models {
+		row := modelRow{Model: m}
+		row.ProviderID = p.ID
+		row.Stages = append([]registry.Stage{}, m.Stages...)
+		key := registry.Fold(m.ModelID)
+		created, edited = row.created(), append(row.edited(), column{"model_key", &key})
+		rows = append(rows, slices.Concat(created, edited))
+	}
+	return created, edited, rows
+}
+
+// insertModels is the statement that adds models to a provider.
+func (s *Store) insertModels(p registry.Provider, models []registry.Model) statement {
+	created, edited, rows := writtenModels(p, models)
+	row := slices.Concat(created, edited)
+	return statement{`INSERT INTO models (workspace, ` + row.names("") + `)
+		SELECT $1, ` + row.names("e") + ` FROM ` + s.engine.recordset("models", "$2", row) + ` AS e`,
+		[]any{p.Workspace, s.engine.records(rows)}}
+}
+
+// updateModels is the statement that changes models of a provider. A model with
+// another model id was not tested.
+func (s *Store) updateModels(p registry.Provider, models []registry.Model) statement {
+	created, edited, rows := writtenModels(p, models)
+	row := slices.Concat(created, edited)
+	return statement{`WITH e AS MATERIALIZED (SELECT ` + row.names("") + ` FROM ` + s.engine.recordset("models", "$3", row) + ` AS e)
+		UPDATE models SET ` + edited.assign("e") + `, test_connection = CASE WHEN models.model_id = e.model_id THEN models.test_connection END
+		FROM e WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
+		[]any{p.Workspace, p.ID, s.engine.records(rows)}}
+}
+
+// writeModels stores the models of a provider after an edit. Of those that stay,
 // it leaves the last test as it is, except when it was of another upstream model.
-func (s *Store) updateModels(ctx context.Context, before, after registry.Provider) error {
+func (s *Store) writeModels(ctx context.Context, before, after registry.Provider) error {
 	gone, kept := map[string]registry.Model{}, map[string]bool{}
 	for _, m := range before.Models {
 		gone[m.ID] = m
@@ -156,17 +186,18 @@ func (s *Store) updateModels(ctx context.Context, before, after registry.Provide
 	var steps []statement
 	add := func(sql string, ids []string) {
 		if len(ids) > 0 {
-			steps = append(steps, statement{sql + s.engine.inIDs("$2"), []any{after.Workspace, s.engine.ids(ids)}})
+			args := arguments{after.Workspace}
+			steps = append(steps, statement{sql + s.engine.inIDs(&args, ids), args})
 		}
 	}
 	add(`DELETE FROM models WHERE workspace = $1 AND id `, slices.Collect(maps.Keys(gone)))
 	// Model ids must be unique after every row that is written.
 	add(`UPDATE models SET model_id = 'leaving ' || id, test_connection = NULL WHERE workspace = $1 AND id `, leaving)
 	if len(changed) > 0 {
-		steps = append(steps, s.modelStatement(s.engine.updateModels, after, changed))
+		steps = append(steps, s.updateModels(after, changed))
 	}
 	if len(added) > 0 {
-		steps = append(steps, s.modelStatement(s.engine.insertModels, after, added))
+		steps = append(steps, s.insertModels(after, added))
 	}
 	for _, step := range steps {
 		if _, err := s.exec(ctx, step.sql, step.args...); err != nil {

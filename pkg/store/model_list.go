@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"modelproviders/pkg/registry"
@@ -26,7 +27,11 @@ func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQu
 		c.and("m.enabled = ?", *q.Enabled)
 	}
 	if q.Available != nil {
-		c.and(map[bool]string{true: "m.enabled", false: "NOT (m.enabled AND p.enabled)"}[*q.Available])
+		if *q.Available {
+			c.and("m.enabled") // and the provider: see andProvider
+		} else {
+			c.and("NOT (m.enabled AND p.enabled)")
+		}
 	}
 	if q.Search != "" {
 		contains := s.engine.contains
@@ -45,12 +50,12 @@ func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQu
 	var models []registry.Model
 	var row modelRow
 	var provider providerRow
-	list := "SELECT " + modelColumns + ", " + factColumns + " FROM models m" + s.engine.indexedBy(index) + s.engine.nested + joinProvider +
+	list := "SELECT " + modelColumns + ", " + shownColumns + " FROM models m" + s.engine.indexedBy(index) + s.engine.nested + joinProvider +
 		c.text.String() + clauses
-	err = s.rows(ctx, list, c.args, into(append(row.fields(), provider.facts()...), func() error {
-		models = append(models, row.modelWithFacts(provider))
+	err = s.each(ctx, list, c.args, slices.Concat(row.columns(), provider.shown()).fields(), func() error {
+		models = append(models, row.modelWithProvider(provider))
 		return nil
-	}))
+	})
 	return models, err
 }
 

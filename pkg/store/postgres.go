@@ -77,7 +77,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		return engine{}, 0, errors.Join(err, conns.db.Close())
 	}
 	return engine{
-		writer: pool, reader: pool, statements: postgresStatements(),
+		writer: pool, reader: pool, dialect: postgresDialect(),
 		classify: classifyPostgres, exists: func() error { return nil },
 	}, schema, nil
 }

@@ -1,22 +1,31 @@
 package store
 
-import (
-	"context"
-	"database/sql"
-)
+import "context"
 
 // Beat stores that the process with that id, a UUID, is alive, and returns how
 // many are, this one included: those that called Beat in the last 15 seconds, by
-// the clock of the database.
+// the clock of the database. It removes those that did not for a minute, unless another
+// process is doing so: two that remove each other would deadlock.
 func (s *Store) Beat(ctx context.Context, id string) (alive int, err error) {
-	last := len(s.engine.beat) - 1
+	ago, args := s.engine.secondsAgo, []any{id}
+	steps := []statement{
+		{`INSERT INTO processes (id, seen_at) VALUES ($1, ` + ago(0) + `) ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at`, args},
+		{`DELETE FROM processes WHERE id IN (
+			SELECT t.id FROM processes t WHERE t.id <> $1 AND t.seen_at < ` + ago(60) + s.engine.skipLocked + `)`, args},
+		{`SELECT 1 + count(*) FROM processes WHERE id <> $1 AND seen_at > ` + ago(15), args},
+	}
+	if s.engine.combines {
+		steps = []statement{combine(steps)}
+	}
+	last := len(steps) - 1
 	err = s.InTx(ctx, func(ctx context.Context) error {
-		for _, statement := range s.engine.beat[:last] {
-			if _, err := s.exec(ctx, statement, id); err != nil {
+		for _, step := range steps[:last] {
+			if _, err := s.exec(ctx, step.sql, step.args...); err != nil {
 				return err
 			}
 		}
-		return s.allRows(ctx, s.engine.beat[last], []any{id}, func(rows *sql.Rows) error { return rows.Scan(&alive) })
+		_, err := s.one(ctx, steps[last].sql, steps[last].args, &alive)
+		return err
 	})
 	return alive, err
 }

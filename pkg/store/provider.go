@@ -2,12 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"modelproviders/pkg/registry"
@@ -16,29 +14,45 @@ import (
 // providerRow is a row of providers.
 type providerRow struct {
 	registry.Provider
+	credentials, config                   string // JSON
 	errorKind, errorMessage, errorModelID *string
 	errorSince                            *moment
-	credentials, config                   []byte
 }
 
-// providerColumns are the columns that [providerRow.fields] reads.
-const providerColumns = `p.id, p.name, p.name_key, p.type, p.enabled, p.error_kind, p.error_message, p.error_model_id, p.error_since,
-	p.credentials, p.config, p.version, p.connection, p.created_at, p.updated_at`
-
-func (row *providerRow) fields() []any {
+// created are the columns that are written once.
+func (row *providerRow) created() columns {
 	p := &row.Provider
-	return []any{&p.ID, &p.Name, &p.NameKey, &p.Type, &p.Enabled, &row.errorKind, &row.errorMessage, &row.errorModelID, &row.errorSince,
-		&row.credentials, &row.config, &p.Version, &p.Connection, (*moment)(&p.CreatedAt), (*moment)(&p.UpdatedAt)}
+	return columns{{"workspace", &p.Workspace}, {"id", &p.ID}, {"type", &p.Type}, {"created_at", (*moment)(&p.CreatedAt)}}
 }
 
-// factColumns are the columns of its provider that a model needs;
-// [providerRow.facts] reads them.
-const factColumns = `p.name, p.type, p.enabled, p.error_kind, p.connection`
-
-func (row *providerRow) facts() []any {
+// edited are the columns that edits write.
+func (row *providerRow) edited() columns {
 	p := &row.Provider
-	return []any{&p.Name, &p.Type, &p.Enabled, &row.errorKind, &p.Connection}
+	return columns{
+		{"name", &p.Name}, {"name_key", &p.NameKey}, {"enabled", &p.Enabled}, {"credentials", &row.credentials}, {"config", &row.config},
+		{"version", &p.Version}, {"connection", &p.Connection}, {"updated_at", (*moment)(&p.UpdatedAt)},
+	}
 }
+
+// health are the columns that calls to the upstream write.
+func (row *providerRow) health() columns {
+	return columns{{"error_kind", &row.errorKind}, {"error_message", &row.errorMessage}, {"error_model_id", &row.errorModelID}, {"error_since", &row.errorSince}}
+}
+
+func (row *providerRow) columns() columns {
+	return slices.Concat(row.created(), row.edited(), row.health())
+}
+
+// shown are the columns that a model needs of its provider.
+func (row *providerRow) shown() columns {
+	p := &row.Provider
+	return columns{{"name", &p.Name}, {"type", &p.Type}, {"enabled", &p.Enabled}, {"error_kind", &row.errorKind}, {"connection", &p.Connection}}
+}
+
+var (
+	providerColumns = new(providerRow).columns().names("p")
+	shownColumns    = new(providerRow).shown().names("p")
+)
 
 // sealedCredential is one credential in the column credentials. Credentials are
 // always read and written with their provider, so they are part of its row.
@@ -47,35 +61,34 @@ type sealedCredential struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// encodedSettings are a provider's credentials and config as JSON.
-func encodedSettings(p registry.Provider) (credentials, config string) {
+// newProviderRow maps a provider to its row, without what calls to it observed.
+func newProviderRow(p registry.Provider) *providerRow {
 	sealed := make(map[string]sealedCredential, len(p.Credentials))
 	for field, c := range p.Credentials {
 		sealed[field] = sealedCredential{Sealed: c.Sealed, UpdatedAt: millis(c.UpdatedAt)}
 	}
-	config = "{}"
+	row := &providerRow{Provider: p, credentials: encoded(sealed), config: "{}"}
 	if len(p.Config) > 0 {
-		config = encoded(p.Config)
+		row.config = encoded(p.Config)
 	}
-	return encoded(sealed), config
+	return row
 }
 
-// provider maps a row of a workspace to a provider without models.
-func (row providerRow) provider(workspace string) (registry.Provider, error) {
+// provider maps a row to a provider without models.
+func (row providerRow) provider() (registry.Provider, error) {
 	p := row.Provider
-	p.Workspace = workspace
 	if row.errorKind != nil {
 		p.Error = &registry.ProviderError{Kind: *row.errorKind, Message: *row.errorMessage, ModelID: *row.errorModelID, Since: time.Time(*row.errorSince)}
 	}
 	var sealed map[string]sealedCredential
-	if err := json.Unmarshal(row.credentials, &sealed); err != nil {
+	if err := json.Unmarshal([]byte(row.credentials), &sealed); err != nil {
 		return p, fmt.Errorf("decode the credentials of provider %s: %w", p.ID, err)
 	}
 	p.Credentials = make(map[string]registry.Credential, len(sealed))
 	for field, c := range sealed {
 		p.Credentials[field] = registry.Credential{Sealed: c.Sealed, UpdatedAt: c.UpdatedAt.UTC()}
 	}
-	if err := json.Unmarshal(row.config, &p.Config); err != nil {
+	if err := json.Unmarshal([]byte(row.config), &p.Config); err != nil {
 		return p, fmt.Errorf("decode the config of provider %s: %w", p.ID, err)
 	}
 	return p, nil
@@ -84,34 +97,27 @@ func (row providerRow) provider(workspace string) (registry.Provider, error) {
 // findProvider reads a provider in the first row, and a model in each of the
 // others. A join would repeat the provider, with up to 20 KiB of credentials, for
 // each of up to 500 models.
-var findProvider = `SELECT 0, ` + providerColumns + `, ` + nulls(modelColumns) + ` FROM providers p WHERE p.workspace = $1 AND p.id = $2
+var findProvider = `SELECT 0, ` + providerColumns + `, ` + new(modelRow).columns().nulls() + ` FROM providers p WHERE p.workspace = $1 AND p.id = $2
 	UNION ALL
-	SELECT 1, ` + nulls(providerColumns) + `, ` + modelColumns + ` FROM models m WHERE m.workspace = $1 AND m.provider_id = $2
+	SELECT 1, ` + new(providerRow).columns().nulls() + `, ` + modelColumns + ` FROM models m WHERE m.workspace = $1 AND m.provider_id = $2
 	ORDER BY 1`
-
-// nulls is a NULL for each of some columns.
-func nulls(columns string) string {
-	return strings.Repeat("NULL, ", strings.Count(columns, ",")) + "NULL"
-}
 
 // Provider implements [registry.Store].
 func (s *Store) Provider(ctx context.Context, workspace, id string) (p registry.Provider, err error) {
 	var row providerRow
 	var model modelRow
-	unused := func(columns int) []any { return slices.Repeat([]any{new(any)}, columns) }
-	first := slices.Concat(unused(1), row.fields(), unused(len(model.fields())))
-	next := slices.Concat(unused(1+len(row.fields())), model.fields())
-	err = s.rows(ctx, findProvider, []any{workspace, id}, func(rows *sql.Rows) error {
+	unused := func(cs columns) []any { return slices.Repeat([]any{new(any)}, len(cs)) }
+	first := slices.Concat([]any{new(any)}, row.columns().fields(), unused(model.columns()))
+	others := slices.Concat([]any{new(any)}, unused(row.columns()), model.columns().fields())
+	fields := first
+	err = s.each(ctx, findProvider, []any{workspace, id}, fields, func() error {
 		if p.ID == "" {
-			if err := rows.Scan(first...); err != nil {
-				return err
-			}
-			p, err = row.provider(workspace)
+			p, err = row.provider()
+			copy(fields, others)
 			return err
 		}
-		err := rows.Scan(next...)
 		p.Models = append(p.Models, model.model(p.Connection))
-		return err
+		return nil
 	})
 	if err == nil && p.ID == "" {
 		err = notFound("provider", id)
@@ -129,13 +135,16 @@ func (s *Store) LockProvider(ctx context.Context, workspace, id string) (registr
 		return registry.Provider{}, errors.New("LockProvider outside a transaction locks nothing")
 	}
 	var row providerRow
-	err := s.one(ctx, `SELECT `+providerColumns+` FROM providers p WHERE p.workspace = $1 AND p.id = $2`+s.engine.forUpdate,
-		workspace, "provider", id, row.fields())
+	found, err := s.one(ctx, `SELECT `+providerColumns+` FROM providers p WHERE p.workspace = $1 AND p.id = $2`+s.engine.forUpdate,
+		[]any{workspace, id}, row.columns().fields()...)
+	if err == nil && !found {
+		err = notFound("provider", id)
+	}
 	if err != nil {
 		return registry.Provider{}, err
 	}
 	t.locked[lockedProvider{workspace, id}] = true
-	p, err := row.provider(workspace)
+	p, err := row.provider()
 	if err != nil {
 		return p, err
 	}

@@ -28,11 +28,11 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 	var providers []registry.Provider
 	var row providerRow
 	list := "SELECT " + providerColumns + " FROM providers p" + s.engine.indexedBy(page.index()) + c.text.String() + clauses
-	err = s.rows(ctx, list, c.args, into(row.fields(), func() error {
-		p, err := row.provider(workspace)
+	err = s.each(ctx, list, c.args, row.columns().fields(), func() error {
+		p, err := row.provider()
 		providers = append(providers, p)
 		return err
-	}))
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -64,14 +64,15 @@ func (s *Store) addModels(ctx context.Context, workspace string, providers []reg
 	for i := range providers {
 		ids[i], index[providers[i].ID] = providers[i].ID, &providers[i]
 	}
+	c := where("m", workspace)
+	c.and("m.provider_id " + s.engine.inIDs(&c.args, ids))
 	var row modelRow
-	query := "SELECT " + modelColumns + " FROM models m" + s.engine.indexedBy("models_provider") +
-		" WHERE m.workspace = $1 AND m.provider_id " + s.engine.inIDs("$2")
-	err := s.rows(ctx, query, []any{workspace, s.engine.ids(ids)}, into(row.fields(), func() error {
+	query := "SELECT " + modelColumns + " FROM models m" + s.engine.indexedBy("models_provider") + c.text.String()
+	err := s.each(ctx, query, c.args, row.columns().fields(), func() error {
 		p := index[row.ProviderID]
 		p.Models = append(p.Models, row.model(p.Connection))
 		return nil
-	}))
+	})
 	for i := range providers {
 		sortByCreation(providers[i].Models)
 	}

@@ -3,22 +3,19 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
-const insertProvider = `INSERT INTO providers (workspace, id, name, name_key, type, enabled, credentials, config, version, connection, created_at, updated_at)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
-
 // CreateProvider implements [registry.Store].
 func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit.Event) error {
-	credentials, config := encodedSettings(p)
-	statements := []statement{{insertProvider, []any{p.Workspace, p.ID, p.Name, p.NameKey, p.Type, p.Enabled,
-		credentials, config, p.Version, p.Connection, moment(p.CreatedAt), moment(p.UpdatedAt)}}}
+	row := newProviderRow(p)
+	statements := []statement{insert("providers", slices.Concat(row.created(), row.edited()))}
 	if len(p.Models) > 0 {
-		statements = append(statements, s.modelStatement(s.engine.insertModels, p, p.Models))
+		statements = append(statements, s.insertModels(p, p.Models))
 	}
 	_, err := s.together(ctx, append(statements, insertEvents(e))...)
 	return s.asDuplicate(err, p)
@@ -34,7 +31,7 @@ func (s *Store) asDuplicate(err error, p registry.Provider) error {
 		specific = fault.New(fault.NameTaken,
 			"A provider named %q exists already (upper and lower case count as the same). Choose another name.", p.Name)
 	case s.engine.violates(err, "models_provider", "models.workspace, models.provider_id, models.model_id"):
-		specific = modelExists(p.Models)
+		specific = registry.ModelExists(repeatedModelID(p.Models))
 	default:
 		return err
 	}
@@ -42,23 +39,26 @@ func (s *Store) asDuplicate(err error, p registry.Provider) error {
 	return specific
 }
 
-// modelExists names the model id that a provider would have twice.
-func modelExists(models []registry.Model) *fault.Error {
+// repeatedModelID is a model id that two of the models have.
+func repeatedModelID(models []registry.Model) string {
 	seen := make(map[string]bool, len(models))
 	for _, m := range models {
 		if seen[m.ModelID] {
-			return fault.New(fault.ModelExists, "The provider has a model with the model id %q already. Edit that one, or choose another model id.", m.ModelID)
+			return m.ModelID
 		}
 		seen[m.ModelID] = true
 	}
-	return fault.New(fault.ModelExists, "The provider has a model with this model id already. Edit that one, or choose another model id.")
+	return ""
 }
 
-// updateProvider writes what an edit may change. It clears an error that was
+// updateProvider is the statement that writes an edit. It clears an error that was
 // observed with another connection.
-const updateProvider = `UPDATE providers SET name = $3, name_key = $4, enabled = $5, credentials = $6, config = $7, version = $8, connection = $9,
-	updated_at = $10, error_kind = CASE WHEN connection = $9 THEN error_kind END
-	WHERE workspace = $1 AND id = $2`
+func updateProvider(p registry.Provider) statement {
+	args := arguments{p.Workspace, p.ID}
+	assigned := newProviderRow(p).edited().join(func(c column) string { return c.name + " = " + args.add(c.field) })
+	cleared := "error_kind = CASE WHEN connection = " + args.add(p.Connection) + " THEN error_kind END"
+	return statement{"UPDATE providers SET " + assigned + ", " + cleared + " WHERE workspace = $1 AND id = $2", args}
+}
 
 // UpdateProvider implements [registry.Store]. The transaction must have locked
 // the provider.
@@ -66,14 +66,13 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 	if t := s.transaction(ctx); t == nil || !t.locked[lockedProvider{after.Workspace, after.ID}] {
 		return fmt.Errorf("UpdateProvider of provider %s, which the transaction has not locked", after.ID)
 	}
-	credentials, config := encodedSettings(after)
-	changed, err := s.exec(ctx, updateProvider, after.Workspace, after.ID, after.Name, after.NameKey, after.Enabled, credentials, config,
-		after.Version, after.Connection, moment(after.UpdatedAt))
+	update := updateProvider(after)
+	changed, err := s.exec(ctx, update.sql, update.args...)
 	if err == nil && changed == 0 {
 		err = notFound("provider", after.ID)
 	}
 	if err == nil {
-		err = s.updateModels(ctx, before, after)
+		err = s.writeModels(ctx, before, after)
 	}
 	return s.asDuplicate(err, after)
 }

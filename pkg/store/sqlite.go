@@ -77,7 +77,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 		return e, 0, errors.Join(err, closeAll(writer))
 	}
 	return engine{
-		writer: writer, batches: batches, reader: reader, statements: sqliteStatements(), classify: classifySQLite, exists: exists,
+		writer: writer, batches: batches, reader: reader, dialect: sqliteDialect(), classify: classifySQLite, exists: exists,
 	}, schema, nil
 }
 

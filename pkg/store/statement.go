@@ -2,24 +2,18 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"gorm.io/gorm"
-
-	"modelproviders/pkg/audit/chain"
 )
 
-// What every request needs is SQL, run on the driver: GORM took half of the time
-// of a read to build it. In each statement $1 is the workspace; both drivers
-// number parameters like this.
-
-// statement is SQL with its arguments.
+// statement is SQL with its arguments. The statements of frequent calls are not
+// built with GORM, which took half of the time of a read. In most of them $1 is the
+// workspace.
 type statement struct {
 	sql  string
 	args []any
@@ -30,16 +24,11 @@ func (s *Store) conn(ctx context.Context) gorm.ConnPool { return s.handle(ctx).S
 
 var errUnscoped = errors.New("a query on the rows of a workspace has none")
 
-// rows runs a query on the rows of one workspace and passes each row to scan.
-func (s *Store) rows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
-	if args[0] == "" {
+// each runs a query, scans each row into fields, and then calls fn.
+func (s *Store) each(ctx context.Context, query string, args, fields []any, fn func() error) error {
+	if strings.Contains(query, "workspace = $1") && args[0] == "" {
 		return errUnscoped
 	}
-	return s.allRows(ctx, query, args, scan)
-}
-
-// allRows is rows without a workspace.
-func (s *Store) allRows(ctx context.Context, query string, args []any, scan func(*sql.Rows) error) error {
 	return s.run(ctx, func(ctx context.Context) error {
 		rows, err := s.conn(ctx).QueryContext(ctx, query, args...)
 		if err != nil {
@@ -47,7 +36,10 @@ func (s *Store) allRows(ctx context.Context, query string, args []any, scan func
 		}
 		defer func() { _ = rows.Close() }()
 		for rows.Next() {
-			if err := scan(rows); err != nil {
+			if err := rows.Scan(fields...); err != nil {
+				return err
+			}
+			if err := fn(); err != nil {
 				return err
 			}
 		}
@@ -55,24 +47,10 @@ func (s *Store) allRows(ctx context.Context, query string, args []any, scan func
 	})
 }
 
-// into scans each row into fields, and then calls done.
-func into(fields []any, done func() error) func(*sql.Rows) error {
-	return func(rows *sql.Rows) error {
-		if err := rows.Scan(fields...); err != nil {
-			return err
-		}
-		return done()
-	}
-}
-
-// one reads the row of a workspace with an id into fields. It returns not_found.
-func (s *Store) one(ctx context.Context, query, workspace, what, id string, fields []any) error {
-	found := false
-	err := s.rows(ctx, query, []any{workspace, id}, into(fields, func() error { found = true; return nil }))
-	if err == nil && !found {
-		err = notFound(what, id)
-	}
-	return err
+// one scans the only row of a query into fields, and reports whether there is one.
+func (s *Store) one(ctx context.Context, query string, args []any, fields ...any) (found bool, err error) {
+	err = s.each(ctx, query, args, fields, func() error { found = true; return nil })
+	return found, err
 }
 
 // exec runs a statement in the transaction of the context, and returns how many
@@ -152,71 +130,3 @@ func encoded(value any) string {
 	}
 	return string(text)
 }
-
-// conditions builds the WHERE clause of a list, whose first condition is that
-// $1 is the workspace.
-type conditions struct {
-	text strings.Builder
-	args []any
-}
-
-// where begins a clause on the rows of a workspace; alias is the table's.
-func where(alias, workspace string) *conditions {
-	c := &conditions{args: []any{workspace}}
-	c.text.WriteString(" WHERE " + alias + ".workspace = $1")
-	return c
-}
-
-// and adds a condition. Each ? in it stands for the next of the values.
-func (c *conditions) and(condition string, values ...any) {
-	c.text.WriteString(" AND ")
-	for _, value := range values {
-		before, after, _ := strings.Cut(condition, "?")
-		c.text.WriteString(before + c.parameter(value))
-		condition = after
-	}
-	c.text.WriteString(condition)
-}
-
-// parameter adds a value and returns how the SQL refers to it.
-func (c *conditions) parameter(value any) string {
-	c.args = append(c.args, value)
-	return "$" + strconv.Itoa(len(c.args))
-}
-
-// statements is the SQL that differs between the databases.
-type statements struct {
-	combines bool   // several statements can be sent as one; see [Store.together]
-	tryLock  string // takes the lock $1 until the transaction ends, or returns false; empty: transactions run one at a time
-
-	insertModels, updateModels string // $1 workspace, $2 provider, $3 a list of encodedModel
-
-	eventsAtOnce int    // audit events that one statement adds at most
-	touchTokens  string // $1 a list of encodedUse
-	// linkEvents returns how many events it linked.
-	linkEvents func(ctx context.Context, s *Store, workspace string, links []chain.Link) (int64, error)
-	// beat stores that the process $1 is alive, removes those that were not seen for
-	// a minute, and counts, in its last statement.
-	beat []string
-
-	contains  string // the function contains(text, part) > 0
-	hasStage  string // the condition that a model serves the stage %s
-	jsonTime  func(time.Time) any
-	forUpdate string // locks what a query reads
-	nested    string // makes a join read the tables in the order in which they stand
-	indexedBy func(index string) string
-	// rareProviders, unless empty, goes before <conditions> on the providers of
-	// models.
-	rareProviders string
-	inIDs         func(parameter string) string // the condition that an id is in a list
-	ids           func([]string) any            // the list
-	// violates reports whether an error is that of a unique index, by its name or
-	// its columns.
-	violates func(err error, constraint, columns string) bool
-}
-
-// updateModels begins the statement that changes models e. A model with another
-// model id was not tested.
-const updateModels = `UPDATE models SET model_id = e.model_id, model_key = e.model_key, display_name = e.display_name, name_key = e.name_key,
-	stages = e.stages, enabled = e.enabled, version = e.version, updated_at = e.updated_at,
-	test_connection = CASE WHEN models.model_id = e.model_id THEN models.test_connection END`

@@ -17,7 +17,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -71,7 +70,7 @@ var (
 type engine struct {
 	writer, reader *gorm.DB // for transactions, and for everything else; one pool on PostgreSQL
 	batches        *batches // runs the transactions of SQLite; else nil
-	statements
+	dialect
 	classify func(error) class // sorts the errors of the driver
 	exists   func() error      // returns an error when the database is no longer the one that was opened
 }
@@ -121,8 +120,7 @@ func closeAll(pools ...*gorm.DB) error {
 // knows. It returns unavailable when the database cannot be read.
 func (s *Store) SchemaCurrent(ctx context.Context) error {
 	var version int64
-	err := s.allRows(ctx, newestVersion, nil, func(rows *sql.Rows) error { return rows.Scan(&version) })
-	if err != nil {
+	if _, err := s.one(ctx, newestVersion, nil, &version); err != nil {
 		return err
 	}
 	if version != s.schema {

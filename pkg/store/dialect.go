@@ -1,0 +1,31 @@
+package store
+
+// dialect is the SQL that differs between the databases.
+type dialect struct {
+	combines bool   // several statements can be sent as one; see [Store.together]
+	tryLock  string // takes the lock $1 until the transaction ends, or returns false; empty if transactions run one at a time
+
+	forUpdate  string // locks the rows that a query reads
+	skipLocked string // locks the rows of t, and skips those that another transaction has locked
+
+	// recordset reads the rows of a table that [dialect.records] encoded into the
+	// parameter, and jsonValue is what encodes the value of a field.
+	recordset func(table, parameter string, row columns) string
+	jsonValue func(field any) any
+	inIDs     func(args *arguments, ids []string) string // the condition that an id is in a list
+
+	contains   string                   // the function in contains(text, part) > 0
+	hasStage   string                   // the condition that a model serves the stage %s
+	secondsAgo func(seconds int) string // by the clock of the database
+	indexedBy  func(index string) string
+	nested     string // makes a join read the tables in their order in the statement
+	// rareProviders, unless empty, goes before <conditions> on the providers of
+	// models.
+	rareProviders string
+
+	eventsAtOnce int // how many audit events one statement adds at most
+
+	// violates reports whether an error is that of a unique index, by its name or
+	// its columns.
+	violates func(err error, constraint, columns string) bool
+}
