@@ -3,9 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	"modelproviders/pkg/audit"
@@ -14,55 +12,46 @@ import (
 // eventRow is a row of audit_events.
 type eventRow struct {
 	audit.Event
-	number sql.Null[int64]
+	changes string // JSON
+	number  sql.Null[int64]
 }
 
 func (row *eventRow) columns() columns {
 	e := &row.Event
 	return columns{
-		{"workspace", &e.Workspace}, {"id", &e.ID}, {"at", (*moment)(&e.At)},
-		{"actor_subject", &e.Actor.Subject}, {"actor_kind", &e.Actor.Kind}, {"action", &e.Action},
-		{"target_type", &e.Target.Type}, {"target_id", &e.Target.ID}, {"target_name", &e.Target.Name}, {"provider_id", &e.ProviderID},
-		{"outcome", &e.Outcome}, {"changes", (*changes)(&e.Changes)}, {"reason", &e.Reason},
-		{"request_id", &e.RequestID}, {"client_ip", &e.ClientIP}, {"count", &e.Count},
-		{"seal", &e.Seal}, {"number", &row.number}, {"link_mac", &e.LinkMAC},
+		{"workspace", &e.Workspace, fixed}, {"id", &e.ID, fixed}, {"at", (*moment)(&e.At), fixed},
+		{"actor_subject", &e.Actor.Subject, fixed}, {"actor_kind", &e.Actor.Kind, fixed}, {"action", &e.Action, fixed},
+		{"target_type", &e.Target.Type, fixed}, {"target_id", &e.Target.ID, fixed}, {"target_name", &e.Target.Name, fixed},
+		{"provider_id", &e.ProviderID, fixed}, {"outcome", &e.Outcome, fixed}, {"changes", &row.changes, fixed},
+		{"reason", &e.Reason, fixed}, {"request_id", &e.RequestID, fixed}, {"client_ip", &e.ClientIP, fixed},
+		{"count", &e.Count, fixed}, {"seal", &e.Seal, fixed}, {"link_mac", &e.LinkMAC, fixed}, {"number", &row.number, observed},
 	}
 }
 
-var eventColumns = new(eventRow).columns().names("e")
-
-// changes are the changes of an event as JSON.
-type changes []audit.Change
+var eventColumns = new(eventRow).columns().names("e.")
 
 const noChanges = "[]"
 
-// Scan implements [sql.Scanner]. Changes that can't be decoded were tampered with:
+// event maps a row to an event. Changes that can't be decoded were tampered with:
 // they become one change with their text, which fits no seal.
-func (c *changes) Scan(value any) error {
-	text, ok := value.(string)
-	if !ok {
-		return fmt.Errorf("%T is not a list of changes", value)
+func (row *eventRow) event() audit.Event {
+	e := row.Event
+	e.Number = row.number.V
+	if row.changes != noChanges && json.Unmarshal([]byte(row.changes), &e.Changes) != nil {
+		e.Changes = []audit.Change{{New: encoded(row.changes)}}
 	}
-	*c = nil
-	if text != noChanges && json.Unmarshal([]byte(text), c) != nil {
-		*c = changes{{New: encoded(text)}}
-	}
-	return nil
-}
-
-// Value implements [driver.Valuer].
-func (c changes) Value() (driver.Value, error) {
-	if len(c) == 0 {
-		return noChanges, nil
-	}
-	return encoded(c), nil
+	return e
 }
 
 // insertEvents is the statement that adds events of one workspace.
 func insertEvents(events ...audit.Event) statement {
 	rows := make([]columns, len(events))
 	for i, e := range events {
-		rows[i] = (&eventRow{Event: e}).columns()
+		row := eventRow{Event: e, changes: noChanges}
+		if len(e.Changes) > 0 {
+			row.changes = encoded(e.Changes)
+		}
+		rows[i] = row.columns().only(fixed)
 	}
 	return insert("audit_events", rows...)
 }
@@ -104,8 +93,7 @@ func (s *Store) events(ctx context.Context, index string, c *conditions, clauses
 	var row eventRow
 	query := "SELECT " + eventColumns + " FROM audit_events e" + s.engine.indexedBy(index) + c.text.String() + clauses
 	err := s.each(ctx, query, c.args, row.columns().fields(), func() error {
-		row.Number = row.number.V
-		events = append(events, row.Event)
+		events = append(events, row.event())
 		return nil
 	})
 	return events, err

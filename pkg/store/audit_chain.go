@@ -9,8 +9,11 @@ import (
 )
 
 // headColumns are the columns of audit_heads but the workspace.
-func headColumns(head *chain.Head) columns {
-	return columns{{"first_number", &head.First}, {"base", &head.Base}, {"last_number", &head.Count}, {"last", &head.Last}, {"mac", &head.MAC}}
+func headColumns(h *chain.Head) columns {
+	return columns{
+		{"first_number", &h.First, editable}, {"base", &h.Base, editable},
+		{"last_number", &h.Count, editable}, {"last", &h.Last, editable}, {"mac", &h.MAC, editable},
+	}
 }
 
 // Head implements [chain.Store].
@@ -39,9 +42,8 @@ func (s *Store) LockHead(ctx context.Context, workspace string) (chain.Head, err
 	return s.Head(ctx, workspace)
 }
 
-// linkColumns are the columns of an event that linking it writes, after its id.
-func linkColumns(link *chain.Link) columns {
-	return columns{{"id", &link.EntryID}, {"number", &link.Number}, {"link_mac", &link.MAC}}
+func linkColumns(l *chain.Link) columns {
+	return columns{{"id", &l.EntryID, fixed}, {"number", &l.Number, editable}, {"link_mac", &l.MAC, editable}}
 }
 
 // Link implements [chain.Store].
@@ -51,11 +53,11 @@ func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, 
 		rows[i] = linkColumns(&links[i])
 	}
 	row := linkColumns(new(chain.Link))
-	link := `WITH l AS MATERIALIZED (SELECT ` + row.names("") + ` FROM ` + s.engine.recordset("audit_events", "$2", row) + ` AS l)
-		UPDATE audit_events SET ` + row[1:].assign("l") + ` FROM l
+	link := `WITH l AS MATERIALIZED (` + s.engine.recordset("audit_events", "$2", row) + `)
+		UPDATE audit_events SET ` + row.only(editable).assign("l.") + ` FROM l
 		WHERE audit_events.workspace = $1 AND audit_events.id = l.id AND audit_events.number IS NULL`
 	return s.InTx(ctx, func(ctx context.Context) error {
-		linked, err := s.exec(ctx, link, workspace, s.engine.records(rows))
+		linked, err := s.exec(ctx, link, workspace, s.engine.records(rows...))
 		if err == nil && linked != int64(len(links)) {
 			err = fault.New(fault.Internal, "An audit event of workspace %q is linked already.", workspace)
 		}
@@ -69,8 +71,8 @@ func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, 
 // writeHead stores the head of a workspace's chain.
 func (s *Store) writeHead(ctx context.Context, workspace string, head chain.Head) error {
 	row := headColumns(&head)
-	write := insert("audit_heads", append(columns{{"workspace", &workspace}}, row...))
-	_, err := s.exec(ctx, write.sql+` ON CONFLICT (workspace) DO UPDATE SET `+row.assign("excluded"), write.args...)
+	write := insert("audit_heads", append(columns{{"workspace", &workspace, fixed}}, row...))
+	_, err := s.exec(ctx, write.sql+` ON CONFLICT (workspace) DO UPDATE SET `+row.assign("excluded."), write.args...)
 	return err
 }
 

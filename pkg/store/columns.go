@@ -1,8 +1,11 @@
 package store
 
 import (
+	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // column is a column of a table with the field, a pointer, that its value is read into and
@@ -10,25 +13,34 @@ import (
 type column struct {
 	name  string
 	field any
+	use   use
 }
 
-// columns are columns of one row. Their names are in the order of their fields.
+// use says which statements write a column.
+type use int
+
+const (
+	fixed    use = iota // written when the row is added
+	editable            // written when the row is added, and by edits
+	observed            // written by other statements
+)
+
+// columns are columns of one row.
 type columns []column
 
-// names lists the columns of a table that is called alias in the statement, if
-// it has an alias.
-func (cs columns) names(alias string) string {
-	return cs.join(func(c column) string { return qualified(alias, c.name) })
+// only returns the columns with the given uses.
+func (cs columns) only(uses ...use) columns {
+	return slices.DeleteFunc(slices.Clone(cs), func(c column) bool { return !slices.Contains(uses, c.use) })
 }
 
-// assign lists assignments that take the values from another table.
-func (cs columns) assign(from string) string {
-	return cs.join(func(c column) string { return c.name + " = " + qualified(from, c.name) })
+// names lists the columns, each after a prefix such as "m.".
+func (cs columns) names(prefix string) string {
+	return cs.join(func(c column) string { return prefix + c.name })
 }
 
-// nulls lists a NULL for each column.
-func (cs columns) nulls() string {
-	return cs.join(func(column) string { return "NULL" })
+// assign lists assignments from another table with the given prefix.
+func (cs columns) assign(prefix string) string {
+	return cs.join(func(c column) string { return c.name + " = " + prefix + c.name })
 }
 
 func (cs columns) join(text func(column) string) string {
@@ -47,13 +59,6 @@ func (cs columns) fields() []any {
 	return fields
 }
 
-func qualified(alias, name string) string {
-	if alias == "" {
-		return name
-	}
-	return alias + "." + name
-}
-
 // insert is the statement that adds rows to a table.
 func insert(table string, rows ...columns) statement {
 	var args arguments
@@ -65,13 +70,20 @@ func insert(table string, rows ...columns) statement {
 }
 
 // records encodes rows as a JSON list of objects, which [dialect.recordset] reads.
-// The text of a statement with a list is thus the same for any number of rows.
-func (d dialect) records(rows []columns) string {
+// A statement with such a list has the same text for any number of rows.
+func (d dialect) records(rows ...columns) string {
 	list := make([]map[string]any, len(rows))
 	for i, row := range rows {
 		list[i] = make(map[string]any, len(row))
 		for _, c := range row {
-			list[i][c.name] = d.jsonValue(c.field)
+			value := c.field
+			switch field := c.field.(type) {
+			case *moment:
+				value = d.jsonTime(time.Time(*field))
+			case *[]byte:
+				value = `\x` + hex.EncodeToString(*field)
+			}
+			list[i][c.name] = value
 		}
 	}
 	return encoded(list)

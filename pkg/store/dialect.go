@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // dialect is the SQL that differs between the databases.
 type dialect struct {
 	combines bool   // several statements can be sent as one; see [Store.together]
@@ -8,10 +10,10 @@ type dialect struct {
 	forUpdate  string // locks the rows that a query reads
 	skipLocked string // locks the rows of t, and skips those that another transaction has locked
 
-	// recordset reads the rows of a table that [dialect.records] encoded into the
-	// parameter, and jsonValue is what encodes the value of a field.
+	// recordset selects the rows of a table that the parameter has as
+	// [dialect.records].
 	recordset func(table, parameter string, row columns) string
-	jsonValue func(field any) any
+	jsonTime  func(time.Time) any
 	inIDs     func(args *arguments, ids []string) string // the condition that an id is in a list
 
 	contains   string                   // the function in contains(text, part) > 0

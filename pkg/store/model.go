@@ -12,40 +12,30 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// modelRow is a row of models, without model_key, which is only searched.
+// modelRow is a row of models.
 type modelRow struct {
 	registry.Model
+	modelKey       string  // is only searched
 	testedAt       *moment // nil: never
 	testKind       *string // nil: success
 	testLatency    *int64
 	testConnection *int64
 }
 
-// created are the columns that are written once.
-func (row *modelRow) created() columns {
-	m := &row.Model
-	return columns{{"id", &m.ID}, {"provider_id", &m.ProviderID}, {"created_at", (*moment)(&m.CreatedAt)}}
-}
-
-// edited are the columns that edits write, with model_key.
-func (row *modelRow) edited() columns {
+func (row *modelRow) columns() columns {
 	m := &row.Model
 	return columns{
-		{"model_id", &m.ModelID}, {"display_name", &m.DisplayName}, {"name_key", &m.NameKey}, {"stages", (*stages)(&m.Stages)},
-		{"enabled", &m.Enabled}, {"version", &m.Version}, {"updated_at", (*moment)(&m.UpdatedAt)},
+		{"id", &m.ID, fixed}, {"provider_id", &m.ProviderID, fixed}, {"created_at", (*moment)(&m.CreatedAt), fixed},
+		{"model_id", &m.ModelID, editable}, {"model_key", &row.modelKey, editable},
+		{"display_name", &m.DisplayName, editable}, {"name_key", &m.NameKey, editable},
+		{"stages", (*stages)(&m.Stages), editable}, {"enabled", &m.Enabled, editable},
+		{"version", &m.Version, editable}, {"updated_at", (*moment)(&m.UpdatedAt), editable},
+		{"tested_at", &row.testedAt, observed}, {"test_kind", &row.testKind, observed},
+		{"test_latency_ns", &row.testLatency, observed}, {"test_connection", &row.testConnection, observed},
 	}
 }
 
-// tested are the columns of the last test.
-func (row *modelRow) tested() columns {
-	return columns{{"tested_at", &row.testedAt}, {"test_kind", &row.testKind}, {"test_latency_ns", &row.testLatency}, {"test_connection", &row.testConnection}}
-}
-
-func (row *modelRow) columns() columns {
-	return slices.Concat(row.created(), row.edited(), row.tested())
-}
-
-var modelColumns = new(modelRow).columns().names("m")
+var modelColumns = new(modelRow).columns()
 
 // stages are the stages of a model: a text[] on PostgreSQL, read as `{a,b}`, and
 // JSON on SQLite. Their names need no quotes in the former.
@@ -79,8 +69,7 @@ func (row modelRow) model(connection int64) registry.Model {
 	return m
 }
 
-// modelWithProvider maps a row to a model that has the columns of its provider
-// that [providerRow.shown] lists.
+// modelWithProvider maps a row and [providerRow.shown] to a model.
 func (row modelRow) modelWithProvider(p providerRow) registry.Model {
 	m := row.model(p.Connection)
 	m.Provider = registry.NewModelProvider(p.Name, p.Type, p.Enabled, p.errorKind != nil)
@@ -116,7 +105,7 @@ func (s *Store) ModelAndProvider(ctx context.Context, workspace, id string) (reg
 
 // joined reads columns of a model and of its provider. It returns not_found.
 func (s *Store) joined(ctx context.Context, workspace, id string, model, provider columns) error {
-	query := `SELECT ` + model.names("m") + `, ` + provider.names("p") + ` FROM models m` + joinProvider + ` WHERE m.workspace = $1 AND m.id = $2`
+	query := `SELECT ` + model.names("m.") + `, ` + provider.names("p.") + ` FROM models m` + joinProvider + ` WHERE m.workspace = $1 AND m.id = $2`
 	found, err := s.one(ctx, query, []any{workspace, id}, slices.Concat(model, provider).fields()...)
 	if err == nil && !found {
 		err = notFound("model", id)
@@ -124,38 +113,35 @@ func (s *Store) joined(ctx context.Context, workspace, id string, model, provide
 	return err
 }
 
-// writtenModels returns the columns of models that an edit of their provider
-// writes, for a statement that writes any number of them.
-func writtenModels(p registry.Provider, models []registry.Model) (created, edited columns, rows []columns) {
-	for _, m := range models {
-		row := modelRow{Model: m}
-		row.ProviderID = p.ID
-		row.Stages = append([]registry.Stage{}, m.Stages...)
-		key := registry.Fold(m.ModelID)
-		created, edited = row.created(), append(row.edited(), column{"model_key", &key})
-		rows = append(rows, slices.Concat(created, edited))
+// written are the columns of models that an edit of their provider writes.
+var written = modelColumns.only(fixed, editable)
+
+// modelRecords are models of a provider; see [dialect.records].
+func (s *Store) modelRecords(p registry.Provider, models []registry.Model) string {
+	rows := make([]columns, len(models))
+	for i, m := range models {
+		row := modelRow{Model: m, modelKey: registry.Fold(m.ModelID)}
+		row.ProviderID, row.Stages = p.ID, append([]registry.Stage{}, m.Stages...)
+		rows[i] = row.columns().only(fixed, editable)
 	}
-	return created, edited, rows
+	return s.engine.records(rows...)
 }
 
 // insertModels is the statement that adds models to a provider.
 func (s *Store) insertModels(p registry.Provider, models []registry.Model) statement {
-	created, edited, rows := writtenModels(p, models)
-	row := slices.Concat(created, edited)
-	return statement{`INSERT INTO models (workspace, ` + row.names("") + `)
-		SELECT $1, ` + row.names("e") + ` FROM ` + s.engine.recordset("models", "$2", row) + ` AS e`,
-		[]any{p.Workspace, s.engine.records(rows)}}
+	return statement{`INSERT INTO models (workspace, ` + written.names("") + `)
+		SELECT $1, ` + written.names("e.") + ` FROM (` + s.engine.recordset("models", "$2", written) + `) AS e`,
+		[]any{p.Workspace, s.modelRecords(p, models)}}
 }
 
 // updateModels is the statement that changes models of a provider. A model with
 // another model id was not tested.
 func (s *Store) updateModels(p registry.Provider, models []registry.Model) statement {
-	created, edited, rows := writtenModels(p, models)
-	row := slices.Concat(created, edited)
-	return statement{`WITH e AS MATERIALIZED (SELECT ` + row.names("") + ` FROM ` + s.engine.recordset("models", "$3", row) + ` AS e)
-		UPDATE models SET ` + edited.assign("e") + `, test_connection = CASE WHEN models.model_id = e.model_id THEN models.test_connection END
+	return statement{`WITH e AS MATERIALIZED (` + s.engine.recordset("models", "$3", written) + `)
+		UPDATE models SET ` + written.only(editable).assign("e.") + `,
+		test_connection = CASE WHEN models.model_id = e.model_id THEN models.test_connection END
 		FROM e WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
-		[]any{p.Workspace, p.ID, s.engine.records(rows)}}
+		[]any{p.Workspace, p.ID, s.modelRecords(p, models)}}
 }
 
 // writeModels stores the models of a provider after an edit. Of those that stay,

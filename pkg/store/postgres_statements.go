@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -17,18 +16,10 @@ func postgresDialect() dialect {
 		tryLock:    "SELECT pg_try_advisory_xact_lock($1)",
 		forUpdate:  " FOR UPDATE",
 		skipLocked: " FOR UPDATE OF t SKIP LOCKED",
-		recordset: func(table, parameter string, _ columns) string {
-			return "jsonb_populate_recordset(NULL::" + table + ", " + parameter + "::jsonb)"
+		recordset: func(table, parameter string, row columns) string {
+			return "SELECT " + row.names("") + " FROM jsonb_populate_recordset(NULL::" + table + ", " + parameter + "::jsonb)"
 		},
-		jsonValue: func(field any) any {
-			switch field := field.(type) {
-			case *moment:
-				return millis(time.Time(*field))
-			case *[]byte:
-				return `\x` + hex.EncodeToString(*field)
-			}
-			return field
-		},
+		jsonTime:     func(t time.Time) any { return millis(t) },
 		inIDs:        func(args *arguments, ids []string) string { return "= ANY(" + args.add(ids) + ")" },
 		contains:     "strpos",
 		hasStage:     "m.stages @> '{%s}'",

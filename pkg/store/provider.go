@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"modelproviders/pkg/registry"
@@ -19,40 +20,26 @@ type providerRow struct {
 	errorSince                            *moment
 }
 
-// created are the columns that are written once.
-func (row *providerRow) created() columns {
-	p := &row.Provider
-	return columns{{"workspace", &p.Workspace}, {"id", &p.ID}, {"type", &p.Type}, {"created_at", (*moment)(&p.CreatedAt)}}
-}
-
-// edited are the columns that edits write.
-func (row *providerRow) edited() columns {
+func (row *providerRow) columns() columns {
 	p := &row.Provider
 	return columns{
-		{"name", &p.Name}, {"name_key", &p.NameKey}, {"enabled", &p.Enabled}, {"credentials", &row.credentials}, {"config", &row.config},
-		{"version", &p.Version}, {"connection", &p.Connection}, {"updated_at", (*moment)(&p.UpdatedAt)},
+		{"workspace", &p.Workspace, fixed}, {"id", &p.ID, fixed}, {"type", &p.Type, fixed}, {"created_at", (*moment)(&p.CreatedAt), fixed},
+		{"name", &p.Name, editable}, {"name_key", &p.NameKey, editable}, {"enabled", &p.Enabled, editable},
+		{"credentials", &row.credentials, editable}, {"config", &row.config, editable},
+		{"version", &p.Version, editable}, {"connection", &p.Connection, editable}, {"updated_at", (*moment)(&p.UpdatedAt), editable},
+		{"error_kind", &row.errorKind, observed}, {"error_message", &row.errorMessage, observed},
+		{"error_model_id", &row.errorModelID, observed}, {"error_since", &row.errorSince, observed},
 	}
 }
 
-// health are the columns that calls to the upstream write.
-func (row *providerRow) health() columns {
-	return columns{{"error_kind", &row.errorKind}, {"error_message", &row.errorMessage}, {"error_model_id", &row.errorModelID}, {"error_since", &row.errorSince}}
-}
-
-func (row *providerRow) columns() columns {
-	return slices.Concat(row.created(), row.edited(), row.health())
-}
+var providerColumns = new(providerRow).columns()
 
 // shown are the columns that a model needs of its provider.
 func (row *providerRow) shown() columns {
-	p := &row.Provider
-	return columns{{"name", &p.Name}, {"type", &p.Type}, {"enabled", &p.Enabled}, {"error_kind", &row.errorKind}, {"connection", &p.Connection}}
+	return slices.DeleteFunc(row.columns(), func(c column) bool {
+		return !slices.Contains([]string{"name", "type", "enabled", "error_kind", "connection"}, c.name)
+	})
 }
-
-var (
-	providerColumns = new(providerRow).columns().names("p")
-	shownColumns    = new(providerRow).shown().names("p")
-)
 
 // sealedCredential is one credential in the column credentials. Credentials are
 // always read and written with their provider, so they are part of its row.
@@ -97,10 +84,12 @@ func (row providerRow) provider() (registry.Provider, error) {
 // findProvider reads a provider in the first row, and a model in each of the
 // others. A join would repeat the provider, with up to 20 KiB of credentials, for
 // each of up to 500 models.
-var findProvider = `SELECT 0, ` + providerColumns + `, ` + new(modelRow).columns().nulls() + ` FROM providers p WHERE p.workspace = $1 AND p.id = $2
+var findProvider = `SELECT 0, ` + providerColumns.names("p.") + nulls(modelColumns) + ` FROM providers p WHERE p.workspace = $1 AND p.id = $2
 	UNION ALL
-	SELECT 1, ` + new(providerRow).columns().nulls() + `, ` + modelColumns + ` FROM models m WHERE m.workspace = $1 AND m.provider_id = $2
+	SELECT 1` + nulls(providerColumns) + `, ` + modelColumns.names("m.") + ` FROM models m WHERE m.workspace = $1 AND m.provider_id = $2
 	ORDER BY 1`
+
+func nulls(cs columns) string { return strings.Repeat(", NULL", len(cs)) }
 
 // Provider implements [registry.Store].
 func (s *Store) Provider(ctx context.Context, workspace, id string) (p registry.Provider, err error) {
@@ -135,7 +124,7 @@ func (s *Store) LockProvider(ctx context.Context, workspace, id string) (registr
 		return registry.Provider{}, errors.New("LockProvider outside a transaction locks nothing")
 	}
 	var row providerRow
-	found, err := s.one(ctx, `SELECT `+providerColumns+` FROM providers p WHERE p.workspace = $1 AND p.id = $2`+s.engine.forUpdate,
+	found, err := s.one(ctx, `SELECT `+providerColumns.names("p.")+` FROM providers p WHERE p.workspace = $1 AND p.id = $2`+s.engine.forUpdate,
 		[]any{workspace, id}, row.columns().fields()...)
 	if err == nil && !found {
 		err = notFound("provider", id)

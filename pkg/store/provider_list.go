@@ -27,7 +27,7 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 	}
 	var providers []registry.Provider
 	var row providerRow
-	list := "SELECT " + providerColumns + " FROM providers p" + s.engine.indexedBy(page.index()) + c.text.String() + clauses
+	list := "SELECT " + providerColumns.names("p.") + " FROM providers p" + s.engine.indexedBy(page.index()) + c.text.String() + clauses
 	err = s.each(ctx, list, c.args, row.columns().fields(), func() error {
 		p, err := row.provider()
 		providers = append(providers, p)
@@ -67,7 +67,7 @@ func (s *Store) addModels(ctx context.Context, workspace string, providers []reg
 	c := where("m", workspace)
 	c.and("m.provider_id " + s.engine.inIDs(&c.args, ids))
 	var row modelRow
-	query := "SELECT " + modelColumns + " FROM models m" + s.engine.indexedBy("models_provider") + c.text.String()
+	query := "SELECT " + modelColumns.names("m.") + " FROM models m" + s.engine.indexedBy("models_provider") + c.text.String()
 	err := s.each(ctx, query, c.args, row.columns().fields(), func() error {
 		p := index[row.ProviderID]
 		p.Models = append(p.Models, row.model(p.Connection))

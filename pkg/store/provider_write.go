@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
@@ -12,8 +11,7 @@ import (
 
 // CreateProvider implements [registry.Store].
 func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit.Event) error {
-	row := newProviderRow(p)
-	statements := []statement{insert("providers", slices.Concat(row.created(), row.edited()))}
+	statements := []statement{insert("providers", newProviderRow(p).columns().only(fixed, editable))}
 	if len(p.Models) > 0 {
 		statements = append(statements, s.insertModels(p, p.Models))
 	}
@@ -55,7 +53,7 @@ func repeatedModelID(models []registry.Model) string {
 // observed with another connection.
 func updateProvider(p registry.Provider) statement {
 	args := arguments{p.Workspace, p.ID}
-	assigned := newProviderRow(p).edited().join(func(c column) string { return c.name + " = " + args.add(c.field) })
+	assigned := newProviderRow(p).columns().only(editable).join(func(c column) string { return c.name + " = " + args.add(c.field) })
 	cleared := "error_kind = CASE WHEN connection = " + args.add(p.Connection) + " THEN error_kind END"
 	return statement{"UPDATE providers SET " + assigned + ", " + cleared + " WHERE workspace = $1 AND id = $2", args}
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strings"
@@ -21,15 +20,7 @@ import (
 func sqliteDialect() dialect {
 	return dialect{
 		recordset: sqliteRecordset,
-		jsonValue: func(field any) any {
-			switch field := field.(type) {
-			case *moment:
-				return time.Time(*field).UnixMilli()
-			case *[]byte:
-				return hex.EncodeToString(*field)
-			}
-			return field
-		},
+		jsonTime:  func(t time.Time) any { return t.UnixMilli() },
 		inIDs: func(args *arguments, ids []string) string {
 			return "IN (SELECT value FROM json_each(" + args.add(encoded(ids)) + "))"
 		},
@@ -51,12 +42,11 @@ func sqliteDialect() dialect {
 }
 
 func sqliteRecordset(_, parameter string, row columns) string {
-	values := row.join(func(c column) string {
+	return "SELECT " + row.join(func(c column) string {
 		value := "value->>'" + c.name + "'"
 		if _, binary := c.field.(*[]byte); binary {
-			value = "unhex(" + value + ")"
+			value = `unhex(ltrim(` + value + `, '\x'))`
 		}
 		return value + " AS " + c.name
-	})
-	return "(SELECT " + values + " FROM json_each(" + parameter + "))"
+	}) + " FROM json_each(" + parameter + ")"
 }

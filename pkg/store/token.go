@@ -141,18 +141,18 @@ func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.T
 // is storing: two that store uses of the same tokens would deadlock.
 func (s *Store) TouchTokens(ctx context.Context, uses []auth.TokenUse) error {
 	use := func(u *auth.TokenUse) columns {
-		return columns{{"workspace", &u.Workspace}, {"id", &u.ID}, {"last_used_at", (*moment)(&u.At)}}
+		return columns{{"workspace", &u.Workspace, fixed}, {"id", &u.ID, fixed}, {"last_used_at", (*moment)(&u.At), observed}}
 	}
 	rows := make([]columns, len(uses))
 	for i := range uses {
 		rows[i] = use(&uses[i])
 	}
 	_, err := s.together(ctx, statement{`WITH u AS MATERIALIZED (
-			SELECT t.workspace, t.id, u.last_used_at FROM ` + s.engine.recordset("tokens", "$1", use(new(auth.TokenUse))) + ` AS u
+			SELECT t.workspace, t.id, u.last_used_at FROM (` + s.engine.recordset("tokens", "$1", use(new(auth.TokenUse))) + `) AS u
 			JOIN tokens t ON t.workspace = u.workspace AND t.id = u.id
 			WHERE t.last_used_at IS NULL OR t.last_used_at < u.last_used_at` + s.engine.skipLocked + `
 		)
 		UPDATE tokens SET last_used_at = u.last_used_at FROM u WHERE tokens.workspace = u.workspace AND tokens.id = u.id`,
-		[]any{s.engine.records(rows)}})
+		[]any{s.engine.records(rows...)}})
 	return err
 }
