@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -160,20 +159,18 @@ func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
 			return
 		}
 	}
-	part := &savepoint{batch: b, conn: b.conn, ctx: m.ctx}
 	m.err = errPanicked
-	defer func() {
-		part.ended.Store(true)
-		b.settle(m, first)
-	}()
+	defer func() { b.settle(m, first) }()
 	db := b.writer.Session(&gorm.Session{NewDB: true, Context: m.ctx})
-	db.Statement.ConnPool = part
-	err := fn(db)
-	if err == nil {
-		err = translation(m.ctx, classifySQLite, cmp.Or(part.failed, m.ctx.Err()))
+	db.Statement.ConnPool = b.conn
+	m.err = fn(db)
+	if m.err == nil {
+		m.err = translation(m.ctx, classifySQLite, m.ctx.Err())
 	}
-	m.err = err
 }
+
+// undone reports whether SQLite has rolled back the transaction of the open batch.
+func (b *batches) undone() bool { return b.conn != nil && !b.open }
 
 // settle keeps what m did, or undoes it.
 func (b *batches) settle(m *member, first bool) {

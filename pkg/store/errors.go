@@ -2,8 +2,10 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"modelproviders/pkg/fault"
@@ -61,6 +63,12 @@ func translation(ctx context.Context, classify func(error) class, err error) err
 	default:
 		return fault.Wrap(fault.Internal, err, "Something went wrong while the data was read or stored.")
 	}
+}
+
+// closed reports whether an error says that the pool was closed. [database/sql] does
+// not export that error.
+func closed(err error) bool {
+	return errors.Is(err, sql.ErrConnDone) || err != nil && strings.HasSuffix(err.Error(), "sql: database is closed")
 }
 
 func unavailable(err error, class class) error {

@@ -59,8 +59,8 @@ func (r recorder) GetDBConn() (*sql.DB, error) {
 
 // Exec runs a statement in the transaction of the context.
 func (s *Store) Exec(ctx context.Context, statement string, values ...any) error {
-	_, err := s.transaction(ctx).db.Statement.ConnPool.ExecContext(ctx, statement, values...)
-	return s.translate(ctx, err)
+	_, err := s.exec(ctx, statement, values...)
+	return err
 }
 
 // Waiting is how many transactions wait for their turn on SQLite.
@@ -76,7 +76,15 @@ func (s *Store) SetBatchTime(d time.Duration) { s.engine.batches.lasts = d }
 
 // InPlainTx is InTx with a commit for each transaction.
 func (s *Store) InPlainTx(ctx context.Context, fn func(ctx context.Context) error) error {
-	return s.attempt(ctx, fn)
+	tx := s.engine.writer.WithContext(ctx).Begin()
+	defer tx.Rollback()
+	if tx.Error != nil {
+		return tx.Error
+	}
+	if err := s.runIn(ctx, tx, fn); err != nil {
+		return err
+	}
+	return tx.Commit().Error
 }
 
 // OnStatement calls ran with each statement on SQLite.

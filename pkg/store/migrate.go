@@ -10,7 +10,6 @@ import (
 	"log/slog"
 
 	"github.com/pressly/goose/v3"
-	"gorm.io/gorm"
 )
 
 // migrations holds a folder for each of goose's dialects. Released files are never edited.
@@ -21,7 +20,7 @@ var migrations embed.FS
 // openSchema migrates the schema unless it is current, and returns its version,
 // the newest that this program knows. It refuses a database that is newer and, if
 // it must exist, one without a schema. A current schema costs one query.
-func openSchema(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool, existing bool, migrate func() error) (int64, error) {
+func openSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, existing bool, migrate func() error) (int64, error) {
 	known, err := knownVersion(dialect)
 	if err != nil {
 		return 0, err
@@ -63,7 +62,7 @@ func knownVersion(dialect goose.Dialect) (newest int64, err error) {
 const newestVersion = "SELECT coalesce(max(version_id), 0) FROM " + goose.DefaultTablename
 
 // storedVersion is the version of a database's schema; 0 without one.
-func storedVersion(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool) (version int64, err error) {
+func storedVersion(ctx context.Context, dialect goose.Dialect, db *sql.DB) (version int64, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	read := func() error { return db.QueryRowContext(ctx, newestVersion).Scan(&version) }

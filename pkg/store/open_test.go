@@ -20,6 +20,7 @@ import (
 
 	"github.com/pressly/goose/v3/lock"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
 	"modelproviders/pkg/store/storetest"
@@ -279,5 +280,37 @@ func TestNothingSecretIsLogged(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "schema migrated") || strings.Contains(log.String(), "canary") || strings.Contains(log.String(), "INSERT") {
 		t.Errorf("the log:\n%s", &log)
+	}
+}
+
+// TestCloseDuringCalls checks that calls which run while the store is closed succeed
+// or say that the database cannot be reached.
+func TestCloseDuringCalls(t *testing.T) {
+	t.Parallel()
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.open(t)
+			var group sync.WaitGroup
+			for range 20 {
+				for name, call := range calls(s) {
+					group.Go(func() {
+						for {
+							if err := call(t.Context()); err != nil {
+								if !fault.Is(err, fault.Unavailable) {
+									t.Errorf("%s: got %v, want %s", name, err, fault.Unavailable)
+								}
+								return
+							}
+						}
+					})
+				}
+			}
+			time.Sleep(20 * time.Millisecond)
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			group.Wait()
+		})
 	}
 }

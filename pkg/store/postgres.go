@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -66,18 +65,21 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 	if c.MaxConns <= 0 { // database/sql would take it for unlimited
 		c.MaxConns = postgresConns
 	}
-	conns := newPostgresPool(*config, c.MaxConns)
-	schema, err := openSchema(ctx, goose.DialectPostgres, conns, c.Existing, func() error { return migratePostgres(ctx, *unbounded, log) })
+	pool := newPostgresPool(*config, c.MaxConns)
+	var schema int64
+	if err = pool.connect(ctx); err == nil {
+		schema, err = openSchema(ctx, goose.DialectPostgres, pool.DB, c.Existing, func() error { return migratePostgres(ctx, *unbounded, log) })
+	}
 	if err != nil {
 		err = fmt.Errorf("open the database %s at %s: %w", config.Database, config.Host, err)
-		return engine{}, 0, errors.Join(err, conns.db.Close())
+		return engine{}, 0, errors.Join(err, pool.Close())
 	}
-	pool, err := newPool(conns)
+	handle, err := newHandle(pool.DB)
 	if err != nil {
-		return engine{}, 0, errors.Join(err, conns.db.Close())
+		return engine{}, 0, errors.Join(err, pool.Close())
 	}
 	return engine{
-		writer: pool, reader: pool, dialect: postgresDialect(),
+		writer: handle, reader: handle, pool: pool, dialect: postgresDialect(),
 		classify: classifyPostgres, exists: func() error { return nil },
 	}, schema, nil
 }
@@ -85,9 +87,9 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 // migratePostgres works on connections of its own. The lock is a row with a lease,
 // since a pooler would lose an advisory lock of the session.
 func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logger) (err error) {
-	conns := newPostgresPool(config, postgresConns)
-	defer func() { err = errors.Join(err, conns.db.Close()) }()
-	if err := conns.PingContext(ctx); err != nil {
+	pool := newPostgresPool(config, postgresConns)
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	if err := pool.connect(ctx); err != nil {
 		return err
 	}
 	locker, err := lock.NewPostgresTableLocker(
@@ -100,11 +102,11 @@ func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logge
 	if err != nil {
 		return err
 	}
-	if err := locker.Lock(ctx, conns.db); err != nil {
+	if err := locker.Lock(ctx, pool.DB); err != nil {
 		return fmt.Errorf("wait for other processes that change the schema: %w", err)
 	}
-	defer func() { err = errors.Join(err, locker.Unlock(ctx, conns.db)) }()
-	return migrate(ctx, goose.DialectPostgres, conns.db, log)
+	defer func() { err = errors.Join(err, locker.Unlock(ctx, pool.DB)) }()
+	return migrate(ctx, goose.DialectPostgres, pool.DB, log)
 }
 
 // classifyPostgres sorts errors of the server and of the connection.
@@ -162,5 +164,5 @@ func connectionLost(err error) bool {
 	var network net.Error
 	return errors.As(err, &network) || pgconn.SafeToRetry(err) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) ||
-		errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone)
+		errors.Is(err, driver.ErrBadConn) || closed(err)
 }

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
-	"gorm.io/gorm"
 )
 
 const (
@@ -25,105 +24,77 @@ const (
 )
 
 // postgresPool is a pool for a server that may have no free connection, because
-// other processes hold them. A call whose connection was refused has sent nothing:
-// it tries again until its context ends, or until a connection returns to the pool.
-//
-// GORM works on it as on a [sql.DB].
+// other processes hold them.
 type postgresPool struct {
-	db    *sql.DB
+	*sql.DB
 	size  int
 	widen *time.Timer // restores the size after crowdedFor
 }
 
-var (
-	_ gorm.ConnPool       = (*postgresPool)(nil)
-	_ gorm.TxBeginner     = (*postgresPool)(nil)
-	_ gorm.GetDBConnector = (*postgresPool)(nil)
-)
-
 func newPostgresPool(config pgx.ConnConfig, size int) *postgresPool {
-	p := &postgresPool{db: stdlib.OpenDB(config), size: size}
-	p.db.SetConnMaxIdleTime(postgresIdle)
-	p.db.SetConnMaxLifetime(time.Hour)
+	p := &postgresPool{DB: stdlib.OpenDB(config), size: size}
+	p.SetConnMaxIdleTime(postgresIdle)
+	p.SetConnMaxLifetime(time.Hour)
 	p.resize(size)
 	p.widen = time.AfterFunc(crowdedFor, func() { p.resize(p.size) })
 	return p
 }
 
 func (p *postgresPool) resize(size int) {
-	p.db.SetMaxOpenConns(size)
-	p.db.SetMaxIdleConns(size)
+	p.SetMaxOpenConns(size)
+	p.SetMaxIdleConns(size)
 }
 
-// patiently runs a call that begins with taking a connection, and again while the
-// server refuses one.
-func patiently[T any](ctx context.Context, p *postgresPool, call func() (T, error)) (T, error) {
+// patiently runs fn, which begins with taking a connection, and again while the
+// server refuses one: nothing was sent. It stops when the context ends, or when a
+// connection has returned to the pool.
+func (p *postgresPool) patiently(ctx context.Context, fn func() error) error {
 	for wait := crowdedWait; ; wait = min(2*wait, maxCrowdedWait) {
-		result, err := call()
-		if err == nil || classifyPostgres(err) != crowded {
-			return result, err
+		err := fn()
+		if p == nil || classifyPostgres(err) != crowded {
+			return err
 		}
 		p.giveBack()
 		select {
 		case <-ctx.Done():
-			return result, err
+			return err
 		case <-time.After(wait):
 		}
 	}
+}
+
+// begin runs fn, which begins a transaction. It skips connections that the server
+// has closed: nothing has begun on them.
+func (p *postgresPool) begin(ctx context.Context, fn func() error) error {
+	return p.patiently(ctx, func() (err error) {
+		for range p.size + 1 {
+			var refused *pgconn.ConnectError
+			err = fn()
+			if classifyPostgres(err) != away || errors.As(err, &refused) {
+				break
+			}
+		}
+		return err
+	})
+}
+
+// connect takes a connection, which stays in the pool.
+func (p *postgresPool) connect(ctx context.Context) error {
+	ctx, cancel := bounded(ctx)
+	defer cancel()
+	return p.patiently(ctx, func() error {
+		conn, err := p.Conn(ctx)
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})
 }
 
 // giveBack closes one connection for a process that has none, and makes calls wait
 // for the remaining ones. Without it a process whose connections are all busy would
 // keep another one out forever.
 func (p *postgresPool) giveBack() {
-	p.resize(max(1, p.db.Stats().OpenConnections-1))
+	p.resize(max(1, p.Stats().OpenConnections-1))
 	p.widen.Reset(crowdedFor)
-}
-
-// GetDBConn implements [gorm.GetDBConnector].
-func (p *postgresPool) GetDBConn() (*sql.DB, error) { return p.db, nil }
-
-// PingContext takes a connection, which stays in the pool.
-func (p *postgresPool) PingContext(ctx context.Context) error {
-	_, err := patiently(ctx, p, func() (any, error) { return nil, p.db.PingContext(ctx) })
-	return err
-}
-
-// BeginTx implements [gorm.TxBeginner]. It skips connections that the server has
-// closed: nothing has begun on them.
-func (p *postgresPool) BeginTx(ctx context.Context, options *sql.TxOptions) (*sql.Tx, error) {
-	return patiently(ctx, p, func() (tx *sql.Tx, err error) {
-		for range p.size + 1 {
-			var refused *pgconn.ConnectError
-			tx, err = p.db.BeginTx(ctx, options)
-			if classifyPostgres(err) != away || errors.As(err, &refused) {
-				break
-			}
-		}
-		return tx, err
-	})
-}
-
-// PrepareContext implements [gorm.ConnPool].
-func (p *postgresPool) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
-	return patiently(ctx, p, func() (*sql.Stmt, error) { return p.db.PrepareContext(ctx, query) })
-}
-
-// ExecContext implements [gorm.ConnPool].
-func (p *postgresPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return patiently(ctx, p, func() (sql.Result, error) { return p.db.ExecContext(ctx, query, args...) })
-}
-
-// QueryContext implements [gorm.ConnPool].
-func (p *postgresPool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return patiently(ctx, p, func() (*sql.Rows, error) { return p.db.QueryContext(ctx, query, args...) })
-}
-
-// QueryRowContext implements [gorm.ConnPool]. The error is in the row.
-func (p *postgresPool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	row, _ := patiently(ctx, p, func() (*sql.Row, error) {
-		row := p.db.QueryRowContext(ctx, query, args...)
-		return row, row.Err()
-	})
-	return row
 }

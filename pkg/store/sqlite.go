@@ -128,7 +128,7 @@ func sqlitePool(path string, conns int, settings map[string]string, prepare prep
 	db := sql.OpenDB(prepare)
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	pool, err := newPool(db)
+	pool, err := newHandle(db)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
@@ -143,7 +143,7 @@ func classifySQLite(err error) class {
 	var e *sqlite.Error
 	switch {
 	case errors.As(err, &e):
-	case errors.Is(err, sql.ErrConnDone), errors.Is(err, errUndone):
+	case closed(err), errors.Is(err, errUndone):
 		return away
 	default:
 		return unknown

@@ -19,9 +19,6 @@ type statement struct {
 	args []any
 }
 
-// conn returns what a statement runs on; see [Store.handle].
-func (s *Store) conn(ctx context.Context) gorm.ConnPool { return s.handle(ctx).Statement.ConnPool }
-
 var errUnscoped = errors.New("a query on the rows of a workspace has none")
 
 // each runs a query, scans each row into fields, and then calls fn.
@@ -29,8 +26,8 @@ func (s *Store) each(ctx context.Context, query string, args, fields []any, fn f
 	if strings.Contains(query, "workspace = $1") && args[0] == "" {
 		return errUnscoped
 	}
-	return s.run(ctx, func(ctx context.Context) error {
-		rows, err := s.conn(ctx).QueryContext(ctx, query, args...)
+	return s.run(ctx, func(ctx context.Context, db *gorm.DB) error {
+		rows, err := db.Statement.ConnPool.QueryContext(ctx, query, args...)
 		if err != nil {
 			return err
 		}
@@ -55,13 +52,15 @@ func (s *Store) one(ctx context.Context, query string, args []any, fields ...any
 
 // exec runs a statement in the transaction of the context, and returns how many
 // rows it changed.
-func (s *Store) exec(ctx context.Context, statement string, args ...any) (int64, error) {
-	result, err := s.conn(ctx).ExecContext(ctx, statement, args...)
-	if err != nil {
-		return 0, s.translate(ctx, err)
-	}
-	changed, err := result.RowsAffected()
-	return changed, s.translate(ctx, err)
+func (s *Store) exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
+	err = s.run(ctx, func(ctx context.Context, db *gorm.DB) error {
+		result, err := db.Statement.ConnPool.ExecContext(ctx, statement, args...)
+		if err == nil {
+			changed, err = result.RowsAffected()
+		}
+		return err
+	})
+	return changed, err
 }
 
 // together runs statements in one transaction, that of the context if it has one,

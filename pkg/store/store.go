@@ -17,6 +17,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -68,8 +69,9 @@ var (
 
 // engine is what differs between the databases.
 type engine struct {
-	writer, reader *gorm.DB // for transactions, and for everything else; one pool on PostgreSQL
-	batches        *batches // runs the transactions of SQLite; else nil
+	writer, reader *gorm.DB      // for transactions, and for everything else; one pool on PostgreSQL
+	batches        *batches      // runs the transactions of SQLite; else nil
+	pool           *postgresPool // of PostgreSQL; else nil
 	dialect
 	classify func(error) class // sorts the errors of the driver
 	exists   func() error      // returns an error when the database is no longer the one that was opened
@@ -99,7 +101,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	return s, nil
 }
 
-// Close closes the connections. Running calls fail.
+// Close closes the connections. Calls under way may return unavailable.
 func (s *Store) Close() error {
 	return closeAll(s.engine.writer, s.engine.reader)
 }
@@ -129,13 +131,13 @@ func (s *Store) SchemaCurrent(ctx context.Context) error {
 	return nil
 }
 
-// newPool makes a GORM handle over a pool. SQLite understands what GORM's dialect of
+// newHandle makes a GORM handle over a pool. SQLite understands what GORM's dialect of
 // PostgreSQL writes, except for row locks. GORM's own dialect of SQLite would
 // compile and link the SQLite library in C wherever there is a C compiler.
 //
 // The handle never logs: statements contain values.
-func newPool(conns gorm.ConnPool) (*gorm.DB, error) {
-	return gorm.Open(postgres.New(postgres.Config{Conn: conns, WithoutReturning: true}), &gorm.Config{
+func newHandle(pool *sql.DB) (*gorm.DB, error) {
+	return gorm.Open(postgres.New(postgres.Config{Conn: pool, WithoutReturning: true}), &gorm.Config{
 		Logger:                 logger.Discard,
 		SkipDefaultTransaction: true, // InTx opens them
 		QueryFields:            true, // a column that a newer program adds changes no query

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"gorm.io/gorm"
@@ -14,10 +16,13 @@ const maxAttempts = 4
 type transaction struct {
 	db     *gorm.DB
 	locked map[lockedProvider]bool
-	// failed is the first error of a step. Nothing is committed after it: PostgreSQL
-	// would not commit either.
+	// failed is the first error of a step. No statement runs after it and nothing is
+	// committed, as in PostgreSQL.
 	failed error
+	ended  atomic.Bool
 }
+
+var errEnded = errors.New("the transaction has ended")
 
 type lockedProvider struct{ workspace, id string }
 
@@ -81,9 +86,13 @@ func (s *Store) repeat(ctx context.Context, fn func(ctx context.Context) error) 
 
 // attempt runs fn in one transaction, once.
 func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error) error {
-	tx, err := s.begin(ctx)
+	var tx *gorm.DB
+	err := s.engine.pool.begin(ctx, func() error {
+		tx = s.engine.writer.WithContext(ctx).Begin()
+		return tx.Error
+	})
 	if err != nil {
-		return err
+		return s.translate(ctx, err)
 	}
 	defer tx.Rollback() // does nothing after a commit
 	if err := s.runIn(ctx, tx, fn); err != nil {
@@ -95,6 +104,7 @@ func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error)
 // runIn runs fn in the transaction tx, which must be rolled back after an error.
 func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Context) error) error {
 	t := &transaction{db: tx, locked: map[lockedProvider]bool{}}
+	defer t.ended.Store(true)
 	err := fn(context.WithValue(ctx, transactionKey{s}, t))
 	if err == nil || s.engine.classify(t.failed) == collision {
 		return t.failed // whatever fn returned
@@ -102,32 +112,31 @@ func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Cont
 	return err
 }
 
-func (s *Store) begin(ctx context.Context) (*gorm.DB, error) {
-	tx := s.engine.writer.WithContext(ctx).Begin()
-	return tx, s.translate(ctx, tx.Error)
-}
-
-// handle returns the GORM handle of the transaction of the context, or of the pool
-// for reads.
-func (s *Store) handle(ctx context.Context) *gorm.DB {
-	if t := s.transaction(ctx); t != nil {
-		return t.db
+// run passes fn, which makes one statement, the handle of the transaction of the
+// context. Without a transaction it passes that of the pool for reads, and bounds
+// the statement by callTimeout.
+func (s *Store) run(ctx context.Context, fn func(ctx context.Context, db *gorm.DB) error) error {
+	t := s.transaction(ctx)
+	if t == nil {
+		ctx, cancel := bounded(ctx)
+		defer cancel()
+		if err := s.engine.exists(); err != nil {
+			return unavailable(err, away)
+		}
+		return s.translate(ctx, s.engine.pool.patiently(ctx, func() error { return fn(ctx, s.engine.reader) }))
 	}
-	return s.engine.reader
-}
-
-// gorm returns the handle for a statement that GORM builds.
-func (s *Store) gorm(ctx context.Context) *gorm.DB { return s.handle(ctx).WithContext(ctx) }
-
-// run runs fn, which makes one statement, bounded by callTimeout.
-func (s *Store) run(ctx context.Context, fn func(ctx context.Context) error) error {
-	if s.transaction(ctx) != nil {
-		return s.translate(ctx, fn(ctx))
+	switch {
+	case t.ended.Load():
+		return errEnded
+	case t.failed != nil:
+		return t.failed
+	case ctx.Err() != nil:
+		return s.translate(ctx, ctx.Err())
+	case s.engine.batches == nil:
+		return s.translate(ctx, fn(ctx, t.db))
+	case s.engine.batches.undone():
+		return s.translate(ctx, errUndone)
+	default:
+		return s.translate(ctx, fn(context.WithoutCancel(ctx), t.db)) // see batches
 	}
-	ctx, cancel := bounded(ctx)
-	defer cancel()
-	if err := s.engine.exists(); err != nil {
-		return unavailable(err, away)
-	}
-	return s.translate(ctx, fn(ctx))
 }

@@ -11,8 +11,10 @@ import (
 	"testing"
 )
 
-// unscoped are the functions that use GORM and need no condition on the workspace.
+// unscoped are the functions that use GORM's handle and need no condition on the workspace.
 var unscoped = map[string]string{
+	"each":        "runs SQL that is written out",
+	"exec":        "runs SQL that is written out",
 	"CreateToken": "the row has a workspace",
 	"HasTokens":   "asks for tokens of any workspace",
 	"TokenByHash": "the workspace is not known yet",
@@ -83,7 +85,7 @@ func gormIn(f *ast.FuncDecl) (uses bool, conditions []string) {
 			return true
 		}
 		switch method.Sel.Name {
-		case "gorm", "tokens":
+		case "run", "tokens":
 			uses = true
 		case "Where":
 			condition, _ := sqlOf(call.Args[0])
