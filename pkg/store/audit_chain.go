@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 
 	"modelproviders/pkg/audit/chain"
@@ -31,8 +32,10 @@ func (s *Store) LockHead(ctx context.Context, workspace string) (chain.Head, err
 		return chain.Head{}, errors.New("LockHead outside a transaction locks nothing")
 	}
 	if s.engine.tryLock != "" {
+		// Two names with the same number would only keep each other waiting.
+		number := int64(binary.BigEndian.Uint64(digest("audit head", workspace)))
 		var locked bool
-		if _, err := s.one(ctx, s.engine.tryLock, []any{lockNumber("audit head", workspace)}, &locked); err != nil {
+		if _, err := s.one(ctx, s.engine.tryLock, []any{number}, &locked); err != nil {
 			return chain.Head{}, err
 		}
 		if !locked {

@@ -32,17 +32,9 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 }
 
 // translate makes a fault of a driver's error: unavailable, conflict for a
-// duplicate, or internal. The end of the caller's own context stays what it is. An
-// error ends the transaction of the context, whatever the caller does with it.
+// duplicate, or internal. The end of the caller's own context stays what it is.
 func (s *Store) translate(ctx context.Context, err error) error {
-	if err == nil || fault.As(err) != nil {
-		return err
-	}
-	translated := translation(ctx, s.engine.classify, err)
-	if t := s.transaction(ctx); t != nil && t.failed == nil {
-		t.failed = translated
-	}
-	return translated
+	return translation(ctx, s.engine.classify, err)
 }
 
 func translation(ctx context.Context, classify func(error) class, err error) error {

@@ -2,10 +2,12 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
 
+	"modelproviders/pkg/audit/chain"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
@@ -13,6 +15,13 @@ import (
 // keyOf names a request within its workspace.
 func keyOf(key registry.IdempotencyKey) []byte {
 	return digest(key.Principal, key.Method, key.Path, key.Key)
+}
+
+// digest is a SHA-256 that stands for texts in a column of one size. They may hold
+// what PostgreSQL does not store as text.
+func digest(texts ...string) []byte {
+	sum := sha256.Sum256(chain.Join(texts...))
+	return sum[:]
 }
 
 // claimKey takes a key that nobody holds, or that has expired at $6. While the

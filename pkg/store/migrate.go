@@ -45,17 +45,13 @@ func openSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, existing
 	return known, nil
 }
 
-// knownVersion is the newest version that this program knows.
-func knownVersion(dialect goose.Dialect) (newest int64, err error) {
+// knownVersion is the version of the last migration: the files are in order.
+func knownVersion(dialect goose.Dialect) (int64, error) {
 	files, err := migrations.ReadDir("migrations/" + string(dialect))
-	for _, file := range files {
-		version, err := goose.NumericComponent(file.Name())
-		if err != nil {
-			return 0, err
-		}
-		newest = max(newest, version)
+	if err != nil {
+		return 0, err
 	}
-	return newest, err
+	return goose.NumericComponent(files[len(files)-1].Name())
 }
 
 // newestVersion reads goose's own table.

@@ -25,31 +25,26 @@ type page struct {
 // of adds the conditions of a page to those of its list, and returns the clauses
 // that follow them.
 func (p page) of(c *conditions) (string, error) {
+	name, descending := strings.CutPrefix(string(p.order), "-")
 	var after registry.Position
 	if p.after != nil {
 		after = *p.after
 	}
-	name, descending := strings.CutPrefix(string(p.order), "-")
-	var columns []string
-	var values []any
-	switch registry.Sort(name) {
-	case "", registry.SortName:
-		columns, values = []string{p.alias + ".name_key", p.alias + ".id"}, []any{after.Name, after.ID}
-		if p.namesUnique {
-			columns, values = columns[:1], values[:1]
-		}
-	case registry.SortCreated:
-		columns, values = []string{p.alias + ".created_at", p.alias + ".id"}, []any{moment(after.CreatedAt), after.ID}
-	default:
+	columns, values := []string{p.alias + ".name_key", p.alias + ".id"}, []any{after.Name, after.ID}
+	switch {
+	case name == string(registry.SortCreated):
+		columns[0], values[0] = p.alias+".created_at", moment(after.CreatedAt)
+	case name != "" && name != string(registry.SortName):
 		return "", fmt.Errorf("unknown order %q", p.order)
+	case p.namesUnique:
+		columns, values = columns[:1], values[:1]
 	}
 	comparison, direction := ">", ""
 	if descending {
 		comparison, direction = "<", " DESC"
 	}
 	if p.after != nil {
-		marks := strings.Join(slices.Repeat([]string{"?"}, len(columns)), ", ")
-		c.and("("+strings.Join(columns, ", ")+") "+comparison+" ("+marks+")", values...)
+		c.and("(" + strings.Join(columns, ", ") + ") " + comparison + " (" + c.args.add(values...) + ")")
 	}
 	clauses := " ORDER BY " + strings.Join(columns, direction+", ") + direction
 	if p.limit > 0 { // not a parameter: PostgreSQL would plan each call anew

@@ -53,32 +53,27 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 		}
 		return nil
 	}
-	batches := &batches{lasts: batchTime, exists: exists}
-	prepare := preparing{ran: c.ran, undone: func() { batches.open = false }}
-	writer, err := sqlitePool(path, 1, map[string]string{"_txlock": "immediate", "_journal_mode": "WAL"}, prepare)
-	if err != nil {
-		return e, 0, err
-	}
-	batches.writer = writer
-	if batches.db, err = writer.DB(); err == nil {
-		schema, err = openSchema(ctx, goose.DialectSQLite3, batches.db, c.Existing, func() error {
-			return migrate(ctx, goose.DialectSQLite3, batches.db, log)
-		})
-	}
-	if err != nil {
-		return e, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(writer))
-	}
 	readers := c.MaxConns
 	if readers <= 0 { // database/sql would take it for unlimited
 		readers = sqliteReaders
 	}
-	reader, err := sqlitePool(path, readers, map[string]string{"_query_only": "on"}, preparing{ran: c.ran})
-	if err != nil {
-		return e, 0, errors.Join(err, closeAll(writer))
+	batches := &batches{lasts: batchTime, exists: exists}
+	e = engine{batches: batches, dialect: sqliteDialect(), classify: classifySQLite, exists: exists}
+	prepare := preparing{ran: c.ran, undone: func() { batches.open = false }}
+	if e.writer, batches.db, err = sqlitePool(path, 1, prepare, "&_txlock=immediate&_journal_mode=WAL"); err != nil {
+		return e, 0, err
 	}
-	return engine{
-		writer: writer, batches: batches, reader: reader, dialect: sqliteDialect(), classify: classifySQLite, exists: exists,
-	}, schema, nil
+	batches.writer = e.writer
+	if e.reader, _, err = sqlitePool(path, readers, preparing{ran: c.ran}, "&_query_only=on"); err != nil {
+		return e, 0, errors.Join(err, batches.db.Close())
+	}
+	schema, err = openSchema(ctx, goose.DialectSQLite3, batches.db, c.Existing, func() error {
+		return migrate(ctx, goose.DialectSQLite3, batches.db, log)
+	})
+	if err != nil {
+		return e, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(e.writer, e.reader))
+	}
+	return e, schema, nil
 }
 
 // makePrivate makes the file if there is none, and lets only its owner read it.
@@ -101,40 +96,29 @@ func makePrivate(path string) (fs.FileInfo, error) {
 	return file.Stat()
 }
 
-// sqlitePool opens a pool of connections with the given settings and those that
-// every connection needs.
-//
-// synchronous=FULL: a commit survives a power cut, as in PostgreSQL. With NORMAL
-// the last ones could be lost, and a revoked token would be valid again.
-func sqlitePool(path string, conns int, settings map[string]string, prepare preparing) (*gorm.DB, error) {
-	query := url.Values{
-		"_busy_timeout":        {"5000"}, // milliseconds
-		"_foreign_keys":        {"on"},
-		"_synchronous":         {"FULL"},
-		"_defensive":           {"1"},
-		"_dqs":                 {"0"},
-		"_error_rc":            {"1"},
-		"_time_integer_format": {"unix_milli"},
-	}
-	for name, value := range settings {
-		query.Set(name, value)
-	}
+// sqliteSettings are those that every connection needs. With synchronous=FULL a
+// commit survives a power cut, as in PostgreSQL. With NORMAL the last ones could be
+// lost, and a revoked token would be valid again.
+const sqliteSettings = "_busy_timeout=5000" + // milliseconds
+	"&_foreign_keys=on&_synchronous=FULL&_defensive=1&_dqs=0&_error_rc=1&_time_integer_format=unix_milli"
+
+// sqlitePool opens a pool of connections with more settings, and its handle.
+func sqlitePool(path string, conns int, prepare preparing, more string) (handle *gorm.DB, pool *sql.DB, err error) {
 	// An escaped URI allows any character in the path.
-	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + query.Encode()
-	var err error
+	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + sqliteSettings + more
 	if prepare.Connector, err = sqlite.NewConnector(dsn); err != nil {
-		return nil, fmt.Errorf("open the SQLite file %s: %w", path, err)
+		return nil, nil, fmt.Errorf("open the SQLite file %s: %w", path, err)
 	}
-	db := sql.OpenDB(prepare)
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	pool, err := newHandle(db)
+	pool = sql.OpenDB(prepare)
+	pool.SetMaxOpenConns(conns)
+	pool.SetMaxIdleConns(conns)
+	handle, err = newHandle(pool)
 	if err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, nil, errors.Join(err, pool.Close())
 	}
 	// A transaction that writes locks the whole file.
-	pool.ClauseBuilders["FOR"] = func(clause.Clause, clause.Builder) {}
-	return pool, nil
+	handle.ClauseBuilders["FOR"] = func(clause.Clause, clause.Builder) {}
+	return handle, pool, nil
 }
 
 // classifySQLite sorts errors by SQLite's result codes

@@ -64,11 +64,11 @@ func (s *Store) CreateToken(ctx context.Context, t auth.Token) error {
 // TokenByHash implements [auth.Store]. The workspace is not known yet.
 func (s *Store) TokenByHash(ctx context.Context, hash []byte) (auth.Token, error) {
 	found, err := s.tokens(ctx, func(db *gorm.DB) *gorm.DB { return db.Where("hash = ?", hash) })
-	if err == nil && len(found) == 0 {
-		err = fault.New(fault.NotFound, "There is no such token.")
-	}
 	if err != nil {
 		return auth.Token{}, err
+	}
+	if len(found) == 0 {
+		return auth.Token{}, fault.New(fault.NotFound, "There is no such token.")
 	}
 	return found[0], nil
 }
@@ -81,34 +81,34 @@ func (s *Store) HasTokens(ctx context.Context) (bool, error) {
 
 // Tokens implements [auth.Store].
 func (s *Store) Tokens(ctx context.Context, workspace string, q auth.TokenQuery) ([]auth.Token, error) {
-	if workspace == "" {
-		return nil, errUnscoped
-	}
-	return s.tokens(ctx, func(db *gorm.DB) *gorm.DB {
-		list := db.Where("workspace = ? AND revoked_at IS NULL", workspace)
+	return s.validTokens(ctx, workspace, func(db *gorm.DB) *gorm.DB {
 		if q.Before != nil {
-			list = db.Where("workspace = ? AND revoked_at IS NULL AND (created_at, id) < (?, ?)",
-				workspace, moment(q.Before.CreatedAt), q.Before.ID)
+			db = db.Where("(created_at, id) < (?, ?)", moment(q.Before.CreatedAt), q.Before.ID)
 		}
 		if q.Limit > 0 {
-			list = list.Limit(q.Limit)
+			db = db.Limit(q.Limit)
 		}
-		return list.Order("created_at DESC, id DESC")
+		return db.Order("created_at DESC, id DESC")
 	})
 }
 
 // LockTokens implements [auth.Store]. It works in a transaction only. All
 // transactions lock in the order of the ids.
 func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token, error) {
-	if workspace == "" {
-		return nil, errUnscoped
-	}
 	if s.transaction(ctx) == nil {
 		return nil, errors.New("LockTokens outside a transaction locks nothing")
 	}
-	return s.tokens(ctx, func(db *gorm.DB) *gorm.DB {
-		return db.Clauses(clause.Locking{Strength: "UPDATE"}).Where("workspace = ? AND revoked_at IS NULL", workspace).Order("id")
+	return s.validTokens(ctx, workspace, func(db *gorm.DB) *gorm.DB {
+		return db.Clauses(clause.Locking{Strength: "UPDATE"}).Order("id")
 	})
+}
+
+// validTokens reads the tokens of a workspace that query selects of those that are not revoked.
+func (s *Store) validTokens(ctx context.Context, workspace string, query func(db *gorm.DB) *gorm.DB) ([]auth.Token, error) {
+	if workspace == "" {
+		return nil, errUnscoped
+	}
+	return s.tokens(ctx, func(db *gorm.DB) *gorm.DB { return query(db.Where("workspace = ? AND revoked_at IS NULL", workspace)) })
 }
 
 // tokens reads the tokens that query selects.

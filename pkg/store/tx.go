@@ -125,18 +125,21 @@ func (s *Store) run(ctx context.Context, fn func(ctx context.Context, db *gorm.D
 		}
 		return s.translate(ctx, s.engine.pool.patiently(ctx, func() error { return fn(ctx, s.engine.reader) }))
 	}
+	var err error
 	switch {
 	case t.ended.Load():
 		return errEnded
 	case t.failed != nil:
 		return t.failed
 	case ctx.Err() != nil:
-		return s.translate(ctx, ctx.Err())
+		err = ctx.Err()
 	case s.engine.batches == nil:
-		return s.translate(ctx, fn(ctx, t.db))
+		err = fn(ctx, t.db)
 	case s.engine.batches.undone():
-		return s.translate(ctx, errUndone)
+		err = errUndone
 	default:
-		return s.translate(ctx, fn(context.WithoutCancel(ctx), t.db)) // see batches
+		err = fn(context.WithoutCancel(ctx), t.db) // see batches
 	}
+	t.failed = s.translate(ctx, err)
+	return t.failed
 }
