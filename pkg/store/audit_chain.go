@@ -56,9 +56,10 @@ func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, 
 		rows[i] = linkColumns(&links[i])
 	}
 	row := linkColumns(new(chain.Link))
+	// The + keeps SQLite from going through all events that are not linked.
 	link := `WITH l AS MATERIALIZED (` + s.engine.recordset("audit_events", "$2", row) + `)
 		UPDATE audit_events SET ` + row.only(editable).assign("l.") + ` FROM l
-		WHERE audit_events.workspace = $1 AND audit_events.id = l.id AND audit_events.number IS NULL`
+		WHERE audit_events.workspace = $1 AND audit_events.id = l.id AND +audit_events.number IS NULL`
 	return s.InTx(ctx, func(ctx context.Context) error {
 		linked, err := s.exec(ctx, link, workspace, s.engine.records(rows...))
 		if err == nil && linked != int64(len(links)) {
