@@ -120,8 +120,10 @@ func readStream(body io.Reader, events func(io.Reader, eachEvent) error, a *answ
 	if first == nil {
 		return errBrokeOff
 	}
-	if said := problemOf(first); !a.begun && said.structured { // an error in another form
-		return answerError(said)
+	if !a.begun {
+		if said := problemOf(first); said.structured { // an error in another form
+			return answerError(said)
+		}
 	}
 	return a.check()
 }

@@ -29,7 +29,7 @@ func claudeRequest(p prompt) (sent, body map[string]any) {
 type claudeAnswer struct {
 	Model   string        `json:"model"`
 	Content []claudeBlock `json:"content"`
-	Usage   *claudeUsage  `json:"usage"`
+	Usage   *tokenUsage   `json:"usage"`
 	claudeEnd
 }
 
@@ -39,11 +39,6 @@ type claudeEnd struct {
 	StopDetails struct {
 		Explanation string `json:"explanation"`
 	} `json:"stop_details"`
-}
-
-type claudeUsage struct {
-	InputTokens  float64 `json:"input_tokens"`
-	OutputTokens float64 `json:"output_tokens"`
 }
 
 // readClaude is the [reader] of the Messages API.
@@ -89,7 +84,7 @@ func readClaude(a *answer, data []byte, whole bool) (useful bool, err error) {
 		event.Delta.finish(a)
 		a.ended = false // until message_stop
 		if event.Usage != nil && a.usage != nil {
-			a.usage.OutputTokens = newUsage(0, event.Usage.OutputTokens).OutputTokens
+			a.usage.OutputTokens = newUsage(0, event.Usage.Output).OutputTokens
 		}
 	case "message_stop":
 		a.ended = true
@@ -104,7 +99,7 @@ func readClaude(a *answer, data []byte, whole bool) (useful bool, err error) {
 func (m claudeAnswer) begin(a *answer) {
 	a.model = m.Model
 	if m.Usage != nil {
-		a.usage = newUsage(m.Usage.InputTokens, m.Usage.OutputTokens)
+		a.usage = newUsage(m.Usage.Input, m.Usage.Output)
 	}
 }
 

@@ -27,10 +27,7 @@ type responsesResponse struct {
 	IncompleteDetails struct {
 		Reason string `json:"reason"`
 	} `json:"incomplete_details"`
-	Usage *struct {
-		InputTokens  float64 `json:"input_tokens"`
-		OutputTokens float64 `json:"output_tokens"`
-	} `json:"usage"`
+	Usage *tokenUsage `json:"usage"`
 }
 
 // readResponse is the [reader] of the Responses API.
@@ -91,7 +88,7 @@ func (r *responsesResponse) finish(a *answer) error {
 		a.calledTool = a.calledTool || strings.HasSuffix(item.Type, "_call")
 	}
 	if r.Usage != nil {
-		a.usage = newUsage(r.Usage.InputTokens, r.Usage.OutputTokens)
+		a.usage = newUsage(r.Usage.Input, r.Usage.Output)
 	}
 	a.finish(cmp.Or(r.IncompleteDetails.Reason, finishStop), filteredEarly)
 	return nil

@@ -19,7 +19,7 @@ const cut = "••••"
 // shorter ones are ordinary words.
 const minSecret = 6
 
-// minSecretInName is that for names of models.
+// minSecretInName is the same for names of models.
 const minSecretInName = 16
 
 // redactor cuts secrets out of text that an upstream wrote: as they are, in
@@ -27,14 +27,14 @@ const minSecretInName = 16
 // any of their characters escaped as in a URL or a JSON string, nested too. It
 // is safe for concurrent use.
 //
-// A [strings.Replacer] can't do this. It takes the first match at a place where
-// the longest is needed, so that the end of a longer secret would stay. It also
-// needs the whole text, and a stream would let a secret out in two pieces.
+// A [strings.Replacer] is not enough. It replaces the first match at a place and
+// not the longest, so the end of a longer secret would remain. It also needs the
+// whole text: a secret that a stream splits into two pieces would pass.
 type redactor struct {
 	inherited int // how many of the patterns belong to a parent
 
 	mu  sync.RWMutex
-	all *matcher // not changed, but replaced
+	all *matcher // immutable; a new one replaces it
 }
 
 // matcher is what is looked for in a text.

@@ -15,10 +15,9 @@ import (
 // returns an error. An event in which the stream breaks off counts only if its
 // data is whole.
 //
-// It is written by hand for two reasons. Text has to be passed on as soon as it
-// arrives, and [bufio.ScanLines] would wait for what follows a CR. And a hostile
-// server can send a line or an event of any length, or nothing but comments: here
-// each event is bounded, and so are the bytes without a part of the answer.
+// A [bufio.Scanner] is not enough. The format lets a lone CR end a line, and text
+// has to be passed on before the byte after the CR arrives. A scanner also bounds
+// only a line, not an event, nor the bytes that bring no part of the answer.
 func readEvents(r io.Reader, each eachEvent) error {
 	idle := 0 // bytes since the last useful event
 	e := events{halves: halves{each: func(name string, data []byte) error {

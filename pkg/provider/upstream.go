@@ -99,6 +99,12 @@ var (
 	errBrokeOff = errors.New("the stream ended before the answer did")
 )
 
+// tokenUsage is the usage in OpenAI's Responses API and Anthropic's.
+type tokenUsage struct {
+	Input  float64 `json:"input_tokens"`
+	Output float64 `json:"output_tokens"`
+}
+
 // newUsage counts tokens; some servers write 3.0.
 func newUsage(input, output float64) *Usage {
 	count := func(n float64) int { return int(min(max(n, 0), 1<<40)) }
