@@ -28,23 +28,29 @@ func readEvents(r io.Reader, each eachEvent) error {
 		return err
 	}}}
 	in := bufio.NewReader(r)
-	for last := byte(0); idle <= maxIdle; idle++ {
-		c, err := in.ReadByte()
+	for last := byte(0); idle <= maxIdle; {
+		_, err := in.Peek(1)
 		if err == io.EOF {
 			return e.end()
 		}
 		if err != nil {
 			return cmp.Or(e.halves.flush(), err)
 		}
-		switch {
+		text, _ := in.Peek(in.Buffered())
+		if end := bytes.IndexAny(text, "\r\n"); end >= 0 {
+			text = text[:max(end, 1)]
+		}
+		idle += len(text)
+		switch c := text[0]; {
 		case c != '\n' && c != '\r':
-			e.line = append(e.line, c)
+			e.line = append(e.line, text...)
 		case c == '\r' || last != '\r': // CRLF ends one line
 			if err := e.endLine(); err != nil {
 				return err
 			}
 		}
-		last = c
+		last = text[0]
+		_, _ = in.Discard(len(text))
 	}
 	return errTooLarge
 }
