@@ -19,6 +19,7 @@ type authenticator struct {
 	sign func(*http.Request) error
 }
 
+// RoundTrip implements [http.RoundTripper].
 func (a authenticator) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	if err := a.sign(req); err != nil {
