@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -51,40 +50,32 @@ type field struct {
 	trimmed  bool
 }
 
-// fieldsOf returns the JSON fields of a struct by name.
+// fieldsOf returns the JSON fields of a struct by name. As in encoding/json an
+// outer field hides one of the same name in an embedded struct.
 func fieldsOf(t reflect.Type) map[string]field {
 	fields := make(map[string]field, t.NumField())
-	collect(fields, t, nil)
-	return fields
-}
-
-// collect adds the fields of t, which is embedded at index. As in encoding/json
-// an outer field hides one of the same name in an embedded struct.
-func collect(fields map[string]field, t reflect.Type, index []int) {
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for _, f := range reflect.VisibleFields(t) {
 		tag := f.Tag.Get("json")
 		name, options, _ := strings.Cut(tag, ",")
-		at := append(slices.Clone(index), i)
 		switch {
-		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct:
-			collect(fields, f.Type, at)
+		case f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct: // its fields follow
 			continue
-		case f.Anonymous && name == "", strings.Contains(options, "string"):
+		case f.Anonymous, strings.Contains(options, "string"):
 			panic(fmt.Sprintf("strictjson: field %s of %s is embedded or tagged in a way that is not supported", f.Name, t))
 		case tag == "-" || !f.IsExported():
 			continue
 		case name == "":
 			name = f.Name
 		}
-		if other, twice := fields[name]; twice && len(other.index) == len(at) {
+		if other, twice := fields[name]; twice && len(other.index) == len(f.Index) {
 			panic(fmt.Sprintf("strictjson: two fields of %s are named %q", t, name))
-		} else if twice && len(other.index) < len(at) {
+		} else if twice && len(other.index) < len(f.Index) {
 			continue
 		}
 		strict := f.Tag.Get("strict")
-		fields[name] = field{index: at, readOnly: strict == "readonly", trimmed: strict == "trim"}
+		fields[name] = field{index: f.Index, readOnly: strict == "readonly", trimmed: strict == "trim"}
 	}
+	return fields
 }
 
 // kindOf returns the kind of JSON value that a Go type takes.
@@ -120,7 +111,7 @@ func kindOf(t reflect.Type) jsontext.Kind {
 
 // trim removes the white space around a string; nil stays nil.
 func trim(v reflect.Value) {
-	if v.Kind() == reflect.Pointer {
+	for v.Kind() == reflect.Pointer {
 		v = v.Elem()
 	}
 	if v.IsValid() {

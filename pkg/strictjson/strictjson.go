@@ -17,7 +17,9 @@
 //	                  keeps the value, other types stay zero.
 //	strict:"trim"     white space around a string is removed
 //
-// A json.RawMessage takes any value, null too; whoever decodes it checks it.
+// A json.RawMessage takes any value, null too; whoever decodes it checks it. A
+// pointer to a pointer takes null: it is nil if the field was left out, and points
+// to nil if the field was null.
 package strictjson
 
 import (
@@ -89,6 +91,10 @@ func (d *decoder) value(v reflect.Value) {
 	}
 	want, got := kindOf(v.Type()), d.PeekKind()
 	switch {
+	case got == null && v.Kind() == reflect.Pointer && v.Type().Elem().Kind() == reflect.Pointer:
+		d.raw()
+		v.Set(reflect.New(v.Type().Elem()))
+		return
 	case got == null:
 		d.raw()
 		if !d.problems.Invalid.Full() {

@@ -37,6 +37,7 @@ type request struct {
 	Labels      map[string]string          `json:"labels"`
 	Groups      map[string]model           `json:"groups"`
 	Title       *string                    `json:"title" strict:"trim"`
+	Remark      **string                   `json:"remark" strict:"trim"`
 	Credentials map[string]json.RawMessage `json:"credentials"`
 	Any         json.RawMessage            `json:"any"`
 	CreatedAt   string                     `json:"created_at" strict:"readonly"`
@@ -252,5 +253,26 @@ func TestMembersOfAMapAreBounded(t *testing.T) {
 	r, problems := decode(t, `{"labels":{`+body.String()[1:]+`}}`)
 	if len(r.Labels) != 1000 || len(problems.Malformed) != 1 || problems.Malformed[0].Name != "labels.1000" || problems.Malformed[0].Code != fault.TooMany {
 		t.Errorf("%d members are taken, problems %v", len(r.Labels), problems.Malformed)
+	}
+}
+
+// TestPointersToPointersTakeNull: they tell null from a field that was left out.
+func TestPointersToPointersTakeNull(t *testing.T) {
+	for body, want := range map[string]string{`{}`: "left out", `{"remark":null}`: "null", `{"remark":" r "}`: `"r"`} {
+		r, problems := decode(t, body)
+		got := "left out"
+		if r.Remark != nil {
+			text, err := json.Marshal(*r.Remark)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = string(text)
+		}
+		if got != want || len(problems.Malformed)+len(problems.Invalid) > 0 {
+			t.Errorf("%s: got %s with problems %v, want %s", body, got, problems, want)
+		}
+	}
+	if _, problems := decode(t, `{"remark":7}`); len(problems.Malformed) != 1 {
+		t.Errorf("a number is taken: %v", problems)
 	}
 }
