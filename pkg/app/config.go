@@ -1,4 +1,4 @@
-// Package app makes a running service of a configuration: database, keyset,
+// Package app starts the service with a configuration: database, keyset,
 // registry and HTTP server. The program and the test kits start it.
 package app
 

@@ -86,8 +86,8 @@ func (d *data) openKeys(ctx context.Context, cfg Config) (err error) {
 // keys are derived (RFC 5869). It is sealed under the keyset.
 const masterClaim = "hmac_master"
 
-// openMaster opens that key, and creates it at the first start. Of several
-// processes one does.
+// openMaster opens that key, and creates it at the first start. If several processes
+// start at once, they use the same one.
 func openMaster(ctx context.Context, db *store.Store, keys *secret.Keyset) ([]byte, error) {
 	sealed, err := db.Claimed(ctx, masterClaim)
 	if fault.Is(err, fault.NotFound) {

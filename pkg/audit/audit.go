@@ -1,6 +1,6 @@
-// Package audit records who did what, in events that never change. An event
-// commits in the transaction of the write it tells of; package chain makes it
-// evident when somebody changed one afterwards.
+// Package audit records who did what, in events that never change. An event is
+// committed in the transaction of the write that it describes; package chain makes
+// later changes of events evident.
 package audit
 
 import (
@@ -29,13 +29,13 @@ type Event struct {
 	LinkMAC []byte
 }
 
-// Actor is who did it.
+// Actor is the caller who did it.
 type Actor struct {
 	Subject string
 	Kind    string // `token`, `oidc`, `none`, or `operator` for the command line
 }
 
-// Target is what it was done to, with its name at the time.
+// Target is the thing that was changed or used, with its name at that time.
 type Target struct {
 	Type string // `provider`, `model`, `credential`, `token`, `provider_type`, `route`
 	ID   string
@@ -68,7 +68,7 @@ func Actions() []Action {
 		ModelCreate, ModelUpdate, ModelDelete, ModelTest, CredentialReveal, TokenCreate, TokenRevoke, AccessDenied}
 }
 
-// Outcome says how it ended.
+// Outcome says whether an action succeeded.
 type Outcome string
 
 // The outcomes of the API contract. A failed test is a failure, a refusal is

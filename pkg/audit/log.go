@@ -12,24 +12,24 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// Recorder keeps events. Inside a transaction an event is part of it.
+// Recorder stores events. Within a transaction, they are part of it.
 type Recorder interface {
-	// Seal completes an event that its caller stores in the transaction of the
-	// write it tells of. Who, from where and when come from ctx and the clock;
-	// Workspace, Actor and Count only where they are empty.
+	// Seal completes an event that its caller stores together with the write that it
+	// describes. The source comes from ctx and the time from the clock; Workspace,
+	// Actor and Count are set only if they are empty.
 	Seal(ctx context.Context, e Event) Event
 	// Record seals and stores events of one workspace.
 	Record(ctx context.Context, events ...Event) error
 }
 
-// Log records events, and works on their chains. It is a [Recorder].
+// Log records events and links them to chains. It is a [Recorder].
 type Log struct {
 	*chain.Chain
 	store Store
 	now   func() time.Time
 }
 
-// NewLog makes a log over a store. The key, 32 bytes, is the same for every
+// NewLog returns a log over a store. The key, 32 bytes, is the same for every
 // process on the database.
 func NewLog(store Store, key []byte, now func() time.Time) *Log {
 	return &Log{Chain: chain.New(store, key, now), store: store, now: now}
@@ -81,8 +81,8 @@ func (e Event) Entry() chain.Entry {
 	}
 }
 
-// storable makes the texts of an event storable, so that no event is lost
-// because of a byte in a name, and each is read as it was sealed.
+// storable makes the texts of an event storable, so that no event is lost because of
+// a byte in a name, and each event is read back as it was sealed.
 func storable(e Event) Event {
 	for _, text := range []*string{&e.Workspace, &e.Actor.Subject, &e.Actor.Kind, &e.Target.Type, &e.Target.ID,
 		&e.Target.Name, &e.ProviderID, &e.Reason, &e.RequestID, &e.ClientIP} {

@@ -51,11 +51,9 @@ type OIDCConfig struct {
 // fetches the issuer's keys when the first token arrives, so an issuer that is
 // down delays sign-ins only.
 type OIDC struct {
-	issuer   string
-	audience string
-	keys     *issuerKeys
-	claims   claimRules
-	now      func() time.Time
+	cfg   OIDCConfig
+	roles map[string]Role // by value of the role claim; nil: the values are roles
+	keys  *issuerKeys
 }
 
 // NewOIDC checks the configuration. It does not call the issuer.
@@ -80,10 +78,7 @@ func NewOIDC(cfg OIDCConfig) (*OIDC, error) {
 	if cfg.RoleClaim == "" {
 		cfg.Logger.Warn("no role claim is configured, so users of the OIDC issuer have no permissions", slog.String("issuer", cfg.Issuer))
 	}
-	return &OIDC{
-		issuer: cfg.Issuer, audience: cfg.Audience, keys: newIssuerKeys(cfg), now: cfg.Now,
-		claims: claimRules{role: cfg.RoleClaim, roles: roles, workspace: cfg.WorkspaceClaim},
-	}, nil
+	return &OIDC{cfg: cfg, roles: roles, keys: newIssuerKeys(cfg)}, nil
 }
 
 // checkSecure refuses a URL whose content could be changed on the network.
@@ -147,7 +142,7 @@ func (o *OIDC) Authenticate(ctx context.Context, bearer string) (Principal, erro
 		return Principal{}, refused("The bearer token is too long; at most %d characters are allowed.", maxJWT)
 	}
 	if !isJWT(bearer) {
-		return Principal{}, refused("The bearer token is neither an API token nor a JWT. If the issuer gave out an opaque token, request one for the audience %s.", o.audience)
+		return Principal{}, refused("The bearer token is neither an API token nor a JWT. If the issuer gave out an opaque token, request one for the audience %s.", o.cfg.Audience)
 	}
 	signed, err := jose.ParseSignedCompact(bearer, signingAlgorithms())
 	if err != nil {
@@ -169,7 +164,7 @@ func (o *OIDC) Authenticate(ctx context.Context, bearer string) (Principal, erro
 	if err != nil {
 		return Principal{}, err
 	}
-	return o.claims.principal(c)
+	return o.principal(c)
 }
 
 // isJWT reports whether a bearer token has the form of a signed JWT: three parts

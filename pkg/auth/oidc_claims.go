@@ -54,18 +54,18 @@ func (o *OIDC) readClaims(typ string, payload []byte) (claims, error) {
 		times[name] = time.Unix(int64(seconds), 0)
 	}
 	issuer, _ := c["iss"].(string)
-	now := o.now()
+	now := o.cfg.Now()
 	latest := now.Add(clockSkew)
 	switch {
-	case issuer != o.issuer && sameButSlash(issuer, o.issuer):
+	case issuer != o.cfg.Issuer && sameButSlash(issuer, o.cfg.Issuer):
 		return nil, refused("The issuer of the bearer token (claim iss) and the configured %s differ only in a slash at the end. "+
-			"Ask the operator of this service to configure the issuer exactly as its tokens name it.", o.issuer)
-	case issuer != o.issuer:
-		return nil, refused("The bearer token was not issued by %s (claim iss).", o.issuer)
+			"Ask the operator of this service to configure the issuer exactly as its tokens name it.", o.cfg.Issuer)
+	case issuer != o.cfg.Issuer:
+		return nil, refused("The bearer token was not issued by %s (claim iss).", o.cfg.Issuer)
 	case !c.isAccessToken(typ):
 		return nil, refused("The bearer token is not an access token. Send the issuer's access token, not the ID token.")
-	case !c.isFor(o.audience):
-		return nil, refused("The bearer token is not for this service: its claim aud lacks %s. Request a token for that audience.", o.audience)
+	case !c.isFor(o.cfg.Audience):
+		return nil, refused("The bearer token is not for this service: its claim aud lacks %s. Request a token for that audience.", o.cfg.Audience)
 	case !c.hasAny("exp"):
 		return nil, refused("The bearer token has no expiry (claim exp).")
 	case !now.Before(times["exp"]):
@@ -156,38 +156,31 @@ func (c claims) isAccessToken(typ string) bool {
 	return !c.hasAny("nonce") || c["typ"] == "Bearer"
 }
 
-// claimRules say what the claims of a token grant.
-type claimRules struct {
-	role      string          // name of the claim; empty: none
-	roles     map[string]Role // nil: the claim's values are roles
-	workspace string          // name of the claim; empty: everyone is in the default workspace
-}
-
 // principal returns the principal of a token. It refuses a token without a
 // subject, or without a workspace where one is required.
-func (r claimRules) principal(c claims) (Principal, error) {
+func (o *OIDC) principal(c claims) (Principal, error) {
 	subject, _ := c["sub"].(string)
 	if !isName(subject, maxSubject) {
 		return Principal{}, refused("The bearer token does not identify its user: its claim sub must have 1 to %d printable characters.", maxSubject)
 	}
 	workspace := DefaultWorkspace
-	if r.workspace != "" {
-		workspace, _ = c.lookup(r.workspace).(string)
+	if o.cfg.WorkspaceClaim != "" {
+		workspace, _ = c.lookup(o.cfg.WorkspaceClaim).(string)
 		if !isName(workspace, maxWorkspace) {
-			return Principal{}, refused("The bearer token names no workspace: its claim %s must be a string of 1 to %d printable characters. Ask the administrator of the issuer.", r.workspace, maxWorkspace)
+			return Principal{}, refused("The bearer token names no workspace: its claim %s must be a string of 1 to %d printable characters. Ask the administrator of the issuer.", o.cfg.WorkspaceClaim, maxWorkspace)
 		}
 	}
-	role, scopes := r.grants(c)
+	role, scopes := o.grants(c)
 	return Principal{Subject: subject, Kind: "oidc", Workspace: workspace, Role: role, Scopes: scopes}, nil
 }
 
 // grants returns the widest role of a token, and the scopes of all its roles.
-func (r claimRules) grants(c claims) (widest Role, scopes []Scope) {
+func (o *OIDC) grants(c claims) (widest Role, scopes []Scope) {
 	var granted []Scope
-	for _, value := range c.texts(r.role) {
+	for _, value := range c.texts(o.cfg.RoleClaim) {
 		role := Role(value)
-		if r.roles != nil {
-			role = r.roles[value]
+		if o.roles != nil {
+			role = o.roles[value]
 		}
 		if len(role.Scopes()) > len(widest.Scopes()) {
 			widest = role

@@ -40,10 +40,10 @@ func FuzzLookup(f *testing.F) {
 				t.Fatalf("%q in %s is %q, which is nowhere in it", name, text, found)
 			}
 		}
-		if role, scopes := (claimRules{role: name}).grants(c); len(scopes) != len(role.Scopes()) {
+		if role, scopes := (&OIDC{cfg: OIDCConfig{RoleClaim: name}}).grants(c); len(scopes) != len(role.Scopes()) {
 			t.Fatalf("%s grants %q and %v", text, role, scopes)
 		}
-		p, err := claimRules{role: name, workspace: name}.principal(c)
+		p, err := (&OIDC{cfg: OIDCConfig{RoleClaim: name, WorkspaceClaim: name}}).principal(c)
 		if err == nil && (p.Workspace != c.lookup(name) || strings.ContainsAny(p.Workspace+p.Subject, "\x00\r\n")) {
 			t.Fatalf("%s gives the principal %+v", text, p)
 		}

@@ -37,7 +37,7 @@ type Store interface {
 	// InTx runs fn in one transaction; see registry.Store.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 	// Claim stores value under name unless a value is stored there, and returns
-	// the stored value. Of several concurrent callers exactly one gets its own.
+	// the stored value. Exactly one of several concurrent callers gets its own.
 	Claim(ctx context.Context, name string, value []byte) ([]byte, error)
 
 	// TokenByHash returns a token of any workspace, even a revoked or expired one.

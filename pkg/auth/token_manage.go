@@ -117,8 +117,8 @@ func (t *Tokens) add(ctx context.Context, by Principal, token Token) error {
 
 // FirstAdmin makes an admin token for the default workspace if the database has
 // never had a token. It calls save with the value; if that fails, no token is
-// made. Of several processes one makes the token; made reports whether it is this
-// one.
+// made. If several processes start at once, one of them makes the token; made
+// reports whether it is this one.
 func (t *Tokens) FirstAdmin(ctx context.Context, save func(value string) error) (made bool, err error) {
 	by, role := Operator(DefaultWorkspace), string(Admin)
 	value, token, err := t.newToken(by, NewToken{Name: "first admin", Role: &role})

@@ -91,8 +91,8 @@ func (f Fields) Under(prefix string) Fields {
 	return out
 }
 
-// Err returns nil if there is no invalid field, else an error of the given kind.
-// Of several entries for one field it keeps the first.
+// Err returns nil if there is no invalid field, else an error of the given kind. It
+// keeps the first of several entries for one field.
 func (f Fields) Err(kind Kind, format string, args ...any) error {
 	if len(f) == 0 {
 		return nil

@@ -29,8 +29,8 @@ func Storable(text string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(text, "\uFFFD"), "\x00", "\uFFFD")
 }
 
-// IsText reports whether text has no control characters, to which the two
-// separators count that Unicode has for line breaks.
+// IsText reports whether text has no control characters and neither of the line
+// breaks U+2028 and U+2029.
 func IsText(text string) bool {
 	return !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' })
 }

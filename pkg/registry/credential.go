@@ -42,10 +42,8 @@ func (r *Registry) Reveal(ctx context.Context, by auth.Principal, id, field, rea
 
 // seal encrypts new credentials and puts them into the provider.
 func (r *Registry) seal(p *Provider, replaced map[string]secret.Text, now time.Time) error {
-	credentials := maps.Clone(p.Credentials)
-	if credentials == nil {
-		credentials = map[string]Credential{}
-	}
+	credentials := map[string]Credential{}
+	maps.Copy(credentials, p.Credentials)
 	for field, plain := range replaced {
 		binding, err := bindingOf(*p, field)
 		if err != nil {

@@ -43,8 +43,8 @@ type IdempotencyStore interface {
 	// InTx runs fn in one transaction; see Store.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 	// BeginIdempotentRequest stores a request, unless one with the same key is stored
-	// that has not expired at now, and returns the stored one. Of several concurrent
-	// calls, exactly one gets its own request back.
+	// that has not expired at now, and returns the stored one. Exactly one of several
+	// concurrent calls gets its own request back.
 	BeginIdempotentRequest(ctx context.Context, r IdempotentRequest, now time.Time) (IdempotentRequest, error)
 	// FinishIdempotentRequest stores the answer of a request. It returns conflict if
 	// the owner no longer holds the key.
@@ -62,7 +62,7 @@ type Idempotency struct {
 	now   func() time.Time
 }
 
-// NewIdempotency makes the service over a store. The key, 32 bytes, is the same
+// NewIdempotency returns the service over a store. The key, 32 bytes, is the same
 // for every process on the database.
 func NewIdempotency(store IdempotencyStore, key []byte, now func() time.Time) *Idempotency {
 	return &Idempotency{store: store, key: key, now: now}

@@ -6,17 +6,17 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// Precondition is what an edit demands of the present edit version. The zero
-// value demands nothing.
+// Precondition is a condition of an edit on the current version. The zero value
+// always holds.
 type Precondition struct {
-	// Match holds the acceptable versions of If-Match; nil demands nothing, an
-	// empty list matches no version.
+	// Match has the versions in If-Match; nil matches any version, an empty list
+	// matches none.
 	Match []int64
-	// Version is a version that was sent back in the body; nil demands nothing.
+	// Version is the version in the body; nil matches any version.
 	Version *int64
 }
 
-// check returns version_mismatch unless the present version satisfies both.
+// check returns version_mismatch unless the present version matches both.
 func (p Precondition) check(what string, present int64) error {
 	if (p.Match == nil || slices.Contains(p.Match, present)) && (p.Version == nil || *p.Version == present) {
 		return nil

@@ -1,6 +1,6 @@
-// Package registry is the domain: providers, their models and their sealed
-// credentials, the rules that hold between them, and the clients built from
-// them on demand.
+// Package registry is the domain: providers, their models and their encrypted
+// credentials, the rules for them, and the clients that are built from them on
+// demand.
 //
 // Credentials are encrypted and decrypted here and nowhere else: the [Store] sees
 // ciphertext, the API masks. They are decrypted for a client and for
@@ -22,7 +22,7 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// Config is what a registry is made of.
+// Config configures a registry.
 type Config struct {
 	Store  Store
 	Audit  audit.Recorder
@@ -56,7 +56,7 @@ type Registry struct {
 	building singleflight.Group
 }
 
-// New makes a registry.
+// New returns a registry.
 func New(cfg Config) (*Registry, error) {
 	clients, err := lru.NewWithEvict(maxClients, func(_ clientKey, c *keptClient) { c.retire() })
 	if err != nil {
@@ -68,7 +68,7 @@ func New(cfg Config) (*Registry, error) {
 	}, nil
 }
 
-// clock is the present moment as rows keep it: UTC, whole milliseconds.
+// clock returns the current time as it is stored: UTC, in milliseconds.
 func (r *Registry) clock() time.Time { return r.now().UTC().Truncate(time.Millisecond) }
 
 // newID makes a UUIDv7 (RFC 9562, section 5.7): ids of one process ascend.

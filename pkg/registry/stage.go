@@ -16,7 +16,7 @@ const (
 // Stages returns every stage, in the order in which they are answered.
 func Stages() []Stage { return []Stage{Planning, ToolCall, Summarization, Guardrail} }
 
-// Label names the stage for people. It is empty for an unknown stage.
+// Label is the name of the stage in a user interface; empty for an unknown stage.
 func (s Stage) Label() string {
 	switch s {
 	case Planning:

@@ -117,7 +117,7 @@ const (
 	SortCreatedDesc Sort = "-created_at"
 )
 
-// Position is where a row stands in a list of this order.
+// Position returns the position of a row in a list of this order.
 func (s Sort) Position(nameKey string, created time.Time, id string) Position {
 	if s == SortCreated || s == SortCreatedDesc {
 		return Position{CreatedAt: created, ID: id}

@@ -9,8 +9,8 @@ import (
 const Mask = "••••••••"
 
 // Text is a plaintext secret that prints as [Mask] in logs, errors, JSON and every
-// formatting verb. Only [Text.Reveal] and [Text.Bytes] return it; every call of these
-// deserves a look in a review. Copies of a Text share the secret.
+// formatting verb. Only [Text.Reveal] and [Text.Bytes] return it; look at every call of
+// these in a review. Copies of a Text share the secret.
 type Text struct {
 	_ [0]func() // prevents ==
 	// plain is behind two pointers: in an unexported field, and for verbs such as %p,

@@ -46,8 +46,7 @@ func check(data []byte) error {
 	}
 }
 
-// reason says what is wrong without the characters that are, which may be a part
-// of a secret.
+// reason says what is wrong. It does not quote the data, which may contain a secret.
 func reason(err *jsontext.SyntacticError) string {
 	said := err.Err.Error()
 	_, expected, told := strings.Cut(said, "(expecting ")
@@ -68,7 +67,7 @@ func reason(err *jsontext.SyntacticError) string {
 	return "unexpected character"
 }
 
-// invalid is the refusal of data with something wrong at an offset.
+// invalid returns the error for data that is wrong at an offset.
 func invalid(data []byte, offset int, what string) error {
 	before := data[:offset]
 	line := 1 + bytes.Count(before, []byte{'\n'})

@@ -20,7 +20,7 @@ var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
-// The kinds of JSON values that Go types take; true stands for both bools.
+// The kinds of JSON values; the kind of true stands for false too.
 const (
 	object  = jsontext.Kind('{')
 	array   = jsontext.Kind('[')
@@ -34,7 +34,7 @@ var kindNames = map[jsontext.Kind]string{
 	object: "an object", array: "an array", text: "a string", number: "a number", boolean: "true or false", null: "null",
 }
 
-// PeekKind tells the kind of the next value.
+// PeekKind returns the kind of the next value.
 func (d *decoder) PeekKind() jsontext.Kind {
 	kind := d.Decoder.PeekKind()
 	if kind == 'f' {
@@ -78,7 +78,7 @@ func fieldsOf(t reflect.Type) map[string]field {
 	return fields
 }
 
-// kindOf returns the kind of JSON value that a Go type takes.
+// kindOf returns the kind of JSON value that is decoded into a Go type.
 func kindOf(t reflect.Type) jsontext.Kind {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -119,8 +119,8 @@ func trim(v reflect.Value) {
 	}
 }
 
-// Unknown is the fault of a name that is none of the known ones. It suggests one
-// that differs only in case, `_` and `-`.
+// Unknown returns the fault of a name that is not one of the known names. It suggests
+// one that differs only in case, `_` and `-`.
 func Unknown(name string, known []string) fault.Field {
 	f := fault.Field{Name: shorten(name), Code: fault.Unknown, Message: "is not a field of this request"}
 	for _, other := range known {
@@ -131,7 +131,7 @@ func Unknown(name string, known []string) fault.Field {
 	return f
 }
 
-// plain is a name without what people mix up: case, `_` and `-`.
+// plain removes from a name what people mix up: case, `_` and `-`.
 func plain(name string) string {
 	return strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(name, "_", ""), "-", ""))
 }

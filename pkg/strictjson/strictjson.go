@@ -37,14 +37,14 @@ import (
 
 // Decode decodes data, one JSON object in UTF-8, into dst, a pointer to a
 // struct. A [json.RawMessage] in it is a part of data. Unknown, duplicate and
-// wrongly typed fields are malformed; of a field given twice the first value is
-// taken. Fields and array elements that are null are invalid (`required`); they
+// wrongly typed fields are malformed; if a field is given twice, the first value is
+// used. Fields and array elements that are null are invalid (`required`); they
 // stay zero, and a map gets no entry for them. Where there are problems dst may
 // be partly filled; an element of an array that has one keeps its place.
-// Messages never hold a value.
+// Messages never contain a value.
 //
 // The error is a fault of kind malformed_request: data is not one JSON object,
-// is nested deeper than 32, or holds text that is not Unicode. It says where.
+// is nested deeper than 32, or contains text that is not Unicode. It says where.
 func Decode(data []byte, dst any) (fault.Problems, error) {
 	v := reflect.ValueOf(dst)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
@@ -75,7 +75,7 @@ func newDecoder(data []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(true))
 }
 
-// decoder binds JSON that [check] found to be valid to Go values.
+// decoder decodes JSON that [check] found to be valid.
 type decoder struct {
 	*jsontext.Decoder
 	data     []byte
@@ -83,7 +83,7 @@ type decoder struct {
 	fields   map[reflect.Type]map[string]field // by struct type
 }
 
-// value binds the next value to v.
+// value decodes the next value into v.
 func (d *decoder) value(v reflect.Value) {
 	if v.Type() == rawMessage {
 		v.SetBytes(d.raw())
@@ -122,7 +122,7 @@ func (d *decoder) value(v reflect.Value) {
 	}
 }
 
-// structure binds the next value, an object, to a struct.
+// structure decodes the next value, an object, into a struct.
 func (d *decoder) structure(v reflect.Value) {
 	fields, known := d.fields[v.Type()]
 	if !known {
@@ -147,7 +147,7 @@ func (d *decoder) structure(v reflect.Value) {
 	})
 }
 
-// unknown notes the name read last, which is not a field.
+// unknown adds the problem that the name read last is not a field.
 func (d *decoder) unknown(fields map[string]field, name string) {
 	if d.problems.Malformed.Full() {
 		return
@@ -164,7 +164,7 @@ func (d *decoder) unknown(fields map[string]field, name string) {
 // maxMembers bounds the members of a map: each takes far more memory than its text.
 const maxMembers = 1000
 
-// mapping binds the next value, an object, to a map.
+// mapping decodes the next value, an object, into a map.
 func (d *decoder) mapping(v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
 	d.object(func(name string) {
@@ -182,7 +182,7 @@ func (d *decoder) mapping(v reflect.Value) {
 	})
 }
 
-// slice binds the next value, an array, to a slice.
+// slice decodes the next value, an array, into a slice.
 func (d *decoder) slice(v reflect.Value) {
 	v.Set(reflect.MakeSlice(v.Type(), 0, 0))
 	d.token()
@@ -193,7 +193,7 @@ func (d *decoder) slice(v reflect.Value) {
 	d.token()
 }
 
-// scalar binds the next value, a string, number or bool, to v of that kind.
+// scalar decodes the next value, a string, number or bool, into v of that kind.
 func (d *decoder) scalar(v reflect.Value) {
 	if json.Unmarshal(d.raw(), v.Addr().Interface()) == nil {
 		return
@@ -236,7 +236,7 @@ func (d *decoder) token() jsontext.Token {
 	return token
 }
 
-// raw reads the next value as it is written: a part of the data.
+// raw returns the next value as a part of the data.
 func (d *decoder) raw() []byte {
 	value, err := d.ReadValue()
 	if err != nil {
@@ -270,14 +270,15 @@ func (d *decoder) walk() {
 	}
 }
 
-// malformed notes what is wrong with the value, or the name, read last.
+// malformed adds a problem of the value or name that was read last.
 func (d *decoder) malformed(code fault.Code, format string, args ...any) {
 	if !d.problems.Malformed.Full() {
 		d.problems.Malformed.Add(d.path(), code, format, args...)
 	}
 }
 
-// path names the value, or the name, read last, as in `models[3].model_id`.
+// path returns the path of the value or name that was read last, as in
+// `models[3].model_id`.
 func (d *decoder) path() string {
 	var path strings.Builder
 	level := 0

@@ -104,7 +104,7 @@ type Chain struct {
 	now   func() time.Time
 }
 
-// New makes a Chain over a store. The key, 32 bytes, is the same for every
+// New returns a Chain over a store. The key, 32 bytes, is the same for every
 // process on the database.
 func New(store Store, key []byte, now func() time.Time) *Chain {
 	return &Chain{store: store, key: key, now: now}
@@ -135,7 +135,8 @@ func (c *Chain) headMAC(workspace string, h Head) []byte {
 	return c.mac("head", workspace, strconv.FormatInt(h.First, 10), string(h.Base), strconv.FormatInt(h.Count, 10), string(h.Last))
 }
 
-// authentic reports whether a head is. That of a chain without links is zero.
+// authentic reports whether the service wrote a head. The head of a chain without
+// links is zero.
 func (c *Chain) authentic(workspace string, h Head) bool {
 	return h.zero() || hmac.Equal(c.headMAC(workspace, h), h.MAC)
 }
