@@ -114,7 +114,7 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 		ID: newID(), Workspace: workspace, Name: in.Name, NameKey: Fold(in.Name), Type: in.Type, Enabled: true,
 		Config: settings.Config, Version: 1, Connection: 1, CreatedAt: now, UpdatedAt: now,
 	}
-	setModels(&p, in.Models, now, &problems.Invalid)
+	_, _ = setModels(&p, in.Models, now, &problems.Invalid) // there are no models yet that could be stale
 	if err := problems.Err("Provider not created"); err != nil {
 		return Provider{}, err
 	}
