@@ -54,7 +54,9 @@ export function openDialog({ title, subtitle, kind = '', urgent = false, mayClos
   });
   // Chromium closes a dialog on a second Escape even if the first was refused.
   element.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape') {
+    // Escape in a search that has text clears the text.
+    const inSearch = event.target instanceof HTMLInputElement && event.target.type === 'search' && event.target.value !== '';
+    if (event.key === 'Escape' && !inSearch) {
       event.preventDefault();
       event.stopPropagation();
       close();

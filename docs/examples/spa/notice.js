@@ -23,7 +23,7 @@ export function toast(tone, text) {
     iconButton('close', 'Dismiss', { onclick: () => message.remove() }));
   region?.append(message);
   if (tone !== 'error') {
-    setTimeout(() => message.remove(), 6000);
+    setTimeout(() => message.remove(), 5000);
   }
 }
 

@@ -74,6 +74,11 @@ class ProviderDialog {
       this.models.load(provider?.models ?? []);
     }
     this.unchanged = this.snapshot();
+    if (provider) {
+      this.form.name.focus();
+    } else {
+      this.dialog.body.querySelector('input')?.focus();
+    }
   }
 
   /** Tiles to choose the type of a new provider from. */
@@ -200,7 +205,8 @@ class ProviderDialog {
         elsewhere.push(h('li', {}, h('code', {}, path), ` ${message}`));
       }
     }
-    fill(this.alerts, failure(error, elsewhere.length ? h('ul', {}, elsewhere) : null));
+    const said = faults.length === 1 && elsewhere.length === 0 && faults[0]?.message === error.message;
+    fill(this.alerts, said ? null : failure(error, elsewhere.length ? h('ul', {}, elsewhere) : null));
     if (first) {
       first.focus();
     } else {

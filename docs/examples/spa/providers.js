@@ -5,7 +5,7 @@ import { makeCard } from './card.js';
 import { confirm } from './dialog.js';
 import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
 import { count } from './format.js';
-import { failure, kindLabel, toast } from './notice.js';
+import { kindLabel, toast } from './notice.js';
 import { openProviderDialog } from './provider-dialog.js';
 import { openTestDrawer } from './test-drawer.js';
 
@@ -90,8 +90,8 @@ export class ProvidersScreen {
         return;
       }
       this.providers = [];
-      const again = h('button', { type: 'button', class: 'button', onclick: () => this.load() }, icon('refresh'), 'Try again');
-      fill(this.list, failure(/** @type {Error} */ (error), h('p', {}, again)));
+      this.toolbar.hidden = true;
+      fill(this.list, this.failed(/** @type {Error} */ (error)));
     }
     this.list.removeAttribute('aria-busy');
   }
@@ -131,6 +131,13 @@ export class ProvidersScreen {
     return h('div', { class: 'empty' }, h('div', { class: 'empty-icon' }, icon('plug')), h('h2', {}, 'No providers yet'),
       h('p', { class: 'muted' }, 'Connect an account at a model provider. Its credentials are encrypted, and you choose which models are used.'),
       this.context.may('providers:write') ? this.addButton() : h('p', { class: 'muted' }, 'Ask an editor of this workspace to add one.'));
+  }
+
+  /** @param {Error} error */
+  failed(error) {
+    return h('div', { class: 'empty failed', role: 'alert' }, h('div', { class: 'empty-icon' }, icon('alert')), h('h2', {}, 'The providers can’t be loaded'),
+      h('p', { class: 'muted' }, error.message),
+      h('button', { type: 'button', class: 'button', onclick: () => this.load() }, icon('refresh'), 'Try again'));
   }
 
   noMatch() {

@@ -80,7 +80,7 @@ function resultOf(result) {
       h('span', { class: `chip status ${failed ? 'error' : 'active'}` }, failed ? 'Failed' : 'Success'),
       h('span', {}, h('span', { class: 'visually-hidden' }, 'Latency '), duration(result.latency_ms)),
       result.time_to_first_token_ms === undefined ? null : h('span', { class: 'muted' }, `first token ${duration(result.time_to_first_token_ms)}`),
-      result.usage ? h('span', { class: 'muted' }, `${result.usage.input_tokens} in · ${count(result.usage.output_tokens, 'token')} out`) : null),
+      result.usage ? h('span', { class: 'muted' }, `${count(result.usage.input_tokens, 'token')} in, ${result.usage.output_tokens.toLocaleString('en')} out`) : null),
     failed ? notice('error', kindLabel(failed.kind), quote(failed.message), hint(failed.hint)) : null,
     (result.warnings ?? []).map((warning) => notice('warning', warning.message)),
     result.response ? h('div', { class: 'answer' }, result.response) : null,
@@ -156,7 +156,7 @@ function promptForm(send, stop) {
   h('details', { class: 'options' }, h('summary', {}, 'Options'),
     labelled('System prompt', system),
     h('div', { class: 'columns' }, labelled('Max output tokens', tokens), labelled('Temperature', temperature))),
-  h('div', { class: 'actions' }, h('span', { class: 'muted small keys' }, h('kbd', {}, 'Ctrl'), ' ', h('kbd', {}, 'Enter')), cancel, submit));
+  h('div', { class: 'actions' }, h('span', { class: 'muted small keys' }, h('kbd', {}, 'Ctrl'), ' ', h('kbd', {}, 'Enter'), ' sends'), cancel, submit));
   /** @type {Record<string, HTMLElement>} */
   const inputs = { prompt, system, max_output_tokens: tokens, temperature };
   return {

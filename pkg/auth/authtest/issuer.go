@@ -5,6 +5,8 @@
 package authtest
 
 import (
+	"cmp"
+	"html/template"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -56,14 +58,18 @@ func Start(t testing.TB) *Issuer {
 }
 
 // login serves the provider and its sign-in page, which takes the user's name from the
-// header X-User.
+// header X-User, or asks for it.
 func (i *Issuer) login(provider op.OpenIDProvider) http.Handler {
 	callback := op.AuthCallbackURL(provider)
 	mux := http.NewServeMux()
 	mux.Handle("/", provider)
 	mux.HandleFunc("/login", func(w http.ResponseWriter, r *http.Request) {
-		id := r.FormValue("id")
-		if err := i.storage.signIn(id, r.Header.Get("X-User")); err != nil {
+		id, user := r.FormValue("id"), cmp.Or(r.Header.Get("X-User"), r.FormValue("user"))
+		if user == "" {
+			_ = signInPage.Execute(w, id)
+			return
+		}
+		if err := i.storage.signIn(id, user); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
@@ -71,6 +77,10 @@ func (i *Issuer) login(provider op.OpenIDProvider) http.Handler {
 	})
 	return mux
 }
+
+// signInPage is the page that a person sees; its data is the id of the request.
+var signInPage = template.Must(template.New("").Parse(`<!doctype html><html lang="en"><title>Sign in</title>
+<form><input type="hidden" name="id" value="{{.}}"><label>User <input name="user" autofocus></label> <button>Sign in</button></form>`))
 
 // ServeHTTP implements [http.Handler].
 func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -90,6 +100,9 @@ func (i *Issuer) Asked() (discovery, keys int) {
 	defer i.mu.Unlock()
 	return i.asked["/.well-known/openid-configuration"], i.asked["/keys"]
 }
+
+// AllowRedirect lets an app receive codes at a URL.
+func (i *Issuer) AllowRedirect(url string) { i.storage.allowRedirect(url) }
 
 // Down makes the issuer abort every request.
 func (i *Issuer) Down() {

@@ -3,6 +3,7 @@ package authtest
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,10 +23,11 @@ type storage struct {
 	codes      map[string]string // code to request
 	key        Key
 	userClaims Claims
+	redirects  []string // where the app may receive codes
 }
 
 func newStorage(key Key) *storage {
-	return &storage{requests: map[string]*authRequest{}, codes: map[string]string{}, key: key}
+	return &storage{requests: map[string]*authRequest{}, codes: map[string]string{}, key: key, redirects: []string{redirectURL}}
 }
 
 func (s *storage) rotate(key Key) {
@@ -44,6 +46,12 @@ func (s *storage) setUserClaims(claims Claims) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.userClaims = claims
+}
+
+func (s *storage) allowRedirect(url string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.redirects = append(s.redirects, url)
 }
 
 // signIn sets the user of a request.
@@ -118,7 +126,9 @@ func (s *storage) GetClientByClientID(_ context.Context, id string) (op.Client, 
 	if id != ClientID {
 		return nil, errors.New("no such client")
 	}
-	return client{}, nil
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return client{redirects: slices.Clone(s.redirects)}, nil
 }
 
 func (s *storage) GetPrivateClaimsFromScopes(context.Context, string, string, []string) (map[string]any, error) {
@@ -160,10 +170,10 @@ func (r *authRequest) GetResponseType() oidc.ResponseType { return r.asked.Respo
 func (r *authRequest) GetResponseMode() oidc.ResponseMode { return r.asked.ResponseMode }
 
 // client is a single-page app: it has no secret and gets JWTs.
-type client struct{}
+type client struct{ redirects []string }
 
 func (client) GetID() string                        { return ClientID }
-func (client) RedirectURIs() []string               { return []string{redirectURL} }
+func (c client) RedirectURIs() []string             { return c.redirects }
 func (client) PostLogoutRedirectURIs() []string     { return nil }
 func (client) ApplicationType() op.ApplicationType  { return op.ApplicationTypeUserAgent }
 func (client) AuthMethod() oidc.AuthMethod          { return oidc.AuthMethodNone }
@@ -172,7 +182,7 @@ func (client) GrantTypes() []oidc.GrantType         { return []oidc.GrantType{oi
 func (client) LoginURL(id string) string            { return "/login?id=" + id }
 func (client) AccessTokenType() op.AccessTokenType  { return op.AccessTokenTypeJWT }
 func (client) IDTokenLifetime() time.Duration       { return time.Hour }
-func (client) DevMode() bool                        { return false }
+func (client) DevMode() bool                        { return true } // redirects to http are allowed
 func (client) IsScopeAllowed(string) bool           { return false }
 func (client) IDTokenUserinfoClaimsAssertion() bool { return false }
 func (client) ClockSkew() time.Duration             { return 0 }

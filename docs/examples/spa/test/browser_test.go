@@ -18,6 +18,7 @@ import (
 
 	"modelproviders/docs"
 	"modelproviders/pkg/app"
+	"modelproviders/pkg/auth/authtest"
 	"modelproviders/pkg/provider/providertest"
 )
 
@@ -29,6 +30,7 @@ type setup struct {
 	OpenAIKey string            `json:"openai_key"`
 	Custom    map[string]string `json:"custom"`
 	Broken    string            `json:"broken"` // a base URL with an address that is no API
+	Issuer    string            `json:"issuer"`
 	Shots     string            `json:"shots"`
 	Chromium  string            `json:"chromium"`
 }
@@ -50,13 +52,17 @@ func TestConsole(t *testing.T) {
 	}))
 	t.Cleanup(page.Close)
 
+	issuer := authtest.Start(t)
+	issuer.SetUserClaims(authtest.Claims{"role": "admin"})
+
 	elsewhere := httptest.NewUnstartedServer(nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	service, err := app.Start(t.Context(), app.Config{
 		Addr: "127.0.0.1:0", DataDir: dir, DatabaseConnections: 1, Reveal: true, TestTimeout: 30 * time.Second,
 		AllowUpstreams: []string{"127.0.0.1/32"}, ProviderEndpoints: openAI.Endpoints(paced.URL),
 		CORSOrigins: []string{"http://" + elsewhere.Listener.Addr().String()}, BasePath: "/api/v1",
-		Console: app.Console{Enabled: true}, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		OIDC:    app.OIDC{Issuer: issuer.URL, Audience: authtest.Audience, RoleClaim: "role"},
+		Console: app.Console{Enabled: true, ClientID: authtest.ClientID}, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -66,6 +72,7 @@ func TestConsole(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	issuer.AllowRedirect(service.URL() + "/console/")
 	elsewhere.Config.Handler = copyOfConsole(service.URL())
 	elsewhere.Start()
 	t.Cleanup(elsewhere.Close)
@@ -82,7 +89,7 @@ func TestConsole(t *testing.T) {
 		Console: service.URL() + "/console/", Elsewhere: elsewhere.URL + "/", Token: strings.TrimSpace(string(token)),
 		OpenAIKey: openAI.Credentials["api_key"].(string),
 		Custom:    map[string]string{"api_key": custom.Credentials["api_key"].(string), "base_url": custom.Config["base_url"].(string), "model": custom.ModelID},
-		Broken:    page.URL, Shots: shots, Chromium: chromium,
+		Broken:    page.URL, Issuer: issuer.URL, Shots: shots, Chromium: chromium,
 	})
 	if err != nil {
 		t.Fatal(err)

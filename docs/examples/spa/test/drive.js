@@ -28,6 +28,7 @@ async function open(url, options = {}) {
     }
   });
   await page.goto(url);
+  await page.getByLabel('API token').waitFor();
   return page;
 }
 
@@ -218,7 +219,7 @@ const flows = {
   async 'the service is away'(page) {
     await page.route('**/providers?*', (route) => route.abort());
     await page.reload();
-    await page.getByText('The service can’t be reached.').waitFor();
+    await page.getByText('The providers can’t be loaded').waitFor();
     await look(page, 'list-failed');
     await page.unroute('**/providers?*');
     await page.route('**/providers?*', async (route) => {
@@ -242,12 +243,58 @@ const flows = {
     await card(page, 'Mistyped gateway').waitFor({ state: 'detached' });
   },
 
+  async 'single sign-on'(page) {
+    await button(page, 'Sign out').click();
+    await button(page, 'Sign in with single sign-on').click();
+    await page.waitForURL(`${setup.issuer}/**`);
+    const asked = new URL(page.url());
+    assert.ok(!asked.href.includes('verifier'), asked.href);
+    await page.getByLabel('User').fill('alice');
+    await button(page, 'Sign in').click();
+    await card(page, 'OpenAI Europe').waitFor();
+    assert.equal(page.url(), setup.console);
+    await onlyTokenStored(page);
+
+    // The session ends while a dialog is open. A window signs in again.
+    await button(page, 'Edit OpenAI Europe').click();
+    const form = dialog(page, 'Edit OpenAI Europe');
+    await form.getByLabel('Name', { exact: true }).fill('OpenAI Frankfurt');
+    await page.evaluate(() => sessionStorage.setItem('modelproviders.token', 'mp_expired'));
+    await button(form, 'Save changes').click();
+    const again = page.getByRole('alertdialog', { name: 'Your session has ended' });
+    await look(page, 'session-ended-single-sign-on');
+    const opened = page.waitForEvent('popup');
+    await button(again, 'Sign in with single sign-on').click();
+    const popup = await opened;
+    await popup.getByLabel('User').fill('alice');
+    await button(popup, 'Sign in').click();
+    await card(page, 'OpenAI Frankfurt').waitFor();
+    assert.ok(popup.isClosed());
+    await button(page, 'Edit OpenAI Frankfurt').click();
+    await dialog(page, 'Edit OpenAI Frankfurt').getByLabel('Name', { exact: true }).fill('OpenAI Europe');
+    await button(dialog(page, 'Edit OpenAI Frankfurt'), 'Save changes').click();
+    await card(page, 'OpenAI Europe').waitFor();
+
+    // An answer to a sign-in that was not started here is refused.
+    const stranger = await open(`${setup.console}?code=stolen&state=stolen`);
+    await stranger.getByText('This sign-in was not started here').waitFor();
+    assert.equal(stranger.url(), setup.console);
+    await look(stranger, 'sign-in-not-started-here');
+    await stranger.context().close();
+  },
+
   async 'storage and addresses'(page) {
-    const stored = await page.evaluate(() => [Object.keys(sessionStorage), Object.keys(localStorage), document.cookie]);
-    assert.deepEqual(stored, [['modelproviders.token'], [], '']);
+
+    await onlyTokenStored(page);
     assert.equal(page.url(), setup.console);
   },
 };
+
+/** Only the token is stored. */
+async function onlyTokenStored(page) {
+  const stored = await page.evaluate(() => [Object.keys(sessionStorage), Object.keys(localStorage), document.cookie]);
+  assert.deepEqual(stored, [['modelproviders.token'], [], '']);
+}
 
 /** A call past the page, as somebody else's. */
 function api(page, method, path, body) {
