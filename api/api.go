@@ -100,6 +100,7 @@ func (a *API) routes() []Route {
 		{http.MethodGet, "/provider-types", read, a.listProviderTypes, nil, ""},
 		{http.MethodGet, "/provider-types/:type", read, a.getProviderType, nil, ""},
 		{http.MethodPost, "/provider-types/:type/test", test, a.testProviderType, nil, ""},
+		{http.MethodPost, "/provider-types/:type/check", test, a.checkProviderType, nil, ""},
 		{http.MethodPost, "/provider-types/:type/available-models", test, a.listAvailableModelsOfType, []string{"q"}, ""},
 		{http.MethodGet, "/stages", read, a.listStages, nil, ""},
 
@@ -109,7 +110,9 @@ func (a *API) routes() []Route {
 		{http.MethodPatch, "/providers/:id", write, a.updateProvider, nil, match},
 		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, nil, match},
 		{http.MethodPost, "/providers/:id/test", test, a.testProvider, nil, ""},
+		{http.MethodPost, "/providers/:id/check", test, a.checkProvider, nil, ""},
 		{http.MethodGet, "/providers/:id/available-models", test, a.listAvailableModels, []string{"q"}, ""},
+		{http.MethodPost, "/providers/:id/available-models", test, a.listAvailableModelsOfEdit, []string{"q"}, ""},
 		{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, a.revealCredential, nil, ""},
 
 		{http.MethodGet, "/providers/:id/models", read, a.listProviderModels, ofProvider, ""},

@@ -87,8 +87,16 @@ func TestAuditEvents(t *testing.T) {
 		}
 		happened(c.Post(p.Path()+"/test", object{"model_id": "m", "prompt": "Hi"}).Is(http.StatusOK), "provider.test", "failure", "provider", p.ID)
 		happened(c.Get(p.Path()+"/available-models"), "provider.discover", "failure", "provider", p.ID)
+		happened(c.Post(p.Path()+"/available-models", nil), "provider.discover", "failure", "provider", p.ID)
+		if e := happened(c.Post(p.Path()+"/check", nil).Is(http.StatusOK), "provider.check", "failure", "provider", p.ID); e.Reason != "blocked" {
+			t.Errorf("the reason is %q", e.Reason)
+		}
 		draft := object{"credentials": object{"api_key": "sk-" + apitest.Secret}, "config": object{"base_url": blockedURL}, "model_id": "m", "prompt": "Hi"}
 		happened(c.Post("/provider-types/custom/test", draft).Is(http.StatusOK), "provider.test", "failure", "provider_type", "custom")
+
+		delete(draft, "model_id")
+		delete(draft, "prompt")
+		happened(c.Post("/provider-types/custom/check", draft).Is(http.StatusOK), "provider.check", "failure", "provider_type", "custom")
 
 		revealed := c.Post(p.Path()+"/credentials/api_key/reveal", object{"reason": "to move it"}).Is(http.StatusOK)
 		if e := happened(revealed, "credential.reveal", "success", "credential", p.ID+"/api_key"); e.Reason != "to move it" {
@@ -108,7 +116,7 @@ func TestAuditEvents(t *testing.T) {
 		happened(c.Delete("/tokens/"+id).Is(http.StatusNoContent), "token.revoke", "success", "token", id, "name", "role", "scopes")
 
 		all := walk[auditEvent](c, "/audit-events", 3)
-		if len(all) != 14 || !slices.IsSortedFunc(all, func(a, b auditEvent) int { return strings.Compare(b.At+b.ID, a.At+a.ID) }) {
+		if len(all) != 17 || !slices.IsSortedFunc(all, func(a, b auditEvent) int { return strings.Compare(b.At+b.ID, a.At+a.ID) }) {
 			t.Errorf("there are %d events, or not newest first", len(all))
 		}
 		log, _ := json.Marshal(all)

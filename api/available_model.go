@@ -48,7 +48,29 @@ type draftSettings struct {
 // @Failure		502	{object}	problem
 // @Router			/providers/{id}/available-models [get]
 func (a *API) listAvailableModels(c echo.Context) error {
-	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.QueryParam("q"))
+	return a.answerAvailableModels(c, registry.Draft{})
+}
+
+// @Summary		List the models that an edit of a provider gives access to
+// @Description	Asks the provider's service, using the stored settings with the changes in the request. Nothing is stored. Without changes, this is listAvailableModels. If the changes would send a stored credential to another address, the request is refused and the service is not called.
+// @ID				listAvailableModelsOfEdit
+// @Tags			models
+// @Param			id		path		string			true	"Id of the provider"								format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
+// @Param			q		query		string			false	"Text that the id or name contains, ignoring case"	maxlength(2048)
+// @Param			body	body		settingsUpdate	false	"The changes"
+// @Success		200		{object}	availableModels
+// @Failure		502		{object}	problem
+// @Router			/providers/{id}/available-models [post]
+func (a *API) listAvailableModelsOfEdit(c echo.Context) error {
+	draft, err := decodeEditSettings(c)
+	if err != nil {
+		return err
+	}
+	return a.answerAvailableModels(c, draft)
+}
+
+func (a *API) answerAvailableModels(c echo.Context, draft registry.Draft) error {
+	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), draft, c.QueryParam("q"))
 	if err != nil {
 		return err
 	}
@@ -70,17 +92,32 @@ func (a *API) listAvailableModelsOfType(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	var body draftSettings
-	problems, err := decodeWithSettings(c, &body)
+	draft, err := decodeDraftSettings(c)
 	if err != nil {
 		return err
 	}
-	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typ.Name(),
-		registry.Draft{Settings: provider.Request(body), Problems: problems}, c.QueryParam("q"))
+	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typ.Name(), draft, c.QueryParam("q"))
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, toAvailableModels(found))
+}
+
+// decodeDraftSettings reads a body of [draftSettings].
+func decodeDraftSettings(c echo.Context) (registry.Draft, error) {
+	var body draftSettings
+	problems, err := decodeWithSettings(c, &body)
+	return registry.Draft{Settings: provider.Request(body), Problems: problems}, err
+}
+
+// decodeEditSettings reads a body of [settingsUpdate], which may be left out.
+func decodeEditSettings(c echo.Context) (registry.Draft, error) {
+	if body, err := readBody(c); err != nil || len(body) == 0 {
+		return registry.Draft{}, err
+	}
+	var body settingsUpdate
+	problems, err := decodeWithSettings(c, &body)
+	return registry.Draft{Settings: provider.Request(body), Problems: problems}, err
 }
 
 func toAvailableModels(found registry.AvailableModels) availableModels {

@@ -14,21 +14,23 @@ import (
 // with the reason. A probe is named by its operation, field, rule and value. A
 // name without an operation is for all of them, and `*` is any setting.
 var untried = map[string]string{
-	"cursor maxLength 5000":                        "cursors are made by the service, and none is that long",
-	"display_name maxLength 256":                   longName,
-	"models[0].display_name maxLength 256":         longName,
-	"updateProvider status enum error":             "an error is observed, not set: it is accepted only as the present status",
-	"config.api_version maxLength 64":              "its pattern matches no text that long",
-	"updateProvider config.region maxLength 64":    regions,
-	"testProvider config.region maxLength 64":      regions,
-	"config.api_version minLength 1":               tooShort,
-	"config.base_url minLength 1":                  tooShort,
-	"config.project minLength 1":                   tooShort,
-	"config.region minLength 1":                    tooShort,
-	"credentials.service_account_json minLength 1": tooShort,
-	"credentials.*.masked maxLength 9":             asAnswered,
-	"credentials.*.masked required left out":       asAnswered,
-	"credentials.*.updated_at required left out":   asAnswered,
+	"cursor maxLength 5000":                                "cursors are made by the service, and none is that long",
+	"display_name maxLength 256":                           longName,
+	"models[0].display_name maxLength 256":                 longName,
+	"updateProvider status enum error":                     "an error is observed, not set: it is accepted only as the present status",
+	"config.api_version maxLength 64":                      "its pattern matches no text that long",
+	"updateProvider config.region maxLength 64":            regions,
+	"testProvider config.region maxLength 64":              regions,
+	"checkProvider config.region maxLength 64":             regions,
+	"listAvailableModelsOfEdit config.region maxLength 64": regions,
+	"config.api_version minLength 1":                       tooShort,
+	"config.base_url minLength 1":                          tooShort,
+	"config.project minLength 1":                           tooShort,
+	"config.region minLength 1":                            tooShort,
+	"credentials.service_account_json minLength 1":         tooShort,
+	"credentials.*.masked maxLength 9":                     asAnswered,
+	"credentials.*.masked required left out":               asAnswered,
+	"credentials.*.updated_at required left out":           asAnswered,
 }
 
 const (

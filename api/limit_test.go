@@ -94,7 +94,7 @@ func TestLimitOfReveals(t *testing.T) {
 	}, func(cfg *app.Config) { cfg.Limits.RevealsPerMinute = 2 })
 }
 
-// Tests and discoveries are limited together, for each workspace.
+// Tests, checks and discoveries are limited together, for each workspace.
 func TestLimitOfTests(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
 		s.Clock.Stop()
@@ -122,7 +122,7 @@ func TestLimitOfTests(t *testing.T) {
 		unchanged(t, c, p)
 		neighbour := s.Workspace(t)
 		calls(neighbour, blockedProvider(neighbour))[0].Is(http.StatusOK)
-	}, func(cfg *app.Config) { cfg.Limits.TestsPerMinute = 5 })
+	}, func(cfg *app.Config) { cfg.Limits.TestsPerMinute = 8 })
 }
 
 // With a limit of 0 there is none.

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"modelproviders/api"
@@ -39,6 +40,12 @@ func (o operation) allows(scopes []auth.Scope) bool {
 
 func (o operation) String() string { return o.method + " " + o.path }
 
+// bodyIsOptional reports whether the operation does without its body.
+func (o operation) bodyIsOptional() bool {
+	return strings.HasSuffix(o.path, "/reveal") || strings.HasPrefix(o.path, "/providers/") &&
+		(strings.HasSuffix(o.path, "/check") || strings.HasSuffix(o.path, "/available-models"))
+}
+
 // do calls the operation.
 func (o operation) do(c *apitest.Client, edits ...apitest.Edit) *apitest.Answer {
 	return c.Do(o.method, o.path, o.body, edits...)
@@ -62,6 +69,7 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodGet, "/provider-types", nil, read},
 		{http.MethodGet, "/provider-types/openai", nil, read},
 		{http.MethodPost, "/provider-types/custom/test", draft, test},
+		{http.MethodPost, "/provider-types/custom/check", settings, test},
 		{http.MethodPost, "/provider-types/custom/available-models", settings, test},
 		{http.MethodGet, "/stages", nil, read},
 		{http.MethodGet, "/providers", nil, read},
@@ -69,7 +77,9 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodGet, p.Path(), nil, read},
 		{http.MethodPatch, p.Path(), object{"status": "inactive"}, write},
 		{http.MethodPost, p.Path() + "/test", object{"model_id": "m", "prompt": "Hi"}, test},
+		{http.MethodPost, p.Path() + "/check", object{"credentials": settings["credentials"]}, test},
 		{http.MethodGet, p.Path() + "/available-models", nil, test},
+		{http.MethodPost, p.Path() + "/available-models", object{"credentials": settings["credentials"]}, test},
 		{http.MethodPost, p.Path() + "/credentials/api_key/reveal", object{"reason": "a look"}, reveal},
 		{http.MethodGet, p.Path() + "/models", nil, read},
 		{http.MethodPost, p.Path() + "/models", apitest.GPT("added", nil), write},

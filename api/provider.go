@@ -96,7 +96,7 @@ type settingsUpdate struct {
 	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
 	// The config fields to change. Omitted fields keep their values.
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
-}
+} //	@name	SettingsUpdate
 
 // providerUpdate is an edit of a provider. Omitted fields keep their values, and
 // fields that only the server sets may be sent back as they were received.

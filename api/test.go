@@ -202,8 +202,8 @@ func toTestResult(r registry.TestResult, streamed bool) testResult {
 		Status: testStatus(r.Failure == nil), LatencyMS: milliseconds(r.Latency),
 		ProviderRequestID: r.RequestID, Endpoint: r.Endpoint, TestedAt: timestamp(r.TestedAt),
 	}
-	if f := r.Failure; f != nil {
-		out.Error = &upstreamError{Kind: string(f.Kind), Message: f.Message, HTTPStatus: f.HTTPStatus, Code: f.Code, Hint: f.Hint}
+	if r.Failure != nil {
+		out.Error = toUpstreamError(r.Failure)
 		return out
 	}
 	out.Response, out.Model, out.FinishReason, out.Sent = &r.Response, r.Model, r.FinishReason, r.Sent
@@ -218,6 +218,10 @@ func toTestResult(r registry.TestResult, streamed bool) testResult {
 		out.TimeToFirstTokenMS = &ms
 	}
 	return out
+}
+
+func toUpstreamError(f *provider.Failure) *upstreamError {
+	return &upstreamError{Kind: string(f.Kind), Message: f.Message, HTTPStatus: f.HTTPStatus, Code: f.Code, Hint: f.Hint}
 }
 
 func testStatus(success bool) string {

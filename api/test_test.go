@@ -324,6 +324,9 @@ func TestTestsAMinute(t *testing.T) {
 			admin.Post("/provider-types/openai/test", settingsOf(fake, apitest.Object{"model_id": fake.ModelID, "prompt": "Hi"})),
 			admin.Get(p.Path() + "/available-models"),
 			admin.Post("/provider-types/openai/available-models", settingsOf(fake, nil)),
+			admin.Post(p.Path()+"/available-models", settingsOf(fake, nil)),
+			admin.Post(p.Path()+"/check", nil),
+			admin.Post("/provider-types/openai/check", settingsOf(fake, nil)),
 		} {
 			refused.Problem(http.StatusTooManyRequests, "rate_limited")
 			if after := refused.Header.Get("Retry-After"); after == "" || after == "0" {

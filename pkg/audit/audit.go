@@ -52,6 +52,7 @@ const (
 	ProviderDelete   Action = "provider.delete"
 	ProviderTest     Action = "provider.test"
 	ProviderDiscover Action = "provider.discover"
+	ProviderCheck    Action = "provider.check"
 	ModelCreate      Action = "model.create"
 	ModelUpdate      Action = "model.update"
 	ModelDelete      Action = "model.delete"
@@ -64,7 +65,7 @@ const (
 
 // Actions returns every action.
 func Actions() []Action {
-	return []Action{ProviderCreate, ProviderUpdate, ProviderDelete, ProviderTest, ProviderDiscover,
+	return []Action{ProviderCreate, ProviderUpdate, ProviderDelete, ProviderTest, ProviderDiscover, ProviderCheck,
 		ModelCreate, ModelUpdate, ModelDelete, ModelTest, CredentialReveal, TokenCreate, TokenRevoke, AccessDenied}
 }
 

@@ -29,6 +29,7 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 
 	endpointNames:    []string{"aws_bedrock", "aws_bedrock_control"},
 	requestIDHeaders: []string{"X-Amzn-Requestid", "X-Amz-Request-Id"},
+	unproven:         "Calling models is another permission: test a model to check it.",
 	open:             openBedrock,
 })
 

@@ -23,6 +23,7 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 	requestIDHeaders: []string{"Apim-Request-Id", "X-Ms-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"base_url": cleanAzureURL},
 	origin:           func(config azureConfig) string { return originOf(config.BaseURL) },
+	unproven:         "Deployments are not listed: test a model to check its deployment name.",
 	open:             openAzure,
 })
 

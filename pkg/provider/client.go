@@ -26,6 +26,7 @@ type client struct {
 	secrets   []secret.Text
 	redact    *redactor
 	idHeaders []string
+	unproven  string // see [spec]
 }
 
 func newClient(idHeaders []string) *client {
@@ -92,11 +93,19 @@ func (a answer) warningsOf(text bool) ([]Warning, error) {
 func (c *client) Models(ctx context.Context) (Discovery, error) {
 	e := &exchange{redact: c.redact.child()}
 	defer e.redact.wipe()
-	ctx = withExchange(ctx, e)
+	d, err := c.discover(withExchange(ctx, e), e)
+	if err != nil || !d.Supported {
+		return Discovery{}, err
+	}
+	return tidy(e.redact, d), nil
+}
+
+// discover asks for the models, as the upstream names them. The error is a *Failure.
+func (c *client) discover(ctx context.Context, e *exchange) (Discovery, error) {
 	d, err := c.upstream.models(ctx)
 	switch {
 	case err == nil:
-		return tidy(e.redact, d), nil
+		return d, nil
 	case e.hasNoList():
 		return Discovery{}, nil
 	}

@@ -92,6 +92,7 @@ func customBase(address string) (origin, first string, named bool) {
 type customUpstream struct {
 	tables
 	v1, origin *openAIChat
+	keyless    *http.Client
 	named      bool        // the address has /v1
 	bare       atomic.Bool // the API was found at the address itself
 }
@@ -100,7 +101,7 @@ func openCustom(creds customCredentials, config customConfig, env environment) (
 	client := withBearer(env.http, creds.APIKey)
 	origin, first, named := customBase(config.BaseURL)
 	c := &customUpstream{
-		tables: customTables, named: named,
+		tables: customTables, named: named, keyless: env.http,
 		v1: newOpenAIChat(client, first, customTables), origin: newOpenAIChat(client, origin, customTables),
 	}
 	c.v1.limit, c.origin.limit = "max_tokens", "max_tokens"
@@ -131,6 +132,19 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 		return false, err
 	})
 	return d, err
+}
+
+// listsOpenly implements [openLister]. The result tells of the call with the key.
+func (c *customUpstream) listsOpenly(ctx context.Context) bool {
+	defer report(ctx, lastCall(ctx))
+	api := *c.v1
+	if c.bare.Load() {
+		api = *c.origin
+	}
+	api.http = c.keyless
+	_, err := api.models(ctx)
+	refusal := asFailure(err)
+	return refusal == nil || refusal.Kind != Authentication && refusal.Kind != Permission
 }
 
 // find calls the API where it is, and reports whether that is the address itself. It

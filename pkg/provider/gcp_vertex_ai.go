@@ -26,6 +26,7 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 	// Gemini says its id in the body, Claude in a header.
 	requestIDHeaders: []string{"Request-Id", "X-Goog-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"service_account_json": checkServiceAccount},
+	unproven:         "The list of models is the same for all projects and regions: test a model to check these.",
 	open:             openVertex,
 })
 

@@ -123,6 +123,11 @@ type Client interface {
 	// [MaxDiscovered]. The error is a *[Failure].
 	Models(ctx context.Context) (Discovery, error)
 
+	// Check finds out whether the upstream accepts the credentials, without calling
+	// a model: it asks for the list of models. A failure is a CheckResult with
+	// Failure set. A list that the credentials may not read is not a failure.
+	Check(ctx context.Context) CheckResult
+
 	// Close wipes the client's copies of the credentials. No call may be under
 	// way, or follow.
 	Close()

@@ -23,6 +23,7 @@ func answers() []scenario {
 		{name: "system, limit and temperature", says: "sent if given; otherwise no temperature", run: parameters},
 		{name: "empty answer", says: "an answer that is cut off before its first word is a success with `finish_reason` `length`", mode: providertest.EmptyAnswer, run: emptyAnswer},
 		{name: "discovery", says: "the list of models, in order", run: discovery},
+		{name: "check", says: "the credentials are accepted, or `authentication`; a list that may not be read is not a failure", run: checked},
 		{name: "cancel", says: "the upstream call ends", run: cancelled},
 	}
 }
@@ -230,6 +231,27 @@ func discovery(t *testing.T, server *providertest.Server) {
 	if _, err := client.Models(t.Context()); asFailure(t, err).Kind != provider.UpstreamError {
 		t.Errorf("of a huge list: %v", err)
 	}
+}
+
+func checked(t *testing.T, server *providertest.Server) {
+	client := open(t, server)
+	r := client.Check(t.Context())
+	if r.Failure != nil || !r.Listed || !r.Proven || !strings.HasPrefix(r.Detail, "The provider accepts the credentials.") {
+		t.Errorf("check %+v", r)
+	}
+	if r.Latency <= 0 || !strings.HasPrefix(r.Endpoint, server.URL+"/") {
+		t.Errorf("latency %v, endpoint %q", r.Latency, r.Endpoint)
+	}
+	server.Use(providertest.Authentication)
+	if r := client.Check(t.Context()); r.Failure == nil || r.Failure.Kind != provider.Authentication || r.Proven || r.Listed || r.Detail != "" || r.Endpoint == "" {
+		t.Errorf("with wrong credentials: %+v", r)
+	}
+	server.Use(providertest.Permission)
+	if r := client.Check(t.Context()); r.Failure != nil || r.Proven || r.Listed || !strings.Contains(r.Detail, "not checked") {
+		t.Errorf("without permission to list: %+v", r)
+	}
+	server.Use(providertest.EchoError)
+	checkSilent(t, server, string(encode(t, client.Check(t.Context()))), "check")
 }
 
 func asFailure(t testing.TB, err error) *provider.Failure {

@@ -45,6 +45,10 @@ type spec[C, F any] struct {
 	// origin is the normalised base URL of a config; nil for types without one.
 	origin func(config F) string
 
+	// unproven is a sentence that says what the list of models does not prove, beside
+	// that the credentials are accepted; empty: nothing.
+	unproven string
+
 	// open builds the upstream of a client. It makes no calls.
 	open func(credentials C, config F, env environment) (upstream, error)
 
@@ -119,6 +123,7 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 		}
 	}
 	c := newClient(s.requestIDHeaders)
+	c.unproven = s.unproven
 	c.secrets = append(slices.Collect(maps.Values(credentials)), opts.Redact...)
 	for _, value := range c.secrets {
 		c.redact.addBytes(value.Bytes())

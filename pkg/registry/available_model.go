@@ -24,60 +24,47 @@ type AvailableModel struct {
 	Added bool // a model of the provider already
 }
 
-// AvailableModels asks a provider's upstream which models it offers; search is
-// a substring of id or name, without regard to case. The outcome sets or clears
-// the provider's error as a test does. It returns not_found and
-// upstream_failed.
-func (r *Registry) AvailableModels(ctx context.Context, workspace, id, search string) (AvailableModels, error) {
-	p, err := r.Provider(ctx, workspace, id)
+// AvailableModels asks a provider's upstream which models it offers; search is a
+// substring of id or name, without regard to case. Without settings in the draft, the
+// outcome sets or clears the provider's error as a test does; otherwise it stores only
+// an event. It returns not_found, malformed_request, validation_failed,
+// credentials_required, rate_limited and upstream_failed.
+func (r *Registry) AvailableModels(ctx context.Context, workspace, id string, draft Draft, search string) (AvailableModels, error) {
+	c, err := r.connect(ctx, workspace, id, draft, audit.ProviderDiscover, "Models not listed")
 	if err != nil {
 		return AvailableModels{}, err
 	}
-	client, end, err := r.clientOf(p)
-	if err != nil {
-		return AvailableModels{}, err
-	}
-	defer end()
-	event := p.event(audit.ProviderDiscover)
-	found, failure, err := r.discover(ctx, workspace, client)
-	if err != nil {
-		return AvailableModels{}, r.recordAbandoned(ctx, event, err)
-	}
-	success := found.Supported && failure == nil // else nothing was asked
-	if err := r.recordCall(ctx, p, Call{Success: success}, event, failure); err != nil {
-		return AvailableModels{}, err
-	}
-	return available(found, failure, search, p.Models)
+	return r.discover(ctx, c, search)
 }
 
-// AvailableModelsOfType asks for settings of a type that are not saved. It
-// stores only an event. It returns not_found for an unknown type,
-// validation_failed and upstream_failed.
+// AvailableModelsOfType asks for unsaved settings of a type. It stores only an event.
+// It returns not_found for an unknown type, malformed_request, validation_failed,
+// rate_limited and upstream_failed.
 func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeName string, draft Draft, search string) (AvailableModels, error) {
-	client, err := r.openDraft(typeName, draft, "Models not listed")
+	c, err := r.connectType(workspace, typeName, draft, audit.ProviderDiscover, "Models not listed")
 	if err != nil {
 		return AvailableModels{}, err
 	}
-	defer client.Close()
-	event := typeEvent(workspace, typeName, audit.ProviderDiscover)
-	found, failure, err := r.discover(ctx, workspace, client)
-	if err != nil {
-		return AvailableModels{}, r.recordAbandoned(ctx, event, err)
-	}
-	if err := r.audit.Record(context.WithoutCancel(ctx), failed(event, failure)); err != nil {
-		return AvailableModels{}, err
-	}
-	return available(found, failure, search, nil)
+	return r.discover(ctx, c, search)
 }
 
-// discover asks for models, which counts as a test. See [Registry.callUpstream].
-func (r *Registry) discover(ctx context.Context, workspace string, client provider.Client) (found provider.Discovery, failure *provider.Failure, err error) {
+// discover counts as a test. See [Registry.callUpstream].
+func (r *Registry) discover(ctx context.Context, c connection, search string) (AvailableModels, error) {
+	defer c.end()
+	var found provider.Discovery
+	var failure *provider.Failure
 	var failed error
-	err = r.callUpstream(ctx, workspace, func(ctx context.Context) { found, failed = client.Models(ctx) })
-	if err == nil && failed != nil && !errors.As(failed, &failure) {
-		err = fault.Wrap(fault.Internal, failed, "The provider's models could not be read.")
+	err := r.callUpstream(ctx, c.event.Workspace, func(ctx context.Context) { found, failed = c.client.Models(ctx) })
+	if err != nil {
+		return AvailableModels{}, r.recordAbandoned(ctx, c.event, err)
 	}
-	return found, failure, err
+	if failed != nil && !errors.As(failed, &failure) {
+		return AvailableModels{}, fault.Wrap(fault.Internal, failed, "The provider's models could not be read.")
+	}
+	if err := r.recordOutcome(ctx, c, found.Supported, failure); err != nil {
+		return AvailableModels{}, err
+	}
+	return available(found, failure, search, c.provider.Models)
 }
 
 // available is the answer to a discovery. It returns upstream_failed.

@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"context"
 	"net/http"
 	"path/filepath"
 	"testing"
@@ -13,14 +12,9 @@ import (
 )
 
 // closing is a client that tells whether it was closed.
-type closing struct{ closed int }
-
-func (c *closing) Generate(context.Context, provider.Prompt, func(string)) provider.Result {
-	return provider.Result{}
-}
-
-func (c *closing) Models(context.Context) (provider.Discovery, error) {
-	return provider.Discovery{}, nil
+type closing struct {
+	provider.Client
+	closed int
 }
 
 func (c *closing) Close() { c.closed++ }

@@ -55,7 +55,7 @@ func TestTamperedDatabase(t *testing.T) {
 			wantFault(t, "test", err, fault.Internal)
 			_, err = k.Client(t.Context(), workspace, ours.ID)
 			wantFault(t, "client", err, fault.Internal)
-			_, err = k.AvailableModels(t.Context(), workspace, ours.ID, "")
+			_, err = k.AvailableModels(t.Context(), workspace, ours.ID, registry.Draft{}, "")
 			wantFault(t, "available models", err, fault.Internal)
 			_, err = k.TestProvider(t.Context(), workspace, ours.ID, registry.Draft{
 				Prompt: provider.Prompt{ModelID: k.upstream.ModelID, Text: "Hello"},

@@ -220,7 +220,7 @@ func TestDiscoveryMarksLikeATest(t *testing.T) {
 				k.test(t, p)
 			}
 			k.upstream.Use(test.mode)
-			_, err := k.AvailableModels(t.Context(), workspace, p.ID, "")
+			_, err := k.AvailableModels(t.Context(), workspace, p.ID, registry.Draft{}, "")
 			if (err != nil) != (test.mode != providertest.Success && test.mode != providertest.NoModelList) {
 				t.Error("discovery:", err)
 			}

@@ -1,0 +1,50 @@
+package registry
+
+import (
+	"context"
+	"time"
+
+	"modelproviders/pkg/audit"
+	"modelproviders/pkg/provider"
+)
+
+// CheckResult is the outcome of a check of a connection.
+type CheckResult struct {
+	provider.CheckResult
+	CheckedAt time.Time
+}
+
+// CheckProvider checks whether a provider's upstream accepts its credentials. Without
+// settings in the draft, it sets or clears the provider's error like
+// [Registry.AvailableModels]; otherwise it stores only an event. A failure of the
+// upstream is a result, not an error. It returns not_found, malformed_request,
+// validation_failed, credentials_required and rate_limited.
+func (r *Registry) CheckProvider(ctx context.Context, workspace, id string, draft Draft) (CheckResult, error) {
+	c, err := r.connect(ctx, workspace, id, draft, audit.ProviderCheck, "Connection not checked")
+	if err != nil {
+		return CheckResult{}, err
+	}
+	return r.check(ctx, c)
+}
+
+// CheckType checks unsaved settings of a type. It stores only an event. It returns
+// not_found for an unknown type, malformed_request, validation_failed and
+// rate_limited.
+func (r *Registry) CheckType(ctx context.Context, workspace, typeName string, draft Draft) (CheckResult, error) {
+	c, err := r.connectType(workspace, typeName, draft, audit.ProviderCheck, "Connection not checked")
+	if err != nil {
+		return CheckResult{}, err
+	}
+	return r.check(ctx, c)
+}
+
+// check counts as a test. See [Registry.callUpstream].
+func (r *Registry) check(ctx context.Context, c connection) (CheckResult, error) {
+	defer c.end()
+	var result provider.CheckResult
+	err := r.callUpstream(ctx, c.event.Workspace, func(ctx context.Context) { result = c.client.Check(ctx) })
+	if err != nil {
+		return CheckResult{}, r.recordAbandoned(ctx, c.event, err)
+	}
+	return CheckResult{CheckResult: result, CheckedAt: r.clock()}, r.recordOutcome(ctx, c, result.Listed, result.Failure)
+}
