@@ -60,7 +60,7 @@ func TestUnauthenticated(t *testing.T) {
 		for _, query := range []string{"?access_token=" + c.Token, "?token=" + c.Token} {
 			c.With("").Get("/providers"+query).Problem(http.StatusUnauthorized, "unauthenticated")
 		}
-		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/console/config.json"} {
+		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/icons/openai.svg", "/console/config.json"} {
 			c.With("").Get(path).Is(http.StatusOK)
 			c.With(revoked).Get(path).Is(http.StatusOK)
 		}
@@ -169,7 +169,7 @@ func TestAuthOff(t *testing.T) {
 			o.do(c, apitest.Header("Origin", "https://attacker.example.com")).Problem(http.StatusForbidden, "forbidden")
 		}
 		unchanged(t, c, p)
-		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/console/config.json", "/nothing"} {
+		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/icons/openai.svg", "/console/config.json", "/nothing"} {
 			c.Get(path, host("attacker.example.com")).Problem(http.StatusForbidden, "forbidden")
 		}
 		port := s.URL[strings.LastIndex(s.URL, ":"):]

@@ -158,6 +158,7 @@ func New(cfg Config) (http.Handler, error) {
 	services := []service{
 		{"/healthz", withoutQuery(a.healthz)}, {"/readyz", withoutQuery(a.readyz)},
 		{"/openapi.yaml", withoutQuery(spec.yaml)}, {"/openapi.json", withoutQuery(spec.json)},
+		{"/icons/:file", withoutQuery(a.getProviderTypeIcon)},
 	}
 	for _, s := range slices.Concat(services, reference(), a.console()) {
 		g.GET(s.path, s.handler)

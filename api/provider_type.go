@@ -19,8 +19,10 @@ type providerType struct {
 	Description string `json:"description" example:"Models deployed in your own Azure OpenAI resource."`
 	// Where the credentials are documented.
 	DocsURL string `json:"docs_url" format:"uri" example:"https://learn.microsoft.com/azure/ai-services/openai/"`
-	// The name of an icon.
+	// The name of the icon.
 	Icon string `json:"icon" example:"azure_openai"`
+	// The URL of the icon, an SVG image, relative to the origin of the API. No token is needed.
+	IconURL string `json:"icon_url" format:"uri-reference" example:"/icons/azure_openai.svg"`
 	// The secret fields, in the order of the form.
 	Credentials []formField `json:"credentials"`
 	// The other fields, in the order of the form.
@@ -66,7 +68,7 @@ type providerTypeList struct {
 // @Success		200	{object}	providerTypeList
 // @Router			/provider-types [get]
 func (a *API) listProviderTypes(c echo.Context) error {
-	return c.JSON(http.StatusOK, providerTypeList{Data: mapped(provider.Types(), toProviderType)})
+	return c.JSON(http.StatusOK, providerTypeList{Data: mapped(provider.Types(), a.toProviderType)})
 }
 
 // @Summary	Get a provider type
@@ -80,7 +82,7 @@ func (a *API) getProviderType(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, toProviderType(typ))
+	return c.JSON(http.StatusOK, a.toProviderType(typ))
 }
 
 // lookupType returns the type that the path names, or not_found.
@@ -96,11 +98,12 @@ func providerTypeNames() []string {
 	return mapped(provider.Types(), provider.Type.Name)
 }
 
-func toProviderType(t provider.Type) providerType {
+func (a *API) toProviderType(t provider.Type) providerType {
 	f := t.Form()
 	toField := func(f provider.FormField) formField { return formField(f) }
 	return providerType{
-		Type: f.Type, Label: f.Label, Description: f.Description, DocsURL: f.DocsURL, Icon: f.Icon,
+		Type: f.Type, Label: f.Label, Description: f.Description, DocsURL: f.DocsURL,
+		Icon: f.Type, IconURL: a.BasePath + "/icons/" + f.Type + ".svg",
 		Credentials: mapped(f.Credentials, toField), Config: mapped(f.Config, toField),
 		ModelIDLabel: f.ModelIDLabel, ModelIDPlaceholder: f.ModelIDPlaceholder,
 		CredentialsSchema: f.CredentialsSchema, ConfigSchema: f.ConfigSchema,

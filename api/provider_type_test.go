@@ -16,6 +16,7 @@ type form struct {
 	Description        string      `json:"description"`
 	DocsURL            string      `json:"docs_url"`
 	Icon               string      `json:"icon"`
+	IconURL            string      `json:"icon_url"`
 	Credentials        []formField `json:"credentials"`
 	Config             []formField `json:"config"`
 	ModelIDLabel       string      `json:"model_id_label"`

@@ -56,6 +56,7 @@ func TestWrongMethod(t *testing.T) {
 			"/models/" + m.ID + "/test":    {"POST"},
 			"/provider-types/openai/test":  {"POST"},
 			"/provider-types/openai/check": {"POST"},
+			"/icons/openai.svg":            {"GET", "HEAD"},
 			"/provider-types/openai/available-models": {"POST"},
 			p.Path() + "/check":                       {"POST"},
 			p.Path() + "/credentials/api_key/reveal":  {"POST"},

@@ -26,7 +26,7 @@ func TestHealth(t *testing.T) {
 func TestServiceRoutesTakeNoQuery(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Admin(t).With("")
-		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/console/config.json"} {
+		for _, path := range []string{"/healthz", "/readyz", "/openapi.yaml", "/openapi.json", "/icons/openai.svg", "/console/config.json"} {
 			c.Get(path+"?x=1").Problem(http.StatusBadRequest, "malformed_request", "x unknown")
 		}
 	})

@@ -16,7 +16,6 @@ var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
 		Label:              "Anthropic",
 		Description:        "Claude models, directly from Anthropic.",
 		DocsURL:            "https://docs.anthropic.com/en/api/overview",
-		Icon:               "anthropic",
 		ModelIDLabel:       "Model ID",
 		ModelIDPlaceholder: "claude-sonnet-4-20250514",
 	},

@@ -22,7 +22,6 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 		Label:              "AWS Bedrock",
 		Description:        "Models of many makers on Amazon Bedrock, in your own AWS account.",
 		DocsURL:            "https://docs.aws.amazon.com/bedrock/latest/userguide/getting-started-api.html",
-		Icon:               "aws_bedrock",
 		ModelIDLabel:       "Model or inference profile ID",
 		ModelIDPlaceholder: "us.anthropic.claude-sonnet-4-20250514-v1:0",
 	},

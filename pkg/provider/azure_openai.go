@@ -15,7 +15,6 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 		Label:              "Azure OpenAI",
 		Description:        "OpenAI models, deployed in your own Azure resource.",
 		DocsURL:            "https://learn.microsoft.com/azure/ai-foundry/openai/reference",
-		Icon:               "azure_openai",
 		ModelIDLabel:       "Deployment name",
 		ModelIDPlaceholder: "gpt-4o-prod",
 	},

@@ -19,7 +19,6 @@ var custom = register(spec[customCredentials, customConfig]{
 		Label:              "Custom (LiteLLM)",
 		Description:        "Any server that speaks OpenAI's API: LiteLLM, vLLM, Ollama, llama.cpp, OpenRouter and others.",
 		DocsURL:            "https://docs.litellm.ai/docs/simple_proxy",
-		Icon:               "custom",
 		ModelIDLabel:       "Model name",
 		ModelIDPlaceholder: "my-model",
 	},

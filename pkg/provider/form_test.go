@@ -2,6 +2,7 @@ package provider_test
 
 import (
 	"encoding/json"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -51,7 +52,7 @@ func TestForm(t *testing.T) {
 	}
 	for _, typ := range provider.Types() {
 		form := typ.Form()
-		if form.Type != typ.Name() || form.Label == "" || form.Description == "" || form.Icon == "" || form.ModelIDPlaceholder == "" || !strings.HasPrefix(form.DocsURL, "https://") {
+		if form.Type != typ.Name() || form.Label == "" || form.Description == "" || form.ModelIDPlaceholder == "" || !strings.HasPrefix(form.DocsURL, "https://") {
 			t.Errorf("%s: the form is incomplete: %+v", typ.Name(), form)
 		}
 		for _, f := range append(slices.Clone(form.Credentials), form.Config...) {
@@ -74,6 +75,24 @@ func credentialNames(typ provider.Type) []string {
 		names = append(names, f.Name)
 	}
 	return names
+}
+
+// TestIcons: every type has an image of a square, small enough to be inlined, that
+// neither runs nor loads anything.
+func TestIcons(t *testing.T) {
+	for _, typ := range provider.Types() {
+		icon := string(typ.Form().Icon)
+		if icon == "" {
+			t.Errorf("%s has no icon: draw icons/%s.svg", typ.Name(), typ.Name())
+			continue
+		}
+		if !strings.HasPrefix(icon, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 48 48">`) || len(icon) > 2048 {
+			t.Errorf("the icon of %s has %d bytes and begins with %.70s", typ.Name(), len(icon), icon)
+		}
+		if found := regexp.MustCompile(`(?i)<script|<foreignObject|<image|href|\son\w+=|url\(|@import`).FindString(icon); found != "" {
+			t.Errorf("the icon of %s has %s", typ.Name(), found)
+		}
+	}
 }
 
 func TestSchemas(t *testing.T) {

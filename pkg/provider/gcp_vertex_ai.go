@@ -17,7 +17,6 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 		Label:              "GCP Vertex AI",
 		Description:        "Gemini, Claude and open models on Vertex AI, in your own Google Cloud project.",
 		DocsURL:            "https://cloud.google.com/vertex-ai/generative-ai/docs/start/quickstarts/quickstart-multimodal",
-		Icon:               "gcp_vertex_ai",
 		ModelIDLabel:       "Model ID",
 		ModelIDPlaceholder: "gemini-2.5-flash",
 	},

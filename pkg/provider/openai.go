@@ -12,7 +12,6 @@ var openAI = register(spec[openAICredentials, openAIConfig]{
 		Label:              "OpenAI",
 		Description:        "GPT and reasoning models, directly from OpenAI.",
 		DocsURL:            "https://platform.openai.com/docs/api-reference",
-		Icon:               "openai",
 		ModelIDLabel:       "Model ID",
 		ModelIDPlaceholder: "gpt-4-turbo",
 	},

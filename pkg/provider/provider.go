@@ -89,7 +89,7 @@ type Form struct {
 	Label              string
 	Description        string
 	DocsURL            string
-	Icon               string
+	Icon               []byte // an SVG image
 	Credentials        []FormField
 	Config             []FormField
 	ModelIDLabel       string

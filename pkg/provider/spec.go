@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"embed"
 	"fmt"
 	"maps"
 	"net/http"
@@ -28,7 +29,7 @@ import (
 //
 // Lengths are in characters, but for max_bytes.
 type spec[C, F any] struct {
-	form Form // without the fields and their schemas, which are the tags'
+	form Form // without the fields and their schemas, which are the tags', and the icon
 
 	// endpointNames are the names of the services whose public endpoint the operator
 	// may replace. The main service has the name of the type.
@@ -57,6 +58,11 @@ type spec[C, F any] struct {
 	validate         *validator.Validate
 }
 
+// icons has an image of each type, icons/{type}.svg.
+//
+//go:embed icons/*.svg
+var icons embed.FS
+
 // environment is the outside world of one upstream.
 type environment struct {
 	http *http.Client // see [newHTTPClient]; the only way out
@@ -71,6 +77,7 @@ type environment struct {
 // so that the program does not start.
 func register[C, F any](s spec[C, F]) *spec[C, F] {
 	s.validate = newValidator()
+	s.form.Icon, _ = icons.ReadFile("icons/" + s.form.Type + ".svg") // a test finds types without one
 	s.credentialFields = fieldsOf(reflect.TypeFor[C](), reflect.TypeFor[secret.Text]())
 	s.configFields = fieldsOf(reflect.TypeFor[F](), reflect.TypeFor[string]())
 	for name := range s.parse {
