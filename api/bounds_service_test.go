@@ -143,11 +143,12 @@ func (s *boundsService) path(t *testing.T, b bound, typ string, p apitest.Provid
 	t.Helper()
 	segments := strings.Split(b.op.path, "/")
 	for i, segment := range segments {
-		name, isParameter := strings.CutPrefix(strings.TrimSuffix(segment, "}"), "{")
+		segment, suffix, _ := strings.Cut(segment, "}")
+		name, isParameter := strings.CutPrefix(segment, "{")
 		switch {
 		case !isParameter:
 		case b.in == "path" && b.field() == name:
-			segments[i] = url.PathEscape(fmt.Sprint(probe.value))
+			segments[i] = url.PathEscape(fmt.Sprint(probe.value)) + suffix
 		case segments[i-1] == "provider-types":
 			segments[i] = typ
 		case segments[i-1] == "providers":
