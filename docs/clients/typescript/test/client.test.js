@@ -1,0 +1,120 @@
+// Tests of the client against a running service: MODELPROVIDERS_URL,
+// MODELPROVIDERS_TOKEN, and OPENAI_API_KEY, a key that its upstream accepts. The Go
+// test in this folder starts them.
+
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { createClient, ProblemError, stream } from '../dist/client.js';
+
+const { MODELPROVIDERS_URL: baseUrl, MODELPROVIDERS_TOKEN: token, OPENAI_API_KEY: apiKey } = process.env;
+const api = createClient({ baseUrl, token });
+let model;
+
+before(async () => {
+  const { data, error } = await api.POST('/providers', {
+    body: {
+      type: 'openai',
+      name: 'From TypeScript',
+      credentials: { api_key: apiKey },
+      models: [{ model_id: 'gpt-4-turbo', supported_stages: ['planning'] }],
+    },
+  });
+  assert.equal(error, undefined);
+  model = data.models[0];
+});
+
+const request = () => ({ params: { path: { id: model.id } }, body: { prompt: 'Hi' } });
+
+test('lists and edits', async () => {
+  const { data } = await api.GET('/models', { params: { query: { provider_type: 'openai' } } });
+  assert.equal(data.data[0].id, model.id);
+  const { response } = await api.PATCH('/providers/{id}/models/{model}', {
+    params: { path: { id: model.provider_id, model: model.id }, header: { 'If-Match': '"99"' } },
+    body: { display_name: 'Renamed' },
+  });
+  assert.equal(response.status, 412);
+});
+
+test('returns problem documents', async () => {
+  const { data, error } = await api.POST('/providers', { body: { type: 'openai', name: '', credentials: {} } });
+  assert.equal(data, undefined);
+  assert.deepEqual(error.errors.map((fault) => fault.field).sort(), ['credentials.api_key', 'name']);
+});
+
+test('runs a test', async () => {
+  const { data } = await api.POST('/models/{id}/test', request());
+  assert.equal(data.status, 'success');
+});
+
+test('streams a test', async () => {
+  const events = [];
+  for await (const event of stream(api, '/models/{id}/test', request())) {
+    events.push(event);
+  }
+  const deltas = events.slice(0, -1);
+  assert.ok(deltas.length > 1 && deltas.every((event) => event.event === 'delta'));
+  const last = events.at(-1);
+  assert.equal(last.event, 'result');
+  assert.equal(last.data.status, 'success');
+  assert.equal(deltas.map((event) => event.data.text).join(''), last.data.response);
+});
+
+test('throws the problem if a test is refused', async () => {
+  const unknown = { params: { path: { id: crypto.randomUUID() } }, body: { prompt: 'Hi' } };
+  await assert.rejects(stream(api, '/models/{id}/test', unknown).next(), (error) => {
+    assert.ok(error instanceof ProblemError);
+    assert.equal(error.problem.code, 'not_found');
+    return true;
+  });
+});
+
+// endless is a service whose model never stops. `canceled` resolves when the client
+// has gone.
+function endless() {
+  const service = {};
+  service.canceled = new Promise((resolve) => {
+    service.cancel = resolve;
+  });
+  service.api = createClient({
+    baseUrl,
+    token,
+    async fetch({ signal }) {
+      const body = new ReadableStream({
+        start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)),
+        pull: (controller) => controller.enqueue(new TextEncoder().encode('event: delta\ndata: {"text":"a"}\n\n')),
+        cancel: service.cancel,
+      });
+      return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
+    },
+  });
+  return service;
+}
+
+test('leaving the loop cancels the request', { timeout: 10_000 }, async () => {
+  const service = endless();
+  for await (const event of stream(service.api, '/models/{id}/test', request())) {
+    assert.equal(event.event, 'delta');
+    break;
+  }
+  await service.canceled;
+});
+
+test('a signal cancels the request', async () => {
+  const cancel = new AbortController();
+  await assert.rejects(async () => {
+    for await (const event of stream(endless().api, '/models/{id}/test', { ...request(), signal: cancel.signal })) {
+      assert.equal(event.data.text, 'a');
+      cancel.abort();
+    }
+  }, { name: 'AbortError' });
+});
+
+test('a stream that breaks off is an error', async () => {
+  const fetch = async () => new Response('event: delta\ndata: {"text":"a"}\n\n', { headers: { 'Content-Type': 'text/event-stream' } });
+  const broken = createClient({ baseUrl, token, fetch });
+  await assert.rejects(async () => {
+    for await (const event of stream(broken, '/models/{id}/test', request())) {
+      assert.equal(event.data.text, 'a');
+    }
+  }, /ended before its result/);
+});
