@@ -28,7 +28,7 @@ export class APIError extends Error {
 export class API {
   /**
    * @param {URL} address of the API
-   * @param {{token: string, renew: () => Promise<void>}} session
+   * @param {{token: string, renew: (error: Error) => Promise<void>}} session
    */
   constructor(address, session) {
     this.address = address.href.replace(/\/$/, '');
@@ -169,7 +169,7 @@ export class API {
     if (error.status !== 401) {
       throw error;
     }
-    await this.session.renew();
+    await this.session.renew(error);
     return this.send(path, options);
   }
 

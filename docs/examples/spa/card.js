@@ -9,7 +9,7 @@ import { statusChip, toggle, typeIcon } from './parts.js';
  * @import { Context, Model, Provider } from './types'
  *
  * @typedef {object} Actions
- * @property {(provider: Provider) => void} edit
+ * @property {(provider: Provider, button: HTMLButtonElement) => void} edit
  * @property {(provider: Provider) => void} remove
  * @property {(provider: Provider, button: HTMLButtonElement) => void} power
  * @property {(provider: Provider, button: HTMLButtonElement) => void} check
@@ -36,10 +36,19 @@ export function makeCard(context, provider, actions) {
           h('p', { class: 'muted small' }, provider.type_label, settings ? h('span', { class: 'card-config' }, ` · ${settings}`) : null)),
         may('providers:write') ? h('div', { class: 'card-actions' },
           toggle(`${provider.name} is enabled`, provider.enabled, (button) => actions.power(provider, button)),
-          iconButton('edit', `Edit ${provider.name}`, { onclick: () => actions.edit(provider) }),
+          iconButton('edit', `Edit ${provider.name}`, { onclick: press((button) => actions.edit(provider, button)) }),
           iconButton('delete', `Delete ${provider.name}`, { class: 'danger', onclick: () => actions.remove(provider) })) : null),
       provider.error ? errorBox(context, provider, actions) : null,
       modelList(context, provider, actions)));
+}
+
+/**
+ * Makes a listener that gets the pressed button.
+ *
+ * @param {(button: HTMLButtonElement) => void} action
+ */
+function press(action) {
+  return (/** @type {Event} */ event) => action(/** @type {HTMLButtonElement} */ (event.currentTarget));
 }
 
 /**
@@ -57,7 +66,7 @@ function errorBox({ may }, provider, actions) {
     h('p', { class: 'muted small' }, 'Since ', h('time', { datetime: error.since, title: dateTime(error.since) }, ago(error.since)), about, '.'),
     may('models:test') ? h('button', {
       type: 'button', class: 'button small',
-      onclick: (/** @type {Event} */ event) => actions.check(provider, /** @type {HTMLButtonElement} */ (event.currentTarget)),
+      onclick: press((button) => actions.check(provider, button)),
     }, icon('refresh'), 'Check again') : null));
 }
 

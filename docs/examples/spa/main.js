@@ -15,7 +15,7 @@ const root = /** @type {HTMLElement} */ (document.querySelector('#app'));
 async function start() {
   const config = await loadConfig();
   const address = new URL(config.api_url, document.baseURI);
-  const session = new Session(() => askToSignInAgain(config, address));
+  const session = new Session((error) => askToSignInAgain(config, address, error));
   if (location.hash === againHash) {
     await beginSignIn(config, true);
     return;
@@ -55,10 +55,21 @@ async function loadConfig() {
  */
 async function showProviders(api, session) {
   fill(root, h('p', { class: 'starting', role: 'status' }, h('span', { class: 'spinner' }), 'Loading…'));
-  const [me, types, stages] = await Promise.all([api.me(), api.listProviderTypes(), api.listStages()]);
+  const me = await api.me();
+  if (!me.scopes.includes('providers:read')) {
+    fill(root, topBar(me, session), noAccess(me));
+    return;
+  }
+  const [types, stages] = await Promise.all([api.listProviderTypes(), api.listStages()]);
   const screen = new ProvidersScreen({ api, types: types.data, stages: stages.data, may: (scope) => me.scopes.includes(scope) });
   fill(root, topBar(me, session), screen.element);
   await screen.load();
+}
+
+/** @param {Me} me */
+function noAccess(me) {
+  return h('main', { id: 'main' }, h('div', { class: 'empty' }, h('div', { class: 'empty-icon' }, icon('key')), h('h1', {}, 'No access'),
+    h('p', { class: 'muted' }, `You are signed in, but may not see the providers of the workspace ${me.workspace}. Ask its administrator for a role.`)));
 }
 
 /**

@@ -147,10 +147,10 @@ export class ModelsEditor {
     const group = uniqueID('model');
     const modelID = makeField(`${group}.model_id`, {
       name: 'model_id', label: this.type?.model_id_label ?? 'Model ID', kind: 'text', required: true, placeholder: this.type?.model_id_placeholder,
-    }, { value: entry.model_id });
+    }, { value: entry.model_id, onInput: () => label() });
     const displayName = makeField(`${group}.display_name`, {
       name: 'display_name', label: 'Display name', kind: 'text', required: false,
-    }, { value: entry.display_name === entry.model_id ? '' : entry.display_name });
+    }, { value: entry.display_name === entry.model_id ? '' : entry.display_name, onInput: () => label() });
     const stages = stageChoice(this.stages, entry.supported_stages, 'Stages', () => stagesError(''));
     const error = h('p', { class: 'field-error', role: 'alert', hidden: true });
     const stagesError = (/** @type {string} */ message) => {
@@ -183,13 +183,15 @@ export class ModelsEditor {
         enabled = entry.enabled;
         power.setAttribute('aria-checked', String(enabled));
       },
-      element: h('div', { class: 'model-row', role: 'group', 'aria-label': entry.display_name || 'New model' },
+      element: h('div', { class: 'model-row', role: 'group' },
         h('div', { class: 'columns' }, modelID.element, displayName.element),
         h('div', { class: 'model-row-foot' }, h('div', {}, stages.element, error),
           h('div', { class: 'row-actions' }, power,
             this.mayTest ? iconButton('play', 'Test this model', { onclick: () => this.test(row.value()) }) : null,
             iconButton('delete', 'Remove this model', { class: 'danger', onclick: () => this.remove(row) })))),
     };
+    const label = () => row.element.setAttribute('aria-label', row.value().display_name || 'New model');
+    label();
     return row;
   }
 

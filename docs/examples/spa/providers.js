@@ -27,7 +27,7 @@ export class ProvidersScreen {
     this.next = null;
     this.request = new AbortController();
     this.actions = {
-      edit: (/** @type {Provider} */ provider) => this.edit(provider),
+      edit: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.edit(provider, button),
       remove: (/** @type {Provider} */ provider) => this.remove(provider),
       power: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.power(provider, button),
       check: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.check(provider, button),
@@ -190,15 +190,20 @@ export class ProvidersScreen {
     }
   }
 
-  /** @param {Provider} provider */
-  async edit(provider) {
+  /**
+   * @param {Provider} provider
+   * @param {HTMLButtonElement} button
+   */
+  async edit(provider, button) {
+    let present;
     try {
-      provider = await this.context.api.getProvider(provider.id);
+      present = await whileBusy(button, () => this.context.api.getProvider(provider.id));
     } catch (error) {
       this.report(error);
       return;
     }
-    const saved = await openProviderDialog(this.context, provider);
+    button.focus(); // the dialog gives the focus back to it
+    const saved = await openProviderDialog(this.context, present);
     if (saved) {
       toast('success', `${saved.name} was saved.`);
       await this.load();

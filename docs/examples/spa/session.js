@@ -4,7 +4,7 @@
 const key = 'modelproviders.token';
 
 export class Session {
-  /** @param {() => Promise<string>} ask asks the user to sign in, and returns a token */
+  /** @param {(error: Error) => Promise<string>} ask asks the user to sign in, and returns a token */
   constructor(ask) {
     this.ask = ask;
     /** @type {Promise<void> | null} */
@@ -24,9 +24,13 @@ export class Session {
     sessionStorage.removeItem(key);
   }
 
-  /** Waits until the user has signed in again. Requests that fail together ask once. */
-  renew() {
-    this.renewal ??= this.ask()
+  /**
+   * Waits until the user has signed in again. Requests that fail together ask once.
+   *
+   * @param {Error} error why the token was refused
+   */
+  renew(error) {
+    this.renewal ??= this.ask(error)
       .then((token) => this.begin(token))
       .finally(() => {
         this.renewal = null;

@@ -34,7 +34,7 @@ function signInForm(config, address, onToken, signOn, error = null) {
   const check = async () => {
     const token = input.value.trim();
     // A refused token here is an answer, not the end of a session.
-    const session = { token, renew: () => Promise.reject(new Error('This token is not valid. It may be mistyped, expired or revoked.')) };
+    const session = { token, renew: (/** @type {Error} */ refusal) => Promise.reject(refusal) };
     try {
       await new API(address, session).me();
       onToken(token);
@@ -90,9 +90,10 @@ export function showSignIn(root, config, address, error) {
  *
  * @param {Config} config
  * @param {URL} address of the API
+ * @param {Error} error why the token was refused
  * @returns {Promise<string>}
  */
-export async function askToSignInAgain(config, address) {
+export async function askToSignInAgain(config, address, error) {
   let token = '';
   const channel = new BroadcastChannel(channelName);
   const dialog = openDialog({ title: 'Your session has ended', subtitle: 'Sign in again to go on. What you have entered is kept.', kind: 'small', urgent: true });
@@ -102,8 +103,10 @@ export async function askToSignInAgain(config, address) {
   };
   channel.onmessage = ({ data }) => finish(String(data));
   const form = signInForm(config, address, finish, () => {
-    window.open(location.pathname + againHash, '_blank', 'popup,width=520,height=680');
-  });
+    if (!window.open(location.pathname + againHash, '_blank', 'popup,width=520,height=680')) {
+      form.showError(new Error('The browser has blocked the window to sign in. Allow it, and try again.'));
+    }
+  }, error);
   dialog.body.append(form.element);
   form.focus();
   await dialog.closed;

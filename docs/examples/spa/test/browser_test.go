@@ -3,6 +3,7 @@
 package test
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"log/slog"
@@ -122,6 +123,16 @@ func (u upstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		json.NewEncoder(w).Encode(map[string]any{"object": "list", "data": offered()})
 		return
 	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // the client went away
+	}
+	mode := providertest.Success
+	if strings.Contains(string(body), "Stop at the limit.") {
+		mode = providertest.EmptyAnswer
+	}
+	u.fake.Use(mode)
+	r.Body = io.NopCloser(bytes.NewReader(body))
 	time.Sleep(150 * time.Millisecond)
 	u.fake.ServeHTTP(slow{w}, r)
 }

@@ -56,7 +56,7 @@ const flows = {
   async 'signing in with a token'(page) {
     await look(page, 'sign-in');
     await signIn(page, 'mp_nonsense');
-    await page.getByText('This token is not valid').waitFor();
+    await page.getByText('The bearer token is not valid').waitFor();
     await look(page, 'sign-in-refused');
     await signIn(page, setup.token);
     await page.getByRole('heading', { name: 'No providers yet' }).waitFor();
@@ -281,6 +281,87 @@ const flows = {
     assert.equal(stranger.url(), setup.console);
     await look(stranger, 'sign-in-not-started-here');
     await stranger.context().close();
+  },
+
+  async 'warnings'(page) {
+    await button(page, 'Test GPT-4 Turbo').click();
+    const drawer = dialog(page, /^Test /);
+    await drawer.getByText('Options').click();
+    await drawer.getByLabel('Max output tokens').fill('1');
+    await drawer.getByLabel('Prompt', { exact: true }).fill('Stop at the limit.');
+    await button(drawer, 'Send Test').click();
+    await drawer.locator('.notice.warning').waitFor();
+    await look(page, 'test-warning');
+    await drawer.getByLabel('Max output tokens').fill('0');
+    await drawer.getByLabel('Prompt', { exact: true }).fill('Take your time.');
+    await button(drawer, 'Send Test').click();
+    await drawer.getByText('max_output_tokens').waitFor();
+    await look(page, 'test-refused');
+    await drawer.getByLabel('Max output tokens').fill('');
+    await button(drawer, 'Send Test').click();
+    await drawer.locator('.streaming').waitFor();
+    await button(drawer, 'Stop').click();
+    await drawer.getByText('Stopped.').waitFor();
+    await look(page, 'test-stopped');
+    await page.keyboard.press('Escape');
+  },
+
+  async 'the keyboard alone'(page) {
+    await page.locator('.page-head .add').focus();
+    await page.keyboard.press('Enter');
+    const form = dialog(page, 'Add provider');
+    await page.keyboard.press('Space');
+    for (let i = 0; i < 4; i += 1) {
+      await page.keyboard.press('ArrowRight');
+    }
+    await form.getByLabel('Service account JSON', { exact: false }).first().waitFor();
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('Vertex by keyboard');
+    await look(page, 'keyboard');
+    await form.getByLabel('Service account JSON', { exact: true }).fill('{"type":"service_account"}');
+    await page.keyboard.press('Escape');
+    await button(page, 'Discard').focus();
+    await page.keyboard.press('Enter');
+    await form.waitFor({ state: 'detached' });
+    assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Add Provider');
+    await page.getByRole('switch', { name: 'Team gateway is enabled' }).focus();
+    await page.keyboard.press('Space');
+    await card(page, 'Team gateway').getByText('Active').waitFor();
+    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'Team gateway is enabled');
+    await page.keyboard.press('Space');
+    await card(page, 'Team gateway').getByText('Inactive').waitFor();
+  },
+
+  async 'many models, and long names'(page) {
+    const [provider] = (await api(page, 'GET', '/providers?q=team')).data;
+    const models = Array.from({ length: 12 }, (_, i) => ({
+      model_id: `accounts/a-rather-long-account-name/models/llama-v3p1-405b-instruct-${i}`, display_name: i % 2 ? `Llama 3.1 405B Instruct with a name that goes on and on ${i}` : undefined,
+      supported_stages: ['planning', 'tool_call', 'summarization', 'guardrail'].slice(0, 1 + (i % 4)), enabled: i % 3 !== 0,
+    }));
+    await api(page, 'PATCH', `/providers/${provider.id}`, { name: 'The gateway of a team whose name is longer than anybody expected it to be', models });
+    await page.reload();
+    await page.getByText('more models').first().click();
+    await look(page, 'many-models');
+    await page.setViewportSize({ width: 360, height: 740 });
+    await look(page, 'many-models-narrow');
+    await button(page, 'Edit The gateway of a team whose name is longer than anybody expected it to be').click();
+    await dialog(page, /^Edit/).locator('.model-row').nth(1).scrollIntoViewIfNeeded();
+    await look(page, 'many-models-edit-narrow');
+    await page.keyboard.press('Escape');
+    await page.setViewportSize({ width: 1280, height: 900 });
+    await api(page, 'PATCH', `/providers/${provider.id}`, { name: 'Team gateway' });
+  },
+
+  async 'a viewer, and somebody without a role'(page) {
+    for (const [name, body] of [['viewer', { role: 'viewer' }], ['no-access', { scopes: ['audit:read'] }]]) {
+      const { token } = await api(page, 'POST', '/tokens', { name, ...body });
+      const other = await open(setup.console);
+      await signIn(other, token);
+      await other.getByRole('heading', { name: name === 'viewer' ? 'OpenAI Europe' : 'No access' }).waitFor();
+      assert.equal(await other.getByRole('button', { name: /^(Add|Edit|Delete|Test) / }).count(), 0);
+      await look(other, name);
+      await other.context().close();
+    }
   },
 
   async 'storage and addresses'(page) {
