@@ -3,7 +3,7 @@
 import { readEvents } from './events.js';
 
 /**
- * @import { AvailableModels, Draft, ListProviders, Me, Problem, Provider, ProviderList, ProviderTypeList, StageList, TestEvent } from './types'
+ * @import { AvailableModels, CheckResult, Draft, ListProviders, Me, Problem, Provider, ProviderList, ProviderTypeList, StageList, TestEvent } from './types'
  * @typedef {{method?: string, query?: Record<string, string | number | undefined>, body?: unknown,
  *   headers?: Record<string, string>, signal?: AbortSignal}} Options
  */
@@ -103,6 +103,17 @@ export class API {
   revealCredential(id, field, reason) {
     const body = reason ? { reason } : undefined;
     return this.json(`/providers/${id}/credentials/${encodeURIComponent(field)}/reveal`, { method: 'POST', body });
+  }
+
+  /**
+   * Checks the connection with saved or unsaved settings.
+   *
+   * @param {string} path of the provider or the provider type
+   * @param {Draft | null} draft null: what is stored
+   * @returns {Promise<CheckResult>}
+   */
+  check(path, draft) {
+    return this.json(`${path}/check`, { method: 'POST', body: draft ?? undefined });
   }
 
   /**

@@ -4,15 +4,15 @@ import { APIError, randomKey } from './api.js';
 import { ask, confirm, openDialog } from './dialog.js';
 import { openDiscovery } from './discovery.js';
 import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
-import { count } from './format.js';
+import { duration } from './format.js';
 import { ModelsEditor, entryOf, same } from './models-editor.js';
-import { failure, notice } from './notice.js';
+import { failure, hint, kindLabel, notice, quote } from './notice.js';
 import { typeIcon } from './parts.js';
 import { ProviderForm } from './provider-form.js';
 import { openTestDrawer } from './test-drawer.js';
 
 /**
- * @import { Context, Provider, ProviderType } from './types'
+ * @import { CheckResult, Context, Provider, ProviderType } from './types'
  * @import { Entry } from './models-editor.js'
  */
 
@@ -219,10 +219,7 @@ class ProviderDialog {
     fill(this.checked);
     await whileBusy(this.checkButton, async () => {
       try {
-        const found = await this.context.api.listAvailableModels(this.path(), this.form.draft());
-        fill(this.checked, found.supported
-          ? notice('success', 'Connected.', h('p', {}, `${count(found.data.length, 'model')} available${found.truncated ? ', and more' : ''}.`))
-          : notice('info', 'This provider has no list of models, so the credentials are not proven. Test a model instead.'));
+        fill(this.checked, checkNotice(await this.context.api.check(this.path(), this.form.draft())));
       } catch (error) {
         if (error instanceof APIError && error.fields.length > 0) {
           this.showError(error);
@@ -275,6 +272,20 @@ class ProviderDialog {
     const reason = await ask({ title: 'Show a stored credential', text: 'Showing it is recorded in the audit log, with your reason.', label: 'Reason', action: 'Show' });
     return reason ? (await api.revealCredential(id, field, reason)).value : '';
   }
+}
+
+/**
+ * What a check of the connection has found.
+ *
+ * @param {CheckResult} result
+ */
+function checkNotice({ error, proven, detail, latency_ms: latency }) {
+  if (error) {
+    return notice('error', kindLabel(error.kind), quote(error.message), hint(error.hint));
+  }
+  return proven
+    ? notice('success', 'Connected', h('p', {}, `${detail} (${duration(latency)})`))
+    : notice('info', 'The provider answers', h('p', {}, detail));
 }
 
 /**

@@ -266,11 +266,10 @@ export class ProvidersScreen {
    */
   async check(provider, button) {
     try {
-      await whileBusy(button, () => this.context.api.listAvailableModels(`/providers/${provider.id}`, null));
-      toast('success', `${provider.name} works.`);
+      const { error } = await whileBusy(button, () => this.context.api.check(`/providers/${provider.id}`, null));
+      toast(error ? 'error' : 'success', `${provider.name}: ${error ? kindLabel(error.kind) : 'connected'}`);
     } catch (error) {
-      const upstream = error instanceof APIError ? error.upstream : undefined;
-      toast('error', upstream ? `${provider.name}: ${kindLabel(upstream.kind)}.` : /** @type {Error} */ (error).message);
+      this.report(error);
     }
     await this.refresh(provider.id);
   }

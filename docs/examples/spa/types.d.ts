@@ -6,6 +6,7 @@ type Schemas = components['schemas'];
 
 export type AvailableModel = Schemas['AvailableModel'];
 export type AvailableModels = Schemas['AvailableModels'];
+export type CheckResult = Schemas['CheckResult'];
 export type Config = Schemas['ConsoleConfig'];
 export type FailureKind = Schemas['FailureKind'];
 export type FormField = Omit<Schemas['FormField'], 'kind'> & { kind: string; options?: string[]; suggestions?: string[] };

@@ -81,7 +81,8 @@ const flows = {
     await look(page, 'add-connection-failed');
     await form.getByLabel('API Key', { exact: true }).fill(setup.openai_key);
     await button(form, 'Test connection').click();
-    await form.getByText('Connected.').waitFor();
+    await form.locator('.notice.success').waitFor();
+    await look(page, 'add-connection-proven');
     await button(form, 'Show API Key').click();
     await button(form, 'Hide API Key').click();
 
@@ -97,7 +98,7 @@ const flows = {
     await button(list, 'Add 2 models').click();
 
     await form.getByRole('group', { name: 'gpt-4-turbo' }).getByLabel('Display name').fill('GPT-4 Turbo');
-    await button(form.getByRole('group', { name: 'gpt-4-turbo' }), 'Test this model').click();
+    await button(form.getByRole('group', { name: 'GPT-4 Turbo' }), 'Test this model').click();
     const drawer = dialog(page, /^Test /);
     await button(drawer, 'Send Test').click();
     await drawer.getByText('Success').waitFor();
@@ -152,7 +153,7 @@ const flows = {
     await card(page, 'Team gateway').getByText('Inactive').waitFor();
     await look(page, 'three-cards');
     await button(card(page, 'Mistyped gateway'), 'Check again').click();
-    await page.getByText('Mistyped gateway: This address is not that of an API.').waitFor();
+    await page.getByText('Mistyped gateway: This address is not that of an API').waitFor();
     await page.getByLabel('Search providers').fill('gateway');
     await card(page, 'Production OpenAI').waitFor({ state: 'detached' });
     await page.getByLabel('Search providers').fill('nothing');
