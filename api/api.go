@@ -92,8 +92,8 @@ func (a *API) routes() []Route {
 		key   = headerIdempotencyKey
 	)
 	listed := []string{"limit", "cursor"}
-	providers := append([]string{"q", "type", "status", "sort"}, listed...)
-	ofProvider := append([]string{"q", "stage", "enabled", "sort"}, listed...)
+	providers := append([]string{"q", "name", "type", "status", "sort", "view", "count"}, listed...)
+	ofProvider := append([]string{"q", "stage", "enabled", "sort", "count"}, listed...)
 	models := append([]string{"provider_id", "provider_type", "provider_status", "available"}, ofProvider...)
 	happened := append([]string{"action", "actor", "provider_id", "outcome", "from", "to"}, listed...)
 	return []Route{

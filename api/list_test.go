@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"modelproviders/api/apitest"
 )
 
@@ -66,6 +68,46 @@ func TestEmptyList(t *testing.T) {
 			t.Errorf("an empty list of models is answered as %s", body)
 		}
 		c.Get("/providers/"+unknownID+"/models").Problem(http.StatusNotFound, "not_found")
+	})
+}
+
+// A page can say how long its list is, and leave out what it does not show.
+func TestListOptions(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		for _, name := range []string{"One", "Two", "two and a half"} {
+			c.CreateProvider(apitest.OpenAI(object{"name": name, "models": list{apitest.GPT("a", nil), apitest.GPT("b", object{"enabled": false})}}))
+		}
+		for path, want := range map[string]int{
+			"/providers": 3, "/providers?q=two": 2, "/providers?name=two": 1, "/providers?name=half": 0, "/providers?status=error": 0, "/providers?view=summary": 3,
+			"/models": 6, "/models?enabled=true": 3, "/models?provider_type=custom": 0, "/models?available=false": 3,
+		} {
+			separator := "?"
+			if strings.Contains(path, "?") {
+				separator = "&"
+			}
+			var first, second apitest.Page[object]
+			c.Get(path + separator + "count=true&limit=1").Is(http.StatusOK).Into(&first)
+			if first.Total == nil || *first.Total != want || len(first.Data) != min(1, want) {
+				t.Errorf("%s has %d entries and the total %v, not %d", path, len(first.Data), first.Total, want)
+			}
+			if first.NextCursor != nil { // the total is no filter, so the cursor stays valid without it
+				c.Get(path + separator + "limit=1&cursor=" + *first.NextCursor).Is(http.StatusOK).Into(&second)
+				if second.Total != nil || len(second.Data) != 1 {
+					t.Errorf("%s: the second page has %d entries and the total %v", path, len(second.Data), second.Total)
+				}
+			}
+			c.Get(path + separator + "count=maybe").Problem(http.StatusBadRequest, "malformed_request", "count invalid")
+		}
+		p := c.Get("/providers?name=TWO").Is(http.StatusOK).Object()["data"].([]any)[0].(object)
+		summary := c.Get("/providers?name=TWO&view=summary").Is(http.StatusOK).Object()["data"].([]any)[0].(object)
+		delete(p, "models")
+		if diff := cmp.Diff(p, summary); diff != "" || fmt.Sprintf("%v %v", summary["model_count"], summary["enabled_model_count"]) != "2 1" {
+			t.Errorf("a summary (-provider without models +got):\n%s", diff)
+		}
+		c.Get("/providers?name=").Problem(http.StatusBadRequest, "malformed_request", "name invalid")
+		c.Get("/providers?view=short").Problem(http.StatusBadRequest, "malformed_request", "view invalid")
+		c.Get("/tokens?count=true").Problem(http.StatusBadRequest, "malformed_request", "count unknown")
 	})
 }
 

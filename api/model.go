@@ -28,12 +28,7 @@ type modelOfProvider struct {
 	Enabled bool `json:"enabled" example:"true"`
 	// The result of the last test; null before the first test and after model_id was changed.
 	LastTest *lastTest `json:"last_test" extensions:"x-nullable"`
-	// Increases with every edit; also the ETag.
-	Version int64 `json:"version" example:"1"`
-	// When it was created.
-	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
-	// When it was last edited.
-	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
+	revision
 } //	@name	ModelOfProvider
 
 // modelResponse is a model with data about its provider.
@@ -67,6 +62,8 @@ type modelList struct {
 	Data []modelResponse `json:"data"`
 	// The cursor of the next page; null on the last page.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
+	// The number of models on all pages; only with `count=true`.
+	Total *int `json:"total,omitempty" example:"3"`
 } //	@name	ModelList
 
 // modelsAdded is the models that one request added.
@@ -170,7 +167,11 @@ func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, modelList{Data: mapped(models, toModel), NextCursor: next})
+	total, err := page.total(func() (int, error) { return a.Registry.CountModels(c.Request().Context(), workspace, query) })
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, modelList{Data: mapped(models, toModel), NextCursor: next, Total: total})
 }
 
 // @Summary	List a provider's models
@@ -352,7 +353,7 @@ func toModelOfProvider(m registry.Model) modelOfProvider {
 	out := modelOfProvider{
 		ID: m.ID, ProviderID: m.ProviderID, ModelID: m.ModelID, DisplayName: m.DisplayName,
 		SupportedStages: names(m.Stages), Enabled: m.Enabled,
-		Version: m.Version, CreatedAt: timestamp(m.CreatedAt), UpdatedAt: timestamp(m.UpdatedAt),
+		revision: revision{m.Version, timestamp(m.CreatedAt), timestamp(m.UpdatedAt)},
 	}
 	if t := m.LastTest; t != nil {
 		out.LastTest = &lastTest{Status: testStatus(t.Success), Kind: t.Kind, LatencyMS: milliseconds(t.Latency), At: timestamp(t.At)}

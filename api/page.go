@@ -22,12 +22,14 @@ const maxCursor = 5000
 type page struct {
 	limit  int
 	cursor string // empty: the first page
+	count  bool   // answer how many rows there are on all pages
 }
 
 // page reads the page of a list. It must be read last, because it returns what is
 // wrong with the whole query.
 func (q *query) page() (page, error) {
-	p := page{limit: defaultLimit, cursor: q.c.QueryParam("cursor")}
+	count := q.flag("count")
+	p := page{limit: defaultLimit, cursor: q.c.QueryParam("cursor"), count: count != nil && *count}
 	if q.c.QueryParams().Has("limit") {
 		limit, err := strconv.Atoi(q.c.QueryParam("limit"))
 		if err != nil || limit < 1 || limit > maxLimit {
@@ -42,6 +44,15 @@ func (q *query) page() (page, error) {
 		q.faults.Add("cursor", fault.TooLong, "must have at most %d characters", maxCursor)
 	}
 	return p, q.faults.Err(fault.MalformedRequest, badQuery)
+}
+
+// total returns what count returns if the request asks for it, and nil if not.
+func (p page) total(count func() (int, error)) (*int, error) {
+	if !p.count {
+		return nil, nil
+	}
+	n, err := count()
+	return &n, err
 }
 
 // listing is what a cursor is valid for: a list with a query.

@@ -12,8 +12,8 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// providerResponse is a connected account of a provider type.
-type providerResponse struct {
+// providerFields are the first fields of a provider in an answer.
+type providerFields struct {
 	// The id, a UUIDv7.
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// The name, unique in the workspace regardless of case.
@@ -36,15 +36,33 @@ type providerResponse struct {
 	EnabledModelCount int `json:"enabled_model_count" example:"1"`
 	// The number of models.
 	ModelCount int `json:"model_count" example:"1"`
-	// In the order in which they were added.
-	Models []modelOfProvider `json:"models"`
-	// Increases with every edit of the provider or its models; also the ETag.
+}
+
+// revision are the last fields of a provider or a model in an answer.
+type revision struct {
+	// Increases with every edit, that of a provider also with every edit of its models; also the ETag.
 	Version int64 `json:"version" example:"1"`
 	// When it was created: UTC, RFC 3339 with milliseconds.
 	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
 	// When it was last edited.
 	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
+}
+
+// providerResponse is a connected account of a provider type.
+type providerResponse struct {
+	providerFields
+	// In the order in which they were added.
+	Models []modelOfProvider `json:"models"`
+	revision
 } //	@name	Provider
+
+// providerListed is a provider in a list.
+type providerListed struct {
+	providerFields
+	// In the order in which they were added; absent with `view=summary`.
+	Models *[]modelOfProvider `json:"models,omitempty"`
+	revision
+} //	@name	ProviderListed
 
 // providerError is a failure of the whole provider, not of one request or model.
 // A test, a discovery or a health check sets it. Any success, and any change of
@@ -74,9 +92,11 @@ type credentialState struct {
 // providerList is one page of providers.
 type providerList struct {
 	// The providers of this page.
-	Data []providerResponse `json:"data"`
+	Data []providerListed `json:"data"`
 	// The cursor of the next page; null on the last page.
 	NextCursor *string `json:"next_cursor" extensions:"x-nullable" example:"AZ3J0o7k"`
+	// The number of providers on all pages; only with `count=true`.
+	Total *int `json:"total,omitempty" example:"3"`
 } //	@name	ProviderList
 
 // providerCreate is a provider to create.
@@ -124,36 +144,46 @@ type providerUpdate struct {
 } //	@name	ProviderUpdate
 
 // @Summary		List providers
-// @Description	Each provider includes its models.
+// @Description	Each provider includes its models, unless `view=summary` leaves them out.
 // @ID				listProviders
 // @Tags			providers
 // @Param			q		query		string	false	"Text that the name contains, ignoring case"	maxlength(2048)	example(openai)
+// @Param			name	query		string	false	"The whole name, ignoring case"				maxlength(2048)	example(Production OpenAI)
 // @Param			type	query		string	false	"Only providers of this type"					extensions(x-ref=ProviderTypeName)
 // @Param			status	query		string	false	"Only providers with this status"				extensions(x-ref=ProviderStatus)
 // @Param			sort	query		string	false	"Sort order"									extensions(x-ref=SortOrder)	default(name)
+// @Param			view	query		string	false	"`summary` leaves out the models"				Enums(full, summary)			default(full)
 // @Success		200		{object}	providerList
 // @Router			/providers [get]
 func (a *API) listProviders(c echo.Context) error {
 	q := newQuery(c)
 	query := registry.ProviderQuery{
+		Name:   registry.Fold(q.present("name")),
 		Search: registry.Fold(q.text("q")),
 		Type:   oneOf(q, "type", providerTypeNames()...),
 		Status: q.status("status"),
 		Sort:   q.sort(),
 	}
+	summary := oneOf(q, "view", "full", "summary") == "summary"
 	page, err := q.page()
 	if err != nil {
 		return err
 	}
-	workspace := principal(c).Workspace
-	providers, next, err := readPage(a.Keyset, listing{"providers", workspace, query}, page, func(after *registry.Position, limit int) ([]registry.Provider, error) {
+	ctx, workspace := c.Request().Context(), principal(c).Workspace
+	list := listing{"providers", workspace, query}
+	query.Summary = summary
+	providers, next, err := readPage(a.Keyset, list, page, func(after *registry.Position, limit int) ([]registry.Provider, error) {
 		query.After, query.Limit = after, limit
-		return a.Registry.Providers(c.Request().Context(), workspace, query)
+		return a.Registry.Providers(ctx, workspace, query)
 	}, func(p registry.Provider) registry.Position { return query.Sort.Position(p.NameKey, p.CreatedAt, p.ID) })
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, providerList{Data: mapped(providers, toProvider), NextCursor: next})
+	total, err := page.total(func() (int, error) { return a.Registry.CountProviders(ctx, workspace, query) })
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, providerList{Data: mapped(providers, toProviderListed), NextCursor: next, Total: total})
 }
 
 // @Summary		Create a provider
@@ -246,11 +276,28 @@ func (a *API) deleteProvider(c echo.Context) error {
 }
 
 func toProvider(p registry.Provider) providerResponse {
-	out := providerResponse{
+	return providerResponse{
+		providerFields: toProviderFields(p),
+		Models:         mapped(p.Models, toModelOfProvider),
+		revision:       revision{p.Version, timestamp(p.CreatedAt), timestamp(p.UpdatedAt)},
+	}
+}
+
+func toProviderListed(p registry.Provider) providerListed {
+	whole := toProvider(p)
+	listed := providerListed{providerFields: whole.providerFields, revision: whole.revision}
+	if p.Counts == nil {
+		listed.Models = &whole.Models
+	}
+	return listed
+}
+
+func toProviderFields(p registry.Provider) providerFields {
+	counts := p.ModelCounts()
+	out := providerFields{
 		ID: p.ID, Name: p.Name, Type: p.Type, TypeLabel: p.Type, Status: string(p.Status()), Enabled: p.Enabled,
 		Credentials: map[string]credentialState{}, Config: map[string]string{},
-		ModelCount: len(p.Models), Models: mapped(p.Models, toModelOfProvider),
-		Version: p.Version, CreatedAt: timestamp(p.CreatedAt), UpdatedAt: timestamp(p.UpdatedAt),
+		EnabledModelCount: counts.Enabled, ModelCount: counts.All,
 	}
 	if typ, ok := provider.Lookup(p.Type); ok {
 		out.TypeLabel = typ.Form().Label
@@ -265,11 +312,6 @@ func toProvider(p registry.Provider) providerResponse {
 		out.Credentials[field] = credentialState{Set: true, Masked: secret.Mask, UpdatedAt: timestamp(credential.UpdatedAt)}
 	}
 	maps.Copy(out.Config, p.Config)
-	for _, m := range p.Models {
-		if m.Enabled {
-			out.EnabledModelCount++
-		}
-	}
 	return out
 }
 

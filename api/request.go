@@ -225,6 +225,11 @@ func (q *query) presentButEmpty(name string) {
 	}
 }
 
+// present reads text that must not be empty.
+func (q *query) present(name string) string {
+	return read(q, name, "", func(given string) (string, bool) { return given, true })
+}
+
 // flag reads true or false; nil when the parameter is absent.
 func (q *query) flag(name string) *bool {
 	return read(q, name, "true or false", func(given string) (*bool, bool) {

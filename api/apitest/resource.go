@@ -71,6 +71,7 @@ type LastTest struct {
 type Page[T any] struct {
 	Data       []T     `json:"data"`
 	NextCursor *string `json:"next_cursor"`
+	Total      *int    `json:"total"`
 }
 
 // Provider decodes a provider.

@@ -29,7 +29,8 @@ type Provider struct {
 	Credentials map[string]Credential
 	Config      map[string]string
 
-	Models []Model // ordered by creation
+	Models []Model      // ordered by creation
+	Counts *ModelCounts // in a summary, which has no Models
 
 	// Version counts edits of the provider and its models. Connection counts changes
 	// of credentials or config; results of calls that began before one are dropped.
@@ -38,6 +39,23 @@ type Provider struct {
 
 	CreatedAt time.Time // UTC, whole milliseconds
 	UpdatedAt time.Time // of the last edit; UTC, whole milliseconds
+}
+
+// ModelCounts are the numbers of models of a provider.
+type ModelCounts struct{ All, Enabled int }
+
+// ModelCounts returns the counts of the models.
+func (p Provider) ModelCounts() ModelCounts {
+	if p.Counts != nil {
+		return *p.Counts
+	}
+	counts := ModelCounts{All: len(p.Models)}
+	for _, m := range p.Models {
+		if m.Enabled {
+			counts.Enabled++
+		}
+	}
+	return counts
 }
 
 // Credential is an encrypted credential.

@@ -46,14 +46,18 @@ type Store interface {
 // Reader reads providers and models.
 type Reader interface {
 	// Providers returns up to q.Limit providers after q.After, in the order of
-	// q.Sort, each with its models ordered by creation; one query brings the
-	// models of the whole page.
+	// q.Sort, each with its models ordered by creation, or with Counts in a summary;
+	// one query brings them for the whole page.
 	Providers(ctx context.Context, workspace string, q ProviderQuery) ([]Provider, error)
+	// CountProviders counts the providers on all pages.
+	CountProviders(ctx context.Context, workspace string, q ProviderQuery) (int, error)
 	// Provider returns one provider with its models. It returns not_found.
 	Provider(ctx context.Context, workspace, id string) (Provider, error)
 	// Models returns up to q.Limit models after q.After, in the order of
 	// q.Sort, each with its [ModelProvider].
 	Models(ctx context.Context, workspace string, q ModelQuery) ([]Model, error)
+	// CountModels counts the models on all pages.
+	CountModels(ctx context.Context, workspace string, q ModelQuery) (int, error)
 	// Model returns one model with its [ModelProvider]. It returns
 	// not_found.
 	Model(ctx context.Context, workspace, id string) (Model, error)
@@ -82,12 +86,14 @@ type Call struct {
 
 // ProviderQuery selects and orders providers. Zero values select everything.
 type ProviderQuery struct {
-	Search string // substring of the folded name, itself folded
-	Type   string
-	Status Status
-	Sort   Sort
-	After  *Position
-	Limit  int
+	Name    string // the whole name, folded
+	Search  string // substring of the folded name, itself folded
+	Type    string
+	Status  Status
+	Summary bool // count the models instead of reading them
+	Sort    Sort
+	After   *Position
+	Limit   int
 }
 
 // ModelQuery selects and orders models. Zero values select everything.

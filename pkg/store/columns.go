@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"modelproviders/pkg/fault"
 )
 
 // column is a column of a table with the field, a pointer, that its value is read into and
@@ -116,9 +118,16 @@ func where(alias, workspace string) *conditions {
 	return c
 }
 
-// and adds a condition. Each ? in it stands for the next of the values.
+// and adds a condition. Each ? in it stands for the next of the values. No row
+// meets a condition on text that can't be stored: PostgreSQL refuses to compare
+// with such text.
 func (c *conditions) and(condition string, values ...any) {
 	c.text.WriteString(" AND ")
+	for _, value := range values {
+		if text, ok := value.(string); ok && fault.Storable(text) != text {
+			condition, values = "1 = 0", nil
+		}
+	}
 	for _, value := range values {
 		before, after, _ := strings.Cut(condition, "?")
 		c.text.WriteString(before + c.args.add(value))

@@ -11,9 +11,42 @@ import (
 
 // Models implements [registry.Store].
 func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQuery) ([]registry.Model, error) {
-	if !storable(q.Search, q.ProviderType) {
-		return nil, nil
+	c, err := s.modelConditions(workspace, q)
+	if err != nil {
+		return nil, err
 	}
+	page := page{table: "models", alias: "m", order: q.Sort, after: q.After, limit: q.Limit}
+	index := page.index()
+	if q.ProviderID != "" { // it has at most 500, which are sorted faster than they are found in order
+		index = "models_provider"
+	}
+	clauses, err := page.of(c)
+	if err != nil {
+		return nil, err
+	}
+	var models []registry.Model
+	var row modelRow
+	var provider providerRow
+	list := "SELECT " + modelColumns.names("m.") + ", " + provider.shown().names("p.") + " FROM models m" + s.engine.indexedBy(index) + s.engine.nested + joinProvider +
+		c.text.String() + clauses
+	err = s.each(ctx, list, c.args, slices.Concat(row.columns(), provider.shown()).fields(), func() error {
+		models = append(models, row.modelWithProvider(provider))
+		return nil
+	})
+	return models, err
+}
+
+// CountModels implements [registry.Store].
+func (s *Store) CountModels(ctx context.Context, workspace string, q registry.ModelQuery) (int, error) {
+	c, err := s.modelConditions(workspace, q)
+	if err != nil {
+		return 0, err
+	}
+	return s.count(ctx, "SELECT count(*) FROM models m"+joinProvider+c.text.String(), c.args)
+}
+
+// modelConditions are the conditions of a list of models, without its page.
+func (s *Store) modelConditions(workspace string, q registry.ModelQuery) (*conditions, error) {
 	c := where("m", workspace)
 	s.andProvider(c, q)
 	if q.Stage != "" {
@@ -37,26 +70,10 @@ func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQu
 		contains := s.engine.contains
 		c.and("("+contains+"(m.name_key, ?) > 0 OR "+contains+"(m.model_key, ?) > 0)", q.Search, q.Search)
 	}
-	page := page{table: "models", alias: "m", order: q.Sort, after: q.After, limit: q.Limit}
-	index := page.index()
-	if q.ProviderID != "" { // it has at most 500, which are sorted faster than they are found in order
-		index = "models_provider"
+	if q.ProviderID != "" {
 		c.and("m.provider_id = ?", q.ProviderID)
 	}
-	clauses, err := page.of(c)
-	if err != nil {
-		return nil, err
-	}
-	var models []registry.Model
-	var row modelRow
-	var provider providerRow
-	list := "SELECT " + modelColumns.names("m.") + ", " + provider.shown().names("p.") + " FROM models m" + s.engine.indexedBy(index) + s.engine.nested + joinProvider +
-		c.text.String() + clauses
-	err = s.each(ctx, list, c.args, slices.Concat(row.columns(), provider.shown()).fields(), func() error {
-		models = append(models, row.modelWithProvider(provider))
-		return nil
-	})
-	return models, err
+	return c, nil
 }
 
 // andProvider adds the conditions on the provider of a model.

@@ -2,11 +2,9 @@ package store
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -59,10 +57,4 @@ func (p page) index() string {
 		return p.table + "_created"
 	}
 	return p.table + "_name"
-}
-
-// storable reports whether stored text can equal or contain all of the given
-// texts. PostgreSQL refuses to compare with others.
-func storable(texts ...string) bool {
-	return !slices.ContainsFunc(texts, func(text string) bool { return fault.Storable(text) != text })
 }

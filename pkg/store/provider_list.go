@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"modelproviders/pkg/registry"
 )
@@ -9,17 +11,7 @@ import (
 // Providers implements [registry.Store]. The models are read after the providers:
 // they are never older than the versions beside them.
 func (s *Store) Providers(ctx context.Context, workspace string, q registry.ProviderQuery) ([]registry.Provider, error) {
-	if !storable(q.Search, q.Type) {
-		return nil, nil
-	}
-	c := where("p", workspace)
-	if q.Type != "" {
-		c.and("p.type = ?", q.Type)
-	}
-	andStatus(c, q.Status)
-	if q.Search != "" {
-		c.and(s.engine.contains+"(p.name_key, ?) > 0", q.Search)
-	}
+	c := s.providerConditions(workspace, q)
 	page := page{table: "providers", alias: "p", order: q.Sort, after: q.After, limit: q.Limit, namesUnique: true}
 	clauses, err := page.of(c)
 	if err != nil {
@@ -36,7 +28,32 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 	if err != nil {
 		return nil, err
 	}
+	if q.Summary {
+		return providers, s.countModelsOf(ctx, workspace, providers)
+	}
 	return providers, s.addModels(ctx, workspace, providers)
+}
+
+// CountProviders implements [registry.Store].
+func (s *Store) CountProviders(ctx context.Context, workspace string, q registry.ProviderQuery) (int, error) {
+	c := s.providerConditions(workspace, q)
+	return s.count(ctx, "SELECT count(*) FROM providers p"+c.text.String(), c.args)
+}
+
+// providerConditions are the conditions of a list of providers, without its page.
+func (s *Store) providerConditions(workspace string, q registry.ProviderQuery) *conditions {
+	c := where("p", workspace)
+	if q.Name != "" {
+		c.and("p.name_key = ?", q.Name)
+	}
+	if q.Type != "" {
+		c.and("p.type = ?", q.Type)
+	}
+	andStatus(c, q.Status)
+	if q.Search != "" {
+		c.and(s.engine.contains+"(p.name_key, ?) > 0", q.Search)
+	}
+	return c
 }
 
 // andStatus adds the condition that the provider p has a status; see
@@ -57,15 +74,12 @@ func andStatus(c *conditions, status registry.Status) {
 
 // addModels reads the models of providers, with one query.
 func (s *Store) addModels(ctx context.Context, workspace string, providers []registry.Provider) error {
-	if len(providers) == 0 {
+	index := byID(providers)
+	if len(index) == 0 {
 		return nil
 	}
-	ids, index := make([]string, len(providers)), make(map[string]*registry.Provider, len(providers))
-	for i := range providers {
-		ids[i], index[providers[i].ID] = providers[i].ID, &providers[i]
-	}
 	c := where("m", workspace)
-	c.and("m.provider_id " + s.engine.inIDs(&c.args, ids))
+	c.and("m.provider_id " + s.engine.inIDs(&c.args, slices.Collect(maps.Keys(index))))
 	var row modelRow
 	query := "SELECT " + modelColumns.names("m.") + " FROM models m" + s.engine.indexedBy("models_provider") + c.text.String()
 	err := s.each(ctx, query, c.args, row.columns().fields(), func() error {
@@ -77,4 +91,34 @@ func (s *Store) addModels(ctx context.Context, workspace string, providers []reg
 		sortByCreation(providers[i].Models)
 	}
 	return err
+}
+
+// countModelsOf sets the counts of the models of providers, with one query.
+func (s *Store) countModelsOf(ctx context.Context, workspace string, providers []registry.Provider) error {
+	index := byID(providers)
+	if len(index) == 0 {
+		return nil
+	}
+	c := where("m", workspace)
+	c.and("m.provider_id " + s.engine.inIDs(&c.args, slices.Collect(maps.Keys(index))))
+	var id string
+	var counts registry.ModelCounts
+	query := "SELECT m.provider_id, count(*), count(*) FILTER (WHERE m.enabled) FROM models m" +
+		s.engine.indexedBy("models_provider") + c.text.String() + " GROUP BY m.provider_id"
+	for _, p := range index {
+		p.Counts = &registry.ModelCounts{}
+	}
+	return s.each(ctx, query, c.args, []any{&id, &counts.All, &counts.Enabled}, func() error {
+		*index[id].Counts = counts
+		return nil
+	})
+}
+
+// byID returns pointers to providers by their id.
+func byID(providers []registry.Provider) map[string]*registry.Provider {
+	index := make(map[string]*registry.Provider, len(providers))
+	for i := range providers {
+		index[providers[i].ID] = &providers[i]
+	}
+	return index
 }

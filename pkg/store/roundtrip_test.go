@@ -160,6 +160,18 @@ func (w *counted) requests() []countedRequest {
 			_, err := w.Providers(w.ctx, workspace, registry.ProviderQuery{Limit: 21})
 			return err
 		}},
+		{"a page of summaries", 2, 2, func() error {
+			_, err := w.Providers(w.ctx, workspace, registry.ProviderQuery{Limit: 21, Summary: true})
+			return err
+		}},
+		{"a count of providers", 1, 1, func() error {
+			_, err := w.CountProviders(w.ctx, workspace, registry.ProviderQuery{})
+			return err
+		}},
+		{"a count of models", 1, 1, func() error {
+			_, err := w.CountModels(w.ctx, workspace, registry.ModelQuery{})
+			return err
+		}},
 		{"a page of models", 1, 1, func() error {
 			_, err := w.Models(w.ctx, workspace, registry.ModelQuery{Stage: registry.Planning, Available: pointer(true), Limit: 21})
 			return err

@@ -63,6 +63,12 @@ func (s *Store) exec(ctx context.Context, statement string, args ...any) (change
 	return changed, err
 }
 
+// count runs a query that counts the rows of one workspace.
+func (s *Store) count(ctx context.Context, query string, args []any) (n int, err error) {
+	err = s.each(ctx, query, args, []any{&n}, func() error { return nil })
+	return n, err
+}
+
 // together runs statements in one transaction, that of the context if it has one,
 // and returns how many rows the last one changed. On PostgreSQL they are sent as
 // one statement, each but the last as a CTE: one round trip, without BEGIN and

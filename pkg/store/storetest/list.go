@@ -62,10 +62,40 @@ func testProviderList(t *testing.T, s *store.Store) {
 				got, err := s.Providers(t.Context(), workspace, q)
 				noError(t, fmt.Sprintf("list %+v", q), err)
 				wantNames(t, fmt.Sprintf("list %+v", q), got, want...)
+				n, err := s.CountProviders(t.Context(), workspace, registry.ProviderQuery{Type: typ, Status: status, Search: search, Limit: 1, Summary: true})
+				if err != nil || n != len(want) {
+					t.Errorf("counting the list %+v: %d (%v), want %d", q, n, err, len(want))
+				}
 			}
 		}
 	}
 
+	t.Run("a name is found exactly", func(t *testing.T) {
+		for _, name := range []string{"azure", "AZURE-1", "Azur", "zürich", "100% sure", "", "\x00"} {
+			var want []string
+			for _, p := range all {
+				if name == "" || p.NameKey == registry.Fold(name) {
+					want = append(want, p.Name)
+				}
+			}
+			slices.SortFunc(want, func(a, b string) int { return strings.Compare(registry.Fold(a), registry.Fold(b)) })
+			got, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{Name: registry.Fold(name)})
+			noError(t, "find "+name, err)
+			wantNames(t, "find "+name, got, want...)
+		}
+	})
+	t.Run("a summary counts models", func(t *testing.T) {
+		whole, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{})
+		noError(t, "list", err)
+		summary, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{Summary: true})
+		noError(t, "list summaries", err)
+		for i := range whole {
+			whole[i].Counts, whole[i].Models = pointer(whole[i].ModelCounts()), nil
+		}
+		if diff := cmp.Diff(whole, summary); diff != "" {
+			t.Errorf("summaries (-want +got):\n%s", diff)
+		}
+	})
 	t.Run("pages stay valid while rows come and go", func(t *testing.T) {
 		q := registry.ProviderQuery{Limit: 4}
 		first, err := s.Providers(t.Context(), workspace, q)
@@ -145,6 +175,9 @@ func testModelList(t *testing.T, s *store.Store) {
 		})
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("list %+v in pages of %d (-want +got):\n%s", q, limit, diff)
+		}
+		if n, err := s.CountModels(t.Context(), workspace, q); err != nil || n != len(want) {
+			t.Fatalf("counting the list %+v: %d (%v), want %d", q, n, err, len(want))
 		}
 	}
 }
