@@ -179,7 +179,11 @@ func (a *App) serve(ctx context.Context) error {
 		a.served <- a.server.Serve(a.listener)
 	}()
 	a.stopJobs = a.data.startJobs(a.cfg)
-	a.cfg.Logger.Info("serving", slog.String("url", a.URL()))
+	attrs := []any{slog.String("url", a.URL())}
+	if a.console() != nil {
+		attrs = append(attrs, slog.String("console", a.URL()+"/console/"))
+	}
+	a.cfg.Logger.Info("serving", attrs...)
 	return nil
 }
 
