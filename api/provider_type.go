@@ -17,8 +17,8 @@ type providerType struct {
 	Label string `json:"label" example:"Azure OpenAI"`
 	// What it connects to.
 	Description string `json:"description" example:"Models deployed in your own Azure OpenAI resource."`
-	// Where the credentials are documented.
-	DocsURL string `json:"docs_url" format:"uri" example:"https://learn.microsoft.com/azure/ai-services/openai/"`
+	// The page where the credentials are created.
+	DocsURL string `json:"docs_url" format:"uri" example:"https://portal.azure.com/#view/Microsoft_Azure_ProjectOxford/CognitiveServicesHub/~/OpenAI"`
 	// The name of the icon.
 	Icon string `json:"icon" example:"azure_openai"`
 	// The URL of the icon, an SVG image, relative to the origin of the API. No token is needed.
@@ -49,11 +49,23 @@ type formField struct {
 	Required bool `json:"required" example:"true"`
 	// A help text; absent if there is none.
 	Help string `json:"help,omitempty" example:"The version of the API to call."`
-	// An example value; absent if there is none.
+	// An example value, or the beginning of one if it is a secret; absent if there is none.
 	Placeholder string `json:"placeholder,omitempty" example:"2024-10-21"`
+	// Common values. Others are accepted too. Absent if there are none.
+	Suggestions []string `json:"suggestions,omitempty" example:"2024-10-21,v1"`
+	// The group of fields that this one belongs to; absent if there is none. The fields of a group follow each other.
+	Group *fieldGroup `json:"group,omitempty"`
 	// A regular expression (ECMA-262) that values must match; absent if there is none.
-	Pattern string `json:"pattern,omitempty" example:"^v1$"`
+	Pattern string `json:"pattern,omitempty" example:"^(v1|[0-9]{4}-[0-9]{2}-[0-9]{2})$"`
 } //	@name	FormField
+
+// fieldGroup is a group of fields that belong together.
+type fieldGroup struct {
+	// The name of the group, unique in the provider type.
+	Name string `json:"name" example:"endpoint"`
+	// The display name.
+	Label string `json:"label" example:"Endpoint"`
+} //	@name	FieldGroup
 
 // providerTypeList is the list of all provider types.
 type providerTypeList struct {
@@ -100,12 +112,23 @@ func providerTypeNames() []string {
 
 func (a *API) toProviderType(t provider.Type) providerType {
 	f := t.Form()
-	toField := func(f provider.FormField) formField { return formField(f) }
 	return providerType{
 		Type: f.Type, Label: f.Label, Description: f.Description, DocsURL: f.DocsURL,
 		Icon: f.Type, IconURL: a.BasePath + "/icons/" + f.Type + ".svg",
-		Credentials: mapped(f.Credentials, toField), Config: mapped(f.Config, toField),
+		Credentials: mapped(f.Credentials, toFormField), Config: mapped(f.Config, toFormField),
 		ModelIDLabel: f.ModelIDLabel, ModelIDPlaceholder: f.ModelIDPlaceholder,
 		CredentialsSchema: f.CredentialsSchema, ConfigSchema: f.ConfigSchema,
 	}
+}
+
+func toFormField(f provider.FormField) formField {
+	out := formField{
+		Name: f.Name, Label: f.Label, Kind: f.Kind, Required: f.Required,
+		Help: f.Help, Placeholder: f.Placeholder, Suggestions: f.Suggestions, Pattern: f.Pattern,
+	}
+	if f.Group.Name != "" {
+		group := fieldGroup(f.Group)
+		out.Group = &group
+	}
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"modelproviders/api/apitest"
@@ -33,6 +34,12 @@ type formField struct {
 	Help        string `json:"help"`
 	Placeholder string `json:"placeholder"`
 	Pattern     string `json:"pattern"`
+
+	Suggestions []string `json:"suggestions"`
+	Group       *struct {
+		Name  string `json:"name"`
+		Label string `json:"label"`
+	} `json:"group"`
 }
 
 type schema struct {
@@ -91,6 +98,28 @@ func TestProviderTypes(t *testing.T) {
 	})
 }
 
+// Suggestions are answered for regions, and groups for the fields of one key.
+func TestFormMetadata(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		var bedrock, openAI form
+		c := s.Workspace(t)
+		c.Get("/provider-types/aws_bedrock").Is(http.StatusOK).Into(&bedrock)
+		for _, f := range bedrock.Credentials {
+			if f.Group == nil || f.Group.Name != "access_key" || f.Group.Label != "Access key" || f.Suggestions != nil {
+				t.Errorf("the field is described as %+v", f)
+			}
+		}
+		if region := bedrock.Config[0]; !slices.Contains(region.Suggestions, "eu-central-1") || region.Kind != "text" || region.Group != nil {
+			t.Errorf("the region is described as %+v", region)
+		}
+		body := c.Get("/provider-types/openai").Is(http.StatusOK)
+		body.Into(&openAI)
+		if f := openAI.Credentials[0]; strings.Contains(body.Body, `"group"`) || strings.Contains(body.Body, `"suggestions"`) || f.Placeholder == "" {
+			t.Errorf("the form has empty metadata, or no placeholder: %s", body.Body)
+		}
+	})
+}
+
 func wantForm(t *testing.T, what string, fields []formField, schema schema, want []string) {
 	t.Helper()
 	var got, names, required []string
@@ -101,7 +130,7 @@ func wantForm(t *testing.T, what string, fields []formField, schema schema, want
 			required = append(required, f.Name)
 		}
 		property := schema.Properties[f.Name]
-		if f.Label == "" || !f.Required || property == nil {
+		if f.Label == "" || f.Placeholder == "" || !f.Required || property == nil {
 			t.Errorf("%s: the field is described as %+v and %v", what, f, property)
 		}
 		pattern, _ := property["pattern"].(string)

@@ -167,6 +167,12 @@ func finishField(property object, f provider.FormField) {
 // cleaned tells why a secret is accepted that does not match its pattern.
 const cleaned = "White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated."
 
+// fieldExample returns a value that is accepted, which the placeholder of a secret
+// is not.
 func fieldExample(f provider.FormField) string {
-	return cmp.Or(f.Placeholder, "your-"+strings.ReplaceAll(f.Name, "_", "-"))
+	example := "your-" + strings.ReplaceAll(f.Name, "_", "-")
+	if strings.HasPrefix(f.Kind, "secret") {
+		return example
+	}
+	return cmp.Or(f.Placeholder, example)
 }

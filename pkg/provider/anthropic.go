@@ -15,7 +15,7 @@ var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
 		Type:               "anthropic",
 		Label:              "Anthropic",
 		Description:        "Claude models, directly from Anthropic.",
-		DocsURL:            "https://docs.anthropic.com/en/api/overview",
+		DocsURL:            "https://console.anthropic.com/settings/keys",
 		ModelIDLabel:       "Model ID",
 		ModelIDPlaceholder: "claude-sonnet-4-20250514",
 	},
@@ -26,7 +26,7 @@ var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
 })
 
 type anthropicCredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" help:"An API key from the Claude Console, under API keys; it begins with sk-ant-."`
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-ant-…" help:"An API key from the Claude Console, under API keys; it begins with sk-ant-."`
 }
 
 type anthropicConfig struct{}

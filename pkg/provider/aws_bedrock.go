@@ -21,7 +21,7 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 		Type:               "aws_bedrock",
 		Label:              "AWS Bedrock",
 		Description:        "Models of many makers on Amazon Bedrock, in your own AWS account.",
-		DocsURL:            "https://docs.aws.amazon.com/bedrock/latest/userguide/getting-started-api.html",
+		DocsURL:            "https://console.aws.amazon.com/iam/home#/users",
 		ModelIDLabel:       "Model or inference profile ID",
 		ModelIDPlaceholder: "us.anthropic.claude-sonnet-4-20250514-v1:0",
 	},
@@ -33,14 +33,14 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 })
 
 type bedrockCredentials struct {
-	AccessKeyID     secret.Text `json:"access_key_id" label:"Access Key ID" kind:"secret" validate:"required,max=4096,printascii" help:"A long-lived key of an IAM user (it begins with AKIA) that may call bedrock:InvokeModel."`
-	SecretAccessKey secret.Text `json:"secret_access_key" label:"Secret Access Key" kind:"secret" validate:"required,max=4096,printascii" help:"The secret that AWS showed once, when the access key was made."`
+	AccessKeyID     secret.Text `json:"access_key_id" label:"AWS Access Key ID" kind:"secret" group:"access_key,Access key" validate:"required,max=4096,printascii" placeholder:"AKIA…" help:"A long-lived key of an IAM user (it begins with AKIA) that may call bedrock:InvokeModel."`
+	SecretAccessKey secret.Text `json:"secret_access_key" label:"AWS Secret Access Key" kind:"secret" group:"access_key,Access key" validate:"required,max=4096,printascii" placeholder:"wJalrXUtnFEMI/K7…" help:"The secret that AWS showed once, when the access key was made."`
 }
 
 // The pattern keeps the region a part of a host name: anything else could make
 // the request go to another host.
 type bedrockConfig struct {
-	Region string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" message:"must be the name of an AWS region, such as us-east-1" placeholder:"us-east-1" help:"The AWS region whose Bedrock is called; models differ from region to region."`
+	Region string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" message:"must be the name of an AWS region, such as us-east-1" placeholder:"us-east-1" suggestions:"us-east-1 us-east-2 us-west-2 ca-central-1 sa-east-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2" help:"The AWS region whose Bedrock is called; models differ from region to region."`
 }
 
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one

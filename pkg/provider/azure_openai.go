@@ -14,7 +14,7 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 		Type:               "azure_openai",
 		Label:              "Azure OpenAI",
 		Description:        "OpenAI models, deployed in your own Azure resource.",
-		DocsURL:            "https://learn.microsoft.com/azure/ai-foundry/openai/reference",
+		DocsURL:            "https://portal.azure.com/#view/Microsoft_Azure_ProjectOxford/CognitiveServicesHub/~/OpenAI",
 		ModelIDLabel:       "Deployment name",
 		ModelIDPlaceholder: "gpt-4o-prod",
 	},
@@ -27,12 +27,12 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 })
 
 type azureCredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" help:"One of the two keys of the resource, under Keys and Endpoint in the Azure portal."`
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"0123456789abcdef…" help:"One of the two keys of the resource, under Keys and Endpoint in the Azure portal."`
 }
 
 type azureConfig struct {
-	BaseURL    string `json:"base_url" label:"Base URL" kind:"url" validate:"required,max=2048" placeholder:"https://my-resource.openai.azure.com" help:"The endpoint of the resource, or of a gateway in front of it."`
-	APIVersion string `json:"api_version" label:"API Version" kind:"text" validate:"required,max=64" pattern:"^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$" message:"must be v1, preview, latest or YYYY-MM-DD, optionally with -preview" placeholder:"2024-10-21" help:"A dated version of the classic API, or v1 for the v1 API."`
+	BaseURL    string `json:"base_url" label:"Base URL" kind:"url" group:"endpoint,Endpoint" validate:"required,max=2048" placeholder:"https://my-resource.openai.azure.com" help:"The endpoint of the resource, or of a gateway in front of it."`
+	APIVersion string `json:"api_version" label:"API Version" kind:"text" group:"endpoint,Endpoint" validate:"required,max=64" pattern:"^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$" message:"must be v1, preview, latest or YYYY-MM-DD, optionally with -preview" placeholder:"2024-10-21" suggestions:"2024-10-21 v1 2025-04-01-preview" help:"A dated version of the classic API, or v1 for the v1 API."`
 }
 
 // azurePasted is the path of an example call that people paste with the endpoint.

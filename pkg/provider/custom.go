@@ -18,7 +18,7 @@ var custom = register(spec[customCredentials, customConfig]{
 		Type:               "custom",
 		Label:              "Custom (LiteLLM)",
 		Description:        "Any server that speaks OpenAI's API: LiteLLM, vLLM, Ollama, llama.cpp, OpenRouter and others.",
-		DocsURL:            "https://docs.litellm.ai/docs/simple_proxy",
+		DocsURL:            "https://docs.litellm.ai/docs/proxy/virtual_keys",
 		ModelIDLabel:       "Model name",
 		ModelIDPlaceholder: "my-model",
 	},
@@ -33,7 +33,7 @@ var custom = register(spec[customCredentials, customConfig]{
 })
 
 type customCredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" help:"The API key of the server; any text where it needs none."`
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-…" help:"The API key of the server; any text where it needs none."`
 }
 
 type customConfig struct {

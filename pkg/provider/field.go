@@ -47,11 +47,13 @@ func fieldOf(index int, tag reflect.StructTag) field {
 		FormField: FormField{
 			Name: tag.Get("json"), Label: tag.Get("label"), Help: tag.Get("help"),
 			Kind: tag.Get("kind"), Placeholder: tag.Get("placeholder"), Pattern: tag.Get("pattern"),
+			Suggestions: strings.Fields(tag.Get("suggestions")),
 		},
 		index:   index,
 		rules:   tag.Get("validate"),
 		message: tag.Get("message"),
 	}
+	f.Group.Name, f.Group.Label, _ = strings.Cut(tag.Get("group"), ",")
 	if !slices.Contains([]string{kindSecret, kindSecretJSON, kindText, kindURL}, f.Kind) {
 		panic(fmt.Sprintf("provider: field %s has the unknown kind %q", f.Name, f.Kind))
 	}
@@ -130,7 +132,10 @@ func (f field) schema() map[string]any {
 	case kindURL:
 		property["format"] = "uri"
 	}
-	if f.Placeholder != "" {
+	switch {
+	case len(f.Suggestions) > 0:
+		property["examples"] = f.Suggestions
+	case f.Placeholder != "":
 		property["examples"] = []string{f.Placeholder}
 	}
 	return property

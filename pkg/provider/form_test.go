@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"modelproviders/pkg/provider"
 )
@@ -39,12 +41,14 @@ func TestTypesAreTheContracts(t *testing.T) {
 
 func TestForm(t *testing.T) {
 	form := lookup(t, "azure_openai").Form()
+	endpoint := provider.FieldGroup{Name: "endpoint", Label: "Endpoint"}
 	want := []provider.FormField{
-		{Name: "base_url", Label: "Base URL", Kind: "url", Required: true, Placeholder: "https://my-resource.openai.azure.com", Help: form.Config[0].Help},
-		{Name: "api_version", Label: "API Version", Kind: "text", Required: true, Placeholder: "2024-10-21", Help: form.Config[1].Help,
-			Pattern: `^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$`},
+		{Name: "base_url", Label: "Base URL", Kind: "url", Required: true, Placeholder: "https://my-resource.openai.azure.com", Group: endpoint, Help: form.Config[0].Help},
+		{Name: "api_version", Label: "API Version", Kind: "text", Required: true, Placeholder: "2024-10-21", Group: endpoint, Help: form.Config[1].Help,
+			Suggestions: []string{"2024-10-21", "v1", "2025-04-01-preview"},
+			Pattern:     `^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$`},
 	}
-	if diff := cmp.Diff(want, form.Config); diff != "" {
+	if diff := cmp.Diff(want, form.Config, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
 	}
 	if form.ModelIDLabel != "Deployment name" || form.ModelIDPlaceholder != "gpt-4o-prod" {
@@ -56,10 +60,11 @@ func TestForm(t *testing.T) {
 			t.Errorf("%s: the form is incomplete: %+v", typ.Name(), form)
 		}
 		for _, f := range append(slices.Clone(form.Credentials), form.Config...) {
-			if f.Label == "" || f.Help == "" || !f.Required {
+			if f.Label == "" || f.Help == "" || f.Placeholder == "" || !f.Required {
 				t.Errorf("%s: field %+v", typ.Name(), f)
 			}
 		}
+		checkGroups(t, typ.Name(), append(slices.Clone(form.Credentials), form.Config...))
 		for _, f := range form.Credentials {
 			if !strings.HasPrefix(f.Kind, "secret") {
 				t.Errorf("%s: credential %+v", typ.Name(), f)
@@ -75,6 +80,72 @@ func credentialNames(typ provider.Type) []string {
 		names = append(names, f.Name)
 	}
 	return names
+}
+
+// checkGroups checks that the fields of a group follow each other under one label.
+func checkGroups(t *testing.T, typeName string, fields []provider.FormField) {
+	t.Helper()
+	ended := map[string]bool{"": true}
+	for i, f := range fields {
+		begins := i == 0 || fields[i-1].Group.Name != f.Group.Name
+		switch {
+		case f.Group.Name == "" && f.Group.Label != "", f.Group.Name != "" && f.Group.Label == "":
+			t.Errorf("%s: the group of %s is %+v", typeName, f.Name, f.Group)
+		case f.Group.Name != "" && begins && ended[f.Group.Name]:
+			t.Errorf("%s: %s does not follow the other fields of its group", typeName, f.Name)
+		case !begins && fields[i-1].Group != f.Group:
+			t.Errorf("%s: the group %s has two labels", typeName, f.Group.Name)
+		}
+		ended[f.Group.Name] = true
+	}
+}
+
+// TestExamplesOfFieldsAreAccepted: whoever takes what a form suggests has a valid
+// config. The placeholder of a secret is not accepted as one.
+func TestExamplesOfFieldsAreAccepted(t *testing.T) {
+	text := func(value string) json.RawMessage { return json.RawMessage(strconv.Quote(value)) }
+	for _, typ := range provider.Types() {
+		form := typ.Form()
+		config := map[string]json.RawMessage{}
+		for _, f := range form.Config {
+			config[f.Name] = text(f.Placeholder)
+		}
+		for _, f := range form.Config {
+			for _, value := range append(slices.Clone(f.Suggestions), f.Placeholder) {
+				config[f.Name] = text(value)
+				_, problems := typ.Read(provider.Request{Config: config}, provider.Stored{Credentials: credentialNames(typ)})
+				if len(problems.Invalid)+len(problems.Malformed) > 0 {
+					t.Errorf("%s: %s is not accepted as %s: %v", typ.Name(), value, f.Name, problems)
+				}
+			}
+		}
+		for _, f := range form.Credentials {
+			request := provider.Request{Credentials: map[string]json.RawMessage{f.Name: text(f.Placeholder)}, Config: config}
+			_, problems := typ.Read(request, provider.Stored{Credentials: credentialNames(typ)})
+			if len(problems.Invalid) != 1 {
+				t.Errorf("%s: the placeholder of %s is accepted as a secret", typ.Name(), f.Name)
+			}
+		}
+	}
+}
+
+// TestLabels: fields are called what the settings page calls them.
+func TestLabels(t *testing.T) {
+	for name, want := range map[string]string{
+		"openai": "API Key", "anthropic": "API Key", "azure_openai": "API Key|Base URL|API Version",
+		"aws_bedrock":   "AWS Access Key ID|AWS Secret Access Key|Region",
+		"gcp_vertex_ai": "Service Account JSON|Project|Region",
+		"custom":        "API Key|Base URL",
+	} {
+		var labels []string
+		form := lookup(t, name).Form()
+		for _, f := range append(form.Credentials, form.Config...) {
+			labels = append(labels, f.Label)
+		}
+		if got := strings.Join(labels, "|"); got != want {
+			t.Errorf("%s: the labels are %s, not %s", name, got, want)
+		}
+	}
 }
 
 // TestIcons: every type has an image of a square, small enough to be inlined, that

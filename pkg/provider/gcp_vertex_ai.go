@@ -16,7 +16,7 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 		Type:               "gcp_vertex_ai",
 		Label:              "GCP Vertex AI",
 		Description:        "Gemini, Claude and open models on Vertex AI, in your own Google Cloud project.",
-		DocsURL:            "https://cloud.google.com/vertex-ai/generative-ai/docs/start/quickstarts/quickstart-multimodal",
+		DocsURL:            "https://console.cloud.google.com/iam-admin/serviceaccounts",
 		ModelIDLabel:       "Model ID",
 		ModelIDPlaceholder: "gemini-2.5-flash",
 	},
@@ -30,14 +30,14 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 })
 
 type vertexCredentials struct {
-	ServiceAccount secret.Text `json:"service_account_json" label:"Service account JSON" kind:"secret_json" validate:"required,max_bytes=16384" help:"The whole key file of a service account with the role Vertex AI User."`
+	ServiceAccount secret.Text `json:"service_account_json" label:"Service Account JSON" kind:"secret_json" validate:"required,max_bytes=16384" placeholder:"{\"type\": \"service_account\", \"project_id\": \"my-project\", …}" help:"The whole key file of a service account with the role Vertex AI User."`
 }
 
 // The patterns keep region and project a part of a host name and of a path:
 // anything else could make the request go to another host or resource.
 type vertexConfig struct {
-	Project string `json:"project" label:"Project" kind:"text" validate:"required,max=100" pattern:"^(([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]{6,20})$" message:"must be the id or the number of a Google Cloud project, such as my-project" placeholder:"my-project" help:"The id or number of the project whose Vertex AI is called and billed."`
-	Region  string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^(global|us|eu|[a-z]+-[a-z]+[0-9]{1,2})$" message:"must be global, us, eu or a region such as us-central1" placeholder:"us-central1" help:"A region such as us-central1, or global, us or eu; models differ from region to region."`
+	Project string `json:"project" label:"Project" kind:"text" group:"project,Project and region" validate:"required,max=100" pattern:"^(([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]{6,20})$" message:"must be the id or the number of a Google Cloud project, such as my-project" placeholder:"my-project" help:"The id or number of the project whose Vertex AI is called and billed."`
+	Region  string `json:"region" label:"Region" kind:"text" group:"project,Project and region" validate:"required,max=64" pattern:"^(global|us|eu|[a-z]+-[a-z]+[0-9]{1,2})$" message:"must be global, us, eu or a region such as us-central1" placeholder:"us-central1" suggestions:"global us eu us-central1 us-east1 us-east4 us-east5 us-south1 us-west1 us-west4 northamerica-northeast1 southamerica-east1 europe-central2 europe-north1 europe-southwest1 europe-west1 europe-west2 europe-west3 europe-west4 europe-west6 europe-west8 europe-west9 asia-east1 asia-northeast1 asia-northeast3 asia-south1 asia-southeast1 australia-southeast1 me-central1 me-west1" help:"A region such as us-central1, or global, us or eu; models differ from region to region."`
 }
 
 // checkServiceAccount keeps the text as it is, so that what is revealed is what

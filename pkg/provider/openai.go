@@ -11,7 +11,7 @@ var openAI = register(spec[openAICredentials, openAIConfig]{
 		Type:               "openai",
 		Label:              "OpenAI",
 		Description:        "GPT and reasoning models, directly from OpenAI.",
-		DocsURL:            "https://platform.openai.com/docs/api-reference",
+		DocsURL:            "https://platform.openai.com/api-keys",
 		ModelIDLabel:       "Model ID",
 		ModelIDPlaceholder: "gpt-4-turbo",
 	},
@@ -22,7 +22,7 @@ var openAI = register(spec[openAICredentials, openAIConfig]{
 })
 
 type openAICredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" help:"An API key from the OpenAI platform, under API keys; it begins with sk-."`
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-proj-…" help:"An API key from the OpenAI platform, under API keys; it begins with sk-."`
 }
 
 type openAIConfig struct{}

@@ -88,7 +88,7 @@ type Form struct {
 	Type               string
 	Label              string
 	Description        string
-	DocsURL            string
+	DocsURL            string // of the page where the credentials are created
 	Icon               []byte // an SVG image
 	Credentials        []FormField
 	Config             []FormField
@@ -108,8 +108,14 @@ type FormField struct {
 	Required    bool
 	Help        string
 	Placeholder string
+	Suggestions []string // common values; others are accepted too
+	Group       FieldGroup
 	Pattern     string
 }
+
+// FieldGroup is a group of fields that belong together, which follow each other in
+// the form; the zero value is none.
+type FieldGroup struct{ Name, Label string }
 
 // Client talks to one provider account. It is safe for concurrent use.
 type Client interface {

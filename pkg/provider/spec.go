@@ -22,7 +22,9 @@ import (
 //	label        the name for people
 //	help         one sentence for people
 //	kind         secret, secret_json, text or url
-//	placeholder  an example
+//	placeholder  an example; of a secret, the beginning of one and …
+//	suggestions  common values, separated by spaces; others are accepted too
+//	group        name and label of a group of fields that belong together, as in "access_key,Access key"
 //	validate     rules of go-playground/validator: required, max, max_bytes, printascii
 //	pattern      a regular expression that the whole value matches
 //	message      what is wrong with a value that does not match the pattern, after the label
