@@ -66,7 +66,7 @@ export class ProviderForm {
     }
     fill(this.settings,
       h('p', { class: 'type-about' },
-        h('a', { href: type.docs_url, target: '_blank', rel: 'noopener noreferrer' }, `${type.label} documentation`, icon('external'),
+        h('a', { href: type.docs_url, target: '_blank', rel: 'noopener noreferrer' }, `Where to get credentials for ${type.label}`, icon('external'),
           h('span', { class: 'visually-hidden' }, ' (opens in a new tab)'))),
       [...this.credentials, ...this.config].map((field) => field.element));
   }
