@@ -110,6 +110,7 @@ func (a *API) routes() []Route {
 		{http.MethodPatch, "/providers/:id", write, a.updateProvider, nil, match},
 		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, nil, match},
 		{http.MethodPost, "/providers/:id/test", test, a.testProvider, nil, ""},
+		{http.MethodPost, "/providers/:id/test-models", test, a.testModels, nil, ""},
 		{http.MethodPost, "/providers/:id/check", test, a.checkProvider, nil, ""},
 		{http.MethodGet, "/providers/:id/available-models", test, a.listAvailableModels, []string{"q"}, ""},
 		{http.MethodPost, "/providers/:id/available-models", test, a.listAvailableModelsOfEdit, []string{"q"}, ""},

@@ -76,6 +76,9 @@ func (s *boundsService) sample(op describedOperation, b bound, typ string, p api
 	if _, ok := op.body.Properties["type"]; ok {
 		body = set(body, place{"type"}, typ)
 	}
+	if _, ok := op.body.Properties["model_ids"]; ok {
+		body = set(body, place{"model_ids"}, list{"gpt-4"}) // the model of the provider
+	}
 	body = op.withFormats(body, map[string]string{
 		"date-time": time.Now().Add(24 * time.Hour).UTC().Format(time.RFC3339),
 		"uuid":      modelID(p),

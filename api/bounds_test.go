@@ -23,6 +23,7 @@ var untried = map[string]string{
 	"testProvider config.region maxLength 64":              regions,
 	"checkProvider config.region maxLength 64":             regions,
 	"listAvailableModelsOfEdit config.region maxLength 64": regions,
+	"testModels model_ids maxItems 50":                     "the provider has only one model",
 	"config.api_version minLength 1":                       tooShort,
 	"config.base_url minLength 1":                          tooShort,
 	"config.project minLength 1":                           tooShort,

@@ -197,6 +197,10 @@ func nearPattern(s *openapi3.Schema, valid string) []probe {
 func itemsOf(s *openapi3.Schema, valid any, n int) any {
 	items := []any{}
 	for i := range n {
+		if _, isText := valid.([]any)[0].(string); isText && i == 0 {
+			items = append(items, valid.([]any)[0])
+			continue
+		}
 		if enum := s.Items.Value.Enum; len(enum) > 0 {
 			items = append(items, enum[i%len(enum)])
 			continue

@@ -218,7 +218,7 @@ func (a *API) handle(c echo.Context, r Route) error {
 	}
 	limit := a.RequestTimeout
 	if r.scope == auth.ModelsTest {
-		limit += a.TestTimeout
+		limit += 2 * a.TestTimeout // of several tests, the last may begin after the first has timed out
 	}
 	ctx, cancel := context.WithTimeout(audit.WithSource(c.Request().Context(), sourceOf(c, p)), limit)
 	defer cancel()

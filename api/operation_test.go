@@ -77,6 +77,7 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodGet, p.Path(), nil, read},
 		{http.MethodPatch, p.Path(), object{"status": "inactive"}, write},
 		{http.MethodPost, p.Path() + "/test", object{"model_id": "m", "prompt": "Hi"}, test},
+		{http.MethodPost, p.Path() + "/test-models", object{"prompt": "Hi"}, test},
 		{http.MethodPost, p.Path() + "/check", object{"credentials": settings["credentials"]}, test},
 		{http.MethodGet, p.Path() + "/available-models", nil, test},
 		{http.MethodPost, p.Path() + "/available-models", object{"credentials": settings["credentials"]}, test},

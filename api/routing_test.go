@@ -59,6 +59,7 @@ func TestWrongMethod(t *testing.T) {
 			"/icons/openai.svg":            {"GET", "HEAD"},
 			"/provider-types/openai/available-models": {"POST"},
 			p.Path() + "/check":                       {"POST"},
+			p.Path() + "/test-models":                 {"POST"},
 			p.Path() + "/credentials/api_key/reveal":  {"POST"},
 			p.Path() + "/available-models":            {"GET", "HEAD", "POST"},
 		} {

@@ -15,7 +15,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/fault"
-	"modelproviders/pkg/registry"
 )
 
 // wantsEvents reports whether the client asks for server-sent events.
@@ -30,15 +29,14 @@ func wantsEvents(r *http.Request) bool {
 	return false
 }
 
-// streamTest runs a test and answers with server-sent events (WHATWG HTML, section
-// 9.2): a `delta` event for each piece of the answer, then one `result` event. If
-// this service fails, it answers with a problem document, or with an `error` event
-// that contains it if the stream has begun.
+// stream answers with server-sent events (WHATWG HTML, section 9.2), which run sends.
+// If run fails, it answers with a problem document, or with an `error` event that
+// contains it if the stream has begun.
 //
 // With each heartbeat the token is checked again. If it was revoked or has expired,
-// the upstream call is canceled and the stream ends with an `error`. The call is
-// also canceled if the client doesn't read a chunk within a heartbeat.
-func (a *API) streamTest(c echo.Context, run testRun) error {
+// the run is canceled and the stream ends with an `error`. The run is also canceled if
+// the client doesn't read a chunk within a heartbeat.
+func (a *API) stream(c echo.Context, run func(ctx context.Context, send sendEvent) error) error {
 	ctx, end := context.WithCancelCause(c.Request().Context())
 	defer end(nil)
 	events := &eventWriter{c: c, logger: a.Logger, patience: a.Heartbeat, end: end}
@@ -47,18 +45,17 @@ func (a *API) streamTest(c echo.Context, run testRun) error {
 			end(err)
 		}
 	}
-	result, err := func() (registry.TestResult, error) {
+	err := func() error {
 		// The heartbeat stops with the run. Otherwise a beat after the check whether
 		// the stream has begun would begin it, and the problem would be lost.
 		defer events.beat(ctx, a.Heartbeat, check)()
-		return run(ctx, func(text string) { events.send("delta", testDelta{Text: text}) })
+		return run(ctx, events.send)
 	}()
 	if ended := fault.As(context.Cause(ctx)); err != nil && ended != nil {
 		err = ended
 	}
 	switch {
 	case err == nil:
-		events.send("result", toTestResult(result, true))
 	case !events.begun():
 		return err
 	case errors.Is(err, context.Canceled):
@@ -71,6 +68,9 @@ func (a *API) streamTest(c echo.Context, run testRun) error {
 	events.finish()
 	return nil
 }
+
+// sendEvent sends an event with data as JSON. It can be called concurrently.
+type sendEvent func(event string, data any)
 
 // checkAgain returns unauthenticated if the token of a request was revoked or has
 // expired since the request began. If the check fails, the token counts as valid.

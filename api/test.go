@@ -188,7 +188,13 @@ type testRun func(ctx context.Context, onDelta func(string)) (registry.TestResul
 // one.
 func (a *API) runTest(c echo.Context, run testRun) error {
 	if wantsEvents(c.Request()) {
-		return a.streamTest(c, run)
+		return a.stream(c, func(ctx context.Context, send sendEvent) error {
+			result, err := run(ctx, func(text string) { send("delta", testDelta{Text: text}) })
+			if err == nil {
+				send("result", toTestResult(result, true))
+			}
+			return err
+		})
 	}
 	result, err := run(c.Request().Context(), nil)
 	if err != nil {

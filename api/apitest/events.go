@@ -11,7 +11,7 @@ import (
 
 // eventChecker checks server-sent events (WHATWG HTML, section 9.2) as their
 // bytes arrive: each against the schema, with its data parsed, and that a
-// `result` or an `error` comes last.
+// `result`, the `summary` of several results, or an `error` comes last.
 type eventChecker struct {
 	schema  *jsonschema.Schema
 	partial []byte // of a line
@@ -66,7 +66,8 @@ func (c *eventChecker) dispatch() error {
 	if err := c.schema.Validate(map[string]any{"event": c.event, "data": data}); err != nil {
 		return fmt.Errorf("event %q: %w", c.event, err)
 	}
-	c.last = c.event == "result" || c.event == "error"
+	_, several := object(data)["model_id"] // a result of several, which a summary follows
+	c.last = c.event == "result" && !several || c.event == "summary" || c.event == "error"
 	c.event, c.data = "", nil
 	return nil
 }

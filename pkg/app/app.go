@@ -165,7 +165,7 @@ func (a *App) serve(ctx context.Context) error {
 		Handler:           handler,
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       a.cfg.ReadTimeout,
-		WriteTimeout:      a.cfg.ReadTimeout + a.cfg.TestTimeout + requestTimeout,
+		WriteTimeout:      a.cfg.ReadTimeout + 2*a.cfg.TestTimeout + requestTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		TLSConfig:         a.tls,

@@ -41,9 +41,14 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, draft Dr
 		return TestResult{}, err
 	}
 	defer end()
-	event := m.event(workspace, audit.ModelTest)
-	draft.Prompt.ModelID = m.ModelID
-	result, err := r.generate(ctx, workspace, client, draft.Prompt, onDelta)
+	return r.testModel(ctx, p, m, client, draft.Prompt, onDelta)
+}
+
+// testModel sends a prompt to a model and stores the result.
+func (r *Registry) testModel(ctx context.Context, p Provider, m Model, client provider.Client, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
+	event := m.event(p.Workspace, audit.ModelTest)
+	prompt.ModelID = m.ModelID
+	result, err := r.generate(ctx, p.Workspace, client, prompt, onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, event, err)
 	}

@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/registry"
+)
+
+// modelsTestRequest is a prompt to test several models with.
+type modelsTestRequest struct {
+	testRequest
+	// The ids of the models at the provider. If omitted, the first 50 enabled models by display name are tested.
+	ModelIDs *[]string `json:"model_ids,omitempty" validate:"omitempty,min=1,max=50,unique,dive,distinct" example:"gpt-4-turbo"`
+} //	@name	ModelsTestRequest
+
+// modelTestResult is the outcome for one of several models that are tested.
+type modelTestResult struct {
+	// The id of the model.
+	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d"`
+	// The id of the model at the provider.
+	ModelID string `json:"model_id" example:"gpt-4-turbo"`
+	// Whether the model answered, or `skipped` if it was not tested.
+	Status string `json:"status" enums:"success,failed,skipped" example:"success"`
+	// The result of the test; absent if the model was skipped. At most 10,000 characters of the answer are reported.
+	Result *testResult `json:"result,omitempty"`
+	// Why the model was skipped: a rate limit was exceeded, or the tests before it took too long.
+	Detail string `json:"detail,omitempty" example:"Too many tests in this workspace: at most 300 a minute."`
+} //	@name	ModelTestResult
+
+// modelsTestSummary counts the outcomes.
+type modelsTestSummary struct {
+	// The number of models that answered.
+	Succeeded int `json:"succeeded" example:"1"`
+	// The number of models whose test failed.
+	Failed int `json:"failed" example:"0"`
+	// The number of models that were not tested.
+	Skipped int `json:"skipped" example:"0"`
+	// Whether the provider has more enabled models than can be tested in one request.
+	Truncated bool `json:"truncated" example:"false"`
+} //	@name	ModelsTestSummary
+
+// modelsTestResults is the outcomes for all models.
+type modelsTestResults struct {
+	// In the order of the request, or of the display names.
+	Results []modelTestResult `json:"results"`
+	// The number of models with each outcome.
+	Summary modelsTestSummary `json:"summary"`
+} //	@name	ModelsTestResults
+
+// @Summary		Test models of a provider
+// @Description	Sends a prompt to several models, four at a time, and reports the outcome for each. `max_output_tokens` is 256 if it is omitted. Each test counts as one for the rate limits, and its result is stored like that of testModel; models whose test is refused by a limit are skipped. No test begins later than the time limit of one test after the request. With `Accept: text/event-stream`, a `result` event follows each test, and one `summary` event ends the stream. Disconnecting cancels the calls to the provider.
+// @ID				testModels
+// @Tags			tests
+// @Param			id		path		string				true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
+// @Param			body	body		modelsTestRequest	true	"The prompt and the models"
+// @Success		200		{object}	modelsTestResults
+// @Router			/providers/{id}/test-models [post]
+func (a *API) testModels(c echo.Context) error {
+	var body modelsTestRequest
+	problems, err := decode(c, &body)
+	if err != nil {
+		return err
+	}
+	draft := body.draft(provider.Request{}, "", problems)
+	run := func(ctx context.Context, onTest func(registry.ModelTest)) (registry.ModelTests, error) {
+		return a.Registry.TestModels(ctx, principal(c).Workspace, c.Param("id"), body.ModelIDs, draft, onTest)
+	}
+	if wantsEvents(c.Request()) {
+		return a.stream(c, func(ctx context.Context, send sendEvent) error {
+			done, err := run(ctx, func(test registry.ModelTest) { send("result", toModelTestResult(test)) })
+			if err == nil {
+				send("summary", toModelsTestResults(done).Summary)
+			}
+			return err
+		})
+	}
+	done, err := run(c.Request().Context(), func(registry.ModelTest) {})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, toModelsTestResults(done))
+}
+
+func toModelTestResult(test registry.ModelTest) modelTestResult {
+	out := modelTestResult{ID: test.Model.ID, ModelID: test.Model.ModelID, Status: "skipped", Detail: test.Skipped}
+	if test.Skipped == "" {
+		result := toTestResult(test.Result, false)
+		out.Status, out.Result = result.Status, &result
+	}
+	return out
+}
+
+func toModelsTestResults(done registry.ModelTests) modelsTestResults {
+	out := modelsTestResults{Results: mapped(done.Tests, toModelTestResult), Summary: modelsTestSummary{Truncated: done.Truncated}}
+	for _, result := range out.Results {
+		switch result.Status {
+		case "success":
+			out.Summary.Succeeded++
+		case "failed":
+			out.Summary.Failed++
+		default:
+			out.Summary.Skipped++
+		}
+	}
+	return out
+}
