@@ -14,8 +14,8 @@ SwaggerUIBundle({
 // Keeps optional parameters empty. swagger-ui would fill in their examples, and
 // lists would be filtered by them.
 function emptyOptionalParameters() {
-  const withoutExample = (original) => (state, ...args) => {
-    const parameter = original(state, ...args);
+  const withoutExample = (original) => (_state, ...args) => {
+    const parameter = original(...args);
     return parameter?.get('required') ? parameter : parameter?.delete('example').deleteIn(['schema', 'example']);
   };
   return { statePlugins: { spec: { wrapSelectors: { parameterWithMetaByIdentity: withoutExample } } } };
