@@ -100,7 +100,7 @@ func TestModelsToTestTogether(t *testing.T) {
 		admin := s.Admin(t)
 		p := admin.CreateProvider(withTwoModels(fake))
 		path := p.Path() + "/test-models"
-		ids := func(wanted ...any) object { return object{"prompt": "Hi", "model_ids": list(wanted)} }
+		ids := func(wanted ...any) object { return object{"prompt": "Hi", "model_ids": wanted} }
 		one := testedOf(admin.Post(path, ids("no-such-model")))
 		if len(one.Results) != 1 || one.Results[0].ModelID != "no-such-model" {
 			t.Errorf("got %+v", one)
