@@ -3,8 +3,8 @@
 import { readEvents } from './events.js';
 
 /**
- * @import { AvailableModels, CheckResult, Draft, ListProviders, Me, Problem, Provider, ProviderList, ProviderTypeList, StageList, TestEvent } from './types'
- * @typedef {{method?: string, query?: Record<string, string | number | undefined>, body?: unknown,
+ * @import { AvailableModels, CheckResult, Draft, ListProviders, Me, ModelsTestEvent, Problem, Provider, ProviderList, ProviderTypeList, StageList, TestEvent } from './types'
+ * @typedef {{method?: string, query?: Record<string, string | number | boolean | undefined>, body?: unknown,
  *   headers?: Record<string, string>, signal?: AbortSignal}} Options
  */
 
@@ -139,19 +139,51 @@ export class API {
    * @param {AbortSignal} signal ends the test
    * @returns {AsyncGenerator<TestEvent>}
    */
-  async *test(path, body, signal) {
-    const response = await this.send(`${path}/test`, { method: 'POST', body, signal, headers: { Accept: 'text/event-stream' } });
-    if (!response.body) {
-      throw new APIError({});
-    }
-    for await (const { event, data } of readEvents(response.body)) {
-      if (event === 'error') {
-        throw new APIError(data);
-      }
-      if (event === 'delta' || event === 'result') {
+  test(path, body, signal) {
+    return this.stream(`${path}/test`, body, signal, 'result');
+  }
+
+  /**
+   * Sends a prompt to all enabled models of a provider, and yields each result and
+   * a summary.
+   *
+   * @param {string} id
+   * @param {object} body
+   * @param {AbortSignal} signal ends the tests
+   * @returns {AsyncGenerator<ModelsTestEvent>}
+   */
+  testModels(id, body, signal) {
+    return this.stream(`/providers/${id}/test-models`, body, signal, 'summary');
+  }
+
+  /**
+   * Yields the events of a call.
+   *
+   * @param {string} path
+   * @param {object} body
+   * @param {AbortSignal} signal
+   * @param {string} last the event that ends the stream
+   * @returns {AsyncGenerator<any>}
+   */
+  async *stream(path, body, signal, last) {
+    const response = await this.send(path, { method: 'POST', body, signal, headers: { Accept: 'text/event-stream' } });
+    try {
+      for await (const { event, data } of readEvents(/** @type {ReadableStream<Uint8Array>} */ (response.body))) {
+        if (event === 'error') {
+          throw new APIError(data);
+        }
         yield { event, data };
+        if (event === last) {
+          return;
+        }
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof APIError) {
+        throw error;
       }
     }
+    throw new APIError({ detail: 'The connection broke before the answer was complete. Try again.' });
   }
 
   /**

@@ -14,6 +14,7 @@ import { statusChip, toggle, typeIcon } from './parts.js';
  * @property {(provider: Provider, button: HTMLButtonElement) => void} power
  * @property {(provider: Provider, button: HTMLButtonElement) => void} check
  * @property {(provider: Provider, model: Model) => void} test
+ * @property {(provider: Provider) => void} testAll
  */
 
 /** How many models a card shows before the rest is folded away. */
@@ -80,7 +81,11 @@ function modelList(context, provider, actions) {
   const items = models.map((model) => modelItem(context, provider, model, actions));
   const more = items.slice(shownModels);
   return h('div', { class: 'models' },
-    h('h3', {}, count(all, 'model'), all > enabled ? h('span', { class: 'muted' }, ` · ${enabled} enabled`) : null),
+    h('div', { class: 'models-head' },
+      h('h3', {}, count(all, 'model'), all > enabled ? h('span', { class: 'muted' }, ` · ${enabled} enabled`) : null),
+      enabled > 1 && context.may('models:test')
+        ? h('button', { type: 'button', class: 'button small', 'aria-label': `Test all models of ${provider.name}`, onclick: () => actions.testAll(provider) }, icon('play'), 'Test all')
+        : null),
     items.length ? h('ul', { 'aria-label': `Models of ${provider.name}` }, items.slice(0, shownModels)) : h('p', { class: 'muted small none' }, 'No models yet. Edit this provider to add some.'),
     more.length ? h('details', { class: 'more' }, h('summary', {}, `${count(more.length, 'more model')}`), h('ul', { 'aria-label': `More models of ${provider.name}` }, more)) : null);
 }
@@ -95,9 +100,8 @@ function modelItem({ stages, may }, provider, model, actions) {
   const labels = model.supported_stages.map((stage) => stages.find((known) => known.stage === stage)?.label ?? stage);
   return h('li', { class: `model ${model.enabled ? '' : 'off'}`.trim(), 'data-model': model.id },
     h('div', { class: 'model-name' }, h('strong', {}, model.display_name),
-      model.display_name === model.model_id ? null : h('code', {}, model.model_id),
-      model.enabled ? null : h('span', { class: 'chip' }, 'Disabled')),
-    h('div', { class: 'model-stages' }, labels.map((label) => h('span', { class: 'chip stage' }, label))),
+      model.display_name === model.model_id ? null : h('code', {}, model.model_id)),
+    h('div', { class: 'model-stages' }, model.enabled ? null : h('span', { class: 'chip disabled' }, 'Disabled'), labels.map((label) => h('span', { class: 'chip stage' }, label))),
     lastTest(model),
     may('models:test') ? iconButton('play', `Test ${model.display_name}`, { class: 'play', onclick: () => actions.test(provider, model) }) : null);
 }

@@ -53,6 +53,17 @@ export class ModelsEditor {
     this.draw();
   }
 
+  /**
+   * Names the fields as a type does.
+   *
+   * @param {ProviderType} type
+   */
+  setType(type) {
+    this.type = type;
+    this.rows = this.rows.map((row) => this.makeRow(row.value(), row.base));
+    this.draw();
+  }
+
   draw() {
     fill(this.list, this.rows.map((row) => row.element));
     this.none.hidden = this.rows.length > 0;

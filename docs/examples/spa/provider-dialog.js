@@ -101,8 +101,7 @@ class ProviderDialog {
   setType(type) {
     this.type = type;
     this.form.setType(type);
-    this.models.type = type;
-    this.models.load(this.provider?.models ?? []);
+    this.models.setType(type);
     fill(this.checked);
     this.details.hidden = false;
     this.saveButton.disabled = false;
@@ -137,6 +136,10 @@ class ProviderDialog {
   }
 
   async save() {
+    if (this.provider && this.snapshot() === this.unchanged) {
+      this.dialog.end();
+      return;
+    }
     this.clearErrors();
     await whileBusy(this.saveButton, async () => {
       try {

@@ -30,6 +30,8 @@ export class ProviderForm {
     this.credentials = [];
     /** @type {Field[]} */
     this.config = [];
+    /** @type {Map<string, {credentials: Field[], config: Field[]}>} */
+    this.drawn = new Map();
     this.settings = h('div', { class: 'settings' });
     this.power = toggle('Provider is enabled', this.enabled, () => this.setEnabled(!this.enabled));
     this.powerText = h('span', {});
@@ -50,20 +52,19 @@ export class ProviderForm {
   }
 
   /**
-   * Draws the settings of a type.
+   * Draws the settings of a type. What was typed for another type stays there, so
+   * that no credential is sent to the wrong provider.
    *
    * @param {ProviderType} type
    */
   setType(type) {
-    const before = new Map(this.fields().map((field) => [field.path, field.value()]));
-    this.credentials = type.credentials.map((spec) => this.credential(spec));
-    this.config = type.config.map((spec) => makeField(`config.${spec.name}`, spec, { value: this.base?.config[spec.name], onInput: this.onInput }));
-    for (const field of [...this.credentials, ...this.config]) {
-      const typed = before.get(field.path);
-      if (typed) {
-        field.setValue(typed);
-      }
-    }
+    const fields = this.drawn.get(type.type) ?? {
+      credentials: type.credentials.map((spec) => this.credential(spec)),
+      config: type.config.map((spec) => makeField(`config.${spec.name}`, spec, { value: this.base?.config[spec.name], onInput: this.onInput })),
+    };
+    this.drawn.set(type.type, fields);
+    this.credentials = fields.credentials;
+    this.config = fields.config;
     fill(this.settings,
       h('p', { class: 'type-about' },
         h('a', { href: type.docs_url, target: '_blank', rel: 'noopener noreferrer' }, `Where to get credentials for ${type.label}`, icon('external'),

@@ -7,6 +7,7 @@ import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
 import { count } from './format.js';
 import { kindLabel, toast } from './notice.js';
 import { openProviderDialog } from './provider-dialog.js';
+import { openTestAllDrawer } from './test-all-drawer.js';
 import { openTestDrawer } from './test-drawer.js';
 
 /** @import { Context, ListProviders, Model, Provider, ProviderStatus } from './types' */
@@ -25,6 +26,7 @@ export class ProvidersScreen {
     this.providers = [];
     /** @type {string | null} */
     this.next = null;
+    this.total = 0;
     this.request = new AbortController();
     this.actions = {
       edit: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.edit(provider, button),
@@ -32,6 +34,7 @@ export class ProvidersScreen {
       power: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.power(provider, button),
       check: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.check(provider, button),
       test: (/** @type {Provider} */ provider, /** @type {Model} */ model) => this.test(provider, model),
+      testAll: (/** @type {Provider} */ provider) => this.testAll(provider),
     };
 
     let timer = 0;
@@ -45,17 +48,17 @@ export class ProvidersScreen {
     this.status = h('select', { class: 'input', 'aria-label': 'Status', onchange: () => this.load() },
       h('option', { value: '' }, 'All statuses'), h('option', { value: 'active' }, 'Active'),
       h('option', { value: 'inactive' }, 'Inactive'), h('option', { value: 'error' }, 'Error'));
+    this.summary = h('p', { class: 'muted small', role: 'status' });
     this.toolbar = h('div', { class: 'toolbar', role: 'search', hidden: true },
       h('label', { class: 'search', for: this.search.id }, icon('search'), h('span', { class: 'visually-hidden' }, 'Search providers'), this.search),
-      h('div', { class: 'select' }, this.status, icon('chevron')));
-    this.summary = h('p', { class: 'visually-hidden', role: 'status' });
+      h('div', { class: 'select' }, this.status, icon('chevron')), this.summary);
     this.list = h('div', { class: 'list' });
     this.element = h('main', { id: 'main' },
       h('header', { class: 'page-head' },
         h('div', {}, h('h1', {}, 'Model Providers', h('span', { class: 'badge' }, 'Beta')),
           h('p', { class: 'muted' }, 'Connect your own accounts, and choose which of their models each stage may use.')),
         context.may('providers:write') ? this.addButton() : null),
-      this.toolbar, this.summary, this.list);
+      this.toolbar, this.list);
   }
 
   addButton() {
@@ -81,9 +84,10 @@ export class ProvidersScreen {
       fill(this.list, skeleton());
     }
     try {
-      const page = await this.context.api.listProviders({ ...this.filter(), limit: pageSize }, signal);
+      const page = await this.context.api.listProviders({ ...this.filter(), limit: pageSize, count: true }, signal);
       this.providers = page.data;
       this.next = page.next_cursor;
+      this.total = page.total ?? page.data.length;
       this.draw();
     } catch (error) {
       if (signal.aborted) {
@@ -112,7 +116,7 @@ export class ProvidersScreen {
 
   draw() {
     this.toolbar.hidden = this.providers.length === 0 && !this.filtered();
-    this.summary.textContent = `${count(this.providers.length, 'provider')}${this.next ? ' and more' : ''}`;
+    this.summary.textContent = count(this.total, 'provider');
     if (this.providers.length === 0) {
       fill(this.list, this.filtered() ? this.noMatch() : this.empty());
       return;
@@ -283,6 +287,12 @@ export class ProvidersScreen {
       name: model.display_name, about: `${provider.name} · ${provider.type_label}`,
       run: (prompt, signal) => this.context.api.test(`/models/${model.id}`, prompt, signal),
     });
+    await this.refresh(provider.id);
+  }
+
+  /** @param {Provider} provider */
+  async testAll(provider) {
+    await openTestAllDrawer(this.context.api, provider);
     await this.refresh(provider.id);
   }
 

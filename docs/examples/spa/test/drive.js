@@ -296,7 +296,7 @@ const flows = {
     await drawer.getByLabel('Max output tokens').fill('0');
     await drawer.getByLabel('Prompt', { exact: true }).fill('Take your time.');
     await button(drawer, 'Send Test').click();
-    await drawer.getByText('max_output_tokens').waitFor();
+    await drawer.getByText('Max output tokens must').waitFor();
     await look(page, 'test-refused');
     await drawer.getByLabel('Max output tokens').fill('');
     await button(drawer, 'Send Test').click();
@@ -305,6 +305,37 @@ const flows = {
     await drawer.getByText('Stopped.').waitFor();
     await look(page, 'test-stopped');
     await page.keyboard.press('Escape');
+  },
+
+  async 'testing all models'(page) {
+    await button(page, 'Test all models of OpenAI Europe').click();
+    const drawer = dialog(page, 'Test 2 models');
+    await look(page, 'test-all');
+    await button(drawer, 'Test All').click();
+    await drawer.getByText('1 succeeded, 1 failed.').waitFor();
+    await drawer.getByText('GPT-4 Turbo').click();
+    await drawer.getByText('gpt-5-mini', { exact: true }).click();
+    await look(page, 'test-all-done');
+    await page.keyboard.press('Escape');
+    await card(page, 'OpenAI Europe').getByText('model not found').waitFor();
+  },
+
+  async 'another type'(page) {
+    await button(page.locator('.page-head'), 'Add Provider').click();
+    const form = dialog(page, 'Add provider');
+    await form.getByRole('radio', { name: /^OpenAI/ }).check();
+    await form.getByLabel('Name', { exact: true }).fill('Kept');
+    await form.getByLabel('API Key', { exact: true }).fill('sk-of-openai');
+    await button(form, 'Add model').click();
+    await form.getByLabel('Model ID').fill('kept-too');
+    await form.getByRole('radio', { name: /^Anthropic/ }).check();
+    assert.equal(await form.getByLabel('API Key', { exact: true }).inputValue(), '');
+    assert.equal(await form.getByLabel('Name', { exact: true }).inputValue(), 'Kept');
+    assert.equal(await form.getByLabel('Model ID').inputValue(), 'kept-too');
+    await form.getByRole('radio', { name: /^OpenAI/ }).check();
+    assert.equal(await form.getByLabel('API Key', { exact: true }).inputValue(), 'sk-of-openai');
+    await page.keyboard.press('Escape');
+    await button(page, 'Discard').click();
   },
 
   async 'the keyboard alone'(page) {

@@ -12,9 +12,12 @@ export type FailureKind = Schemas['FailureKind'];
 export type FormField = Omit<Schemas['FormField'], 'kind'> & { kind: string; options?: string[]; suggestions?: string[] };
 export type Me = Schemas['Me'];
 export type Model = Schemas['ModelOfProvider'];
+export type ModelTestResult = Schemas['ModelTestResult'];
+export type ModelsTestSummary = Schemas['ModelsTestSummary'];
 export type Problem = Schemas['Problem'];
 export type Provider = Schemas['Provider'];
-export type ProviderList = Schemas['ProviderList'];
+/** A list with the models of each provider, which `view=summary` would leave out. */
+export type ProviderList = Omit<Schemas['ProviderList'], 'data'> & { data: Provider[] };
 export type ProviderStatus = Schemas['ProviderStatus'];
 export type ProviderType = Omit<Schemas['ProviderType'], 'credentials' | 'config'> & { icon_url?: string; credentials: FormField[]; config: FormField[] };
 export type ProviderTypeList = { data: ProviderType[] };
@@ -33,6 +36,9 @@ export interface Draft {
   credentials: Record<string, string>;
   config: Record<string, string>;
 }
+
+/** An event of a streamed test of several models. */
+export type ModelsTestEvent = { event: 'result'; data: ModelTestResult } | { event: 'summary'; data: ModelsTestSummary };
 
 /** An event of a streamed test. */
 export type TestEvent = { event: 'delta'; data: { text: string } } | { event: 'result'; data: TestResult };

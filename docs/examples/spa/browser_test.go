@@ -1,6 +1,6 @@
-// Package test drives the console in a real browser: against a running service,
-// with fakes of the providers behind it.
-package test
+// Package spa_test drives the console in a real browser, against a service with fake
+// providers.
+package spa_test
 
 import (
 	"bytes"
@@ -23,7 +23,7 @@ import (
 	"modelproviders/pkg/provider/providertest"
 )
 
-// setup is what drive.js needs to know.
+// setup is what test/drive.js needs to know.
 type setup struct {
 	Console   string            `json:"console"` // URL of the page of the service
 	Elsewhere string            `json:"elsewhere"`
@@ -36,13 +36,18 @@ type setup struct {
 	Chromium  string            `json:"chromium"`
 }
 
-// TestConsole runs drive.js. With MODELPROVIDERS_BROWSER_HOLD it serves until it
-// is interrupted instead, so that a person can look.
+// TestConsole runs test/drive.js if MODELPROVIDERS_BROWSER_SHOTS names a folder for
+// its screenshots. With MODELPROVIDERS_BROWSER_HOLD it serves until it is interrupted
+// instead, so that a person can look.
 func TestConsole(t *testing.T) {
 	hold := os.Getenv("MODELPROVIDERS_BROWSER_HOLD") != ""
+	shots := os.Getenv("MODELPROVIDERS_BROWSER_SHOTS")
+	if shots == "" && !hold {
+		t.Skip("MODELPROVIDERS_BROWSER_SHOTS names no folder for screenshots")
+	}
 	chromium, err := exec.LookPath("chromium")
-	if _, missing := os.Stat("../node_modules/playwright-core"); (err != nil || missing != nil) && !hold {
-		t.Skip("needs chromium, and npm install in docs/examples/spa")
+	if err != nil && !hold {
+		t.Fatal(err)
 	}
 	openAI, custom := providertest.Start(t, providertest.OpenAI()), providertest.Start(t, providertest.Custom())
 	paced := httptest.NewServer(upstream{openAI})
@@ -82,10 +87,6 @@ func TestConsole(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	shots := os.Getenv("MODELPROVIDERS_BROWSER_SHOTS")
-	if shots == "" {
-		shots = t.TempDir()
-	}
 	input, err := json.Marshal(setup{
 		Console: service.URL() + "/console/", Elsewhere: elsewhere.URL + "/", Token: strings.TrimSpace(string(token)),
 		OpenAIKey: openAI.Credentials["api_key"].(string),
@@ -97,13 +98,12 @@ func TestConsole(t *testing.T) {
 	}
 	if hold {
 		t.Logf("serving: %s", input)
-		os.WriteFile("/tmp/spa-setup.json", input, 0o600)
 		stop := make(chan os.Signal, 1)
 		signal.Notify(stop, os.Interrupt)
 		<-stop
 		return
 	}
-	drive := exec.CommandContext(t.Context(), "node", "drive.js")
+	drive := exec.CommandContext(t.Context(), "node", "test/drive.js")
 	drive.Env = append(os.Environ(), "SETUP="+string(input))
 	output, err := drive.CombinedOutput()
 	t.Logf("%s", output)
@@ -160,7 +160,7 @@ func (s slow) FlushError() error {
 func copyOfConsole(api string) http.Handler {
 	files := http.FileServerFS(docs.Console())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' "+api+"/")
+		w.Header().Set("Content-Security-Policy", "default-src 'self'; connect-src 'self' "+api+"/; img-src 'self' "+api+"/; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 		if r.URL.Path == "/config.json" {
 			json.NewEncoder(w).Encode(map[string]any{"api_url": api, "authentication": true, "issuer": "", "client_id": "", "scopes": "", "audience": ""})
 			return

@@ -1,0 +1,97 @@
+// The drawer that tests all enabled models of a provider with one prompt.
+
+import { APIError } from './api.js';
+import { openDialog } from './dialog.js';
+import { fill, h } from './dom.js';
+import { count, duration } from './format.js';
+import { failure, kindLabel } from './notice.js';
+import { promptForm } from './prompt-form.js';
+import { outcome } from './test-result.js';
+
+/** @import { API } from './api.js'
+ *  @import { Model, ModelTestResult, ModelsTestSummary, Provider } from './types' */
+
+/**
+ * Opens the drawer, and returns when it is closed.
+ *
+ * @param {API} api
+ * @param {Provider} provider
+ */
+export async function openTestAllDrawer(api, provider) {
+  let controller = new AbortController();
+  const enabled = provider.models.filter((model) => model.enabled);
+  const dialog = openDialog({ title: `Test ${count(enabled.length, 'model')}`, subtitle: `${provider.name} · ${provider.type_label}`, kind: 'drawer' });
+  const form = promptForm({ action: 'Test All', send: () => send(), stop: () => controller.abort() });
+  const summary = h('p', { class: 'test-summary', role: 'status' });
+  const alerts = h('div', { class: 'alerts' });
+  const rows = new Map(enabled.map((model) => [model.id, h('li', {}, rowOf(model, 'Not tested'))]));
+  dialog.body.append(form.element, alerts, summary, h('ul', { class: 'test-list', 'aria-label': 'Results' }, [...rows.values()]));
+
+  const send = async () => {
+    controller = new AbortController();
+    form.busy(true);
+    fill(alerts);
+    summary.textContent = '';
+    for (const model of enabled) {
+      fill(/** @type {HTMLElement} */ (rows.get(model.id)), rowOf(model, h('span', { class: 'spinner' })));
+    }
+    try {
+      for await (const { event, data } of api.testModels(provider.id, form.value(), controller.signal)) {
+        if (event === 'summary') {
+          summary.textContent = summaryOf(data);
+        } else {
+          const row = rows.get(data.id);
+          const model = enabled.find((model) => model.id === data.id);
+          if (row && model) {
+            fill(row, resultRow(model, data));
+          }
+        }
+      }
+    } catch (error) {
+      if (controller.signal.aborted) {
+        summary.textContent = 'Stopped. The calls to the provider were cancelled.';
+      } else {
+        fill(alerts, error instanceof APIError ? form.showError(error) : failure(/** @type {Error} */ (error)));
+      }
+    }
+    for (const row of rows.values()) {
+      row.querySelector('.spinner')?.replaceWith('Not tested');
+    }
+    form.busy(false);
+  };
+  form.focus();
+  await dialog.closed;
+  controller.abort();
+}
+
+/**
+ * @param {Model} model
+ * @param {import('./types').Child} state
+ */
+function rowOf(model, state) {
+  return h('div', { class: 'test-row' }, h('strong', {}, model.display_name), h('span', { class: 'muted small' }, state));
+}
+
+/**
+ * @param {Model} model
+ * @param {ModelTestResult} tested
+ */
+function resultRow(model, { status, result, detail }) {
+  if (!result) {
+    return rowOf(model, `Skipped. ${detail ?? ''}`);
+  }
+  const failed = status === 'failed';
+  return h('details', {}, h('summary', { class: 'test-row' }, h('strong', {}, model.display_name),
+    h('span', { class: `chip status ${failed ? 'error' : 'active'}` }, failed ? 'Failed' : 'Success'),
+    h('span', { class: 'muted small' }, result.error ? kindLabel(result.error.kind) : duration(result.latency_ms))),
+  h('div', { class: 'result' }, outcome(result)));
+}
+
+/** @param {ModelsTestSummary} summary */
+function summaryOf({ succeeded, failed, skipped, truncated }) {
+  const parts = [`${succeeded} succeeded`, `${failed} failed`];
+  if (skipped) {
+    parts.push(`${skipped} skipped`);
+  }
+  return `${parts.join(', ')}.${truncated ? ' This provider has more models than one run tests.' : ''}`;
+}
