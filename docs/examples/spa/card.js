@@ -31,7 +31,7 @@ export function makeCard(context, provider, actions) {
   const settings = Object.values(provider.config).join(' · ');
   return h('li', { class: `card ${provider.enabled ? '' : 'off'}`.trim(), 'data-id': provider.id },
     h('article', { 'aria-labelledby': titleID },
-      h('header', { class: 'card-head' }, typeIcon(types, provider.type, provider.type_label, api.address),
+      h('header', { class: 'card-head' }, typeIcon(types.find((type) => type.type === provider.type), api.address),
         h('div', { class: 'card-title' },
           h('div', { class: 'card-name' }, h('h2', { id: titleID }, provider.name), statusChip(provider)),
           h('p', { class: 'muted small' }, provider.type_label, settings ? h('span', { class: 'card-config' }, ` · ${settings}`) : null)),

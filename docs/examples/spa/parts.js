@@ -5,22 +5,13 @@ import { h, icon } from './dom.js';
 /** @import { Provider, ProviderType, Stage, StageName } from './types' */
 
 /**
- * The icon of a provider type: its picture, or the initials of its label.
+ * The icon of a provider type.
  *
- * @param {ProviderType[]} types
- * @param {string} name of the type
- * @param {string} label
+ * @param {ProviderType | undefined} type
  * @param {string} address of the API
  */
-export function typeIcon(types, name, label, address) {
-  const index = types.findIndex((type) => type.type === name);
-  const type = types[index];
-  if (type?.icon_url) {
-    return h('img', { class: 'type-icon', src: new URL(type.icon_url, address).href, alt: '', width: 40, height: 40 });
-  }
-  const words = label.replace(/\(.*/, '').trim().split(/\s+/);
-  const initials = words.length > 1 ? words.map((word) => word[0]).join('').slice(0, 2) : label.slice(0, 2);
-  return h('span', { class: `type-icon initials tone-${(index + 6) % 6}`, 'aria-hidden': 'true' }, initials);
+export function typeIcon(type, address) {
+  return type ? h('img', { class: 'type-icon', src: new URL(type.icon_url, address).href, alt: '', width: 40, height: 40 }) : null;
 }
 
 /** @param {Provider} provider */

@@ -86,14 +86,14 @@ class ProviderDialog {
     const name = uniqueID('type');
     const tiles = this.context.types.map((type) => h('label', { class: 'type-tile' },
       h('input', { type: 'radio', name, value: type.type, onchange: () => this.setType(type) }),
-      typeIcon(this.context.types, type.type, type.label, this.context.api.address),
+      typeIcon(type, this.context.api.address),
       h('span', {}, h('strong', {}, type.label), h('span', { class: 'muted small' }, type.description))));
     return h('fieldset', { class: 'form-section types' }, h('legend', {}, 'Provider type'), h('div', { class: 'type-tiles' }, tiles));
   }
 
   /** @param {Provider} provider */
   fixedType(provider) {
-    return h('div', { class: 'fixed-type' }, typeIcon(this.context.types, provider.type, provider.type_label, this.context.api.address),
+    return h('div', { class: 'fixed-type' }, typeIcon(this.type, this.context.api.address),
       h('div', {}, h('strong', {}, provider.type_label), h('p', { class: 'muted small' }, 'The type can’t be changed. Add another provider for another type.')));
   }
 

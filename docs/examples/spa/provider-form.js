@@ -24,7 +24,7 @@ export class ProviderForm {
     this.onInput = onInput;
     this.enabled = provider?.enabled ?? true;
     this.name = makeField('name', {
-      name: 'name', label: 'Name', kind: 'text', required: true, placeholder: 'Production', help: 'Shown wherever this provider can be chosen.',
+      name: 'name', label: 'Name', kind: 'text', required: true, help: 'Shown wherever this provider can be chosen.',
     }, { value: provider?.name, onInput });
     /** @type {Field[]} */
     this.credentials = [];
@@ -69,7 +69,7 @@ export class ProviderForm {
       h('p', { class: 'type-about' },
         h('a', { href: type.docs_url, target: '_blank', rel: 'noopener noreferrer' }, `Where to get credentials for ${type.label}`, icon('external'),
           h('span', { class: 'visually-hidden' }, ' (opens in a new tab)'))),
-      [...this.credentials, ...this.config].map((field) => field.element));
+      grouped(type.credentials, this.credentials), grouped(type.config, this.config));
   }
 
   /** @param {FormField} spec */
@@ -154,6 +154,28 @@ export class ProviderForm {
     this.base = saved;
     return differences;
   }
+}
+
+/**
+ * Puts the fields of each group side by side.
+ *
+ * @param {FormField[]} specs
+ * @param {Field[]} fields drawn from these
+ */
+function grouped(specs, fields) {
+  /** @type {Map<string, HTMLFieldSetElement>} */
+  const groups = new Map();
+  return fields.map(({ element }, i) => {
+    const group = specs[i]?.group;
+    if (!group) {
+      return element;
+    }
+    const known = groups.get(group.name);
+    const set = known ?? h('fieldset', { class: 'columns' }, h('legend', { class: 'visually-hidden' }, group.label));
+    set.append(element);
+    groups.set(group.name, set);
+    return known ? null : set;
+  });
 }
 
 /**

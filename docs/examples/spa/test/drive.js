@@ -346,11 +346,11 @@ const flows = {
     for (let i = 0; i < 4; i += 1) {
       await page.keyboard.press('ArrowRight');
     }
-    await form.getByLabel('Service account JSON', { exact: false }).first().waitFor();
+    await form.getByLabel('Service Account JSON', { exact: false }).first().waitFor();
     await page.keyboard.press('Tab');
     await page.keyboard.type('Vertex by keyboard');
     await look(page, 'keyboard');
-    await form.getByLabel('Service account JSON', { exact: true }).fill('{"type":"service_account"}');
+    await form.getByLabel('Service Account JSON', { exact: true }).fill('{"type":"service_account"}');
     await page.keyboard.press('Escape');
     await button(page, 'Discard').focus();
     await page.keyboard.press('Enter');
@@ -437,6 +437,8 @@ async function looks(name, url, options) {
   await button(page.locator('.page-head'), 'Add Provider').click();
   await dialog(page, 'Add provider').getByRole('radio', { name: /^AWS/ }).check();
   await look(page, `${name}-add`);
+  await dialog(page, 'Add provider').getByLabel('Region').scrollIntoViewIfNeeded();
+  await look(page, `${name}-add-fields`);
   await page.keyboard.press('Escape');
   await button(page, 'Test GPT-4 Turbo').click();
   await button(dialog(page, /^Test /), 'Send Test').click();
