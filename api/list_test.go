@@ -97,7 +97,7 @@ func TestListOptions(t *testing.T) {
 					t.Errorf("%s: the second page has %d entries and the total %v", path, len(second.Data), second.Total)
 				}
 			}
-			c.Get(path + separator + "count=maybe").Problem(http.StatusBadRequest, "malformed_request", "count invalid")
+			c.Get(path+separator+"count=maybe").Problem(http.StatusBadRequest, "malformed_request", "count invalid")
 		}
 		p := c.Get("/providers?name=TWO").Is(http.StatusOK).Object()["data"].([]any)[0].(object)
 		summary := c.Get("/providers?name=TWO&view=summary").Is(http.StatusOK).Object()["data"].([]any)[0].(object)
