@@ -71,3 +71,12 @@ try {
     console.log(error.problem.code);
   }
 }
+
+// Several tests as a stream.
+for await (const event of stream(api, '/providers/{id}/test-models', { params: { path: { id: 'a' } }, body: { prompt: 'Hi' } })) {
+  if (event.event === 'result') {
+    console.log(event.data.model_id, event.data.status === 'skipped', event.data.result?.latency_ms);
+  } else if (event.event === 'summary') {
+    console.log(event.data.failed);
+  }
+}

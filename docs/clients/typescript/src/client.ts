@@ -49,7 +49,7 @@ export class ProblemError extends Error {
 }
 
 /**
- * Runs a test and yields its events as they arrive. Leaving the loop, or aborting
+ * Runs one or several tests and yields its events as they arrive. Leaving the loop, or aborting
  * `signal`, cancels the test. Throws a ProblemError if the service refuses the
  * request, and an Error if the connection breaks before the last event.
  */
@@ -73,8 +73,9 @@ export async function* stream<P extends StreamPath>(
   } finally {
     await events.cancel();
   }
-  if (last !== 'result' && last !== 'error') {
-    throw new Error('The stream ended before its result.');
+  const end = path.endsWith('/test-models') ? 'summary' : 'result';
+  if (last !== end && last !== 'error') {
+    throw new Error(`The stream ended before its ${end}.`);
   }
 }
 

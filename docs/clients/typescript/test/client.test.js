@@ -109,12 +109,32 @@ test('a signal cancels the request', async () => {
   }, { name: 'AbortError' });
 });
 
+/** @param {string} events */
+function answering(events) {
+  const fetch = async () => new Response(events, { headers: { 'Content-Type': 'text/event-stream' } });
+  return createClient({ baseUrl, token, fetch });
+}
+
 test('a stream that breaks off is an error', async () => {
-  const fetch = async () => new Response('event: delta\ndata: {"text":"a"}\n\n', { headers: { 'Content-Type': 'text/event-stream' } });
-  const broken = createClient({ baseUrl, token, fetch });
+  const broken = answering('event: delta\ndata: {"text":"a"}\n\n');
   await assert.rejects(async () => {
     for await (const event of stream(broken, '/models/{id}/test', request())) {
       assert.equal(event.data.text, 'a');
     }
   }, /ended before its result/);
+});
+
+test('a stream of several tests ends with their summary', async () => {
+  const result = 'event: result\ndata: {"status":"success"}\n\n';
+  const several = (api) => stream(api, '/providers/{id}/test-models', { params: { path: { id: 'a' } }, body: { prompt: 'Hi' } });
+  await assert.rejects(async () => {
+    for await (const event of several(answering(result))) {
+      assert.equal(event.event, 'result');
+    }
+  }, /ended before its summary/);
+  const events = [];
+  for await (const event of several(answering(result + 'event: summary\ndata: {}\n\n'))) {
+    events.push(event.event);
+  }
+  assert.deepEqual(events, ['result', 'summary']);
 });
