@@ -46,7 +46,7 @@ type fieldError struct {
 	// What is wrong with it.
 	Code string `json:"code" enums:"required,invalid,too_long,too_many,unknown,duplicate,not_found" example:"required"`
 	// What is wrong with it, in words.
-	Message string `json:"message" example:"must not be empty"`
+	Message string `json:"message" example:"is required"`
 } // @name FieldError
 
 // upstreamError is why a call to a provider's service failed.

@@ -97,9 +97,9 @@ func validate(body any) fault.Fields {
 // explain says what is wrong with a field, and what it should be.
 func explain(b validator.FieldError) (fault.Code, string) {
 	switch tag, param := b.Tag(), b.Param(); {
-	case tag == "required" && b.Kind() != reflect.String:
+	case tag == "required":
 		return fault.Required, "is required"
-	case tag == "required", tag == "min" && (b.Kind() == reflect.String || b.Kind() == reflect.Slice):
+	case tag == "min" && (b.Kind() == reflect.String || b.Kind() == reflect.Slice):
 		return fault.Required, "must not be empty"
 	case tag == "max" && b.Kind() == reflect.String:
 		return fault.TooLong, fmt.Sprintf("must have at most %s characters", param)

@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -166,8 +167,18 @@ func (c *Checker) checkProblem(schema *jsonschema.Schema, x *exchange) error {
 			return fmt.Errorf("the problem document says %s %v, but it is %v", field, got, want)
 		}
 	}
+	faults, _ := object(parsed)["errors"].([]any)
+	for _, fault := range faults {
+		if message, _ := object(fault)["message"].(string); !fieldMessage.MatchString(message) {
+			return fmt.Errorf("the message %q of a field is not of the form `must be …`", message)
+		}
+	}
 	return nil
 }
+
+// fieldMessage is the style of the messages of fields: what follows the name of the
+// field in a sentence.
+var fieldMessage = regexp.MustCompile(`^(is|must|can't|would) `)
 
 // checkQuery checks the query of a request that was accepted.
 func checkQuery(op *operation, query url.Values) error {

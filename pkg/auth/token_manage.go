@@ -84,9 +84,9 @@ func (t *Tokens) newToken(by Principal, in NewToken) (string, Token, error) {
 func (in NewToken) grant(faults *fault.Fields) (Role, []Scope) {
 	switch {
 	case in.Role == nil && in.Scopes == nil:
-		faults.Add("role", fault.Required, "give a role or scopes")
+		faults.Add("role", fault.Required, "is required unless scopes are given")
 	case in.Role != nil && in.Scopes != nil:
-		faults.Add("scopes", fault.Invalid, "give either a role or scopes, not both")
+		faults.Add("scopes", fault.Invalid, "must not be given together with a role")
 	case in.Role != nil:
 		role := Role(*in.Role)
 		if role.Scopes() == nil {

@@ -25,10 +25,10 @@ func (s *spec[C, F]) readCredentials(request map[string]json.RawMessage, stored 
 			problems.Malformed = append(problems.Malformed, malformed...)
 		case value == "" || value == secret.Mask:
 			if f.Required && !slices.Contains(stored, f.Name) {
-				problems.Invalid.Add(f.Name, fault.Required, "%s is required", f.Label)
+				problems.Invalid.Add(f.Name, fault.Required, "is required")
 			}
 		case isMask(f, value):
-			problems.Invalid.Add(f.Name, fault.Invalid, "%s must be the secret itself, not a mask; leave the field out to keep the stored secret", f.Label)
+			problems.Invalid.Add(f.Name, fault.Invalid, "must be the secret itself, not a mask; leave the field out to keep the stored secret")
 		default:
 			normal, problem := s.check(f, value)
 			if problem != nil {
@@ -157,7 +157,7 @@ func (s *spec[C, F]) readConfig(request map[string]json.RawMessage, stored map[s
 		case !given:
 			value = stored[f.Name]
 		case string(raw) == "null":
-			problems.Invalid.Add(f.Name, fault.Required, "%s must not be null", f.Label)
+			problems.Invalid.Add(f.Name, fault.Required, "must not be null")
 			continue
 		case !ok:
 			problems.Malformed.Add(f.Name, fault.Invalid, "must be a string")

@@ -27,7 +27,7 @@ import (
 //	group        name and label of a group of fields that belong together, as in "access_key,Access key"
 //	validate     rules of go-playground/validator: required, max, max_bytes, printascii
 //	pattern      a regular expression that the whole value matches
-//	message      what is wrong with a value that does not match the pattern, after the label
+//	message      what is wrong with a value that does not match the pattern, as in "must be …"
 //
 // Lengths are in characters, but for max_bytes.
 type spec[C, F any] struct {

@@ -27,7 +27,7 @@ func newValidator() *validator.Validate {
 // check checks one trimmed value against its field's rules, and normalises it.
 func (s *spec[C, F]) check(f field, value string) (string, *fault.Field) {
 	broken := func(code fault.Code, message string) (string, *fault.Field) {
-		return "", &fault.Field{Name: f.Name, Code: code, Message: f.Label + " " + message}
+		return "", &fault.Field{Name: f.Name, Code: code, Message: message}
 	}
 	if f.Kind != kindSecretJSON && strings.ContainsFunc(value, unicode.IsControl) {
 		return broken(fault.Invalid, "must not contain control characters or line breaks")

@@ -131,7 +131,7 @@ func (r *Registry) addModels(ctx context.Context, workspace, providerID string, 
 			switch {
 			case m.ModelID == "":
 			case present[m.ModelID]:
-				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "already exists in this provider")
+				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "is already used by another model of this provider")
 			case seen[m.ModelID]:
 				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "is a duplicate")
 			}

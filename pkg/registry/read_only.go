@@ -39,7 +39,7 @@ func (p Provider) readOnly() map[string]readOnly {
 	}
 	return map[string]readOnly{
 		"id":         {[]any{p.ID}, "can't be changed"},
-		"type_label": {[]any{label}, "follows from the type and can't be changed"},
+		"type_label": {[]any{label}, "is read-only; it is the label of the type"},
 		"enabled":    {[]any{p.Enabled}, `is read-only; set status to "active" or "inactive"`},
 	}
 }

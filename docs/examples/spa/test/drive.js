@@ -70,7 +70,7 @@ const flows = {
     await form.getByRole('radio', { name: /^OpenAI/ }).check();
     await look(page, 'add-fields');
     await button(form, 'Add provider').click();
-    await form.getByText('must not be empty').first().waitFor();
+    await form.getByText('is required').first().waitFor();
     assert.equal(await form.getByLabel('Name', { exact: true }).getAttribute('aria-invalid'), 'true');
     await look(page, 'add-field-errors');
 
