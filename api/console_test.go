@@ -45,7 +45,7 @@ func TestConsole(t *testing.T) {
 			t.Errorf("/console is answered with %s to %q", response.Status, response.Header.Get("Location"))
 		}
 		for path, mediaType := range map[string]string{
-			"/console/": "text/html", "/console/main.js": "text/javascript", "/console/style.css": "text/css", "/console/icons.svg": "image/svg+xml",
+			"/console/": "text/html", "/console/main.js": "text/javascript", "/console/base.css": "text/css", "/console/icons.svg": "image/svg+xml",
 		} {
 			response, body := asset(t, s, path)
 			if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), mediaType) || body == "" {

@@ -102,7 +102,10 @@ export class API {
    */
   revealCredential(id, field, reason) {
     const body = reason ? { reason } : undefined;
-    return this.json(`/providers/${id}/credentials/${encodeURIComponent(field)}/reveal`, { method: 'POST', body });
+    return this.json(`/providers/${id}/credentials/${encodeURIComponent(field)}/reveal`, {
+      method: 'POST',
+      body,
+    });
   }
 
   /**
@@ -166,9 +169,16 @@ export class API {
    * @returns {AsyncGenerator<any>}
    */
   async *stream(path, body, signal, last) {
-    const response = await this.send(path, { method: 'POST', body, signal, headers: { Accept: 'text/event-stream' } });
+    const response = await this.send(path, {
+      method: 'POST',
+      body,
+      signal,
+      headers: { Accept: 'text/event-stream' },
+    });
     try {
-      for await (const { event, data } of readEvents(/** @type {ReadableStream<Uint8Array>} */ (response.body))) {
+      for await (const { event, data } of readEvents(
+        /** @type {ReadableStream<Uint8Array>} */ (response.body),
+      )) {
         if (event === 'error') {
           throw new APIError(data);
         }
@@ -236,7 +246,14 @@ export class API {
       all.Authorization = `Bearer ${this.session.token}`;
     }
     try {
-      return await fetch(url, { method, signal, headers: all, body: JSON.stringify(body), cache: 'no-store', credentials: 'omit' });
+      return await fetch(url, {
+        method,
+        signal,
+        headers: all,
+        body: JSON.stringify(body),
+        cache: 'no-store',
+        credentials: 'omit',
+      });
     } catch (error) {
       signal?.throwIfAborted();
       throw new APIError({ detail: 'The service can’t be reached. Check your connection and try again.' });
@@ -257,7 +274,10 @@ async function readProblem(response) {
   try {
     return new APIError(await response.json(), retryAfter);
   } catch {
-    return new APIError({ status: response.status, detail: `The service answered with status ${response.status}.` }, retryAfter);
+    return new APIError(
+      { status: response.status, detail: `The service answered with status ${response.status}.` },
+      retryAfter,
+    );
   }
 }
 

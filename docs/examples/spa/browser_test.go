@@ -64,7 +64,7 @@ func TestConsole(t *testing.T) {
 	elsewhere := httptest.NewUnstartedServer(nil)
 	dir := filepath.Join(t.TempDir(), "data")
 	service, err := app.Start(t.Context(), app.Config{
-		Addr: "127.0.0.1:0", DataDir: dir, DatabaseConnections: 1, Reveal: true, TestTimeout: 30 * time.Second,
+		Addr: "127.0.0.1:0", DataDir: dir, DatabaseConnections: 1, Reveal: true, RevealReason: true, TestTimeout: 30 * time.Second,
 		AllowUpstreams: []string{"127.0.0.1/32"}, ProviderEndpoints: openAI.Endpoints(paced.URL),
 		CORSOrigins: []string{"http://" + elsewhere.Listener.Addr().String()}, BasePath: "/api/v1",
 		OIDC:    app.OIDC{Issuer: issuer.URL, Audience: authtest.Audience, RoleClaim: "role"},

@@ -29,18 +29,51 @@ export function makeCard(context, provider, actions) {
   const { may, types, api } = context;
   const titleID = `provider-${provider.id}`;
   const settings = Object.values(provider.config).join(' · ');
-  return h('li', { class: `card ${provider.enabled ? '' : 'off'}`.trim(), 'data-id': provider.id },
-    h('article', { 'aria-labelledby': titleID },
-      h('header', { class: 'card-head' }, typeIcon(types.find((type) => type.type === provider.type), api.address),
-        h('div', { class: 'card-title' },
+  return h(
+    'li',
+    { class: `card ${provider.enabled ? '' : 'off'}`.trim(), 'data-id': provider.id },
+    h(
+      'article',
+      { 'aria-labelledby': titleID },
+      h(
+        'header',
+        { class: 'card-head' },
+        typeIcon(
+          types.find((type) => type.type === provider.type),
+          api.address,
+        ),
+        h(
+          'div',
+          { class: 'card-title' },
           h('div', { class: 'card-name' }, h('h2', { id: titleID }, provider.name), statusChip(provider)),
-          h('p', { class: 'muted small' }, provider.type_label, settings ? h('span', { class: 'card-config' }, ` · ${settings}`) : null)),
-        may('providers:write') ? h('div', { class: 'card-actions' },
-          toggle(`${provider.name} is enabled`, provider.enabled, (button) => actions.power(provider, button)),
-          iconButton('edit', `Edit ${provider.name}`, { onclick: press((button) => actions.edit(provider, button)) }),
-          iconButton('delete', `Delete ${provider.name}`, { class: 'danger', onclick: () => actions.remove(provider) })) : null),
+          h(
+            'p',
+            { class: 'muted small' },
+            provider.type_label,
+            settings ? h('span', { class: 'card-config' }, ` · ${settings}`) : null,
+          ),
+        ),
+        may('providers:write')
+          ? h(
+              'div',
+              { class: 'card-actions' },
+              toggle(`${provider.name} is enabled`, provider.enabled, (button) =>
+                actions.power(provider, button),
+              ),
+              iconButton('edit', `Edit ${provider.name}`, {
+                onclick: press((button) => actions.edit(provider, button)),
+              }),
+              iconButton('delete', `Delete ${provider.name}`, {
+                class: 'danger',
+                onclick: () => actions.remove(provider),
+              }),
+            )
+          : null,
+      ),
       provider.error ? errorBox(context, provider, actions) : null,
-      modelList(context, provider, actions)));
+      modelList(context, provider, actions),
+    ),
+  );
 }
 
 /**
@@ -62,13 +95,37 @@ function press(action) {
 function errorBox({ may }, provider, actions) {
   const error = /** @type {NonNullable<Provider['error']>} */ (provider.error);
   const about = error.model_id ? [' while calling ', h('code', {}, error.model_id)] : null;
-  return h('div', { class: 'notice error' }, icon('error'), h('div', { class: 'notice-text' },
-    h('p', { class: 'notice-title' }, kindLabel(error.kind)), quote(error.message),
-    h('p', { class: 'muted small' }, 'Since ', h('time', { datetime: error.since, title: dateTime(error.since) }, ago(error.since)), about, '.'),
-    may('models:test') ? h('button', {
-      type: 'button', class: 'button small',
-      onclick: press((button) => actions.check(provider, button)),
-    }, icon('refresh'), 'Check again') : null));
+  return h(
+    'div',
+    { class: 'notice error' },
+    icon('error'),
+    h(
+      'div',
+      { class: 'notice-text' },
+      h('p', { class: 'notice-title' }, kindLabel(error.kind)),
+      quote(error.message),
+      h(
+        'p',
+        { class: 'muted small' },
+        'Since ',
+        h('time', { datetime: error.since, title: dateTime(error.since) }, ago(error.since)),
+        about,
+        '.',
+      ),
+      may('models:test')
+        ? h(
+            'button',
+            {
+              type: 'button',
+              class: 'button small',
+              onclick: press((button) => actions.check(provider, button)),
+            },
+            icon('refresh'),
+            'Check again',
+          )
+        : null,
+    ),
+  );
 }
 
 /**
@@ -80,14 +137,44 @@ function modelList(context, provider, actions) {
   const { models, model_count: all, enabled_model_count: enabled } = provider;
   const items = models.map((model) => modelItem(context, provider, model, actions));
   const more = items.slice(shownModels);
-  return h('div', { class: 'models' },
-    h('div', { class: 'models-head' },
-      h('h3', {}, count(all, 'model'), all > enabled ? h('span', { class: 'muted' }, ` · ${enabled} enabled`) : null),
+  return h(
+    'div',
+    { class: 'models' },
+    h(
+      'div',
+      { class: 'models-head' },
+      h(
+        'h3',
+        {},
+        count(all, 'model'),
+        all > enabled ? h('span', { class: 'muted' }, ` · ${enabled} enabled`) : null,
+      ),
       enabled > 1 && context.may('models:test')
-        ? h('button', { type: 'button', class: 'button small', 'aria-label': `Test all models of ${provider.name}`, onclick: () => actions.testAll(provider) }, icon('play'), 'Test all')
-        : null),
-    items.length ? h('ul', { 'aria-label': `Models of ${provider.name}` }, items.slice(0, shownModels)) : h('p', { class: 'muted small none' }, 'No models yet. Edit this provider to add some.'),
-    more.length ? h('details', { class: 'more' }, h('summary', {}, `${count(more.length, 'more model')}`), h('ul', { 'aria-label': `More models of ${provider.name}` }, more)) : null);
+        ? h(
+            'button',
+            {
+              type: 'button',
+              class: 'button small',
+              'aria-label': `Test all models of ${provider.name}`,
+              onclick: () => actions.testAll(provider),
+            },
+            icon('play'),
+            'Test all',
+          )
+        : null,
+    ),
+    items.length
+      ? h('ul', { 'aria-label': `Models of ${provider.name}` }, items.slice(0, shownModels))
+      : h('p', { class: 'muted small none' }, 'No models yet. Edit this provider to add some.'),
+    more.length
+      ? h(
+          'details',
+          { class: 'more' },
+          h('summary', {}, `${count(more.length, 'more model')}`),
+          h('ul', { 'aria-label': `More models of ${provider.name}` }, more),
+        )
+      : null,
+  );
 }
 
 /**
@@ -97,13 +184,32 @@ function modelList(context, provider, actions) {
  * @param {Actions} actions
  */
 function modelItem({ stages, may }, provider, model, actions) {
-  const labels = model.supported_stages.map((stage) => stages.find((known) => known.stage === stage)?.label ?? stage);
-  return h('li', { class: `model ${model.enabled ? '' : 'off'}`.trim(), 'data-model': model.id },
-    h('div', { class: 'model-name' }, h('strong', {}, model.display_name),
-      model.display_name === model.model_id ? null : h('code', {}, model.model_id)),
-    h('div', { class: 'model-stages' }, model.enabled ? null : h('span', { class: 'chip disabled' }, 'Disabled'), labels.map((label) => h('span', { class: 'chip stage' }, label))),
+  const labels = model.supported_stages.map(
+    (stage) => stages.find((known) => known.stage === stage)?.label ?? stage,
+  );
+  return h(
+    'li',
+    { class: `model ${model.enabled ? '' : 'off'}`.trim(), 'data-model': model.id },
+    h(
+      'div',
+      { class: 'model-name' },
+      h('strong', {}, model.display_name),
+      model.display_name === model.model_id ? null : h('code', {}, model.model_id),
+    ),
+    h(
+      'div',
+      { class: 'model-stages' },
+      model.enabled ? null : h('span', { class: 'chip disabled' }, 'Disabled'),
+      labels.map((label) => h('span', { class: 'chip stage' }, label)),
+    ),
     lastTest(model),
-    may('models:test') ? iconButton('play', `Test ${model.display_name}`, { class: 'play', onclick: () => actions.test(provider, model) }) : null);
+    may('models:test')
+      ? iconButton('play', `Test ${model.display_name}`, {
+          class: 'play',
+          onclick: () => actions.test(provider, model),
+        })
+      : null,
+  );
 }
 
 /** @param {Model} model */
@@ -114,5 +220,10 @@ function lastTest({ last_test: test }) {
   const when = `Tested ${dateTime(test.at)}`;
   return test.status === 'success'
     ? h('span', { class: 'last-test good', title: when }, icon('check'), duration(test.latency_ms))
-    : h('span', { class: 'last-test bad', title: `${when}. ${kindLabel(test.kind ?? '')}` }, icon('alert'), (test.kind ?? 'failed').replaceAll('_', ' '));
+    : h(
+        'span',
+        { class: 'last-test bad', title: `${when}. ${kindLabel(test.kind ?? '')}` },
+        icon('alert'),
+        (test.kind ?? 'failed').replaceAll('_', ' '),
+      );
 }

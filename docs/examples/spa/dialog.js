@@ -30,11 +30,18 @@ export function openDialog({ title, subtitle, kind = '', urgent = false, mayClos
   const titleID = uniqueID('title');
   const body = h('div', { class: 'dialog-body' });
   const footer = h('footer', { class: 'dialog-footer' });
-  const element = h('dialog', { class: `dialog ${kind}`.trim(), 'aria-labelledby': titleID, role: urgent ? 'alertdialog' : null },
-    h('header', { class: 'dialog-header' },
+  const element = h(
+    'dialog',
+    { class: `dialog ${kind}`.trim(), 'aria-labelledby': titleID, role: urgent ? 'alertdialog' : null },
+    h(
+      'header',
+      { class: 'dialog-header' },
       h('div', {}, h('h2', { id: titleID }, title), subtitle ? h('p', { class: 'muted' }, subtitle) : null),
-      iconButton('close', 'Close', { onclick: () => close() })),
-    body, footer);
+      iconButton('close', 'Close', { onclick: () => close() }),
+    ),
+    body,
+    footer,
+  );
   /** @type {Promise<void>} */
   const closed = new Promise((resolve) => {
     element.addEventListener('close', () => {
@@ -55,7 +62,8 @@ export function openDialog({ title, subtitle, kind = '', urgent = false, mayClos
   // Chromium closes a dialog on a second Escape even if the first was refused.
   element.addEventListener('keydown', (event) => {
     // Escape in a search that has text clears the text.
-    const inSearch = event.target instanceof HTMLInputElement && event.target.type === 'search' && event.target.value !== '';
+    const inSearch =
+      event.target instanceof HTMLInputElement && event.target.type === 'search' && event.target.value !== '';
     if (event.key === 'Escape' && !inSearch) {
       event.preventDefault();
       event.stopPropagation();
@@ -81,15 +89,27 @@ export function openDialog({ title, subtitle, kind = '', urgent = false, mayClos
 export async function confirm({ title, text, action, cancel = 'Cancel', dangerous = false }) {
   let agreed = false;
   const dialog = openDialog({ title, kind: 'small', urgent: true });
-  dialog.body.append(h('div', { class: 'question' },
-    dangerous ? icon('alert', 'danger-icon') : icon('info', 'muted'), h('div', {}, text)));
+  dialog.body.append(
+    h(
+      'div',
+      { class: 'question' },
+      dangerous ? icon('alert', 'danger-icon') : icon('info', 'muted'),
+      h('div', {}, text),
+    ),
+  );
   const no = h('button', { type: 'button', class: 'button', onclick: dialog.close }, cancel);
-  const yes = h('button', {
-    type: 'button', class: `button ${dangerous ? 'danger' : 'primary'}`, onclick: () => {
-      agreed = true;
-      dialog.end();
+  const yes = h(
+    'button',
+    {
+      type: 'button',
+      class: `button ${dangerous ? 'danger' : 'primary'}`,
+      onclick: () => {
+        agreed = true;
+        dialog.end();
+      },
     },
-  }, action);
+    action,
+  );
   dialog.footer.append(no, yes);
   no.focus();
   await dialog.closed;
@@ -112,17 +132,25 @@ export async function ask({ title, text, label, action }) {
   const dialog = openDialog({ title, kind: 'small' });
   const id = uniqueID('answer');
   const input = h('input', { id, class: 'input', maxlength: 500, required: true, autocomplete: 'off' });
-  const form = h('form', {
-    id: uniqueID('form'), onsubmit: (/** @type {Event} */ event) => {
-      event.preventDefault();
-      answer = input.value.trim() || null;
-      dialog.end();
+  const form = h(
+    'form',
+    {
+      id: uniqueID('form'),
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        answer = input.value.trim() || null;
+        dialog.end();
+      },
     },
-  }, h('p', {}, text), h('label', { class: 'label', for: id }, label), input);
+    h('p', {}, text),
+    h('label', { class: 'label', for: id }, label),
+    input,
+  );
   dialog.body.append(form);
   dialog.footer.append(
     h('button', { type: 'button', class: 'button', onclick: dialog.close }, 'Cancel'),
-    h('button', { type: 'submit', form: form.id, class: 'button primary' }, action));
+    h('button', { type: 'submit', form: form.id, class: 'button primary' }, action),
+  );
   input.focus();
   await dialog.closed;
   return answer;

@@ -28,13 +28,28 @@ export async function openDiscovery({ name, stages, added, list }) {
   let found = { data: [], supported: true, truncated: false };
   let agreed = false;
 
-  const dialog = openDialog({ title: 'Available models', subtitle: `What ${name} offers with these settings.` });
+  const dialog = openDialog({
+    title: 'Available models',
+    subtitle: `What ${name} offers with these settings.`,
+  });
   const searchID = uniqueID('search');
-  const search = h('input', { id: searchID, class: 'input', type: 'search', placeholder: 'Search models', autocomplete: 'off', spellcheck: 'false' });
+  const search = h('input', {
+    id: searchID,
+    class: 'input',
+    type: 'search',
+    placeholder: 'Search models',
+    autocomplete: 'off',
+    spellcheck: 'false',
+  });
   const summary = h('p', { class: 'muted small', role: 'status' });
   const all = h('button', { type: 'button', class: 'button small' }, 'Select all');
   const items = h('ul', { class: 'choices', 'aria-label': 'Models' });
-  const choice = stageChoice(stages, stages.slice(0, 1).map(({ stage }) => stage), 'Stages of the selected models', () => update());
+  const choice = stageChoice(
+    stages,
+    stages.slice(0, 1).map(({ stage }) => stage),
+    'Stages of the selected models',
+    () => update(),
+  );
   const add = h('button', { type: 'button', class: 'button primary' });
 
   const shown = () => {
@@ -49,12 +64,16 @@ export async function openDiscovery({ name, stages, added, list }) {
     const models = shown();
     const free = models.filter((model) => !isAdded(model));
     all.disabled = free.length === 0;
-    all.textContent = free.length > 0 && free.every((model) => chosen.has(model.model_id)) ? 'Select none' : 'Select all';
+    all.textContent =
+      free.length > 0 && free.every((model) => chosen.has(model.model_id)) ? 'Select none' : 'Select all';
     summary.textContent = `${count(models.length, 'model')}${found.truncated ? ' of more; search to narrow them down' : ''}, ${chosen.size} selected`;
   };
   const draw = () => {
     const models = shown();
-    fill(items, models.map((model) => item(model)));
+    fill(
+      items,
+      models.map((model) => item(model)),
+    );
     if (models.length === 0) {
       items.append(h('li', { class: 'none muted' }, 'No model matches this search.'));
     }
@@ -63,7 +82,9 @@ export async function openDiscovery({ name, stages, added, list }) {
   /** @param {AvailableModel} model */
   const item = (model) => {
     const box = h('input', {
-      type: 'checkbox', disabled: isAdded(model), onchange: () => {
+      type: 'checkbox',
+      disabled: isAdded(model),
+      onchange: () => {
         if (box.checked) {
           chosen.set(model.model_id, model);
         } else {
@@ -73,10 +94,18 @@ export async function openDiscovery({ name, stages, added, list }) {
       },
     });
     box.checked = isAdded(model) || chosen.has(model.model_id);
-    return h('li', {}, h('label', { class: 'choice' }, box,
-      h('span', { class: 'choice-name' }, model.display_name),
-      model.display_name === model.model_id ? null : h('code', {}, model.model_id),
-      isAdded(model) ? h('span', { class: 'chip' }, 'Added') : null));
+    return h(
+      'li',
+      {},
+      h(
+        'label',
+        { class: 'choice' },
+        box,
+        h('span', { class: 'choice-name' }, model.display_name),
+        model.display_name === model.model_id ? null : h('code', {}, model.model_id),
+        isAdded(model) ? h('span', { class: 'chip' }, 'Added') : null,
+      ),
+    );
   };
   all.addEventListener('click', () => {
     const free = shown().filter((model) => !isAdded(model));
@@ -96,22 +125,44 @@ export async function openDiscovery({ name, stages, added, list }) {
     try {
       found = await list(q);
     } catch (error) {
-      const again = h('button', { type: 'button', class: 'button small', onclick: () => load(q) }, icon('refresh'), 'Try again');
+      const again = h(
+        'button',
+        { type: 'button', class: 'button small', onclick: () => load(q) },
+        icon('refresh'),
+        'Try again',
+      );
       fill(dialog.body, failure(/** @type {Error} */ (error), h('p', {}, again)));
       return;
     }
     if (!found.supported) {
-      fill(dialog.body, notice('info', 'This provider has no list of models.', h('p', {}, 'Add models by their id instead.')));
+      fill(
+        dialog.body,
+        notice('info', 'This provider has no list of models.', h('p', {}, 'Add models by their id instead.')),
+      );
       return;
     }
     if (found.data.length === 0 && q === '') {
       fill(dialog.body, notice('info', 'The provider offers no models with these credentials.'));
       return;
     }
-    fill(dialog.body,
-      h('div', { class: 'search-row' },
-        h('label', { class: 'search', for: searchID }, icon('search'), h('span', { class: 'visually-hidden' }, 'Search models'), search), all),
-      summary, items, choice.element);
+    fill(
+      dialog.body,
+      h(
+        'div',
+        { class: 'search-row' },
+        h(
+          'label',
+          { class: 'search', for: searchID },
+          icon('search'),
+          h('span', { class: 'visually-hidden' }, 'Search models'),
+          search,
+        ),
+        all,
+      ),
+      summary,
+      items,
+      choice.element,
+    );
     draw();
     search.focus();
   };
@@ -133,7 +184,10 @@ export async function openDiscovery({ name, stages, added, list }) {
     agreed = true;
     dialog.end();
   });
-  dialog.footer.append(h('button', { type: 'button', class: 'button', onclick: dialog.close }, 'Cancel'), add);
+  dialog.footer.append(
+    h('button', { type: 'button', class: 'button', onclick: dialog.close }, 'Cancel'),
+    add,
+  );
   update();
   await load();
   await dialog.closed;

@@ -78,7 +78,11 @@ export function icon(name, className = '') {
  */
 export function iconButton(name, label, properties) {
   const { class: className = '', ...rest } = properties;
-  return h('button', { type: 'button', class: `icon-button ${className}`.trim(), 'aria-label': label, title: label, ...rest }, icon(name));
+  return h(
+    'button',
+    { type: 'button', class: `icon-button ${className}`.trim(), 'aria-label': label, title: label, ...rest },
+    icon(name),
+  );
 }
 
 /**

@@ -40,7 +40,11 @@ export function makeField(path, spec, options = {}) {
     return makeSecret(path, spec, options);
   }
   const input = h('input', {
-    class: 'input', type: spec.kind === 'url' ? 'url' : 'text', placeholder: spec.placeholder, spellcheck: 'false', autocomplete: 'off',
+    class: 'input',
+    type: spec.kind === 'url' ? 'url' : 'text',
+    placeholder: spec.placeholder,
+    spellcheck: 'false',
+    autocomplete: 'off',
     autocapitalize: 'off',
   });
   input.value = options.value ?? '';
@@ -55,7 +59,11 @@ function suggestionsOf(spec, input) {
   if (!spec.suggestions?.length) {
     return null;
   }
-  const list = h('datalist', { id: uniqueID('suggestions') }, spec.suggestions.map((value) => h('option', { value })));
+  const list = h(
+    'datalist',
+    { id: uniqueID('suggestions') },
+    spec.suggestions.map((value) => h('option', { value })),
+  );
   input.setAttribute('list', list.id);
   return list;
 }
@@ -66,8 +74,12 @@ function suggestionsOf(spec, input) {
  * @param {{value?: string, onInput?: () => void}} options
  */
 function makeSelect(path, spec, options) {
-  const select = h('select', { class: 'input' }, h('option', { value: '' }, 'Choose…'),
-    (spec.options ?? []).map((value) => h('option', { value }, value)));
+  const select = h(
+    'select',
+    { class: 'input' },
+    h('option', { value: '' }, 'Choose…'),
+    (spec.options ?? []).map((value) => h('option', { value }, value)),
+  );
   select.value = options.value ?? '';
   return frame(path, spec, select, options, h('div', { class: 'select' }, select, icon('chevron')));
 }
@@ -84,10 +96,17 @@ function makeSecret(path, spec, options) {
   const long = spec.kind === 'secret_json';
   const stored = options.note !== undefined;
   const properties = {
-    class: 'input masked', placeholder: stored ? mask : spec.placeholder, spellcheck: 'false', autocomplete: 'off', autocapitalize: 'off',
-    'data-1p-ignore': true, 'data-lpignore': 'true',
+    class: 'input masked',
+    placeholder: stored ? mask : spec.placeholder,
+    spellcheck: 'false',
+    autocomplete: 'off',
+    autocapitalize: 'off',
+    'data-1p-ignore': true,
+    'data-lpignore': 'true',
   };
-  const input = long ? h('textarea', { ...properties, rows: 4 }) : h('input', { ...properties, type: 'text' });
+  const input = long
+    ? h('textarea', { ...properties, rows: 4 })
+    : h('input', { ...properties, type: 'text' });
   let revealed = '';
   /** @param {boolean} visible */
   const show = (visible) => {
@@ -105,7 +124,8 @@ function makeSecret(path, spec, options) {
     show(false);
   };
   const eye = iconButton('eye', `Show ${spec.label}`, {
-    class: 'inside', onclick: async () => {
+    class: 'inside',
+    onclick: async () => {
       if (!input.classList.contains('masked')) {
         hide();
         return;
@@ -146,7 +166,10 @@ function makeSecret(path, spec, options) {
  */
 function uploadButton(input, label) {
   const file = h('input', {
-    type: 'file', accept: '.json,application/json', hidden: true, onchange: async () => {
+    type: 'file',
+    accept: '.json,application/json',
+    hidden: true,
+    onchange: async () => {
       const chosen = file.files?.[0];
       if (chosen) {
         input.value = await chosen.text();
@@ -155,8 +178,17 @@ function uploadButton(input, label) {
       }
     },
   });
-  return h('div', { class: 'upload' }, file,
-    h('button', { type: 'button', class: 'button small', onclick: () => file.click() }, icon('upload'), `Upload ${label}`));
+  return h(
+    'div',
+    { class: 'upload' },
+    file,
+    h(
+      'button',
+      { type: 'button', class: 'button small', onclick: () => file.click() },
+      icon('upload'),
+      `Upload ${label}`,
+    ),
+  );
 }
 
 /**
@@ -173,7 +205,13 @@ function uploadButton(input, label) {
 function frame(path, spec, input, options, control, extra = null) {
   const id = uniqueID('field');
   const error = h('p', { id: `${id}-error`, class: 'field-error', hidden: true });
-  const help = h('p', { id: `${id}-help`, class: 'help' }, options.note, options.note && spec.help ? ' ' : null, spec.help);
+  const help = h(
+    'p',
+    { id: `${id}-help`, class: 'help' },
+    options.note,
+    options.note && spec.help ? ' ' : null,
+    spec.help,
+  );
   input.id = id;
   input.setAttribute('aria-describedby', `${help.id} ${error.id}`);
   if (spec.required && options.note === undefined) {
@@ -192,11 +230,24 @@ function frame(path, spec, input, options, control, extra = null) {
     setError('');
     options.onInput?.();
   });
-  const element = h('div', { class: 'field', 'data-path': path },
-    h('label', { class: 'label', for: id }, spec.label, spec.required ? null : h('span', { class: 'optional' }, 'optional')),
-    control, help.textContent ? help : null, error, extra);
+  const element = h(
+    'div',
+    { class: 'field', 'data-path': path },
+    h(
+      'label',
+      { class: 'label', for: id },
+      spec.label,
+      spec.required ? null : h('span', { class: 'optional' }, 'optional'),
+    ),
+    control,
+    help.textContent ? help : null,
+    error,
+    extra,
+  );
   return {
-    path, element, setError,
+    path,
+    element,
+    setError,
     value: () => input.value,
     setValue: (value) => {
       input.value = value;

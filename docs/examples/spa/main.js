@@ -61,15 +61,33 @@ async function showProviders(api, session) {
     return;
   }
   const [types, stages] = await Promise.all([api.listProviderTypes(), api.listStages()]);
-  const screen = new ProvidersScreen({ api, types: types.data, stages: stages.data, may: (scope) => me.scopes.includes(scope) });
+  const screen = new ProvidersScreen({
+    api,
+    types: types.data,
+    stages: stages.data,
+    may: (scope) => me.scopes.includes(scope),
+  });
   fill(root, topBar(me, session), screen.element);
   await screen.load();
 }
 
 /** @param {Me} me */
 function noAccess(me) {
-  return h('main', { id: 'main' }, h('div', { class: 'empty' }, h('div', { class: 'empty-icon' }, icon('key')), h('h1', {}, 'No access'),
-    h('p', { class: 'muted' }, `You are signed in, but may not see the providers of the workspace ${me.workspace}. Ask its administrator for a role.`)));
+  return h(
+    'main',
+    { id: 'main' },
+    h(
+      'div',
+      { class: 'empty' },
+      h('div', { class: 'empty-icon' }, icon('key')),
+      h('h1', {}, 'No access'),
+      h(
+        'p',
+        { class: 'muted' },
+        `You are signed in, but may not see the providers of the workspace ${me.workspace}. Ask its administrator for a role.`,
+      ),
+    ),
+  );
 }
 
 /**
@@ -81,16 +99,34 @@ function topBar(me, session) {
     session.end();
     location.reload();
   };
-  return h('header', { class: 'bar' },
+  return h(
+    'header',
+    { class: 'bar' },
     h('a', { class: 'skip', href: '#main' }, 'Skip to content'),
     h('div', { class: 'brand' }, icon('logo'), h('span', {}, 'Settings')),
-    h('div', { class: 'who' },
+    h(
+      'div',
+      { class: 'who' },
       h('span', { class: 'muted small' }, 'Workspace ', h('strong', {}, me.workspace)),
       me.role ? h('span', { class: 'chip' }, me.role) : null,
-      me.kind === 'none' ? null : h('button', { type: 'button', class: 'button small', onclick: signOut }, icon('sign-out'), 'Sign out')));
+      me.kind === 'none'
+        ? null
+        : h(
+            'button',
+            { type: 'button', class: 'button small', onclick: signOut },
+            icon('sign-out'),
+            'Sign out',
+          ),
+    ),
+  );
 }
 
 start().catch((error) => {
-  const again = h('button', { type: 'button', class: 'button', onclick: () => location.reload() }, icon('refresh'), 'Try again');
+  const again = h(
+    'button',
+    { type: 'button', class: 'button', onclick: () => location.reload() },
+    icon('refresh'),
+    'Try again',
+  );
   fill(root, h('main', { class: 'sign-in' }, failure(error, h('p', {}, again))));
 });

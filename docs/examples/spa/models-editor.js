@@ -34,13 +34,40 @@ export class ModelsEditor {
     /** @type {Row[]} */
     this.rows = [];
     this.list = h('div', { class: 'model-rows' });
-    this.none = h('p', { class: 'muted none' }, 'No models yet. Choose from what the provider offers, or add one by its id.');
-    this.element = h('section', { class: 'form-section' },
-      h('div', { class: 'section-head' }, h('h3', {}, 'Models'),
-        h('div', { class: 'section-actions' },
-          mayTest ? h('button', { type: 'button', class: 'button small', onclick: discover }, icon('list'), 'Browse available') : null,
-          h('button', { type: 'button', class: 'button small', onclick: () => this.addEmpty() }, icon('plus'), 'Add model'))),
-      this.none, this.list);
+    this.none = h(
+      'p',
+      { class: 'muted none' },
+      'No models yet. Choose from what the provider offers, or add one by its id.',
+    );
+    this.element = h(
+      'section',
+      { class: 'form-section' },
+      h(
+        'div',
+        { class: 'section-head' },
+        h('h3', {}, 'Models'),
+        h(
+          'div',
+          { class: 'section-actions' },
+          mayTest
+            ? h(
+                'button',
+                { type: 'button', class: 'button small', onclick: discover },
+                icon('list'),
+                'Browse available',
+              )
+            : null,
+          h(
+            'button',
+            { type: 'button', class: 'button small', onclick: () => this.addEmpty() },
+            icon('plus'),
+            'Add model',
+          ),
+        ),
+      ),
+      this.none,
+      this.list,
+    );
   }
 
   /**
@@ -65,7 +92,10 @@ export class ModelsEditor {
   }
 
   draw() {
-    fill(this.list, this.rows.map((row) => row.element));
+    fill(
+      this.list,
+      this.rows.map((row) => row.element),
+    );
     this.none.hidden = this.rows.length > 0;
   }
 
@@ -80,7 +110,12 @@ export class ModelsEditor {
   }
 
   addEmpty() {
-    const row = this.makeRow({ model_id: '', display_name: '', supported_stages: this.stages.slice(0, 1).map(({ stage }) => stage), enabled: true });
+    const row = this.makeRow({
+      model_id: '',
+      display_name: '',
+      supported_stages: this.stages.slice(0, 1).map(({ stage }) => stage),
+      enabled: true,
+    });
     this.rows.push(row);
     this.draw();
     row.fields.model_id?.focus();
@@ -156,12 +191,27 @@ export class ModelsEditor {
    */
   makeRow(entry, base) {
     const group = uniqueID('model');
-    const modelID = makeField(`${group}.model_id`, {
-      name: 'model_id', label: this.type?.model_id_label ?? 'Model ID', kind: 'text', required: true, placeholder: this.type?.model_id_placeholder,
-    }, { value: entry.model_id, onInput: () => label() });
-    const displayName = makeField(`${group}.display_name`, {
-      name: 'display_name', label: 'Display name', kind: 'text', required: false,
-    }, { value: entry.display_name === entry.model_id ? '' : entry.display_name, onInput: () => label() });
+    const modelID = makeField(
+      `${group}.model_id`,
+      {
+        name: 'model_id',
+        label: this.type?.model_id_label ?? 'Model ID',
+        kind: 'text',
+        required: true,
+        placeholder: this.type?.model_id_placeholder,
+      },
+      { value: entry.model_id, onInput: () => label() },
+    );
+    const displayName = makeField(
+      `${group}.display_name`,
+      {
+        name: 'display_name',
+        label: 'Display name',
+        kind: 'text',
+        required: false,
+      },
+      { value: entry.display_name === entry.model_id ? '' : entry.display_name, onInput: () => label() },
+    );
     const stages = stageChoice(this.stages, entry.supported_stages, 'Stages', () => stagesError(''));
     const error = h('p', { class: 'field-error', role: 'alert', hidden: true });
     const stagesError = (/** @type {string} */ message) => {
@@ -177,8 +227,12 @@ export class ModelsEditor {
     const row = {
       base,
       fields: {
-        model_id: modelID, display_name: displayName,
-        supported_stages: { setError: stagesError, focus: () => stages.element.querySelector('input')?.focus() },
+        model_id: modelID,
+        display_name: displayName,
+        supported_stages: {
+          setError: stagesError,
+          focus: () => stages.element.querySelector('input')?.focus(),
+        },
       },
       value: () => ({
         ...(row.base ? { id: row.base.id } : {}),
@@ -194,12 +248,25 @@ export class ModelsEditor {
         enabled = entry.enabled;
         power.setAttribute('aria-checked', String(enabled));
       },
-      element: h('div', { class: 'model-row', role: 'group' },
+      element: h(
+        'div',
+        { class: 'model-row', role: 'group' },
         h('div', { class: 'columns' }, modelID.element, displayName.element),
-        h('div', { class: 'model-row-foot' }, h('div', {}, stages.element, error),
-          h('div', { class: 'row-actions' }, power,
-            this.mayTest ? iconButton('play', 'Test this model', { onclick: () => this.test(row.value()) }) : null,
-            iconButton('delete', 'Remove this model', { class: 'danger', onclick: () => this.remove(row) })))),
+        h(
+          'div',
+          { class: 'model-row-foot' },
+          h('div', {}, stages.element, error),
+          h(
+            'div',
+            { class: 'row-actions' },
+            power,
+            this.mayTest
+              ? iconButton('play', 'Test this model', { onclick: () => this.test(row.value()) })
+              : null,
+            iconButton('delete', 'Remove this model', { class: 'danger', onclick: () => this.remove(row) }),
+          ),
+        ),
+      ),
     };
     const label = () => row.element.setAttribute('aria-label', row.value().display_name || 'New model');
     label();

@@ -19,8 +19,13 @@ const icons = { success: 'success', error: 'error', warning: 'alert', info: 'inf
  */
 export function toast(tone, text) {
   const region = document.querySelector('#toasts');
-  const message = h('div', { class: `toast ${tone}` }, icon(icons[tone]), h('p', {}, text),
-    iconButton('close', 'Dismiss', { onclick: () => message.remove() }));
+  const message = h(
+    'div',
+    { class: `toast ${tone}` },
+    icon(icons[tone]),
+    h('p', {}, text),
+    iconButton('close', 'Dismiss', { onclick: () => message.remove() }),
+  );
   region?.append(message);
   if (tone !== 'error') {
     setTimeout(() => message.remove(), 5000);
@@ -35,8 +40,12 @@ export function toast(tone, text) {
  * @param {...Child} children
  */
 export function notice(tone, title, ...children) {
-  return h('div', { class: `notice ${tone}`, role: tone === 'error' ? 'alert' : 'status' },
-    icon(icons[tone]), h('div', { class: 'notice-text' }, h('p', { class: 'notice-title' }, title), children));
+  return h(
+    'div',
+    { class: `notice ${tone}`, role: tone === 'error' ? 'alert' : 'status' },
+    icon(icons[tone]),
+    h('div', { class: 'notice-text' }, h('p', { class: 'notice-title' }, title), children),
+  );
 }
 
 /**
@@ -53,8 +62,13 @@ export function failure(error, ...children) {
   }
   const requestID = 'requestID' in error && error.status >= 500 ? error.requestID : '';
   const wait = 'retryAfter' in error && error.retryAfter ? `Try again in ${error.retryAfter} seconds.` : '';
-  return notice('error', error.message, wait ? h('p', {}, wait) : null,
-    requestID ? h('p', { class: 'muted small' }, 'Request ', h('code', {}, requestID)) : null, children);
+  return notice(
+    'error',
+    error.message,
+    wait ? h('p', {}, wait) : null,
+    requestID ? h('p', { class: 'muted small' }, 'Request ', h('code', {}, requestID)) : null,
+    children,
+  );
 }
 
 /**

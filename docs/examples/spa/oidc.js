@@ -21,7 +21,9 @@ export function hasIssuer(config) {
  */
 export async function beginSignIn(config, again = false) {
   if (!crypto.subtle) {
-    throw new Error('Single sign-on needs HTTPS. Open this page with an https:// address, or sign in with a token.');
+    throw new Error(
+      'Single sign-on needs HTTPS. Open this page with an https:// address, or sign in with a token.',
+    );
   }
   const { authorization_endpoint: address } = await discover(config);
   const pending = { verifier: randomKey(), state: randomKey(), again };
@@ -91,7 +93,9 @@ async function exchange(config, code, verifier) {
   });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok || !answer.access_token) {
-    throw new Error(`The sign-in failed: ${answer.error_description ?? answer.error ?? `the issuer answered with status ${response.status}`}`);
+    throw new Error(
+      `The sign-in failed: ${answer.error_description ?? answer.error ?? `the issuer answered with status ${response.status}`}`,
+    );
   }
   return String(answer.access_token);
 }
@@ -111,7 +115,9 @@ async function discover(config) {
 async function challengeOf(verifier) {
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier));
   return btoa(String.fromCharCode(...new Uint8Array(digest)))
-    .replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+    .replaceAll('+', '-')
+    .replaceAll('/', '_')
+    .replaceAll('=', '');
 }
 
 function redirectURI() {

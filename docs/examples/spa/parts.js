@@ -11,7 +11,15 @@ import { h, icon } from './dom.js';
  * @param {string} address of the API
  */
 export function typeIcon(type, address) {
-  return type ? h('img', { class: 'type-icon', src: new URL(type.icon_url, address).href, alt: '', width: 40, height: 40 }) : null;
+  return type
+    ? h('img', {
+        class: 'type-icon',
+        src: new URL(type.icon_url, address).href,
+        alt: '',
+        width: 40,
+        height: 40,
+      })
+    : null;
 }
 
 /** @param {Provider} provider */
@@ -29,7 +37,12 @@ export function statusChip(provider) {
  */
 export function toggle(label, on, onclick) {
   const button = h('button', {
-    type: 'button', role: 'switch', class: 'switch', 'aria-checked': String(on), 'aria-label': label, title: label,
+    type: 'button',
+    role: 'switch',
+    class: 'switch',
+    'aria-checked': String(on),
+    'aria-label': label,
+    title: label,
     onclick: () => onclick(button),
   });
   return button;
@@ -47,15 +60,25 @@ export function stageChoice(stages, chosen, legend, onChange = () => {}) {
   const boxes = stages.map(({ stage, label }) => {
     const box = h('input', { type: 'checkbox', value: stage, onchange: onChange });
     box.checked = chosen.includes(stage);
-    return { stage, box, element: h('label', { class: 'stage-choice' }, box, h('span', {}, icon('check'), label)) };
+    return {
+      stage,
+      box,
+      element: h('label', { class: 'stage-choice' }, box, h('span', {}, icon('check'), label)),
+    };
   });
-  const element = h('fieldset', { class: 'stages' }, h('legend', {}, legend), boxes.map(({ element }) => element));
+  const element = h(
+    'fieldset',
+    { class: 'stages' },
+    h('legend', {}, legend),
+    boxes.map(({ element }) => element),
+  );
   return {
     element,
     value: () => boxes.filter(({ box }) => box.checked).map(({ stage }) => stage),
     /** @param {readonly StageName[]} chosen */
-    setValue: (chosen) => boxes.forEach(({ stage, box }) => {
-      box.checked = chosen.includes(stage);
-    }),
+    setValue: (chosen) =>
+      boxes.forEach(({ stage, box }) => {
+        box.checked = chosen.includes(stage);
+      }),
   };
 }

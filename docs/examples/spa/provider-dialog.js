@@ -47,27 +47,61 @@ class ProviderDialog {
     this.dialog = openDialog({
       title: provider ? `Edit ${provider.name}` : 'Add provider',
       subtitle: provider ? null : 'Connect an account of your own at a model provider.',
-      kind: 'wide', mayClose: () => this.mayClose(),
+      kind: 'wide',
+      mayClose: () => this.mayClose(),
     });
     this.alerts = h('div', { class: 'alerts' });
     this.form = new ProviderForm({
-      provider, onInput: () => fill(this.checked),
+      provider,
+      onInput: () => fill(this.checked),
       reveal: context.may('credentials:reveal') ? (field) => this.reveal(field) : null,
     });
-    this.models = new ModelsEditor({ stages: context.stages, mayTest, discover: () => this.discover(), test: (entry) => this.test(entry) });
-    this.checkButton = h('button', { type: 'button', class: 'button', onclick: () => this.check() }, icon('plug'), 'Test connection');
+    this.models = new ModelsEditor({
+      stages: context.stages,
+      mayTest,
+      discover: () => this.discover(),
+      test: (entry) => this.test(entry),
+    });
+    this.checkButton = h(
+      'button',
+      { type: 'button', class: 'button', onclick: () => this.check() },
+      icon('plug'),
+      'Test connection',
+    );
     this.checked = h('div', { class: 'checked', 'aria-live': 'polite' });
-    this.details = h('div', { class: 'details-of-type', hidden: true }, this.form.element,
-      mayTest ? h('div', { class: 'form-section connection' }, this.checkButton, this.checked) : null, this.models.element);
+    this.details = h(
+      'div',
+      { class: 'details-of-type', hidden: true },
+      this.form.element,
+      mayTest ? h('div', { class: 'form-section connection' }, this.checkButton, this.checked) : null,
+      this.models.element,
+    );
     const formID = uniqueID('form');
-    this.saveButton = h('button', { type: 'submit', class: 'button primary', form: formID }, provider ? 'Save changes' : 'Add provider');
-    this.dialog.body.append(h('form', {
-      id: formID, novalidate: true, onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        this.save();
-      },
-    }, this.alerts, provider ? this.fixedType(provider) : this.typeChoice(), this.details));
-    this.dialog.footer.append(h('button', { type: 'button', class: 'button', onclick: this.dialog.close }, 'Cancel'), this.saveButton);
+    this.saveButton = h(
+      'button',
+      { type: 'submit', class: 'button primary', form: formID },
+      provider ? 'Save changes' : 'Add provider',
+    );
+    this.dialog.body.append(
+      h(
+        'form',
+        {
+          id: formID,
+          novalidate: true,
+          onsubmit: (/** @type {Event} */ event) => {
+            event.preventDefault();
+            this.save();
+          },
+        },
+        this.alerts,
+        provider ? this.fixedType(provider) : this.typeChoice(),
+        this.details,
+      ),
+    );
+    this.dialog.footer.append(
+      h('button', { type: 'button', class: 'button', onclick: this.dialog.close }, 'Cancel'),
+      this.saveButton,
+    );
     this.saveButton.disabled = !provider;
     if (this.type) {
       this.setType(this.type);
@@ -84,17 +118,36 @@ class ProviderDialog {
   /** Tiles to choose the type of a new provider from. */
   typeChoice() {
     const name = uniqueID('type');
-    const tiles = this.context.types.map((type) => h('label', { class: 'type-tile' },
-      h('input', { type: 'radio', name, value: type.type, onchange: () => this.setType(type) }),
-      typeIcon(type, this.context.api.address),
-      h('span', {}, h('strong', {}, type.label), h('span', { class: 'muted small' }, type.description))));
-    return h('fieldset', { class: 'form-section types' }, h('legend', {}, 'Provider type'), h('div', { class: 'type-tiles' }, tiles));
+    const tiles = this.context.types.map((type) =>
+      h(
+        'label',
+        { class: 'type-tile' },
+        h('input', { type: 'radio', name, value: type.type, onchange: () => this.setType(type) }),
+        typeIcon(type, this.context.api.address),
+        h('span', {}, h('strong', {}, type.label), h('span', { class: 'muted small' }, type.description)),
+      ),
+    );
+    return h(
+      'fieldset',
+      { class: 'form-section types' },
+      h('legend', {}, 'Provider type'),
+      h('div', { class: 'type-tiles' }, tiles),
+    );
   }
 
   /** @param {Provider} provider */
   fixedType(provider) {
-    return h('div', { class: 'fixed-type' }, typeIcon(this.type, this.context.api.address),
-      h('div', {}, h('strong', {}, provider.type_label), h('p', { class: 'muted small' }, 'The type can’t be changed. Add another provider for another type.')));
+    return h(
+      'div',
+      { class: 'fixed-type' },
+      typeIcon(this.type, this.context.api.address),
+      h(
+        'div',
+        {},
+        h('strong', {}, provider.type_label),
+        h('p', { class: 'muted small' }, 'The type can’t be changed. Add another provider for another type.'),
+      ),
+    );
   }
 
   /** @param {ProviderType} type */
@@ -130,9 +183,16 @@ class ProviderDialog {
   }
 
   async mayClose() {
-    return this.snapshot() === this.unchanged || confirm({
-      title: 'Discard your changes?', text: 'What you have entered is not saved.', action: 'Discard', cancel: 'Keep editing', dangerous: true,
-    });
+    return (
+      this.snapshot() === this.unchanged ||
+      confirm({
+        title: 'Discard your changes?',
+        text: 'What you have entered is not saved.',
+        action: 'Discard',
+        cancel: 'Keep editing',
+        dangerous: true,
+      })
+    );
   }
 
   async save() {
@@ -177,9 +237,19 @@ class ProviderDialog {
     }
     this.models.rebase(before.models, now.models);
     this.provider = now;
-    fill(this.alerts, notice('warning', 'This provider was changed while you were editing it.',
-      h('p', {}, differences.length ? `Changed meanwhile: ${differences.join(', ')}. ` : '',
-        'Your entries are kept, and everything else is up to date now. Look it over and save again.')));
+    fill(
+      this.alerts,
+      notice(
+        'warning',
+        'This provider was changed while you were editing it.',
+        h(
+          'p',
+          {},
+          differences.length ? `Changed meanwhile: ${differences.join(', ')}. ` : '',
+          'Your entries are kept, and everything else is up to date now. Look it over and save again.',
+        ),
+      ),
+    );
     this.alerts.scrollIntoView({ block: 'nearest' });
     this.saveButton.focus();
   }
@@ -236,7 +306,9 @@ class ProviderDialog {
 
   async discover() {
     const { models, stages } = await openDiscovery({
-      name: this.label(), stages: this.context.stages, added: this.models.ids(),
+      name: this.label(),
+      stages: this.context.stages,
+      added: this.models.ids(),
       list: (q) => this.context.api.listAvailableModels(this.path(), this.form.draft(), q),
     });
     this.models.addAll(models, stages);
@@ -251,13 +323,17 @@ class ProviderDialog {
   async test(entry) {
     const { api } = this.context;
     const draft = this.form.draft();
-    const saved = this.provider?.models.find((model) => model.id === entry.id && model.model_id === entry.model_id);
+    const saved = this.provider?.models.find(
+      (model) => model.id === entry.id && model.model_id === entry.model_id,
+    );
     await openTestDrawer({
-      name: entry.display_name || 'the model', about: draft ? `${this.label()}, with unsaved settings` : this.label(),
+      name: entry.display_name || 'the model',
+      about: draft ? `${this.label()}, with unsaved settings` : this.label(),
       onRefused: (error) => this.showError(error),
-      run: (prompt, signal) => (saved && !draft
-        ? api.test(`/models/${saved.id}`, prompt, signal)
-        : api.test(this.path(), { ...draft, ...prompt, model_id: entry.model_id }, signal)),
+      run: (prompt, signal) =>
+        saved && !draft
+          ? api.test(`/models/${saved.id}`, prompt, signal)
+          : api.test(this.path(), { ...draft, ...prompt, model_id: entry.model_id }, signal),
     });
   }
 
@@ -272,7 +348,12 @@ class ProviderDialog {
         throw error;
       }
     }
-    const reason = await ask({ title: 'Show a stored credential', text: 'Showing it is recorded in the audit log, with your reason.', label: 'Reason', action: 'Show' });
+    const reason = await ask({
+      title: 'Show a stored credential',
+      text: 'Showing it is recorded in the audit log, with your reason.',
+      label: 'Reason',
+      action: 'Show',
+    });
     return reason ? (await api.revealCredential(id, field, reason)).value : '';
   }
 }

@@ -23,9 +23,17 @@ export class ProviderForm {
     this.reveal = reveal;
     this.onInput = onInput;
     this.enabled = provider?.enabled ?? true;
-    this.name = makeField('name', {
-      name: 'name', label: 'Name', kind: 'text', required: true, help: 'Shown wherever this provider can be chosen.',
-    }, { value: provider?.name, onInput });
+    this.name = makeField(
+      'name',
+      {
+        name: 'name',
+        label: 'Name',
+        kind: 'text',
+        required: true,
+        help: 'Shown wherever this provider can be chosen.',
+      },
+      { value: provider?.name, onInput },
+    );
     /** @type {Field[]} */
     this.credentials = [];
     /** @type {Field[]} */
@@ -35,7 +43,13 @@ export class ProviderForm {
     this.settings = h('div', { class: 'settings' });
     this.power = toggle('Provider is enabled', this.enabled, () => this.setEnabled(!this.enabled));
     this.powerText = h('span', {});
-    this.element = h('div', { class: 'form-section' }, this.name.element, provider ? this.statusRow() : null, this.settings);
+    this.element = h(
+      'div',
+      { class: 'form-section' },
+      this.name.element,
+      provider ? this.statusRow() : null,
+      this.settings,
+    );
     this.setEnabled(this.enabled);
   }
 
@@ -47,8 +61,15 @@ export class ProviderForm {
   setEnabled(enabled) {
     this.enabled = enabled;
     this.power.setAttribute('aria-checked', String(enabled));
-    fill(this.powerText, h('strong', {}, enabled ? 'Enabled' : 'Disabled'),
-      h('span', { class: 'muted' }, enabled ? ' Its enabled models can be used.' : ' None of its models is used.'));
+    fill(
+      this.powerText,
+      h('strong', {}, enabled ? 'Enabled' : 'Disabled'),
+      h(
+        'span',
+        { class: 'muted' },
+        enabled ? ' Its enabled models can be used.' : ' None of its models is used.',
+      ),
+    );
   }
 
   /**
@@ -60,16 +81,32 @@ export class ProviderForm {
   setType(type) {
     const fields = this.drawn.get(type.type) ?? {
       credentials: type.credentials.map((spec) => this.credential(spec)),
-      config: type.config.map((spec) => makeField(`config.${spec.name}`, spec, { value: this.base?.config[spec.name], onInput: this.onInput })),
+      config: type.config.map((spec) =>
+        makeField(`config.${spec.name}`, spec, {
+          value: this.base?.config[spec.name],
+          onInput: this.onInput,
+        }),
+      ),
     };
     this.drawn.set(type.type, fields);
     this.credentials = fields.credentials;
     this.config = fields.config;
-    fill(this.settings,
-      h('p', { class: 'type-about' },
-        h('a', { href: type.docs_url, target: '_blank', rel: 'noopener noreferrer' }, `Where to get credentials for ${type.label}`, icon('external'),
-          h('span', { class: 'visually-hidden' }, ' (opens in a new tab)'))),
-      grouped(type.credentials, this.credentials), grouped(type.config, this.config));
+    fill(
+      this.settings,
+      h(
+        'p',
+        { class: 'type-about' },
+        h(
+          'a',
+          { href: type.docs_url, target: '_blank', rel: 'noopener noreferrer' },
+          `Where to get credentials for ${type.label}`,
+          icon('external'),
+          h('span', { class: 'visually-hidden' }, ' (opens in a new tab)'),
+        ),
+      ),
+      grouped(type.credentials, this.credentials),
+      grouped(type.config, this.config),
+    );
   }
 
   /** @param {FormField} spec */
@@ -171,7 +208,8 @@ function grouped(specs, fields) {
       return element;
     }
     const known = groups.get(group.name);
-    const set = known ?? h('fieldset', { class: 'columns' }, h('legend', { class: 'visually-hidden' }, group.label));
+    const set =
+      known ?? h('fieldset', { class: 'columns' }, h('legend', { class: 'visually-hidden' }, group.label));
     set.append(element);
     groups.set(group.name, set);
     return known ? null : set;

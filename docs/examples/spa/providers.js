@@ -29,45 +29,91 @@ export class ProvidersScreen {
     this.total = 0;
     this.request = new AbortController();
     this.actions = {
-      edit: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.edit(provider, button),
+      edit: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) =>
+        this.edit(provider, button),
       remove: (/** @type {Provider} */ provider) => this.remove(provider),
-      power: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.power(provider, button),
-      check: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) => this.check(provider, button),
+      power: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) =>
+        this.power(provider, button),
+      check: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) =>
+        this.check(provider, button),
       test: (/** @type {Provider} */ provider, /** @type {Model} */ model) => this.test(provider, model),
       testAll: (/** @type {Provider} */ provider) => this.testAll(provider),
     };
 
     let timer = 0;
     this.search = h('input', {
-      id: uniqueID('search'), class: 'input', type: 'search', placeholder: 'Search providers', autocomplete: 'off', spellcheck: 'false',
+      id: uniqueID('search'),
+      class: 'input',
+      type: 'search',
+      placeholder: 'Search providers',
+      autocomplete: 'off',
+      spellcheck: 'false',
       oninput: () => {
         clearTimeout(timer);
         timer = setTimeout(() => this.load(), pause);
       },
     });
-    this.status = h('select', { class: 'input', 'aria-label': 'Status', onchange: () => this.load() },
-      h('option', { value: '' }, 'All statuses'), h('option', { value: 'active' }, 'Active'),
-      h('option', { value: 'inactive' }, 'Inactive'), h('option', { value: 'error' }, 'Error'));
+    this.status = h(
+      'select',
+      { class: 'input', 'aria-label': 'Status', onchange: () => this.load() },
+      h('option', { value: '' }, 'All statuses'),
+      h('option', { value: 'active' }, 'Active'),
+      h('option', { value: 'inactive' }, 'Inactive'),
+      h('option', { value: 'error' }, 'Error'),
+    );
     this.summary = h('p', { class: 'muted small', role: 'status' });
-    this.toolbar = h('div', { class: 'toolbar', role: 'search', hidden: true },
-      h('label', { class: 'search', for: this.search.id }, icon('search'), h('span', { class: 'visually-hidden' }, 'Search providers'), this.search),
-      h('div', { class: 'select' }, this.status, icon('chevron')), this.summary);
+    this.toolbar = h(
+      'div',
+      { class: 'toolbar', role: 'search', hidden: true },
+      h(
+        'label',
+        { class: 'search', for: this.search.id },
+        icon('search'),
+        h('span', { class: 'visually-hidden' }, 'Search providers'),
+        this.search,
+      ),
+      h('div', { class: 'select' }, this.status, icon('chevron')),
+      this.summary,
+    );
     this.list = h('div', { class: 'list' });
-    this.element = h('main', { id: 'main' },
-      h('header', { class: 'page-head' },
-        h('div', {}, h('h1', {}, 'Model Providers', h('span', { class: 'badge' }, 'Beta')),
-          h('p', { class: 'muted' }, 'Connect your own accounts, and choose which of their models each stage may use.')),
-        context.may('providers:write') ? this.addButton() : null),
-      this.toolbar, this.list);
+    this.element = h(
+      'main',
+      { id: 'main' },
+      h(
+        'header',
+        { class: 'page-head' },
+        h(
+          'div',
+          {},
+          h('h1', {}, 'Model Providers', h('span', { class: 'badge' }, 'Beta')),
+          h(
+            'p',
+            { class: 'muted' },
+            'Connect your own accounts, and choose which of their models each stage may use.',
+          ),
+        ),
+        context.may('providers:write') ? this.addButton() : null,
+      ),
+      this.toolbar,
+      this.list,
+    );
   }
 
   addButton() {
-    return h('button', { type: 'button', class: 'button primary add', onclick: () => this.add() }, icon('plus'), 'Add Provider');
+    return h(
+      'button',
+      { type: 'button', class: 'button primary add', onclick: () => this.add() },
+      icon('plus'),
+      'Add Provider',
+    );
   }
 
   /** @returns {ListProviders} */
   filter() {
-    return { q: this.search.value.trim() || undefined, status: /** @type {ProviderStatus} */ (this.status.value) || undefined };
+    return {
+      q: this.search.value.trim() || undefined,
+      status: /** @type {ProviderStatus} */ (this.status.value) || undefined,
+    };
   }
 
   filtered() {
@@ -84,7 +130,10 @@ export class ProvidersScreen {
       fill(this.list, skeleton());
     }
     try {
-      const page = await this.context.api.listProviders({ ...this.filter(), limit: pageSize, count: true }, signal);
+      const page = await this.context.api.listProviders(
+        { ...this.filter(), limit: pageSize, count: true },
+        signal,
+      );
       this.providers = page.data;
       this.next = page.next_cursor;
       this.total = page.total ?? page.data.length;
@@ -104,7 +153,11 @@ export class ProvidersScreen {
   async loadMore(button) {
     await whileBusy(button, async () => {
       try {
-        const page = await this.context.api.listProviders({ ...this.filter(), limit: pageSize, cursor: this.next ?? undefined });
+        const page = await this.context.api.listProviders({
+          ...this.filter(),
+          limit: pageSize,
+          cursor: this.next ?? undefined,
+        });
         this.providers.push(...page.data);
         this.next = page.next_cursor;
         this.draw();
@@ -121,9 +174,20 @@ export class ProvidersScreen {
       fill(this.list, this.filtered() ? this.noMatch() : this.empty());
       return;
     }
-    const more = h('button', { type: 'button', class: 'button', onclick: () => this.loadMore(more) }, 'Show more providers');
-    fill(this.list, h('ul', { class: 'cards', 'aria-label': 'Providers' }, this.providers.map((provider) => this.card(provider))),
-      this.next ? h('div', { class: 'more-providers' }, more) : null);
+    const more = h(
+      'button',
+      { type: 'button', class: 'button', onclick: () => this.loadMore(more) },
+      'Show more providers',
+    );
+    fill(
+      this.list,
+      h(
+        'ul',
+        { class: 'cards', 'aria-label': 'Providers' },
+        this.providers.map((provider) => this.card(provider)),
+      ),
+      this.next ? h('div', { class: 'more-providers' }, more) : null,
+    );
   }
 
   /** @param {Provider} provider */
@@ -132,16 +196,37 @@ export class ProvidersScreen {
   }
 
   empty() {
-    return h('div', { class: 'empty' }, h('div', { class: 'empty-icon' }, icon('plug')), h('h2', {}, 'No providers yet'),
-      h('p', { class: 'muted' }, 'Connect an account at a model provider. Its credentials are encrypted, and you choose which models are used.'),
-      this.context.may('providers:write') ? this.addButton() : h('p', { class: 'muted' }, 'Ask an editor of this workspace to add one.'));
+    return h(
+      'div',
+      { class: 'empty' },
+      h('div', { class: 'empty-icon' }, icon('plug')),
+      h('h2', {}, 'No providers yet'),
+      h(
+        'p',
+        { class: 'muted' },
+        'Connect an account at a model provider. Its credentials are encrypted, and you choose which models are used.',
+      ),
+      this.context.may('providers:write')
+        ? this.addButton()
+        : h('p', { class: 'muted' }, 'Ask an editor of this workspace to add one.'),
+    );
   }
 
   /** @param {Error} error */
   failed(error) {
-    return h('div', { class: 'empty failed', role: 'alert' }, h('div', { class: 'empty-icon' }, icon('alert')), h('h2', {}, 'The providers can’t be loaded'),
+    return h(
+      'div',
+      { class: 'empty failed', role: 'alert' },
+      h('div', { class: 'empty-icon' }, icon('alert')),
+      h('h2', {}, 'The providers can’t be loaded'),
       h('p', { class: 'muted' }, error.message),
-      h('button', { type: 'button', class: 'button', onclick: () => this.load() }, icon('refresh'), 'Try again'));
+      h(
+        'button',
+        { type: 'button', class: 'button', onclick: () => this.load() },
+        icon('refresh'),
+        'Try again',
+      ),
+    );
   }
 
   noMatch() {
@@ -151,8 +236,13 @@ export class ProvidersScreen {
       this.load();
       this.search.focus();
     };
-    return h('div', { class: 'empty' }, h('div', { class: 'empty-icon' }, icon('search')), h('h2', {}, 'No provider matches'),
-      h('button', { type: 'button', class: 'button', onclick: reset }, 'Show all providers'));
+    return h(
+      'div',
+      { class: 'empty' },
+      h('div', { class: 'empty-icon' }, icon('search')),
+      h('h2', {}, 'No provider matches'),
+      h('button', { type: 'button', class: 'button', onclick: reset }, 'Show all providers'),
+    );
   }
 
   /**
@@ -163,7 +253,9 @@ export class ProvidersScreen {
   update(provider) {
     this.providers = this.providers.map((old) => (old.id === provider.id ? provider : old));
     const card = this.list.querySelector(`[data-id="${provider.id}"]`);
-    const focused = card?.contains(document.activeElement) ? document.activeElement?.getAttribute('aria-label') : null;
+    const focused = card?.contains(document.activeElement)
+      ? document.activeElement?.getAttribute('aria-label')
+      : null;
     const open = card?.querySelector('details')?.open ?? false;
     const fresh = this.card(provider);
     const details = fresh.querySelector('details');
@@ -172,7 +264,9 @@ export class ProvidersScreen {
     }
     card?.replaceWith(fresh);
     if (focused) {
-      /** @type {HTMLElement | null} */ (fresh.querySelector(`[aria-label="${CSS.escape(focused)}"]`))?.focus();
+      /** @type {HTMLElement | null} */ (
+        fresh.querySelector(`[aria-label="${CSS.escape(focused)}"]`)
+      )?.focus();
     }
   }
 
@@ -221,13 +315,17 @@ export class ProvidersScreen {
   focus(id) {
     const card = this.list.querySelector(`[data-id="${id}"]`);
     card?.scrollIntoView({ block: 'nearest' });
-    /** @type {HTMLElement | null | undefined} */ (card?.querySelector('.icon-button'))?.focus({ preventScroll: true });
+    /** @type {HTMLElement | null | undefined} */ (card?.querySelector('.icon-button'))?.focus({
+      preventScroll: true,
+    });
   }
 
   /** @param {Provider} provider */
   async remove(provider) {
     const agreed = await confirm({
-      title: `Delete ${provider.name}?`, action: 'Delete provider', dangerous: true,
+      title: `Delete ${provider.name}?`,
+      action: 'Delete provider',
+      dangerous: true,
       text: `This deletes the provider, its ${count(provider.model_count, 'model')} and its credentials. It can’t be undone.`,
     });
     if (!agreed) {
@@ -238,7 +336,10 @@ export class ProvidersScreen {
     } catch (error) {
       if (error instanceof APIError && error.code === 'version_mismatch') {
         await this.refresh(provider.id);
-        toast('warning', `${provider.name} was changed meanwhile, so it was not deleted. Look it over, and delete it again if you still want to.`);
+        toast(
+          'warning',
+          `${provider.name} was changed meanwhile, so it was not deleted. Look it over, and delete it again if you still want to.`,
+        );
         return;
       }
       this.report(error);
@@ -270,7 +371,9 @@ export class ProvidersScreen {
    */
   async check(provider, button) {
     try {
-      const { error } = await whileBusy(button, () => this.context.api.check(`/providers/${provider.id}`, null));
+      const { error } = await whileBusy(button, () =>
+        this.context.api.check(`/providers/${provider.id}`, null),
+      );
       toast(error ? 'error' : 'success', `${provider.name}: ${error ? kindLabel(error.kind) : 'connected'}`);
     } catch (error) {
       this.report(error);
@@ -284,7 +387,8 @@ export class ProvidersScreen {
    */
   async test(provider, model) {
     await openTestDrawer({
-      name: model.display_name, about: `${provider.name} · ${provider.type_label}`,
+      name: model.display_name,
+      about: `${provider.name} · ${provider.type_label}`,
       run: (prompt, signal) => this.context.api.test(`/models/${model.id}`, prompt, signal),
     });
     await this.refresh(provider.id);
@@ -308,5 +412,8 @@ export class ProvidersScreen {
 /** What is shown until the list is there. */
 function skeleton() {
   const card = () => h('li', { class: 'card skeleton' }, h('div', {}), h('div', {}), h('div', {}));
-  return [h('p', { class: 'visually-hidden', role: 'status' }, 'Loading the providers…'), h('ul', { class: 'cards', 'aria-hidden': 'true' }, card(), card(), card(), card())];
+  return [
+    h('p', { class: 'visually-hidden', role: 'status' }, 'Loading the providers…'),
+    h('ul', { class: 'cards', 'aria-hidden': 'true' }, card(), card(), card(), card()),
+  ];
 }

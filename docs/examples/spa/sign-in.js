@@ -28,9 +28,20 @@ function signInForm(config, address, onToken, signOn, error = null) {
   const id = uniqueID('token');
   const alerts = h('div', { class: 'alerts' }, error ? failure(error) : null);
   const input = h('input', {
-    id, class: 'input', type: 'password', required: true, autocomplete: 'off', spellcheck: 'false', placeholder: 'mp_…', 'aria-describedby': `${id}-help`,
+    id,
+    class: 'input',
+    type: 'password',
+    required: true,
+    autocomplete: 'off',
+    spellcheck: 'false',
+    placeholder: 'mp_…',
+    'aria-describedby': `${id}-help`,
   });
-  const submit = h('button', { type: 'submit', class: `button wide ${hasIssuer(config) ? '' : 'primary'}`.trim() }, 'Sign in with token');
+  const submit = h(
+    'button',
+    { type: 'submit', class: `button wide ${hasIssuer(config) ? '' : 'primary'}`.trim() },
+    'Sign in with token',
+  );
   const check = async () => {
     const token = input.value.trim();
     // A refused token here is an answer, not the end of a session.
@@ -44,24 +55,50 @@ function signInForm(config, address, onToken, signOn, error = null) {
       input.select();
     }
   };
-  const tokenForm = h('form', {
-    onsubmit: (/** @type {Event} */ event) => {
-      event.preventDefault();
-      whileBusy(submit, check);
+  const tokenForm = h(
+    'form',
+    {
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        whileBusy(submit, check);
+      },
     },
-  }, h('label', { class: 'label', for: id }, 'API token'), input,
-  h('p', { id: `${id}-help`, class: 'help' }, 'The service writes its first token to ', h('code', {}, 'admin.token'), ' in its data directory. It stays in this tab only.'),
-  submit);
-  const element = h('div', { class: 'sign-in-form' }, alerts,
+    h('label', { class: 'label', for: id }, 'API token'),
+    input,
+    h(
+      'p',
+      { id: `${id}-help`, class: 'help' },
+      'The service writes its first token to ',
+      h('code', {}, 'admin.token'),
+      ' in its data directory. It stays in this tab only.',
+    ),
+    submit,
+  );
+  const element = h(
+    'div',
+    { class: 'sign-in-form' },
+    alerts,
     hasIssuer(config)
-      ? [h('button', { type: 'button', class: 'button primary wide', onclick: signOn }, icon('key'), 'Sign in with single sign-on'), h('p', { class: 'or' }, h('span', {}, 'or'))]
+      ? [
+          h(
+            'button',
+            { type: 'button', class: 'button primary wide', onclick: signOn },
+            icon('key'),
+            'Sign in with single sign-on',
+          ),
+          h('p', { class: 'or' }, h('span', {}, 'or')),
+        ]
       : null,
-    tokenForm);
+    tokenForm,
+  );
   return {
     element,
     /** @param {Error} failed */
     showError: (failed) => fill(alerts, failure(failed)),
-    focus: () => /** @type {HTMLElement | null} */ (element.querySelector('button.primary.wide[type=button], input'))?.focus(),
+    focus: () =>
+      /** @type {HTMLElement | null} */ (
+        element.querySelector('button.primary.wide[type=button], input')
+      )?.focus(),
   };
 }
 
@@ -76,10 +113,28 @@ function signInForm(config, address, onToken, signOn, error = null) {
  */
 export function showSignIn(root, config, address, error) {
   return new Promise((resolve) => {
-    const form = signInForm(config, address, resolve, () => beginSignIn(config).catch((failed) => form.showError(failed)), error);
-    fill(root, h('main', { id: 'main', class: 'sign-in' }, h('div', { class: 'sign-in-card' },
-      h('div', { class: 'sign-in-logo' }, icon('logo')), h('h1', {}, 'Model Providers'),
-      h('p', { class: 'muted' }, 'Sign in to manage the model providers of your workspace.'), form.element)));
+    const form = signInForm(
+      config,
+      address,
+      resolve,
+      () => beginSignIn(config).catch((failed) => form.showError(failed)),
+      error,
+    );
+    fill(
+      root,
+      h(
+        'main',
+        { id: 'main', class: 'sign-in' },
+        h(
+          'div',
+          { class: 'sign-in-card' },
+          h('div', { class: 'sign-in-logo' }, icon('logo')),
+          h('h1', {}, 'Model Providers'),
+          h('p', { class: 'muted' }, 'Sign in to manage the model providers of your workspace.'),
+          form.element,
+        ),
+      ),
+    );
     form.focus();
   });
 }
@@ -96,17 +151,28 @@ export function showSignIn(root, config, address, error) {
 export async function askToSignInAgain(config, address, error) {
   let token = '';
   const channel = new BroadcastChannel(channelName);
-  const dialog = openDialog({ title: 'Your session has ended', subtitle: 'Sign in again to go on. What you have entered is kept.', kind: 'small', urgent: true });
+  const dialog = openDialog({
+    title: 'Your session has ended',
+    subtitle: 'Sign in again to go on. What you have entered is kept.',
+    kind: 'small',
+    urgent: true,
+  });
   const finish = (/** @type {string} */ value) => {
     token = value;
     dialog.end();
   };
   channel.onmessage = ({ data }) => finish(String(data));
-  const form = signInForm(config, address, finish, () => {
-    if (!window.open(location.pathname + againHash, '_blank', 'popup,width=520,height=680')) {
-      form.showError(new Error('The browser has blocked the window to sign in. Allow it, and try again.'));
-    }
-  }, error);
+  const form = signInForm(
+    config,
+    address,
+    finish,
+    () => {
+      if (!window.open(location.pathname + againHash, '_blank', 'popup,width=520,height=680')) {
+        form.showError(new Error('The browser has blocked the window to sign in. Allow it, and try again.'));
+      }
+    },
+    error,
+  );
   dialog.body.append(form.element);
   form.focus();
   await dialog.closed;

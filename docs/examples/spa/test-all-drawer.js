@@ -2,7 +2,7 @@
 
 import { APIError } from './api.js';
 import { openDialog } from './dialog.js';
-import { fill, h } from './dom.js';
+import { fill, h, icon } from './dom.js';
 import { count, duration } from './format.js';
 import { failure, kindLabel } from './notice.js';
 import { promptForm } from './prompt-form.js';
@@ -20,12 +20,21 @@ import { outcome } from './test-result.js';
 export async function openTestAllDrawer(api, provider) {
   let controller = new AbortController();
   const enabled = provider.models.filter((model) => model.enabled);
-  const dialog = openDialog({ title: `Test ${count(enabled.length, 'model')}`, subtitle: `${provider.name} · ${provider.type_label}`, kind: 'drawer' });
+  const dialog = openDialog({
+    title: `Test ${count(enabled.length, 'model')}`,
+    subtitle: `${provider.name} · ${provider.type_label}`,
+    kind: 'drawer',
+  });
   const form = promptForm({ action: 'Test All', send: () => send(), stop: () => controller.abort() });
   const summary = h('p', { class: 'test-summary', role: 'status' });
   const alerts = h('div', { class: 'alerts' });
   const rows = new Map(enabled.map((model) => [model.id, h('li', {}, rowOf(model, 'Not tested'))]));
-  dialog.body.append(form.element, alerts, summary, h('ul', { class: 'test-list', 'aria-label': 'Results' }, [...rows.values()]));
+  dialog.body.append(
+    form.element,
+    alerts,
+    summary,
+    h('ul', { class: 'test-list', 'aria-label': 'Results' }, [...rows.values()]),
+  );
 
   const send = async () => {
     controller = new AbortController();
@@ -51,7 +60,10 @@ export async function openTestAllDrawer(api, provider) {
       if (controller.signal.aborted) {
         summary.textContent = 'Stopped. The calls to the provider were cancelled.';
       } else {
-        fill(alerts, error instanceof APIError ? form.showError(error) : failure(/** @type {Error} */ (error)));
+        fill(
+          alerts,
+          error instanceof APIError ? form.showError(error) : failure(/** @type {Error} */ (error)),
+        );
       }
     }
     for (const row of rows.values()) {
@@ -69,7 +81,12 @@ export async function openTestAllDrawer(api, provider) {
  * @param {import('./types').Child} state
  */
 function rowOf(model, state) {
-  return h('div', { class: 'test-row' }, h('strong', {}, model.display_name), h('span', { class: 'muted small' }, state));
+  return h(
+    'div',
+    { class: 'test-row' },
+    h('strong', {}, model.display_name),
+    h('span', { class: 'muted small' }, state),
+  );
 }
 
 /**
@@ -81,10 +98,23 @@ function resultRow(model, { status, result, detail }) {
     return rowOf(model, `Skipped. ${detail ?? ''}`);
   }
   const failed = status === 'failed';
-  return h('details', {}, h('summary', { class: 'test-row' }, h('strong', {}, model.display_name),
-    h('span', { class: `chip status ${failed ? 'error' : 'active'}` }, failed ? 'Failed' : 'Success'),
-    h('span', { class: 'muted small' }, result.error ? kindLabel(result.error.kind) : duration(result.latency_ms))),
-  h('div', { class: 'result' }, outcome(result)));
+  return h(
+    'details',
+    {},
+    h(
+      'summary',
+      { class: 'test-row' },
+      h('strong', {}, model.display_name),
+      h('span', { class: `chip status ${failed ? 'error' : 'active'}` }, failed ? 'Failed' : 'Success'),
+      h(
+        'span',
+        { class: 'muted small' },
+        result.error ? kindLabel(result.error.kind) : duration(result.latency_ms),
+      ),
+      icon('chevron'),
+    ),
+    h('div', { class: 'result' }, outcome(result)),
+  );
 }
 
 /** @param {ModelsTestSummary} summary */

@@ -25,7 +25,11 @@ export async function openTestDrawer({ name, about, run, onRefused = () => {} })
   let controller = new AbortController();
   const dialog = openDialog({ title: `Test ${name}`, subtitle: about, kind: 'drawer' });
   const form = promptForm({ action: 'Send Test', send: () => send(), stop: () => controller.abort() });
-  const output = h('section', { class: 'test-output', 'aria-live': 'polite', 'aria-label': 'Answer' }, placeholder());
+  const output = h(
+    'section',
+    { class: 'test-output', 'aria-live': 'polite', 'aria-label': 'Answer' },
+    placeholder(),
+  );
   dialog.body.append(form.element, output);
 
   const send = async () => {
@@ -76,5 +80,10 @@ async function show(events, output) {
 }
 
 function placeholder() {
-  return h('div', { class: 'test-placeholder muted' }, icon('play'), h('p', {}, 'Send the test to see the model’s answer, its latency and its tokens.'));
+  return h(
+    'div',
+    { class: 'test-placeholder muted' },
+    icon('play'),
+    h('p', {}, 'Send the test to see the model’s answer, its latency and its tokens.'),
+  );
 }

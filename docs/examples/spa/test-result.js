@@ -12,13 +12,31 @@ import { hint, kindLabel, notice, quote } from './notice.js';
  * @param {TestResult} result
  */
 export function resultOf(result) {
-  return h('div', { class: 'result' },
-    h('p', { class: 'result-line' },
-      h('span', { class: `chip status ${result.error ? 'error' : 'active'}` }, result.error ? 'Failed' : 'Success'),
+  return h(
+    'div',
+    { class: 'result' },
+    h(
+      'p',
+      { class: 'result-line' },
+      h(
+        'span',
+        { class: `chip status ${result.error ? 'error' : 'active'}` },
+        result.error ? 'Failed' : 'Success',
+      ),
       h('span', {}, h('span', { class: 'visually-hidden' }, 'Latency '), duration(result.latency_ms)),
-      result.time_to_first_token_ms === undefined ? null : h('span', { class: 'muted' }, `first token ${duration(result.time_to_first_token_ms)}`),
-      result.usage ? h('span', { class: 'muted' }, `${count(result.usage.input_tokens, 'token')} in, ${result.usage.output_tokens.toLocaleString('en')} out`) : null),
-    outcome(result));
+      result.time_to_first_token_ms === undefined
+        ? null
+        : h('span', { class: 'muted' }, `first token ${duration(result.time_to_first_token_ms)}`),
+      result.usage
+        ? h(
+            'span',
+            { class: 'muted' },
+            `${count(result.usage.input_tokens, 'token')} in, ${result.usage.output_tokens.toLocaleString('en')} out`,
+          )
+        : null,
+    ),
+    outcome(result),
+  );
 }
 
 /**
@@ -33,8 +51,16 @@ export function outcome(result) {
     (result.warnings ?? []).map((warning) => notice('warning', warning.message)),
     result.response ? h('div', { class: 'answer' }, result.response) : null,
     !failed && !result.response ? h('p', { class: 'muted' }, 'The model answered without text.') : null,
-    h('details', {}, h('summary', {}, 'Details'),
-      h('dl', { class: 'details' }, details(result).map(([label, value]) => [h('dt', {}, label), h('dd', {}, value)]))),
+    h(
+      'details',
+      {},
+      h('summary', {}, 'Details'),
+      h(
+        'dl',
+        { class: 'details' },
+        details(result).map(([label, value]) => [h('dt', {}, label), h('dd', {}, value)]),
+      ),
+    ),
   ];
 }
 
@@ -52,8 +78,18 @@ function details(result) {
     ['Error code', error?.code],
     ['Endpoint', result.endpoint],
     ['Request id', result.provider_request_id],
-    ['Sent', result.sent && Object.entries(result.sent).map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(', ')],
-    ['Timing', timing && `connect ${timing.connect_ms} ms · TLS ${timing.tls_ms} ms · first byte ${timing.first_byte_ms} ms · total ${timing.total_ms} ms`],
+    [
+      'Sent',
+      result.sent &&
+        Object.entries(result.sent)
+          .map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
+          .join(', '),
+    ],
+    [
+      'Timing',
+      timing &&
+        `connect ${timing.connect_ms} ms · TLS ${timing.tls_ms} ms · first byte ${timing.first_byte_ms} ms · total ${timing.total_ms} ms`,
+    ],
   ];
   return rows.flatMap(([label, value]) => (value ? [[label, String(value)]] : []));
 }

@@ -20,7 +20,10 @@ export type Provider = Schemas['Provider'];
 /** A list with the models of each provider, which `view=summary` would leave out. */
 export type ProviderList = Omit<Schemas['ProviderList'], 'data'> & { data: Provider[] };
 export type ProviderStatus = Schemas['ProviderStatus'];
-export type ProviderType = Omit<Schemas['ProviderType'], 'credentials' | 'config'> & { credentials: FormField[]; config: FormField[] };
+export type ProviderType = Omit<Schemas['ProviderType'], 'credentials' | 'config'> & {
+  credentials: FormField[];
+  config: FormField[];
+};
 export type ProviderTypeList = { data: ProviderType[] };
 export type Scope = Schemas['Scope'];
 export type Stage = Schemas['Stage'];
@@ -39,7 +42,8 @@ export interface Draft {
 }
 
 /** An event of a streamed test of several models. */
-export type ModelsTestEvent = { event: 'result'; data: ModelTestResult } | { event: 'summary'; data: ModelsTestSummary };
+export type ModelsTestEvent =
+  { event: 'result'; data: ModelTestResult } | { event: 'summary'; data: ModelsTestSummary };
 
 /** An event of a streamed test. */
 export type TestEvent = { event: 'delta'; data: { text: string } } | { event: 'result'; data: TestResult };

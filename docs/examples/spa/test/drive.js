@@ -17,7 +17,11 @@ let taken = 0;
 
 /** Opens a page, with a context of its own. */
 async function open(url, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: 'reduce', ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 900 },
+    reducedMotion: 'reduce',
+    ...options,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(10_000);
   page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`));
@@ -36,10 +40,13 @@ async function open(url, options = {}) {
 async function look(page, name) {
   taken += 1;
   await page.screenshot({ path: `${setup.shots}/${String(taken).padStart(2, '0')}-${name}.png` });
-  const faults = await page.evaluate(`${axe}; axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
+  const faults =
+    await page.evaluate(`${axe}; axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] })
     .then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + nodes.map((node) => node.target + ' ' + node.failureSummary).join(' | ')))`);
   assert.deepEqual(faults, [], `axe: ${name}`);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  const wide = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
   assert.ok(wide <= 0, `${name} is ${wide} pixels too wide`);
 }
 
@@ -64,7 +71,9 @@ const flows = {
   },
 
   async 'adding a provider'(page) {
-    await button(page.getByRole('banner').or(page.locator('.page-head')), 'Add Provider').first().click();
+    await button(page.getByRole('banner').or(page.locator('.page-head')), 'Add Provider')
+      .first()
+      .click();
     const form = dialog(page, 'Add provider');
     await look(page, 'add-types');
     await form.getByRole('radio', { name: /^OpenAI/ }).check();
@@ -122,7 +131,9 @@ const flows = {
     await drawer.getByText('Details').click();
     await look(page, 'test-success');
     await page.keyboard.press('Escape');
-    await card(page, 'Production OpenAI').getByText(/^[\d.]+ m?s$/).waitFor();
+    await card(page, 'Production OpenAI')
+      .getByText(/^[\d.]+ m?s$/)
+      .waitFor();
 
     await button(page, 'Test gpt-4o').click();
     await button(drawer, 'Send Test').click();
@@ -132,7 +143,10 @@ const flows = {
   },
 
   async 'adding more'(page) {
-    for (const [name, base] of [['Team gateway', setup.custom.base_url], ['Mistyped gateway', setup.broken]]) {
+    for (const [name, base] of [
+      ['Team gateway', setup.custom.base_url],
+      ['Mistyped gateway', setup.broken],
+    ]) {
       await button(page.locator('.page-head'), 'Add Provider').click();
       const form = dialog(page, 'Add provider');
       await form.getByRole('radio', { name: /^Custom/ }).check();
@@ -146,7 +160,9 @@ const flows = {
     }
     await button(card(page, 'Mistyped gateway'), `Test ${setup.custom.model}`).click();
     await button(dialog(page, /^Test /), 'Send Test').click();
-    await dialog(page, /^Test /).getByText('Failed', { exact: true }).waitFor();
+    await dialog(page, /^Test /)
+      .getByText('Failed', { exact: true })
+      .waitFor();
     await page.keyboard.press('Escape');
     await card(page, 'Mistyped gateway').getByText('Error', { exact: true }).waitFor();
     await page.getByRole('switch', { name: 'Team gateway is enabled' }).click();
@@ -163,13 +179,17 @@ const flows = {
     await card(page, 'Production OpenAI').waitFor();
   },
 
-  async 'editing'(page) {
+  async editing(page) {
     await button(page, 'Edit Production OpenAI').click();
     const form = dialog(page, 'Edit Production OpenAI');
     await look(page, 'edit');
     const key = form.getByLabel('API Key', { exact: true });
     assert.equal(await key.inputValue(), '');
     await button(form, 'Show API Key').click();
+    const why = dialog(page, 'Show a stored credential');
+    await look(page, 'edit-reveal-reason');
+    await why.getByLabel('Reason').fill('To copy it to the new gateway');
+    await button(why, 'Show').click();
     await button(form, 'Hide API Key').waitFor();
     assert.equal(await key.inputValue(), setup.openai_key);
     await look(page, 'edit-revealed');
@@ -195,7 +215,10 @@ const flows = {
     await form.getByText('This provider was changed while you were editing it.').waitFor();
     await form.getByText('Changed meanwhile: Status.').waitFor();
     assert.equal(await form.getByLabel('Name', { exact: true }).inputValue(), 'OpenAI (EU)');
-    assert.equal(await form.getByRole('switch', { name: 'Provider is enabled' }).getAttribute('aria-checked'), 'false');
+    assert.equal(
+      await form.getByRole('switch', { name: 'Provider is enabled' }).getAttribute('aria-checked'),
+      'false',
+    );
     await look(page, 'edit-conflict');
     await form.getByRole('switch', { name: 'Provider is enabled' }).click();
     await button(form, 'Save changes').click();
@@ -234,7 +257,7 @@ const flows = {
     await page.unroute('**/providers?*');
   },
 
-  async 'deleting'(page) {
+  async deleting(page) {
     await button(page, 'Delete Mistyped gateway').click();
     const question = page.getByRole('alertdialog', { name: 'Delete Mistyped gateway?' });
     await look(page, 'delete');
@@ -284,7 +307,7 @@ const flows = {
     await stranger.context().close();
   },
 
-  async 'warnings'(page) {
+  async warnings(page) {
     await button(page, 'Test GPT-4 Turbo').click();
     const drawer = dialog(page, /^Test /);
     await drawer.getByText('Options').click();
@@ -359,7 +382,10 @@ const flows = {
     await page.getByRole('switch', { name: 'Team gateway is enabled' }).focus();
     await page.keyboard.press('Space');
     await card(page, 'Team gateway').getByText('Active').waitFor();
-    assert.equal(await page.evaluate(() => document.activeElement?.getAttribute('aria-label')), 'Team gateway is enabled');
+    assert.equal(
+      await page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
+      'Team gateway is enabled',
+    );
     await page.keyboard.press('Space');
     await card(page, 'Team gateway').getByText('Inactive').waitFor();
   },
@@ -367,16 +393,24 @@ const flows = {
   async 'many models, and long names'(page) {
     const [provider] = (await api(page, 'GET', '/providers?q=team')).data;
     const models = Array.from({ length: 12 }, (_, i) => ({
-      model_id: `accounts/a-rather-long-account-name/models/llama-v3p1-405b-instruct-${i}`, display_name: i % 2 ? `Llama 3.1 405B Instruct with a name that goes on and on ${i}` : undefined,
-      supported_stages: ['planning', 'tool_call', 'summarization', 'guardrail'].slice(0, 1 + (i % 4)), enabled: i % 3 !== 0,
+      model_id: `accounts/a-rather-long-account-name/models/llama-v3p1-405b-instruct-${i}`,
+      display_name: i % 2 ? `Llama 3.1 405B Instruct with a name that goes on and on ${i}` : undefined,
+      supported_stages: ['planning', 'tool_call', 'summarization', 'guardrail'].slice(0, 1 + (i % 4)),
+      enabled: i % 3 !== 0,
     }));
-    await api(page, 'PATCH', `/providers/${provider.id}`, { name: 'The gateway of a team whose name is longer than anybody expected it to be', models });
+    await api(page, 'PATCH', `/providers/${provider.id}`, {
+      name: 'The gateway of a team whose name is longer than anybody expected it to be',
+      models,
+    });
     await page.reload();
     await page.getByText('more models').first().click();
     await look(page, 'many-models');
     await page.setViewportSize({ width: 360, height: 740 });
     await look(page, 'many-models-narrow');
-    await button(page, 'Edit The gateway of a team whose name is longer than anybody expected it to be').click();
+    await button(
+      page,
+      'Edit The gateway of a team whose name is longer than anybody expected it to be',
+    ).click();
     await dialog(page, /^Edit/).locator('.model-row').nth(1).scrollIntoViewIfNeeded();
     await look(page, 'many-models-edit-narrow');
     await page.keyboard.press('Escape');
@@ -385,7 +419,10 @@ const flows = {
   },
 
   async 'a viewer, and somebody without a role'(page) {
-    for (const [name, body] of [['viewer', { role: 'viewer' }], ['no-access', { scopes: ['audit:read'] }]]) {
+    for (const [name, body] of [
+      ['viewer', { role: 'viewer' }],
+      ['no-access', { scopes: ['audit:read'] }],
+    ]) {
       const { token } = await api(page, 'POST', '/tokens', { name, ...body });
       const other = await open(setup.console);
       await signIn(other, token);
@@ -397,7 +434,6 @@ const flows = {
   },
 
   async 'storage and addresses'(page) {
-
     await onlyTokenStored(page);
     assert.equal(page.url(), setup.console);
   },
@@ -405,18 +441,27 @@ const flows = {
 
 /** Only the token is stored. */
 async function onlyTokenStored(page) {
-  const stored = await page.evaluate(() => [Object.keys(sessionStorage), Object.keys(localStorage), document.cookie]);
+  const stored = await page.evaluate(() => [
+    Object.keys(sessionStorage),
+    Object.keys(localStorage),
+    document.cookie,
+  ]);
   assert.deepEqual(stored, [['modelproviders.token'], [], '']);
 }
 
 /** A call past the page, as somebody else's. */
 function api(page, method, path, body) {
-  return page.evaluate(async ([address, token, method, path, body]) => {
-    const response = await fetch(address + path, {
-      method, body: body && JSON.stringify(body), headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
-    });
-    return response.json();
-  }, [setup.console.replace(/\/console\/$/, ''), setup.token, method, path, body]);
+  return page.evaluate(
+    async ([address, token, method, path, body]) => {
+      const response = await fetch(address + path, {
+        method,
+        body: body && JSON.stringify(body),
+        headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      });
+      return response.json();
+    },
+    [setup.console.replace(/\/console\/$/, ''), setup.token, method, path, body],
+  );
 }
 
 /** The same screens, dark, narrow, and from another origin. */
@@ -442,7 +487,9 @@ async function looks(name, url, options) {
   await page.keyboard.press('Escape');
   await button(page, 'Test GPT-4 Turbo').click();
   await button(dialog(page, /^Test /), 'Send Test').click();
-  await dialog(page, /^Test /).getByText('Success').waitFor();
+  await dialog(page, /^Test /)
+    .getByText('Success')
+    .waitFor();
   await look(page, `${name}-test`);
   await page.keyboard.press('Escape');
   await page.context().close();
@@ -470,7 +517,9 @@ for (const [name, flow] of Object.entries(flows)) {
 if (!failed) {
   await run('dark', () => looks('dark', setup.console, { colorScheme: 'dark' }));
   await run('narrow', () => looks('narrow', setup.console, { viewport: { width: 360, height: 740 } }));
-  await run('narrow and dark', () => looks('narrow-dark', setup.console, { viewport: { width: 360, height: 740 }, colorScheme: 'dark' }));
+  await run('narrow and dark', () =>
+    looks('narrow-dark', setup.console, { viewport: { width: 360, height: 740 }, colorScheme: 'dark' }),
+  );
   await run('from another origin', () => looks('elsewhere', setup.elsewhere, {}));
 }
 await browser.close();
