@@ -109,6 +109,15 @@ func TestErrorsHoldNoPassword(t *testing.T) {
 		"postgres://me:hunter22%zz@127.0.0.1/settings",
 		"postgres://127.0.0.1:1/settings?password=hunter22",
 		"mysql://me:hunter22@db/settings",
+		"postgres://me:hunter22#x@127.0.0.1:1/settings",
+		"postgres://me:hunter22/x@127.0.0.1:1/settings",
+		"postgres://me:hunter22?x@127.0.0.1:1/settings",
+		"postgres://me:hunter22@x@127.0.0.1:1/settings",
+		"postgres://me:12#hunter22@127.0.0.1:1/settings",
+		"postgres://me:12/hunter22@127.0.0.1:1/settings",
+		"postgres://me:12?hunter22@127.0.0.1:1/settings",
+		"postgres://me:12?hunter22=x@127.0.0.1:1/settings",
+		"postgres://me:hunter22%@127.0.0.1:1/settings",
 	} {
 		stderr := &output{}
 		err := run(t.Context(), []string{"--addr", "127.0.0.1:0", "--data-dir", t.TempDir(), "--database-url", url}, environmentOf(nil), io.Discard, stderr)

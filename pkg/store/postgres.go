@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/url"
 	"strings"
 	"time"
 
@@ -44,6 +45,10 @@ func postgresSettings() map[string]string {
 // openPostgres opens a PostgreSQL database. The pool replaces broken connections,
 // so the store recovers when the server is back.
 func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int64, error) {
+	if !isDatabaseURL(c.DatabaseURL) {
+		return engine{}, 0, errors.New("the database URL is not valid; write it as postgres://user:password@host:port/database, " +
+			"and percent-encode special characters in the password: # as %23, / as %2F, ? as %3F, @ as %40")
+	}
 	config, err := pgx.ParseConfig(c.DatabaseURL)
 	if err != nil {
 		return engine{}, 0, fmt.Errorf("read the database URL: %w", err) // pgx leaves the password out
@@ -82,6 +87,14 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		writer: handle, reader: handle, pool: pool, dialect: postgresDialect(),
 		classify: classifyPostgres, exists: func() error { return nil },
 	}, schema, nil
+}
+
+// isDatabaseURL reports whether a URL can be parsed without taking a part of its
+// password for something else, which errors would then show.
+func isDatabaseURL(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && u.Fragment == "" && !strings.Contains(u.Path, "@") &&
+		(u.User != nil || u.Query().Has("user") || !strings.Contains(u.RawQuery, "@"))
 }
 
 // migratePostgres works on connections of its own. The lock is a row with a lease,
