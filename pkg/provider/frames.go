@@ -58,7 +58,7 @@ func readFrames(r io.Reader, each eachEvent) error {
 	return errTooLarge
 }
 
-// untilEnd is nil where the stream ended; [reading.end] says whether too early.
+// untilEnd is nil where the stream ended; [answer.check] reports whether too early.
 func untilEnd(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil

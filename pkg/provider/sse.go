@@ -43,7 +43,9 @@ func readEvents(r io.Reader, each eachEvent) error {
 		idle += len(text)
 		switch c := text[0]; {
 		case c != '\n' && c != '\r':
-			e.line = append(e.line, text...)
+			if err := e.add(text); err != nil {
+				return err
+			}
 		case c == '\r' || last != '\r': // CRLF ends one line
 			if err := e.endLine(); err != nil {
 				return err
@@ -63,6 +65,19 @@ type events struct {
 	data   []byte
 }
 
+// add adds a piece to the line. Only the colon of a comment is kept.
+func (e *events) add(piece []byte) error {
+	switch {
+	case len(e.line) == 0 && piece[0] == ':', len(e.line) > 0 && e.line[0] == ':':
+		e.line = append(e.line[:0], ':')
+		return nil
+	case len(e.data)+len(e.line)+len(piece) > maxEvent:
+		return errTooLarge
+	}
+	e.line = append(e.line, piece...)
+	return nil
+}
+
 // endLine adds a line to the event; a blank one ends it.
 func (e *events) endLine() error {
 	line := e.line
@@ -80,9 +95,6 @@ func (e *events) endLine() error {
 			e.data = append(e.data, '\n')
 		}
 		e.data = append(e.data, value...)
-	}
-	if len(e.data) > maxEvent {
-		return errTooLarge
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package provider
 import (
 	"errors"
 	"io"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -99,6 +100,31 @@ func TestReadEventsBoundsAnEvent(t *testing.T) {
 		}
 		if rest, _ := c.stream.Read(make([]byte, 1)); c.want != nil && rest == 0 {
 			t.Errorf("%s: it was read to its end", name)
+		}
+	}
+}
+
+// TestReadEventsHoldsNoMoreThanAnEvent reads lines that are no data, as long as a
+// stream may be idle.
+func TestReadEventsHoldsNoMoreThanAnEvent(t *testing.T) {
+	allocated := func() uint64 {
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.TotalAlloc
+	}
+	for name, c := range map[string]struct {
+		begin string
+		bound uint64 // bytes that may be allocated
+	}{
+		"a comment":            {":", maxEvent / 4},
+		"a comment after data": {"data: {}\n:", maxEvent / 4},
+		"an unknown field":     {"a", 8 * maxEvent}, // as the line grows
+	} {
+		stream := io.MultiReader(strings.NewReader(c.begin), io.LimitReader(endless("c"), 4*maxIdle))
+		before := allocated()
+		err := readEvents(stream, func(string, []byte) (bool, error) { return true, nil })
+		if got := allocated() - before; !errors.Is(err, errTooLarge) || got > c.bound {
+			t.Errorf("%s: %v, and %d bytes were allocated", name, err, got)
 		}
 	}
 }
