@@ -117,7 +117,7 @@ func readStream(body io.Reader, events func(io.Reader, eachEvent) error, a *answ
 	if err != nil && !errors.Is(err, io.EOF) {
 		return err
 	}
-	if first == nil {
+	if first == nil && err == nil { // it ended without an event, or [DONE]
 		return errBrokeOff
 	}
 	if !a.begun {

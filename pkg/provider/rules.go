@@ -49,11 +49,11 @@ type tables struct {
 }
 
 // classify explains an error by the tables. If the status of the call is a success,
-// the status in the error counts.
+// the status of the error counts.
 func (t tables) classify(c *call, said problem, model string) *Failure {
 	status := c.status
 	if status < 400 {
-		status = cmp.Or(said.http, status)
+		status = cmp.Or(said.http, statusOfCode(said), status)
 	}
 	f := &Failure{Message: said.message, HTTPStatus: status, Code: said.name()}
 	if f.Message == "" {
@@ -71,6 +71,21 @@ func (t tables) classify(c *call, said problem, model string) *Failure {
 	}
 	f.Hint = strings.NewReplacer(values...).Replace(cmp.Or(row.hint, t.hints[f.Kind], kindHints[f.Kind]))
 	return f
+}
+
+// statusOfCode is the HTTP status that an error has outside of streams, if its code
+// says so; 0: unknown. Sources: Anthropic API reference, "Errors"; Amazon Bedrock API
+// reference, "ConverseStream".
+func statusOfCode(said problem) int {
+	switch {
+	case hasCode("invalid_request_error|validationexception", said):
+		return http.StatusBadRequest
+	case hasCode("billing_error", said):
+		return http.StatusPaymentRequired
+	case hasCode("permission_error", said):
+		return http.StatusForbidden
+	}
+	return 0
 }
 
 // reply is an error that rows are compared with.

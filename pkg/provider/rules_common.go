@@ -112,7 +112,6 @@ var commonRules = []rule{
 	{status: "400", words: "higher max_tokens|higher max_", kind: InvalidRequest, hint: hintHigherLimit},
 	{status: "400 422", param: "max_*", kind: InvalidRequest, hint: hintLowerLimit},
 	{status: "400 422", words: "max_tokens|max_completion_tokens|max_output_tokens|maxtokens|maxoutputtokens|maximum tokens", kind: InvalidRequest, hint: hintLowerLimit},
-	{code: "validationexception", kind: InvalidRequest}, // AWS's, also within a stream
 }
 
 // statusRules are what a status means if the body does not say more (RFC 9110,
