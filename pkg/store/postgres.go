@@ -93,8 +93,11 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 // password for something else, which errors would then show.
 func isDatabaseURL(address string) bool {
 	u, err := url.Parse(address)
-	return err == nil && u.Fragment == "" && !strings.Contains(u.Path, "@") &&
-		(u.User != nil || u.Query().Has("user") || !strings.Contains(u.RawQuery, "@"))
+	ats := 0 // not those in `?user=me@directory`
+	if u != nil && !u.Query().Has("user") {
+		ats = strings.Count(address, "@")
+	}
+	return err == nil && u.Fragment == "" && (ats == 0 || ats == 1 && u.User != nil)
 }
 
 // migratePostgres works on connections of its own. The lock is a row with a lease,

@@ -7,7 +7,7 @@ func TestIsDatabaseURL(t *testing.T) {
 		"postgres://localhost/settings":                                     true,
 		"postgres://me:secret@localhost:5432/settings?sslmode=require":      true,
 		"postgres://me:a%23b%40c@localhost/settings":                        true,
-		"postgres://me:a@b@localhost/settings":                              true, // the last @ ends the password
+		"postgres://me:a@b@localhost/settings":                              false,
 		"postgres:///settings?host=/var/run/postgresql&user=me@directory":   true,
 		"postgres://localhost/settings?sslrootcert=/etc/ssl/ca.pem&user=me": true,
 		"postgres://me:a#b@localhost/settings":                              false,
