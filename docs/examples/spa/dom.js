@@ -86,13 +86,15 @@ export function iconButton(name, label, properties) {
 }
 
 /**
- * Disables a button and shows that it works, until the task ends.
+ * Disables a button and shows that it works, until the task ends. Then the button
+ * has the focus again, which a disabled one loses.
  *
  * @template T
  * @param {HTMLButtonElement} button
  * @param {() => Promise<T>} task
  */
 export async function whileBusy(button, task) {
+  const focused = document.activeElement === button;
   button.disabled = true;
   button.classList.add('busy');
   try {
@@ -100,6 +102,9 @@ export async function whileBusy(button, task) {
   } finally {
     button.disabled = false;
     button.classList.remove('busy');
+    if (focused && document.activeElement === document.body) {
+      button.focus();
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import { h, icon, iconButton, uniqueID, whileBusy } from './dom.js';
  *
  * @typedef {object} Field
  * @property {string} path its name in errors of the API, such as `config.region`
+ * @property {string} label
  * @property {HTMLElement} element
  * @property {() => string} value what the user has typed; "" keeps a stored secret
  * @property {(value: string) => void} setValue
@@ -246,6 +247,7 @@ function frame(path, spec, input, options, control, extra = null) {
   );
   return {
     path,
+    label: spec.label,
     element,
     setError,
     value: () => input.value,

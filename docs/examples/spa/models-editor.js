@@ -6,13 +6,14 @@ import { stageChoice, toggle } from './parts.js';
 
 /**
  * @import { AvailableModel, Model, ProviderType, Stage, StageName } from './types'
+ * @import { Field } from './fields.js'
  *
  * @typedef {{id?: string, model_id: string, display_name: string, supported_stages: StageName[], enabled: boolean}} Entry
  *
  * @typedef {object} Row
  * @property {Model | undefined} base the saved model
  * @property {HTMLElement} element
- * @property {Record<string, {setError: (message: string) => void, focus: () => void}>} fields
+ * @property {Record<string, Pick<Field, 'label' | 'setError' | 'focus'>>} fields
  * @property {() => Entry} value
  * @property {(entry: Entry) => void} setValue
  */
@@ -146,7 +147,7 @@ export class ModelsEditor {
     const [, index, name = 'model_id'] = /^models\[(\d+)\](?:\.(\w+))?/.exec(path) ?? [];
     const row = this.rows[Number(index)];
     const field = row?.fields[name];
-    field?.setError(message);
+    field?.setError(`${field.label} ${message}`);
     return field;
   }
 
@@ -230,6 +231,7 @@ export class ModelsEditor {
         model_id: modelID,
         display_name: displayName,
         supported_stages: {
+          label: 'Stages',
           setError: stagesError,
           focus: () => stages.element.querySelector('input')?.focus(),
         },

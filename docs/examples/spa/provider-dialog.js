@@ -266,20 +266,23 @@ class ProviderDialog {
    * @param {Error} error
    */
   showError(error) {
+    this.clearErrors();
     const faults = error instanceof APIError ? faultsOf(error) : [];
     const elsewhere = [];
     let first;
     for (const { field: path, message } of faults) {
       const field = this.form.fields().find((field) => field.path === path);
-      field?.setError(message);
+      field?.setError(`${field.label} ${message}`);
       const shown = field ?? this.models.setError(path, message);
       first ??= shown;
       if (!shown) {
         elsewhere.push(h('li', {}, h('code', {}, path), ` ${message}`));
       }
     }
-    const said = faults.length === 1 && elsewhere.length === 0 && faults[0]?.message === error.message;
-    fill(this.alerts, said ? null : failure(error, elsewhere.length ? h('ul', {}, elsewhere) : null));
+    // A single fault is told at its field alone.
+    if (faults.length !== 1 || elsewhere.length > 0) {
+      fill(this.alerts, failure(error, elsewhere.length > 0 ? h('ul', {}, elsewhere) : null));
+    }
     if (first) {
       first.focus();
     } else {
@@ -380,7 +383,7 @@ function checkNotice({ error, proven, detail, latency_ms: latency }) {
  */
 function faultsOf(error) {
   if (error.fields.length === 0 && error.code === 'name_taken') {
-    return [{ field: 'name', message: error.message }];
+    return [{ field: 'name', message: 'is already used by another provider' }];
   }
   return error.fields;
 }

@@ -176,7 +176,7 @@ export class ProviderForm {
       const name = nameOf(field);
       const [before, now] = [base.config[name] ?? '', saved.config[name] ?? ''];
       if (before !== now) {
-        differences.push(labelOf(field));
+        differences.push(field.label);
       }
       if (field.value() === before) {
         field.setValue(now);
@@ -185,7 +185,7 @@ export class ProviderForm {
     for (const field of this.credentials) {
       const name = nameOf(field);
       if (saved.credentials[name]?.updated_at !== base.credentials[name]?.updated_at) {
-        differences.push(labelOf(field));
+        differences.push(field.label);
       }
     }
     this.base = saved;
@@ -235,9 +235,4 @@ function changed(fields, base) {
 /** @param {Field} field */
 function nameOf(field) {
   return field.path.slice(field.path.indexOf('.') + 1);
-}
-
-/** @param {Field} field */
-function labelOf(field) {
-  return field.element.querySelector('label')?.firstChild?.textContent ?? field.path;
 }

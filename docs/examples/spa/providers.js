@@ -300,7 +300,6 @@ export class ProvidersScreen {
       this.report(error);
       return;
     }
-    button.focus(); // the dialog gives the focus back to it
     const saved = await openProviderDialog(this.context, present);
     if (saved) {
       toast('success', `${saved.name} was saved.`);
@@ -358,7 +357,6 @@ export class ProvidersScreen {
     const status = provider.enabled ? 'inactive' : 'active';
     try {
       const saved = await whileBusy(button, () => this.context.api.updateProvider(provider.id, { status }));
-      button.focus();
       this.update(saved);
     } catch (error) {
       this.report(error);

@@ -79,7 +79,7 @@ const flows = {
     await form.getByRole('radio', { name: /^OpenAI/ }).check();
     await look(page, 'add-fields');
     await button(form, 'Add provider').click();
-    await form.getByText('is required').first().waitFor();
+    await form.getByText('API Key is required').waitFor();
     assert.equal(await form.getByLabel('Name', { exact: true }).getAttribute('aria-invalid'), 'true');
     await look(page, 'add-field-errors');
 
@@ -166,7 +166,7 @@ const flows = {
     await page.keyboard.press('Escape');
     await card(page, 'Mistyped gateway').getByText('Error', { exact: true }).waitFor();
     await page.getByRole('switch', { name: 'Team gateway is enabled' }).click();
-    await card(page, 'Team gateway').getByText('Inactive').waitFor();
+    await card(page, 'Team gateway').getByText('Inactive', { exact: true }).waitFor();
     await look(page, 'three-cards');
     await button(card(page, 'Mistyped gateway'), 'Check again').click();
     await page.getByText('Mistyped gateway: This address is not that of an API').waitFor();
@@ -223,7 +223,7 @@ const flows = {
     await form.getByRole('switch', { name: 'Provider is enabled' }).click();
     await button(form, 'Save changes').click();
     await card(page, 'OpenAI (EU)').getByText('gpt-5-mini').waitFor();
-    await card(page, 'OpenAI (EU)').getByText('Active').waitFor();
+    await card(page, 'OpenAI (EU)').getByText('Active', { exact: true }).waitFor();
     assert.equal(await card(page, 'OpenAI (EU)').getByText('gpt-4o', { exact: true }).count(), 0);
   },
 
@@ -381,13 +381,13 @@ const flows = {
     assert.equal(await page.evaluate(() => document.activeElement?.textContent), 'Add Provider');
     await page.getByRole('switch', { name: 'Team gateway is enabled' }).focus();
     await page.keyboard.press('Space');
-    await card(page, 'Team gateway').getByText('Active').waitFor();
+    await card(page, 'Team gateway').getByText('Active', { exact: true }).waitFor();
     assert.equal(
       await page.evaluate(() => document.activeElement?.getAttribute('aria-label')),
       'Team gateway is enabled',
     );
     await page.keyboard.press('Space');
-    await card(page, 'Team gateway').getByText('Inactive').waitFor();
+    await card(page, 'Team gateway').getByText('Inactive', { exact: true }).waitFor();
   },
 
   async 'many models, and long names'(page) {
