@@ -76,6 +76,29 @@ func TestVersionInBody(t *testing.T) {
 	})
 }
 
+// A client that sends back what it received before somebody else's edit learns that it
+// is outdated, although its read-only fields differ too.
+func TestStaleRoundTrip(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := c.CreateProvider(apitest.OpenAI(object{"models": list{apitest.GPT("a", nil)}}))
+		provider, model := c.Get(p.Path()).Object(), c.Get("/models/"+p.Models[0].ID).Object()
+		c.Patch(p.Path(), object{"name": apitest.UniqueName("Renamed"), "status": "inactive"}).Is(http.StatusOK)
+		c.Patch(p.Models[0].Path(), object{"display_name": "Second"}).Is(http.StatusOK)
+		stale := func(path string, body object, edits ...apitest.Edit) {
+			t.Helper()
+			c.Patch(path, body, edits...).Problem(http.StatusPreconditionFailed, "version_mismatch")
+		}
+		stale(p.Path(), provider)
+		stale(p.Models[0].Path(), model)
+		stale(p.Path(), object{"models": list{model}})
+		delete(provider, "version")
+		delete(model, "version")
+		stale(p.Path(), provider, apitest.IfMatch(1))
+		stale(p.Models[0].Path(), model, apitest.IfMatch(1))
+	})
+}
+
 // Every edit raises the version of what it changes by one, and an edit of a
 // model its provider's too.
 func TestVersions(t *testing.T) {

@@ -164,15 +164,12 @@ func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id st
 	p, err := r.editModel(ctx, workspace, providerID, id, func(p *Provider, i int, now time.Time) (bool, error) {
 		problems := edit.Problems
 		m = p.Models[i]
-		version := m.Version
-		edit.ReadOnly.check(m.readOnly(*p), "", &problems.Invalid)
-		changed := applyModel(&m, edit.ModelInput, now, "", &problems.Invalid)
-		if err := problems.Err("Model not changed"); err != nil {
-			return false, err
+		mismatch := Precondition{Match: edit.If.Match, Version: edit.Version}.check("model", m.Version)
+		if mismatch == nil { // else the fields may be those of an earlier version
+			edit.ReadOnly.check(m.readOnly(*p), "", &problems.Invalid)
 		}
-		precondition := edit.If
-		precondition.Version = edit.Version
-		if err := precondition.check("model", version); err != nil {
+		changed := applyModel(&m, edit.ModelInput, now, "", &problems.Invalid)
+		if err := cmp.Or(problems.Err("Model not changed"), mismatch); err != nil {
 			return false, err
 		}
 		for j, other := range p.Models {
@@ -232,15 +229,17 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 	seen := map[string]bool{}
 	for i, in := range inputs {
 		prefix, m := inModels(i), newModel(p.ID, now)
+		var mismatch error
 		if at := matched[i]; at >= 0 {
 			m = p.Models[at]
-			if err := (Precondition{Version: in.Version}).check("model "+m.ModelID, m.Version); err != nil && stale == nil {
-				stale = err
-			}
+			mismatch = Precondition{Version: in.Version}.check("model "+m.ModelID, m.Version)
+			stale = cmp.Or(stale, mismatch)
 		} else if in.ID != nil {
 			m.Version = 1 // not new: its unknown id is the only fault
 		}
-		in.ReadOnly.check(m.readOnly(*p), prefix, faults)
+		if mismatch == nil { // else the fields may be those of an earlier version
+			in.ReadOnly.check(m.readOnly(*p), prefix, faults)
+		}
 		if applyModel(&m, in, now, prefix, faults) {
 			changed = true
 		}

@@ -229,7 +229,7 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string,
 
 func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (changed bool, err error) {
 	problems := editProblems{Problems: edit.Problems}
-	version := p.Version
+	mismatch := edit.If.check("provider", p.Version)
 	name := p.Name
 	if edit.Name != nil {
 		name = *edit.Name
@@ -238,7 +238,9 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 		problems.add(fault.TypeImmutable, "type", fault.Invalid, "can't be changed; create a new provider of the other type")
 	}
 	enabled := wantedStatus(&problems.Invalid, *p, edit.Status)
-	edit.ReadOnly.check(p.readOnly(), "", &problems.Invalid)
+	if mismatch == nil { // else the fields may be those of an earlier version
+		edit.ReadOnly.check(p.readOnly(), "", &problems.Invalid)
+	}
 	typ, err := lookupType(*p)
 	if err != nil {
 		return false, err
@@ -252,7 +254,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 	if err := problems.err("Provider not changed"); err != nil {
 		return false, err
 	}
-	if err := cmp.Or(edit.If.check("provider", version), stale); err != nil {
+	if err := cmp.Or(mismatch, stale); err != nil {
 		return false, err
 	}
 
