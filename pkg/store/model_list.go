@@ -11,14 +11,14 @@ import (
 
 // Models implements [registry.Store].
 func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQuery) ([]registry.Model, error) {
-	c, err := s.modelConditions(workspace, q)
+	page := page{table: "models", alias: "m", order: q.Sort, after: q.After, limit: q.Limit}
+	index, rare := page.index(), s.engine.rareProviders
+	if q.ProviderID != "" { // it has at most 500, which are sorted faster than they are found in order
+		index, rare = "models_provider", ""
+	}
+	c, err := s.modelConditions(workspace, q, rare)
 	if err != nil {
 		return nil, err
-	}
-	page := page{table: "models", alias: "m", order: q.Sort, after: q.After, limit: q.Limit}
-	index := page.index()
-	if q.ProviderID != "" { // it has at most 500, which are sorted faster than they are found in order
-		index = "models_provider"
 	}
 	clauses, err := page.of(c)
 	if err != nil {
@@ -36,19 +36,26 @@ func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQu
 	return models, err
 }
 
-// CountModels implements [registry.Store].
+// CountModels implements [registry.Store]. SQLite goes from one provider to the next,
+// since looking up the provider of each model costs most.
 func (s *Store) CountModels(ctx context.Context, workspace string, q registry.ModelQuery) (int, error) {
-	c, err := s.modelConditions(workspace, q)
+	c, err := s.modelConditions(workspace, q, "")
 	if err != nil {
 		return 0, err
 	}
-	return s.count(ctx, "SELECT count(*) FROM models m"+joinProvider+c.text.String(), c.args)
+	tables := "models m"
+	if q.ProviderType != "" || q.ProviderStatus != "" || q.Available != nil {
+		tables = "providers p" + s.engine.nested + " JOIN models m" + s.engine.indexedBy("models_provider") +
+			" ON m.workspace = p.workspace AND m.provider_id = p.id"
+	}
+	return s.count(ctx, "SELECT count(*) FROM "+tables+c.text.String(), c.args)
 }
 
-// modelConditions are the conditions of a list of models, without its page.
-func (s *Store) modelConditions(workspace string, q registry.ModelQuery) (*conditions, error) {
+// modelConditions are the conditions of a list of models, without its page. rare goes
+// before the conditions on their providers; see [dialect].
+func (s *Store) modelConditions(workspace string, q registry.ModelQuery, rare string) (*conditions, error) {
 	c := where("m", workspace)
-	s.andProvider(c, q)
+	andProvider(c, q, rare)
 	if q.Stage != "" {
 		if q.Stage.Label() == "" {
 			return nil, fmt.Errorf("unknown stage %q", q.Stage)
@@ -77,7 +84,7 @@ func (s *Store) modelConditions(workspace string, q registry.ModelQuery) (*condi
 }
 
 // andProvider adds the conditions on the provider of a model.
-func (s *Store) andProvider(c *conditions, q registry.ModelQuery) {
+func andProvider(c *conditions, q registry.ModelQuery, rare string) {
 	of := &conditions{args: c.args}
 	if q.ProviderType != "" {
 		of.and("p.type = ?", q.ProviderType)
@@ -90,8 +97,6 @@ func (s *Store) andProvider(c *conditions, q registry.ModelQuery) {
 		return
 	}
 	c.args = of.args
-	if hint := s.engine.rareProviders; hint != "" && q.ProviderID == "" {
-		c.text.WriteString(strings.ReplaceAll(hint, "<conditions>", of.text.String()))
-	}
+	c.text.WriteString(strings.ReplaceAll(rare, "<conditions>", of.text.String()))
 	c.text.WriteString(of.text.String())
 }

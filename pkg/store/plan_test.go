@@ -32,7 +32,20 @@ func TestCosts(t *testing.T) {
 			}
 			d.execute(t, s, d.optimise...)
 			cost := d.costs(t, s)
-			yes := true
+			yes, no := true, false
+			for _, q := range []registry.ModelQuery{
+				{}, {Enabled: &yes}, {Available: &yes}, {Available: &no}, {ProviderType: "openai"}, {ProviderStatus: registry.Error},
+				{Stage: registry.Planning}, {Stage: registry.ToolCall, ProviderType: "openai"}, {Search: "gpt"},
+			} {
+				cost(fmt.Sprintf("counting models %+v", q), 4*providers*models, providers*models, func() error {
+					_, err := s.CountModels(t.Context(), workspace, q)
+					return err
+				})
+			}
+			cost("the provider with a name", 10, 30, func() error {
+				_, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{Name: at("provider", 1).Name, Sort: registry.SortCreated})
+				return err
+			})
 			for _, sort := range []registry.Sort{registry.SortName, registry.SortNameDesc, registry.SortCreated, registry.SortCreatedDesc} {
 				for _, after := range []*registry.Position{nil, at("provider", providers/2)} {
 					for _, q := range []registry.ProviderQuery{{}, {Type: "openai"}, {Status: registry.Active}} {

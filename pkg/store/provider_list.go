@@ -17,9 +17,13 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 	if err != nil {
 		return nil, err
 	}
+	index := page.index()
+	if q.Name != "" { // of one provider at most
+		index = "providers_name"
+	}
 	var providers []registry.Provider
 	var row providerRow
-	list := "SELECT " + providerColumns.names("p.") + " FROM providers p" + s.engine.indexedBy(page.index()) + c.text.String() + clauses
+	list := "SELECT " + providerColumns.names("p.") + " FROM providers p" + s.engine.indexedBy(index) + c.text.String() + clauses
 	err = s.each(ctx, list, c.args, row.columns().fields(), func() error {
 		p, err := row.provider()
 		providers = append(providers, p)
