@@ -46,14 +46,14 @@ type auditEvent struct {
 type auditActor struct {
 	// The id of a token, or the subject of a user at the OIDC issuer; empty for an unknown caller.
 	Subject string `json:"subject" example:"0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa"`
-	// How the caller signed in: `token`, `oidc`, `none`, or `operator` for the command line; empty for an unknown caller.
-	Kind string `json:"kind" example:"token"`
+	// How the caller signed in; `operator` is the command line, `none` is a service without authentication; empty for an unknown caller.
+	Kind string `json:"kind" enums:"token,oidc,none,operator," example:"token"`
 } //	@name	AuditActor
 
 // auditTarget is what an event was done to.
 type auditTarget struct {
-	// `provider`, `model`, `credential`, `token`, `provider_type` or `route`.
-	Type string `json:"type" example:"provider"`
+	// What kind of object it is.
+	Type string `json:"type" enums:"provider,model,credential,token,provider_type,route" example:"provider"`
 	// The id.
 	ID string `json:"id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// The name at that time.

@@ -194,20 +194,20 @@ func TestRefusalOrder(t *testing.T) {
 			Problem(http.StatusBadRequest, "malformed_request", "extra unknown")
 		c.Post("/providers", apitest.OpenAI(object{"name": taken.Name, "models": list{object{"model_id": "m"}}})).
 			Problem(http.StatusUnprocessableEntity, "validation_failed", "models[0].supported_stages required")
-		c.Post("/providers", apitest.OpenAI(object{"name": taken.Name})).Problem(http.StatusConflict, "name_taken")
+		c.Post("/providers", apitest.OpenAI(object{"name": taken.Name})).Problem(http.StatusConflict, "name_taken", "name duplicate")
 
 		c.Patch(p.Path(), object{"extra": 1, "status": "x"}, stale).Problem(http.StatusBadRequest, "malformed_request", "extra unknown")
 		c.Patch(p.Path(), object{"name": taken.Name, "status": "x"}, stale).Problem(http.StatusUnprocessableEntity, "validation_failed", "status invalid")
 		c.Patch(p.Path(), object{"name": taken.Name}, stale).Problem(http.StatusPreconditionFailed, "version_mismatch")
-		c.Patch(p.Path(), object{"name": taken.Name}).Problem(http.StatusConflict, "name_taken")
+		c.Patch(p.Path(), object{"name": taken.Name}).Problem(http.StatusConflict, "name_taken", "name duplicate")
 
 		a := taken.Models[0]
 		c.Patch(a.Path(), object{"extra": 1, "model_id": ""}, stale).Problem(http.StatusBadRequest, "malformed_request", "extra unknown")
 		c.Patch(a.Path(), object{"model_id": "b", "supported_stages": list{}}, stale).
 			Problem(http.StatusUnprocessableEntity, "validation_failed", "supported_stages required")
 		c.Patch(a.Path(), object{"model_id": "b"}, stale).Problem(http.StatusPreconditionFailed, "version_mismatch")
-		c.Patch(a.Path(), object{"model_id": "b"}).Problem(http.StatusConflict, "model_exists")
-		c.Post(taken.Path()+"/models", apitest.GPT("b", nil)).Problem(http.StatusConflict, "model_exists")
+		c.Patch(a.Path(), object{"model_id": "b"}).Problem(http.StatusConflict, "model_exists", "model_id duplicate")
+		c.Post(taken.Path()+"/models", apitest.GPT("b", nil)).Problem(http.StatusConflict, "model_exists", "model_id duplicate")
 
 		// A query that can't be taken is malformed too.
 		c.Patch(p.Path()+"?dry_run=1", object{"status": "x"}).Problem(http.StatusBadRequest, "malformed_request", "dry_run unknown")

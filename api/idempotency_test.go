@@ -49,7 +49,7 @@ func TestIdempotencyKeyOfAFailure(t *testing.T) {
 		c.Post("/providers", object{"name": "x"}, underKey("k")).Problem(http.StatusUnprocessableEntity, "validation_failed",
 			"type required")
 		made := c.Post("/providers", body, underKey("k")).Is(http.StatusCreated).Provider()
-		c.Post("/providers", body, underKey("another")).Problem(http.StatusConflict, "name_taken")
+		c.Post("/providers", body, underKey("another")).Problem(http.StatusConflict, "name_taken", "name duplicate")
 
 		neighbour := s.Workspace(t)
 		theirs := neighbour.Post("/providers", body, underKey("k")).Is(http.StatusCreated).Has("Idempotency-Replayed", "").Provider()
@@ -134,6 +134,6 @@ func TestIdempotencyKeyExpires(t *testing.T) {
 		s.Clock.Advance(24*time.Hour - time.Second)
 		c.Post("/providers", body, underKey("k")).Is(http.StatusCreated).Has("Idempotency-Replayed", "true")
 		s.Clock.Advance(time.Second)
-		c.Post("/providers", body, underKey("k")).Problem(http.StatusConflict, "name_taken")
+		c.Post("/providers", body, underKey("k")).Problem(http.StatusConflict, "name_taken", "name duplicate")
 	})
 }

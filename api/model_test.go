@@ -76,7 +76,7 @@ func TestModelRefused(t *testing.T) {
 		}
 		c.Post(p.Path()+"/models", object{}).Problem(http.StatusUnprocessableEntity, "validation_failed", "model_id required", "supported_stages required")
 		for _, modelID := range []string{"a", " a\n"} {
-			c.Post(p.Path()+"/models", apitest.GPT(modelID, nil)).Problem(http.StatusConflict, "model_exists")
+			c.Post(p.Path()+"/models", apitest.GPT(modelID, nil)).Problem(http.StatusConflict, "model_exists", "model_id duplicate")
 		}
 		c.Post("/providers/"+unknownID+"/models", apitest.GPT("m", nil)).Problem(http.StatusNotFound, "not_found")
 		unchanged(t, c, p)
@@ -105,7 +105,7 @@ func TestModelEdit(t *testing.T) {
 		if m := edit(object{"model_id": "c"}); m.ModelID != "c" || m.DisplayName != "New name" {
 			t.Errorf("with another model_id it is %+v", m)
 		}
-		c.Patch(path, object{"model_id": "b"}).Problem(http.StatusConflict, "model_exists")
+		c.Patch(path, object{"model_id": "b"}).Problem(http.StatusConflict, "model_exists", "model_id duplicate")
 		if after := c.Provider(p.ID); after.Version != 4 || after.EnabledModelCount != 1 || after.Models[0].UpdatedAt != after.UpdatedAt {
 			t.Errorf("the provider is %+v", after)
 		}

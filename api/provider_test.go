@@ -98,8 +98,8 @@ func TestProviderNameTaken(t *testing.T) {
 		} {
 			first := c.CreateProvider(apitest.OpenAI(object{"name": same[0]}))
 			for _, name := range same {
-				c.Post("/providers", apitest.OpenAI(object{"name": name})).Problem(http.StatusConflict, "name_taken")
-				c.Patch(other.Path(), object{"name": name}).Problem(http.StatusConflict, "name_taken")
+				c.Post("/providers", apitest.OpenAI(object{"name": name})).Problem(http.StatusConflict, "name_taken", "name duplicate")
+				c.Patch(other.Path(), object{"name": name}).Problem(http.StatusConflict, "name_taken", "name duplicate")
 				// Its own name in another case is no conflict.
 				if got := c.EditProvider(first.ID, object{"name": name}).Name; got != strings.TrimSpace(name) {
 					t.Errorf("renamed to %q it is called %q", name, got)

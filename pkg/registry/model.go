@@ -354,5 +354,7 @@ func (p Provider) forModel() ModelProvider {
 
 // ModelExists is the fault of a second model with the same model id in a provider.
 func ModelExists(modelID string) *fault.Error {
-	return fault.New(fault.ModelExists, "This provider already has a model %q.", modelID)
+	e := fault.New(fault.ModelExists, "This provider already has a model %q.", modelID)
+	e.Fields.Add("model_id", fault.Duplicate, "is already used by another model of this provider")
+	return e
 }

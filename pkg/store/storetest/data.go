@@ -109,6 +109,15 @@ func wantFault(t *testing.T, what string, err error, want fault.Kind) {
 	}
 }
 
+// wantDuplicate checks that an error names the field whose value is taken.
+func wantDuplicate(t *testing.T, err error, field string) {
+	t.Helper()
+	f := fault.As(err)
+	if f == nil || len(f.Fields) != 1 || f.Fields[0].Name != field || f.Fields[0].Code != fault.Duplicate {
+		t.Errorf("the error %v does not name the field %s", err, field)
+	}
+}
+
 func noError(t *testing.T, what string, err error) {
 	t.Helper()
 	if err != nil {

@@ -54,6 +54,7 @@ func testProvider(t *testing.T, s *store.Store) {
 		if f := fault.As(err); f != nil && !strings.Contains(f.Message, `"BARE"`) {
 			t.Errorf("the message does not name the name: %s", f.Message)
 		}
+		wantDuplicate(t, err, "name")
 		_, err = s.Model(t.Context(), workspace, again.Models[0].ID)
 		wantFault(t, "read a model of the refused provider", err, fault.NotFound)
 	})
@@ -64,6 +65,7 @@ func testProvider(t *testing.T, s *store.Store) {
 		if f := fault.As(err); f != nil && !strings.Contains(f.Message, `"same"`) {
 			t.Errorf("the message does not name the model id: %s", f.Message)
 		}
+		wantDuplicate(t, err, "model_id")
 		_, err = s.Provider(t.Context(), workspace, twice.ID)
 		wantFault(t, "read the refused provider", err, fault.NotFound)
 	})
