@@ -267,7 +267,7 @@ class ProviderDialog {
    */
   showError(error) {
     this.clearErrors();
-    const faults = error instanceof APIError ? faultsOf(error) : [];
+    const faults = error instanceof APIError ? error.fields : [];
     const elsewhere = [];
     let first;
     for (const { field: path, message } of faults) {
@@ -373,17 +373,4 @@ function checkNotice({ error, proven, detail, latency_ms: latency }) {
   return proven
     ? notice('success', 'Connected', h('p', {}, `${detail} (${duration(latency)})`))
     : notice('info', 'The provider answers', h('p', {}, detail));
-}
-
-/**
- * The fields that an error is about. Some conflicts name their field by their code
- * only.
- *
- * @param {APIError} error
- */
-function faultsOf(error) {
-  if (error.fields.length === 0 && error.code === 'name_taken') {
-    return [{ field: 'name', message: 'is already used by another provider' }];
-  }
-  return error.fields;
 }
