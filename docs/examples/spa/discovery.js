@@ -6,7 +6,15 @@ import { count } from './format.js';
 import { failure, notice } from './notice.js';
 import { stageChoice } from './parts.js';
 
-/** @import { AvailableModel, AvailableModels, Stage, StageName } from './types' */
+/**
+ * @import { AvailableModel, AvailableModels, Stage, StageName } from './types'
+ *
+ * @typedef {object} Options
+ * @property {string} name of the provider
+ * @property {Stage[]} stages
+ * @property {Set<string>} added model ids that are in the list already
+ * @property {(q?: string) => Promise<AvailableModels>} list
+ */
 
 /** How long the search waits for the next key, in milliseconds. */
 const pause = 300;
@@ -14,86 +22,128 @@ const pause = 300;
 /**
  * Opens the dialog, and returns the chosen models with the stages to give them.
  *
- * @param {object} options
- * @param {string} options.name of the provider
- * @param {Stage[]} options.stages
- * @param {Set<string>} options.added model ids that are in the list already
- * @param {(q?: string) => Promise<AvailableModels>} options.list
+ * @param {Options} options
  * @returns {Promise<{models: AvailableModel[], stages: StageName[]}>}
  */
-export async function openDiscovery({ name, stages, added, list }) {
-  /** @type {Map<string, AvailableModel>} */
-  const chosen = new Map();
-  /** @type {AvailableModels} */
-  let found = { data: [], supported: true, truncated: false };
-  let agreed = false;
+export async function openDiscovery(options) {
+  const discovery = new Discovery(options);
+  await discovery.load();
+  await discovery.dialog.closed;
+  return { models: discovery.agreed ? [...discovery.chosen.values()] : [], stages: discovery.stages.value() };
+}
 
-  const dialog = openDialog({
-    title: 'Available models',
-    subtitle: `What ${name} offers with these settings.`,
-  });
-  const searchID = uniqueID('search');
-  const search = h('input', {
-    id: searchID,
-    class: 'input',
-    type: 'search',
-    placeholder: 'Search models',
-    autocomplete: 'off',
-    spellcheck: 'false',
-  });
-  const summary = h('p', { class: 'muted small', role: 'status' });
-  const all = h('button', { type: 'button', class: 'button small' }, 'Select all');
-  const items = h('ul', { class: 'choices', 'aria-label': 'Models' });
-  const choice = stageChoice(
-    stages,
-    stages.slice(0, 1).map(({ stage }) => stage),
-    'Stages of the selected models',
-    () => update(),
-  );
-  const add = h('button', { type: 'button', class: 'button primary' });
+class Discovery {
+  /** @param {Options} options */
+  constructor({ name, stages, added, list }) {
+    this.name = name;
+    this.added = added;
+    this.list = list;
+    /** @type {Map<string, AvailableModel>} */
+    this.chosen = new Map();
+    /** @type {AvailableModels} */
+    this.found = { data: [], supported: true, truncated: false };
+    this.agreed = false;
+    this.timer = 0;
+    this.dialog = openDialog({
+      title: 'Available models',
+      subtitle: `What ${name} offers with these settings.`,
+    });
+    this.search = h('input', {
+      id: uniqueID('search'),
+      class: 'input',
+      type: 'search',
+      placeholder: 'Search models',
+      autocomplete: 'off',
+      spellcheck: 'false',
+      oninput: () => this.narrow(),
+    });
+    this.summary = h('p', { class: 'muted small', role: 'status' });
+    this.all = h('button', { type: 'button', class: 'button small', onclick: () => this.chooseAll() });
+    this.items = h('ul', { class: 'choices', 'aria-label': 'Models' });
+    const first = stages.slice(0, 1).map(({ stage }) => stage);
+    this.stages = stageChoice(stages, first, 'Stages of the selected models', () => this.update());
+    this.add = h('button', { type: 'button', class: 'button primary', onclick: () => this.agree() });
+    const cancel = h('button', { type: 'button', class: 'button', onclick: this.dialog.close }, 'Cancel');
+    this.dialog.footer.append(cancel, this.add);
+    this.update();
+  }
 
-  const shown = () => {
-    const q = search.value.trim().toLowerCase();
-    return found.data.filter((model) => `${model.model_id} ${model.display_name}`.toLowerCase().includes(q));
-  };
-  const isAdded = (/** @type {AvailableModel} */ model) => added.has(model.model_id);
-
-  const update = () => {
-    add.textContent = chosen.size ? `Add ${count(chosen.size, 'model')}` : 'Add models';
-    add.disabled = chosen.size === 0 || choice.value().length === 0;
-    const models = shown();
-    const free = models.filter((model) => !isAdded(model));
-    all.disabled = free.length === 0;
-    all.textContent =
-      free.length > 0 && free.every((model) => chosen.has(model.model_id)) ? 'Select none' : 'Select all';
-    summary.textContent = `${count(models.length, 'model')}${found.truncated ? ' of more; search to narrow them down' : ''}, ${chosen.size} selected`;
-  };
-  const draw = () => {
-    const models = shown();
-    fill(
-      items,
-      models.map((model) => item(model)),
-    );
-    if (models.length === 0) {
-      items.append(h('li', { class: 'none muted' }, 'No model matches this search.'));
+  async load() {
+    const { body } = this.dialog;
+    fill(body, h('p', { class: 'waiting muted' }, h('span', { class: 'spinner' }), `Asking ${this.name}…`));
+    try {
+      this.found = await this.list();
+    } catch (error) {
+      const retry = { type: 'button', class: 'button small', onclick: () => this.load() };
+      const again = h('button', retry, icon('refresh'), 'Try again');
+      fill(body, failure(/** @type {Error} */ (error), h('p', {}, again)));
+      return;
     }
-    update();
-  };
+    if (!this.found.supported) {
+      const instead = h('p', {}, 'Add models by their id instead.');
+      fill(body, notice('info', 'This provider has no list of models.', instead));
+      return;
+    }
+    if (this.found.data.length === 0) {
+      fill(body, notice('info', 'The provider offers no models with these credentials.'));
+      return;
+    }
+    const label = h('span', { class: 'visually-hidden' }, 'Search models');
+    const search = h('label', { class: 'search', for: this.search.id }, icon('search'), label, this.search);
+    const row = h('div', { class: 'search-row' }, search, this.all);
+    fill(body, row, this.summary, this.items, this.stages.element);
+    this.draw();
+    this.search.focus();
+  }
+
+  /** Longer lists than the API answers are searched by the API, others here. */
+  narrow() {
+    clearTimeout(this.timer);
+    this.draw();
+    if (this.found.truncated) {
+      this.timer = setTimeout(async () => {
+        const found = await this.list(this.search.value.trim()).catch(() => this.found);
+        this.found = { ...found, truncated: true };
+        this.draw();
+      }, pause);
+    }
+  }
+
+  /** The models that match the search. */
+  shown() {
+    const q = this.search.value.trim().toLowerCase();
+    return this.found.data.filter((model) =>
+      `${model.model_id} ${model.display_name}`.toLowerCase().includes(q),
+    );
+  }
+
+  /** The models that match the search and can be chosen. */
+  free() {
+    return this.shown().filter((model) => !this.added.has(model.model_id));
+  }
+
+  draw() {
+    const models = this.shown();
+    fill(
+      this.items,
+      models.map((model) => this.item(model)),
+      models.length === 0 ? h('li', { class: 'none muted' }, 'No model matches this search.') : null,
+    );
+    this.update();
+  }
+
   /** @param {AvailableModel} model */
-  const item = (model) => {
+  item(model) {
+    const added = this.added.has(model.model_id);
     const box = h('input', {
       type: 'checkbox',
-      disabled: isAdded(model),
+      disabled: added,
       onchange: () => {
-        if (box.checked) {
-          chosen.set(model.model_id, model);
-        } else {
-          chosen.delete(model.model_id);
-        }
-        update();
+        this.choose(model, box.checked);
+        this.update();
       },
     });
-    box.checked = isAdded(model) || chosen.has(model.model_id);
+    box.checked = added || this.chosen.has(model.model_id);
     return h(
       'li',
       {},
@@ -101,95 +151,50 @@ export async function openDiscovery({ name, stages, added, list }) {
         'label',
         { class: 'choice' },
         box,
-        h('span', { class: 'choice-name' }, model.display_name),
+        h('span', {}, model.display_name),
         model.display_name === model.model_id ? null : h('code', {}, model.model_id),
-        isAdded(model) ? h('span', { class: 'chip' }, 'Added') : null,
+        added ? h('span', { class: 'chip' }, 'Added') : null,
       ),
     );
-  };
-  all.addEventListener('click', () => {
-    const free = shown().filter((model) => !isAdded(model));
-    const none = free.every((model) => chosen.has(model.model_id));
-    for (const model of free) {
-      if (none) {
-        chosen.delete(model.model_id);
-      } else {
-        chosen.set(model.model_id, model);
-      }
-    }
-    draw();
-  });
+  }
 
-  const load = async (q = '') => {
-    fill(dialog.body, h('p', { class: 'waiting muted' }, h('span', { class: 'spinner' }), `Asking ${name}…`));
-    try {
-      found = await list(q);
-    } catch (error) {
-      const again = h(
-        'button',
-        { type: 'button', class: 'button small', onclick: () => load(q) },
-        icon('refresh'),
-        'Try again',
-      );
-      fill(dialog.body, failure(/** @type {Error} */ (error), h('p', {}, again)));
-      return;
+  /**
+   * @param {AvailableModel} model
+   * @param {boolean} chosen
+   */
+  choose(model, chosen) {
+    if (chosen) {
+      this.chosen.set(model.model_id, model);
+    } else {
+      this.chosen.delete(model.model_id);
     }
-    if (!found.supported) {
-      fill(
-        dialog.body,
-        notice('info', 'This provider has no list of models.', h('p', {}, 'Add models by their id instead.')),
-      );
-      return;
-    }
-    if (found.data.length === 0 && q === '') {
-      fill(dialog.body, notice('info', 'The provider offers no models with these credentials.'));
-      return;
-    }
-    fill(
-      dialog.body,
-      h(
-        'div',
-        { class: 'search-row' },
-        h(
-          'label',
-          { class: 'search', for: searchID },
-          icon('search'),
-          h('span', { class: 'visually-hidden' }, 'Search models'),
-          search,
-        ),
-        all,
-      ),
-      summary,
-      items,
-      choice.element,
-    );
-    draw();
-    search.focus();
-  };
+  }
 
-  // Longer lists are searched by the API; others here.
-  let timer = 0;
-  search.addEventListener('input', () => {
-    clearTimeout(timer);
-    draw();
-    if (found.truncated) {
-      timer = setTimeout(async () => {
-        found = await list(search.value.trim()).catch(() => found);
-        found.truncated = true;
-        draw();
-      }, pause);
+  /** Whether all models that match the search are chosen. */
+  hasAll() {
+    return this.free().every((model) => this.chosen.has(model.model_id));
+  }
+
+  chooseAll() {
+    const none = this.hasAll();
+    for (const model of this.free()) {
+      this.choose(model, !none);
     }
-  });
-  add.addEventListener('click', () => {
-    agreed = true;
-    dialog.end();
-  });
-  dialog.footer.append(
-    h('button', { type: 'button', class: 'button', onclick: dialog.close }, 'Cancel'),
-    add,
-  );
-  update();
-  await load();
-  await dialog.closed;
-  return { models: agreed ? [...chosen.values()] : [], stages: choice.value() };
+    this.draw();
+  }
+
+  /** Shows how many models there are and how many are chosen. */
+  update() {
+    const more = this.found.truncated ? ' of more; search to narrow them down' : '';
+    this.summary.textContent = `${count(this.shown().length, 'model')}${more}, ${this.chosen.size} selected`;
+    this.all.disabled = this.free().length === 0;
+    this.all.textContent = !this.all.disabled && this.hasAll() ? 'Select none' : 'Select all';
+    this.add.textContent = this.chosen.size ? `Add ${count(this.chosen.size, 'model')}` : 'Add models';
+    this.add.disabled = this.chosen.size === 0 || this.stages.value().length === 0;
+  }
+
+  agree() {
+    this.agreed = true;
+    this.dialog.end();
+  }
 }

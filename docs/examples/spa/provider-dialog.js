@@ -76,43 +76,37 @@ class ProviderDialog {
       mayTest ? h('div', { class: 'form-section connection' }, this.checkButton, this.checked) : null,
       this.models.element,
     );
-    const formID = uniqueID('form');
     this.saveButton = h(
       'button',
-      { type: 'submit', class: 'button primary', form: formID },
+      { type: 'submit', class: 'button primary' },
       provider ? 'Save changes' : 'Add provider',
     );
-    this.dialog.body.append(
-      h(
-        'form',
-        {
-          id: formID,
-          novalidate: true,
-          onsubmit: (/** @type {Event} */ event) => {
-            event.preventDefault();
-            this.save();
-          },
-        },
-        this.alerts,
-        provider ? this.fixedType(provider) : this.typeChoice(),
-        this.details,
-      ),
-    );
-    this.dialog.footer.append(
-      h('button', { type: 'button', class: 'button', onclick: this.dialog.close }, 'Cancel'),
-      this.saveButton,
-    );
-    this.saveButton.disabled = !provider;
-    if (this.type) {
-      this.setType(this.type);
-      this.models.load(provider?.models ?? []);
-    }
+    this.draw();
     this.unchanged = this.snapshot();
-    if (provider) {
-      this.form.name.focus();
-    } else {
-      this.dialog.body.querySelector('input')?.focus();
+  }
+
+  draw() {
+    const { provider } = this;
+    const form = h('form', {
+      id: uniqueID('form'),
+      novalidate: true,
+      onsubmit: (/** @type {Event} */ event) => {
+        event.preventDefault();
+        this.save();
+      },
+    });
+    fill(form, this.alerts, provider ? this.fixedType(provider) : this.typeChoice(), this.details);
+    this.dialog.body.append(form);
+    this.saveButton.setAttribute('form', form.id);
+    this.saveButton.disabled = !provider;
+    const cancel = h('button', { type: 'button', class: 'button', onclick: this.dialog.close }, 'Cancel');
+    this.dialog.footer.append(cancel, this.saveButton);
+    if (provider && this.type) {
+      this.setType(this.type);
+      this.models.load(provider.models);
     }
+    const first = provider ? this.form.name : this.dialog.body.querySelector('input');
+    first?.focus();
   }
 
   /** Tiles to choose the type of a new provider from. */

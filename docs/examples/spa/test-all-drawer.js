@@ -4,12 +4,14 @@ import { APIError } from './api.js';
 import { openDialog } from './dialog.js';
 import { fill, h, icon } from './dom.js';
 import { count, duration } from './format.js';
-import { failure, kindLabel } from './notice.js';
+import { failure } from './notice.js';
 import { promptForm } from './prompt-form.js';
 import { outcome } from './test-result.js';
 
-/** @import { API } from './api.js'
- *  @import { Model, ModelTestResult, ModelsTestSummary, Provider } from './types' */
+/**
+ * @import { API } from './api.js'
+ * @import { Child, Model, ModelTestResult, ModelsTestSummary, Provider } from './types'
+ */
 
 /**
  * Opens the drawer, and returns when it is closed.
@@ -78,7 +80,7 @@ export async function openTestAllDrawer(api, provider) {
 
 /**
  * @param {Model} model
- * @param {import('./types').Child} state
+ * @param {Child} state
  */
 function rowOf(model, state) {
   return h(
@@ -109,7 +111,7 @@ function resultRow(model, { status, result, detail }) {
       h(
         'span',
         { class: 'muted small' },
-        result.error ? kindLabel(result.error.kind) : duration(result.latency_ms),
+        result.error ? result.error.kind.replaceAll('_', ' ') : duration(result.latency_ms),
       ),
       icon('chevron'),
     ),
