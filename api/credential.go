@@ -33,7 +33,7 @@ type revealedCredential struct {
 // @Router			/providers/{id}/credentials/{field}/reveal [post]
 func (a *API) revealCredential(c echo.Context) error {
 	if !a.Reveal {
-		return fault.New(fault.RevealDisabled, "Revealing credentials is disabled on this server; replace the credential instead.")
+		return fault.New(fault.RevealDisabled, "Revealing credentials is disabled on this server. Replace the credential instead.")
 	}
 	var body revealRequest
 	problems, err := decodeOptional(c, &body)
@@ -41,7 +41,7 @@ func (a *API) revealCredential(c echo.Context) error {
 		return err
 	}
 	if body.Reason == "" && a.RevealReason {
-		problems.Invalid.Add("reason", fault.Required, "is required: why is the credential revealed?")
+		problems.Invalid.Add("reason", fault.Required, "is required; say why the credential is revealed")
 	}
 	if err := problems.Err("Credential not revealed"); err != nil {
 		return err

@@ -186,7 +186,7 @@ func toFault(err error) *fault.Error {
 	case errors.As(err, &he) && he.Code == http.StatusMethodNotAllowed:
 		return fault.New(fault.MethodNotAllowed, "Method not allowed.")
 	case errors.Is(err, context.DeadlineExceeded):
-		f := fault.Wrap(fault.Unavailable, err, "The request timed out; try again.")
+		f := fault.Wrap(fault.Unavailable, err, "The request timed out. Try again.")
 		f.RetryAfter = unavailableFor
 		return f
 	}

@@ -27,7 +27,7 @@ func (a *API) getProviderTypeIcon(c echo.Context) error {
 	name, isSVG := strings.CutSuffix(c.Param("file"), ".svg")
 	typ, known := provider.Lookup(name)
 	if !isSVG || !known {
-		return fault.New(fault.NotFound, "There is no such icon; GET /provider-types has the icon_url of each type.")
+		return fault.New(fault.NotFound, "There is no such icon. GET /provider-types returns the icon_url of each type.")
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "public, max-age=86400")
 	c.Response().Header().Set(echo.HeaderContentSecurityPolicy, iconPolicy)

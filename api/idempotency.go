@@ -33,7 +33,7 @@ func (a *API) idempotent(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		if len(given) > 1 || !idempotencyKeyForm.MatchString(given[0]) {
 			faults := fault.Fields{{Name: headerIdempotencyKey, Code: fault.Invalid, Message: "must be one value of 1 to 255 printable ASCII characters"}}
-			return faults.Err(fault.MalformedRequest, "The Idempotency-Key header is invalid.")
+			return faults.Err(fault.MalformedRequest, "The Idempotency-Key header is invalid; see errors.")
 		}
 		body, err := readBody(c)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -164,7 +165,7 @@ func (a *API) checkLoopback(r *http.Request) error {
 		return fault.New(fault.Forbidden, "Authentication is off, so only requests to localhost are allowed.")
 	}
 	if origin := r.Header.Get(echo.HeaderOrigin); origin != "" && !slices.Contains(a.CORSOrigins, origin) && !sameOrigin(origin, r) {
-		return fault.New(fault.Forbidden, "Authentication is off, so requests from this origin are not allowed; see MODELPROVIDERS_CORS_ORIGINS.")
+		return fault.New(fault.Forbidden, "Authentication is off, so requests from this origin are not allowed. The operator can allow the origin with MODELPROVIDERS_CORS_ORIGINS.")
 	}
 	return nil
 }
@@ -245,12 +246,19 @@ func lowerIDs(c echo.Context) error {
 			continue
 		}
 		if uuid.Validate(values[i]) != nil || len(values[i]) != len(uuid.Nil.String()) {
-			return fault.New(fault.NotFound, "There is nothing with the id %q.", values[i])
+			return fault.New(fault.NotFound, "There is no %s with the id %q.", resourceOf(c, name), values[i])
 		}
 		values[i] = strings.ToLower(values[i])
 	}
 	c.SetParamValues(values...)
 	return nil
+}
+
+// resourceOf returns what a parameter of the path identifies: `provider` for the id
+// in /providers/:id.
+func resourceOf(c echo.Context, parameter string) string {
+	collection, _, _ := strings.Cut(c.Path(), "/:"+parameter)
+	return strings.TrimSuffix(path.Base(collection), "s")
 }
 
 // authenticate returns the caller with the bearer token (RFC 6750, section 2.1).
@@ -262,7 +270,7 @@ func (a *API) authenticate(c echo.Context) (auth.Principal, error) {
 		return p, err
 	}
 	if bearer == "" {
-		return p, fault.New(fault.Unauthenticated, "Missing token; send the header Authorization: Bearer <token>.")
+		return p, fault.New(fault.Unauthenticated, "The request has no token. Send it in the header Authorization: Bearer <token>.")
 	}
 	if limited := a.Limiter.SignIn(c.RealIP()); limited != nil {
 		return p, limited

@@ -191,7 +191,7 @@ func TestModelBulk(t *testing.T) {
 			"models[1].model_id duplicate", "models[2].model_id required", "models[2].supported_stages required",
 			"models[3].model_id duplicate", "models[4].model_id invalid", "models[4].supported_stages[0] invalid")
 		twice := c.Post(path, object{"models": list{apitest.GPT("x", nil), apitest.GPT("x", nil)}})
-		if detail := twice.Body; !strings.Contains(detail, "is a duplicate") {
+		if detail := twice.Body; !strings.Contains(detail, "is used by another model in this request") {
 			t.Errorf("a model twice in the list is told as %s", detail)
 		}
 		invalid(object{"models": list{nil}}, "models[0] required", "models[0].model_id required", "models[0].supported_stages required")

@@ -33,7 +33,7 @@ func (q *query) page() (page, error) {
 	if q.c.QueryParams().Has("limit") {
 		limit, err := strconv.Atoi(q.c.QueryParam("limit"))
 		if err != nil || limit < 1 || limit > maxLimit {
-			q.faults.Add("limit", fault.Invalid, "must be a number from 1 to %d", maxLimit)
+			q.faults.Add("limit", fault.Invalid, "must be a whole number from 1 to %d", maxLimit)
 		}
 		p.limit = limit
 	}
@@ -101,7 +101,7 @@ func openCursor[P any](keys *secret.Keyset, cursor string, context []byte) (*P, 
 	if err != nil {
 		faults := fault.Fields{{Name: "cursor", Code: fault.Invalid,
 			Message: "is not a cursor of this list; send next_cursor unchanged, with the same filters and sort"}}
-		return nil, faults.Err(fault.MalformedRequest, "Invalid cursor.")
+		return nil, faults.Err(fault.MalformedRequest, badQuery)
 	}
 	return position, nil
 }

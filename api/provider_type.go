@@ -101,7 +101,7 @@ func (a *API) getProviderType(c echo.Context) error {
 func lookupType(c echo.Context) (provider.Type, error) {
 	typ, ok := provider.Lookup(c.Param("type"))
 	if !ok {
-		return nil, fault.New(fault.NotFound, "There is no provider type %q; GET /provider-types lists them.", c.Param("type"))
+		return nil, fault.New(fault.NotFound, "There is no provider type %q. GET /provider-types lists the types.", c.Param("type"))
 	}
 	return typ, nil
 }

@@ -73,7 +73,7 @@ func readBody(c echo.Context) ([]byte, error) {
 		return body, nil
 	}
 	r := c.Request()
-	tooLarge := fault.New(fault.TooLarge, "Request body is too large; the limit is %d bytes.", maxBody)
+	tooLarge := fault.New(fault.TooLarge, "Request body is too large. The limit is %d bytes.", maxBody)
 	if r.ContentLength > maxBody {
 		return nil, tooLarge
 	}
@@ -156,11 +156,11 @@ func checkQuery(c echo.Context, r Route) error {
 	for name, given := range values {
 		switch {
 		case !slices.Contains(known, name):
-			faults.Add(name, fault.Unknown, "is not a query parameter here%s", suggest(known))
+			faults.Add(name, fault.Unknown, "is not a query parameter of this endpoint%s", suggest(known))
 		case len(given) > 1:
-			faults.Add(name, fault.Duplicate, "is given %d times", len(given))
+			faults.Add(name, fault.Duplicate, "is given %d times; give it once", len(given))
 		case !utf8.ValidString(given[0]) || strings.ContainsFunc(given[0], unicode.IsControl):
-			faults.Add(name, fault.Invalid, "must be UTF-8 without control characters")
+			faults.Add(name, fault.Invalid, "must be valid UTF-8 without control characters")
 		case utf8.RuneCountInString(given[0]) > maxQueryValue && name != "cursor":
 			faults.Add(name, fault.TooLong, "must have at most %d characters", maxQueryValue)
 		}
@@ -186,7 +186,7 @@ func suggest(known []string) string {
 	if len(known) == 0 {
 		return ""
 	}
-	return "; it takes " + strings.Join(known, ", ")
+	return "; the parameters are " + strings.Join(known, ", ")
 }
 
 // query reads the checked query parameters of a request and gathers what is

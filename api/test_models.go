@@ -28,7 +28,7 @@ type modelTestResult struct {
 	// The result of the test; absent if the model was skipped. At most 10,000 characters of the answer are reported.
 	Result *testResult `json:"result,omitempty"`
 	// Why the model was skipped: a rate limit was exceeded, or the tests before it took too long.
-	Detail string `json:"detail,omitempty" example:"Too many tests in this workspace: at most 300 a minute."`
+	Detail string `json:"detail,omitempty" example:"Too many tests in this workspace. The limit is 300 per minute."`
 } //	@name	ModelTestResult
 
 // modelsTestSummary counts the outcomes.

@@ -141,7 +141,7 @@ func TestModelsThatABoundSkips(t *testing.T) {
 		}
 		for _, result := range got.Results {
 			skipped := result.Status == "skipped"
-			if skipped != (result.Result == nil) || skipped != strings.Contains(result.Detail, "at most 1 a minute") {
+			if skipped != (result.Result == nil) || skipped != strings.Contains(result.Detail, "The limit is 1 per minute.") {
 				t.Errorf("got %+v", result)
 			}
 		}

@@ -111,7 +111,7 @@ func (a *API) listTokens(c echo.Context) error {
 // @Router			/tokens [post]
 func (a *API) createToken(c echo.Context) error {
 	if len(c.Request().Header.Values(headerIdempotencyKey)) > 0 {
-		faults := fault.Fields{{Name: headerIdempotencyKey, Code: fault.Invalid, Message: "is not supported here, since the response has a secret and is not stored"}}
+		faults := fault.Fields{{Name: headerIdempotencyKey, Code: fault.Invalid, Message: "is not supported here because the response contains a secret and is not stored"}}
 		return faults.Err(fault.MalformedRequest, "Tokens can't be created with an Idempotency-Key.")
 	}
 	var body tokenCreate

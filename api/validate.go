@@ -112,7 +112,7 @@ func explain(b validator.FieldError) (fault.Code, string) {
 	case tag == "stage":
 		return fault.Invalid, "must be one of " + strings.Join(names(registry.Stages()), ", ")
 	case tag == "distinct":
-		return fault.Duplicate, "is a duplicate"
+		return fault.Duplicate, "is the same as an earlier element"
 	case tag == "model_id":
 		return fault.Invalid, "must not contain the path segments . and .."
 	}

@@ -59,7 +59,7 @@ func (a *App) connectDemo(ctx context.Context) error {
 	ctx = audit.WithSource(ctx, audit.Source{Workspace: auth.DefaultWorkspace, Actor: audit.Actor{Subject: "demo", Kind: "operator"}})
 	typeName, settings := provider.OpenAICompatible("http://"+a.demo.address+"/v1", "demo-key")
 	_, err := a.registry.CreateProvider(ctx, auth.DefaultWorkspace, registry.NewProvider{
-		Name: "Demo: a stand-in, not a real model", Type: typeName, Settings: settings,
+		Name: "Demo (simulated, not a real model)", Type: typeName, Settings: settings,
 		Models: []registry.ModelInput{{ModelID: text(demoModel), DisplayName: text("Demo model"), Stages: &stages}},
 	})
 	if err != nil {
@@ -94,7 +94,7 @@ func completeDemoChat(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	prompt := strings.Fields(request.Messages[len(request.Messages)-1].Content)
-	words := strings.Fields("This is the demo's stand-in, not a real model. You wrote:")
+	words := strings.Fields("This is a simulated answer, not that of a real model. You wrote:")
 	words = append(words, prompt[:min(len(prompt), 50)]...)
 	chunk := func(object, message string, content, finish any) map[string]any {
 		return map[string]any{

@@ -66,7 +66,7 @@ func (l *Limiter) Test(workspace string) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.testsInFlight > 0 && l.inFlight[workspace] >= shareOf(l.testsInFlight, l.processes) {
-		f := fault.New(fault.RateLimited, "Too many tests in this workspace at once: at most %d.", l.testsInFlight)
+		f := fault.New(fault.RateLimited, "Too many tests are running in this workspace. The limit is %d.", l.testsInFlight)
 		f.RetryAfter = retryInFlight
 		return nil, f
 	}
@@ -155,7 +155,7 @@ func (r *rates) take(key string, now time.Time) error {
 		return nil
 	}
 	reserved.CancelAt(now)
-	f := fault.New(fault.RateLimited, "Too many %s: at most %d a minute.", r.what, r.perMinute)
+	f := fault.New(fault.RateLimited, "Too many %s. The limit is %d per minute.", r.what, r.perMinute)
 	f.RetryAfter = wait
 	return f
 }

@@ -66,7 +66,7 @@ func TestABoundIsExact(t *testing.T) {
 	l := auth.NewLimiter(auth.Limits{RevealsPerMinute: 10}, c.Now)
 	ann := revealOf(l, "ann")
 	wantPassed(t, "at once", ann, 10)
-	f := wantLimited(t, "number 11", ann(), "Too many reveals: at most 10 a minute.")
+	f := wantLimited(t, "number 11", ann(), "Too many reveals. The limit is 10 per minute.")
 	if f.RetryAfter > 6*time.Second {
 		t.Errorf("number 11: retry after %v, want at most 6s", f.RetryAfter)
 	}
@@ -131,7 +131,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantPassed(t, "beside one", testOf(l, "acme"), 1)
-	wantLimited(t, "beside two", testOf(l, "acme")(), "Too many tests in this workspace at once: at most 2.")
+	wantLimited(t, "beside two", testOf(l, "acme")(), "Too many tests are running in this workspace. The limit is 2.")
 	wantPassed(t, "another workspace", testOf(l, "other"), 2)
 	leave()
 	wantPassed(t, "in the place that was given back", testOf(l, "acme"), 1)
@@ -146,7 +146,7 @@ func TestPlacesAreGivenBack(t *testing.T) {
 		passed(10, testOf(l, "acme"))
 		leave()
 	}
-	wantLimited(t, "number 6", testOf(l, "acme")(), "Too many tests in this workspace: at most 5 a minute.")
+	wantLimited(t, "number 6", testOf(l, "acme")(), "Too many tests in this workspace. The limit is 5 per minute.")
 }
 
 func TestProcessesShareABound(t *testing.T) {
@@ -160,7 +160,7 @@ func TestProcessesShareABound(t *testing.T) {
 		wantPassed(t, what, testOf(l, "acme"), want.inFlight)
 		wantPassed(t, what, revealOf(l, "ann"), want.reveals)
 		wantPassed(t, what, signInOf(l, "192.0.2.1"), want.signIns)
-		wantLimited(t, what, revealOf(l, "ann")(), "Too many reveals: at most 10 a minute.") // as configured
+		wantLimited(t, what, revealOf(l, "ann")(), "Too many reveals. The limit is 10 per minute.") // as configured
 	}
 }
 

@@ -47,7 +47,7 @@ func (t *Tokens) Create(ctx context.Context, by Principal, in NewToken) (value s
 	}
 	for _, scope := range token.Scopes {
 		if !by.May(scope) {
-			return "", Token{}, fault.New(fault.Forbidden, "You can't make a token with the scope %s, which you don't have.", scope)
+			return "", Token{}, fault.New(fault.Forbidden, "You can't create a token with the scope %s because you don't have this scope.", scope)
 		}
 	}
 	if err := t.store.InTx(ctx, func(ctx context.Context) error { return t.add(ctx, by, token) }); err != nil {
@@ -72,7 +72,7 @@ func (t *Tokens) newToken(by Principal, in NewToken) (string, Token, error) {
 		}
 	}
 	if !isName(by.Workspace, maxWorkspace) {
-		problems.Invalid.Add("workspace", fault.Invalid, "must be 1 to %d printable characters", maxWorkspace)
+		problems.Invalid.Add("workspace", fault.Invalid, "must have 1 to %d printable characters", maxWorkspace)
 	}
 	if err := problems.Err("Token not created"); err != nil {
 		return "", Token{}, err
@@ -94,17 +94,26 @@ func (in NewToken) grant(faults *fault.Fields) (Role, []Scope) {
 		}
 		return role, role.Scopes()
 	case len(in.Scopes) == 0:
-		faults.Add("scopes", fault.Required, "must have at least one scope")
+		faults.Add("scopes", fault.Required, "must not be empty")
 	}
 	given := map[Scope]bool{}
 	for i, name := range in.Scopes {
 		scope := Scope(name)
 		if !slices.Contains(Scopes(), scope) {
-			faults.Add(fmt.Sprintf("scopes[%d]", i), fault.Invalid, "is not a scope; GET /me lists the scopes you have")
+			faults.Add(fmt.Sprintf("scopes[%d]", i), fault.Invalid, "must be one of %s", scopeNames())
 		}
 		given[scope] = true
 	}
 	return "", scopesWhere(func(s Scope) bool { return given[s] })
+}
+
+// scopeNames returns the names of all scopes, for messages.
+func scopeNames() string {
+	var names []string
+	for _, scope := range Scopes() {
+		names = append(names, string(scope))
+	}
+	return strings.Join(names, ", ")
 }
 
 // add stores a token together with its audit event.

@@ -30,9 +30,9 @@ type BlockedError struct {
 func (e *BlockedError) Error() string {
 	switch e.Reason {
 	case Metadata:
-		return fmt.Sprintf("%q leads to a link-local or cloud-metadata address; these are always refused, and %s can't allow them", e.Host, allowSetting)
+		return fmt.Sprintf("%q leads to a link-local or cloud metadata address. These are always refused, and %s can't allow them.", e.Host, allowSetting)
 	case Notation:
-		return fmt.Sprintf("%q is refused: an IP address must be complete, such as 192.0.2.1", e.Host)
+		return fmt.Sprintf("%q is refused because an IP address must be complete, such as 192.0.2.1.", e.Host)
 	}
-	return fmt.Sprintf("%q is not on the public internet; the operator of this service can allow it with %s", e.Host, allowSetting)
+	return fmt.Sprintf("%q is not on the public internet. The operator of this service can allow it with %s.", e.Host, allowSetting)
 }

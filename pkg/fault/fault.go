@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -175,7 +176,7 @@ func Wrap(kind Kind, err error, format string, args ...any) *Error {
 
 // Error returns kind, message, fields and cause, for logs.
 func (e *Error) Error() string {
-	s := string(e.Kind) + ": " + e.Message
+	s := string(e.Kind) + ": " + strings.TrimSuffix(e.Message, ".")
 	for _, f := range e.Fields {
 		s += fmt.Sprintf("; %s: %s", f.Name, f.Message)
 	}

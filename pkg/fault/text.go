@@ -14,9 +14,9 @@ func (f *Fields) Text(name, value string, limit int) string {
 	case n == 0:
 		f.Add(name, Required, "must not be empty")
 	case n > limit:
-		f.Add(name, TooLong, "is %d characters long; at most %d are allowed", n, limit)
+		f.Add(name, TooLong, "must have at most %d characters", limit)
 	case !utf8.ValidString(value):
-		f.Add(name, Invalid, "must be UTF-8")
+		f.Add(name, Invalid, "must be valid UTF-8")
 	case !IsText(value):
 		f.Add(name, Invalid, "must not contain control characters")
 	}

@@ -26,7 +26,7 @@ var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
 })
 
 type anthropicCredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-ant-…" help:"An API key from the Claude Console, under API keys; it begins with sk-ant-."`
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-ant-…" help:"An API key from the Claude Console, under API keys. It begins with sk-ant-."`
 }
 
 type anthropicConfig struct{}

@@ -28,19 +28,19 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 
 	endpointNames:    []string{"aws_bedrock", "aws_bedrock_control"},
 	requestIDHeaders: []string{"X-Amzn-Requestid", "X-Amz-Request-Id"},
-	unproven:         "Calling models is another permission: test a model to check it.",
+	unproven:         "Calling a model needs another permission. Test a model to check it.",
 	open:             openBedrock,
 })
 
 type bedrockCredentials struct {
-	AccessKeyID     secret.Text `json:"access_key_id" label:"AWS Access Key ID" kind:"secret" group:"access_key,Access key" validate:"required,max=4096,printascii" placeholder:"AKIA…" help:"A long-lived key of an IAM user (it begins with AKIA) that may call bedrock:InvokeModel."`
-	SecretAccessKey secret.Text `json:"secret_access_key" label:"AWS Secret Access Key" kind:"secret" group:"access_key,Access key" validate:"required,max=4096,printascii" placeholder:"wJalrXUtnFEMI/K7…" help:"The secret that AWS showed once, when the access key was made."`
+	AccessKeyID     secret.Text `json:"access_key_id" label:"AWS Access Key ID" kind:"secret" group:"access_key,Access key" validate:"required,max=4096,printascii" placeholder:"AKIA…" help:"The ID of a long-lived access key, which begins with AKIA. Its IAM user needs the permission bedrock:InvokeModel."`
+	SecretAccessKey secret.Text `json:"secret_access_key" label:"AWS Secret Access Key" kind:"secret" group:"access_key,Access key" validate:"required,max=4096,printascii" placeholder:"wJalrXUtnFEMI/K7…" help:"The secret of the access key. AWS shows it only when the key is created."`
 }
 
 // The pattern keeps the region a part of a host name: anything else could make
 // the request go to another host.
 type bedrockConfig struct {
-	Region string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" message:"must be the name of an AWS region, such as us-east-1" placeholder:"us-east-1" suggestions:"us-east-1 us-east-2 us-west-2 ca-central-1 sa-east-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2" help:"The AWS region whose Bedrock is called; models differ from region to region."`
+	Region string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" message:"must be the name of an AWS region, such as us-east-1" placeholder:"us-east-1" suggestions:"us-east-1 us-east-2 us-west-2 ca-central-1 sa-east-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2" help:"The AWS region in which Amazon Bedrock is called. Regions offer different models."`
 }
 
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one

@@ -55,7 +55,7 @@ func (b *bedrockUpstream) withheld(ctx context.Context, err error) *Failure {
 	switch {
 	case f.Kind == Permission:
 		f.scope = byKind
-		f.Hint = "Allow the access key's user `bedrock:ListFoundationModels` and `bedrock:ListInferenceProfiles` in IAM to list models. Calling a model by its ID does not need these permissions."
+		f.Hint = "To list models, allow the access key's user the actions `bedrock:ListFoundationModels` and `bedrock:ListInferenceProfiles` in IAM. Calling a model by its ID does not need these permissions."
 	case !isAbsent(f.HTTPStatus):
 		return nil
 	}

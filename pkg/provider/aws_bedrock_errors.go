@@ -47,13 +47,13 @@ var bedrockTables = tables{
 
 		{words: "unsupported countries", kind: Permission, scope: ofAccount, hint: "The maker of the model does not support the country of this AWS account or server. Choose a model of another maker."},
 		{code: "accessdenied*|unauthorizedexception", words: "account is not authorized|not allowed for this account", kind: Permission, scope: ofAccount, hint: hintAWSAccount},
-		{code: "accessdenied*|unauthorizedexception", words: "marketplace", kind: Permission, hint: "The model needs a subscription in AWS Marketplace. Ask somebody who may subscribe to use the model once, or grant this access key's user aws-marketplace:ViewSubscriptions and aws-marketplace:Subscribe."},
+		{code: "accessdenied*|unauthorizedexception", words: "marketplace", kind: Permission, hint: "The model needs a subscription in AWS Marketplace. In IAM, allow the access key's user the actions aws-marketplace:ViewSubscriptions and aws-marketplace:Subscribe, or ask someone who has them to call the model once."},
 		{code: "accessdenied*|unauthorizedexception", words: "payment instrument", kind: Permission, hint: "The AWS account needs a valid payment method before it can subscribe to this model. Add one in the AWS console."},
-		{code: "accessdenied*|unauthorizedexception", words: "not authorized to perform", kind: Permission, hint: "Allow the access key's user {action} on {model} in IAM. A service control policy may also refuse it.{destination}"},
-		{code: "accessdenied*|unauthorizedexception", kind: Permission, hint: "Open the model {model} in the model catalog of the Bedrock console, in region {region}. It shows what is missing, such as access, a Marketplace subscription or a use case form."},
+		{code: "accessdenied*|unauthorizedexception", words: "not authorized to perform", kind: Permission, hint: "In IAM, allow the access key's user the action {action} on the model {model}. A service control policy may also deny it.{destination}"},
+		{code: "accessdenied*|unauthorizedexception", kind: Permission, hint: "Open the model {model} in the model catalog of the Bedrock console, in region {region}. The catalog shows what is missing, such as access, a Marketplace subscription or a use case form."},
 
-		{code: "throttlingexception|toomanyrequestsexception", kind: RateLimited, hint: "The account's quota for this model in region {region} is used up for now. Try again later, or ask for more under Service Quotas."},
-		{code: "servicequotaexceededexception", kind: QuotaExceeded, hint: "Ask for a higher quota for Amazon Bedrock in region {region} under Service Quotas."},
+		{code: "throttlingexception|toomanyrequestsexception", kind: RateLimited, hint: "The account's quota for this model in region {region} is used up for now. Try again later, or request a higher quota under Service Quotas."},
+		{code: "servicequotaexceededexception", kind: QuotaExceeded, hint: "Request a higher quota for Amazon Bedrock in region {region} under Service Quotas."},
 
 		{code: "resourcenotfoundexception", words: "use case details", kind: Permission, hint: "Anthropic requires a description of what the account uses its models for. Fill in the use case form in the Bedrock console, and try again after 15 minutes."},
 		{code: "resourcenotfoundexception", words: "end of its life|legacy", kind: ModelNotFound, hint: "The model is retired. Choose a newer one."},
@@ -62,12 +62,12 @@ var bedrockTables = tables{
 		{code: "validationexception", words: "on-demand throughput", kind: ModelNotFound, hint: "{profile}"},
 		{code: "validationexception", words: "model identifier is invalid|arn is invalid|inference profile*invalid|invalid*inference profile", kind: ModelNotFound},
 		{code: "validationexception", words: "account is not authorized|operation not allowed", kind: Permission, scope: ofAccount, hint: hintAWSAccount},
-		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not support conversations (Converse), so it cannot be tested here. Choose a chat model. Embedding, image and speech models cannot answer a prompt."},
+		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not support conversations (Converse), so it can't be tested here. Choose a chat model. Embedding, image and speech models can't answer a prompt."},
 
 		{code: "modeltimeoutexception", kind: Timeout, hint: "The model took too long. Lower max_output_tokens, or try again."},
 		{code: "modelnotreadyexception", kind: UpstreamError, hint: "The model is starting. Try again in a few minutes."},
 		{code: "modelerrorexception|modelstreamerrorexception", kind: UpstreamError, hint: "The model failed while it answered. Nothing is wrong with this provider. Try again."},
-		{code: "unknownoperationexception", kind: Misconfigured, hint: "The AWS service that answered is not Amazon Bedrock. Check that region {region} has Amazon Bedrock, and that the operator's endpoint is right."},
+		{code: "unknownoperationexception", kind: Misconfigured, hint: "The AWS service that answered is not Amazon Bedrock. Check that region {region} has Amazon Bedrock, and that the endpoint that the operator configured is right."},
 		{code: "internalserverexception|internalfailure|serviceunavailable*", kind: UpstreamError, hint: "Amazon Bedrock failed. Nothing is wrong with this provider. Try again."},
 	},
 	hints: map[FailureKind]string{
@@ -97,7 +97,7 @@ func destinationHint(message, region string) string {
 	if found == nil || found[1] == region {
 		return ""
 	}
-	return " A cross-region profile also calls its model in its destination regions, here `" + found[1] + "`. Allow the foundation-model ARNs of all of them."
+	return " A cross-region profile also calls its model in other regions, here `" + found[1] + "`. Allow the model's ARNs in all of them."
 }
 
 // geographyHint names the right profile for a model id with the prefix of another

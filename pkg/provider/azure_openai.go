@@ -22,7 +22,7 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 	requestIDHeaders: []string{"Apim-Request-Id", "X-Ms-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"base_url": cleanAzureURL},
 	origin:           func(config azureConfig) string { return originOf(config.BaseURL) },
-	unproven:         "Deployments are not listed: test a model to check its deployment name.",
+	unproven:         "Azure does not list deployments. Test a model to check its deployment name.",
 	open:             openAzure,
 })
 
@@ -32,7 +32,7 @@ type azureCredentials struct {
 
 type azureConfig struct {
 	BaseURL    string `json:"base_url" label:"Base URL" kind:"url" group:"endpoint,Endpoint" validate:"required,max=2048" placeholder:"https://my-resource.openai.azure.com" help:"The endpoint of the resource, or of a gateway in front of it."`
-	APIVersion string `json:"api_version" label:"API Version" kind:"text" group:"endpoint,Endpoint" validate:"required,max=64" pattern:"^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$" message:"must be v1, preview, latest or YYYY-MM-DD, optionally with -preview" placeholder:"2024-10-21" suggestions:"2024-10-21 v1 2025-04-01-preview" help:"A dated version of the classic API, or v1 for the v1 API."`
+	APIVersion string `json:"api_version" label:"API Version" kind:"text" group:"endpoint,Endpoint" validate:"required,max=64" pattern:"^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$" message:"must be v1, preview, latest or YYYY-MM-DD, optionally with -preview" placeholder:"2024-10-21" suggestions:"2024-10-21 v1 2025-04-01-preview" help:"A dated version such as 2024-10-21, or v1 for the v1 API."`
 }
 
 // azurePasted is the path of an example call that people paste with the endpoint.

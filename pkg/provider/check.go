@@ -38,7 +38,7 @@ func (c *client) Check(ctx context.Context) CheckResult {
 	case !d.Supported:
 		r.Detail = "The provider has no list of models, so the credentials were not checked. Test a model to check them."
 	case mayBeOpen && lister.listsOpenly(ctx):
-		r.Detail = "The server lists its models without credentials, too, so the credentials were not checked. Test a model to check them."
+		r.Detail = "The server lists its models to anyone, so the credentials were not checked. Test a model to check them."
 	default:
 		r.Proven, r.Detail = true, "The provider accepts the credentials."
 		if c.unproven != "" {

@@ -51,7 +51,7 @@ func fail(kind FailureKind, message, hint string) *Failure {
 // invalidAnswer explains an answer with a successful status that is not an answer
 // of the API.
 func invalidAnswer(c *call, err error) *Failure {
-	const hint = "Try again. If it happens again, the server at this address does not speak the API of this provider type."
+	const hint = "Try again. If it happens again, the server at this address may not have the API of this provider type."
 	switch {
 	case errors.Is(err, errBrokeOff):
 		return fail(UpstreamError, "The stream of "+c.host+" ended before the answer was complete.",
@@ -70,7 +70,7 @@ func transportFailure(ctx context.Context, c *call, err error) *Failure {
 	case c == nil && ctx.Err() != nil:
 		return fail(Unreachable, "The time limit was reached before a request could be sent.", "")
 	case c == nil:
-		return fail(InvalidRequest, "The request could not be built: "+withoutURL(err).Error(), "")
+		return fail(InvalidRequest, "The request could not be built: "+withoutURL(err).Error()+".", "")
 	}
 	switch broken := c.fault; {
 	case errors.Is(context.Cause(ctx), errTooLarge) || errors.Is(broken, errTooLarge) || errors.Is(err, errTooLarge):
@@ -96,7 +96,7 @@ func transportFailure(ctx context.Context, c *call, err error) *Failure {
 // htmlFailure explains an HTML page in the place of an answer.
 func (c *call) htmlFailure() *Failure {
 	page := c.page()
-	hint := "Check the address. " + c.endpoint + " was called. The base URL may lack a path such as /v1, or have one too many."
+	hint := "Check the address. " + c.endpoint + " was called. The path in the base URL may be incomplete or too long, for example without /v1."
 	if hasWords("request rejected|support id|incident id|access denied|attention required|just a moment", strings.ToLower(string(page))) {
 		hint = hintFirewall
 	}
@@ -116,7 +116,7 @@ func (c *call) redirectFailure() *Failure {
 		host = to.Scheme + "://" + to.Host
 	}
 	return fail(Misconfigured, c.host+" answered with a redirect to "+host+"."+policy,
-		"If "+host+" is the API, enter its address. If it is a sign-in page, the address is not the address of an API.")
+		"If "+host+" is the API, enter its address. If it is a sign-in page, there is no API at this address.")
 }
 
 // page is the part of the body that was kept, without a secret that was cut off at

@@ -73,14 +73,14 @@ func (c *client) Generate(ctx context.Context, p Prompt, onDelta func(text strin
 func (a answer) warningsOf(text bool) ([]Warning, error) {
 	switch {
 	case a.finishReason == finishLength:
-		a.warnings = append(a.warnings, Warning{TokenLimit, "The answer was cut off by the output limit: raise max_output_tokens to see all of it."})
+		a.warnings = append(a.warnings, Warning{TokenLimit, "The answer was cut off at the output limit. Raise max_output_tokens to get all of it."})
 	case text || a.calledTool:
 	case a.reasoned && a.finishReason != finishFiltered:
-		a.warnings = append(a.warnings, Warning{ReasoningOnly, "The answer was reasoning only: the model works, but the server does not separate its answer from its reasoning."})
+		a.warnings = append(a.warnings, Warning{ReasoningOnly, "The answer contains only reasoning. The model works, but the server does not separate the answer from the reasoning."})
 	case a.empty != nil:
 		return nil, a.empty
 	default:
-		f := &Failure{Kind: UpstreamError, Message: "The model ended without an answer.", Hint: "Try another prompt; if it happens again, the server does not put the model's text where this API has it."}
+		f := &Failure{Kind: UpstreamError, Message: "The model ended without an answer.", Hint: "Try another prompt. If it happens again, the server may return the model's text in a field that this API does not have."}
 		if a.finishReason != "" {
 			f.Message = "The model ended without an answer (" + a.finishReason + ")."
 		}

@@ -42,7 +42,7 @@ func (c *call) connectionFailure(ctx context.Context, err error) *Failure {
 		return unreachable(c.host, withoutURL(err))
 	}
 	return fail(UpstreamError, c.host+" closed the connection before its answer was complete.",
-		"Try again. If it happens again, check that the port is the API's, and look at the log of the server or of the proxy in front of it.")
+		"Try again. If it happens again, check the port, and look at the log of the server or of the proxy in front of it.")
 }
 
 // protocolFailure explains that the server does not speak HTTP, or refuses the TLS
@@ -51,7 +51,7 @@ func (c *call) protocolFailure(err error) *Failure {
 	const hint = "Check the port. It must be one on which an API answers over http or https."
 	switch text := err.Error(); {
 	case c.wantsCert.Load() || hasWords("remote error: tls: certificate required|remote error: tls: bad certificate|remote error: tls: handshake failure", text):
-		return fail(Misconfigured, c.host+" refused the TLS connection. It may require a client certificate, which cannot be configured here.",
+		return fail(Misconfigured, c.host+" refused the TLS connection. It may require a client certificate, which can't be configured here.",
 			"Enter an address that can be called without a client certificate.")
 	case strings.Contains(text, `malformed HTTP response "\x15\x03`):
 		return fail(Unreachable, c.host+" speaks TLS on this port, but was called without TLS.", "Enter an address that begins with https://.")
@@ -74,7 +74,7 @@ func unreachable(host string, err error) *Failure {
 	)
 	switch {
 	case errors.As(err, &dns) && dns.IsNotFound:
-		return fail(Unreachable, "There is no host "+dns.Name+".", "Check the spelling of the host name, and check that this service can resolve it.")
+		return fail(Unreachable, "There is no host "+dns.Name+".", "Check the spelling of the host name, and that this service can resolve it.")
 	case errors.As(err, &dns):
 		return fail(Unreachable, "The host name "+dns.Name+" could not be resolved.", "Try again. If it happens again, the DNS of this service's network has a problem.")
 	case errors.Is(err, syscall.ECONNREFUSED):
@@ -102,7 +102,7 @@ func (c *call) timeoutFailure(cause error) *Failure {
 	case !c.connected.Load():
 		return fail(Unreachable, "No connection to "+c.host+" was made in time.", "Check host and port, and check that no firewall blocks this service.")
 	}
-	return fail(Timeout, c.host+" did not answer completely in time.", "Try again, with a shorter prompt or a lower output limit. A model that is loading may need a minute.")
+	return fail(Timeout, c.host+" did not finish its answer in time.", "Try again, with a shorter prompt or a lower output limit. A model that is loading may need a minute.")
 }
 
 // isTimeout reports whether the transport itself stopped waiting.

@@ -33,7 +33,7 @@ var custom = register(spec[customCredentials, customConfig]{
 })
 
 type customCredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-…" help:"The API key of the server; any text where it needs none."`
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-…" help:"The API key of the server. If it needs none, enter any text."`
 }
 
 type customConfig struct {
@@ -189,7 +189,7 @@ var customTables = tables{
 	},
 	hints: map[FailureKind]string{
 		Authentication: "Replace the API key of this provider.",
-		Misconfigured:  "No server that speaks OpenAI's API answers at {endpoint}. Check whether the path in base_url is missing a part, or has one too many.",
+		Misconfigured:  "There is no OpenAI-compatible API at {endpoint}. Check whether the path in base_url is incomplete or too long.",
 		ModelNotFound:  "The server does not know model {model}. The list of available models shows the names that it accepts.",
 	},
 }

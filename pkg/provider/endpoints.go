@@ -24,10 +24,10 @@ func ParseEndpoints(list string) (Endpoints, error) {
 		name, address, found := strings.Cut(entry, "=")
 		name = strings.TrimSpace(name)
 		if !found {
-			return Endpoints{}, fmt.Errorf("provider endpoint %q: write it as type=URL", entry)
+			return Endpoints{}, fmt.Errorf("provider endpoint %q must have the form type=URL", entry)
 		}
 		if names := endpointNames(); !slices.Contains(names, name) {
-			return Endpoints{}, fmt.Errorf("provider endpoint %q: there is no such endpoint; the names are %s", name, strings.Join(names, ", "))
+			return Endpoints{}, fmt.Errorf("unknown provider endpoint %q; the names are %s", name, strings.Join(names, ", "))
 		}
 		if e.byName[name] != "" {
 			return Endpoints{}, fmt.Errorf("provider endpoint %q is given twice", name)

@@ -25,7 +25,7 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 	// Gemini says its id in the body, Claude in a header.
 	requestIDHeaders: []string{"Request-Id", "X-Goog-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"service_account_json": checkServiceAccount},
-	unproven:         "The list of models is the same for all projects and regions: test a model to check these.",
+	unproven:         "The list of models is the same for all projects and regions. Test a model to check the project and the region.",
 	open:             openVertex,
 })
 
@@ -36,8 +36,8 @@ type vertexCredentials struct {
 // The patterns keep region and project a part of a host name and of a path:
 // anything else could make the request go to another host or resource.
 type vertexConfig struct {
-	Project string `json:"project" label:"Project" kind:"text" group:"project,Project and region" validate:"required,max=100" pattern:"^(([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]{6,20})$" message:"must be the id or the number of a Google Cloud project, such as my-project" placeholder:"my-project" help:"The id or number of the project whose Vertex AI is called and billed."`
-	Region  string `json:"region" label:"Region" kind:"text" group:"project,Project and region" validate:"required,max=64" pattern:"^(global|us|eu|[a-z]+-[a-z]+[0-9]{1,2})$" message:"must be global, us, eu or a region such as us-central1" placeholder:"us-central1" suggestions:"global us eu us-central1 us-east1 us-east4 us-east5 us-south1 us-west1 us-west4 northamerica-northeast1 southamerica-east1 europe-central2 europe-north1 europe-southwest1 europe-west1 europe-west2 europe-west3 europe-west4 europe-west6 europe-west8 europe-west9 asia-east1 asia-northeast1 asia-northeast3 asia-south1 asia-southeast1 australia-southeast1 me-central1 me-west1" help:"A region such as us-central1, or global, us or eu; models differ from region to region."`
+	Project string `json:"project" label:"Project" kind:"text" group:"project,Project and region" validate:"required,max=100" pattern:"^(([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|[0-9]{6,20})$" message:"must be the ID or the number of a Google Cloud project, such as my-project" placeholder:"my-project" help:"The ID or number of the Google Cloud project that is called and billed."`
+	Region  string `json:"region" label:"Region" kind:"text" group:"project,Project and region" validate:"required,max=64" pattern:"^(global|us|eu|[a-z]+-[a-z]+[0-9]{1,2})$" message:"must be global, us, eu or a region such as us-central1" placeholder:"us-central1" suggestions:"global us eu us-central1 us-east1 us-east4 us-east5 us-south1 us-west1 us-west4 northamerica-northeast1 southamerica-east1 europe-central2 europe-north1 europe-southwest1 europe-west1 europe-west2 europe-west3 europe-west4 europe-west6 europe-west8 europe-west9 asia-east1 asia-northeast1 asia-northeast3 asia-south1 asia-southeast1 australia-southeast1 me-central1 me-west1" help:"A region such as us-central1, or global, us or eu. Regions offer different models."`
 }
 
 // checkServiceAccount keeps the text as it is, so that what is revealed is what

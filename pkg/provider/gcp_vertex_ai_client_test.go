@@ -70,7 +70,7 @@ func TestVertexHintsAtAnotherProject(t *testing.T) {
 		server.Credentials["service_account_json"] = strings.Replace(file, `"project_id": "my-project"`, `"project_id": "`+test.account+`"`, 1)
 		result, _ := open(t, server, map[string]any{"project": test.called}).generate(t, false)
 		f := failure(t, result, provider.Permission)
-		if got := strings.Contains(f.Hint, "another project"); got != test.want || strings.Contains(f.Hint, "their-project") || strings.Contains(f.Hint, "@") {
+		if got := strings.Contains(f.Hint, "does not belong to project"); got != test.want || strings.Contains(f.Hint, "their-project") || strings.Contains(f.Hint, "@") {
 			t.Errorf("account of %s calling %s: hint %q", test.account, test.called, f.Hint)
 		}
 	}

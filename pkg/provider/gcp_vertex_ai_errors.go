@@ -43,7 +43,7 @@ var vertexTables = tables{
 		{words: "unsupported region for vertex ai", kind: Misconfigured, hint: "Vertex AI has no region {region}. Choose another one."},
 		{code: "permission_denied", words: "aiplatform.endpoints.predict", kind: Permission, scope: ofAccount, hint: "Grant the service account the role Vertex AI User (roles/aiplatform.user) in project {project}.{elsewhere}"},
 		{code: "permission_denied", kind: Permission, hint: "Check that project {project} may use the model {model}, and that the service account has the role Vertex AI User (roles/aiplatform.user). Partner models are enabled one by one in the Model Garden.{elsewhere}"},
-		{code: "failed_precondition", words: "organization policy|constraint", kind: Permission, hint: "An organization policy (vertexai.allowedModels) keeps project {project} from using this model. Its administrator can allow it."},
+		{code: "failed_precondition", words: "organization policy|constraint", kind: Permission, hint: "An organization policy (vertexai.allowedModels) prevents project {project} from using this model. The organization's administrator can allow it."},
 		{code: "failed_precondition|invalid_argument|unimplemented", words: "is not supported in the*api", kind: InvalidRequest, hint: hintNoChat},
 		{code: "failed_precondition", words: "model garden|not enabled", kind: Permission},
 		{code: "failed_precondition", words: "not servable|not supported in|not available", kind: ModelNotFound},
@@ -57,13 +57,13 @@ var vertexTables = tables{
 		Permission:    "Enable the model {model} in the Model Garden of project {project}. Partner models are enabled one by one.",
 		ModelNotFound: "Check the model ID {model}, and check that region {region} offers it to project {project}.{global} Partner models have to be enabled in the Model Garden first.",
 
-		Authentication: "Google refused this service account. Enter a new key of it, and check that the account is enabled.",
+		Authentication: "Google refused this service account. Check that the account is enabled, or enter a new key for it.",
 		RateLimited:    hintVertexQuota,
 		QuotaExceeded:  hintVertexQuota,
 	},
 }
 
-const hintVertexQuota = "The quota of project {project} for this model in region {region} is used up, or was never granted. Try again in a minute, or ask for more under Quotas in the Google Cloud console."
+const hintVertexQuota = "The quota of project {project} for this model in region {region} is used up, or was never granted. Try again in a minute, or request a higher quota under Quotas in the Google Cloud console."
 
 // elsewhereHint points out that the service account belongs to another project, if the
 // project is not given by its number.
@@ -71,5 +71,5 @@ func (v *vertexUpstream) elsewhereHint() string {
 	if v.account.ProjectID == "" || v.account.ProjectID == v.project || strings.Trim(v.project, "0123456789") == "" {
 		return ""
 	}
-	return " The service account belongs to another project than `" + v.project + "`. Check that the project is right, and that the account has the role there."
+	return " The service account does not belong to project `" + v.project + "`. Check that the project is right, and that the account has this role in it."
 }

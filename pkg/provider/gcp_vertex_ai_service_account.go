@@ -54,9 +54,9 @@ func parseServiceAccount(text string) (serviceAccount, error) {
 	case a.Type == "":
 		return a, errors.New("must have a `type`; paste the whole key file")
 	case a.Type != "service_account":
-		return a, errors.New("must be of `type` `service_account`; other kinds of Google credentials are not accepted")
+		return a, errors.New("must have the `type` `service_account`; other kinds of Google credentials are not accepted")
 	case a.TokenURI != "" && !slices.Contains(googleTokenURIs, a.TokenURI):
-		return a, errors.New("must have a `token_uri` of Google, or none; use the file as Google made it")
+		return a, errors.New("must have a `token_uri` of Google, or none; use the file as Google created it")
 	case a.UniverseDomain != "" && a.UniverseDomain != "googleapis.com":
 		return a, errors.New("must have the `universe_domain` `googleapis.com`, or none")
 	case !strings.Contains(a.ClientEmail, "@") || strings.ContainsFunc(a.ClientEmail, func(r rune) bool { return r <= ' ' || r == 0x7f }):
@@ -90,7 +90,7 @@ func keyFileJSON(text string) (string, error) {
 	}
 	for _, r := range jsonString.ReplaceAllString(text, "") {
 		if r > unicode.MaxASCII {
-			return "", fmt.Errorf("must not have the character %U outside of its strings; use the file as Google made it", r)
+			return "", fmt.Errorf("must not have the character %U outside of a JSON string; use the file as Google created it", r)
 		}
 	}
 	return jsonString.ReplaceAllStringFunc(text, func(s string) string {
@@ -106,17 +106,17 @@ var (
 func checkPrivateKey(text string) error {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return errors.New("must have a `private_key` in PEM; use the file as Google made it")
+		return errors.New("must have a `private_key` in PEM; use the file as Google created it")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		if parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
-			return errors.New("must have a valid `private_key`; this one cannot be parsed, and may be incomplete")
+			return errors.New("must have a valid `private_key`; this one can't be parsed and may be incomplete")
 		}
 	}
 	key, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return errors.New("must have an RSA key as its `private_key`; use the file as Google made it")
+		return errors.New("must have an RSA key as its `private_key`; use the file as Google created it")
 	}
 	if bits := key.N.BitLen(); bits < 1024 {
 		return fmt.Errorf("must have a `private_key` of at least 1024 bits; this one has %d", bits)

@@ -105,7 +105,7 @@ func TestServiceAccountIsRefused(t *testing.T) {
 		"odd client_email":       {set("client_email", "a b@c"), "client_email"},
 		"no private_key":         {set("private_key", ""), "private_key"},
 		"a key that is no PEM":   {set("private_key", "MIIEvQIBADANBgkqhkiG9w0BAQ"), "in PEM"},
-		"a key cut short":        {set("private_key", cutPEM(t, whole["private_key"].(string))), "cannot be parsed"},
+		"a key cut short":        {set("private_key", cutPEM(t, whole["private_key"].(string))), "can't be parsed"},
 		"a key on a curve":       {set("private_key", pemOf(t, elliptic256)), "an RSA key"},
 		"a private_key of wood":  {set("private_key", 7), "must be the JSON"},
 		"a nested type of wood":  {set("type", []string{"service_account"}), "must be the JSON"},

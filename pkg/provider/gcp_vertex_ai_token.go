@@ -152,7 +152,7 @@ func (s *tokenSender) RoundTrip(req *http.Request) (res *http.Response, err erro
 // "error_description":"…"} (RFC 6749, section 5.2).
 var tokenTables = tables{
 	rules: []rule{
-		{status: "429", kind: RateLimited, hint: "Google limits how often tokens are fetched. Try again in a minute."},
+		{status: "429", kind: RateLimited, hint: "Google limits how often access tokens are fetched. Try again in a minute."},
 		{status: "5xx", kind: UpstreamError, hint: hintTokenService},
 		{code: "internal_failure|temporarily_unavailable", kind: UpstreamError, hint: hintTokenService},
 		{words: "iat and exp|timeframe", kind: Authentication, hint: "Google rejected the time of the signature. Set the clock of the server that runs this service."},
@@ -161,7 +161,7 @@ var tokenTables = tables{
 		{status: "404 405", kind: Misconfigured, hint: "The configured address is not Google's token endpoint. Ask the operator of this service to correct it."},
 	},
 	hints: map[FailureKind]string{
-		InvalidRequest: "Google refused the service account before a model was called. Enter a new key of it.",
+		InvalidRequest: "Google refused the service account before the model was called. Enter a new key for it.",
 	},
 }
 

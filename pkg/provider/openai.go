@@ -22,7 +22,7 @@ var openAI = register(spec[openAICredentials, openAIConfig]{
 })
 
 type openAICredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-proj-…" help:"An API key from the OpenAI platform, under API keys; it begins with sk-."`
+	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-proj-…" help:"An API key from platform.openai.com, under API keys. It begins with sk-."`
 }
 
 type openAIConfig struct{}

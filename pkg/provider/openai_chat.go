@@ -51,7 +51,7 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 	}
 	if err == nil {
 		if form.renamed {
-			a.warnings = append(a.warnings, Warning{LimitRenamed, "The server refused " + o.limit + "; the output limit was sent as " + form.limit + "."})
+			a.warnings = append(a.warnings, Warning{LimitRenamed, "The server refused the parameter " + o.limit + ", so the output limit was sent as " + form.limit + "."})
 		}
 		return a, nil
 	}
@@ -61,7 +61,7 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 	}
 	a, err = o.respond(ctx, p)
 	if err == nil {
-		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not answer chat completions; the Responses API answered."})
+		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not support chat completions, so the Responses API was used."})
 		return a, nil
 	}
 	again := o.explain(ctx, p.ModelID, err)

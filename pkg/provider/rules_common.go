@@ -6,7 +6,7 @@ var kindHints = map[FailureKind]string{
 	QuotaExceeded:   "Add credit to the provider's account, or raise its spending limit.",
 	Permission:      "Give these credentials the permission to use this model.",
 	ModelNotFound:   "Check the model ID for a typo, and check that this account has access to it.",
-	Misconfigured:   "The address is not the address of an API. Check its path.",
+	Misconfigured:   "There is no API at this address. Check its path.",
 	Timeout:         "The provider took too long. Try again later.",
 	RateLimited:     "Wait a moment and try again, or ask the provider for a higher rate limit.",
 	UpstreamError:   "The error is on the provider's side. Try again later, and look at its status page.",
@@ -16,13 +16,13 @@ var kindHints = map[FailureKind]string{
 
 const (
 	hintTooLong  = "The prompt and max_output_tokens together do not fit the model's context. Shorten the prompt, or lower max_output_tokens."
-	hintNoChat   = "Model {model} is not made for chat. Choose a chat model."
+	hintNoChat   = "Model {model} is not a chat model. Choose a chat model."
 	hintDisabled = "The provider has disabled this account, its organization or its project. Look for the reason in the provider's console, or ask its support."
 	hintLocation = "The provider does not accept calls from the address or the country of this server. Allow this address for the key, or run this service elsewhere."
 	hintFirewall = "A firewall in front of the API refused this server. Ask its operator to allow calls from this server."
 
-	hintAllowModel  = "This key may not use model {model}. Allow this key, or the project it belongs to, to use it."
-	hintTemperature = "Leave temperature out, or choose another value. Model {model} does not accept this one."
+	hintAllowModel  = "This key is not allowed to use model {model}. Give the key, or its project, access to the model."
+	hintTemperature = "Model {model} does not accept this temperature. Leave temperature out, or choose another value."
 	hintHigherLimit = "Model {model} needs a higher output limit. Raise max_output_tokens."
 	hintLowerLimit  = "Lower max_output_tokens to what model {model} allows."
 )
@@ -40,7 +40,7 @@ var commonRules = []rule{
 	{status: "200 400 403 422", words: "litellm.contentpolicyviolationerror|content management policy|content filtering policy|guardrail|violates*content polic|violates*usage polic|violating*usage polic|violates*data polic|violates*safety|input was flagged|prompt was flagged|request was flagged|content was flagged|flagged by|sensitive words|敏感", kind: ContentFiltered},
 
 	// The address, and proxies and firewalls in front of the API.
-	{words: "http request to an https server|http request was sent to https port|speaking plain http to an ssl|use https protocol", kind: Misconfigured, hint: "The server speaks TLS. Enter an address that begins with https://."},
+	{words: "http request to an https server|http request was sent to https port|speaking plain http to an ssl|use https protocol", kind: Misconfigured, hint: "The server requires TLS. Enter an address that begins with https://."},
 	{status: "407", kind: Misconfigured, hint: "A proxy between this service and the API requires authentication. Ask the operator of this service to set the proxy's user and password."},
 	{status: "401", words: "was an html page*401", kind: Authentication},
 	{status: "401", words: "was an html page", kind: Misconfigured, scope: noAPI, hint: "The answer is a sign-in page, not an API. Check the address, and check whether a proxy in front of it requires a sign-in."},

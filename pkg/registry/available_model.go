@@ -70,7 +70,7 @@ func (r *Registry) discover(ctx context.Context, c connection, search string) (A
 // available is the answer to a discovery. It returns upstream_failed.
 func available(found provider.Discovery, failure *provider.Failure, search string, added []Model) (AvailableModels, error) {
 	if failure != nil {
-		err := fault.New(fault.UpstreamFailed, "The provider did not return a list of models: %s", failure.Message)
+		err := fault.New(fault.UpstreamFailed, "The models could not be listed. %s", failure.Message)
 		err.Upstream = &fault.Upstream{Kind: string(failure.Kind), Message: failure.Message, HTTPStatus: failure.HTTPStatus, Hint: failure.Hint}
 		return AvailableModels{}, err
 	}

@@ -87,11 +87,11 @@ func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, r
 	case err != nil:
 		return Answer{}, false, err
 	case !hmac.Equal(held.BodyMAC, mine.BodyMAC):
-		return Answer{}, false, fault.New(fault.IdempotencyKeyReused, "This Idempotency-Key was used with another body; use a new key for a new request.")
+		return Answer{}, false, fault.New(fault.IdempotencyKeyReused, "This Idempotency-Key was used with a different body. Use a new key for a new request.")
 	case held.Answer != nil:
 		return *held.Answer, true, nil
 	case held.Owner != owner:
-		running := fault.New(fault.Conflict, "The request with this Idempotency-Key is still running.")
+		running := fault.New(fault.Conflict, "An earlier request with this Idempotency-Key is still running. Try again in a second.")
 		running.RetryAfter = time.Second
 		return Answer{}, false, running
 	}

@@ -122,7 +122,7 @@ func (r *Registry) addModels(ctx context.Context, workspace, providerID string, 
 		}
 		problems := problems
 		if len(p.Models)+len(inputs) > MaxModels {
-			problems.Invalid.Add("models", fault.TooMany, "would be %d models; a provider has at most %d", len(p.Models)+len(inputs), MaxModels)
+			problems.Invalid.Add("models", fault.TooMany, "would make %d models; a provider can have at most %d", len(p.Models)+len(inputs), MaxModels)
 			inputs = nil // looking at each could take long
 		}
 		for i, in := range inputs {
@@ -133,7 +133,7 @@ func (r *Registry) addModels(ctx context.Context, workspace, providerID string, 
 			case present[m.ModelID]:
 				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "is already used by another model of this provider")
 			case seen[m.ModelID]:
-				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "is a duplicate")
+				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "is used by another model in this request")
 			}
 			seen[m.ModelID] = true
 			added = append(added, m)
@@ -221,7 +221,7 @@ func (r *Registry) editModel(ctx context.Context, workspace, providerID, id stri
 // version among them; faults take precedence over it.
 func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fields) (changed bool, stale error) {
 	if len(inputs) > MaxModels {
-		faults.Add("models", fault.TooMany, "has %d models; a provider has at most %d", len(inputs), MaxModels)
+		faults.Add("models", fault.TooMany, "must have at most %d elements", MaxModels)
 		return false, nil
 	}
 	matched := matchModels(p.Models, inputs, faults)
@@ -244,7 +244,7 @@ func setModels(p *Provider, inputs []ModelInput, now time.Time, faults *fault.Fi
 			changed = true
 		}
 		if m.ModelID != "" && seen[m.ModelID] {
-			faults.Add(prefix+"model_id", fault.Duplicate, "is a duplicate")
+			faults.Add(prefix+"model_id", fault.Duplicate, "is used by another model in this request")
 		}
 		seen[m.ModelID] = true
 		wanted = append(wanted, m)
@@ -272,7 +272,7 @@ func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []i
 		case at < 0:
 			faults.Add(inModels(i)+"id", fault.Missing, "is not the id of a model of this provider; leave it out to add a model")
 		case claimed[at]:
-			faults.Add(inModels(i)+"id", fault.Duplicate, "is a duplicate")
+			faults.Add(inModels(i)+"id", fault.Duplicate, "is used by another model in this request")
 		default:
 			matched[i], claimed[at] = at, true
 		}
@@ -304,7 +304,7 @@ func applyModel(m *Model, in ModelInput, now time.Time, prefix string, faults *f
 	case in.ModelID != nil:
 		m.ModelID = *in.ModelID
 	case isNew:
-		faults.Add(prefix+"model_id", fault.Required, "is required: the id under which the provider knows the model")
+		faults.Add(prefix+"model_id", fault.Required, "is required")
 	}
 	switch {
 	case in.DisplayName != nil:
@@ -354,7 +354,7 @@ func (p Provider) forModel() ModelProvider {
 
 // ModelExists is the fault of a second model with the same model id in a provider.
 func ModelExists(modelID string) *fault.Error {
-	e := fault.New(fault.ModelExists, "This provider already has a model %q.", modelID)
+	e := fault.New(fault.ModelExists, "This provider already has a model with the model_id %q.", modelID)
 	e.Fields.Add("model_id", fault.Duplicate, "is already used by another model of this provider")
 	return e
 }

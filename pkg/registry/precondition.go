@@ -22,5 +22,5 @@ func (p Precondition) check(what string, present int64) error {
 		return nil
 	}
 	return fault.New(fault.VersionMismatch,
-		"The %s has changed: its version is now %d. Read it again and repeat the edit.", what, present)
+		"The %s has changed. Its version is now %d. Read it again and repeat the request.", what, present)
 }

@@ -49,7 +49,7 @@ func readEdit(problems *editProblems, p Provider, typ provider.Type, request pro
 	for _, field := range typ.Form().Credentials {
 		if _, replaced := settings.Credentials[field.Name]; !replaced {
 			problems.add(fault.CredentialsRequired, "credentials."+field.Name, fault.Required,
-				"is required, since base_url changes: a stored credential is never sent to another address")
+				"is required because base_url changes; a stored credential is never sent to another address")
 		}
 	}
 	return settings

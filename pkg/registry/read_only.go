@@ -54,9 +54,9 @@ func (m Model) readOnly(p Provider) map[string]readOnly {
 	return map[string]readOnly{
 		"id":               {[]any{m.ID}, "can't be changed"},
 		"provider_id":      {[]any{p.ID}, "can't be changed; add the model to the other provider"},
-		"provider_name":    {[]any{p.Name}, "is the provider's name; edit the provider"},
-		"provider_type":    {[]any{p.Type}, "is the provider's type and can't be changed"},
-		"provider_status":  {status, "is the provider's status; edit the provider"},
+		"provider_name":    {[]any{p.Name}, "is read-only; set the name of the provider"},
+		"provider_type":    {[]any{p.Type}, "is read-only; the type of a provider can't be changed"},
+		"provider_status":  {status, "is read-only; set the status of the provider"},
 		"provider_enabled": {[]any{p.Enabled}, "is read-only; set the status of the provider"},
 	}
 }

@@ -51,7 +51,7 @@ func translation(ctx context.Context, classify func(error) class, err error) err
 	case away, busy, crowded, collision:
 		return unavailable(err, class)
 	case duplicate:
-		return fault.Wrap(fault.Conflict, err, "Such an entry exists already.")
+		return fault.Wrap(fault.Conflict, err, "An entry with the same values already exists.")
 	default:
 		return fault.Wrap(fault.Internal, err, "Something went wrong while the data was read or stored.")
 	}
@@ -64,7 +64,7 @@ func closed(err error) bool {
 }
 
 func unavailable(err error, class class) error {
-	f := fault.Wrap(fault.Unavailable, err, "The database cannot be reached. Try again in a few seconds.")
+	f := fault.Wrap(fault.Unavailable, err, "The database can't be reached. Try again in a few seconds.")
 	f.RetryAfter = 2 * time.Second
 	if class != away {
 		f.Message = "The database is busy. Try again in a second."
@@ -74,5 +74,5 @@ func unavailable(err error, class class) error {
 }
 
 func notFound(what, id string) error {
-	return fault.New(fault.NotFound, "There is no %s with the id %s.", what, id)
+	return fault.New(fault.NotFound, "There is no %s with the id %q.", what, id)
 }

@@ -69,7 +69,7 @@ func (s *Store) FinishIdempotentRequest(ctx context.Context, r registry.Idempote
 	changed, err := s.together(ctx, statement{finishKey, []any{r.Workspace, keyOf(r.IdempotencyKey), r.Owner,
 		moment(r.Expires), r.Answer.Status, encoded(r.Answer.Header), r.Answer.Body}})
 	if err == nil && changed == 0 {
-		err = fault.New(fault.Conflict, "The request took too long: its Idempotency-Key was given to another.")
+		err = fault.New(fault.Conflict, "The request took too long, and another request with the same Idempotency-Key has started. Send the request again to get the response.")
 	}
 	return err
 }

@@ -27,7 +27,7 @@ func (s *Store) asDuplicate(err error, p registry.Provider) error {
 		return err
 	case s.engine.violates(err, "providers_name", "providers.workspace, providers.name_key"):
 		specific = fault.New(fault.NameTaken,
-			"A provider named %q exists already (upper and lower case count as the same). Choose another name.", p.Name)
+			"A provider named %q already exists (names are not case-sensitive). Choose another name.", p.Name)
 		specific.Fields.Add("name", fault.Duplicate, "is already used by another provider")
 	case s.engine.violates(err, "models_provider", "models.workspace, models.provider_id, models.model_id"):
 		specific = registry.ModelExists(repeatedModelID(p.Models))

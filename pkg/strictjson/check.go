@@ -20,10 +20,10 @@ const maxDepth = 32
 // nested too deep.
 func check(data []byte) error {
 	if len(bytes.TrimSpace(data)) == 0 {
-		return fault.New(fault.MalformedRequest, "Request body is empty; expected a JSON object.")
+		return fault.New(fault.MalformedRequest, "Request body is empty. Send a JSON object.")
 	}
 	if bytes.HasPrefix(data, []byte("\uFEFF")) {
-		return invalid(data, 0, "there is a byte order mark; send UTF-8 without one")
+		return invalid(data, 0, "a byte order mark is not allowed")
 	}
 	d := newDecoder(data)
 	for ended := false; ; ended = d.StackDepth() == 0 {
@@ -35,13 +35,13 @@ func check(data []byte) error {
 			return nil
 		case ended:
 			rest := data[before:]
-			return invalid(data, len(data)-len(bytes.TrimLeft(rest, " \t\r\n")), "there is more after the end of the JSON object")
+			return invalid(data, len(data)-len(bytes.TrimLeft(rest, " \t\r\n")), "unexpected text after the JSON object")
 		case errors.As(err, &syntax):
 			return invalid(data, int(syntax.ByteOffset), reason(syntax))
 		case err != nil:
 			return fault.Wrap(fault.MalformedRequest, err, "Request body is not valid JSON.")
 		case d.StackDepth() > maxDepth:
-			return invalid(data, int(d.InputOffset())-1, fmt.Sprintf("objects and arrays are nested deeper than %d", maxDepth))
+			return invalid(data, int(d.InputOffset())-1, fmt.Sprintf("objects and arrays are nested more than %d levels deep", maxDepth))
 		}
 	}
 }
@@ -52,13 +52,13 @@ func reason(err *jsontext.SyntacticError) string {
 	_, expected, told := strings.Cut(said, "(expecting ")
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return "the body ends too early"
+		return "unexpected end of the body"
 	case strings.Contains(said, "UTF-8"):
 		return "the text is not valid UTF-8"
 	case strings.Contains(said, "surrogate"):
-		return "half of a surrogate pair stands alone"
+		return "an escaped surrogate has no partner"
 	case strings.Contains(said, "escape"):
-		return "there is no such escape sequence"
+		return "invalid escape sequence"
 	case strings.Contains(expected, "non-control"):
 		return "a control character in a string must be escaped"
 	case told && !strings.Contains(said, "literal"):

@@ -169,7 +169,7 @@ func (d *decoder) mapping(v reflect.Value) {
 	v.Set(reflect.MakeMap(v.Type()))
 	d.object(func(name string) {
 		if v.Len() == maxMembers {
-			d.malformed(fault.TooMany, "is beyond the first %d of its object", maxMembers)
+			d.malformed(fault.TooMany, "is one field too many; an object can have at most %d", maxMembers)
 			d.raw()
 			return
 		}
@@ -204,7 +204,7 @@ func (d *decoder) scalar(v reflect.Value) {
 	case v.CanUint():
 		d.malformed(fault.Invalid, "must be a whole number of at most %d bits, without a fraction or an exponent, and not negative", v.Type().Bits())
 	default:
-		d.malformed(fault.Invalid, "is a number out of range")
+		d.malformed(fault.Invalid, "is out of range")
 	}
 }
 

@@ -11,19 +11,19 @@ import (
 
 func TestRefusesWhatIsNotOneJSONObject(t *testing.T) {
 	for _, c := range []struct{ body, want string }{
-		{"", "Request body is empty; expected a JSON object."},
-		{" \n", "Request body is empty; expected a JSON object."},
+		{"", "Request body is empty. Send a JSON object."},
+		{" \n", "Request body is empty. Send a JSON object."},
 		{`[]`, "Request body must be a JSON object, not an array."},
 		{`"a"`, "Request body must be a JSON object, not a string."},
 		{`3`, "Request body must be a JSON object, not a number."},
 		{`null`, "Request body must be a JSON object, not null."},
 		{`true`, "Request body must be a JSON object, not true or false."},
 		{`name=x`, "line 1, column 2: unexpected character."},
-		{`{`, "line 1, column 2: the body ends too early."},
-		{`{"name"`, "line 1, column 8: the body ends too early."},
-		{`{"name":`, "line 1, column 9: the body ends too early."},
-		{`{"name":"é"`, "line 1, column 12: the body ends too early."},
-		{`{"name":"é`, "line 1, column 11: the body ends too early."},
+		{`{`, "line 1, column 2: unexpected end of the body."},
+		{`{"name"`, "line 1, column 8: unexpected end of the body."},
+		{`{"name":`, "line 1, column 9: unexpected end of the body."},
+		{`{"name":"é"`, "line 1, column 12: unexpected end of the body."},
+		{`{"name":"é`, "line 1, column 11: unexpected end of the body."},
 		{"{\n  \"name\": \"x\",\n}", "line 2, column 14: unexpected character."},
 		{`{'name':1}`, "line 1, column 2: unexpected character."},
 		{`{name:1}`, "line 1, column 3: unexpected character."},
@@ -31,7 +31,7 @@ func TestRefusesWhatIsNotOneJSONObject(t *testing.T) {
 		{`{"a":1 "b":2}`, "line 1, column 8: unexpected character; expected ',' or '}'."},
 		{`{"a":[1 2]}`, "line 1, column 9: unexpected character; expected ',' or ']'."},
 		{`{"a":[1,]}`, "line 1, column 8: unexpected character."},
-		{`{"a":[`, "line 1, column 7: the body ends too early."},
+		{`{"a":[`, "line 1, column 7: unexpected end of the body."},
 		{`{"a":nul}`, "line 1, column 9: unexpected character."},
 		{`{"a":truE}`, "line 1, column 9: unexpected character."},
 		{`{"a":NaN}`, "line 1, column 6: unexpected character."},
@@ -42,22 +42,22 @@ func TestRefusesWhatIsNotOneJSONObject(t *testing.T) {
 		{`{"a":+1}`, "line 1, column 6: unexpected character."},
 		{`{"a":0x1}`, "line 1, column 7: unexpected character; expected ',' or '}'."},
 		{"{\"a\":\"x\ty\"}", "line 1, column 8: a control character in a string must be escaped."},
-		{`{"a":"\x"}`, "line 1, column 7: there is no such escape sequence."},
-		{`{"a":"\u12g4"}`, "line 1, column 7: there is no such escape sequence."},
-		{`{"a":"\u12`, "line 1, column 7: the body ends too early."},
-		{`{"a":"\`, "line 1, column 7: the body ends too early."},
-		{`{"a":"\ud800"}`, "line 1, column 7: half of a surrogate pair stands alone."},
-		{`{"a":"\udc00"}`, "line 1, column 7: half of a surrogate pair stands alone."},
-		{`{"a":"\ud800\u0041"}`, "line 1, column 7: half of a surrogate pair stands alone."},
-		{`{"a":"\ud800\ndc00"}`, "line 1, column 7: half of a surrogate pair stands alone."},
-		{`{"\ud800":1}`, "line 1, column 3: half of a surrogate pair stands alone."},
+		{`{"a":"\x"}`, "line 1, column 7: invalid escape sequence."},
+		{`{"a":"\u12g4"}`, "line 1, column 7: invalid escape sequence."},
+		{`{"a":"\u12`, "line 1, column 7: unexpected end of the body."},
+		{`{"a":"\`, "line 1, column 7: unexpected end of the body."},
+		{`{"a":"\ud800"}`, "line 1, column 7: an escaped surrogate has no partner."},
+		{`{"a":"\udc00"}`, "line 1, column 7: an escaped surrogate has no partner."},
+		{`{"a":"\ud800\u0041"}`, "line 1, column 7: an escaped surrogate has no partner."},
+		{`{"a":"\ud800\ndc00"}`, "line 1, column 7: an escaped surrogate has no partner."},
+		{`{"\ud800":1}`, "line 1, column 3: an escaped surrogate has no partner."},
 		{"{\"a\":\"\xff\"}", "line 1, column 7: the text is not valid UTF-8."},
 		{"{\"a\":\"\xed\xa0\x80\"}", "line 1, column 7: the text is not valid UTF-8."},
-		{"\uFEFF{}", "line 1, column 1: there is a byte order mark; send UTF-8 without one."},
-		{`{}{}`, "line 1, column 3: there is more after the end of the JSON object."},
-		{"{}\n x", "line 2, column 2: there is more after the end of the JSON object."},
-		{`{"a":1}]`, "line 1, column 8: there is more after the end of the JSON object."},
-		{"{}\x00", "line 1, column 3: there is more after the end of the JSON object."},
+		{"\uFEFF{}", "line 1, column 1: a byte order mark is not allowed."},
+		{`{}{}`, "line 1, column 3: unexpected text after the JSON object."},
+		{"{}\n x", "line 2, column 2: unexpected text after the JSON object."},
+		{`{"a":1}]`, "line 1, column 8: unexpected text after the JSON object."},
+		{"{}\x00", "line 1, column 3: unexpected text after the JSON object."},
 	} {
 		var r request
 		_, err := strictjson.Decode([]byte(c.body), &r)
@@ -92,7 +92,7 @@ func TestDepthIsBounded(t *testing.T) {
 		t.Errorf("32 deep: %v", err)
 	}
 	for _, n := range []int{32, 1 << 19} {
-		if _, err := strictjson.Decode(nested(n), &r); !fault.Is(err, fault.MalformedRequest) || !strings.Contains(err.Error(), "deeper than 32") {
+		if _, err := strictjson.Decode(nested(n), &r); !fault.Is(err, fault.MalformedRequest) || !strings.Contains(err.Error(), "more than 32 levels") {
 			t.Errorf("%d deep: error %v", n+1, err)
 		}
 	}
