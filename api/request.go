@@ -158,7 +158,7 @@ func checkQuery(c echo.Context, r Route) error {
 		case !slices.Contains(known, name):
 			faults.Add(name, fault.Unknown, "is not a query parameter of this endpoint%s", suggest(known))
 		case len(given) > 1:
-			faults.Add(name, fault.Duplicate, "is given %d times; give it once; give it once; give it once", len(given))
+			faults.Add(name, fault.Duplicate, "is given %d times; give it once", len(given))
 		case !utf8.ValidString(given[0]) || strings.ContainsFunc(given[0], unicode.IsControl):
 			faults.Add(name, fault.Invalid, "must be valid UTF-8 without control characters")
 		case utf8.RuneCountInString(given[0]) > maxQueryValue && name != "cursor":

@@ -114,7 +114,7 @@ func checkHeaders(answer *answer, header http.Header) error {
 		case len(given) == 0 && documented.required:
 			faults = append(faults, fmt.Errorf("the documented header %s is missing", name))
 		case len(given) > 1:
-			faults = append(faults, fmt.Errorf("the header %s is given %d times; give it once; give it once", name, len(given)))
+			faults = append(faults, fmt.Errorf("the header %s is given %d times", name, len(given)))
 		case len(given) == 1:
 			if err := documented.check(given[0]); err != nil {
 				faults = append(faults, fmt.Errorf("header %s: %w", name, err))
