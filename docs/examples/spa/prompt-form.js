@@ -5,134 +5,124 @@ import { failure } from './notice.js';
 
 /** @import { APIError } from './api.js' */
 
-/** @type {Record<string, string>} */
-const labels = {
-  prompt: 'Prompt',
-  system: 'System prompt',
-  max_output_tokens: 'Max output tokens',
-  temperature: 'Temperature',
-};
+export class PromptForm {
+  /**
+   * @param {object} options
+   * @param {string} options.action what the button says that sends
+   * @param {() => void} options.send
+   * @param {() => void} options.stop
+   */
+  constructor({ action, send, stop }) {
+    this.send = send;
+    this.prompt = h('textarea', { class: 'input', rows: 3, maxlength: 100_000 });
+    this.prompt.value = 'Say hello in one short sentence.';
+    this.system = h('textarea', { class: 'input', rows: 2, maxlength: 100_000 });
+    this.tokens = h('input', { class: 'input', type: 'number', min: 1, max: 128_000, inputmode: 'numeric' });
+    this.temperature = h('input', {
+      class: 'input',
+      type: 'number',
+      min: 0,
+      max: 2,
+      step: 0.1,
+      inputmode: 'decimal',
+    });
+    /** @type {Record<string, {label: string, input: HTMLElement}>} */
+    this.fields = {
+      prompt: { label: 'Prompt', input: this.prompt },
+      system: { label: 'System prompt', input: this.system },
+      max_output_tokens: { label: 'Max output tokens', input: this.tokens },
+      temperature: { label: 'Temperature', input: this.temperature },
+    };
+    this.submit = h('button', { type: 'submit', class: 'button primary' }, icon('play'), action);
+    this.cancel = h(
+      'button',
+      { type: 'button', class: 'button', hidden: true, onclick: stop },
+      icon('stop'),
+      'Stop',
+    );
+    this.element = this.draw();
+  }
 
-/**
- * @param {object} options
- * @param {string} options.action what the button says that sends
- * @param {() => void} options.send
- * @param {() => void} options.stop
- */
-export function promptForm({ action, send, stop }) {
-  const promptID = uniqueID('prompt');
-  const prompt = h('textarea', { id: promptID, class: 'input', rows: 3, required: true, maxlength: 100_000 });
-  prompt.value = 'Say hello in one short sentence.';
-  const system = h('textarea', { id: uniqueID('system'), class: 'input', rows: 2, maxlength: 100_000 });
-  const tokens = h('input', {
-    id: uniqueID('tokens'),
-    class: 'input',
-    type: 'number',
-    min: 1,
-    max: 128_000,
-    step: 1,
-    inputmode: 'numeric',
-  });
-  const temperature = h('input', {
-    id: uniqueID('temperature'),
-    class: 'input',
-    type: 'number',
-    min: 0,
-    max: 2,
-    step: 0.1,
-    inputmode: 'decimal',
-  });
-  /** @param {string} label @param {HTMLElement} input */
-  const labelled = (label, input) =>
-    h('div', { class: 'field' }, h('label', { class: 'label', for: input.id }, label), input);
-  const submit = h('button', { type: 'submit', class: 'button primary' }, icon('play'), action);
-  const cancel = h(
-    'button',
-    { type: 'button', class: 'button', hidden: true, onclick: stop },
-    icon('stop'),
-    'Stop',
-  );
-  const element = h(
-    'form',
-    {
-      class: 'test-form',
-      novalidate: true,
-      onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        if (!submit.disabled) {
-          send();
-        }
+  draw() {
+    const [prompt, system, tokens, temperature] = Object.values(this.fields).map(({ label, input }) => {
+      input.id = uniqueID('prompt');
+      return h('div', { class: 'field' }, h('label', { class: 'label', for: input.id }, label), input);
+    });
+    const keys = h(
+      'span',
+      { class: 'muted small keys' },
+      h('kbd', {}, 'Ctrl'),
+      ' ',
+      h('kbd', {}, 'Enter'),
+      ' sends',
+    );
+    const form = h(
+      'form',
+      {
+        class: 'test-form',
+        novalidate: true,
+        onsubmit: (/** @type {Event} */ event) => {
+          event.preventDefault();
+          if (!this.submit.disabled) {
+            this.send();
+          }
+        },
+        onkeydown: (/** @type {KeyboardEvent} */ event) => {
+          if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+            form.requestSubmit();
+          }
+        },
       },
-      onkeydown: (/** @type {KeyboardEvent} */ event) => {
-        if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
-          element.requestSubmit();
-        }
-      },
-    },
-    labelled('Prompt', prompt),
-    h(
-      'details',
-      { class: 'options' },
-      h('summary', {}, 'Options'),
-      labelled('System prompt', system),
+      prompt,
       h(
-        'div',
-        { class: 'columns' },
-        labelled('Max output tokens', tokens),
-        labelled('Temperature', temperature),
+        'details',
+        { class: 'options' },
+        h('summary', {}, 'Options'),
+        system,
+        h('div', { class: 'columns' }, tokens, temperature),
       ),
-    ),
-    h(
-      'div',
-      { class: 'actions' },
-      h('span', { class: 'muted small keys' }, h('kbd', {}, 'Ctrl'), ' ', h('kbd', {}, 'Enter'), ' sends'),
-      cancel,
-      submit,
-    ),
-  );
-  /** @type {Record<string, HTMLElement>} */
-  const inputs = { prompt, system, max_output_tokens: tokens, temperature };
-  return {
-    element,
-    value: () => ({
-      prompt: prompt.value,
-      system: system.value || undefined,
-      max_output_tokens: tokens.value ? Number(tokens.value) : undefined,
-      temperature: temperature.value ? Number(temperature.value) : undefined,
-    }),
-    focus: () => {
-      prompt.focus();
-      prompt.select();
-    },
-    /** @param {boolean} busy */
-    busy: (busy) => {
-      submit.disabled = busy;
-      cancel.hidden = !busy;
-      for (const input of Object.values(inputs)) {
-        input.removeAttribute('aria-invalid');
-      }
-    },
-    /**
-     * Marks the fields that the API refuses, and tells what is wrong.
-     *
-     * @param {APIError} error
-     */
-    showError: (error) => {
-      for (const { field } of error.fields) {
-        inputs[field]?.setAttribute('aria-invalid', 'true');
-      }
-      return failure(
-        error,
-        error.fields.length
-          ? h(
-              'ul',
-              {},
-              error.fields.map(({ field, message }) =>
-                h('li', {}, labels[field] ?? h('code', {}, field), ` ${message}`),
-              ),
-            )
-          : null,
-      );
-    },
-  };
+      h('div', { class: 'actions' }, keys, this.cancel, this.submit),
+    );
+    return form;
+  }
+
+  value() {
+    return {
+      prompt: this.prompt.value,
+      system: this.system.value || undefined,
+      max_output_tokens: this.tokens.value ? Number(this.tokens.value) : undefined,
+      temperature: this.temperature.value ? Number(this.temperature.value) : undefined,
+    };
+  }
+
+  focus() {
+    this.prompt.focus();
+    this.prompt.select();
+  }
+
+  /**
+   * Shows whether a test runs.
+   *
+   * @param {boolean} running
+   */
+  setRunning(running) {
+    this.submit.disabled = running;
+    this.cancel.hidden = !running;
+    if (running) {
+      Object.values(this.fields).forEach(({ input }) => input.removeAttribute('aria-invalid'));
+    }
+  }
+
+  /**
+   * Marks the fields that the API refuses, and makes a box that tells what is wrong.
+   *
+   * @param {APIError} error
+   */
+  refused(error) {
+    const faults = error.fields.map(({ field, message }) => {
+      this.fields[field]?.input.setAttribute('aria-invalid', 'true');
+      return h('li', {}, this.fields[field]?.label ?? h('code', {}, field), ` ${message}`);
+    });
+    return failure(error, faults.length ? h('ul', {}, faults) : null);
+  }
 }

@@ -10,7 +10,10 @@ import { openProviderDialog } from './provider-dialog.js';
 import { openTestAllDrawer } from './test-all-drawer.js';
 import { openTestDrawer } from './test-drawer.js';
 
-/** @import { Context, ListProviders, Model, Provider, ProviderStatus } from './types' */
+/**
+ * @import { Context, ListProviders, Model, Provider, ProviderStatus } from './types'
+ * @import { Actions } from './card.js'
+ */
 
 /** How many providers one request lists. */
 const pageSize = 50;
@@ -28,18 +31,7 @@ export class ProvidersScreen {
     this.next = null;
     this.total = 0;
     this.request = new AbortController();
-    this.actions = {
-      edit: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) =>
-        this.edit(provider, button),
-      remove: (/** @type {Provider} */ provider) => this.remove(provider),
-      power: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) =>
-        this.power(provider, button),
-      check: (/** @type {Provider} */ provider, /** @type {HTMLButtonElement} */ button) =>
-        this.check(provider, button),
-      test: (/** @type {Provider} */ provider, /** @type {Model} */ model) => this.test(provider, model),
-      testAll: (/** @type {Provider} */ provider) => this.testAll(provider),
-    };
-
+    this.actions = this.makeActions();
     let timer = 0;
     this.search = h('input', {
       id: uniqueID('search'),
@@ -76,26 +68,33 @@ export class ProvidersScreen {
       this.summary,
     );
     this.list = h('div', { class: 'list' });
-    this.element = h(
-      'main',
-      { id: 'main' },
+    this.element = h('main', { id: 'main' }, this.head(), this.toolbar, this.list);
+  }
+
+  /** @returns {Actions} what the buttons of a card do */
+  makeActions() {
+    return {
+      edit: (provider, button) => this.edit(provider, button),
+      remove: (provider) => this.remove(provider),
+      power: (provider, button) => this.power(provider, button),
+      check: (provider, button) => this.check(provider, button),
+      test: (provider, model) => this.test(provider, model),
+      testAll: (provider) => this.testAll(provider),
+    };
+  }
+
+  head() {
+    const about = 'Connect your own accounts, and choose which of their models each stage may use.';
+    return h(
+      'header',
+      { class: 'page-head' },
       h(
-        'header',
-        { class: 'page-head' },
-        h(
-          'div',
-          {},
-          h('h1', {}, 'Model Providers', h('span', { class: 'badge' }, 'Beta')),
-          h(
-            'p',
-            { class: 'muted' },
-            'Connect your own accounts, and choose which of their models each stage may use.',
-          ),
-        ),
-        context.may('providers:write') ? this.addButton() : null,
+        'div',
+        {},
+        h('h1', {}, 'Model Providers', h('span', { class: 'badge' }, 'Beta')),
+        h('p', { class: 'muted' }, about),
       ),
-      this.toolbar,
-      this.list,
+      this.context.may('providers:write') ? this.addButton() : null,
     );
   }
 

@@ -5,7 +5,7 @@ import { openDialog } from './dialog.js';
 import { fill, h, icon } from './dom.js';
 import { count, duration } from './format.js';
 import { failure } from './notice.js';
-import { promptForm } from './prompt-form.js';
+import { PromptForm } from './prompt-form.js';
 import { outcome } from './test-result.js';
 
 /**
@@ -27,7 +27,7 @@ export async function openTestAllDrawer(api, provider) {
     subtitle: `${provider.name} · ${provider.type_label}`,
     kind: 'drawer',
   });
-  const form = promptForm({ action: 'Test All', send: () => send(), stop: () => controller.abort() });
+  const form = new PromptForm({ action: 'Test All', send: () => send(), stop: () => controller.abort() });
   const summary = h('p', { class: 'test-summary', role: 'status' });
   const alerts = h('div', { class: 'alerts' });
   const rows = new Map(enabled.map((model) => [model.id, h('li', {}, rowOf(model, 'Not tested'))]));
@@ -40,7 +40,7 @@ export async function openTestAllDrawer(api, provider) {
 
   const send = async () => {
     controller = new AbortController();
-    form.busy(true);
+    form.setRunning(true);
     fill(alerts);
     summary.textContent = '';
     for (const model of enabled) {
@@ -62,16 +62,13 @@ export async function openTestAllDrawer(api, provider) {
       if (controller.signal.aborted) {
         summary.textContent = 'Stopped. The calls to the provider were cancelled.';
       } else {
-        fill(
-          alerts,
-          error instanceof APIError ? form.showError(error) : failure(/** @type {Error} */ (error)),
-        );
+        fill(alerts, error instanceof APIError ? form.refused(error) : failure(/** @type {Error} */ (error)));
       }
     }
     for (const row of rows.values()) {
       row.querySelector('.spinner')?.replaceWith('Not tested');
     }
-    form.busy(false);
+    form.setRunning(false);
   };
   form.focus();
   await dialog.closed;

@@ -4,7 +4,7 @@ import { APIError } from './api.js';
 import { openDialog } from './dialog.js';
 import { fill, h, icon } from './dom.js';
 import { failure, notice } from './notice.js';
-import { promptForm } from './prompt-form.js';
+import { PromptForm } from './prompt-form.js';
 import { resultOf } from './test-result.js';
 
 /**
@@ -24,7 +24,7 @@ import { resultOf } from './test-result.js';
 export async function openTestDrawer({ name, about, run, onRefused = () => {} }) {
   let controller = new AbortController();
   const dialog = openDialog({ title: `Test ${name}`, subtitle: about, kind: 'drawer' });
-  const form = promptForm({ action: 'Send Test', send: () => send(), stop: () => controller.abort() });
+  const form = new PromptForm({ action: 'Send Test', send: () => send(), stop: () => controller.abort() });
   const output = h(
     'section',
     { class: 'test-output', 'aria-live': 'polite', 'aria-label': 'Answer' },
@@ -34,7 +34,7 @@ export async function openTestDrawer({ name, about, run, onRefused = () => {} })
 
   const send = async () => {
     controller = new AbortController();
-    form.busy(true);
+    form.setRunning(true);
     await show(run(form.value(), controller.signal), output).catch((error) => {
       if (controller.signal.aborted) {
         output.querySelector('.streaming')?.classList.remove('streaming');
@@ -42,14 +42,14 @@ export async function openTestDrawer({ name, about, run, onRefused = () => {} })
         return;
       }
       if (error instanceof APIError) {
-        fill(output, form.showError(error));
+        fill(output, form.refused(error));
         onRefused(error);
         return;
       }
       fill(output, failure(error));
     });
     output.removeAttribute('aria-busy');
-    form.busy(false);
+    form.setRunning(false);
   };
   form.focus();
   await dialog.closed;
