@@ -73,7 +73,12 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 	pool := newPostgresPool(*config, c.MaxConns)
 	var schema int64
 	if err = pool.connect(ctx); err == nil {
-		schema, err = openSchema(ctx, goose.DialectPostgres, pool.DB, c.Existing, func() error { return migratePostgres(ctx, *unbounded, log) })
+		schema, err = openSchema(ctx, goose.DialectPostgres, pool.DB, c.Existing, func() error {
+			if err := migratePostgres(ctx, *unbounded, log); err != nil {
+				return err
+			}
+			return pool.connect(ctx) // the connection may have been closed: it was idle
+		})
 	}
 	if err != nil {
 		err = fmt.Errorf("open the database %s at %s: %w", config.Database, config.Host, err)

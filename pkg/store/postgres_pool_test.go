@@ -107,6 +107,53 @@ func TestCrowdedPostgresBounds(t *testing.T) {
 	wantBack(t, s)
 }
 
+// TestCrowdedPostgresMigrates has a migration that lasts longer than an unused
+// connection stays open, and after it other programs that take every connection.
+func TestCrowdedPostgresMigrates(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 20 seconds")
+	}
+	t.Parallel()
+	url := storetest.StartSmallCluster(t, 6).Database(t)
+	blocker, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = blocker.Close(context.Background()) }()
+	if _, err := blocker.Exec(t.Context(), "BEGIN; CREATE TABLE providers (id int)"); err != nil {
+		t.Fatal(err)
+	}
+	opened := make(chan error)
+	go func() {
+		s, err := store.Open(t.Context(), store.Config{DatabaseURL: url, MaxConns: 4})
+		if err == nil {
+			err = s.Close()
+		}
+		opened <- err
+	}()
+	time.Sleep(18 * time.Second)
+
+	var others sync.WaitGroup
+	defer others.Wait()
+	until := time.Now().Add(3 * time.Second)
+	for range 3 {
+		others.Go(func() {
+			for time.Now().Before(until) {
+				if conn, err := pgx.Connect(t.Context(), url); err == nil {
+					defer func() { _ = conn.Close(context.Background()) }()
+				}
+			}
+		})
+	}
+	time.Sleep(500 * time.Millisecond)
+	if _, err := blocker.Exec(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+}
+
 // take takes connections of a server, and waits for those that it is still closing.
 // The returned function closes them.
 func take(t *testing.T, url string, connections int) (release func()) {
