@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -46,19 +47,23 @@ func referenceFile(name string) echo.HandlerFunc {
 	}
 }
 
-// swaggerUIFile answers with a file of swagger-ui, which the program contains in
-// compressed form.
+// swaggerUIFile answers with a file of swagger-ui. The program contains it in
+// compressed form and unpacks it once: that takes 10 ms, and anyone can request it.
 func swaggerUIFile(name string) echo.HandlerFunc {
-	return func(c echo.Context) error {
+	unpacked := sync.OnceValues(func() ([]byte, error) {
 		content, err := swaggerui.FS.ReadFile(name + ".gz")
 		if err != nil {
-			return err
+			return nil, err
 		}
-		unpacked, err := gzip.NewReader(bytes.NewReader(content))
+		unpacker, err := gzip.NewReader(bytes.NewReader(content))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if content, err = io.ReadAll(unpacked); err != nil {
+		return io.ReadAll(unpacker)
+	})
+	return func(c echo.Context) error {
+		content, err := unpacked()
+		if err != nil {
 			return err
 		}
 		return serveAsset(c, referencePolicy, name, content)
