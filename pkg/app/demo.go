@@ -65,7 +65,11 @@ func (a *App) connectDemo(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("creating the demo's provider: %w", err)
 	}
-	a.cfg.Logger.Info("demo: the data is temporary and is deleted at the end", slog.String("token", a.cfg.adminTokenPath()))
+	if a.cfg.AuthOff {
+		a.cfg.Logger.Info("demo: the data is temporary and is deleted at the end")
+	} else {
+		a.cfg.Logger.Info("demo: the data is temporary and is deleted at the end", slog.String("token", a.cfg.adminTokenPath()))
+	}
 	return nil
 }
 
