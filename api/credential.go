@@ -14,7 +14,7 @@ type revealRequest struct {
 	Reason string `json:"reason,omitempty" strict:"trim" validate:"max=500,text" example:"Moving to another key"`
 } //	@name	RevealRequest
 
-// revealedCredential is a credential in clear text.
+// revealedCredential is a credential in plaintext.
 type revealedCredential struct {
 	// The name of the credential.
 	Field string `json:"field" example:"api_key"`
@@ -23,7 +23,7 @@ type revealedCredential struct {
 } //	@name	RevealedCredential
 
 // @Summary		Reveal a credential
-// @Description	Returns a stored credential in clear text. The answer must not be cached. Reveals have their own rate limit for each principal.
+// @Description	Returns a stored credential in plaintext. The response must not be cached. Reveals have their own rate limit for each principal.
 // @ID				revealCredential
 // @Tags			credentials
 // @Param			id		path		string			true	"Id of the provider"		format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)

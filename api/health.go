@@ -15,7 +15,7 @@ type serviceStatus struct {
 } // @name ServiceStatus
 
 // @Summary		Check that the process is alive
-// @Description	Checks nothing else: if it fails, restart the process.
+// @Description	Checks nothing else. If it fails, restart the process.
 // @ID				getHealth
 // @Tags			service
 // @Success		200	{object}	serviceStatus

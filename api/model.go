@@ -100,7 +100,7 @@ type modelChanges struct {
 	SupportedStages *[]string `json:"supported_stages,omitempty" validate:"omitempty,min=1,max=100,unique,dive,stage,distinct" extensions:"x-ref=StageName" example:"planning"`
 	// Whether the model is enabled.
 	Enabled *bool `json:"enabled,omitempty" example:"false"`
-	// The version that was read. If the current version differs, the answer is 412.
+	// The version that was read. If the current version differs, the response is 412.
 	Version *int64 `json:"version,omitempty" example:"1"`
 
 	ProviderID      json.RawMessage `json:"provider_id,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`

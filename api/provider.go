@@ -40,7 +40,7 @@ type providerFields struct {
 
 // revision are the last fields of a provider or a model in an answer.
 type revision struct {
-	// Increases with every edit, that of a provider also with every edit of its models; also the ETag.
+	// The version, which is also the ETag. It increases with every edit; that of a provider also with every edit of its models.
 	Version int64 `json:"version" example:"1"`
 	// When it was created: UTC, RFC 3339 with milliseconds.
 	CreatedAt timestamp `json:"created_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
@@ -65,7 +65,7 @@ type providerListed struct {
 } //	@name	ProviderListed
 
 // providerError is a failure of the whole provider, not of one request or model.
-// A test, a discovery or a health check sets it. Any success, and any change of
+// A test, a check or a discovery sets it. Any success, and any change of
 // credentials or config, clears it.
 type providerError struct {
 	// Why the call failed.
@@ -112,7 +112,7 @@ type providerCreate struct {
 
 // settingsUpdate is the part of the settings that an edit changes.
 type settingsUpdate struct {
-	// The credentials to replace. A credential that is omitted, null, empty, the mask, or the object from an answer keeps its value.
+	// The credentials to replace. A credential that is omitted, null, empty, the mask, or the object from a response keeps its value.
 	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
 	// The config fields to change. Omitted fields keep their values.
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
@@ -130,7 +130,7 @@ type providerUpdate struct {
 	settingsUpdate
 	// The complete list of models. An entry with `id` edits that model. An entry without edits the model with the same `model_id`, or creates one. Models that are not in the list are removed.
 	Models *[]modelUpdateOfProvider `json:"models,omitempty" validate:"omitempty,max=500,dive"`
-	// The version that was read. If the current version differs, the answer is 412.
+	// The version that was read. If the current version differs, the response is 412.
 	Version *int64 `json:"version,omitempty" example:"1"`
 
 	ID                json.RawMessage `json:"id,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`

@@ -103,7 +103,7 @@ func (a *API) listTokens(c echo.Context) error {
 }
 
 // @Summary		Create an API token
-// @Description	Creates a token for the caller's workspace. Only this answer contains its value. Callers can grant only scopes that they have. Idempotency-Key is refused because the answer is secret and is not stored.
+// @Description	Creates a token for the caller's workspace. Only this response contains its value. Callers can grant only scopes that they have. Idempotency-Key is refused because the response contains a secret and is not stored.
 // @ID				createToken
 // @Tags			access
 // @Param			body	body		tokenCreate	true	"The token"
