@@ -62,6 +62,7 @@ var bedrockTables = tables{
 		{code: "validationexception", words: "on-demand throughput", kind: ModelNotFound, hint: "{profile}"},
 		{code: "validationexception", words: "model identifier is invalid|arn is invalid|inference profile*invalid|invalid*inference profile", kind: ModelNotFound},
 		{code: "validationexception", words: "account is not authorized|operation not allowed", kind: Permission, scope: ofAccount, hint: hintAWSAccount},
+		{code: "validationexception", words: "guardrail", kind: InvalidRequest, hint: "The guardrail of this account or organization is not valid for this request. Check it in the Bedrock console."},
 		{code: "validationexception", words: "doesn't support the model|doesn’t support the model|converse*support|support*converse", kind: InvalidRequest, hint: "Model {model} does not support conversations (Converse), so it can't be tested here. Choose a chat model. Embedding, image and speech models can't answer a prompt."},
 
 		{code: "modeltimeoutexception", kind: Timeout, hint: "The model took too long. Lower max_output_tokens, or try again."},
