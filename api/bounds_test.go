@@ -24,6 +24,7 @@ var untried = map[string]string{
 	"checkProvider config.region maxLength 64":             regions,
 	"listAvailableModelsOfEdit config.region maxLength 64": regions,
 	"testModels model_ids maxItems 50":                     "the provider has only one model",
+	"testModels model_ids[0] maxLength 256":                "the provider has no model with such an id",
 	"config.api_version minLength 1":                       tooShort,
 	"config.base_url minLength 1":                          tooShort,
 	"config.project minLength 1":                           tooShort,

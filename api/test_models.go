@@ -13,8 +13,8 @@ import (
 // modelsTestRequest is a prompt to test several models with.
 type modelsTestRequest struct {
 	testRequest
-	// The ids of the models at the provider. If omitted, the first 50 enabled models by display name are tested.
-	ModelIDs *[]string `json:"model_ids,omitempty" validate:"omitempty,min=1,max=50,unique,dive,distinct" example:"gpt-4-turbo"`
+	// The models, each by its `id` or its `model_id`. If omitted, the first 50 enabled models by display name are tested.
+	ModelIDs *[]string `json:"model_ids,omitempty" validate:"omitempty,min=1,max=50,unique,dive,distinct,max=256" extensions:"x-ref=ModelReference" example:"gpt-4-turbo"`
 } //	@name	ModelsTestRequest
 
 // modelTestResult is the outcome for one of several models that are tested.

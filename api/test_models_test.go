@@ -101,6 +101,10 @@ func TestModelsToTestTogether(t *testing.T) {
 		p := admin.CreateProvider(withTwoModels(fake))
 		path := p.Path() + "/test-models"
 		ids := func(wanted ...any) object { return object{"prompt": "Hi", "model_ids": wanted} }
+		both := testedOf(admin.Post(path, ids(p.Models[1].ID, p.Models[0].ModelID)))
+		if len(both.Results) != 2 || both.Results[0].ID != p.Models[1].ID || both.Results[1].ID != p.Models[0].ID {
+			t.Errorf("got %+v", both)
+		}
 		one := testedOf(admin.Post(path, ids("no-such-model")))
 		if len(one.Results) != 1 || one.Results[0].ModelID != "no-such-model" {
 			t.Errorf("got %+v", one)
@@ -111,7 +115,7 @@ func TestModelsToTestTogether(t *testing.T) {
 		}
 		for fault, body := range map[string]object{
 			"model_ids[1] not_found": ids(fake.ModelID, "nothing"),
-			"model_ids[1] duplicate": ids(fake.ModelID, fake.ModelID),
+			"model_ids[1] duplicate": ids(fake.ModelID, p.Models[0].ID),
 			"model_ids required":     ids(),
 			"prompt required":        {"prompt": ""},
 		} {

@@ -36,8 +36,8 @@ type ModelTests struct {
 	Truncated bool
 }
 
-// TestModels tests models of a provider with one prompt, a few at a time: those with
-// the upstream's ids in modelIDs or, if it is nil, the first enabled ones by name. Each
+// TestModels tests models of a provider with one prompt, a few at a time: those whose
+// id or model id is in modelIDs or, if it is nil, the first enabled ones by name. Each
 // result is stored as by [Registry.TestModel] and passed to onTest, from several
 // goroutines. A model is skipped if its test is rate limited, or would begin later
 // than a test may last. It returns not_found and validation_failed.
@@ -79,12 +79,16 @@ func modelsToTest(p Provider, modelIDs *[]string, faults *fault.Fields) (models 
 		return models[:min(len(models), maxTestedModels)], len(models) > maxTestedModels
 	}
 	for i, modelID := range (*modelIDs)[:min(len(*modelIDs), maxTestedModels)] { // the API refuses more
-		found := slices.IndexFunc(p.Models, func(m Model) bool { return m.ModelID == modelID })
-		if found < 0 {
-			faults.Add(fmt.Sprintf("model_ids[%d]", i), fault.Missing, "is not a model of this provider")
-			continue
+		field := fmt.Sprintf("model_ids[%d]", i)
+		found := slices.IndexFunc(p.Models, func(m Model) bool { return m.ModelID == modelID || m.ID == modelID })
+		switch {
+		case found < 0:
+			faults.Add(field, fault.Missing, "is not a model of this provider")
+		case slices.ContainsFunc(models, func(m Model) bool { return m.ID == p.Models[found].ID }):
+			faults.Add(field, fault.Duplicate, "is a model that is given twice")
+		default:
+			models = append(models, p.Models[found])
 		}
-		models = append(models, p.Models[found])
 	}
 	return models, false
 }
