@@ -165,6 +165,6 @@ func (a *API) recordRefusal(c echo.Context, err error) {
 	}
 	ctx := audit.WithSource(context.WithoutCancel(c.Request().Context()), sourceOf(c, principal(c)))
 	if err := a.Refusals.Add(ctx, c.Request().Method+" "+c.Path(), string(f.Kind)); err != nil {
-		a.Logger.Error("a refusal could not be recorded", slog.String("request_id", requestID(c)), slog.Any("error", err))
+		a.Logger.Error("could not record a refusal", slog.String("request_id", requestID(c)), slog.Any("error", err))
 	}
 }

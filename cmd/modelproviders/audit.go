@@ -17,7 +17,7 @@ type auditCommand struct {
 type verifyAuditCommand struct{ dataFlags }
 
 // errBroken makes the program fail if a chain is broken.
-var errBroken = errors.New("the audit log was tampered with, or is not being linked")
+var errBroken = errors.New("the audit log was tampered with, or new events are not being linked")
 
 // Run prints a line per workspace.
 func (c verifyAuditCommand) Run(ctx context.Context, out streams) error {

@@ -14,7 +14,7 @@ func forbidCoreDumps() error {
 		err = unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 	}
 	if err != nil {
-		return fmt.Errorf("disabling core dumps: %w", err)
+		return fmt.Errorf("could not disable core dumps: %w", err)
 	}
 	return nil
 }

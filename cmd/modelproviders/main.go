@@ -41,7 +41,7 @@ type commandLine struct {
 	Audit   auditCommand   `cmd:"" help:"Verify and export audit events."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
-	CoreDumps string `default:"off" enum:"on,off" help:"on: a crash may write the memory, with credentials in it, to a core dump (Linux)."`
+	CoreDumps string `default:"off" enum:"on,off" help:"on: a crash may write the memory of the process, including credentials, to a core dump (Linux)."`
 }
 
 // streams are what a command writes to.

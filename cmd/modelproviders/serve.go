@@ -15,14 +15,14 @@ import (
 type serveCommand struct {
 	dataFlags
 	Addr string `default:"127.0.0.1:8080" help:"Listen address."`
-	Demo bool   `help:"Try the service without an API key: temporary data, and a provider that is simulated in this process."`
-	Auth string `default:"on" enum:"on,off" help:"off: everyone is admin; allowed on a loopback address only."`
+	Demo bool   `help:"Start a demo: temporary data, and a simulated provider that needs no API key."`
+	Auth string `default:"on" enum:"on,off" help:"off: every caller is an admin; allowed on a loopback address only."`
 
 	OIDC    oidcFlags `embed:"" prefix:"oidc-"`
-	Console string    `default:"on" enum:"on,off" help:"off: the page at /console/ is not served."`
+	Console string    `default:"on" enum:"on,off" help:"off: do not serve the page at /console/."`
 
 	CorsOrigins       []string      `help:"Exact origins of browser apps, comma-separated."`
-	ProviderEndpoints string        `help:"The operator's own endpoints: type=URL, comma-separated."`
+	ProviderEndpoints string        `help:"Your own endpoints of provider types: type=URL, comma-separated."`
 	AllowUpstreams    []string      `help:"Hosts or CIDRs that a base_url may reach in addition to the public internet, comma-separated."`
 	EgressProxy       string        `help:"Proxy for upstream calls."`
 	TestTimeout       time.Duration `default:"60s" help:"Time limit of one test."`
@@ -44,12 +44,12 @@ type serveCommand struct {
 
 // dataFlags say where the data is. Every command that needs data has them.
 type dataFlags struct {
-	DataDir     string `help:"Directory of the SQLite file, the keyset and the first token; empty: ./data."`
-	DatabaseURL string `help:"postgres:// URL of the database; empty: SQLite in the data dir."`
-	Keyset      string `help:"Encryption keyset; empty: keyset.json in the data dir."`
+	DataDir     string `help:"Directory of the SQLite file, the keyset and the first token; by default ./data."`
+	DatabaseURL string `help:"postgres:// URL of the database; by default SQLite in the data directory."`
+	Keyset      string `help:"File of the encryption keyset; by default keyset.json in the data directory."`
 
 	DatabaseConnections int    `default:"10" help:"Maximum number of connections to PostgreSQL."`
-	DatabasePooler      string `default:"off" enum:"on,off" help:"on: a pooler such as PgBouncer, in transaction mode, is in front of PostgreSQL."`
+	DatabasePooler      string `default:"off" enum:"on,off" help:"on: PostgreSQL is behind a pooler such as PgBouncer in transaction mode."`
 }
 
 func (d dataFlags) config(out streams) app.Config {
@@ -78,12 +78,12 @@ func (r *retention) UnmarshalText(text []byte) error {
 
 // oidcFlags configure sign-in through an issuer.
 type oidcFlags struct {
-	Issuer         string `help:"OpenID Connect issuer whose JWT access tokens are accepted, exactly as its tokens name it; empty: none."`
-	Audience       string `help:"Audience of these tokens; required with an issuer."`
-	RoleClaim      string `help:"Claim that holds a role or a list of them: its exact name, or a dotted path; empty: no token has a role."`
-	WorkspaceClaim string `help:"Claim that holds the workspace; empty: everyone is in the workspace default."`
-	Roles          string `help:"Roles of the role claim's values: group=role, comma-separated; empty: the values are roles."`
-	ClientID       string `help:"Client id of the console at the issuer; empty: users of the console sign in with an API token."`
+	Issuer         string `help:"OpenID Connect issuer whose JWT access tokens are accepted, exactly as in the iss claim of its tokens; by default, only API tokens are accepted."`
+	Audience       string `help:"Audience that these tokens must have; required with an issuer."`
+	RoleClaim      string `help:"Claim that contains a role or a list of roles: its exact name or a dotted path; without it, users of the issuer have no permissions."`
+	WorkspaceClaim string `help:"Claim that contains the workspace; by default, all users are in the workspace named default."`
+	Roles          string `help:"Maps values of the role claim to roles: group=role, comma-separated; by default, the values are roles."`
+	ClientID       string `help:"Client id of the console at the issuer; without it, users of the console sign in with an API token."`
 	Scopes         string `default:"openid" help:"Scopes that the console requests from the issuer, separated by spaces."`
 }
 

@@ -78,7 +78,7 @@ func (a *App) prepare(context.Context) (err error) {
 		cfg := a.cfg.OIDC
 		cfg.Logger, cfg.Now = a.cfg.Logger, a.cfg.Now
 		if a.oidc, err = auth.NewOIDC(cfg); err != nil {
-			return fmt.Errorf("the MODELPROVIDERS_OIDC_ settings can't be used: %w", err)
+			return fmt.Errorf("MODELPROVIDERS_OIDC_…: %w", err)
 		}
 	}
 	if a.endpoints, err = provider.ParseEndpoints(a.cfg.ProviderEndpoints); err != nil {
@@ -90,7 +90,7 @@ func (a *App) prepare(context.Context) (err error) {
 	}
 	certificate, err := tls.LoadX509KeyPair(a.cfg.TLSCert, a.cfg.TLSKey)
 	if err != nil {
-		return fmt.Errorf("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY can't be used: %w", err)
+		return fmt.Errorf("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY: could not load the certificate: %w", err)
 	}
 	a.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	return nil
@@ -159,7 +159,7 @@ func (a *App) serve(ctx context.Context) error {
 		return err
 	}
 	if err := a.data.beat(ctx); err != nil {
-		return fmt.Errorf("registering this process in the database: %w", err)
+		return fmt.Errorf("could not register this process in the database: %w", err)
 	}
 	a.server = &http.Server{
 		Handler:           handler,
@@ -203,7 +203,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 		a.cfg.Logger.Info("stopping")
 	case err = <-a.served:
-		err = fmt.Errorf("serving failed: %w", err)
+		err = fmt.Errorf("could not serve: %w", err)
 	}
 	return errors.Join(err, a.Close())
 }

@@ -43,7 +43,7 @@ type Config struct {
 	DatabaseConnections int  // the most connections to PostgreSQL
 	DatabasePooler      bool // a pooler in transaction mode is in front of PostgreSQL
 
-	Demo bool // use a temporary data dir, with a provider that needs no API key
+	Demo bool // use a temporary data directory, with a provider that needs no API key
 
 	AuthOff bool
 	OIDC    OIDC // without an Issuer, only API tokens are accepted
@@ -106,7 +106,7 @@ func (c Config) check() error {
 	case err != nil:
 		return fmt.Errorf("MODELPROVIDERS_ADDR: %q is not host:port", c.Addr)
 	case c.Demo && (c.DataDir != "" || c.DatabaseURL != "" || c.Keyset != ""):
-		return errors.New("--demo uses a temporary data dir: MODELPROVIDERS_DATA_DIR, MODELPROVIDERS_DATABASE_URL and MODELPROVIDERS_KEYSET must not be set")
+		return errors.New("--demo uses a temporary data directory: MODELPROVIDERS_DATA_DIR, MODELPROVIDERS_DATABASE_URL and MODELPROVIDERS_KEYSET must not be set")
 	case c.Demo && c.EgressProxy != "":
 		return errors.New("--demo calls a server in this process: MODELPROVIDERS_EGRESS_PROXY must not be set")
 	case c.Demo && !auth.LoopbackHost(host):

@@ -36,11 +36,11 @@ type data struct {
 	idempotency *registry.Idempotency
 }
 
-// openData opens the data dir, the database and the keyset. With existing, it does
-// not create a database.
+// openData opens the data directory, the database and the keyset. With existing, it
+// does not create a database.
 func openData(ctx context.Context, cfg Config, existing bool) (d *data, err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: creating the data dir: %w", err)
+		return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: could not create the data directory: %w", err)
 	}
 	d = &data{process: uuid.NewString(), alive: 1, logger: cfg.Logger}
 	d.store, err = store.Open(ctx, cfg.store(existing))
@@ -83,11 +83,11 @@ func (d *data) openKeys(ctx context.Context, cfg Config) (err error) {
 }
 
 // masterClaim is the name under which a database stores the key from which HMAC
-// keys are derived (RFC 5869). It is sealed under the keyset.
+// keys are derived (RFC 5869). It is encrypted with the keyset.
 const masterClaim = "hmac_master"
 
-// openMaster opens that key, and creates it at the first start. If several processes
-// start at once, they use the same one.
+// openMaster decrypts the master key, and creates it at the first start. Processes
+// that start at the same time get the same key.
 func openMaster(ctx context.Context, db *store.Store, keys *secret.Keyset) ([]byte, error) {
 	sealed, err := db.Claimed(ctx, masterClaim)
 	if fault.Is(err, fault.NotFound) {
@@ -105,13 +105,13 @@ func openMaster(ctx context.Context, db *store.Store, keys *secret.Keyset) ([]by
 	return keys.OpenToken(string(sealed), []byte(masterClaim))
 }
 
-// firstAdmin writes the first admin token to the data dir. The log says where it
-// is, but not what it is.
+// firstAdmin writes the first admin token to a file in the data directory, and the
+// path of the file to the log.
 func (d *data) firstAdmin(ctx context.Context, cfg Config) error {
 	path := cfg.adminTokenPath()
 	made, err := d.tokens.FirstAdmin(ctx, func(value string) error { return writePrivate(path, value+"\n") })
 	if err != nil {
-		return fmt.Errorf("creating the first admin token: %w", err)
+		return fmt.Errorf("could not create the first admin token: %w", err)
 	}
 	if made {
 		d.logger.Info("created the first admin token; keep it safe", slog.String("path", path))
@@ -119,8 +119,8 @@ func (d *data) firstAdmin(ctx context.Context, cfg Config) error {
 	return nil
 }
 
-// writePrivate writes a file that only its owner can read. It replaces a file of a
-// start that never finished.
+// writePrivate writes a file that only its owner can read. It replaces the file of a
+// start that did not finish.
 func writePrivate(path, content string) error {
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

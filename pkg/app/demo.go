@@ -19,7 +19,7 @@ import (
 )
 
 // demo is what `serve --demo` adds: a server that stands in for an upstream, so that
-// a model can be tested without an API key, and a temporary data dir.
+// a model can be tested without an API key, and a temporary data directory.
 type demo struct {
 	server  *http.Server
 	address string // ip:port
@@ -28,7 +28,8 @@ type demo struct {
 
 const demoModel = "demo-model"
 
-// startDemo starts the server, lets upstream calls reach it, and makes the data dir.
+// startDemo starts the server, lets upstream calls reach it, and creates the
+// data directory.
 func (a *App) startDemo(ctx context.Context) (err error) {
 	a.demo = &demo{}
 	if a.demo.dataDir, err = os.MkdirTemp("", "modelproviders-demo-"); err != nil {
@@ -63,12 +64,12 @@ func (a *App) connectDemo(ctx context.Context) error {
 		Models: []registry.ModelInput{{ModelID: text(demoModel), DisplayName: text("Demo model"), Stages: &stages}},
 	})
 	if err != nil {
-		return fmt.Errorf("creating the demo's provider: %w", err)
+		return fmt.Errorf("could not create the provider of the demo: %w", err)
 	}
 	if a.cfg.AuthOff {
-		a.cfg.Logger.Info("demo: the data is temporary and is deleted at the end")
+		a.cfg.Logger.Info("demo: the data is deleted when the service stops")
 	} else {
-		a.cfg.Logger.Info("demo: the data is temporary and is deleted at the end", slog.String("token", a.cfg.adminTokenPath()))
+		a.cfg.Logger.Info("demo: the data is deleted when the service stops", slog.String("token", a.cfg.adminTokenPath()))
 	}
 	return nil
 }

@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	// beatEvery is how often a process reports that it is alive. One that has not
-	// for three times as long counts as dead; see [store.Store.Beat].
+	// beatEvery is how often a process reports that it is alive. A process that has
+	// not reported for three periods counts as dead; see [store.Store.Beat].
 	beatEvery = 5 * time.Second
 
 	linkEvery    = 200 * time.Millisecond // audit events are linked within a second
@@ -19,8 +19,8 @@ const (
 	gatherFor    = time.Minute // refusals of one caller become one audit event
 )
 
-// startJobs starts the background jobs. stop ends them, and does what the last
-// requests left to do.
+// startJobs starts the background jobs. stop ends them, and finishes the work that
+// the last requests left for them.
 func (d *data) startJobs(cfg Config) (stop func() error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -29,11 +29,11 @@ func (d *data) startJobs(cfg Config) (stop func() error) {
 			repeat(ctx, period, job, func(err error) { cfg.Logger.Error(failure, slog.Any("error", err)) })
 		})
 	}
-	every(linkEvery, "linking audit events failed", func() error { return d.events.Link(ctx) })
-	every(flushEvery, "recording refusals failed", func() error { return d.refusals.Flush(ctx, gatherFor) })
-	every(flushEvery, "storing the uses of tokens failed", func() error { return d.tokens.Flush(ctx) })
-	every(cleanUpEvery, "removing expired data failed", func() error { return d.cleanUp(ctx, cfg) })
-	every(beatEvery, "reporting that this process is alive failed; it keeps its share of the limits", func() error { return d.beat(ctx) })
+	every(linkEvery, "could not link audit events", func() error { return d.events.Link(ctx) })
+	every(flushEvery, "could not record refusals", func() error { return d.refusals.Flush(ctx, gatherFor) })
+	every(flushEvery, "could not store when tokens were last used", func() error { return d.tokens.Flush(ctx) })
+	every(cleanUpEvery, "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
+	every(beatEvery, "could not report that this process is running; its share of the limits stays the same", func() error { return d.beat(ctx) })
 	return func() error {
 		cancel()
 		running.Wait()
@@ -85,7 +85,7 @@ func (d *data) beat(ctx context.Context) error {
 		return err
 	}
 	if alive != d.alive {
-		d.logger.Info("each process enforces its share of the limits on callers", slog.Int("processes", alive))
+		d.logger.Info("the number of processes changed; each enforces an equal share of the limits", slog.Int("processes", alive))
 	}
 	d.alive = alive
 	d.limiter.Share(alive)

@@ -42,12 +42,12 @@ func openKeyset(ctx context.Context, db *store.Store, path string, logger *slog.
 	if keys.Matches(claim) {
 		return keys, nil
 	}
-	if created { // another process has claimed the database meanwhile, so nothing is sealed with ours
+	if created { // another process has claimed the database in the meantime, so nothing is encrypted with ours
 		if err := os.Remove(path); err != nil {
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("the keyset %s is not the one of this database, so stored credentials can't be opened: "+
+	return nil, fmt.Errorf("the keyset %s is not the one of this database, so stored credentials can't be decrypted: "+
 		"point the setting to a copy of that keyset, or restore it from a backup", path)
 }
 
@@ -57,11 +57,11 @@ func loadOrCreate(path string, mayCreate bool) (keys *secret.Keyset, created boo
 		return keys, false, err
 	}
 	if !mayCreate {
-		return nil, false, fmt.Errorf("the keyset %s is missing, but this database has credentials sealed with it: "+
+		return nil, false, fmt.Errorf("the keyset %s is missing, but the credentials in this database are encrypted with it: "+
 			"restore it from a backup, or point the setting to where it is", path)
 	}
 	keys, err = secret.Create(path)
-	if errors.Is(err, fs.ErrExist) { // another process with the same data dir was faster
+	if errors.Is(err, fs.ErrExist) { // another process with the same data directory was faster
 		keys, err = secret.Load(path)
 		return keys, false, err
 	}

@@ -28,7 +28,7 @@ func OpenOperator(ctx context.Context, cfg Config, mayCreate bool) (*Operator, e
 	}
 	if cfg.DatabaseURL == "" && !mayCreate {
 		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
-			return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: there is no database: %w", err)
+			return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: could not find the database: %w", err)
 		}
 	}
 	d, err := openData(ctx, cfg, !mayCreate)

@@ -144,7 +144,7 @@ func (k *issuerKeys) fetchNewer(ctx context.Context, old *keySet, unknown bool) 
 	if err != nil {
 		pause = min(firstRetry<<min(k.failures, 10), slowestRetry)
 		k.failures, k.cause, k.retryAt = k.failures+1, err, k.now().Add(pause)
-		k.logger.Warn("can't fetch the keys of the OIDC issuer; sign-ins may have to wait",
+		k.logger.Warn("could not fetch the keys of the OIDC issuer; some sign-ins may fail until the next attempt",
 			slog.String("issuer", k.issuer), slog.Any("error", err), slog.Duration("retry_in", pause))
 		return nil, issuerUnavailable(err, pause)
 	}

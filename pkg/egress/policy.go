@@ -33,7 +33,7 @@ func newPolicy(allow []string) (policy, error) {
 func (p policy) checkDialled(host, address string) error {
 	to, err := netip.ParseAddrPort(address)
 	if err != nil {
-		return fmt.Errorf("the address %q can't be checked: %w", address, err)
+		return fmt.Errorf("could not parse the address %q: %w", address, err)
 	}
 	return p.check(host, to)
 }

@@ -50,7 +50,7 @@ func (g *Guard) checkTarget(r *http.Request) error {
 		if g.policy.allow.hasName(host, uint16(port)) {
 			return nil
 		}
-		return fmt.Errorf("%q can't be resolved, so its address can't be checked before the proxy is called; the operator can allow the name with %s: %w", host, allowSetting, err)
+		return fmt.Errorf("could not resolve %q to check its address before calling the proxy; the operator can allow the name with %s: %w", host, allowSetting, err)
 	}
 	for _, address := range addresses {
 		if err := g.policy.check(host, netip.AddrPortFrom(address, uint16(port))); err != nil {

@@ -32,15 +32,15 @@ type Keyset struct {
 func Create(path string) (*Keyset, error) {
 	handle, err := keyset.NewHandle(aead.XAES256GCM192BitNonceKeyTemplate())
 	if err != nil {
-		return nil, fmt.Errorf("creating a key: %w", err)
+		return nil, fmt.Errorf("could not create a key: %w", err)
 	}
 	var content bytes.Buffer
 	if err := insecurecleartextkeyset.Write(handle, keyset.NewJSONWriter(&content)); err != nil {
-		return nil, fmt.Errorf("writing a keyset: %w", err)
+		return nil, fmt.Errorf("could not write the keyset: %w", err)
 	}
 	content.WriteByte('\n')
 	if err := createFile(path, content.Bytes()); err != nil {
-		return nil, fmt.Errorf("creating the keyset %s: %w", path, err)
+		return nil, fmt.Errorf("could not create the keyset %s: %w", path, err)
 	}
 	return newKeyset(handle)
 }
@@ -51,12 +51,12 @@ func Create(path string) (*Keyset, error) {
 func Load(path string) (*Keyset, error) {
 	content, mode, err := readFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("reading the keyset %s: %w", path, err)
+		return nil, fmt.Errorf("could not read the keyset %s: %w", path, err)
 	}
 	// The parser's error could quote a key.
 	handle, err := insecurecleartextkeyset.Read(keyset.NewJSONReader(bytes.NewReader(content)))
 	if err != nil {
-		return nil, fmt.Errorf("%s is not a Tink keyset in JSON: it is damaged, or not a keyset; restore it from your backup, because a new keyset can't open what is stored", path)
+		return nil, fmt.Errorf("%s is not a Tink keyset in JSON: it is damaged, or another file; restore it from your backup, because a new keyset can't decrypt stored credentials", path)
 	}
 	k, err := newKeyset(handle)
 	if err != nil {
@@ -75,7 +75,7 @@ func newKeyset(handle *keyset.Handle) (*Keyset, error) {
 	for _, key := range info.GetKeyInfo() {
 		k.ids[key.GetKeyId()] = key.GetStatus() == tinkpb.KeyStatusType_ENABLED
 		if key.GetKeyId() == info.GetPrimaryKeyId() && key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {
-			return nil, errors.New("its primary key does not write its id into what it seals (output prefix TINK)")
+			return nil, errors.New("its primary key does not have the output prefix type TINK, so ciphertexts would not contain its id")
 		}
 	}
 	var err error

@@ -43,7 +43,7 @@ func (k *Keyset) Open(sealed []byte, b Binding) (Text, error) {
 	}
 	plain, err := k.aead.Decrypt(sealed, data)
 	if err != nil {
-		return Text{}, fmt.Errorf("credential %q of provider %q in workspace %q does not open: %w", b.Field, b.Provider, b.Workspace, k.cause(sealed))
+		return Text{}, fmt.Errorf("could not decrypt credential %q of provider %q in workspace %q: %w", b.Field, b.Provider, b.Workspace, k.cause(sealed))
 	}
 	return textOf(plain), nil
 }
@@ -51,10 +51,10 @@ func (k *Keyset) Open(sealed []byte, b Binding) (Text, error) {
 // cause explains why a value does not open. Tink's own error does not.
 func (k *Keyset) cause(sealed []byte) error {
 	if len(sealed) < cryptofmt.NonRawPrefixSize || sealed[0] != cryptofmt.TinkStartByte {
-		return errors.New("it is not a sealed value")
+		return errors.New("it is not a ciphertext")
 	}
 	if id := binary.BigEndian.Uint32(sealed[1:]); !k.ids[id] {
-		return fmt.Errorf("it was sealed with key %d, which is not in the keyset: restore that key", id)
+		return fmt.Errorf("it was encrypted with key %d, which is not in the keyset; restore that key", id)
 	}
-	return errors.New("it was altered, or sealed for another place")
+	return errors.New("it was changed, or it belongs to another credential or address")
 }

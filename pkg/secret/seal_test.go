@@ -109,11 +109,11 @@ func TestErrorSaysWhyItDoesNotOpen(t *testing.T) {
 	}
 	sealed[20] ^= 1
 	_, err = k.Open(sealed, home)
-	if err == nil || !strings.Contains(err.Error(), "altered") || !strings.Contains(err.Error(), `"api_key" of provider "p1"`) {
+	if err == nil || !strings.Contains(err.Error(), "it was changed") || !strings.Contains(err.Error(), `"api_key" of provider "p1"`) {
 		t.Errorf("altered: %v", err)
 	}
 	_, err = k.Open([]byte(canary), home)
-	if err == nil || !strings.Contains(err.Error(), "not a sealed value") || strings.Contains(err.Error(), canary) {
+	if err == nil || !strings.Contains(err.Error(), "not a ciphertext") || strings.Contains(err.Error(), canary) {
 		t.Errorf("plaintext in its place: %v", err)
 	}
 }

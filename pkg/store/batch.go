@@ -255,7 +255,7 @@ func (b *batches) begin() error {
 func (b *batches) commit() {
 	err := b.exec("COMMIT")
 	if err != nil {
-		err = unavailable(fmt.Errorf("commit: %w", err), away)
+		err = unavailable(fmt.Errorf("could not commit: %w", err), away)
 	} else {
 		b.open = false
 	}

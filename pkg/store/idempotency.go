@@ -55,7 +55,7 @@ func (s *Store) idempotentRequest(ctx context.Context, key registry.IdempotencyK
 	if err == nil && status != nil {
 		r.Answer = &registry.Answer{Status: *status, Body: body}
 		if err = json.Unmarshal([]byte(*header), &r.Answer.Header); err != nil {
-			err = fmt.Errorf("decode the header of an answer: %w", err)
+			err = fmt.Errorf("could not decode the header of an answer: %w", err)
 		}
 	}
 	return r, found, err

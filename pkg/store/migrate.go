@@ -28,7 +28,7 @@ func openSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, existing
 	now, err := storedVersion(ctx, dialect, db)
 	if err == nil && now < known {
 		if existing && now == 0 {
-			return 0, errors.New("the database has no tables of this program: is it the right one?")
+			return 0, errors.New("the database has no tables of this program; check that it is the right database")
 		}
 		if err := migrate(); err != nil {
 			return 0, err
@@ -36,11 +36,11 @@ func openSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, existing
 		now, err = storedVersion(ctx, dialect, db) // a newer program may have been faster
 	}
 	if err != nil {
-		return 0, fmt.Errorf("read the version of the schema: %w", err)
+		return 0, fmt.Errorf("could not read the version of the schema: %w", err)
 	}
 	if now > known {
 		return 0, fmt.Errorf("the database's schema has version %d, but this program knows only versions up to %d: "+
-			"a newer version of the program has used it; start that one, or restore an older backup", now, known)
+			"a newer version of the program has migrated it; start that version, or restore an older backup", now, known)
 	}
 	return known, nil
 }
@@ -92,10 +92,10 @@ func migrate(ctx context.Context, dialect goose.Dialect, db *sql.DB, log *slog.L
 	}
 	done, err := provider.Up(ctx)
 	if err != nil {
-		return fmt.Errorf("bring the schema up to date: %w", err)
+		return fmt.Errorf("could not migrate the schema: %w", err)
 	}
 	for _, migration := range done {
-		log.InfoContext(ctx, "database schema migrated", "version", migration.Source.Version, "duration", migration.Duration)
+		log.InfoContext(ctx, "migrated the schema of the database", "version", migration.Source.Version, "duration", migration.Duration)
 	}
 	return nil
 }

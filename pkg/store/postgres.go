@@ -51,7 +51,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 	}
 	config, err := pgx.ParseConfig(c.DatabaseURL)
 	if err != nil {
-		return engine{}, 0, fmt.Errorf("read the database URL: %w", err) // pgx leaves the password out
+		return engine{}, 0, fmt.Errorf("could not read the database URL: %w", err) // pgx leaves the password out
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
@@ -81,7 +81,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		})
 	}
 	if err != nil {
-		err = fmt.Errorf("open the database %s at %s: %w", config.Database, config.Host, err)
+		err = fmt.Errorf("could not open the database %s at %s: %w", config.Database, config.Host, err)
 		return engine{}, 0, errors.Join(err, pool.Close())
 	}
 	handle, err := newHandle(pool.DB)
@@ -124,7 +124,7 @@ func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logge
 		return err
 	}
 	if err := locker.Lock(ctx, pool.DB); err != nil {
-		return fmt.Errorf("wait for other processes that change the schema: %w", err)
+		return fmt.Errorf("could not lock the schema, which another process is migrating: %w", err)
 	}
 	defer func() { err = errors.Join(err, locker.Unlock(ctx, pool.DB)) }()
 	return migrate(ctx, goose.DialectPostgres, pool.DB, log)

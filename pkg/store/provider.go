@@ -69,14 +69,14 @@ func (row providerRow) provider() (registry.Provider, error) {
 	}
 	var sealed map[string]sealedCredential
 	if err := json.Unmarshal([]byte(row.credentials), &sealed); err != nil {
-		return p, fmt.Errorf("decode the credentials of provider %s: %w", p.ID, err)
+		return p, fmt.Errorf("could not decode the credentials of provider %s: %w", p.ID, err)
 	}
 	p.Credentials = make(map[string]registry.Credential, len(sealed))
 	for field, c := range sealed {
 		p.Credentials[field] = registry.Credential{Sealed: c.Sealed, UpdatedAt: c.UpdatedAt.UTC()}
 	}
 	if err := json.Unmarshal([]byte(row.config), &p.Config); err != nil {
-		return p, fmt.Errorf("decode the config of provider %s: %w", p.ID, err)
+		return p, fmt.Errorf("could not decode the config of provider %s: %w", p.ID, err)
 	}
 	return p, nil
 }

@@ -32,24 +32,24 @@ const (
 func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, schema int64, err error) {
 	path, err := filepath.Abs(c.SQLitePath)
 	if err != nil {
-		return e, 0, fmt.Errorf("find the SQLite file: %w", err)
+		return e, 0, fmt.Errorf("could not find the SQLite file: %w", err)
 	}
 	// One process at a time turns a new file into a database.
 	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
 	if _, err := lock.TryLockContext(ctx, sqliteLockRetry); err != nil {
-		return e, 0, fmt.Errorf("lock the SQLite file %s: %w", path, err)
+		return e, 0, fmt.Errorf("could not lock the SQLite file %s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 
 	file, err := makePrivate(path)
 	if err != nil {
-		return e, 0, fmt.Errorf("make the SQLite file %s: %w", path, err)
+		return e, 0, fmt.Errorf("could not create the SQLite file %s: %w", path, err)
 	}
 	exists := func() error {
 		if now, err := os.Stat(path); err != nil {
 			return err
 		} else if !os.SameFile(now, file) {
-			return fmt.Errorf("%s was replaced by another file: restart the program to open that one", path)
+			return fmt.Errorf("%s was replaced by another file; restart the program to open the new file", path)
 		}
 		return nil
 	}
@@ -71,7 +71,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 		return migrate(ctx, goose.DialectSQLite3, batches.db, log)
 	})
 	if err != nil {
-		return e, 0, errors.Join(fmt.Errorf("open the SQLite file %s: %w", path, err), closeAll(e.writer, e.reader))
+		return e, 0, errors.Join(fmt.Errorf("could not open the SQLite file %s: %w", path, err), closeAll(e.writer, e.reader))
 	}
 	return e, schema, nil
 }
@@ -107,7 +107,7 @@ func sqlitePool(path string, conns int, prepare preparing, more string) (handle 
 	// An escaped URI allows any character in the path.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + sqliteSettings + more
 	if prepare.Connector, err = sqlite.NewConnector(dsn); err != nil {
-		return nil, nil, fmt.Errorf("open the SQLite file %s: %w", path, err)
+		return nil, nil, fmt.Errorf("could not open the SQLite file %s: %w", path, err)
 	}
 	pool = sql.OpenDB(prepare)
 	pool.SetMaxOpenConns(conns)

@@ -87,7 +87,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	var err error
 	switch {
 	case c.DatabaseURL == "" && c.SQLitePath == "":
-		return nil, errors.New("no database: give a PostgreSQL URL or the path of a SQLite file")
+		return nil, errors.New("no database is configured; set a PostgreSQL URL or the path of a SQLite file")
 	case c.DatabaseURL == "":
 		s.engine, s.schema, err = openSQLite(ctx, c, s.log)
 	case strings.HasPrefix(c.DatabaseURL, "postgres://"), strings.HasPrefix(c.DatabaseURL, "postgresql://"):
@@ -126,7 +126,7 @@ func (s *Store) SchemaCurrent(ctx context.Context) error {
 		return err
 	}
 	if version != s.schema {
-		return fmt.Errorf("the database's schema has version %d, this program works with %d", version, s.schema)
+		return fmt.Errorf("the schema of the database has version %d, but this program needs version %d", version, s.schema)
 	}
 	return nil
 }

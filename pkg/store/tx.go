@@ -75,7 +75,7 @@ func (s *Store) repeat(ctx context.Context, fn func(ctx context.Context) error) 
 		if err == nil || attempt == maxAttempts || s.engine.classify(err) != collision {
 			return err
 		}
-		s.log.DebugContext(ctx, "transaction repeated after a collision", "attempt", attempt, "error", err)
+		s.log.DebugContext(ctx, "repeating a transaction that collided with another", "attempt", attempt, "error", err)
 		select {
 		case <-ctx.Done():
 			return err

@@ -194,7 +194,7 @@ func (c *Chain) waiting(ctx context.Context, workspace string) (*Break, error) {
 		case found == "", late != "" && found != late:
 			return nil, nil
 		case found == late:
-			return &Break{EntryID: found, Reason: "the event was not linked within a second: is the service running?"}, nil
+			return &Break{EntryID: found, Reason: "the event was not linked within a second; check that the service is running"}, nil
 		}
 		late = found
 		select {
