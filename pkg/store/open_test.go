@@ -278,7 +278,7 @@ func TestNothingSecretIsLogged(t *testing.T) {
 			}
 		}
 	}
-	if !strings.Contains(log.String(), "schema migrated") || strings.Contains(log.String(), "canary") || strings.Contains(log.String(), "INSERT") {
+	if !strings.Contains(log.String(), "migrated the schema") || strings.Contains(log.String(), "canary") || strings.Contains(log.String(), "INSERT") {
 		t.Errorf("the log:\n%s", &log)
 	}
 }
