@@ -48,7 +48,8 @@ func referenceFile(name string) echo.HandlerFunc {
 }
 
 // swaggerUIFile answers with a file of swagger-ui. The program contains it in
-// compressed form and unpacks it once: that takes 10 ms, and anyone can request it.
+// compressed form and unpacks it only once, because that takes 10 ms and anyone can
+// request a file.
 func swaggerUIFile(name string) echo.HandlerFunc {
 	unpacked := sync.OnceValues(func() ([]byte, error) {
 		content, err := swaggerui.FS.ReadFile(name + ".gz")

@@ -14,15 +14,15 @@ const (
 	maxLimit     = 100
 )
 
-// maxCursor bounds a cursor, in characters. The longest one is that of a name of
-// 256 characters, which can fold to 3,072 bytes.
+// maxCursor is the maximum length of a cursor, in characters. The longest cursor
+// contains a name of 256 characters, which can fold to 3,072 bytes.
 const maxCursor = 5000
 
 // page is the page of a list that a request asks for.
 type page struct {
 	limit  int
 	cursor string // empty: the first page
-	count  bool   // answer how many rows there are on all pages
+	count  bool   // return the number of rows on all pages
 }
 
 // page reads the page of a list. It must be read last, because it returns what is

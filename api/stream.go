@@ -46,8 +46,8 @@ func (a *API) stream(c echo.Context, run func(ctx context.Context, send sendEven
 		}
 	}
 	err := func() error {
-		// The heartbeat stops with the run. Otherwise a beat after the check whether
-		// the stream has begun would begin it, and the problem would be lost.
+		// The heartbeat stops when the run ends. Otherwise a beat between the check
+		// below and the problem document would begin the stream.
 		defer events.beat(ctx, a.Heartbeat, check)()
 		return run(ctx, events.send)
 	}()

@@ -78,7 +78,7 @@ func (a *App) prepare(context.Context) (err error) {
 		cfg := a.cfg.OIDC
 		cfg.Logger, cfg.Now = a.cfg.Logger, a.cfg.Now
 		if a.oidc, err = auth.NewOIDC(cfg); err != nil {
-			return fmt.Errorf("MODELPROVIDERS_OIDC_…: %w", err)
+			return fmt.Errorf("the MODELPROVIDERS_OIDC_* settings are not valid: %w", err)
 		}
 	}
 	if a.endpoints, err = provider.ParseEndpoints(a.cfg.ProviderEndpoints); err != nil {

@@ -26,7 +26,7 @@ type Limiter struct {
 	testsInFlight int
 	now           func() time.Time
 
-	mu        sync.Mutex // also held while reading now, so that no bucket sees time go back
+	mu        sync.Mutex // also held while calling now, so that time never goes back for a bucket
 	processes int
 	tests     *rates
 	reveals   *rates
@@ -56,8 +56,8 @@ func (l *Limiter) Share(processes int) {
 	}
 }
 
-// retryInFlight is when to retry after too many concurrent tests: most tests take
-// no longer.
+// retryInFlight is when to retry after too many concurrent tests. Most tests end
+// within this time.
 const retryInFlight = 2 * time.Second
 
 // Test counts a test in a workspace until leave is called. It returns
@@ -102,8 +102,8 @@ func (l *Limiter) take(r *rates, key string) error {
 	return r.take(key, l.now())
 }
 
-// networkOf returns what sign-ins from an address are counted under: for IPv6 the
-// /64 network, within which a client can choose its address.
+// networkOf returns the key under which sign-ins from an address are counted. For
+// IPv6 it is the /64 network, because a client can use any address in it.
 func networkOf(address string) string {
 	ip, err := netip.ParseAddr(address)
 	if err != nil {
@@ -120,8 +120,8 @@ func networkOf(address string) string {
 func shareOf(limit, processes int) int { return max(1, limit/processes) }
 
 const (
-	maxBuckets = 100_000     // of one limit; further keys share a bucket
-	sweepEvery = time.Second // at most, how often full buckets are removed
+	maxBuckets = 100_000     // of one limit; all other keys share a bucket
+	sweepEvery = time.Second // full buckets are removed at most this often
 )
 
 // rates limits how often something may happen per key and minute. Each key has a
@@ -175,14 +175,14 @@ func (r *rates) bucket(key string, now time.Time) *rate.Limiter {
 	return b
 }
 
-// sweep removes full buckets: a new one is full too.
+// sweep removes full buckets. They are the same as new ones.
 func (r *rates) sweep(now time.Time) {
 	r.swept = now
 	maps.DeleteFunc(r.buckets, func(_ string, b *rate.Limiter) bool { return b.TokensAt(now) >= float64(r.held) })
 }
 
-// share changes this process's share. Buckets keep their tokens, as far as they
-// still fit.
+// share changes this process's share. Buckets keep their tokens, up to their new
+// size.
 func (r *rates) share(processes int, now time.Time) {
 	held := shareOf(r.perMinute, processes)
 	if r.perMinute == 0 || held == r.held {

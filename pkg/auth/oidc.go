@@ -27,10 +27,10 @@ const maxJWT = 16 << 10
 // A claim is looked up by its exact name first, then as a dotted path. A claim
 // that is missing or has an unexpected type grants nothing.
 type OIDCConfig struct {
-	// Issuer is the issuer exactly as its tokens name it: an https URL, or http
-	// for a loopback address.
+	// Issuer is exactly the `iss` claim of the tokens: an https URL, or http for a
+	// loopback address.
 	Issuer string
-	// Audience is what tokens for this service name in `aud`.
+	// Audience is the value that the `aud` claim of a token must contain.
 	Audience string
 	// RoleClaim is the claim that holds a role or a list of roles; if empty, no
 	// token has a role.
@@ -47,7 +47,7 @@ type OIDCConfig struct {
 	Now       func() time.Time
 }
 
-// OIDC authenticates by the JWT access tokens of one OpenID Connect issuer. It
+// OIDC authenticates callers by the JWT access tokens of one OpenID Connect issuer. It
 // fetches the issuer's keys when the first token arrives, so an issuer that is
 // down delays sign-ins only.
 type OIDC struct {
@@ -81,7 +81,7 @@ func NewOIDC(cfg OIDCConfig) (*OIDC, error) {
 	return &OIDC{cfg: cfg, roles: roles, keys: newIssuerKeys(cfg)}, nil
 }
 
-// checkSecure refuses a URL whose content could be changed on the network.
+// checkSecure refuses a URL whose response could be changed on the network.
 func checkSecure(u *url.URL) error {
 	if u.Scheme == "https" || u.Scheme == "http" && LoopbackHost(u.Hostname()) {
 		return nil
@@ -118,8 +118,8 @@ func signingAlgorithms() []jose.SignatureAlgorithm {
 	}
 }
 
-// Bearers authenticates by API tokens, which have a prefix of their own, and by
-// access tokens of an issuer.
+// Bearers authenticates callers by API tokens, which it recognizes by their prefix,
+// or by access tokens of an issuer.
 type Bearers struct {
 	Tokens Authenticator
 	JWTs   Authenticator

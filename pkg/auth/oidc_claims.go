@@ -36,9 +36,10 @@ func readObject(part string, text []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// readClaims returns the claims of a token with that `typ`. It refuses one that is
-// of another issuer, not an access token, for another audience, not valid now, or
-// bound to a key, and reports the first of these.
+// readClaims returns the claims of a token whose header parameter `typ` is typ. It
+// refuses a token of another issuer or for another audience, a token that is not an
+// access token or not valid now, and a token that is bound to a key. It reports the
+// first problem.
 func (o *OIDC) readClaims(typ string, payload []byte) (claims, error) {
 	object, err := readObject("claims", payload)
 	if err != nil {
@@ -85,7 +86,7 @@ func (c claims) hasAny(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { _, ok := c[name]; return ok })
 }
 
-// isFor reports whether `aud` is the audience, or a list of strings with it.
+// isFor reports whether `aud` is the audience, or a list of strings that contains it.
 func (c claims) isFor(audience string) bool {
 	audiences := c.texts("aud")
 	list, isList := c["aud"].([]any)
@@ -118,7 +119,8 @@ func walk(value any, path string) any {
 	return value
 }
 
-// texts returns the claim as a list: a string alone, or the strings of a list.
+// texts returns the strings of a claim that is a list, or the one string of a claim
+// that is a string.
 func (c claims) texts(name string) []string {
 	if name == "" {
 		return nil
@@ -138,13 +140,13 @@ func (c claims) texts(name string) []string {
 	return nil
 }
 
-// isAccessToken reports whether a token with that `typ` may be an access token.
-// RFC 9068, section 2.1, marks access tokens as `at+jwt`. Many issuers write
-// `JWT` or nothing, as in their ID tokens, which travel through URLs and logs.
-// Of those, these are refused:
-//   - ID tokens: they alone have hashes of what they were issued with (OpenID
-//     Connect Core, section 3.3.2.11) and a nonce. Keycloak, before 25, puts the
-//     nonce into access tokens too, but marks them by the claim typ: `Bearer`.
+// isAccessToken reports whether a token whose header parameter `typ` is typ may be
+// an access token. In RFC 9068, section 2.1, it is `at+jwt` for access tokens. Many
+// issuers write `JWT` or nothing, as in their ID tokens, which must not be accepted
+// because they travel through URLs and logs. Of these tokens, it refuses:
+//   - ID tokens: only they contain hashes of a code or of an access token (OpenID
+//     Connect Core, section 3.3.2.11) and a nonce. Keycloak before version 25 puts
+//     the nonce into access tokens too, but these have the claim typ: `Bearer`.
 //   - security events such as logout tokens (RFC 8417, section 2.2).
 func (c claims) isAccessToken(typ string) bool {
 	if typ != "jwt" && typ != "" {
@@ -174,7 +176,8 @@ func (o *OIDC) principal(c claims) (Principal, error) {
 	return Principal{Subject: subject, Kind: "oidc", Workspace: workspace, Role: role, Scopes: scopes}, nil
 }
 
-// grants returns the widest role of a token, and the scopes of all its roles.
+// grants returns the role of a token with the most scopes, and the scopes of all its
+// roles.
 func (o *OIDC) grants(c claims) (widest Role, scopes []Scope) {
 	var granted []Scope
 	for _, value := range c.texts(o.cfg.RoleClaim) {

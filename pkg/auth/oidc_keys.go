@@ -18,23 +18,23 @@ import (
 const (
 	keysFreshFor = 5 * time.Minute // how long keys are used before they are fetched again
 	keysKeptFor  = time.Hour       // how long they are used while the issuer is unavailable
-	keysPatience = time.Second     // how long a request that has stale keys waits for fresh ones
+	keysPatience = time.Second     // how long a request waits for fresh keys before it uses stale ones
 
-	// After a failed fetch the next one is made after a second, then after twice
-	// as long each time, up to slowestRetry.
+	// After a failed fetch the next one waits for firstRetry. The wait doubles with
+	// each failure, up to slowestRetry.
 	firstRetry   = time.Second
 	slowestRetry = 30 * time.Second
 
-	// unknownPace is how often tokens of unknown keys may cause a fetch, so that
-	// forged tokens can't flood the issuer.
+	// unknownPace is the minimum time between fetches for tokens with unknown keys,
+	// so that forged tokens can't flood the issuer.
 	unknownPace = 10 * time.Second
 )
 
 // issuerKeys caches the signing keys of an issuer.
 //
-// They are fetched for the first token, again when they are older than
-// [keysFreshFor], so that withdrawn keys lose their effect, and for a token that
-// names an unknown key, so that new keys work without a restart. Concurrent
+// It fetches the keys for the first token. It fetches them again when they are older
+// than [keysFreshFor], so that withdrawn keys are no longer accepted, and for a token
+// that names an unknown key, so that new keys work without a restart. Concurrent
 // callers share one fetch.
 type issuerKeys struct {
 	issuer  string
@@ -46,7 +46,7 @@ type issuerKeys struct {
 
 	mu       sync.Mutex // guards the fields below
 	held     *keySet
-	failures int       // fetches in a row that failed
+	failures int       // consecutive fetches that failed
 	cause    error     // of the last failure
 	retryAt  time.Time // when the next fetch is allowed
 }
@@ -63,8 +63,8 @@ func newIssuerKeys(cfg OIDCConfig) *issuerKeys {
 	}
 }
 
-// verify returns the payload of a token that the issuer signed. A token of a key
-// that the issuer does not publish is refused only after the keys were fetched.
+// verify returns the payload of a token that the issuer signed. Before it refuses a
+// token with an unknown key, it fetches the keys.
 func (k *issuerKeys) verify(ctx context.Context, token *jose.JSONWebSignature) ([]byte, error) {
 	keys, fetched, err := k.current(ctx)
 	if err != nil {
@@ -107,9 +107,9 @@ func (k *issuerKeys) current(ctx context.Context) (keys *keySet, fetched bool, e
 	return held, false, nil
 }
 
-// refresh returns keys that are newer than the old ones, or the old ones if a token
-// of an unknown key can't cause another fetch yet. It stops waiting when ctx ends,
-// but the fetch goes on for others.
+// refresh returns keys that are newer than the old ones, or the old ones if it is
+// too early for another fetch for a token with an unknown key. It stops waiting when
+// ctx ends, but the fetch continues for other callers.
 func (k *issuerKeys) refresh(ctx context.Context, old *keySet, unknown bool) (*keySet, error) {
 	fetch := k.fetches.DoChan("", func() (any, error) { return k.fetchNewer(context.WithoutCancel(ctx), old, unknown) })
 	select {
@@ -121,7 +121,7 @@ func (k *issuerKeys) refresh(ctx context.Context, old *keySet, unknown bool) (*k
 	}
 }
 
-// fetchNewer is refresh for one caller at a time.
+// fetchNewer does the work of refresh, for one caller at a time.
 func (k *issuerKeys) fetchNewer(ctx context.Context, old *keySet, unknown bool) (*keySet, error) {
 	k.mu.Lock()
 	held, cause, pause := k.held, k.cause, k.retryAt.Sub(k.now())

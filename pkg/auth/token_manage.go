@@ -16,7 +16,7 @@ import (
 // maxTokenName is the maximum length of a token's name in characters.
 const maxTokenName = 100
 
-// firstTokenClaim is claimed by the process that makes the first token.
+// firstTokenClaim is the claim of the process that creates the first token.
 const firstTokenClaim = "first_token"
 
 const operatorKind = "operator"
@@ -124,10 +124,10 @@ func (t *Tokens) add(ctx context.Context, by Principal, token Token) error {
 	return t.events.Record(ctx, token.event(by, audit.TokenCreate).Changed(nil, token.audited()))
 }
 
-// FirstAdmin makes an admin token for the default workspace if the database has
-// never had a token. It calls save with the value; if that fails, no token is
-// made. If several processes start at once, one of them makes the token; made
-// reports whether it is this one.
+// FirstAdmin creates an admin token for the default workspace if the database has
+// never had a token. It calls save with the value; if save fails, no token is
+// created. If several processes start at the same time, one of them creates the
+// token; made reports whether this process did.
 func (t *Tokens) FirstAdmin(ctx context.Context, save func(value string) error) (made bool, err error) {
 	by, role := Operator(DefaultWorkspace), string(Admin)
 	value, token, err := t.newToken(by, NewToken{Name: "first admin", Role: &role})

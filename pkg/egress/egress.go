@@ -1,19 +1,20 @@
 // Package egress has the HTTP transport through which every upstream is called.
 //
 // Users choose where this service sends requests. Without a guard they could make
-// it call what only it can reach: a cloud's metadata service, the operator's
-// internal network, itself. A host name says nothing about that, because it may
-// resolve to any address, and to another one the next time. So addresses are
-// checked when they are dialled, after DNS, for every connection.
+// it call addresses that only it can reach: the metadata service of a cloud, the
+// operator's internal network, or the service itself. Checking host names does not
+// help, because a name may resolve to another address each time. Therefore the
+// address of every connection is checked when it is dialled, after DNS resolution.
 //
 //   - Link-local and cloud-metadata addresses are always refused.
-//   - Of the others, only the public internet is allowed: no loopback, private,
-//     shared, multicast or reserved address, and no IPv6 address that carries an
-//     IPv4 address (NAT64, 6to4, …). [Config.Allow] makes exceptions.
+//   - Other addresses are allowed only if they are on the public internet: no
+//     loopback, private, shared, multicast or reserved addresses, and no IPv6
+//     addresses that contain an IPv4 address (NAT64, 6to4, …). [Config.Allow] makes
+//     exceptions.
 //   - The operator's own origins are exempt: see [Guard.Transport].
 //   - The proxy settings of the environment are not used. With [Config.Proxy] the
 //     addresses of the target are checked before each request. The proxy resolves
-//     the name again, so it has to refuse names whose address changes meanwhile.
+//     the name again, so it has to refuse names whose address has changed.
 //
 // A refusal is a [BlockedError]. Clients must not follow redirects, because they
 // may send credentials along.
@@ -33,10 +34,10 @@ import (
 
 // Config configures a guard.
 type Config struct {
-	// Allow lists what may be reached in addition to the public internet
-	// (MODELPROVIDERS_ALLOW_UPSTREAMS): addresses, CIDRs and host names. A name
-	// stands for every address that a URL with exactly that host leads to. After a
-	// name or an address, `:port` restricts the entry to that port. Metadata and
+	// Allow lists addresses, CIDRs and host names that may be reached in addition to
+	// the public internet (MODELPROVIDERS_ALLOW_UPSTREAMS). A name allows every
+	// address that a URL with exactly that host leads to. `:port` after a name or an
+	// address restricts the entry to that port. Metadata and
 	// link-local addresses are refused anyway.
 	Allow []string
 	// Proxy is the URL of a proxy for all calls (MODELPROVIDERS_EGRESS_PROXY), with

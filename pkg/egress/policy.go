@@ -9,8 +9,8 @@ import (
 	"code.dny.dev/ssrf"
 )
 
-// policy decides which addresses may be reached. What is public is decided by
-// code.dny.dev/ssrf, from IANA's registries of special-purpose addresses.
+// policy decides which addresses may be reached. code.dny.dev/ssrf decides which of
+// them are public, from IANA's registries of special-purpose addresses.
 type policy struct {
 	allow    allowList
 	public   *ssrf.Guardian
@@ -61,8 +61,9 @@ func (p policy) isMetadata(ip netip.Addr) bool {
 	return slices.ContainsFunc(p.metadata, func(prefix netip.Prefix) bool { return prefix.Contains(ip) })
 }
 
-// metadata returns what is always refused: link-local addresses (RFC 3927, RFC
-// 4291), where most clouds have their metadata service, and the others' services.
+// metadata returns the networks that are always refused: link-local addresses (RFC
+// 3927, RFC 4291), where most clouds have their metadata service, and the addresses
+// of the other metadata services.
 func metadata() []netip.Prefix {
 	return []netip.Prefix{
 		netip.MustParsePrefix("169.254.0.0/16"),
@@ -112,8 +113,8 @@ func (p policy) carried(ip netip.Addr) (netip.Addr, bool) {
 
 // checkNotation refuses hosts that are numbers but not IP addresses in the usual
 // notation, such as 2852039166, 0xa9fea9fe and 127.1, because resolvers and
-// proxies disagree on what they mean. A host is a number if its last label is
-// ("ends in a number", URL Standard of the WHATWG).
+// proxies disagree on what they mean. A host is a number if its last label
+// is a number ("ends in a number", WHATWG URL Standard).
 func checkNotation(host string) error {
 	if _, err := netip.ParseAddr(host); err == nil {
 		return nil

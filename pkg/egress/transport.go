@@ -16,8 +16,8 @@ func (g *Guard) dialer() *net.Dialer {
 	return &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Resolver: g.resolver}
 }
 
-// newTransport returns a transport without a bound on waiting for an answer,
-// because models can be slow: the context of the request bounds that.
+// newTransport returns a transport that has no time limit for responses, because
+// models can be slow. The context of the request limits the time.
 func newTransport(dial func(ctx context.Context, network, address string) (net.Conn, error), proxy *url.URL, roots *x509.CertPool) *http.Transport {
 	t := &http.Transport{
 		DialContext:            dial,

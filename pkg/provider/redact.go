@@ -12,41 +12,41 @@ import (
 	"unicode/utf8"
 )
 
-// cut stands where a secret was.
+// cut replaces a secret in a text.
 const cut = "••••"
 
-// minSecret is the length, in characters, from which a secret is cut out:
-// shorter ones are ordinary words.
+// minSecret is the minimum length, in characters, of a secret that is cut out.
+// Shorter secrets are often ordinary words.
 const minSecret = 6
 
-// minSecretInName is the same for names of models.
+// minSecretInName is minSecret for names of models.
 const minSecretInName = 16
 
-// redactor cuts secrets out of text that an upstream wrote: as they are, in
-// base64 (both alphabets, wherever in a longer text the secret stood), and with
-// any of their characters escaped as in a URL or a JSON string, nested too. It
-// is safe for concurrent use.
+// redactor cuts secrets out of text that an upstream wrote. It finds a secret as
+// it is, in base64 (in both alphabets, also if the encoded text contains more than
+// the secret), and with any characters escaped, even repeatedly, as in a URL or a
+// JSON string. It is safe for concurrent use.
 //
-// A [strings.Replacer] is not enough. It replaces the first match at a place and
-// not the longest, so the end of a longer secret would remain. It also needs the
-// whole text: a secret that a stream splits into two pieces would pass.
+// A [strings.Replacer] is not enough. It replaces the first match at a position
+// instead of the longest, so that the end of a longer secret would remain. It also
+// needs the whole text, and would miss a secret that a stream splits in two.
 type redactor struct {
-	inherited int // how many of the patterns belong to a parent
+	inherited int // the number of patterns that belong to the parent
 
 	mu  sync.RWMutex
 	all *matcher // immutable; a new one replaces it
 }
 
-// matcher is what is looked for in a text.
+// matcher finds secrets in a text.
 type matcher struct {
 	patterns []pattern
-	starts   [256]bool // the bytes that may begin a match
-	longOnly bool      // for names of models
+	starts   [256]bool // the bytes with which a match may begin
+	longOnly bool      // find only secrets of minSecretInName characters or more
 }
 
 func newRedactor() *redactor { return &redactor{all: &matcher{}} }
 
-// child makes a redactor that adds secrets of its own to those of r.
+// child returns a redactor for the secrets of r and its own.
 func (r *redactor) child() *redactor {
 	all := r.matcher()
 	return &redactor{inherited: len(all.patterns), all: all}
@@ -55,7 +55,7 @@ func (r *redactor) child() *redactor {
 // add makes the redactor cut out a secret, if it is long enough.
 func (r *redactor) add(plain string) { r.addBytes([]byte(plain)) }
 
-// addBytes is add for a secret that is wiped later: the redactor keeps copies.
+// addBytes is add for a secret that the caller wipes later: the redactor copies it.
 func (r *redactor) addBytes(secret []byte) {
 	secret = bytes.TrimSpace(secret)
 	known := func(p pattern) bool { return !p.base64 && bytes.Equal(p.core, secret) }
@@ -68,7 +68,7 @@ func (r *redactor) addBytes(secret []byte) {
 	r.all = r.all.with(patterns)
 }
 
-// wipe overwrites the redactor's own secrets and forgets all.
+// wipe overwrites the redactor's own secrets, and forgets those of the parent.
 func (r *redactor) wipe() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,7 @@ func (r *redactor) matcher() *matcher {
 	return r.all
 }
 
-// with is a matcher that looks for more.
+// with returns a matcher that also looks for other patterns.
 func (m *matcher) with(patterns []pattern) *matcher {
 	sum := *m
 	sum.patterns = slices.Concat(m.patterns, patterns)
@@ -103,7 +103,7 @@ func (r *redactor) text(s string) string {
 	return string(out)
 }
 
-// name cuts the secrets out of the name of a model: long ones only.
+// name cuts the long secrets out of the name of a model.
 func (r *redactor) name(s string) string {
 	long := *r.matcher()
 	long.longOnly = true
@@ -111,38 +111,39 @@ func (r *redactor) name(s string) string {
 	return string(out)
 }
 
-// unfinished cuts the secrets out of a text of which the end was cut off, and
-// leaves out what may be the beginning of one.
+// unfinished cuts the secrets out of a text whose end is missing. It also removes
+// the end of the text if that may be the beginning of a secret.
 func (r *redactor) unfinished(text []byte) []byte {
 	out, _ := r.matcher().scanAll(text, false)
 	return out
 }
 
-// stream cuts secrets out of a text that comes in pieces: the end of what has
-// come is held back for as long as it may be the beginning of a secret.
+// stream cuts secrets out of a text that arrives in pieces. It holds back the end
+// of the text while that may be the beginning of a secret.
 type stream struct {
 	redact  *redactor
 	held    []byte
-	scanned int  // how much of what is held was looked at
-	work    int  // left for what has come
-	spent   bool // nothing more is let go
+	scanned int  // how many bytes of held were scanned
+	work    int  // the work that is left; see scanWork
+	spent   bool // the work was used up, and the rest of the text is removed
 }
 
-// write takes the next piece and returns what can be let go. While much is held
-// pieces are looked at several at a time, so that a long secret that comes in
-// letters is not compared anew with each.
+// write adds the next piece and returns the text that can be released. If much is
+// held, it scans only after several pieces, so that a long secret that arrives
+// letter by letter is not compared again for each letter.
 func (s *stream) write(piece string) string {
 	s.held = append(s.held, piece...)
 	if len(s.held)-s.scanned <= s.scanned/8 {
 		return ""
 	}
-	return s.let(false)
+	return s.release(false)
 }
 
-// flush returns what was held back at the end of the text.
-func (s *stream) flush() string { return s.let(true) }
+// flush ends the text and returns what was held back.
+func (s *stream) flush() string { return s.release(true) }
 
-func (s *stream) let(final bool) string {
+// release scans what is held and returns the text that can be released.
+func (s *stream) release(final bool) string {
 	if s.spent {
 		s.held = nil
 		return ""
@@ -156,26 +157,26 @@ func (s *stream) let(final bool) string {
 	return string(out)
 }
 
-// scanWorkPerByte bounds the steps of a scan, for each byte of the text and
-// pattern, and scanWork how many more a whole text may take: an upstream that
-// knows the secret can write what takes long to compare.
+// A scan may take scanWorkPerByte steps for each byte of the text and each pattern,
+// and scanWork more for the whole text. An upstream that knows the secret can write
+// a text that takes long to compare.
 const (
 	scanWorkPerByte = 2
 	scanWork        = 1 << 20
 )
 
-// allowance is the work for n bytes of text.
+// allowance returns how many steps a scan of n bytes may take.
 func (m *matcher) allowance(n int) int { return scanWorkPerByte * n * len(m.patterns) }
 
-// scanAll scans a text that comes as a whole.
+// scanAll scans a whole text.
 func (m *matcher) scanAll(text []byte, final bool) (out, rest []byte) {
 	work := m.allowance(len(text))
 	return m.scan(text, final, &work)
 }
 
-// scan copies text without what matches a pattern: at each place the longest
-// match. Unless the text is final, rest is the end that may begin a match. Of a
-// text that takes too long the rest is cut out.
+// scan copies text and replaces the longest match of a pattern at each position.
+// Unless the text is final, rest is the end that may be the beginning of a match.
+// If the scan takes too many steps, it replaces the rest of the text.
 func (m *matcher) scan(text []byte, final bool, work *int) (out, rest []byte) {
 	out = make([]byte, 0, len(text))
 	for i := 0; i < len(text); {
@@ -206,8 +207,8 @@ func (m *matcher) scan(text []byte, final bool, work *int) (out, rest []byte) {
 	return out, nil
 }
 
-// patternsOf are the forms in which a secret is looked for. Escapes of single
-// characters are left to [pattern.match].
+// patternsOf returns the forms of a secret to look for. [pattern.match] handles
+// escapes of single characters.
 func patternsOf(secret []byte) []pattern {
 	patterns := []pattern{{core: bytes.Clone(secret)}}
 	if bytes.ContainsAny(secret, `<>&'"`) {
@@ -225,7 +226,7 @@ func patternsOf(secret []byte) []pattern {
 	return patterns
 }
 
-// escapeNonASCII writes what is not ASCII as JSON's \uXXXX (RFC 8259, section 7).
+// escapeNonASCII escapes characters outside ASCII as \uXXXX (RFC 8259, section 7).
 func escapeNonASCII(s string) string {
 	var b strings.Builder
 	for _, unit := range utf16.Encode([]rune(s)) {
@@ -240,15 +241,16 @@ func escapeNonASCII(s string) string {
 
 const base64Digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
-// base64Pattern is the secret in base64 (RFC 4648), where it begins shift bytes
-// into a group of three. The digits at its ends also hold bits of neighbours.
+// base64Pattern returns the pattern of a secret in base64 (RFC 4648) that begins
+// shift bytes into a group of three. The digits at its ends also contain bits of
+// the bytes next to the secret.
 func base64Pattern(secret []byte, shift int) pattern {
 	padded := append(make([]byte, shift, shift+len(secret)), secret...)
 	defer clear(padded)
 	digits := base64.RawStdEncoding.AppendEncode(nil, padded)
 	p := pattern{base64: true}
 	switch bits := shift * 8 % 6; shift {
-	case 1, 2: // whole digits of the neighbour, then one of which it has some bits
+	case 1, 2: // digits without bits of the secret, then one with bits of both
 		digits = digits[shift:]
 		value := strings.IndexByte(base64Digits, digits[0])
 		for high := range 1 << bits {

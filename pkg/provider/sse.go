@@ -11,15 +11,15 @@ import (
 )
 
 // readEvents reads server-sent events (WHATWG HTML, section 9.2) and calls each
-// with the name and the data of one that has any, until the stream ends or each
-// returns an error. An event in which the stream breaks off counts only if its
-// data is whole.
+// with the name and the data of every event that has data, until the stream ends or
+// each returns an error. If the stream ends within an event, the event counts only
+// if its data is complete.
 //
-// A [bufio.Scanner] is not enough. The format lets a lone CR end a line, and text
-// has to be passed on before the byte after the CR arrives. A scanner also bounds
-// only a line, not an event, nor the bytes that bring no part of the answer.
+// A [bufio.Scanner] is not enough. A line can end with a CR alone, and its text must
+// be passed on before the byte after the CR arrives. A scanner also limits only the
+// length of a line, not that of an event or of data that is not part of the answer.
 func readEvents(r io.Reader, each eachEvent) error {
-	idle := 0 // bytes since the last useful event
+	idle := 0 // bytes since the last event that was part of the answer
 	e := events{halves: halves{each: func(name string, data []byte) error {
 		useful, err := each(name, data)
 		if useful {
@@ -46,7 +46,7 @@ func readEvents(r io.Reader, each eachEvent) error {
 			if err := e.add(text); err != nil {
 				return err
 			}
-		case c == '\r' || last != '\r': // CRLF ends one line
+		case c == '\r' || last != '\r': // CRLF is one line end
 			if err := e.endLine(); err != nil {
 				return err
 			}
@@ -57,15 +57,15 @@ func readEvents(r io.Reader, each eachEvent) error {
 	return errTooLarge
 }
 
-// events puts events together from lines.
+// events assembles events from lines.
 type events struct {
 	halves halves
 	line   []byte
-	name   string // of the event that has begun
+	name   string // of the current event
 	data   []byte
 }
 
-// add adds a piece to the line. Only the colon of a comment is kept.
+// add appends a piece to the current line. It keeps only the colon of a comment.
 func (e *events) add(piece []byte) error {
 	switch {
 	case len(e.line) == 0 && piece[0] == ':', len(e.line) > 0 && e.line[0] == ':':
@@ -78,7 +78,7 @@ func (e *events) add(piece []byte) error {
 	return nil
 }
 
-// endLine adds a line to the event; a blank one ends it.
+// endLine adds the current line to the event. A blank line ends the event.
 func (e *events) endLine() error {
 	line := e.line
 	e.line = e.line[:0]
@@ -109,7 +109,7 @@ func (e *events) dispatch() error {
 	return e.halves.add(name, data)
 }
 
-// end passes on the event with which the stream ends, if its data is whole.
+// end passes on the last event of the stream if its data is complete.
 func (e *events) end() error {
 	if len(e.line) > 0 {
 		if err := e.endLine(); err != nil {
@@ -124,10 +124,10 @@ func (e *events) end() error {
 	return e.halves.flush()
 }
 
-// halves passes events on, and joins characters that were cut in two. JSON writes
-// one outside the Basic Multilingual Plane as two escapes (RFC 8259, section 7),
-// and some servers send each in an event of its own. An event whose text ends with
-// the first is held back until the next has come.
+// halves passes events on, and joins surrogate pairs that a server split between two
+// events. JSON escapes a character outside the Basic Multilingual Plane as two
+// surrogates (RFC 8259, section 7). An event whose text ends with the first one is
+// held back until the next event arrives.
 type halves struct {
 	each func(name string, data []byte) error
 	name string

@@ -13,7 +13,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// A batch takes no more members than batchMembers, nor any after batchTime.
+// A batch accepts at most batchMembers members, and none after batchTime.
 const (
 	batchMembers = 64
 	batchTime    = 10 * time.Millisecond
@@ -25,54 +25,57 @@ var (
 )
 
 // batches runs transactions on SQLite. A commit waits for the disk, so concurrent
-// transactions are committed together: each is a savepoint in the transaction of
-// a batch, which is committed once.
+// transactions are committed together: a batch is one transaction of SQLite, and
+// each member of the batch is a savepoint in it.
 //
-// It has no goroutine. One caller at a time has the turn, in the order of arrival,
-// and runs its part. Then it passes the turn to the next caller; when the batch is
-// full or nobody waits, it first commits and tells the members how they ended. A
-// lone caller thus waits for nobody.
+// There is no goroutine that runs the members. Instead, callers take turns in the
+// order of their arrival: the caller that has the turn runs its function and
+// passes the turn on. If the batch is full or no caller is waiting, it first
+// commits the batch and sends each member its result. A caller that is alone is
+// therefore never delayed.
 //
-// A context that ends during a statement would make SQLite roll back the whole
-// batch: statements run without it, and it is checked between them.
+// If a context ended during a statement, SQLite would roll back the whole batch.
+// Statements therefore run without the context, which is checked between them.
 type batches struct {
 	writer *gorm.DB // over db, which has one connection
 	db     *sql.DB
-	exists func() error // see engine
-	lasts  time.Duration
+	exists func() error  // see engine
+	lasts  time.Duration // batchTime, except in tests
 
 	mu      sync.Mutex
 	taken   bool      // a caller has the turn
-	waiting []*member // for the turn
+	waiting []*member // callers that wait for the turn
 
-	// Only the caller that has the turn uses what follows.
+	// The fields below are used only by the caller that has the turn.
 
-	conn  *sql.Conn // of the open batch; nil when there is none
+	conn  *sql.Conn // the connection of the open batch; nil if no batch is open
 	began time.Time
-	ran   []*member // are told how they ended after the commit
-	open  bool      // SQLite has not ended the batch's transaction
+	ran   []*member // members that have run; they get their results after the commit
+	open  bool      // the transaction of the batch has not ended; see preparing.undone
 }
 
-// member is a transaction that is to be part of a batch.
+// member is a transaction that runs as part of a batch.
 type member struct {
 	ctx    context.Context
-	alone  bool // in a batch of its own
+	alone  bool // it must be the only member of its batch
 	queued time.Time
 	err    error
-	// signals are the turn and, last, the end. It holds one at a time.
+	// signals receives the turn, and then the result of the transaction. It has a
+	// buffer of one, so that the sender does not wait.
 	signals chan signal
 }
 
+// signal gives a member the turn, or ends it with an error or nil.
 type signal struct {
 	turn bool
-	err  error // of the end
+	err  error
 }
 
 func (m *member) tell(err error) { m.signals <- signal{err: err} }
 
-// do runs fn in a batch, of its own if it is to be alone, and returns after the
-// commit or when fn failed. Statements on the handle that fn gets are part of the
-// transaction. fn may run again.
+// do runs fn as a member of a batch and returns after the commit, or when the
+// member failed. With alone, the batch has no other members. The handle that is
+// passed to fn belongs to the transaction. fn may run more than once.
 func (b *batches) do(ctx context.Context, alone bool, fn func(db *gorm.DB) error) error {
 	m := &member{ctx: ctx, alone: alone, queued: time.Now(), signals: make(chan signal, 1)}
 	b.mu.Lock()
@@ -111,8 +114,8 @@ func (b *batches) leave(m *member) bool {
 	return i >= 0
 }
 
-// next passes the turn to the first that waits. If that one may not join the open
-// batch, next commits the batch first.
+// next passes the turn to the first waiting member. If that member can't join the
+// open batch, or no member is waiting, next commits the batch first.
 func (b *batches) next() {
 	for {
 		b.mu.Lock()
@@ -133,11 +136,13 @@ func (b *batches) next() {
 	}
 }
 
+// admits reports whether a member can join the open batch.
 func (b *batches) admits(m *member) bool {
 	return !m.alone && !b.ran[0].alone && len(b.ran) < batchMembers && time.Since(b.began) < b.lasts
 }
 
-// take runs fn in m's turn and passes the turn on, also when fn panics.
+// take runs fn, whose member m has the turn, and passes the turn on even if fn
+// panics.
 func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
 	defer b.next()
 	if err := m.ctx.Err(); err != nil {
@@ -151,7 +156,7 @@ func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
 			return
 		}
 	}
-	// The first needs no savepoint: a rollback undoes nothing else.
+	// The first member needs no savepoint: rolling back the batch undoes only it.
 	first := len(b.ran) == 0
 	if !first {
 		if err := b.exec("SAVEPOINT member"); err != nil {
@@ -172,7 +177,7 @@ func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
 // undone reports whether SQLite has rolled back the transaction of the open batch.
 func (b *batches) undone() bool { return b.conn != nil && !b.open }
 
-// settle keeps what m did, or undoes it.
+// settle keeps what m did if it succeeded, and otherwise undoes it.
 func (b *batches) settle(m *member, first bool) {
 	if first {
 		if m.err == nil && !b.open {
@@ -201,8 +206,9 @@ func (b *batches) settle(m *member, first bool) {
 	}
 }
 
-// again makes the members of a batch that SQLite rolled back run again, before all
-// others and each in a batch of its own: the one that caused it harms only itself.
+// again queues the members of a batch that SQLite rolled back, before all others,
+// to run again. Each gets a batch of its own, so that the member that caused the
+// rollback can't affect the others again.
 func (b *batches) again(last *member) {
 	again := b.ran
 	if !errors.Is(last.err, errPanicked) {
@@ -217,7 +223,8 @@ func (b *batches) again(last *member) {
 	b.mu.Unlock()
 }
 
-// refuse tells m, and all that waited as long, that no transaction could begin.
+// refuse ends m, and all members that were queued before began, with the error of
+// a transaction that could not begin.
 func (b *batches) refuse(m *member, began time.Time, err error) {
 	refused := []*member{m}
 	b.mu.Lock()
@@ -251,7 +258,7 @@ func (b *batches) begin() error {
 	return nil
 }
 
-// commit commits the open batch, and tells its members how they ended.
+// commit commits the open batch and sends its members their results.
 func (b *batches) commit() {
 	err := b.exec("COMMIT")
 	if err != nil {
@@ -269,7 +276,8 @@ func (b *batches) commit() {
 	}
 }
 
-// close gives the connection back, without a transaction.
+// close returns the connection to the pool, after a rollback if the transaction is
+// still open.
 func (b *batches) close() {
 	if b.open && b.exec("ROLLBACK") != nil {
 		// The connection can't be used again.

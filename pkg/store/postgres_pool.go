@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// postgresIdle is how long an unused connection stays open: less than
-	// callTimeout, so that another process that waits for one gets it in time.
+	// postgresIdle is how long an unused connection stays open. It is shorter than
+	// callTimeout, so that a process that waits for a connection can get it in time.
 	postgresIdle = 15 * time.Second
 	// crowdedFor is how long a pool does not grow after the server refused a
-	// connection. A refused call tries again after crowdedWait, and then ever more
-	// slowly down to once in maxCrowdedWait.
+	// connection. A refused call tries again after crowdedWait, and doubles the
+	// wait after each attempt, up to maxCrowdedWait.
 	crowdedFor     = time.Second
 	crowdedWait    = 10 * time.Millisecond
 	maxCrowdedWait = 200 * time.Millisecond
 )
 
-// postgresPool is a pool for a server that may have no free connection, because
-// other processes hold them.
+// postgresPool is a pool for a server that may refuse connections because other
+// processes use all of them.
 type postgresPool struct {
 	*sql.DB
 	size  int
@@ -45,9 +45,9 @@ func (p *postgresPool) resize(size int) {
 	p.SetMaxIdleConns(size)
 }
 
-// patiently runs fn, which begins with taking a connection, and again while the
-// server refuses one: nothing was sent. It stops when the context ends, or when a
-// connection has returned to the pool.
+// patiently runs fn, which first takes a connection from the pool. While the server
+// refuses connections it runs fn again, which is safe because nothing was sent. It
+// gives up when the context ends.
 func (p *postgresPool) patiently(ctx context.Context, fn func() error) error {
 	for wait := crowdedWait; ; wait = min(2*wait, maxCrowdedWait) {
 		err := fn()
@@ -63,8 +63,8 @@ func (p *postgresPool) patiently(ctx context.Context, fn func() error) error {
 	}
 }
 
-// begin runs fn, which begins a transaction. It skips connections that the server
-// has closed: nothing has begun on them.
+// begin runs fn, which begins a transaction. If the server has closed the
+// connection, it runs fn again on another one: no transaction has begun.
 func (p *postgresPool) begin(ctx context.Context, fn func() error) error {
 	return p.patiently(ctx, func() (err error) {
 		for range p.size + 1 {
@@ -78,7 +78,7 @@ func (p *postgresPool) begin(ctx context.Context, fn func() error) error {
 	})
 }
 
-// connect takes a connection, which stays in the pool.
+// connect opens a connection and leaves it in the pool.
 func (p *postgresPool) connect(ctx context.Context) error {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
@@ -91,9 +91,9 @@ func (p *postgresPool) connect(ctx context.Context) error {
 	})
 }
 
-// giveBack closes one connection for a process that has none, and makes calls wait
-// for the remaining ones. Without it a process whose connections are all busy would
-// keep another one out forever.
+// giveBack makes the pool smaller by one connection for crowdedFor, so that another
+// process can open one. Without it, a process whose connections are always busy
+// would never leave one to the others.
 func (p *postgresPool) giveBack() {
 	p.resize(max(1, p.Stats().OpenConnections-1))
 	p.widen.Reset(crowdedFor)

@@ -8,16 +8,16 @@ import (
 	"modernc.org/sqlite"
 )
 
-// maxPrepared is how many statements a connection keeps prepared. There are fewer,
-// apart from lists with rare filters.
+// maxPrepared is how many statements a connection keeps prepared. It is more than
+// the program has, apart from lists with rare combinations of filters.
 const maxPrepared = 200
 
-// preparing opens connections that keep their statements prepared: SQLite takes
-// longer to prepare most of them than to run them.
+// preparing opens connections that keep their statements prepared, because SQLite
+// takes longer to prepare most statements than to run them.
 type preparing struct {
 	driver.Connector
-	undone func()             // is called when SQLite rolls back a transaction, as it does after some errors
-	ran    func(query string) // unless nil, is called with each statement
+	undone func()             // called when a transaction is rolled back, also by SQLite itself after an error
+	ran    func(query string) // called with each statement; may be nil
 }
 
 // Connect implements [driver.Connector].
@@ -46,8 +46,8 @@ type preparedStmt interface {
 	driver.StmtQueryContext
 }
 
-// preparedConn is a connection with its idle prepared statements. A statement
-// that is running is not among them: a second one of the same text is prepared.
+// preparedConn is a connection and its idle prepared statements. A statement is
+// not idle while it runs; if it is needed again, another one is prepared.
 type preparedConn struct {
 	sqliteConn
 	idle map[string]preparedStmt
@@ -69,7 +69,8 @@ func (c *preparedConn) take(ctx context.Context, query string) (preparedStmt, er
 	return statement.(preparedStmt), nil
 }
 
-// put makes a statement idle. When there are too many, all are closed.
+// put makes a statement idle. If there are too many idle ones, it closes all of
+// those first.
 func (c *preparedConn) put(query string, statement preparedStmt) (err error) {
 	if _, twice := c.idle[query]; twice {
 		return statement.Close()

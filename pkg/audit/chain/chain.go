@@ -1,20 +1,21 @@
 // Package chain makes a log tamper-evident: it seals entries, links them into
 // one chain per workspace, verifies the chains, and drops old entries from them.
 //
-// An entry is stored with two HMACs: a seal over its content, and one that says
-// that it is new. Writers never wait for each other. Within a second one process
-// links the new entries of a workspace, in batches: each gets the next number,
-// and its second HMAC is replaced by one over the link before, its number and its
-// seal. The head of a chain, under an HMAC of its own, holds the number of links
-// and the last of them, so that a truncated chain is noticed.
+// An entry is stored with two HMACs: the seal, which authenticates its content, and
+// the new MAC, which says that the entry is not linked yet. Writers never wait for
+// each other. Within a second, one process links the new entries of a workspace in
+// batches: each entry gets the next number, and its new MAC is replaced by the link
+// MAC, which authenticates the previous link, the number and the seal. The head of a
+// chain contains the number of links and the last link MAC, and has an HMAC of its
+// own, so that verification notices a truncated chain.
 //
 //	seal      HMAC(key, "event" ‖ id ‖ time ‖ workspace ‖ content)
 //	new MAC   HMAC(key, "note"  ‖ workspace ‖ id ‖ seal)
 //	link MAC  HMAC(key, "link"  ‖ workspace ‖ n ‖ MAC of link n-1 ‖ seal)
 //	head MAC  HMAC(key, "head"  ‖ workspace ‖ first ‖ MAC before first ‖ count ‖ last MAC)
 //
-// Every part is length-prefixed. Linking overwrites the new MAC: after removing a
-// chain nobody can make the service link the remaining entries again.
+// Every part is length-prefixed. Because linking overwrites the new MAC, someone who
+// removes a chain can't make the service link the remaining entries again.
 //
 // [Chain.Verify] finds entries that were changed, removed, inserted or reordered
 // without the key, except:
@@ -22,8 +23,8 @@
 //   - an entry removed before it was linked. Someone who can write to the
 //     database can delay linking; Verify reports an entry that waits too long;
 //   - all entries of a workspace removed together with its chain;
-//   - an older copy that is put back: the whole database, the head of a chain
-//     whose tail was cut, or entries as they were before they were linked.
+//   - an older copy that was restored: of the whole database, of the head of a chain
+//     whose last entries were removed, or of entries before they were linked.
 package chain
 
 import (
@@ -38,8 +39,8 @@ import (
 // Store keeps entries and the heads of their chains. When the database cannot be
 // reached every method returns a fault of kind unavailable.
 type Store interface {
-	// InOwnTx runs fn in one transaction, as registry.Store does, but commits it
-	// together with no other: linking or dropping many entries takes long.
+	// InOwnTx is InTx of registry.Store for long transactions: linking or dropping
+	// many entries must not delay the commits of other transactions.
 	InOwnTx(ctx context.Context, fn func(ctx context.Context) error) error
 
 	// Workspaces returns the workspaces that have entries or a head, ordered.
@@ -64,7 +65,7 @@ type Store interface {
 	DropThrough(ctx context.Context, workspace string, number int64, head Head) error
 }
 
-// Entry is what a chain needs to know of an entry.
+// Entry is the part of an entry that a chain needs.
 type Entry struct {
 	ID        string
 	At        time.Time
@@ -72,7 +73,7 @@ type Entry struct {
 	Content   []string // everything else that is sealed
 	Seal      []byte
 	Number    int64  // 0 until it is linked
-	MAC       []byte // of the link; before that the MAC that says that it is new
+	MAC       []byte // the link MAC, or the new MAC if it is not linked yet
 }
 
 // Link links one entry to a chain. Numbers begin at 1 and have no gap.
@@ -82,8 +83,8 @@ type Link struct {
 	MAC     []byte
 }
 
-// Head says where a chain begins and ends. First is the number of its first
-// link, after older ones were dropped, and Base the MAC of the link before it.
+// Head says where a chain begins and ends. First is the number of the first link
+// that was not dropped, and Base is the MAC of the link before it.
 type Head struct {
 	First int64
 	Base  []byte
@@ -148,8 +149,8 @@ func (c *Chain) mac(parts ...string) []byte {
 	return h.Sum(nil)
 }
 
-// Join joins parts, each with its length before it: different parts never make
-// the same bytes.
+// Join joins parts, each preceded by its length, so that different parts never
+// result in the same bytes.
 func Join(parts ...string) []byte {
 	size := 0
 	for _, part := range parts {

@@ -9,20 +9,20 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// A linker holds the lock of a head only briefly: wait and try again.
+// A process that links entries holds the lock of a head only briefly, so dropping
+// waits and tries again.
 const (
 	dropPause    = 20 * time.Millisecond
 	dropAttempts = 100
 )
 
-// errDropped says that another process is dropping too.
+// errDropped means that another process is dropping the same entries.
 var errDropped = errors.New("dropped by another process")
 
-// Drop removes the entries of the days before that of t (UTC), of every
-// workspace, in batches. What is left stays verifiable: the head stores, under
-// its MAC, where the chain now begins. Only verified entries are dropped: one
-// that was made to look old stays, and so does everything after it, and Drop
-// returns internal.
+// Drop removes the entries of all workspaces from days before the day of t (UTC), in
+// batches. The remaining entries can still be verified, because the head contains
+// where the chain now begins. Drop removes only verified entries: if a chain is
+// broken, it keeps all entries from the break on, and returns internal.
 func (c *Chain) Drop(ctx context.Context, t time.Time) error {
 	day := t.UTC().Truncate(24 * time.Hour)
 	workspaces, err := c.store.Workspaces(ctx)

@@ -10,9 +10,9 @@ import (
 
 const batchSize = 500
 
-// Link links every entry that is not linked yet, except those that another
-// process is linking. It returns internal, and links nothing of a workspace, when
-// the head of its chain or one of its new entries is not authentic.
+// Link links all entries that are not linked yet, except those that another process
+// is linking. If the head of a workspace's chain or one of its new entries is not
+// authentic, it links no entry of that workspace and returns internal.
 func (c *Chain) Link(ctx context.Context) error {
 	workspaces, err := c.store.UnlinkedWorkspaces(ctx)
 	if err != nil {

@@ -57,8 +57,8 @@ func (c *Chain) Verify(ctx context.Context) ([]Report, error) {
 	return reports, nil
 }
 
-// verify checks one chain, and again when entries were dropped meanwhile: links
-// that it had not read yet were gone.
+// verify checks one chain. If it finds a break after entries were dropped in the
+// meantime, it checks again, because the missing links may be dropped ones.
 func (c *Chain) verify(ctx context.Context, workspace string) (Report, error) {
 	for {
 		head, err := c.store.Head(ctx, workspace)
@@ -148,9 +148,9 @@ func (c *Chain) broken(workspace string, number int64, last []byte, e Entry) *Br
 	return b
 }
 
-// outside looks for numbered entries that are not part of the chain. A linker
-// numbers entries and writes the head in one transaction: numbers above the head
-// that are found here are in the head that is read afterwards.
+// outside looks for numbered entries that are not part of the chain. Entries are
+// numbered in the transaction that writes the head. Entries that were linked since
+// head was read are therefore part of the head that is read last here.
 func (c *Chain) outside(ctx context.Context, workspace string, head Head) (*Break, error) {
 	lowest, err := c.store.Linked(ctx, workspace, math.MinInt64, 1)
 	if err != nil {
@@ -167,14 +167,15 @@ func (c *Chain) outside(ctx context.Context, workspace string, head Head) (*Brea
 	for _, e := range append(lowest, beyond...) {
 		if e.Number < max(head.First, 1) || e.Number > now.Count {
 			return &Break{Number: e.Number, EntryID: e.ID,
-				Reason: "the event is not part of the chain: it was inserted, or the head was put back or removed"}, nil
+				Reason: "the event is not part of the chain: it was inserted, or the head was removed or replaced by an older one"}, nil
 		}
 	}
 	return nil, nil
 }
 
-// waiting checks the entries that are not linked yet. When one has waited too
-// long it looks again a second later: its transaction may have committed just now.
+// waiting checks the entries that are not linked yet. If one has waited too long,
+// waiting checks again a second later, because the transaction that added the entry
+// may have committed just now.
 func (c *Chain) waiting(ctx context.Context, workspace string) (*Break, error) {
 	for late := ""; ; {
 		entries, err := c.store.Unlinked(ctx, workspace, batchSize)
