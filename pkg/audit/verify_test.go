@@ -79,7 +79,7 @@ func chainChanges() []tampering {
 		}, 0, "the head of the chain was changed"},
 		{"head emptied", []string{"UPDATE audit_heads SET last_number = 0, first_number = 0 WHERE workspace = $ws"},
 			0, "the head of the chain was changed"},
-		{"head removed", []string{"DELETE FROM audit_heads WHERE workspace = $ws"}, 1, "the head was put back or removed"},
+		{"head removed", []string{"DELETE FROM audit_heads WHERE workspace = $ws"}, 1, "the head was removed or replaced by an older one"},
 		{"event inserted", []string{copyEvent("NULL", "NULL")}, 0, "the event was changed or inserted before it was linked"},
 		{"event inserted as a new one", []string{copyEvent("NULL", "(SELECT mac FROM audit_heads WHERE workspace = $ws)")},
 			0, "the event was changed or inserted before it was linked"},
