@@ -61,7 +61,8 @@ export function failure(error, ...children) {
     return notice('error', kindLabel(upstream.kind), quote(upstream.message), hint(upstream.hint), children);
   }
   const requestID = 'requestID' in error && error.status >= 500 ? error.requestID : '';
-  const wait = 'retryAfter' in error && error.status === 429 ? `Try again in ${error.retryAfter} seconds.` : '';
+  const wait =
+    'retryAfter' in error && error.status === 429 ? `Try again in ${error.retryAfter} seconds.` : '';
   return notice(
     'error',
     error.message,
