@@ -118,7 +118,7 @@ func wipeBody(c echo.Context) {
 	clear(body)
 }
 
-// checkMediaType refuses a body that says it is something else than JSON.
+// checkMediaType refuses a body whose media type is not JSON.
 func checkMediaType(c echo.Context) error {
 	r := c.Request()
 	accepted := []string{mediaJSON}
@@ -144,8 +144,9 @@ func checkMediaType(c echo.Context) error {
 }
 
 // checkQuery finds query parameters that the route doesn't know, that are given
-// twice, or that hold control characters. Where the route goes on to read values,
-// [query] tells of them together with those; else they are refused here.
+// twice, or that contain control characters. If the route reads values, [query]
+// reports these parameters together with invalid values; otherwise checkQuery
+// refuses them.
 func checkQuery(c echo.Context, r Route) error {
 	var faults fault.Fields
 	known := r.Query

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Answer is what the service answered. Its methods fail the test of the client
-// where the answer is not the expected one.
+// Answer is an answer of the service. Its methods fail the test of the client if the
+// answer is not the expected one.
 type Answer struct {
 	Status int
 	Header http.Header
@@ -21,7 +21,7 @@ type Answer struct {
 	t        testing.TB
 }
 
-// Is demands a status.
+// Is checks the status.
 func (a *Answer) Is(status int) *Answer {
 	a.t.Helper()
 	if a.Status != status {
@@ -30,7 +30,7 @@ func (a *Answer) Is(status int) *Answer {
 	return a
 }
 
-// Has demands a header's value; an empty one demands that there is no such
+// Has checks the value of a header. An empty value means that there must be no such
 // header.
 func (a *Answer) Has(header, value string) *Answer {
 	a.t.Helper()
@@ -40,7 +40,7 @@ func (a *Answer) Has(header, value string) *Answer {
 	return a
 }
 
-// Into decodes a body that holds no unknown field.
+// Into decodes a body that has no unknown field.
 func (a *Answer) Into(dst any) {
 	a.t.Helper()
 	decoder := json.NewDecoder(strings.NewReader(a.Body))
@@ -50,7 +50,7 @@ func (a *Answer) Into(dst any) {
 	}
 }
 
-// Object decodes a body as it is. Numbers stay text.
+// Object decodes a body into a map. Numbers remain text.
 func (a *Answer) Object() Object {
 	a.t.Helper()
 	decoder := json.NewDecoder(strings.NewReader(a.Body))
@@ -79,8 +79,8 @@ type problem struct {
 	Upstream Object `json:"upstream"`
 }
 
-// Problem demands a problem document with a status and a code, and exactly
-// these broken fields, each written `name code`. It returns the detail.
+// Problem checks that the answer is a problem document with a status, a code and
+// exactly these invalid fields, each written `name code`. It returns the detail.
 func (a *Answer) Problem(status int, code string, fields ...string) string {
 	a.t.Helper()
 	a.Is(status).Has("Content-Type", "application/problem+json")
@@ -111,7 +111,7 @@ func (a *Answer) Problem(status int, code string, fields ...string) string {
 	return p.Detail
 }
 
-// excerpt is as much of the body as a message bears.
+// excerpt returns the beginning of the body, for messages.
 func (a *Answer) excerpt() string {
 	const limit = 1000
 	if len(a.Body) <= limit {
@@ -120,7 +120,7 @@ func (a *Answer) excerpt() string {
 	return a.Body[:limit] + "…"
 }
 
-// RequestID is the id under which the log knows the request.
+// RequestID returns the id of the request in the log.
 func (a *Answer) RequestID() string { return a.Header.Get("X-Request-Id") }
 
 func etag(version int64) string { return fmt.Sprintf(`"%d"`, version) }

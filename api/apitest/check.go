@@ -22,9 +22,9 @@ const (
 	mediaEvents  = "text/event-stream"
 )
 
-// Checker holds exchanges against the description of the API, with every object
-// closed, and notes which documented answers they have reached. It is safe for
-// concurrent use.
+// Checker checks exchanges against the description of the API, with every object
+// closed, and records which documented answers occurred. It is safe for concurrent
+// use.
 type Checker struct {
 	spec     *spec
 	coverage coverage
@@ -55,8 +55,8 @@ type exchange struct {
 	body   []byte
 }
 
-// check tells what of an exchange is not as it is documented, and the schema of
-// the events where the response is a stream of them, which is still to come.
+// check returns how an exchange differs from its documentation. If the response is a
+// stream of events, which has not arrived yet, it also returns their schema.
 func (c *Checker) check(x *exchange) (events *jsonschema.Schema, err error) {
 	op, known := c.spec.find(x.method, x.path)
 	if op == nil {
@@ -81,8 +81,8 @@ func (c *Checker) check(x *exchange) (events *jsonschema.Schema, err error) {
 	return events, nil
 }
 
-// checkUndocumented takes what the description leaves to HTTP: problem documents
-// for unknown paths and wrong methods, and the preflight requests of browsers.
+// checkUndocumented accepts the answers that the description omits: problem documents
+// for unknown paths and wrong methods, and answers to preflight requests of browsers.
 func (c *Checker) checkUndocumented(x *exchange, known bool) error {
 	if x.header.Get("X-Request-Id") == "" {
 		return errors.New("the header X-Request-Id is missing")
@@ -152,8 +152,7 @@ func checkEmpty(x *exchange) error {
 	return nil
 }
 
-// checkProblem checks a problem document, and that it says of the response what
-// the response is.
+// checkProblem checks a problem document, and that it matches the response.
 func (c *Checker) checkProblem(schema *jsonschema.Schema, x *exchange) error {
 	if err := checkBody(schema, mediaProblem, x.body, false); err != nil {
 		return err
@@ -176,8 +175,8 @@ func (c *Checker) checkProblem(schema *jsonschema.Schema, x *exchange) error {
 	return nil
 }
 
-// fieldMessage is the style of the messages of fields: what follows the name of the
-// field in a sentence.
+// fieldMessage matches messages of fields: they continue a sentence that begins with
+// the name of the field.
 var fieldMessage = regexp.MustCompile(`^(is|must|can't|would) `)
 
 // checkQuery checks the query of a request that was accepted.
@@ -205,7 +204,7 @@ func checkRequest(op *operation, x *exchange) error {
 		return nil
 	}
 	if len(op.body) == 0 {
-		return nil // HTTP lets a body be passed over
+		return nil // the service may ignore a body
 	}
 	schema := op.body[x.requestMedia]
 	if schema == nil {
@@ -217,8 +216,8 @@ func checkRequest(op *operation, x *exchange) error {
 	return nil
 }
 
-// checkBody holds a body against its schema. Of a request the white space around
-// texts is dropped before, as the service does.
+// checkBody checks a body against its schema. It first removes the white space around
+// texts of a request, as the service does.
 func checkBody(schema *jsonschema.Schema, media string, body []byte, trim bool) error {
 	if !slices.Contains([]string{mediaJSON, mediaProblem, "application/merge-patch+json"}, media) {
 		return schema.Validate(string(body))
@@ -249,8 +248,8 @@ func trimmed(v any) any {
 	return v
 }
 
-// mediaOf is the media type that a header states, without parameters; empty for
-// none. A charset other than UTF-8 is none.
+// mediaOf returns the media type in a header, without parameters. It returns "" if
+// there is none, or the charset is not UTF-8.
 func mediaOf(header http.Header) string {
 	media, parameters, err := mime.ParseMediaType(header.Get("Content-Type"))
 	if charset, ok := parameters["charset"]; err != nil || ok && !strings.EqualFold(charset, "utf-8") {

@@ -17,32 +17,32 @@ type Object = map[string]any
 // List is a JSON array.
 type List = []any
 
-// Secret is part of every credential that the fixtures of this package make.
-// No answer but that of a reveal may hold it, and no line of the log.
+// Secret is part of every credential of the fixtures of this package. It must not be
+// in any answer except that of a reveal, and in no line of the log.
 const Secret = "canary-4f1d"
 
-// Client calls a service as one principal, for one test, which fails where an
-// exchange does not go as it has to.
+// Client calls a service as one principal, for one test. The test fails if an
+// exchange is not as documented.
 type Client struct {
-	Token     string // empty: none is sent
+	Token     string // if empty, none is sent
 	Workspace string
 
 	t testing.TB
 	s *Server
 }
 
-// With is the same principal with another token.
+// With returns a client for another token.
 func (c *Client) With(token string) *Client {
 	return &Client{Token: token, Workspace: c.Workspace, t: c.t, s: c.s}
 }
 
-// As is a principal of another role in the same workspace.
+// As returns a client for a principal with another role in the same workspace.
 func (c *Client) As(role auth.Role) *Client {
 	c.t.Helper()
 	return c.With(c.s.NewToken(c.t, c.Workspace, role))
 }
 
-// In is the same principal for another test.
+// In returns a client for the same principal and another test.
 func (c *Client) In(t testing.TB) *Client {
 	return &Client{Token: c.Token, Workspace: c.Workspace, t: t, s: c.s}
 }
@@ -50,7 +50,7 @@ func (c *Client) In(t testing.TB) *Client {
 // Edit changes a request before it is sent.
 type Edit func(*http.Request)
 
-// Header sets a header, or removes it where the value is empty.
+// Header sets a header, or removes it if the value is empty.
 func Header(name, value string) Edit {
 	return func(r *http.Request) {
 		if value == "" {
@@ -61,10 +61,10 @@ func Header(name, value string) Edit {
 	}
 }
 
-// IfMatch sends an edit version as it is answered in ETag.
+// IfMatch sends a version in the form of an ETag.
 func IfMatch(version int64) Edit { return Header("If-Match", etag(version)) }
 
-// Chunked sends the body without saying how long it is.
+// Chunked sends the body without its length.
 func Chunked(r *http.Request) {
 	r.ContentLength = -1
 	r.Body = io.NopCloser(r.Body)
@@ -95,8 +95,8 @@ func (c *Client) Delete(path string, edits ...Edit) *Answer {
 	return c.Do(http.MethodDelete, path, nil, edits...)
 }
 
-// Do calls the service. The body is sent as it is when it is a string, not at
-// all when it is nil, and as JSON otherwise.
+// Do calls the service. A body that is a string is sent unchanged, nil is not sent,
+// and any other body is sent as JSON.
 func (c *Client) Do(method, path string, body any, edits ...Edit) *Answer {
 	c.t.Helper()
 	request, err := http.NewRequestWithContext(c.t.Context(), method, c.s.URL+path, reader(c.t, body))

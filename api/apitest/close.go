@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// closeObjects closes every object schema of a description that doesn't say
-// itself what else it may hold: as published it takes any field more, so that a
-// leaked one would pass.
+// closeObjects closes every object schema of a description that does not say which
+// other fields it allows. The published schemas allow any other field, so a leaked
+// one would pass.
 func closeObjects(document map[string]any) error {
 	c := closer{schemas: object(object(document["components"])["schemas"])}
 	for _, name := range slices.Sorted(maps.Keys(c.schemas)) {
@@ -81,8 +81,8 @@ func (c closer) close(s map[string]any) error {
 	return nil
 }
 
-// mergeAllOf makes one object of several. Closed each by itself, none would
-// take what the others ask for.
+// mergeAllOf merges several objects into one. If each were closed by itself, it would
+// refuse the fields of the others.
 func (c closer) mergeAllOf(s map[string]any) error {
 	parts, _ := s["allOf"].([]any)
 	delete(s, "allOf")

@@ -17,8 +17,8 @@ import (
 	"modelproviders/pkg/store/storetest"
 )
 
-// Database is the database of a service under test, with what a test does to it
-// behind the service's back.
+// Database is the database of a service under test. Tests use it to change data
+// without the service.
 type Database struct {
 	Name string // SQLite or PostgreSQL
 	url  string // of PostgreSQL

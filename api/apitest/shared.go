@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// Shared is one service over each database for all tests of a process that
-// neither configure nor break it: they keep to workspaces of their own, and are
-// spared the making of a database each.
+// Shared has one service on each database, for all tests of a process that neither
+// configure nor break it. Each test uses its own workspaces, so that it needs no
+// database of its own.
 type Shared struct {
 	wrap    Wrap
 	mu      sync.Mutex
@@ -18,8 +18,8 @@ type Shared struct {
 	last    *lasting
 }
 
-// NewShared returns services that are started when they are first used. Every
-// exchange goes through wrap.
+// NewShared returns services that start when they are first used. wrap wraps the
+// transport of every exchange.
 func NewShared(wrap Wrap) *Shared {
 	return &Shared{wrap: wrap, servers: map[string]*Server{}, last: &lasting{}}
 }
@@ -55,8 +55,8 @@ func (s *Shared) Close() bool {
 	return !s.last.failed
 }
 
-// lasting is a test that outlives the one it came from: what is to be cleaned
-// up is left to the end.
+// lasting is a testing.TB that outlives its test: it runs cleanups at the end of the
+// process.
 type lasting struct {
 	testing.TB
 	cleanups []func()
@@ -83,7 +83,7 @@ func (l *lasting) TempDir() string {
 	return dir
 }
 
-// Helper marks no frame at the end, when there is no test.
+// Helper does nothing at the end, when there is no test.
 func (l *lasting) Helper() {
 	if l.TB != nil {
 		l.TB.Helper()

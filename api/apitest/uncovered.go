@@ -6,14 +6,14 @@ import (
 	"sync"
 )
 
-// coverage notes what the exchanges have reached.
+// coverage records which documented answers occurred.
 type coverage struct {
 	mu      sync.Mutex
 	reached map[string]bool
 }
 
-// place names an operation with a status and, where that may have bodies of
-// several kinds, the media type.
+// place is an operation with a status and, if several media types are documented for
+// it, the media type.
 func place(op *operation, status int, media string) string {
 	if len(op.answers[status].content) > 1 {
 		return fmt.Sprintf("%s %d %s", op.id, status, media)
@@ -27,9 +27,9 @@ func (c *coverage) reach(place string) {
 	c.reached[place] = true
 }
 
-// Uncovered returns every documented operation and status that no exchange has
-// reached so far, such as `createProvider 409`, in order. Where a status may
-// have bodies of several media types, each is to be reached.
+// Uncovered returns every documented operation and status that has not occurred so
+// far, such as `createProvider 409`, in order. If several media types are documented
+// for a status, each must occur.
 func (c *Checker) Uncovered() []string {
 	c.coverage.mu.Lock()
 	defer c.coverage.mu.Unlock()

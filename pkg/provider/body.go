@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/transform"
 )
 
-// body is the body of a successful answer: it bounds what is read, refuses text
-// that is not UTF-8, and tells its call how it ended.
+// body is the body of a successful answer. It limits what is read, refuses text that
+// is not UTF-8, and reports to its call how it ended.
 type body struct {
 	io.Reader
 	io.Closer
@@ -30,14 +30,14 @@ func newBody(c *call, r io.Reader, closer io.Closer) *body {
 	if c.contentType != typeFrames {
 		b.Reader = transform.NewReader(r, encoding.UTF8Validator)
 	}
-	if c.contentType == typeHTML { // it is no answer, but its title tells what it is
+	if c.contentType == typeHTML { // not an answer, but its title says what it is
 		b.Reader = io.LimitReader(b.Reader, maxHead)
 	}
 	return b
 }
 
-// Read reads on. Past a bound, or where the text is not UTF-8, it fails for
-// good.
+// Read reads the next part. After a limit was exceeded, or text was not UTF-8, it
+// always fails.
 func (b *body) Read(p []byte) (int, error) {
 	c := b.call
 	if c.fault != nil {
@@ -63,7 +63,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close closes the body. An answer that is closed early has ended.
+// Close closes the body. An answer that is closed before its end counts as ended.
 func (b *body) Close() error {
 	b.call.end(nil)
 	return b.Closer.Close()

@@ -18,8 +18,8 @@ import (
 	"modelproviders/pkg/egress"
 )
 
-// call is one request and what came of it. The hooks of a trace may set what is
-// behind the lock, and the atomics, after the request has returned.
+// call is one request and its outcome. The hooks of a trace may set the atomics and
+// the fields that the lock guards even after the request has returned.
 type call struct {
 	redact   *redactor
 	method   string
@@ -29,10 +29,10 @@ type call struct {
 	status      int // 0: no answer came
 	header      http.Header
 	contentType string // the media type in lower case
-	errorBody   []byte // the body of an error, as far as it is kept; UTF-8
-	cut         bool   // there was more of it
-	head        []byte // the beginning of a success's body
-	fault       error  // of sending, or of reading the answer
+	errorBody   []byte // the beginning of the body of an error; UTF-8
+	cut         bool   // the body of the error was longer
+	head        []byte // the beginning of the body of a success
+	fault       error  // the error of sending the request or reading the answer
 
 	connected atomic.Bool
 	wantsCert atomic.Bool // the server asked for a client certificate
@@ -41,12 +41,12 @@ type call struct {
 	times times
 }
 
-// times are when things happened; the zero time: not.
+// times says when things happened. A zero time means that they did not.
 type times struct {
 	sent, dialling, dialled, handshaking, shaken, firstByte, done time.Time
 }
 
-// trace is a context for the request that notes when the connection is made.
+// trace returns a context for the request that records when it gets a connection.
 func (c *call) trace(ctx context.Context) context.Context {
 	at := func(t *time.Time) {
 		c.mu.Lock()
@@ -71,8 +71,8 @@ func (c *call) trace(ctx context.Context) context.Context {
 	})
 }
 
-// receive takes note of the header, and bounds the body. The body of an error is
-// read here, as far as it is kept.
+// receive records the header and limits the body. It reads the part of an error's
+// body that is kept.
 func (c *call) receive(res *http.Response) error {
 	c.status, c.header = res.StatusCode, res.Header
 	c.contentType, _, _ = mime.ParseMediaType(res.Header.Get("Content-Type"))
@@ -82,7 +82,7 @@ func (c *call) receive(res *http.Response) error {
 	var body *bufio.Reader
 	if err == nil {
 		body, err = decompress(raw, res.Header.Get("Content-Encoding"))
-		if err != nil && !success { // the status tells what is wrong
+		if err != nil && !success { // the status says what is wrong
 			body, err = bufio.NewReader(strings.NewReader(c.unreadable(err))), nil
 		}
 	}
@@ -98,7 +98,7 @@ func (c *call) receive(res *http.Response) error {
 		res.Body = newBody(c, body, raw)
 		return nil
 	}
-	// The status tells what is wrong, even where the body breaks off.
+	// The status says what is wrong, even if the body is incomplete.
 	kept, broken := io.ReadAll(io.LimitReader(body, maxErrorBody+1))
 	_ = raw.Close()
 	if c.cut = broken != nil || len(kept) > maxErrorBody; c.cut {
@@ -121,7 +121,7 @@ func checkHeader(header http.Header) error {
 	return nil
 }
 
-// end notes the end of the body, or why it was not reached.
+// end records the end of the body, or why it was not reached.
 func (c *call) end(err error) {
 	if c.fault == nil {
 		c.fault = err
@@ -149,7 +149,7 @@ func looksLikeHTML(body []byte) bool {
 }
 
 // timing splits the time from sending the request to the end of its answer, or
-// until now where that was not read.
+// until now if the end was not read.
 func (c *call) timing() Timing {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// explain turns an error of a call into a failure. What happened to the connection
-// decides first, then the tables by what the answer says; model is empty when none
-// was asked.
+// explain turns an error of a call into a failure. It looks at the connection first,
+// and then looks the answer up in the tables. model is empty if the call was not for
+// a model.
 func (t tables) explain(ctx context.Context, model string, err error) *Failure {
 	if f := asFailure(err); f != nil {
 		return f
@@ -36,7 +36,7 @@ type answerError problem
 
 func (e answerError) Error() string { return "the answer contains an error" }
 
-// problem is what the answer says is wrong, in its body or, as AWS does, in a
+// problem returns the error that the answer contains, in its body or, from AWS, in a
 // header.
 func (c *call) problem() problem {
 	said := problemOf(c.page())
@@ -62,9 +62,8 @@ func invalidAnswer(c *call, err error) *Failure {
 	return fail(UpstreamError, c.host+" answered with something that is not a model's answer. It is incomplete, or not JSON of the expected form.", hint)
 }
 
-// transportFailure explains what can be told without reading what the answer says:
-// it did not arrive completely, or is not an API's. It returns nil when the answer
-// has to be read.
+// transportFailure explains failures that don't depend on the content of the answer:
+// it did not arrive completely, or it is not from an API. Otherwise it returns nil.
 func transportFailure(ctx context.Context, c *call, err error) *Failure {
 	switch {
 	case c == nil && ctx.Err() != nil:
@@ -93,7 +92,7 @@ func transportFailure(ctx context.Context, c *call, err error) *Failure {
 	return nil
 }
 
-// htmlFailure explains an HTML page in the place of an answer.
+// htmlFailure explains an HTML page that was received instead of an answer.
 func (c *call) htmlFailure() *Failure {
 	page := c.page()
 	hint := "Check the address. " + c.endpoint + " was called. The path in the base URL may be incomplete or too long, for example without /v1."
@@ -119,8 +118,8 @@ func (c *call) redirectFailure() *Failure {
 		"If "+host+" is the API, enter its address. If it is a sign-in page, there is no API at this address.")
 }
 
-// page is the part of the body that was kept, without a secret that was cut off at
-// its end.
+// page returns the part of the body that was kept. It removes the beginning of a
+// secret from its end.
 func (c *call) page() []byte {
 	switch {
 	case c.status >= 300:

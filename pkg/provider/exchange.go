@@ -11,33 +11,33 @@ import (
 	"time"
 )
 
-// What is read of an upstream is bounded, so that a hostile one costs neither
-// memory nor, within the deadline of the context, time.
+// These limits prevent a hostile upstream from using much memory, or much time
+// before the deadline of the context.
 const (
 	maxAnswer      = 1 << 20   // bytes of a whole answer, and of the text of a stream
 	maxList        = 4 << 20   // bytes of a list of models
 	maxStream      = 64 << 20  // bytes of a whole stream
-	maxIdle        = 1 << 20   // bytes of a stream that bring no part of the answer
+	maxIdle        = 1 << 20   // bytes of a stream between two parts of the answer
 	maxEvent       = 384 << 10 // bytes of one server-sent event
 	maxErrorBody   = 64 << 10  // bytes of an error's body; the rest is not read
 	maxHead        = 4 << 10   // bytes that are kept of any other body
 	maxHeaderLines = 1000
 )
 
-// Faults of an answer that are found while it is read.
+// Errors of reading an answer.
 var (
 	errTooLarge    = errors.New("the answer is too large")
 	errHeaderLines = errors.New("the answer has too many header lines")
 	errNotUTF8     = errors.New("the answer is not valid UTF-8")
 )
 
-// exchange is what one use of a client did on the wire, in one goroutine. It
-// travels in the context; [recorder] fills it in.
+// exchange contains the requests of one use of a client, which is in one goroutine.
+// The context carries it, and [recorder] fills it in.
 type exchange struct {
 	redact   *redactor
-	stream   bool // a stream is asked for
+	stream   bool // the request asks for a stream
 	calls    []*call
-	reported *call // the request that the result describes; nil: none was made
+	reported *call // the request that the result describes; nil if none was made
 }
 
 type exchangeKey struct{}
@@ -54,7 +54,7 @@ func exchangeOf(ctx context.Context) *exchange {
 	return &exchange{redact: newRedactor()}
 }
 
-// lastCall is the latest request of the context's exchange; nil: none was made.
+// lastCall returns the latest request of the context's exchange, or nil.
 func lastCall(ctx context.Context) *call {
 	calls := exchangeOf(ctx).calls
 	if len(calls) == 0 {
@@ -69,8 +69,8 @@ func report(ctx context.Context, c *call) { exchangeOf(ctx).reported = c }
 // hide keeps a secret of this exchange, such as an access token, out of its result.
 func hide(ctx context.Context, plain string) { exchangeOf(ctx).redact.add(plain) }
 
-// hasNoList reports whether each request for a list was answered that there is
-// none.
+// hasNoList reports whether all answers to requests for a list say that there is no
+// list.
 func (e *exchange) hasNoList() bool {
 	absent := false
 	for _, c := range e.calls {
@@ -131,8 +131,8 @@ var userAgent = sync.OnceValue(func() string {
 	return "modelproviders/" + version
 })
 
-// hideCredentials keeps signatures and access tokens out of the result: for a while
-// they are as good as the secret. Keys are known to the redactor.
+// hideCredentials keeps signatures and access tokens out of the result, because they
+// can be used like the secret for a while. The redactor already knows the keys.
 func (e *exchange) hideCredentials(req *http.Request) {
 	_, value, _ := strings.Cut(req.Header.Get("Authorization"), " ") // after the scheme
 	_, signature, _ := strings.Cut(value, "Signature=")

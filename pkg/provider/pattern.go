@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// pattern is one form of a secret: a digit of lead, if there is any, the core, and
-// a digit of tail, if there is any. The core of a base64 pattern is in the standard
+// pattern is one form of a secret: any one character of lead unless lead is empty,
+// then core, then any one character of tail unless tail is empty. The core of a base64 pattern is in the standard
 // alphabet; the URL alphabet matches too.
 type pattern struct {
 	lead   string
@@ -20,7 +20,7 @@ type pattern struct {
 
 func (p pattern) len() int { return min(len(p.lead), 1) + len(p.core) + min(len(p.tail), 1) }
 
-// takes reports whether character j of the pattern may be c.
+// takes reports whether c can be character j of the pattern.
 func (p pattern) takes(j int, c byte) bool {
 	if p.base64 {
 		switch c {
@@ -43,12 +43,12 @@ func (p pattern) takes(j int, c byte) bool {
 }
 
 // match matches the pattern against the beginning of text, in which each character
-// may be escaped. It returns how many bytes match, 0 for none; open says that the
-// text ended before this was decided. The steps after the first character are
+// may be escaped. It returns the number of bytes that match; open means that the
+// text ended before that was decided. The steps after the first character are
 // subtracted from work.
 //
-// An escape can be read in several ways (a backslash is itself, or begins `\\`), so
-// all readings are followed at once: at holds the position of each.
+// An escape can be read in several ways (a backslash is itself, or begins `\\`).
+// match follows all readings at the same time; at holds the position of each.
 func (p pattern) match(text []byte, work *int) (n int, open bool) {
 	var first, second [8]int
 	at, next := first[:1], second[:0]
@@ -71,7 +71,7 @@ func (p pattern) match(text []byte, work *int) (n int, open bool) {
 	return slices.Max(at), open
 }
 
-// step adds to next the positions of a reading at i after character j.
+// step adds to next the positions after character j of a reading at i.
 func (p pattern) step(j int, text []byte, i int, next []int, open bool) ([]int, bool) {
 	if i >= len(text) {
 		return next, true
@@ -98,8 +98,8 @@ func (p pattern) step(j int, text []byte, i int, next []int, open bool) ([]int, 
 	return next, open
 }
 
-// maxBackslashes is how many stand before a character that was quoted four times;
-// more are not read as one escape.
+// maxBackslashes is the number of backslashes before a character that was quoted
+// four times. More of them are not read as one escape.
 const maxBackslashes = 15
 
 // backslash follows the readings of an escape of RFC 8259, section 7, or Go's \x.

@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// upstream makes the calls of a type of provider and reads the answers. It knows
-// nothing of redaction, timing or bounds; [client] wraps it.
+// upstream makes the calls of a provider type and reads the answers. [client] wraps
+// it and adds redaction, timing and limits.
 type upstream interface {
 	explainer
 
 	// generate sends one prompt.
 	generate(ctx context.Context, p prompt) (answer, error)
 
-	// models asks for the models that the upstream offers, in any order.
+	// models requests the models that the upstream offers, in any order.
 	models(ctx context.Context) (Discovery, error)
 }
 
-// explainer turns an error of a call into a failure. model is empty when none
-// was asked.
+// explainer turns an error of a call into a failure. model is empty if the call was
+// not for a model.
 type explainer interface {
 	explain(ctx context.Context, model string, err error) *Failure
 }
