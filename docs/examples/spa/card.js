@@ -94,7 +94,7 @@ function press(action) {
  */
 function errorBox({ may }, provider, actions) {
   const error = /** @type {NonNullable<Provider['error']>} */ (provider.error);
-  const about = error.model_id ? [' while calling ', h('code', {}, error.model_id)] : null;
+  const about = error.model_id ? [' Model: ', h('code', {}, error.model_id), '.'] : null;
   return h(
     'div',
     { class: 'notice error' },
@@ -107,10 +107,10 @@ function errorBox({ may }, provider, actions) {
       h(
         'p',
         { class: 'muted small' },
-        'Since ',
+        'First seen ',
         h('time', { datetime: error.since, title: dateTime(error.since) }, ago(error.since)),
-        about,
         '.',
+        about,
       ),
       may('models:test')
         ? h(

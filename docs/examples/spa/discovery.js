@@ -46,7 +46,7 @@ class Discovery {
     this.timer = 0;
     this.dialog = openDialog({
       title: 'Available models',
-      subtitle: `What ${name} offers with these settings.`,
+      subtitle: `Models that ${name} offers with these settings.`,
     });
     this.search = h('input', {
       id: uniqueID('search'),
@@ -70,7 +70,15 @@ class Discovery {
 
   async load() {
     const { body } = this.dialog;
-    fill(body, h('p', { class: 'waiting muted' }, h('span', { class: 'spinner' }), `Asking ${this.name}…`));
+    fill(
+      body,
+      h(
+        'p',
+        { class: 'waiting muted' },
+        h('span', { class: 'spinner' }),
+        `Loading the models of ${this.name}…`,
+      ),
+    );
     try {
       this.found = await this.list();
     } catch (error) {
@@ -80,7 +88,7 @@ class Discovery {
       return;
     }
     if (!this.found.supported) {
-      const instead = h('p', {}, 'Add models by their id instead.');
+      const instead = h('p', {}, 'Add models by their model ID instead.');
       fill(body, notice('info', 'This provider has no list of models.', instead));
       return;
     }
@@ -96,7 +104,7 @@ class Discovery {
     this.search.focus();
   }
 
-  /** Longer lists than the API answers are searched by the API, others here. */
+  /** Searches a complete list here. If the API returned only a part, the API searches. */
   narrow() {
     clearTimeout(this.timer);
     this.draw();
@@ -127,7 +135,7 @@ class Discovery {
     fill(
       this.items,
       models.map((model) => this.item(model)),
-      models.length === 0 ? h('li', { class: 'none muted' }, 'No model matches this search.') : null,
+      models.length === 0 ? h('li', { class: 'none muted' }, 'No models match this search.') : null,
     );
     this.update();
   }
@@ -185,8 +193,8 @@ class Discovery {
 
   /** Shows how many models there are and how many are chosen. */
   update() {
-    const more = this.found.truncated ? ' of more; search to narrow them down' : '';
-    this.summary.textContent = `${count(this.shown().length, 'model')}${more}, ${this.chosen.size} selected`;
+    const more = this.found.truncated ? '. The provider has more models; search to find them.' : '';
+    this.summary.textContent = `${count(this.shown().length, 'model')}, ${this.chosen.size} selected${more}`;
     this.all.disabled = this.free().length === 0;
     this.all.textContent = !this.all.disabled && this.hasAll() ? 'Select none' : 'Select all';
     this.add.textContent = this.chosen.size ? `Add ${count(this.chosen.size, 'model')}` : 'Add models';

@@ -44,7 +44,7 @@ async function start() {
 async function loadConfig() {
   const response = await fetch('config.json', { cache: 'no-store' }).catch(() => null);
   if (!response?.ok) {
-    throw new Error('The configuration of this page can’t be loaded. Reload it to try again.');
+    throw new Error('The configuration of this page can’t be loaded. Reload the page to try again.');
   }
   return response.json();
 }
@@ -84,7 +84,7 @@ function noAccess(me) {
       h(
         'p',
         { class: 'muted' },
-        `You are signed in, but may not see the providers of the workspace ${me.workspace}. Ask its administrator for a role.`,
+        `You are signed in, but you don’t have permission to see the providers of the workspace ${me.workspace}. Ask an administrator for a role.`,
       ),
     ),
   );

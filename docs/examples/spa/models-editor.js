@@ -38,7 +38,7 @@ export class ModelsEditor {
     this.none = h(
       'p',
       { class: 'muted none' },
-      'No models yet. Choose from what the provider offers, or add one by its id.',
+      'No models yet. Browse the available models, or add a model by its ID.',
     );
     this.element = h(
       'section',
@@ -137,8 +137,8 @@ export class ModelsEditor {
   }
 
   /**
-   * Shows the errors of the API at their rows, and returns whether a path is one
-   * of these.
+   * Shows an error of the API at its row, and returns the field. Returns nothing if
+   * the path is not that of a model.
    *
    * @param {string} path such as `models[1].model_id`
    * @param {string} message
@@ -158,8 +158,8 @@ export class ModelsEditor {
   }
 
   /**
-   * Takes over the models that somebody else has saved meanwhile. What the user
-   * changed stays as it is.
+   * Updates the models after somebody else has saved them. Keeps what the user
+   * changed.
    *
    * @param {readonly Model[]} before the models that the user began with
    * @param {readonly Model[]} models the models that are saved now
@@ -175,7 +175,7 @@ export class ModelsEditor {
         }
         return [row];
       }
-      // It was removed meanwhile. With changes by the user it becomes a new one.
+      // Somebody else removed it. If the user changed it, it becomes a new model.
       return untouched ? [] : [this.makeRow({ ...row.value(), id: undefined })];
     });
     const known = new Set(before.map((model) => model.id));

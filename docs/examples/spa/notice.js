@@ -1,4 +1,4 @@
-// Messages: short ones that pass, and boxes that stay where they belong.
+// Messages: short ones that disappear, and boxes that stay.
 
 import { h, icon, iconButton } from './dom.js';
 
@@ -67,7 +67,7 @@ export function failure(error, ...children) {
     'error',
     error.message,
     wait ? h('p', {}, wait) : null,
-    requestID ? h('p', { class: 'muted small' }, 'Request ', h('code', {}, requestID)) : null,
+    requestID ? h('p', { class: 'muted small' }, 'Request ID ', h('code', {}, requestID)) : null,
     children,
   );
 }
@@ -88,17 +88,17 @@ export function hint(text) {
 
 /** @type {Record<string, string>} */
 const kinds = {
-  authentication: 'The provider rejects the credentials',
+  authentication: 'The provider rejected the credentials',
   permission: 'The credentials do not allow this',
   quota_exceeded: 'The account has no credit left',
   rate_limited: 'The provider’s rate limit was exceeded',
   model_not_found: 'The provider has no such model',
-  invalid_request: 'The provider rejects the request',
+  invalid_request: 'The provider rejected the request',
   content_filtered: 'The provider’s content filter stopped this',
   timeout: 'The provider did not answer in time',
   unreachable: 'The provider can’t be reached',
   blocked: 'This address is not allowed',
-  misconfigured: 'This address is not that of an API',
+  misconfigured: 'There is no API at this address',
   upstream: 'The provider’s service failed',
 };
 

@@ -68,7 +68,7 @@ export async function finishSignIn(config) {
     throw new Error(`The sign-in failed: ${answer.get('error_description') ?? answer.get('error')}`);
   }
   if (answer.has('iss') && answer.get('iss') !== config.issuer) {
-    throw new Error('The sign-in was answered by another issuer. Sign in again.');
+    throw new Error('The response to the sign-in came from another issuer. Sign in again.');
   }
   return { token: await exchange(config, answer.get('code') ?? '', pending.verifier), again: pending.again };
 }

@@ -52,9 +52,9 @@ export class PromptForm {
       'span',
       { class: 'muted small keys' },
       h('kbd', {}, 'Ctrl'),
-      ' ',
+      ' + ',
       h('kbd', {}, 'Enter'),
-      ' sends',
+      ' to send',
     );
     const form = h(
       'form',

@@ -46,7 +46,7 @@ class ProviderDialog {
     const mayTest = context.may('models:test');
     this.dialog = openDialog({
       title: provider ? `Edit ${provider.name}` : 'Add provider',
-      subtitle: provider ? null : 'Connect an account of your own at a model provider.',
+      subtitle: provider ? null : 'Connect your own account at a model provider.',
       kind: 'wide',
       mayClose: () => this.mayClose(),
     });
@@ -139,7 +139,11 @@ class ProviderDialog {
         'div',
         {},
         h('strong', {}, provider.type_label),
-        h('p', { class: 'muted small' }, 'The type can’t be changed. Add another provider for another type.'),
+        h(
+          'p',
+          { class: 'muted small' },
+          'The type can’t be changed. To use another type, add another provider.',
+        ),
       ),
     );
   }
@@ -181,7 +185,7 @@ class ProviderDialog {
       this.snapshot() === this.unchanged ||
       confirm({
         title: 'Discard your changes?',
-        text: 'What you have entered is not saved.',
+        text: 'Your changes are not saved and will be lost.',
         action: 'Discard',
         cancel: 'Keep editing',
         dangerous: true,
@@ -221,7 +225,7 @@ class ProviderDialog {
     return this.context.api.createProvider(body, this.attempt.key);
   }
 
-  /** Somebody else has saved this provider: takes that over, and keeps what the user changed. */
+  /** Updates the form after somebody else has saved the provider. Keeps what the user changed. */
   async rebase() {
     const before = /** @type {Provider} */ (this.provider);
     const now = await this.context.api.getProvider(before.id);
@@ -239,8 +243,8 @@ class ProviderDialog {
         h(
           'p',
           {},
-          differences.length ? `Changed meanwhile: ${differences.join(', ')}. ` : '',
-          'Your entries are kept, and everything else is up to date now. Look it over and save again.',
+          differences.length ? `Changed since you opened it: ${differences.join(', ')}. ` : '',
+          'Your own changes are kept, and all other fields show the saved values. Review them, and save again.',
         ),
       ),
     );
@@ -255,7 +259,7 @@ class ProviderDialog {
   }
 
   /**
-   * Shows what is wrong: at its field where it has one, and above.
+   * Shows what is wrong: next to its field if it has one, and above the form.
    *
    * @param {Error} error
    */
@@ -273,7 +277,7 @@ class ProviderDialog {
         elsewhere.push(h('li', {}, h('code', {}, path), ` ${message}`));
       }
     }
-    // A single fault is told at its field alone.
+    // A single fault is shown only next to its field.
     if (faults.length !== 1 || elsewhere.length > 0) {
       fill(this.alerts, failure(error, elsewhere.length > 0 ? h('ul', {}, elsewhere) : null));
     }
@@ -347,7 +351,7 @@ class ProviderDialog {
     }
     const reason = await ask({
       title: 'Show a stored credential',
-      text: 'Showing it is recorded in the audit log, with your reason.',
+      text: 'This is recorded in the audit log, together with your reason.',
       label: 'Reason',
       action: 'Show',
     });
@@ -366,5 +370,5 @@ function checkNotice({ error, proven, detail, latency_ms: latency }) {
   }
   return proven
     ? notice('success', 'Connected', h('p', {}, `${detail} (${duration(latency)})`))
-    : notice('info', 'The provider answers', h('p', {}, detail));
+    : notice('info', 'The provider responded', h('p', {}, detail));
 }

@@ -67,7 +67,7 @@ export class ProviderForm {
       h(
         'span',
         { class: 'muted' },
-        enabled ? ' Its enabled models can be used.' : ' None of its models is used.',
+        enabled ? ' Its enabled models can be used.' : ' Its models are not used.',
       ),
     );
   }
@@ -152,8 +152,8 @@ export class ProviderForm {
   }
 
   /**
-   * Takes over what somebody else has saved meanwhile, where the user has changed
-   * nothing, and returns the labels of what differs.
+   * Updates the fields that the user has not changed after somebody else has saved
+   * the provider, and returns the labels of the fields that differ.
    *
    * @param {Provider} saved
    */

@@ -84,7 +84,7 @@ export class ProvidersScreen {
   }
 
   head() {
-    const about = 'Connect your own accounts, and choose which of their models each stage may use.';
+    const about = 'Connect your own accounts, and choose which models each stage can use.';
     return h(
       'header',
       { class: 'page-head' },
@@ -239,7 +239,7 @@ export class ProvidersScreen {
       'div',
       { class: 'empty' },
       h('div', { class: 'empty-icon' }, icon('search')),
-      h('h2', {}, 'No provider matches'),
+      h('h2', {}, 'No matching providers'),
       h('button', { type: 'button', class: 'button', onclick: reset }, 'Show all providers'),
     );
   }
@@ -324,7 +324,7 @@ export class ProvidersScreen {
       title: `Delete ${provider.name}?`,
       action: 'Delete provider',
       dangerous: true,
-      text: `This deletes the provider, its ${count(provider.model_count, 'model')} and its credentials. It can’t be undone.`,
+      text: `This deletes the provider, its ${count(provider.model_count, 'model')} and its credentials. This can’t be undone.`,
     });
     if (!agreed) {
       return;
@@ -336,7 +336,7 @@ export class ProvidersScreen {
         await this.refresh(provider.id);
         toast(
           'warning',
-          `${provider.name} was changed meanwhile, so it was not deleted. Look it over, and delete it again if you still want to.`,
+          `${provider.name} was not deleted because it was changed in the meantime. Review it, and delete it again if you still want to.`,
         );
         return;
       }

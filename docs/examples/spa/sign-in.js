@@ -68,9 +68,9 @@ function signInForm(config, address, onToken, signOn, error = null) {
     h(
       'p',
       { id: `${id}-help`, class: 'help' },
-      'The service writes its first token to ',
+      'The first token is in the file ',
       h('code', {}, 'admin.token'),
-      ' in its data directory. It stays in this tab only.',
+      ' in the data directory of the service. This page keeps the token until you close the tab.',
     ),
     submit,
   );
@@ -140,8 +140,8 @@ export function showSignIn(root, config, address, error) {
 }
 
 /**
- * Asks for a token over the present screen, so that nothing typed there is lost.
- * Single sign-on happens in a window of its own.
+ * Asks for a token in a dialog on top of the screen, so that nothing that was typed
+ * is lost. Single sign-on opens another window.
  *
  * @param {Config} config
  * @param {URL} address of the API
@@ -153,7 +153,7 @@ export async function askToSignInAgain(config, address, error) {
   const channel = new BroadcastChannel(channelName);
   const dialog = openDialog({
     title: 'Your session has ended',
-    subtitle: 'Sign in again to go on. What you have entered is kept.',
+    subtitle: 'Sign in again to continue. Your changes are kept.',
     kind: 'small',
     urgent: true,
   });
@@ -168,7 +168,7 @@ export async function askToSignInAgain(config, address, error) {
     finish,
     () => {
       if (!window.open(location.pathname + againHash, '_blank', 'popup,width=520,height=680')) {
-        form.showError(new Error('The browser has blocked the window to sign in. Allow it, and try again.'));
+        form.showError(new Error('The browser blocked the sign-in window. Allow pop-ups, and try again.'));
       }
     },
     error,
@@ -178,7 +178,7 @@ export async function askToSignInAgain(config, address, error) {
   await dialog.closed;
   channel.close();
   if (token === '') {
-    throw new Error('You are signed out. Sign in to go on.');
+    throw new Error('You are signed out. Sign in to continue.');
   }
   return token;
 }

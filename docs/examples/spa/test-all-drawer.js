@@ -60,7 +60,7 @@ export async function openTestAllDrawer(api, provider) {
       }
     } catch (error) {
       if (controller.signal.aborted) {
-        summary.textContent = 'Stopped. The calls to the provider were cancelled.';
+        summary.textContent = 'Stopped. The calls to the provider were canceled.';
       } else {
         fill(alerts, error instanceof APIError ? form.refused(error) : failure(/** @type {Error} */ (error)));
       }
@@ -122,5 +122,5 @@ function summaryOf({ succeeded, failed, skipped, truncated }) {
   if (skipped) {
     parts.push(`${skipped} skipped`);
   }
-  return `${parts.join(', ')}.${truncated ? ' This provider has more models than one run tests.' : ''}`;
+  return `${parts.join(', ')}.${truncated ? ' The provider has more models than can be tested at once.' : ''}`;
 }

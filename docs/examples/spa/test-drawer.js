@@ -38,7 +38,7 @@ export async function openTestDrawer({ name, about, run, onRefused = () => {} })
     await show(run(form.value(), controller.signal), output).catch((error) => {
       if (controller.signal.aborted) {
         output.querySelector('.streaming')?.classList.remove('streaming');
-        output.append(notice('info', 'Stopped. The call to the provider was cancelled.'));
+        output.append(notice('info', 'Stopped. The call to the provider was canceled.'));
         return;
       }
       if (error instanceof APIError) {
@@ -84,6 +84,6 @@ function placeholder() {
     'div',
     { class: 'test-placeholder muted' },
     icon('play'),
-    h('p', {}, 'Send the test to see the model’s answer, its latency and its tokens.'),
+    h('p', {}, 'Send a test to see the answer, the latency and the token usage.'),
   );
 }

@@ -31,7 +31,7 @@ export function resultOf(result) {
         ? h(
             'span',
             { class: 'muted' },
-            `${count(result.usage.input_tokens, 'token')} in, ${result.usage.output_tokens.toLocaleString('en')} out`,
+            `${count(result.usage.input_tokens, 'input token')}, ${count(result.usage.output_tokens, 'output token')}`,
           )
         : null,
     ),
@@ -50,7 +50,7 @@ export function outcome(result) {
     failed ? notice('error', kindLabel(failed.kind), quote(failed.message), hint(failed.hint)) : null,
     (result.warnings ?? []).map((warning) => notice('warning', warning.message)),
     result.response ? h('div', { class: 'answer' }, result.response) : null,
-    !failed && !result.response ? h('p', { class: 'muted' }, 'The model answered without text.') : null,
+    !failed && !result.response ? h('p', { class: 'muted' }, 'The answer contains no text.') : null,
     h(
       'details',
       {},
@@ -77,7 +77,7 @@ function details(result) {
     ['HTTP status', error?.http_status],
     ['Error code', error?.code],
     ['Endpoint', result.endpoint],
-    ['Request id', result.provider_request_id],
+    ['Request ID', result.provider_request_id],
     [
       'Sent',
       result.sent &&

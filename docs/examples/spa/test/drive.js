@@ -86,7 +86,7 @@ const flows = {
     await form.getByLabel('Name', { exact: true }).fill('Production OpenAI');
     await form.getByLabel('API Key', { exact: true }).fill('sk-not-a-key');
     await button(form, 'Test connection').click();
-    await form.getByText('The provider rejects the credentials').waitFor();
+    await form.getByText('The provider rejected the credentials').waitFor();
     await look(page, 'add-connection-failed');
     await form.getByLabel('API Key', { exact: true }).fill(setup.openai_key);
     await button(form, 'Test connection').click();
@@ -169,11 +169,11 @@ const flows = {
     await card(page, 'Team gateway').getByText('Inactive', { exact: true }).waitFor();
     await look(page, 'three-cards');
     await button(card(page, 'Mistyped gateway'), 'Check again').click();
-    await page.getByText('Mistyped gateway: This address is not that of an API').waitFor();
+    await page.getByText('Mistyped gateway: There is no API at this address').waitFor();
     await page.getByLabel('Search providers').fill('gateway');
     await card(page, 'Production OpenAI').waitFor({ state: 'detached' });
     await page.getByLabel('Search providers').fill('nothing');
-    await page.getByRole('heading', { name: 'No provider matches' }).waitFor();
+    await page.getByRole('heading', { name: 'No matching providers' }).waitFor();
     await look(page, 'no-match');
     await button(page, 'Show all providers').click();
     await card(page, 'Production OpenAI').waitFor();
@@ -208,12 +208,12 @@ const flows = {
     await look(page, 'edit-discard');
     await button(page, 'Keep editing').click();
 
-    // Somebody else saves meanwhile.
+    // Somebody else saves in the meantime.
     const other = await api(page, 'GET', '/providers?q=production');
     await api(page, 'PATCH', `/providers/${other.data[0].id}`, { status: 'inactive' });
     await button(form, 'Save changes').click();
     await form.getByText('This provider was changed while you were editing it.').waitFor();
-    await form.getByText('Changed meanwhile: Status.').waitFor();
+    await form.getByText('Changed since you opened it: Status.').waitFor();
     assert.equal(await form.getByLabel('Name', { exact: true }).inputValue(), 'OpenAI (EU)');
     assert.equal(
       await form.getByRole('switch', { name: 'Provider is enabled' }).getAttribute('aria-checked'),
