@@ -46,14 +46,14 @@ func checkStatus(res *http.Response) error {
 	return nil
 }
 
-// maxValues bounds the values in an answer or an event, and in a list of models:
-// decoded, one that takes two bytes of JSON takes fifty.
+// maxValues limits the number of values in an answer or an event, and in a list of
+// models. A value of two bytes of JSON takes fifty bytes when it is decoded.
 const (
 	maxValues     = 20_000
 	maxListValues = 200_000
 )
 
-// values counts the values in a JSON text, at least.
+// values returns a lower bound of the number of values in a JSON text.
 func values(data []byte) int {
 	count, inString := 1, false
 	for i := 0; i < len(data); i++ {
@@ -85,7 +85,7 @@ func readWhole(body io.Reader, a *answer, read reader) error {
 	return a.check()
 }
 
-// check reports whether what was read is a whole answer.
+// check returns an error unless the answer is complete.
 func (a *answer) check() error {
 	switch {
 	case !a.begun:
@@ -128,8 +128,8 @@ func readStream(body io.Reader, events func(io.Reader, eachEvent) error, a *answ
 	return a.check()
 }
 
-// holdsError reports whether a JSON object has an `error` that says something,
-// or is one. Some servers write an empty one beside every answer.
+// holdsError reports whether a JSON object is an error, or has an `error` that is not
+// empty. Some servers add an empty one to every answer.
 func holdsError(body []byte) bool {
 	if !bytes.Contains(body, []byte(`error"`)) {
 		return false
@@ -147,7 +147,8 @@ func saysError(value any) bool {
 	return value == true || said.message+said.name() != "" || said.http != 0
 }
 
-// unmarshalLoosely decodes what has the expected type and passes over the rest.
+// unmarshalLoosely decodes the values that have the expected type and ignores the
+// others.
 func unmarshalLoosely(data []byte, into any) error {
 	err := json.Unmarshal(data, into)
 	if _, mistyped := errors.AsType[*json.UnmarshalTypeError](err); mistyped {

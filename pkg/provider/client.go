@@ -13,14 +13,14 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// Bounds, in characters, of what is passed on of an upstream's words.
+// Maximum lengths, in characters, of texts of an upstream.
 const (
 	maxMessage = 2000
 	maxName    = 256 // model ids and names, request ids, codes, finish reasons
 )
 
-// client is the [Client] of every type: it wraps the type's upstream, measures,
-// explains failures and cuts secrets out of everything that leaves.
+// client is the [Client] of every type. It wraps the type's upstream, measures times,
+// explains failures, and removes secrets from everything that it returns.
 type client struct {
 	upstream  upstream
 	secrets   []secret.Text
@@ -100,7 +100,8 @@ func (c *client) Models(ctx context.Context) (Discovery, error) {
 	return tidy(e.redact, d), nil
 }
 
-// discover asks for the models, as the upstream names them. The error is a *Failure.
+// discover requests the models, with the names of the upstream. The error is a
+// *Failure.
 func (c *client) discover(ctx context.Context, e *exchange) (Discovery, error) {
 	d, err := c.upstream.models(ctx)
 	switch {
@@ -154,7 +155,7 @@ func (o *output) add(piece string) {
 	}
 }
 
-// measure adds to a result what is told of the request, whatever came of it.
+// measure adds the data about the request to a result, for successes and failures.
 func (c *client) measure(r *Result, e *exchange, a answer, out *output) {
 	r.RequestID = name(e.redact, a.requestID)
 	call := e.reported
@@ -165,12 +166,12 @@ func (c *client) measure(r *Result, e *exchange, a answer, out *output) {
 	r.Latency = r.Timing.Total
 	r.RequestID = cmp.Or(r.RequestID, name(e.redact, call.requestID(c.idHeaders)))
 	if out.onDelta != nil && !out.first.IsZero() {
-		// All of a short answer may have come before its first word is read.
+		// A short answer may have arrived completely before its first word is read.
 		r.FirstToken = min(out.first.Sub(call.times.sent), r.Latency)
 	}
 }
 
-// requestID is the first of the headers that is set.
+// requestID returns the first of the headers that is set.
 func (c *call) requestID(headers []string) string {
 	for _, h := range headers {
 		if id := c.header.Get(h); id != "" {
@@ -180,7 +181,7 @@ func (c *call) requestID(headers []string) string {
 	return ""
 }
 
-// failure is err as it leaves: explained, free of secrets and bounded.
+// failure explains err, removes secrets from the explanation and limits its length.
 func (c *client) failure(ctx context.Context, e *exchange, model string, err error) *Failure {
 	f := *c.upstream.explain(ctx, model, err)
 	call := e.reported
@@ -214,16 +215,16 @@ func tidy(redact *redactor, d Discovery) Discovery {
 	return d
 }
 
-// message is a text of an upstream as it leaves; it may have several lines.
+// message returns a text of an upstream, possibly of several lines, for users.
 func message(redact *redactor, s string) string {
 	return printable(redact.text(s), maxMessage, "\n")
 }
 
-// name is a short text of an upstream, in one line, as it leaves.
+// name returns a short text of an upstream, in one line, for users.
 func name(redact *redactor, s string) string { return printable(redact.text(s), maxName, "") }
 
-// modelName is the name or id of a model as it leaves. A short key, such as
-// `ollama`, may be a part of it. The model that was asked for keeps its name.
+// modelName returns the name or id of a model for users. It may contain a short key,
+// such as `ollama`. The name of the model that was asked for is not changed.
 func modelName(redact *redactor, s, asked string) string {
 	if s != asked {
 		s = redact.name(s)
@@ -231,8 +232,8 @@ func modelName(redact *redactor, s, asked string) string {
 	return printable(s, maxName, "")
 }
 
-// printable is s with at most limit characters, and without control characters
-// except those to keep.
+// printable returns at most limit characters of s, without control characters except
+// those in keep.
 func printable(s string, limit int, keep string) string {
 	s = strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && !strings.ContainsRune(keep, r) {

@@ -13,8 +13,8 @@ import (
 	"modelproviders/pkg/egress"
 )
 
-// connectionFailure explains why the request could not be sent, or its answer not
-// be read to the end.
+// connectionFailure explains why the request could not be sent, or why its answer
+// could not be read completely.
 func (c *call) connectionFailure(ctx context.Context, err error) *Failure {
 	if c.status == 0 && ctx.Err() == nil {
 		if f := c.protocolFailure(err); f != nil {
@@ -46,7 +46,7 @@ func (c *call) connectionFailure(ctx context.Context, err error) *Failure {
 }
 
 // protocolFailure explains that the server does not speak HTTP, or refuses the TLS
-// handshake; nil for another error.
+// handshake. It returns nil for other errors.
 func (c *call) protocolFailure(err error) *Failure {
 	const hint = "Check the port. It must be one on which an API answers over http or https."
 	switch text := err.Error(); {
@@ -118,8 +118,8 @@ func isUnknownHost(ctx context.Context) bool {
 	return c != nil && errors.As(c.fault, &dns) && dns.IsNotFound
 }
 
-// withoutURL drops what net/http wraps around an error: method and URL, which
-// may have a query.
+// withoutURL removes the method and the URL, which may have a query, from an error of
+// net/http.
 func withoutURL(err error) error {
 	var wrapped *url.Error
 	for errors.As(err, &wrapped) {

@@ -133,7 +133,7 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 	return d, err
 }
 
-// listsOpenly implements [openLister]. The result tells of the call with the key.
+// listsOpenly implements [openLister]. The result describes the call with the key.
 func (c *customUpstream) listsOpenly(ctx context.Context) bool {
 	defer report(ctx, lastCall(ctx))
 	api := *c.v1
@@ -170,7 +170,7 @@ func (c *customUpstream) find(ctx context.Context, call func(api *openAIChat) (f
 	return !known, again
 }
 
-// isNoAPI reports whether nothing at the address speaks the API.
+// isNoAPI reports whether there is no API at the address.
 func isNoAPI(err error) bool {
 	f := asFailure(err)
 	return f != nil && f.scope == noAPI

@@ -12,8 +12,8 @@ import (
 // type's own calls to them are exempt from the egress policy.
 type Endpoints struct{ byName map[string]string } // without a trailing slash
 
-// ParseEndpoints reads `type=URL,…`. The types whose base URL is a user's setting
-// have no endpoint of the operator's. An unknown or repeated name is an error.
+// ParseEndpoints reads `type=URL,…`. Types whose base URL is a setting of users can't
+// have such an endpoint. An unknown or repeated name is an error.
 func ParseEndpoints(list string) (Endpoints, error) {
 	e := Endpoints{byName: map[string]string{}}
 	for entry := range strings.SplitSeq(list, ",") {
@@ -41,8 +41,8 @@ func ParseEndpoints(list string) (Endpoints, error) {
 	return e, nil
 }
 
-// Origins returns the origins (scheme://host[:port]) that a type's own calls
-// may reach whatever the egress policy says.
+// Origins returns the origins (scheme://host[:port]) that a type's own calls may reach
+// even if the egress policy refuses them.
 func (e Endpoints) Origins(typeName string) []string {
 	typ, ok := Lookup(typeName)
 	if !ok {

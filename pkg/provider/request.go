@@ -41,8 +41,8 @@ func withHeader(client *http.Client, name, value string) *http.Client {
 	})
 }
 
-// newHTTPClient makes the client for all calls of an upstream: it records them in
-// the exchange of their context, bounds what is read, and follows no redirect.
+// newHTTPClient returns the client for all calls of an upstream. It records them in
+// the exchange of their context, limits what is read, and follows no redirects.
 func newHTTPClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
 		Transport:     recorder{transport},
@@ -50,7 +50,7 @@ func newHTTPClient(transport http.RoundTripper) *http.Client {
 	}
 }
 
-// call makes a call with a JSON body, or with none where it is nil.
+// call makes a call with a JSON body, or without a body if it is nil.
 func (s service) call(ctx context.Context, method, url string, body any) (*http.Response, error) {
 	var payload []byte
 	if body != nil {
@@ -103,8 +103,8 @@ func (s service) prompt(ctx context.Context, p prompt, url string, sent, body ma
 	return readAnswer(ctx, p, sent, res, read)
 }
 
-// maxPages bounds the calls of one discovery, for upstreams whose pages never
-// end.
+// maxPages limits the calls of one discovery, because some upstreams return pages
+// without end.
 const maxPages = 10
 
 // readPages reads a list of models page by page. page returns the models after a

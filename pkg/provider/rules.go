@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// rule is a row of a table that says what an upstream's error means. A row matches
-// when everything that it gives of status, code, param and words matches. The first
-// row that matches and has a kind decides. The rows of a type are read first, then
+// rule is a row of a table that says what an upstream's error means. A row matches if
+// all of status, code, param and words that it sets match. The first row that matches
+// and has a kind decides. The rows of a type are read first, then
 // [commonRules], then [statusRules].
 type rule struct {
 	status string // HTTP statuses with a space between: `403`, `400 404`, `5xx`
@@ -36,13 +36,13 @@ const (
 	ofAccount       // every call of the account fails
 	ofModel         // only the model, whatever the kind
 	noAPI           // nothing at the address speaks the API
-	ofGateway       // by the kind, whatever later rows say
+	ofGateway       // decided by the kind, even if later rows set another scope
 )
 
 // tables are the rules of a type, and its hints for kinds.
 type tables struct {
 	rules []rule
-	also  []rule // another type's, read after the own ones
+	also  []rule // the rules of another type, which are read afterwards
 	hints map[FailureKind]string
 	// values are more names to replace in hints, each followed by its value.
 	values func(model string, said problem) []string
@@ -97,8 +97,8 @@ type reply struct {
 	endpoint string // the URL that was called
 }
 
-// find returns the row that decides, after the first row that sets the scope, if
-// that is another.
+// find returns the row that decides. If another row before it sets the scope, find
+// returns that row first.
 func (t tables) find(r reply) (found []*rule) {
 	aboutModel := r.mentionsModel()
 	for _, rows := range [][]rule{t.rules, t.also, commonRules, statusRules} {

@@ -29,9 +29,9 @@ import (
 //	pattern      a regular expression that the whole value matches
 //	message      what is wrong with a value that does not match the pattern, as in "must be …"
 //
-// Lengths are in characters, but for max_bytes.
+// Lengths are in characters, except for max_bytes.
 type spec[C, F any] struct {
-	form Form // without the fields and their schemas, which are the tags', and the icon
+	form Form // without the fields and schemas, which come from the tags, and the icon
 
 	// endpointNames are the names of the services whose public endpoint the operator
 	// may replace. The main service has the name of the type.
@@ -48,8 +48,8 @@ type spec[C, F any] struct {
 	// origin is the normalised base URL of a config; nil for types without one.
 	origin func(config F) string
 
-	// unproven is a sentence that says what the list of models does not prove, beside
-	// that the credentials are accepted; empty: nothing.
+	// unproven says, in a sentence, what is not known even if the list of models could
+	// be read with the credentials; empty: nothing.
 	unproven string
 
 	// open builds the upstream of a client. It makes no calls.
@@ -65,9 +65,9 @@ type spec[C, F any] struct {
 //go:embed icons/*.svg
 var icons embed.FS
 
-// environment is the outside world of one upstream.
+// environment is what an upstream needs for its calls.
 type environment struct {
-	http *http.Client // see [newHTTPClient]; the only way out
+	http *http.Client // for all calls; see [newHTTPClient]
 	// endpoints are the operator's own base URLs, by the name of the service.
 	endpoints map[string]string
 	// hide redacts a secret derived from the credentials in everything that the
@@ -153,7 +153,7 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 
 func (s *spec[C, F]) endpoints() []string { return s.endpointNames }
 
-// fill makes a settings struct of values by wire name.
+// fill returns a settings struct with values, which are given by wire name.
 func fill[S, V any](fields []field, values map[string]V) S {
 	var settings S
 	v := reflect.ValueOf(&settings).Elem()

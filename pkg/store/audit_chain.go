@@ -9,7 +9,7 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// headColumns are the columns of audit_heads but the workspace.
+// headColumns returns the columns of audit_heads except the workspace.
 func headColumns(h *chain.Head) columns {
 	return columns{
 		{"first_number", &h.First, editable}, {"base", &h.Base, editable},
@@ -25,14 +25,14 @@ func (s *Store) Head(ctx context.Context, workspace string) (chain.Head, error) 
 	return head, err
 }
 
-// LockHead implements [chain.Store]. It works in a transaction only. The lock has
-// a name, since a new chain has no row to lock.
+// LockHead implements [chain.Store]. It must be called in a transaction. The lock is
+// a number derived from a name, because a new chain has no row to lock.
 func (s *Store) LockHead(ctx context.Context, workspace string) (chain.Head, error) {
 	if s.transaction(ctx) == nil {
 		return chain.Head{}, errors.New("LockHead outside a transaction locks nothing")
 	}
 	if s.engine.tryLock != "" {
-		// Two names with the same number would only keep each other waiting.
+		// If two workspaces had the same number, they would only wait for each other.
 		number := int64(binary.BigEndian.Uint64(digest("audit head", workspace)))
 		var locked bool
 		if _, err := s.one(ctx, s.engine.tryLock, []any{number}, &locked); err != nil {
@@ -56,7 +56,7 @@ func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, 
 		rows[i] = linkColumns(&links[i])
 	}
 	row := linkColumns(new(chain.Link))
-	// The + keeps SQLite from going through all events that are not linked.
+	// The + prevents SQLite from reading all events that are not linked.
 	link := `WITH l AS MATERIALIZED (` + s.engine.recordset("audit_events", "$2", row) + `)
 		UPDATE audit_events SET ` + row.only(editable).assign("l.") + ` FROM l
 		WHERE audit_events.workspace = $1 AND audit_events.id = l.id AND +audit_events.number IS NULL`

@@ -9,7 +9,7 @@ import (
 // Claim implements [auth.Store].
 func (s *Store) Claim(ctx context.Context, name string, value []byte) (held []byte, err error) {
 	err = s.InTx(ctx, func(ctx context.Context) error {
-		// On PostgreSQL this waits for another transaction that claims the name.
+		// On PostgreSQL this waits for other transactions that claim the name.
 		if _, err := s.exec(ctx, `INSERT INTO claims (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING`, name, value); err != nil {
 			return err
 		}

@@ -17,10 +17,10 @@ type class int
 const (
 	unknown   class = iota
 	away            // the database cannot be reached, or cannot work
-	busy            // others kept us waiting too long
+	busy            // a lock or connection was not free in time
 	crowded         // the server has no free connection; nothing was sent
-	collision       // two transactions blocked each other: one may be repeated
-	duplicate       // a unique index holds such a row already
+	collision       // two transactions blocked each other; one can be repeated
+	duplicate       // a unique index already has such a row
 )
 
 // errTimeout is the cause of a context that ended at callTimeout.
@@ -31,8 +31,8 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, callTimeout, errTimeout)
 }
 
-// translate makes a fault of a driver's error: unavailable, conflict for a
-// duplicate, or internal. The end of the caller's own context stays what it is.
+// translate turns an error of a driver into a fault: unavailable, conflict for a
+// duplicate, or internal. It does not translate the end of the caller's context.
 func (s *Store) translate(ctx context.Context, err error) error {
 	return translation(ctx, s.engine.classify, err)
 }

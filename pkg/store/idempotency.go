@@ -17,21 +17,22 @@ func keyOf(key registry.IdempotencyKey) []byte {
 	return digest(key.Principal, key.Method, key.Path, key.Key)
 }
 
-// digest is a SHA-256 that stands for texts in a column of one size. They may hold
-// what PostgreSQL does not store as text.
+// digest returns a SHA-256 of texts. It has a fixed size, and the texts may contain
+// characters that PostgreSQL can't store.
 func digest(texts ...string) []byte {
 	sum := sha256.Sum256(chain.Join(texts...))
 	return sum[:]
 }
 
-// claimKey takes a key that nobody holds, or that has expired at $6. While the
+// claimKey takes a key that is not taken, or that has expired at $6. While the
 // request runs, status, header and body are NULL.
 const claimKey = `INSERT INTO idempotency_keys (workspace, key, body_mac, owner, expires_at) VALUES ($1, $2, $3, $4, $5)
 	ON CONFLICT (workspace, key) DO UPDATE SET body_mac = excluded.body_mac, owner = excluded.owner, expires_at = excluded.expires_at,
 	status = NULL, header = NULL, body = NULL WHERE idempotency_keys.expires_at <= $6`
 
-// BeginIdempotentRequest implements [registry.IdempotencyStore]. One statement looks and
-// takes: of several at once, one takes the key and the others see its row.
+// BeginIdempotentRequest implements [registry.IdempotencyStore]. One statement looks
+// and takes, so that only one of several concurrent requests takes the key, and the
+// others see its row.
 func (s *Store) BeginIdempotentRequest(ctx context.Context, r registry.IdempotentRequest, now time.Time) (registry.IdempotentRequest, error) {
 	for {
 		claimed, err := s.together(ctx, statement{claimKey, []any{r.Workspace, keyOf(r.IdempotencyKey), r.BodyMAC, r.Owner, moment(r.Expires), moment(now)}})
@@ -39,7 +40,7 @@ func (s *Store) BeginIdempotentRequest(ctx context.Context, r registry.Idempoten
 			return r, err
 		}
 		held, found, err := s.idempotentRequest(ctx, r.IdempotencyKey)
-		if err != nil || found { // else it was given up meanwhile
+		if err != nil || found { // otherwise it was abandoned in the meantime
 			return held, err
 		}
 	}
@@ -81,8 +82,8 @@ func (s *Store) AbandonIdempotentRequest(ctx context.Context, r registry.Idempot
 	return err
 }
 
-// dropBatch is how many rows a transaction removes at most, so that others don't
-// wait for it long.
+// dropBatch is the maximum number of rows that a transaction removes, so that others
+// don't wait long for it.
 const dropBatch = 500
 
 // dropKeys removes expired keys of all workspaces.

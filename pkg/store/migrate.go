@@ -12,7 +12,7 @@ import (
 	"github.com/pressly/goose/v3"
 )
 
-// migrations holds a folder for each of goose's dialects. Released files are never edited.
+// migrations has a folder for each dialect of goose. Released files are never edited.
 //
 //go:embed migrations
 var migrations embed.FS
@@ -45,7 +45,7 @@ func openSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, existing
 	return known, nil
 }
 
-// knownVersion is the version of the last migration: the files are in order.
+// knownVersion returns the version of the last migration. The files are sorted.
 func knownVersion(dialect goose.Dialect) (int64, error) {
 	files, err := migrations.ReadDir("migrations/" + string(dialect))
 	if err != nil {
@@ -76,7 +76,7 @@ func storedVersion(ctx context.Context, dialect goose.Dialect, db *sql.DB) (vers
 	if tables == 0 {
 		return 0, nil
 	}
-	err = read() // another process has made it meanwhile
+	err = read() // another process has created it in the meantime
 	return version, err
 }
 

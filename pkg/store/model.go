@@ -15,7 +15,7 @@ import (
 // modelRow is a row of models.
 type modelRow struct {
 	registry.Model
-	modelKey       string  // is only searched
+	modelKey       string  // used in searches only
 	testedAt       *moment // nil: never
 	testKind       *string // nil: success
 	testLatency    *int64
@@ -38,7 +38,7 @@ func (row *modelRow) columns() columns {
 var modelColumns = new(modelRow).columns()
 
 // stages are the stages of a model: a text[] on PostgreSQL, read as `{a,b}`, and
-// JSON on SQLite. Their names need no quotes in the former.
+// JSON on SQLite. The names of stages need no quotes in a text[].
 type stages []registry.Stage
 
 // Scan implements [sql.Scanner].
@@ -56,8 +56,8 @@ func (s *stages) Scan(value any) error {
 	return nil
 }
 
-// model maps a row to a model of a provider with a connection: a test that began
-// at another connection is outdated.
+// model maps a row to a model. It leaves out a test that began with another version
+// of the provider's connection.
 func (row modelRow) model(connection int64) registry.Model {
 	m := row.Model
 	if row.testConnection != nil && *row.testConnection == connection {
@@ -134,8 +134,8 @@ func (s *Store) insertModels(p registry.Provider, models []registry.Model) state
 		[]any{p.Workspace, s.modelRecords(p, models)}}
 }
 
-// updateModels is the statement that changes models of a provider. A model with
-// another model id was not tested.
+// updateModels returns the statement that changes models of a provider. It clears the
+// last test of a model whose model id changes.
 func (s *Store) updateModels(p registry.Provider, models []registry.Model) statement {
 	return statement{`WITH e AS MATERIALIZED (` + s.engine.recordset("models", "$3", written) + `)
 		UPDATE models SET ` + written.only(editable).assign("e.") + `,
@@ -144,8 +144,8 @@ func (s *Store) updateModels(p registry.Provider, models []registry.Model) state
 		[]any{p.Workspace, p.ID, s.modelRecords(p, models)}}
 }
 
-// writeModels stores the models of a provider after an edit. Of those that stay,
-// it leaves the last test as it is, except when it was of another upstream model.
+// writeModels stores the models of a provider after an edit. It keeps the last test of
+// a model unless its model id changes.
 func (s *Store) writeModels(ctx context.Context, before, after registry.Provider) error {
 	gone, kept := map[string]registry.Model{}, map[string]bool{}
 	for _, m := range before.Models {
@@ -155,7 +155,7 @@ func (s *Store) writeModels(ctx context.Context, before, after registry.Provider
 		kept[m.ModelID] = true
 	}
 	var added, changed []registry.Model
-	var leaving []string // models whose model id another one takes
+	var leaving []string // models whose model id another model gets
 	for _, m := range after.Models {
 		old, stored := gone[m.ID]
 		delete(gone, m.ID)

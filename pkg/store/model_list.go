@@ -13,7 +13,7 @@ import (
 func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQuery) ([]registry.Model, error) {
 	page := page{table: "models", alias: "m", order: q.Sort, after: q.After, limit: q.Limit}
 	index, rare := page.index(), s.engine.rareProviders
-	if q.ProviderID != "" { // it has at most 500, which are sorted faster than they are found in order
+	if q.ProviderID != "" { // it has at most 500 models: sorting them is faster than reading them in order
 		index, rare = "models_provider", ""
 	}
 	c, err := s.modelConditions(workspace, q, rare)
@@ -37,7 +37,7 @@ func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQu
 }
 
 // CountModels implements [registry.Store]. SQLite goes from one provider to the next,
-// since looking up the provider of each model costs most.
+// because looking up the provider of each model would take longest.
 func (s *Store) CountModels(ctx context.Context, workspace string, q registry.ModelQuery) (int, error) {
 	c, err := s.modelConditions(workspace, q, "")
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *Store) modelConditions(workspace string, q registry.ModelQuery, rare st
 		if q.Stage.Label() == "" {
 			return nil, fmt.Errorf("unknown stage %q", q.Stage)
 		}
-		// Not a parameter: PostgreSQL would plan each call anew.
+		// With a parameter, PostgreSQL would plan the query again for each call.
 		c.and(fmt.Sprintf(s.engine.hasStage, q.Stage))
 	}
 	if q.Enabled != nil {

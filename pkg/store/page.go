@@ -8,15 +8,15 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// page is one page of a list: at most limit rows, all of them for 0, that
-// follow a position in an order.
+// page is one page of a list: at most limit rows, or all if limit is 0, that follow a
+// position in an order.
 type page struct {
 	table, alias string
 	order        registry.Sort
 	after        *registry.Position
 	limit        int
-	// namesUnique says that the name alone orders the rows. Otherwise the id
-	// follows it.
+	// namesUnique means that rows are sorted by name only. Otherwise they are sorted
+	// by name and id.
 	namesUnique bool
 }
 
@@ -45,7 +45,7 @@ func (p page) of(c *conditions) (string, error) {
 		c.and("(" + strings.Join(columns, ", ") + ") " + comparison + " (" + c.args.add(values...) + ")")
 	}
 	clauses := " ORDER BY " + strings.Join(columns, direction+", ") + direction
-	if p.limit > 0 { // not a parameter: PostgreSQL would plan each call anew
+	if p.limit > 0 { // with a parameter, PostgreSQL would plan the query again for each call
 		clauses += " LIMIT " + strconv.Itoa(p.limit)
 	}
 	return clauses, nil

@@ -18,8 +18,8 @@ import (
 	"github.com/pressly/goose/v3/lock"
 )
 
-// postgresConns is the default bound on connections. PostgreSQL allows 100 in
-// all: this leaves room for some replicas and for the operator.
+// postgresConns is the default limit on connections. PostgreSQL allows 100 in total,
+// so that several replicas and the operator can connect.
 const postgresConns = 10
 
 // Processes take turns to migrate. The lock of one that was killed expires after
@@ -31,8 +31,8 @@ const (
 )
 
 // postgresSettings bound how long a statement, a lock and an idle transaction may
-// take. A URL can override them. A pooler does not pass them on: there they are
-// settings of the role.
+// take. A URL can override them. A pooler does not pass them on; with a
+// pooler they must be settings of the role.
 func postgresSettings() map[string]string {
 	return map[string]string{
 		"application_name":                    "modelproviders",
@@ -77,7 +77,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 			if err := migratePostgres(ctx, *unbounded, log); err != nil {
 				return err
 			}
-			return pool.connect(ctx) // the connection may have been closed: it was idle
+			return pool.connect(ctx) // the idle connection may have been closed during the migration
 		})
 	}
 	if err != nil {
@@ -94,8 +94,8 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 	}, schema, nil
 }
 
-// isDatabaseURL reports whether a URL can be parsed without taking a part of its
-// password for something else, which errors would then show.
+// isDatabaseURL reports whether a URL is parsed as intended. In other URLs, a part of
+// the password could be parsed as something else, and errors would contain it.
 func isDatabaseURL(address string) bool {
 	u, err := url.Parse(address)
 	ats := 0 // not those in `?user=me@directory`
@@ -105,8 +105,8 @@ func isDatabaseURL(address string) bool {
 	return err == nil && u.Fragment == "" && (ats == 0 || ats == 1 && u.User != nil)
 }
 
-// migratePostgres works on connections of its own. The lock is a row with a lease,
-// since a pooler would lose an advisory lock of the session.
+// migratePostgres uses separate connections. The lock is a row with a lease, because
+// an advisory lock of a session would be lost behind a pooler.
 func migratePostgres(ctx context.Context, config pgx.ConnConfig, log *slog.Logger) (err error) {
 	pool := newPostgresPool(config, postgresConns)
 	defer func() { err = errors.Join(err, pool.Close()) }()
@@ -139,7 +139,7 @@ func classifyPostgres(err error) class {
 		if errors.As(err, &answer) && answer.Code == tooManyConnections {
 			return crowded
 		}
-		return away // whatever the reason: the server accepted a connection before
+		return away // for any reason, because the server has accepted a connection before
 	case errors.As(err, &answer):
 		if strings.HasSuffix(answer.ConstraintName, "_pkey") {
 			return unknown // no request can cause the same id twice

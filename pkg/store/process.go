@@ -2,10 +2,10 @@ package store
 
 import "context"
 
-// Beat stores that the process with that id, a UUID, is alive, and returns how
-// many are, this one included: those that called Beat in the last 15 seconds, by
-// the clock of the database. It removes those that did not for a minute, unless another
-// process is doing so: two that remove each other would deadlock.
+// Beat stores that the process with that id, a UUID, is alive. It returns the number
+// of processes, including this one, that called Beat in the last 15 seconds, by the
+// clock of the database. It removes those that have not called it for a minute,
+// unless another process is doing so, because the two could deadlock.
 func (s *Store) Beat(ctx context.Context, id string) (alive int, err error) {
 	ago, args := s.engine.secondsAgo, []any{id}
 	steps := []statement{

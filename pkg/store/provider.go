@@ -48,7 +48,7 @@ type sealedCredential struct {
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
-// newProviderRow maps a provider to its row, without what calls to it observed.
+// newProviderRow maps a provider to its row, without the results of calls.
 func newProviderRow(p registry.Provider) *providerRow {
 	sealed := make(map[string]sealedCredential, len(p.Credentials))
 	for field, c := range p.Credentials {
@@ -115,9 +115,9 @@ func (s *Store) Provider(ctx context.Context, workspace, id string) (p registry.
 	return p, err
 }
 
-// LockProvider implements [registry.Store]. It works in a transaction only. The
-// models are read after the lock is held: read together with the provider, they
-// could be older than it.
+// LockProvider implements [registry.Store]. It must be called in a transaction. It
+// reads the models after it has the lock. If it read them together with the provider,
+// they could be older than the provider.
 func (s *Store) LockProvider(ctx context.Context, workspace, id string) (registry.Provider, error) {
 	t := s.transaction(ctx)
 	if t == nil {

@@ -8,8 +8,8 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// Providers implements [registry.Store]. The models are read after the providers:
-// they are never older than the versions beside them.
+// Providers implements [registry.Store]. It reads the models after the providers, so
+// that they are never older than the versions of their providers.
 func (s *Store) Providers(ctx context.Context, workspace string, q registry.ProviderQuery) ([]registry.Provider, error) {
 	c := s.providerConditions(workspace, q)
 	page := page{table: "providers", alias: "p", order: q.Sort, after: q.After, limit: q.Limit, namesUnique: true}

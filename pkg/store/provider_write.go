@@ -19,7 +19,7 @@ func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit
 	return s.asDuplicate(err, p)
 }
 
-// asDuplicate makes a specific fault of a conflict with a unique index.
+// asDuplicate turns a conflict with a unique index into a specific fault.
 func (s *Store) asDuplicate(err error, p registry.Provider) error {
 	var specific *fault.Error
 	switch {
@@ -38,7 +38,7 @@ func (s *Store) asDuplicate(err error, p registry.Provider) error {
 	return specific
 }
 
-// repeatedModelID is a model id that two of the models have.
+// repeatedModelID returns a model id that two of the models have.
 func repeatedModelID(models []registry.Model) string {
 	seen := make(map[string]bool, len(models))
 	for _, m := range models {

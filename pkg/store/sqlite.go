@@ -21,14 +21,14 @@ import (
 )
 
 const (
-	sqliteReaders   = 8 // connections that read, by default; more gain little
+	sqliteReaders   = 8 // default number of connections that read; more are hardly faster
 	sqliteLockRetry = 20 * time.Millisecond
 )
 
 // openSQLite opens a SQLite file. In WAL mode readers and the one writer don't
 // wait for each other. The writer's pool has a single connection, so that
-// transactions queue up in Go rather than poll for the lock of the file, which
-// other processes hold only briefly.
+// transactions wait in Go instead of polling for the lock of the file. Other
+// processes have that lock only briefly.
 func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, schema int64, err error) {
 	path, err := filepath.Abs(c.SQLitePath)
 	if err != nil {
@@ -76,8 +76,8 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 	return e, schema, nil
 }
 
-// makePrivate makes the file if there is none, and lets only its owner read it.
-// SQLite gives the files that it puts beside it (-wal, -shm) the same mode.
+// makePrivate creates the file if there is none, and lets only its owner read it.
+// SQLite creates the files next to it (-wal, -shm) with the same mode.
 func makePrivate(path string) (fs.FileInfo, error) {
 	file, err := os.OpenFile(filepath.Clean(path), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -96,7 +96,7 @@ func makePrivate(path string) (fs.FileInfo, error) {
 	return file.Stat()
 }
 
-// sqliteSettings are those that every connection needs. With synchronous=FULL a
+// sqliteSettings are the settings of every connection. With synchronous=FULL a
 // commit survives a power cut, as in PostgreSQL. With NORMAL the last ones could be
 // lost, and a revoked token would be valid again.
 const sqliteSettings = "_busy_timeout=5000" + // milliseconds
@@ -132,7 +132,7 @@ func classifySQLite(err error) class {
 	default:
 		return unknown
 	}
-	if e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE { // that of a primary key is another
+	if e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE { // a primary key has another code
 		return duplicate
 	}
 	switch e.Code() & 0xff { // without the extension

@@ -94,7 +94,7 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 	return changed, err
 }
 
-// combine makes one statement of several. The n-th is called sN in the others.
+// combine joins several statements into one. The others can refer to the n-th as sN.
 func combine(statements []statement) statement {
 	var parts []string
 	var args []any
@@ -112,7 +112,7 @@ func combine(statements []statement) statement {
 	return statement{"WITH " + strings.Join(parts[:last], ", ") + " " + parts[last], args}
 }
 
-// renumbered is SQL whose parameters follow so many others.
+// renumbered returns SQL with the numbers of its parameters increased.
 func renumbered(sql string, others int) string {
 	var text strings.Builder
 	for i, part := range strings.Split(sql, "$") {
@@ -127,7 +127,7 @@ func renumbered(sql string, others int) string {
 	return text.String()
 }
 
-// encoded is the JSON of a value that can always be encoded.
+// encoded returns the JSON of a value. It panics if the value can't be encoded.
 func encoded(value any) string {
 	text, err := json.Marshal(value)
 	if err != nil {

@@ -5,11 +5,11 @@
 // same values in the same order: text compares by bytes, times are whole
 // milliseconds, and what is sorted or searched was folded in Go.
 //
-// Every row belongs to a workspace. What requests need often is SQL with the
-// workspace as the first parameter (statement.go); GORM builds the rest.
+// Every row belongs to a workspace. Frequent statements are handwritten SQL whose
+// first parameter is the workspace (statement.go); GORM builds the others.
 //
-// Lists are read along an index from a position on, without a count or an offset:
-// a page costs the same anywhere in a list of any length (page.go).
+// Lists are read along an index, beginning at a position, without a count or an
+// offset. A page therefore takes the same time anywhere in a list (page.go).
 //
 // Errors are translated to faults once (errors.go). No call lasts longer than
 // [callTimeout].
@@ -40,17 +40,17 @@ const callTimeout = 30 * time.Second
 // Config says which database to open.
 type Config struct {
 	DatabaseURL string // postgres:// or postgresql://; empty means SQLite
-	SQLitePath  string // the SQLite file, made if there is none; its directory must exist
-	// MaxConns bounds the open connections; 0 is the store's default. On SQLite it
-	// bounds those that read; one more writes.
+	SQLitePath  string // the SQLite file, created if there is none; its directory must exist
+	// MaxConns limits the open connections; 0 means the default of the store. On
+	// SQLite it limits the connections that read; one more connection writes.
 	MaxConns int
-	// Pooler says that a pooler such as PgBouncer assigns connections to
-	// transactions: none keeps settings or prepared statements.
+	// Pooler means that PostgreSQL is behind a pooler, such as PgBouncer, that assigns
+	// connections to transactions. Settings and prepared statements are then lost.
 	Pooler   bool
-	Existing bool         // refuse an empty database rather than make a schema
+	Existing bool         // refuse an empty database instead of creating a schema
 	Logger   *slog.Logger // for migrations and repeated transactions; may be nil
 
-	ran func(statement string) // is called with each statement on SQLite; tests count them
+	ran func(statement string) // called with each statement on SQLite, for tests
 }
 
 // Store is an open database. It is safe for concurrent use.
@@ -67,7 +67,7 @@ var (
 	_ audit.Store               = (*Store)(nil)
 )
 
-// engine is what differs between the databases.
+// engine contains what differs between the databases.
 type engine struct {
 	writer, reader *gorm.DB      // for transactions, and for everything else; one pool on PostgreSQL
 	batches        *batches      // runs the transactions of SQLite; else nil

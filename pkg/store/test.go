@@ -7,8 +7,8 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// The statements that record a call. They depend on nothing that was read before
-// the call, which may have changed meanwhile.
+// The statements that record a call. They do not depend on data that was read before
+// the call, because it may have changed since.
 const (
 	// RETURNING lets a later part of the same statement wait for this one.
 	clearHealth = `UPDATE providers SET error_kind = NULL

@@ -103,7 +103,7 @@ func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token,
 	})
 }
 
-// validTokens reads the tokens of a workspace that query selects of those that are not revoked.
+// validTokens reads the unrevoked tokens of a workspace that query selects.
 func (s *Store) validTokens(ctx context.Context, workspace string, query func(db *gorm.DB) *gorm.DB) ([]auth.Token, error) {
 	if workspace == "" {
 		return nil, errUnscoped

@@ -9,7 +9,7 @@ import (
 	"gorm.io/gorm"
 )
 
-// maxAttempts bounds how often a transaction that collides with others runs.
+// maxAttempts is how often a transaction that collides with others is tried.
 const maxAttempts = 4
 
 // transaction is the transaction that a context carries.
@@ -101,7 +101,7 @@ func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error)
 	return s.translate(ctx, tx.Commit().Error)
 }
 
-// runIn runs fn in the transaction tx, which must be rolled back after an error.
+// runIn runs fn in the transaction tx. The caller must roll it back after an error.
 func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Context) error) error {
 	t := &transaction{db: tx, locked: map[lockedProvider]bool{}}
 	defer t.ended.Store(true)
@@ -112,9 +112,9 @@ func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Cont
 	return err
 }
 
-// run passes fn, which makes one statement, the handle of the transaction of the
-// context. Without a transaction it passes that of the pool for reads, and bounds
-// the statement by callTimeout.
+// run calls fn, which runs one statement, with the handle of the context's
+// transaction. If there is none, it passes the handle of the pool for reads and limits
+// the time to callTimeout.
 func (s *Store) run(ctx context.Context, fn func(ctx context.Context, db *gorm.DB) error) error {
 	t := s.transaction(ctx)
 	if t == nil {
