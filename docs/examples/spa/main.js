@@ -3,41 +3,66 @@
 import { API } from './api.js';
 import { fill, h, icon } from './dom.js';
 import { failure } from './notice.js';
-import { beginSignIn, finishSignIn } from './oidc.js';
+import { beginSignIn, finishSignIn, takeAnswer } from './oidc.js';
 import { ProvidersScreen } from './providers.js';
 import { Session } from './session.js';
-import { againHash, askToSignInAgain, reportToken, showSignIn } from './sign-in.js';
+import { againHash, askToSignInAgain, reportToken, showSignIn, verify } from './sign-in.js';
 
-/** @import { Config, Me } from './types' */
+/**
+ * @import { Config, Me } from './types'
+ * @import { Answer } from './oidc.js'
+ */
 
 const root = /** @type {HTMLElement} */ (document.querySelector('#app'));
 
 async function start() {
+  const answer = takeAnswer();
+  showLoading();
   const config = await loadConfig();
   const address = new URL(config.api_url, document.baseURI);
-  const session = new Session((error) => askToSignInAgain(config, address, error));
+  /** @type {Session} */
+  const session = new Session((error) => askToSignInAgain(config, address, session.workspace, error));
   if (location.hash === againHash) {
     await beginSignIn(config, true);
     return;
   }
-  /** @type {Error | null} */
-  let error = null;
-  try {
-    const { token, again } = await finishSignIn(config);
-    if (again) {
-      reportToken(token);
-      return;
-    }
-    if (token) {
-      session.begin(token);
-    }
-  } catch (failed) {
-    error = /** @type {Error} */ (failed);
+  const { token, error } = await signedOn(config, address, answer);
+  if (answer?.again) {
+    reportToken(root, token || (await showSignIn(root, config, address, error, true)));
+    return;
+  }
+  if (token) {
+    session.begin(token);
   }
   if (config.authentication && !session.token) {
     session.begin(await showSignIn(root, config, address, error));
   }
   await showProviders(new API(address, session), session);
+}
+
+/**
+ * The token that a sign-on ended with, or why it failed.
+ *
+ * @param {Config} config
+ * @param {URL} address of the API
+ * @param {Answer | null} answer
+ * @returns {Promise<{token: string, error: Error | null}>}
+ */
+async function signedOn(config, address, answer) {
+  if (!answer) {
+    return { token: '', error: null };
+  }
+  try {
+    const token = await finishSignIn(config, answer);
+    await verify(address, token);
+    return { token, error: null };
+  } catch (error) {
+    return { token: '', error: /** @type {Error} */ (error) };
+  }
+}
+
+function showLoading() {
+  fill(root, h('p', { class: 'starting', role: 'status' }, h('span', { class: 'spinner' }), 'Loading…'));
 }
 
 /** @returns {Promise<Config>} */
@@ -54,8 +79,9 @@ async function loadConfig() {
  * @param {Session} session
  */
 async function showProviders(api, session) {
-  fill(root, h('p', { class: 'starting', role: 'status' }, h('span', { class: 'spinner' }), 'Loading…'));
+  showLoading();
   const me = await api.me();
+  session.workspace = me.workspace;
   if (!me.scopes.includes('providers:read')) {
     fill(root, topBar(me, session), noAccess(me));
     return;

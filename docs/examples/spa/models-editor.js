@@ -127,7 +127,11 @@ export class ModelsEditor {
    * @param {StageName[]} stages
    */
   addAll(models, stages) {
-    const isEmpty = (/** @type {Row} */ row) => row.base === undefined && row.value().model_id === '';
+    if (models.length === 0) {
+      return;
+    }
+    // The display name defaults to the model id, so it is empty only if both are.
+    const isEmpty = (/** @type {Row} */ row) => row.base === undefined && row.value().display_name === '';
     this.rows = this.rows.filter((row) => !isEmpty(row));
     for (const { model_id, display_name } of models) {
       this.rows.push(this.makeRow({ model_id, display_name, supported_stages: stages, enabled: true }));

@@ -19,13 +19,20 @@ const icons = { success: 'success', error: 'error', warning: 'alert', info: 'inf
  */
 export function toast(tone, text) {
   const region = document.querySelector('#toasts');
-  const message = h(
-    'div',
-    { class: `toast ${tone}` },
-    icon(icons[tone]),
-    h('p', {}, text),
-    iconButton('close', 'Dismiss', { onclick: () => message.remove() }),
-  );
+  /** @type {EventTarget | null} */
+  let before = null;
+  const dismiss = iconButton('close', 'Dismiss', {
+    onfocus: (/** @type {FocusEvent} */ event) => {
+      before = event.relatedTarget;
+    },
+    onclick: () => {
+      message.remove();
+      if (before instanceof HTMLElement) {
+        before.focus();
+      }
+    },
+  });
+  const message = h('div', { class: `toast ${tone}` }, icon(icons[tone]), h('p', {}, text), dismiss);
   region?.append(message);
   if (tone !== 'error') {
     setTimeout(() => message.remove(), 5000);

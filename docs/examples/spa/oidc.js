@@ -4,7 +4,15 @@
 
 import { randomKey } from './api.js';
 
-/** @import { Config } from './types' */
+/**
+ * @import { Config } from './types'
+ *
+ * @typedef {object} Answer of the issuer to a sign-in
+ * @property {URLSearchParams} parameters
+ * @property {string | undefined} verifier
+ * @property {string | undefined} state that the sign-in began with
+ * @property {boolean} again whether another window waits for the token
+ */
 
 const key = 'modelproviders.sign-in';
 
@@ -46,22 +54,31 @@ export async function beginSignIn(config, again = false) {
 }
 
 /**
- * Returns the token of a user whom the issuer has just sent back, or "" if it has
- * not. The code leaves the address before anything else happens.
+ * Takes the issuer's answer out of the address, with what was stored for it. It is
+ * called before anything else happens, so that the code is not left in the address.
  *
- * @param {Config} config
- * @returns {Promise<{token: string, again: boolean}>} again: for another window
+ * @returns {Answer | null} null if the issuer has not sent the user here
  */
-export async function finishSignIn(config) {
-  const answer = new URLSearchParams(location.search);
-  const stored = sessionStorage.getItem(key);
+export function takeAnswer() {
+  const parameters = new URLSearchParams(location.search);
+  const pending = JSON.parse(sessionStorage.getItem(key) ?? '{}');
   sessionStorage.removeItem(key);
-  if (!answer.has('state')) {
-    return { token: '', again: false };
+  if (!['state', 'code', 'error'].some((name) => parameters.has(name))) {
+    return null;
   }
   history.replaceState(null, '', redirectURI());
-  const pending = JSON.parse(stored ?? '{}');
-  if (!hasIssuer(config) || pending.state !== answer.get('state')) {
+  return { parameters, verifier: pending.verifier, state: pending.state, again: pending.again === true };
+}
+
+/**
+ * Returns the token of a user whom the issuer has sent back.
+ *
+ * @param {Config} config
+ * @param {Answer} answer
+ * @returns {Promise<string>}
+ */
+export async function finishSignIn(config, { parameters: answer, verifier, state }) {
+  if (!hasIssuer(config) || !verifier || state !== answer.get('state')) {
     throw new Error('This sign-in was not started here, or is too old. Sign in again.');
   }
   if (answer.has('error')) {
@@ -70,7 +87,7 @@ export async function finishSignIn(config) {
   if (answer.has('iss') && answer.get('iss') !== config.issuer) {
     throw new Error('The response to the sign-in came from another issuer. Sign in again.');
   }
-  return { token: await exchange(config, answer.get('code') ?? '', pending.verifier), again: pending.again };
+  return exchange(config, answer.get('code') ?? '', verifier);
 }
 
 /**

@@ -26,6 +26,7 @@ import { openTestDrawer } from './test-drawer.js';
 export async function openProviderDialog(context, provider) {
   const editor = new ProviderDialog(context, provider);
   await editor.dialog.closed;
+  await editor.saving; // the dialog may be closed meanwhile
   return editor.saved;
 }
 
@@ -41,6 +42,7 @@ class ProviderDialog {
     this.type = context.types.find((type) => type.type === provider?.type);
     /** @type {Provider | null} */
     this.saved = null;
+    this.saving = Promise.resolve();
     this.attempt = { body: '', key: '' };
 
     const mayTest = context.may('models:test');
@@ -92,7 +94,7 @@ class ProviderDialog {
       novalidate: true,
       onsubmit: (/** @type {Event} */ event) => {
         event.preventDefault();
-        this.save();
+        this.saving = this.save();
       },
     });
     fill(form, this.alerts, provider ? this.fixedType(provider) : this.typeChoice(), this.details);
@@ -199,11 +201,15 @@ class ProviderDialog {
       return;
     }
     this.clearErrors();
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    this.dialog.body.inert = true; // what is typed now would not be saved
     await whileBusy(this.saveButton, async () => {
       try {
         this.saved = await this.send();
         this.dialog.end();
       } catch (error) {
+        this.dialog.body.inert = false;
+        focused?.focus();
         if (error instanceof APIError && error.code === 'version_mismatch') {
           await this.rebase().catch((failed) => this.showError(failed));
         } else {

@@ -150,18 +150,21 @@ export class ProvidersScreen {
 
   /** @param {HTMLButtonElement} button */
   async loadMore(button) {
+    const { signal } = this.request;
     await whileBusy(button, async () => {
       try {
-        const page = await this.context.api.listProviders({
-          ...this.filter(),
-          limit: pageSize,
-          cursor: this.next ?? undefined,
-        });
+        const page = await this.context.api.listProviders(
+          { ...this.filter(), limit: pageSize, cursor: this.next ?? undefined },
+          signal,
+        );
         this.providers.push(...page.data);
         this.next = page.next_cursor;
         this.draw();
+        this.focus(page.data[0]?.id);
       } catch (error) {
-        toast('error', /** @type {Error} */ (error).message);
+        if (!signal.aborted) {
+          toast('error', /** @type {Error} */ (error).message);
+        }
       }
     });
   }
@@ -252,9 +255,7 @@ export class ProvidersScreen {
   update(provider) {
     this.providers = this.providers.map((old) => (old.id === provider.id ? provider : old));
     const card = this.list.querySelector(`[data-id="${provider.id}"]`);
-    const focused = card?.contains(document.activeElement)
-      ? document.activeElement?.getAttribute('aria-label')
-      : null;
+    const focused = card?.contains(document.activeElement) ? document.activeElement : null;
     const open = card?.querySelector('details')?.open ?? false;
     const fresh = this.card(provider);
     const details = fresh.querySelector('details');
@@ -263,9 +264,10 @@ export class ProvidersScreen {
     }
     card?.replaceWith(fresh);
     if (focused) {
-      /** @type {HTMLElement | null} */ (
-        fresh.querySelector(`[aria-label="${CSS.escape(focused)}"]`)
-      )?.focus();
+      const controls = [
+        .../** @type {NodeListOf<HTMLElement>} */ (fresh.querySelectorAll('button, summary')),
+      ];
+      (controls.find((control) => labelOf(control) === labelOf(focused)) ?? controls[0])?.focus();
     }
   }
 
@@ -302,14 +304,14 @@ export class ProvidersScreen {
     const saved = await openProviderDialog(this.context, present);
     if (saved) {
       toast('success', `${saved.name} was saved.`);
-      await this.load();
+      this.update(saved);
       this.focus(saved.id);
       return;
     }
     await this.refresh(provider.id);
   }
 
-  /** @param {string} id */
+  /** @param {string | undefined} id */
   focus(id) {
     const card = this.list.querySelector(`[data-id="${id}"]`);
     card?.scrollIntoView({ block: 'nearest' });
@@ -404,6 +406,11 @@ export class ProvidersScreen {
       this.load();
     }
   }
+}
+
+/** @param {Element} control */
+function labelOf(control) {
+  return control.getAttribute('aria-label') ?? control.textContent;
 }
 
 /** What is shown until the list is there. */

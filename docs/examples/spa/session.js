@@ -9,6 +9,7 @@ export class Session {
     this.ask = ask;
     /** @type {Promise<void> | null} */
     this.renewal = null;
+    this.workspace = ''; // whose providers are shown, once that is known
   }
 
   get token() {

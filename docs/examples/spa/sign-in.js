@@ -6,7 +6,7 @@ import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
 import { failure } from './notice.js';
 import { beginSignIn, hasIssuer } from './oidc.js';
 
-/** @import { Config } from './types' */
+/** @import { Config, Me } from './types' */
 
 /** Where a window for signing in again reports the token. */
 const channelName = 'modelproviders.session';
@@ -20,7 +20,7 @@ export const againHash = '#sign-in';
  *
  * @param {Config} config
  * @param {URL} address of the API
- * @param {(token: string) => void} onToken gets a token that works
+ * @param {(token: string, me: Me) => void} onToken gets a token that works; it may refuse it with an error
  * @param {() => void} signOn leads to the issuer
  * @param {Error | null} [error] what went wrong before
  */
@@ -35,6 +35,8 @@ function signInForm(config, address, onToken, signOn, error = null) {
     autocomplete: 'off',
     spellcheck: 'false',
     placeholder: 'mp_…',
+    pattern: '\\s*[!-~]+\\s*',
+    title: 'Paste the whole token. It has no spaces and no special characters.',
     'aria-describedby': `${id}-help`,
   });
   const submit = h(
@@ -42,13 +44,9 @@ function signInForm(config, address, onToken, signOn, error = null) {
     { type: 'submit', class: `button wide ${hasIssuer(config) ? '' : 'primary'}`.trim() },
     'Sign in with token',
   );
-  const check = async () => {
-    const token = input.value.trim();
-    // A refused token here is an answer, not the end of a session.
-    const session = { token, renew: (/** @type {Error} */ refusal) => Promise.reject(refusal) };
+  const accept = async (/** @type {string} */ token) => {
     try {
-      await new API(address, session).me();
-      onToken(token);
+      onToken(token, await verify(address, token));
     } catch (failed) {
       fill(alerts, failure(/** @type {Error} */ (failed)));
       input.focus();
@@ -60,7 +58,7 @@ function signInForm(config, address, onToken, signOn, error = null) {
     {
       onsubmit: (/** @type {Event} */ event) => {
         event.preventDefault();
-        whileBusy(submit, check);
+        whileBusy(submit, () => accept(input.value.trim()));
       },
     },
     h('label', { class: 'label', for: id }, 'API token'),
@@ -93,6 +91,7 @@ function signInForm(config, address, onToken, signOn, error = null) {
   );
   return {
     element,
+    accept,
     /** @param {Error} failed */
     showError: (failed) => fill(alerts, failure(failed)),
     focus: () =>
@@ -103,21 +102,34 @@ function signInForm(config, address, onToken, signOn, error = null) {
 }
 
 /**
+ * Tells whose token this is, or throws why the API refuses it.
+ *
+ * @param {URL} address of the API
+ * @param {string} token
+ * @returns {Promise<Me>}
+ */
+export function verify(address, token) {
+  const renew = (/** @type {Error} */ refusal) => Promise.reject(refusal);
+  return new API(address, { token, renew }).me();
+}
+
+/**
  * Shows the first screen, and returns a token.
  *
  * @param {HTMLElement} root
  * @param {Config} config
  * @param {URL} address of the API
  * @param {Error | null} error
+ * @param {boolean} [again] for another window, whose session has ended
  * @returns {Promise<string>}
  */
-export function showSignIn(root, config, address, error) {
+export function showSignIn(root, config, address, error, again = false) {
   return new Promise((resolve) => {
     const form = signInForm(
       config,
       address,
       resolve,
-      () => beginSignIn(config).catch((failed) => form.showError(failed)),
+      () => beginSignIn(config, again).catch((failed) => form.showError(failed)),
       error,
     );
     fill(
@@ -141,14 +153,16 @@ export function showSignIn(root, config, address, error) {
 
 /**
  * Asks for a token in a dialog on top of the screen, so that nothing that was typed
- * is lost. Single sign-on opens another window.
+ * is lost. Single sign-on opens another window. A token of another workspace is
+ * refused, because the request would be repeated there.
  *
  * @param {Config} config
  * @param {URL} address of the API
+ * @param {string} workspace of the screen; "" if that is not known yet
  * @param {Error} error why the token was refused
  * @returns {Promise<string>}
  */
-export async function askToSignInAgain(config, address, error) {
+export async function askToSignInAgain(config, address, workspace, error) {
   let token = '';
   const channel = new BroadcastChannel(channelName);
   const dialog = openDialog({
@@ -157,11 +171,15 @@ export async function askToSignInAgain(config, address, error) {
     kind: 'small',
     urgent: true,
   });
-  const finish = (/** @type {string} */ value) => {
+  const finish = (/** @type {string} */ value, /** @type {Me} */ me) => {
+    if (workspace !== '' && me.workspace !== workspace) {
+      throw new Error(
+        `This page shows the workspace ${workspace}, and you have signed in to ${me.workspace}.`,
+      );
+    }
     token = value;
     dialog.end();
   };
-  channel.onmessage = ({ data }) => finish(String(data));
   const form = signInForm(
     config,
     address,
@@ -173,6 +191,7 @@ export async function askToSignInAgain(config, address, error) {
     },
     error,
   );
+  channel.onmessage = ({ data }) => form.accept(String(data));
   dialog.body.append(form.element);
   form.focus();
   await dialog.closed;
@@ -186,11 +205,15 @@ export async function askToSignInAgain(config, address, error) {
 /**
  * Gives a token to the window that has asked for it, and closes this one.
  *
+ * @param {HTMLElement} root
  * @param {string} token
  */
-export function reportToken(token) {
+export function reportToken(root, token) {
   const channel = new BroadcastChannel(channelName);
   channel.postMessage(token);
   channel.close();
   window.close();
+  // A browser closes only a window that a page has opened.
+  const text = [h('h1', {}, 'You are signed in'), h('p', { class: 'muted' }, 'You can close this window.')];
+  fill(root, h('main', { class: 'sign-in' }, h('div', { class: 'sign-in-card' }, text)));
 }

@@ -95,8 +95,18 @@ const flows = {
     await button(form, 'Show API Key').click();
     await button(form, 'Hide API Key').click();
 
+    // Cancelling the list of models removes nothing that was entered.
+    await button(form, 'Add model').click();
+    await form.getByLabel('Display name').fill('Entered before the id');
     await button(form, 'Browse available').click();
     const list = dialog(page, 'Available models');
+    await list.getByText('40 models, 0 selected').waitFor();
+    await button(list, 'Cancel').click();
+    await list.waitFor({ state: 'detached' });
+    await form.getByRole('group', { name: 'Entered before the id' }).waitFor();
+    await button(form, 'Remove this model').click();
+
+    await button(form, 'Browse available').click();
     await list.getByText('40 models, 0 selected').waitFor();
     await look(page, 'discovery');
     await list.getByLabel('Search models').fill('gpt-4');
@@ -169,7 +179,14 @@ const flows = {
     await card(page, 'Team gateway').getByText('Inactive', { exact: true }).waitFor();
     await look(page, 'three-cards');
     await button(card(page, 'Mistyped gateway'), 'Check again').click();
-    await page.getByText('Mistyped gateway: There is no API at this address').waitFor();
+    const message = page.locator('.toast', {
+      hasText: 'Mistyped gateway: There is no API at this address',
+    });
+    await message.waitFor();
+    await hasFocus(button(card(page, 'Mistyped gateway'), 'Check again'));
+    await button(message, 'Dismiss').focus();
+    await page.keyboard.press('Enter');
+    await hasFocus(button(card(page, 'Mistyped gateway'), 'Check again'));
     await page.getByLabel('Search providers').fill('gateway');
     await card(page, 'Production OpenAI').waitFor({ state: 'detached' });
     await page.getByLabel('Search providers').fill('nothing');
@@ -236,7 +253,82 @@ const flows = {
     const again = page.getByRole('alertdialog', { name: 'Your session has ended' });
     await again.waitFor();
     await look(page, 'session-ended');
+    // The request is not repeated in another workspace.
+    await page.route('**/me', async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), workspace: 'elsewhere' } });
+    });
     await signIn(again, setup.token);
+    await again.getByText('you have signed in to elsewhere').waitFor();
+    await page.unroute('**/me');
+    await signIn(again, setup.token);
+    await card(page, 'OpenAI Europe').waitFor();
+  },
+
+  async 'a slow network'(page) {
+    const released = [];
+    await page.route('**/providers', async (route) => {
+      if (route.request().method() === 'POST') {
+        await new Promise((resolve) => released.push(resolve));
+      }
+      await route.continue();
+    });
+    await button(page.locator('.page-head'), 'Add Provider').click();
+    const form = dialog(page, 'Add provider');
+    await form.getByRole('radio', { name: /^OpenAI/ }).check();
+    await form.getByLabel('Name', { exact: true }).fill('Slow');
+    await form.getByLabel('API Key', { exact: true }).fill(setup.openai_key);
+    await page.keyboard.press('Enter');
+    await form.locator('.busy').waitFor();
+    // While it is saved, nothing can be entered that would be lost.
+    await page.keyboard.type('lost');
+    assert.equal(await form.getByLabel('API Key', { exact: true }).inputValue(), setup.openai_key);
+    await look(page, 'saving');
+    // It is shown even if the dialog was closed before the answer.
+    await page.keyboard.press('Escape');
+    await button(page, 'Discard').click();
+    await form.waitFor({ state: 'detached' });
+    released.forEach((release) => release());
+    await card(page, 'Slow').waitFor();
+    await page.unroute('**/providers');
+    await button(page, 'Delete Slow').click();
+    await button(page, 'Delete provider').click();
+    await card(page, 'Slow').waitFor({ state: 'detached' });
+  },
+
+  async 'more providers than a page'(page) {
+    const names = Array.from({ length: 60 }, (_, i) => `Account ${String(i).padStart(2, '0')}`);
+    for (const name of names) {
+      await api(page, 'POST', '/providers', { name, type: 'openai', credentials: { api_key: 'sk-of-many' } });
+    }
+    await page.reload();
+    await button(page, 'Show more providers').focus();
+    await page.keyboard.press('Enter');
+    await hasFocus(button(page, 'Edit Account 50'));
+    await button(page, 'Edit Account 55').click();
+    const form = dialog(page, 'Edit Account 55');
+    await form.getByLabel('Name', { exact: true }).fill('Account 55 (EU)');
+    await button(form, 'Save changes').click();
+    await hasFocus(button(page, 'Edit Account 55 (EU)'));
+
+    // A page of an earlier search that arrives late is not shown.
+    await page.reload();
+    const pages = [];
+    await page.route('**/providers?*cursor=*', async (route) => {
+      await new Promise((resolve) => pages.push(resolve));
+      await route.continue().catch(() => {}); // it was cancelled
+    });
+    await button(page, 'Show more providers').click();
+    await page.getByLabel('Search providers').fill('Account 01');
+    await page.getByText('1 provider', { exact: true }).waitFor();
+    pages.forEach((release) => release());
+    await page.waitForTimeout(500);
+    assert.equal(await page.getByRole('article').count(), 1);
+    await page.unroute('**/providers?*cursor=*');
+    for (const { id } of (await api(page, 'GET', '/providers?q=account&limit=100')).data) {
+      await api(page, 'DELETE', `/providers/${id}`);
+    }
+    await page.reload();
     await card(page, 'OpenAI Europe').waitFor();
   },
 
@@ -290,6 +382,11 @@ const flows = {
     const opened = page.waitForEvent('popup');
     await button(again, 'Sign in with single sign-on').click();
     const popup = await opened;
+    await popup.getByLabel('User').waitFor();
+    // The first attempt fails, and the window tells why.
+    await popup.goto(`${setup.console}?error=access_denied&state=another`);
+    await popup.getByText('This sign-in was not started here').waitFor();
+    await button(popup, 'Sign in with single sign-on').click();
     await popup.getByLabel('User').fill('alice');
     await button(popup, 'Sign in').click();
     await card(page, 'OpenAI Frankfurt').waitFor();
@@ -304,6 +401,30 @@ const flows = {
     await stranger.getByText('This sign-in was not started here').waitFor();
     assert.equal(stranger.url(), setup.console);
     await look(stranger, 'sign-in-not-started-here');
+    // The code leaves the address even if nothing else works.
+    await stranger.route('**/config.json', (route) => route.abort());
+    await stranger.goto(`${setup.console}?code=stolen&state=stolen`);
+    await stranger.getByText('The configuration of this page can’t be loaded').waitFor();
+    assert.equal(stranger.url(), setup.console);
+    await stranger.unroute('**/config.json');
+    // A token that the service refuses is told on the first screen.
+    await stranger.route('**/me', (route) =>
+      route.fulfill({ status: 401, json: { status: 401, detail: 'The token is for another audience.' } }),
+    );
+    await stranger.goto(setup.console);
+    await button(stranger, 'Sign in with single sign-on').click();
+    await stranger.getByLabel('User').fill('alice');
+    await button(stranger, 'Sign in').click();
+    await stranger.getByText('The token is for another audience.').waitFor();
+    await stranger.getByText('Sign in to manage the model providers').waitFor();
+    await stranger.unroute('**/me');
+    // A window that no page waits for says that it can be closed.
+    await stranger.goto('about:blank');
+    await stranger.goto(`${setup.console}#sign-in`);
+    await stranger.getByLabel('User').fill('alice');
+    await button(stranger, 'Sign in').click();
+    await stranger.getByText('You can close this window.').waitFor();
+    await look(stranger, 'sign-in-window');
     await stranger.context().close();
   },
 
@@ -449,6 +570,11 @@ async function onlyTokenStored(page) {
   assert.deepEqual(stored, [['modelproviders.token'], [], '']);
 }
 
+/** Waits until an element has the focus. */
+async function hasFocus(locator) {
+  await locator.and(locator.page().locator(':focus')).waitFor();
+}
+
 /** A call past the page, as somebody else's. */
 function api(page, method, path, body) {
   return page.evaluate(
@@ -458,7 +584,7 @@ function api(page, method, path, body) {
         body: body && JSON.stringify(body),
         headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
       });
-      return response.json();
+      return response.status === 204 ? null : response.json();
     },
     [setup.console.replace(/\/console\/$/, ''), setup.token, method, path, body],
   );
