@@ -8,7 +8,7 @@ import (
 	_ "modernc.org/sqlite" // registers the driver
 )
 
-// inDatabase runs a statement in the SQLite database of a data dir.
+// inDatabase runs a statement in the SQLite database of a data directory.
 func inDatabase(t *testing.T, dir, statement string) {
 	t.Helper()
 	if _, err := openDatabase(t, dir).Exec(statement); err != nil {
@@ -16,7 +16,7 @@ func inDatabase(t *testing.T, dir, statement string) {
 	}
 }
 
-// countIn counts the rows of a table of the data dir's database.
+// countIn counts the rows of a table of the data directory's database.
 func countIn(t *testing.T, dir, table string) (n int) {
 	t.Helper()
 	if err := openDatabase(t, dir).QueryRow("SELECT count(*) FROM " + table).Scan(&n); err != nil {

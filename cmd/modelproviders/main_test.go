@@ -20,7 +20,7 @@ func TestFirstStartInAnEmptyDirectory(t *testing.T) {
 	s := start(t, nil)
 
 	if mode := modeOf(t, "data"); mode != os.ModeDir|0o700 {
-		t.Errorf("the data dir has the mode %v", mode)
+		t.Errorf("the data directory has the mode %v", mode)
 	}
 	files, err := os.ReadDir("data")
 	if err != nil {

@@ -245,7 +245,7 @@ func (s *service) must(t *testing.T, status int, method, path, body string) answ
 	return got
 }
 
-// signIn uses the admin token that a data dir holds.
+// signIn uses the admin token that a data directory holds.
 func (s *service) signIn(t *testing.T, dir string) {
 	t.Helper()
 	s.token = strings.TrimSpace(readFile(t, filepath.Join(dir, "admin.token")))

@@ -215,7 +215,7 @@ func TestKeysetElsewhere(t *testing.T) {
 		t.Errorf("the keyset has the mode %v", mode)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "keyset.json")); err == nil {
-		t.Error("there is a keyset in the data dir too")
+		t.Error("there is a keyset in the data directory too")
 	}
 	if err := s.stop(); err != nil {
 		t.Fatal(err)

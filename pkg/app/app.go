@@ -90,7 +90,7 @@ func (a *App) prepare(context.Context) (err error) {
 	}
 	certificate, err := tls.LoadX509KeyPair(a.cfg.TLSCert, a.cfg.TLSKey)
 	if err != nil {
-		return fmt.Errorf("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY: could not load the certificate: %w", err)
+		return fmt.Errorf("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY: could not load the certificate and the key: %w", err)
 	}
 	a.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	return nil

@@ -8,7 +8,7 @@ import (
 	_ "modernc.org/sqlite" // registers the driver
 )
 
-// inSQLite runs a statement in the database of a data dir.
+// inSQLite runs a statement in the database of a data directory.
 func inSQLite(t testing.TB, dir, statement string) {
 	t.Helper()
 	execute(t, "sqlite", "file:"+filepath.Join(dir, "modelproviders.db")+"?_pragma=busy_timeout(10000)", statement)

@@ -32,7 +32,7 @@ type service struct {
 	http  *http.Client
 }
 
-// start starts a service on a fresh data dir; change may alter its configuration. The
+// start starts a service on a new data directory; change may alter its configuration. The
 // test must stop it.
 func start(t testing.TB, change ...func(*app.Config)) *service {
 	t.Helper()

@@ -36,7 +36,7 @@ const (
 	pageSize  = 20
 )
 
-// serveFloor serves the floor on a data dir and a database that the product has
+// serveFloor serves the floor on a data directory and a database that the product has
 // made.
 func serveFloor(dataDir, databaseURL string) error {
 	db, err := openDatabase(dataDir, databaseURL)
