@@ -1,7 +1,7 @@
 // Typed client of the modelproviders API. schema.ts is generated from openapi.yaml by
 // npm run build.
 
-import createFetchClient, { type Client, type ClientOptions, type FetchOptions } from 'openapi-fetch';
+import createFetchClient, { mergeHeaders, type Client, type ClientOptions, type FetchOptions } from 'openapi-fetch';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { components, paths } from './schema.js';
 
@@ -59,7 +59,8 @@ export async function* stream<P extends StreamPath>(
   options: FetchOptions<paths[P]['post']>,
 ): AsyncGenerator<StreamEvent<P>, void, undefined> {
   const post = api.POST as (path: P, options: object) => Promise<Started>;
-  const { data, error } = await post(path, { ...options, parseAs: 'stream', headers: { Accept: 'text/event-stream' } });
+  const headers = mergeHeaders(options.headers, { Accept: 'text/event-stream' });
+  const { data, error } = await post(path, { ...options, parseAs: 'stream', headers });
   if (error) {
     throw new ProblemError(error);
   }

@@ -59,6 +59,21 @@ test('streams a test', async () => {
   assert.equal(deltas.map((event) => event.data.text).join(''), last.data.response);
 });
 
+test('a stream sends headers of the caller', async () => {
+  let sent;
+  const recording = createClient({
+    baseUrl,
+    token,
+    async fetch({ headers }) {
+      sent = headers;
+      return new Response('event: result\ndata: {}\n\n', { headers: { 'Content-Type': 'text/event-stream' } });
+    },
+  });
+  await stream(recording, '/models/{id}/test', { ...request(), headers: { 'X-Request-Id': 'mine' } }).next();
+  assert.equal(sent.get('X-Request-Id'), 'mine');
+  assert.equal(sent.get('Accept'), 'text/event-stream');
+});
+
 test('throws the problem if a test is refused', async () => {
   const unknown = { params: { path: { id: crypto.randomUUID() } }, body: { prompt: 'Hi' } };
   await assert.rejects(stream(api, '/models/{id}/test', unknown).next(), (error) => {
