@@ -83,7 +83,7 @@ func (f *Fields) Add(name string, code Code, format string, args ...any) {
 	*f = append(*f, Field{Name: name, Code: code, Message: fmt.Sprintf(format, args...)})
 }
 
-// Under returns the fields with prefix and a dot before each name.
+// Under returns the fields with prefix and a dot in front of each name.
 func (f Fields) Under(prefix string) Fields {
 	out := slices.Clone(f)
 	for i := range out {
@@ -146,7 +146,7 @@ func (p Problems) Err(outcome string) error {
 	return p.Invalid.Invalid(outcome)
 }
 
-// Error is an error with what the API answers for it.
+// Error is an error with the content of the API's response for it.
 type Error struct {
 	Kind       Kind
 	Message    string // for the user: what happened, and what to do
@@ -164,7 +164,7 @@ type Upstream struct {
 	Hint       string
 }
 
-// New returns an error; format and args make the user's message.
+// New returns an error whose message for the user is made from format and args.
 func New(kind Kind, format string, args ...any) *Error {
 	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...)}
 }

@@ -14,9 +14,9 @@ import (
 var hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?)*\.?$`)
 
 // parseBaseURL parses an address that a person typed, and normalises its scheme
-// and host. It refuses what could send a request to another place than it seems: a
-// user, a fragment, and `.` and `..` segments in any spelling. The caller checks the
-// query. The text of an error follows the name of the field.
+// and host. It refuses parts that could send a request to another place than the
+// address seems to say: a user, a fragment, and `.` and `..` segments in any spelling.
+// The caller checks the query. The text of an error continues the name of the field.
 func parseBaseURL(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	if err != nil {

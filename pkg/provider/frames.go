@@ -12,8 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 )
 
-// preludeLength is how many bytes of a message come before its headers: its
-// length, the length of the headers, and the checksum of both.
+// preludeLength is the number of bytes before the headers of a message: the length of
+// the message, the length of the headers, and the checksum of both.
 const preludeLength = 12
 
 // readFrames is [readEvents] for AWS's binary event stream. The decoder would
@@ -58,7 +58,8 @@ func readFrames(r io.Reader, each eachEvent) error {
 	return errTooLarge
 }
 
-// untilEnd is nil where the stream ended; [answer.check] reports whether too early.
+// untilEnd returns nil if the stream ended. [answer.check] reports whether that was too
+// early.
 func untilEnd(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil

@@ -47,8 +47,8 @@ func checkServiceAccount(text string) (string, error) {
 	return text, err
 }
 
-// vertexUpstream talks to Vertex AI, which serves each family of models in a
-// form of its own.
+// vertexUpstream talks to Vertex AI, which has a different API for each family of
+// models.
 type vertexUpstream struct {
 	service
 	base    string // scheme://host of the API
@@ -88,12 +88,12 @@ func vertexHost(region string) string {
 	return region + "-aiplatform.googleapis.com"
 }
 
-// location is the URL under which the models lie.
+// location returns the URL under which the models are.
 func (v *vertexUpstream) location(version string) string {
 	return v.base + "/" + version + "/projects/" + url.PathEscape(v.project) + "/locations/" + url.PathEscape(v.region)
 }
 
-// vertexModel is a model id, taken apart.
+// vertexModel contains the parts of a model id.
 type vertexModel struct {
 	publisher string
 	name      string // without the publisher
@@ -119,7 +119,7 @@ func parseVertexModel(id string) vertexModel {
 	return vertexModel{"google", id}
 }
 
-// path is the model's place under a location, for one of its methods.
+// path returns the path of a method of the model, relative to a location.
 func (m vertexModel) path(method string) string {
 	return "/publishers/" + pathSegment(m.publisher) + "/models/" + pathSegment(m.name) + ":" + method
 }

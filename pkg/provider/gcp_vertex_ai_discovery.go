@@ -8,8 +8,8 @@ import (
 )
 
 // models lists the publisher models that can be called by id. The list is Google's
-// whole Model Garden, whatever the project and the region. It also holds models
-// that must be deployed first, which callableModel leaves out.
+// whole Model Garden, for every project and region. It also contains models that must
+// be deployed first, which callableModel leaves out.
 // Source: Vertex AI REST reference, publishers.models.list (v1beta1).
 func (v *vertexUpstream) models(ctx context.Context) (Discovery, error) {
 	d, err := readPages(func(cursor string) (found []DiscoveredModel, next string, err error) {

@@ -56,7 +56,7 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, model vertexModel, 
 }
 
 // readGemini is the [reader] of generateContent. A whole body may be a list of
-// responses: what a stream is where a proxy drops `alt=sse`.
+// responses, which is the format of a stream if a proxy removes `alt=sse`.
 func readGemini(a *answer, data []byte, whole bool) (useful bool, err error) {
 	var list []json.RawMessage
 	if whole && json.Unmarshal(data, &list) == nil {

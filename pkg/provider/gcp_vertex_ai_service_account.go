@@ -37,7 +37,7 @@ var googleTokenURIs = []string{
 }
 
 // parseServiceAccount reads the text of a key file and parses its private key.
-// The errors hold no value of the file, and follow the name of the field.
+// The errors contain no value of the file, and continue the name of the field.
 //
 // Only `type` `service_account` is read: the other types of Google's credential
 // files can name files to read, programs to run and URLs to call.

@@ -18,7 +18,7 @@ import (
 const (
 	// googleScope is what Vertex AI asks for.
 	googleScope = "https://www.googleapis.com/auth/cloud-platform"
-	// tokenMargin is how long a cached access token must still be good for.
+	// tokenMargin is how long a cached access token must still be valid.
 	tokenMargin = 2 * time.Minute
 )
 
@@ -27,7 +27,7 @@ const (
 type googleTokens struct {
 	config *jwt.Config
 	http   *http.Client
-	turn   chan struct{} // has room for one; whoever fills it may fetch
+	turn   chan struct{} // a semaphore of size one for fetches
 
 	mu    sync.Mutex
 	token oauth2.Token
@@ -70,7 +70,7 @@ func (g *googleTokens) get(ctx context.Context) (string, error) {
 	return g.fetch(ctx)
 }
 
-// cached is the token that is kept; empty when it is not good for long.
+// cached returns the token that is kept, or "" if it expires within tokenMargin.
 func (g *googleTokens) cached() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -131,8 +131,8 @@ type tokenSender struct {
 	err       error
 }
 
-// RoundTrip implements [http.RoundTripper]. Assertion and signature are as good as
-// a token, and stay out of the result.
+// RoundTrip implements [http.RoundTripper]. It keeps the assertion and its signature out
+// of the result, because they can be used like a token.
 func (s *tokenSender) RoundTrip(req *http.Request) (res *http.Response, err error) {
 	defer func() { s.err = err }()
 	form := req.Clone(s.ctx)

@@ -12,8 +12,8 @@ var (
 	htmlTag    = regexp.MustCompile(`(?s)<[^>]*>`)
 )
 
-// titleOf is the title of an HTML page in brackets; empty when it has none. Its
-// length is not bounded here, because only a complete secret can be redacted.
+// titleOf returns the title of an HTML page in brackets, or "" if it has none. It does
+// not shorten the title, because only a complete secret can be redacted.
 func titleOf(page []byte) string {
 	if found := htmlTitle.FindSubmatch(page); found != nil {
 		if title := plainText(found[1]); title != "" {
@@ -23,7 +23,7 @@ func titleOf(page []byte) string {
 	return ""
 }
 
-// textOf is what an HTML page shows, after a space; empty when that is only the
+// textOf returns the text of an HTML page after a space, or "" if the text is only the
 // title.
 func textOf(page []byte) string {
 	text := plainText(htmlTag.ReplaceAll(htmlHidden.ReplaceAll(page, []byte(" ")), []byte(" ")))
@@ -33,7 +33,7 @@ func textOf(page []byte) string {
 	return " " + text
 }
 
-// plainText is text of a page in one line.
+// plainText returns text of a page in one line.
 func plainText(text []byte) string {
 	return strings.Join(strings.Fields(html.UnescapeString(string(text))), " ")
 }

@@ -18,13 +18,13 @@ const (
 
 var (
 	byteOrderMark = []byte("\uFEFF")
-	// eventStarts are what a stream of events may begin with.
+	// eventStarts are the possible beginnings of a stream of events.
 	eventStarts = [][]byte{[]byte(":"), []byte("data:"), []byte("event:"), []byte("id:"), []byte("retry:")}
 )
 
-// detectType is the media type of a body by its first bytes, because many servers
-// use one label for everything. It drops a byte order mark, and reads no more than
-// it needs.
+// detectType returns the media type of a body by its first bytes, because many servers
+// send the same Content-Type for everything. It removes a byte order mark, and reads
+// no more than it needs.
 func detectType(body *bufio.Reader, label string) string {
 	if label == typeFrames {
 		return label
@@ -43,8 +43,8 @@ func detectType(body *bufio.Reader, label string) string {
 	}
 }
 
-// typeOfStart is the media type of a body that begins with start; final: the rest
-// of the body would not change it.
+// typeOfStart returns the media type of a body that begins with start. final means that
+// the rest of the body can't change it.
 func typeOfStart(start []byte, label string) (mediaType string, final bool) {
 	switch {
 	case len(start) == 0, len(start) < len(byteOrderMark) && bytes.HasPrefix(byteOrderMark, start):
@@ -76,7 +76,7 @@ func (c *call) unreadable(err error) string {
 }
 
 // decompress removes the content coding of a body (RFC 9110, section 8.4). Some
-// servers compress without being asked, others name a coding and don't compress.
+// servers compress without being asked, others name a coding but don't compress.
 func decompress(body io.Reader, coding string) (*bufio.Reader, error) {
 	raw := bufio.NewReader(body)
 	switch coding = strings.ToLower(strings.TrimSpace(coding)); coding {

@@ -16,8 +16,8 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// openAIChat is the [upstream] of a server that has OpenAI's Chat Completions API.
-// Where that refers to the Responses API, it uses that.
+// openAIChat is the [upstream] of a server that has OpenAI's Chat Completions API. If
+// an answer refers to the Responses API, it uses that instead.
 type openAIChat struct {
 	service
 	explainer
@@ -76,12 +76,12 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 type chatForm struct {
 	limit   string // the name of the output limit
 	renamed bool   // it is not the name that was tried first
-	usage   bool   // ask a stream to count tokens
+	usage   bool   // ask for the token usage of a stream
 }
 
-// adapt changes the form as an answer asks for, and reports whether it does. OpenAI's
-// newer models refuse max_tokens, older servers know only that; some know no
-// stream_options. The answer decides, not the model's name.
+// adapt changes the form if an answer says how, and reports whether it did. OpenAI's
+// newer models refuse max_tokens, older servers know only max_tokens, and some don't
+// know stream_options. The answer decides, not the name of the model.
 func (f *chatForm) adapt(c *call) bool {
 	if c == nil || c.status < http.StatusBadRequest {
 		return false

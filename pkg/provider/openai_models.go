@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// models asks for the list of models. The error is a *Failure.
+// models requests the list of models. The error is a *Failure.
 func (o *openAIChat) models(ctx context.Context) (Discovery, error) {
 	address := o.base + "/models"
 	if o.version != "" {
@@ -32,8 +32,8 @@ func isAbsent(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusMethodNotAllowed
 }
 
-// listedModel is an entry of a list of models. OpenAI's have only an id; others
-// add a name, or have only that.
+// listedModel is an entry of a list of models. OpenAI's entries have only an id; others
+// also have a name, or only a name.
 type listedModel struct {
 	ID           string `json:"id"`
 	Name         string `json:"name"`
@@ -59,7 +59,7 @@ func (m listedModel) answersChat() bool {
 
 // parseModelList reads a list of models: OpenAI's {"data":[…]}, Ollama's
 // {"models":[…]}, or a bare array. An empty list may be null, as Go's servers
-// write it. Entries of another form are passed over.
+// write it. It ignores entries in other formats.
 func parseModelList(body []byte, usable func(listedModel) bool) ([]DiscoveredModel, error) {
 	var envelope struct {
 		Data   json.RawMessage `json:"data"`

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// problem is what the body of an error says, in any form.
+// problem is the content of an error's body, in any format.
 type problem struct {
 	message string
 	code    string // the service's own code; a bare HTTP status is none
@@ -21,19 +21,19 @@ type problem struct {
 
 	requestID string // Google's id of the request that failed
 
-	structured bool // the body is JSON that tells what is wrong
+	structured bool // the body is JSON that says what is wrong
 }
 
-// name is the service's most exact word for the problem.
+// name returns the most specific code of the service for the problem.
 func (p problem) name() string { return cmp.Or(p.code, p.status, p.typ) }
 
-// isEmpty reports whether nothing is said.
+// isEmpty reports whether the problem has no content.
 func (p problem) isEmpty() bool { return p.message == "" && p.name() == "" }
 
-// says reports whether the message holds one of the phrases; see [hasWords].
+// says reports whether the message contains one of the phrases; see [hasWords].
 func (p problem) says(phrases string) bool { return hasWords(phrases, strings.ToLower(p.message)) }
 
-// pageMessage begins the message of a page, in lower case.
+// pageMessage is the beginning of the message for an HTML page, in lower case.
 const pageMessage = "the answer was an html page"
 
 // problemOf reads the body of an error. Servers differ: OpenAI's and most
@@ -77,7 +77,7 @@ func problemIn(value any) problem {
 	return problem{}
 }
 
-// problemInList joins what a list's members say.
+// problemInList joins the problems in a list.
 func problemInList(list []any) problem {
 	var all problem
 	var messages []string
@@ -131,7 +131,7 @@ func problemInObject(o map[string]any) problem {
 	return own
 }
 
-// first reads the first of the members that says something.
+// first reads the first of the members that is not empty.
 func first(o map[string]any, read func(any) string, names ...string) string {
 	for _, name := range names {
 		if s := read(o[name]); s != "" {
@@ -188,8 +188,8 @@ func codeText(value any) string {
 	return s
 }
 
-// awsCode is an AWS error code without the namespace before it and the address
-// behind it. Source: Smithy, AWS restJson1 protocol, "Operation error
+// awsCode returns an AWS error code without the namespace before it and the address
+// after it. Source: Smithy, AWS restJson1 protocol, "Operation error
 // serialization".
 func awsCode(code string) string {
 	code, _, _ = strings.Cut(code[strings.LastIndexByte(code, '#')+1:], ":")

@@ -5,7 +5,7 @@
 // regard to case, reads null as nothing, repairs broken Unicode, and stops at
 // the first value of a wrong type. Here a name matches exactly or is unknown,
 // and every broken field is reported under the name the client wrote. A body
-// that is accepted means what encoding/json makes of it.
+// that is accepted is decoded as encoding/json would decode it.
 //
 // A struct is described by its `json` tags; embedded structs are flattened.
 // Fields may be strings, bools, integers, floats, structs, [json.RawMessage],
@@ -39,8 +39,8 @@ import (
 // struct. A [json.RawMessage] in it is a part of data. Unknown, duplicate and
 // wrongly typed fields are malformed; if a field is given twice, the first value is
 // used. Fields and array elements that are null are invalid (`required`); they
-// stay zero, and a map gets no entry for them. Where there are problems dst may
-// be partly filled; an element of an array that has one keeps its place.
+// stay zero, and a map gets no entry for them. If there are problems, dst may
+// be partly filled; an element of an array that has a problem keeps its index.
 // Messages never contain a value.
 //
 // The error is a fault of kind malformed_request: data is not one JSON object,
