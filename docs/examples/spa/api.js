@@ -202,7 +202,12 @@ export class API {
    */
   async json(path, options) {
     const response = await this.send(path, options);
-    return response.json();
+    try {
+      return await response.json();
+    } catch {
+      options?.signal?.throwIfAborted();
+      throw new APIError({ detail: 'The answer is incomplete, or is not from the service. Try again.' });
+    }
   }
 
   /**

@@ -68,10 +68,11 @@ function showLoading() {
 /** @returns {Promise<Config>} */
 async function loadConfig() {
   const response = await fetch('config.json', { cache: 'no-store' }).catch(() => null);
-  if (!response?.ok) {
+  const config = await response?.json().catch(() => null);
+  if (!response?.ok || !config) {
     throw new Error('The configuration of this page can’t be loaded. Reload the page to try again.');
   }
-  return response.json();
+  return config;
 }
 
 /**

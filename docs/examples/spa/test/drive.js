@@ -338,6 +338,13 @@ const flows = {
     await page.getByText('The providers can’t be loaded').waitFor();
     await look(page, 'list-failed');
     await page.unroute('**/providers?*');
+    // A proxy answers with its own page.
+    await page.route('**/providers?*', (route) =>
+      route.fulfill({ contentType: 'text/html', body: '<p>Login' }),
+    );
+    await button(page, 'Try again').click();
+    await page.getByText('is not from the service').waitFor();
+    await page.unroute('**/providers?*');
     await page.route('**/providers?*', async (route) => {
       await new Promise((resolve) => setTimeout(resolve, 1500));
       await route.continue();
