@@ -34,9 +34,6 @@ const revealedFor = 60_000;
  * @returns {Field}
  */
 export function makeField(path, spec, options = {}) {
-  if (spec.kind === 'select') {
-    return makeSelect(path, spec, options);
-  }
   if (spec.kind === 'secret' || spec.kind === 'secret_json') {
     return makeSecret(path, spec, options);
   }
@@ -67,22 +64,6 @@ function suggestionsOf(spec, input) {
   );
   input.setAttribute('list', list.id);
   return list;
-}
-
-/**
- * @param {string} path
- * @param {FormField} spec
- * @param {{value?: string, onInput?: () => void}} options
- */
-function makeSelect(path, spec, options) {
-  const select = h(
-    'select',
-    { class: 'input' },
-    h('option', { value: '' }, 'Choose…'),
-    (spec.options ?? []).map((value) => h('option', { value }, value)),
-  );
-  select.value = options.value ?? '';
-  return frame(path, spec, select, options, h('div', { class: 'select' }, select, icon('chevron')));
 }
 
 /**

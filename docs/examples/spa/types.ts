@@ -9,8 +9,7 @@ export type AvailableModels = Schemas['AvailableModels'];
 export type CheckResult = Schemas['CheckResult'];
 export type Config = Schemas['ConsoleConfig'];
 export type FailureKind = Schemas['FailureKind'];
-/** A field of a form; a `select` has options. */
-export type FormField = Omit<Schemas['FormField'], 'kind'> & { kind: string; options?: string[] };
+export type FormField = Schemas['FormField'];
 export type Me = Schemas['Me'];
 export type Model = Schemas['ModelOfProvider'];
 export type ModelTestResult = Schemas['ModelTestResult'];
@@ -20,11 +19,8 @@ export type Provider = Schemas['Provider'];
 /** A list with the models of each provider, which `view=summary` would leave out. */
 export type ProviderList = Omit<Schemas['ProviderList'], 'data'> & { data: Provider[] };
 export type ProviderStatus = Schemas['ProviderStatus'];
-export type ProviderType = Omit<Schemas['ProviderType'], 'credentials' | 'config'> & {
-  credentials: FormField[];
-  config: FormField[];
-};
-export type ProviderTypeList = { data: ProviderType[] };
+export type ProviderType = Schemas['ProviderType'];
+export type ProviderTypeList = Schemas['ProviderTypeList'];
 export type Scope = Schemas['Scope'];
 export type Stage = Schemas['Stage'];
 export type StageList = Schemas['StageList'];
