@@ -74,21 +74,37 @@ func insert(table string, rows ...columns) statement {
 // records encodes rows as a JSON list of objects, which [dialect.recordset] reads.
 // A statement with such a list has the same text for any number of rows.
 func (d dialect) records(rows ...columns) string {
-	list := make([]map[string]any, len(rows))
+	list := []byte("[")
 	for i, row := range rows {
-		list[i] = make(map[string]any, len(row))
-		for _, c := range row {
-			value := c.field
-			switch field := c.field.(type) {
-			case *moment:
-				value = d.jsonTime(time.Time(*field))
-			case *[]byte:
-				value = `\x` + hex.EncodeToString(*field)
-			}
-			list[i][c.name] = value
+		if i > 0 {
+			list = append(list, ',')
 		}
+		list = append(list, '{')
+		for j, c := range row {
+			if j > 0 {
+				list = append(list, ',')
+			}
+			list = append(list, `"`+c.name+`":`...)
+			list = append(list, d.json(c.field)...)
+		}
+		list = append(list, '}')
 	}
-	return encoded(list)
+	return string(append(list, ']'))
+}
+
+// json is the JSON of what a field points to.
+func (d dialect) json(field any) string {
+	switch field := field.(type) {
+	case *bool:
+		return strconv.FormatBool(*field)
+	case *int64:
+		return strconv.FormatInt(*field, 10)
+	case *moment:
+		return encoded(d.jsonTime(time.Time(*field)))
+	case *[]byte:
+		return encoded(`\x` + hex.EncodeToString(*field))
+	}
+	return encoded(field)
 }
 
 // arguments are the values of the parameters $1, $2 and so on of a statement.

@@ -219,8 +219,8 @@ func (f *floor) test(c echo.Context) error {
 
 // chatMessage is a message of OpenAI's chat completions.
 type chatMessage struct {
-	Role    string `json:"role"`
 	Content string `json:"content"`
+	Role    string `json:"role"`
 }
 
 // ask sends the body that the product sends.
