@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	_ "modernc.org/sqlite"             // the driver "sqlite"
@@ -70,6 +71,9 @@ func (d *Database) BringBack(t testing.TB) {
 		return
 	}
 	d.admit(t, "true")
+	// The service checks only connections that were idle for a second. Younger ones may
+	// be among those that the server has closed, and the next call on each would fail.
+	time.Sleep(1100 * time.Millisecond)
 }
 
 func (d *Database) admit(t testing.TB, allow string) {
