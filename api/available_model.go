@@ -88,26 +88,27 @@ func (a *API) answerAvailableModels(c echo.Context, draft registry.Draft) error 
 // @Failure		502		{object}	problem
 // @Router			/provider-types/{type}/available-models [post]
 func (a *API) listAvailableModelsOfType(c echo.Context) error {
-	typ, err := lookupType(c)
+	typeName, draft, err := decodeDraftSettings(c)
 	if err != nil {
 		return err
 	}
-	draft, err := decodeDraftSettings(c)
-	if err != nil {
-		return err
-	}
-	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typ.Name(), draft, c.QueryParam("q"))
+	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typeName, draft, c.QueryParam("q"))
 	if err != nil {
 		return err
 	}
 	return c.JSON(http.StatusOK, toAvailableModels(found))
 }
 
-// decodeDraftSettings reads a body of [draftSettings].
-func decodeDraftSettings(c echo.Context) (registry.Draft, error) {
+// decodeDraftSettings reads the type in the path, and a body of [draftSettings]. It
+// returns not_found and malformed_request.
+func decodeDraftSettings(c echo.Context) (typeName string, draft registry.Draft, err error) {
+	typ, err := lookupType(c)
+	if err != nil {
+		return "", draft, err
+	}
 	var body draftSettings
 	problems, err := decodeWithSettings(c, &body)
-	return registry.Draft{Settings: provider.Request(body), Problems: problems}, err
+	return typ.Name(), registry.Draft{Settings: provider.Request(body), Problems: problems}, err
 }
 
 // decodeEditSettings reads a body of [settingsUpdate], which may be left out.

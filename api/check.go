@@ -37,15 +37,11 @@ type checkResult struct {
 // @Success		200		{object}	checkResult
 // @Router			/provider-types/{type}/check [post]
 func (a *API) checkProviderType(c echo.Context) error {
-	typ, err := lookupType(c)
+	typeName, draft, err := decodeDraftSettings(c)
 	if err != nil {
 		return err
 	}
-	draft, err := decodeDraftSettings(c)
-	if err != nil {
-		return err
-	}
-	result, err := a.Registry.CheckType(c.Request().Context(), principal(c).Workspace, typ.Name(), draft)
+	result, err := a.Registry.CheckType(c.Request().Context(), principal(c).Workspace, typeName, draft)
 	if err != nil {
 		return err
 	}
