@@ -28,7 +28,11 @@ func (row *eventRow) columns() columns {
 	}
 }
 
-var eventColumns = new(eventRow).columns().names("e.")
+var (
+	eventNames  = new(eventRow).columns().names("e.")
+	newEvent    = new(eventRow).columns().only(fixed)
+	insertEvent = newEvent.insertInto("audit_events", 1)
+)
 
 const noChanges = "[]"
 
@@ -43,17 +47,26 @@ func (row *eventRow) event() audit.Event {
 	return e
 }
 
+// newEventRow maps an event that is not linked yet to its row.
+func newEventRow(e audit.Event) *eventRow {
+	row := &eventRow{Event: e, changes: noChanges}
+	if len(e.Changes) > 0 {
+		row.changes = encoded(e.Changes)
+	}
+	return row
+}
+
 // insertEvents is the statement that adds events of one workspace.
 func insertEvents(events ...audit.Event) statement {
-	rows := make([]columns, len(events))
-	for i, e := range events {
-		row := eventRow{Event: e, changes: noChanges}
-		if len(e.Changes) > 0 {
-			row.changes = encoded(e.Changes)
-		}
-		rows[i] = row.columns().only(fixed)
+	text := insertEvent
+	if len(events) > 1 {
+		text = newEvent.insertInto("audit_events", len(events))
 	}
-	return insert("audit_events", rows...)
+	var args []any
+	for _, e := range events {
+		args = append(args, newEventRow(e).columns().fields(fixed)...)
+	}
+	return statement{text, args}
 }
 
 // AppendEvents implements [audit.Store].
@@ -88,7 +101,7 @@ func (s *Store) Events(ctx context.Context, workspace string, q audit.Query) ([]
 func (s *Store) events(ctx context.Context, index string, c *conditions, clauses string) ([]audit.Event, error) {
 	var events []audit.Event
 	var row eventRow
-	query := "SELECT " + eventColumns + " FROM audit_events e" + s.engine.indexedBy(index) + c.text.String() + clauses
+	query := "SELECT " + eventNames + " FROM audit_events e" + s.engine.indexedBy(index) + c.text.String() + clauses
 	err := s.each(ctx, query, c.args, row.columns().fields(), func() error {
 		events = append(events, row.event())
 		return nil

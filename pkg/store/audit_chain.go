@@ -9,19 +9,24 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// headColumns returns the columns of audit_heads except the workspace.
-func headColumns(h *chain.Head) columns {
+// headColumns returns the columns of audit_heads.
+func headColumns(workspace *string, h *chain.Head) columns {
 	return columns{
-		{"first_number", &h.First, editable}, {"base", &h.Base, editable},
+		{"workspace", workspace, fixed}, {"first_number", &h.First, editable}, {"base", &h.Base, editable},
 		{"last_number", &h.Count, editable}, {"last", &h.Last, editable}, {"mac", &h.MAC, editable},
 	}
 }
 
+var (
+	headRow  = headColumns(new(string), new(chain.Head))
+	findHead = "SELECT " + headRow.names("") + " FROM audit_heads WHERE workspace = $1"
+	setHead  = headRow.insertInto("audit_heads", 1) + " ON CONFLICT (workspace) DO UPDATE SET " + headRow.only(editable).assign("excluded.")
+)
+
 // Head implements [chain.Store].
 func (s *Store) Head(ctx context.Context, workspace string) (chain.Head, error) {
 	var head chain.Head
-	row := headColumns(&head)
-	_, err := s.one(ctx, `SELECT `+row.names("")+` FROM audit_heads WHERE workspace = $1`, []any{workspace}, row.fields()...)
+	_, err := s.one(ctx, findHead, []any{workspace}, headColumns(&workspace, &head).fields()...)
 	return head, err
 }
 
@@ -49,19 +54,22 @@ func linkColumns(l *chain.Link) columns {
 	return columns{{"id", &l.EntryID, fixed}, {"number", &l.Number, editable}, {"link_mac", &l.MAC, editable}}
 }
 
+func (d dialect) linkEvents() string {
+	row := linkColumns(new(chain.Link))
+	// The + prevents SQLite from reading all events that are not linked.
+	return `WITH l AS MATERIALIZED (` + d.recordset("audit_events", "$2", row) + `)
+		UPDATE audit_events SET ` + row.only(editable).assign("l.") + ` FROM l
+		WHERE audit_events.workspace = $1 AND audit_events.id = l.id AND +audit_events.number IS NULL`
+}
+
 // Link implements [chain.Store].
 func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, head chain.Head) error {
 	rows := make([]columns, len(links))
 	for i := range links {
 		rows[i] = linkColumns(&links[i])
 	}
-	row := linkColumns(new(chain.Link))
-	// The + prevents SQLite from reading all events that are not linked.
-	link := `WITH l AS MATERIALIZED (` + s.engine.recordset("audit_events", "$2", row) + `)
-		UPDATE audit_events SET ` + row.only(editable).assign("l.") + ` FROM l
-		WHERE audit_events.workspace = $1 AND audit_events.id = l.id AND +audit_events.number IS NULL`
 	return s.InTx(ctx, func(ctx context.Context) error {
-		linked, err := s.exec(ctx, link, workspace, s.engine.records(rows...))
+		linked, err := s.exec(ctx, s.linkEvents, workspace, s.engine.records(rows...))
 		if err == nil && linked != int64(len(links)) {
 			err = fault.New(fault.Internal, "An audit event of workspace %q is linked already.", workspace)
 		}
@@ -74,9 +82,7 @@ func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, 
 
 // writeHead stores the head of a workspace's chain.
 func (s *Store) writeHead(ctx context.Context, workspace string, head chain.Head) error {
-	row := headColumns(&head)
-	write := insert("audit_heads", append(columns{{"workspace", &workspace, fixed}}, row...))
-	_, err := s.exec(ctx, write.sql+` ON CONFLICT (workspace) DO UPDATE SET `+row.assign("excluded."), write.args...)
+	_, err := s.exec(ctx, setHead, headColumns(&workspace, &head).fields()...)
 	return err
 }
 

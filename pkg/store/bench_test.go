@@ -91,14 +91,42 @@ func benchmarkCalls(b *testing.B, s *store.Store, size int) {
 	if err := addProvider(b.Context(), s, p); err != nil {
 		b.Fatal(err)
 	}
-	measure("record test", func() error {
-		now := time.Now()
-		return s.RecordCall(b.Context(), registry.Call{
-			Workspace: workspace, ProviderID: p.ID, Connection: 1, Success: true,
-			Test: &registry.LastTest{Success: true, At: now}, ModelID: p.Models[0].ID, UpstreamModelID: p.Models[0].ModelID,
-			Event: audit.Event{Workspace: workspace, ID: uuid.Must(uuid.NewV7()).String(), At: now, Action: audit.ModelTest, Outcome: audit.Success, Seal: []byte{1}},
+	measure("record test", func() error { return s.RecordCall(b.Context(), benchmarkCall(p)) })
+}
+
+// BenchmarkWithoutDatabase measures what the program itself spends on a write.
+func BenchmarkWithoutDatabase(b *testing.B) {
+	for name, sqlite := range map[string]bool{"SQLite": true, "Postgres": false} {
+		s, ctx := store.Unconnected(b.Context(), sqlite)
+		p := benchmarkProvider()
+		call := benchmarkCall(p)
+		b.Run(name+"/create", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := s.CreateProvider(ctx, p, call.Event); err != nil {
+					b.Fatal(err)
+				}
+			}
 		})
-	})
+		b.Run(name+"/record test", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := s.RecordCall(ctx, call); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// benchmarkCall is a successful test of the first model of a provider.
+func benchmarkCall(p registry.Provider) registry.Call {
+	now := time.Now()
+	return registry.Call{
+		Workspace: workspace, ProviderID: p.ID, Connection: 1, Success: true,
+		Test: &registry.LastTest{Success: true, At: now}, ModelID: p.Models[0].ID, UpstreamModelID: p.Models[0].ModelID,
+		Event: audit.Event{Workspace: workspace, ID: uuid.Must(uuid.NewV7()).String(), At: now, Action: audit.ModelTest, Outcome: audit.Success, Seal: []byte{1}},
+	}
 }
 
 // benchmarkProvider is a provider with two models.

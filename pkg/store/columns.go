@@ -53,22 +53,26 @@ func (cs columns) join(text func(column) string) string {
 	return strings.Join(texts, ", ")
 }
 
-func (cs columns) fields() []any {
-	fields := make([]any, len(cs))
-	for i, c := range cs {
-		fields[i] = c.field
+// fields returns the fields of the columns with the given uses, or else of all.
+func (cs columns) fields(uses ...use) []any {
+	fields := make([]any, 0, len(cs))
+	for _, c := range cs {
+		if len(uses) == 0 || slices.Contains(uses, c.use) {
+			fields = append(fields, c.field)
+		}
 	}
 	return fields
 }
 
-// insert is the statement that adds rows to a table.
-func insert(table string, rows ...columns) statement {
+// insertInto is the text of the statement that adds rows to a table. Its arguments are
+// the fields of the rows.
+func (cs columns) insertInto(table string, rows int) string {
 	var args arguments
-	values := make([]string, len(rows))
-	for i, row := range rows {
-		values[i] = "(" + args.add(row.fields()...) + ")"
+	values := make([]string, rows)
+	for i := range values {
+		values[i] = "(" + args.add(cs.fields()...) + ")"
 	}
-	return statement{"INSERT INTO " + table + " (" + rows[0].names("") + ") VALUES " + strings.Join(values, ", "), args}
+	return "INSERT INTO " + table + " (" + cs.names("") + ") VALUES " + strings.Join(values, ", ")
 }
 
 // records encodes rows as a JSON list of objects, which [dialect.recordset] reads.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"time"
 
 	"gorm.io/gorm"
@@ -55,6 +56,24 @@ func (r recorder) GetDBConn() (*sql.DB, error) {
 		return db, nil
 	}
 	return r.ConnPool.(gorm.GetDBConnector).GetDBConn()
+}
+
+// Unconnected is a store without a database, in which each write succeeds, and a
+// context of a transaction.
+func Unconnected(ctx context.Context, sqlite bool) (*Store, context.Context) {
+	d := postgresDialect()
+	if sqlite {
+		d = sqliteDialect()
+	}
+	db := &gorm.DB{Statement: &gorm.Statement{ConnPool: unconnected{}}}
+	s := &Store{engine: engine{dialect: d, classify: classifyPostgres}, texts: d.texts()}
+	return s, context.WithValue(ctx, transactionKey{s}, &transaction{db: db, locked: map[lockedProvider]bool{}})
+}
+
+type unconnected struct{ gorm.ConnPool }
+
+func (unconnected) ExecContext(context.Context, string, ...any) (sql.Result, error) {
+	return driver.RowsAffected(1), nil
 }
 
 // Exec runs a statement in the transaction of the context.

@@ -35,7 +35,10 @@ func (row *modelRow) columns() columns {
 	}
 }
 
-var modelColumns = new(modelRow).columns()
+var (
+	modelColumns = new(modelRow).columns()
+	modelNames   = modelColumns.names("m.")
+)
 
 // stages are the stages of a model: a text[] on PostgreSQL, read as `{a,b}`, and
 // JSON on SQLite. The names of stages need no quotes in a text[].
@@ -84,11 +87,16 @@ func sortByCreation(models []registry.Model) {
 
 const joinProvider = ` JOIN providers p ON p.workspace = m.workspace AND p.id = m.provider_id`
 
+var (
+	findModel            = `SELECT ` + modelNames + `, ` + shownNames + ` FROM models m` + joinProvider + ` WHERE m.workspace = $1 AND m.id = $2`
+	findModelAndProvider = `SELECT ` + modelNames + `, ` + providerNames + ` FROM models m` + joinProvider + ` WHERE m.workspace = $1 AND m.id = $2`
+)
+
 // Model implements [registry.Store].
 func (s *Store) Model(ctx context.Context, workspace, id string) (registry.Model, error) {
 	var m modelRow
 	var p providerRow
-	err := s.joined(ctx, workspace, id, m.columns(), p.shown())
+	err := s.oneModel(ctx, findModel, workspace, id, m.columns(), p.shown())
 	return m.modelWithProvider(p), err
 }
 
@@ -96,16 +104,15 @@ func (s *Store) Model(ctx context.Context, workspace, id string) (registry.Model
 func (s *Store) ModelAndProvider(ctx context.Context, workspace, id string) (registry.Model, registry.Provider, error) {
 	var m modelRow
 	var row providerRow
-	if err := s.joined(ctx, workspace, id, m.columns(), row.columns()); err != nil {
+	if err := s.oneModel(ctx, findModelAndProvider, workspace, id, m.columns(), row.columns()); err != nil {
 		return registry.Model{}, registry.Provider{}, err
 	}
 	p, err := row.provider()
 	return m.model(p.Connection), p, err
 }
 
-// joined reads columns of a model and of its provider. It returns not_found.
-func (s *Store) joined(ctx context.Context, workspace, id string, model, provider columns) error {
-	query := `SELECT ` + model.names("m.") + `, ` + provider.names("p.") + ` FROM models m` + joinProvider + ` WHERE m.workspace = $1 AND m.id = $2`
+// oneModel reads columns of a model and of its provider. It returns not_found.
+func (s *Store) oneModel(ctx context.Context, query, workspace, id string, model, provider columns) error {
 	found, err := s.one(ctx, query, []any{workspace, id}, slices.Concat(model, provider).fields()...)
 	if err == nil && !found {
 		err = notFound("model", id)
@@ -127,21 +134,23 @@ func (s *Store) modelRecords(p registry.Provider, models []registry.Model) strin
 	return s.engine.records(rows...)
 }
 
-// insertModels is the statement that adds models to a provider.
-func (s *Store) insertModels(p registry.Provider, models []registry.Model) statement {
-	return statement{`INSERT INTO models (workspace, ` + written.names("") + `)
-		SELECT $1, ` + written.names("e.") + ` FROM (` + s.engine.recordset("models", "$2", written) + `) AS e`,
-		[]any{p.Workspace, s.modelRecords(p, models)}}
+func (d dialect) insertModels() string {
+	return `INSERT INTO models (workspace, ` + written.names("") + `)
+		SELECT $1, ` + written.names("e.") + ` FROM (` + d.recordset("models", "$2", written) + `) AS e`
 }
 
-// updateModels returns the statement that changes models of a provider. It clears the
-// last test of a model whose model id changes.
-func (s *Store) updateModels(p registry.Provider, models []registry.Model) statement {
-	return statement{`WITH e AS MATERIALIZED (` + s.engine.recordset("models", "$3", written) + `)
+// addedModels is the statement that adds models to a provider.
+func (s *Store) addedModels(p registry.Provider, models []registry.Model) statement {
+	return statement{s.insertModels, []any{p.Workspace, s.modelRecords(p, models)}}
+}
+
+// updateModels changes models of a provider. It clears the last test of a model whose
+// model id changes.
+func (d dialect) updateModels() string {
+	return `WITH e AS MATERIALIZED (` + d.recordset("models", "$3", written) + `)
 		UPDATE models SET ` + written.only(editable).assign("e.") + `,
 		test_connection = CASE WHEN models.model_id = e.model_id THEN models.test_connection END
-		FROM e WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`,
-		[]any{p.Workspace, p.ID, s.modelRecords(p, models)}}
+		FROM e WHERE models.workspace = $1 AND models.provider_id = $2 AND models.id = e.id`
 }
 
 // writeModels stores the models of a provider after an edit. It keeps the last test of
@@ -180,10 +189,10 @@ func (s *Store) writeModels(ctx context.Context, before, after registry.Provider
 	// Model ids must be unique after every row that is written.
 	add(`UPDATE models SET model_id = 'leaving ' || id, test_connection = NULL WHERE workspace = $1 AND id `, leaving)
 	if len(changed) > 0 {
-		steps = append(steps, s.updateModels(after, changed))
+		steps = append(steps, statement{s.updateModels, []any{after.Workspace, after.ID, s.modelRecords(after, changed)}})
 	}
 	if len(added) > 0 {
-		steps = append(steps, s.insertModels(after, added))
+		steps = append(steps, s.addedModels(after, added))
 	}
 	for _, step := range steps {
 		if _, err := s.exec(ctx, step.sql, step.args...); err != nil {

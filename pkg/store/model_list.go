@@ -27,7 +27,7 @@ func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQu
 	var models []registry.Model
 	var row modelRow
 	var provider providerRow
-	list := "SELECT " + modelColumns.names("m.") + ", " + provider.shown().names("p.") + " FROM models m" + s.engine.indexedBy(index) + s.engine.nested + joinProvider +
+	list := "SELECT " + modelNames + ", " + shownNames + " FROM models m" + s.engine.indexedBy(index) + s.engine.nested + joinProvider +
 		c.text.String() + clauses
 	err = s.each(ctx, list, c.args, slices.Concat(row.columns(), provider.shown()).fields(), func() error {
 		models = append(models, row.modelWithProvider(provider))

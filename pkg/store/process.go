@@ -15,7 +15,7 @@ func (s *Store) Beat(ctx context.Context, id string) (alive int, err error) {
 		{`SELECT 1 + count(*) FROM processes WHERE id <> $1 AND seen_at > ` + ago(15), args},
 	}
 	if s.engine.combines {
-		steps = []statement{combine(steps)}
+		steps = []statement{s.combine(steps)}
 	}
 	last := len(steps) - 1
 	err = s.InTx(ctx, func(ctx context.Context) error {

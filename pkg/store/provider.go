@@ -32,13 +32,19 @@ func (row *providerRow) columns() columns {
 	}
 }
 
-var providerColumns = new(providerRow).columns()
+var (
+	providerColumns = new(providerRow).columns()
+	providerNames   = providerColumns.names("p.")
+	shownNames      = new(providerRow).shown().names("p.")
+)
 
 // shown are the columns that a model needs of its provider.
 func (row *providerRow) shown() columns {
-	return slices.DeleteFunc(row.columns(), func(c column) bool {
-		return !slices.Contains([]string{"name", "type", "enabled", "error_kind", "connection"}, c.name)
-	})
+	p := &row.Provider
+	return columns{
+		{"type", &p.Type, fixed}, {"name", &p.Name, editable}, {"enabled", &p.Enabled, editable},
+		{"connection", &p.Connection, editable}, {"error_kind", &row.errorKind, observed},
+	}
 }
 
 // sealedCredential is one credential in the column credentials. Credentials are
@@ -84,9 +90,9 @@ func (row providerRow) provider() (registry.Provider, error) {
 // findProvider reads a provider in the first row, and a model in each of the
 // others. A join would repeat the provider, with up to 20 KiB of credentials, for
 // each of up to 500 models.
-var findProvider = `SELECT 0, ` + providerColumns.names("p.") + nulls(modelColumns) + ` FROM providers p WHERE p.workspace = $1 AND p.id = $2
+var findProvider = `SELECT 0, ` + providerNames + nulls(modelColumns) + ` FROM providers p WHERE p.workspace = $1 AND p.id = $2
 	UNION ALL
-	SELECT 1` + nulls(providerColumns) + `, ` + modelColumns.names("m.") + ` FROM models m WHERE m.workspace = $1 AND m.provider_id = $2
+	SELECT 1` + nulls(providerColumns) + `, ` + modelNames + ` FROM models m WHERE m.workspace = $1 AND m.provider_id = $2
 	ORDER BY 1`
 
 func nulls(cs columns) string { return strings.Repeat(", NULL", len(cs)) }
@@ -115,6 +121,10 @@ func (s *Store) Provider(ctx context.Context, workspace, id string) (p registry.
 	return p, err
 }
 
+func (d dialect) lockProvider() string {
+	return `SELECT ` + providerNames + ` FROM providers p WHERE p.workspace = $1 AND p.id = $2` + d.forUpdate
+}
+
 // LockProvider implements [registry.Store]. It must be called in a transaction. It
 // reads the models after it has the lock. If it read them together with the provider,
 // they could be older than the provider.
@@ -124,8 +134,7 @@ func (s *Store) LockProvider(ctx context.Context, workspace, id string) (registr
 		return registry.Provider{}, errors.New("LockProvider outside a transaction locks nothing")
 	}
 	var row providerRow
-	found, err := s.one(ctx, `SELECT `+providerColumns.names("p.")+` FROM providers p WHERE p.workspace = $1 AND p.id = $2`+s.engine.forUpdate,
-		[]any{workspace, id}, row.columns().fields()...)
+	found, err := s.one(ctx, s.lockProvider, []any{workspace, id}, row.columns().fields()...)
 	if err == nil && !found {
 		err = notFound("provider", id)
 	}

@@ -23,7 +23,7 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 	}
 	var providers []registry.Provider
 	var row providerRow
-	list := "SELECT " + providerColumns.names("p.") + " FROM providers p" + s.engine.indexedBy(index) + c.text.String() + clauses
+	list := "SELECT " + providerNames + " FROM providers p" + s.engine.indexedBy(index) + c.text.String() + clauses
 	err = s.each(ctx, list, c.args, row.columns().fields(), func() error {
 		p, err := row.provider()
 		providers = append(providers, p)
@@ -85,7 +85,7 @@ func (s *Store) addModels(ctx context.Context, workspace string, providers []reg
 	c := where("m", workspace)
 	c.and("m.provider_id " + s.engine.inIDs(&c.args, slices.Collect(maps.Keys(index))))
 	var row modelRow
-	query := "SELECT " + modelColumns.names("m.") + " FROM models m" + s.engine.indexedBy("models_provider") + c.text.String()
+	query := "SELECT " + modelNames + " FROM models m" + s.engine.indexedBy("models_provider") + c.text.String()
 	err := s.each(ctx, query, c.args, row.columns().fields(), func() error {
 		p := index[row.ProviderID]
 		p.Models = append(p.Models, row.model(p.Connection))

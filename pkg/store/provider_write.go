@@ -9,11 +9,13 @@ import (
 	"modelproviders/pkg/registry"
 )
 
+var insertProvider = providerColumns.only(fixed, editable).insertInto("providers", 1)
+
 // CreateProvider implements [registry.Store].
 func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit.Event) error {
-	statements := []statement{insert("providers", newProviderRow(p).columns().only(fixed, editable))}
+	statements := []statement{{insertProvider, newProviderRow(p).columns().fields(fixed, editable)}}
 	if len(p.Models) > 0 {
-		statements = append(statements, s.insertModels(p, p.Models))
+		statements = append(statements, s.addedModels(p, p.Models))
 	}
 	_, err := s.together(ctx, append(statements, insertEvents(e))...)
 	return s.asDuplicate(err, p)
@@ -50,14 +52,13 @@ func repeatedModelID(models []registry.Model) string {
 	return ""
 }
 
-// updateProvider is the statement that writes an edit. It clears an error that was
-// observed with another connection.
-func updateProvider(p registry.Provider) statement {
-	args := arguments{p.Workspace, p.ID}
-	assigned := newProviderRow(p).columns().only(editable).join(func(c column) string { return c.name + " = " + args.add(c.field) })
-	cleared := "error_kind = CASE WHEN connection = " + args.add(p.Connection) + " THEN error_kind END"
-	return statement{"UPDATE providers SET " + assigned + ", " + cleared + " WHERE workspace = $1 AND id = $2", args}
-}
+// updateProvider writes an edit. It clears an error that was observed with another
+// connection than $3.
+var updateProvider = func() string {
+	args := make(arguments, 3)
+	assigned := providerColumns.only(editable).join(func(c column) string { return c.name + " = " + args.add(nil) })
+	return "UPDATE providers SET " + assigned + ", error_kind = CASE WHEN connection = $3 THEN error_kind END WHERE workspace = $1 AND id = $2"
+}()
 
 // UpdateProvider implements [registry.Store]. The transaction must have locked
 // the provider.
@@ -65,8 +66,8 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 	if t := s.transaction(ctx); t == nil || !t.locked[lockedProvider{after.Workspace, after.ID}] {
 		return fmt.Errorf("UpdateProvider of provider %s, which the transaction has not locked", after.ID)
 	}
-	update := updateProvider(after)
-	changed, err := s.exec(ctx, update.sql, update.args...)
+	args := append([]any{after.Workspace, after.ID, after.Connection}, newProviderRow(after).columns().fields(editable)...)
+	changed, err := s.exec(ctx, updateProvider, args...)
 	if err == nil && changed == 0 {
 		err = notFound("provider", after.ID)
 	}

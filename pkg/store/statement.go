@@ -12,11 +12,22 @@ import (
 )
 
 // statement is SQL with its arguments. The statements of frequent calls are not
-// built with GORM, which took half of the time of a read. In most of them $1 is the
-// workspace.
+// built with GORM, which took half of the time of a read. Their texts are built only
+// once, except those of lists. In most of them $1 is the workspace.
 type statement struct {
 	sql  string
 	args []any
+}
+
+// texts are statements that depend on the database.
+type texts struct {
+	lockProvider, insertModels, updateModels, linkEvents string
+}
+
+func (d dialect) texts() texts {
+	return texts{
+		lockProvider: d.lockProvider(), insertModels: d.insertModels(), updateModels: d.updateModels(), linkEvents: d.linkEvents(),
+	}
 }
 
 var errUnscoped = errors.New("a query on the rows of a workspace has none")
@@ -76,7 +87,7 @@ func (s *Store) count(ctx context.Context, query string, args []any) (n int, err
 // a row twice (https://www.postgresql.org/docs/current/queries-with.html#QUERIES-WITH-MODIFYING).
 func (s *Store) together(ctx context.Context, statements ...statement) (changed int64, err error) {
 	if s.engine.combines {
-		statements = []statement{combine(statements)}
+		statements = []statement{s.combine(statements)}
 	}
 	run := func(ctx context.Context) error {
 		for _, one := range statements {
@@ -95,21 +106,39 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 }
 
 // combine joins several statements into one. The others can refer to the n-th as sN.
-func combine(statements []statement) statement {
-	var parts []string
+// It keeps the joined texts, of which the program has few.
+func (s *Store) combine(statements []statement) statement {
+	if len(statements) == 1 {
+		return statements[0]
+	}
 	var args []any
-	for _, one := range statements {
-		parts = append(parts, renumbered(one.sql, len(args)))
+	texts := make([]string, len(statements))
+	for i, one := range statements {
+		texts[i] = one.sql
 		args = append(args, one.args...)
 	}
+	key := strings.Join(texts, ";")
+	if text, ok := s.combined.Load(key); ok {
+		return statement{text.(string), args}
+	}
+	text := combined(statements)
+	s.combined.Store(key, text)
+	return statement{text, args}
+}
+
+func combined(statements []statement) string {
+	var parts []string
+	args := 0
+	for i, one := range statements {
+		part := renumbered(one.sql, args)
+		if i < len(statements)-1 {
+			part = fmt.Sprintf("s%d AS (%s)", i+1, part)
+		}
+		parts = append(parts, part)
+		args += len(one.args)
+	}
 	last := len(parts) - 1
-	for i := range last {
-		parts[i] = fmt.Sprintf("s%d AS (%s)", i+1, parts[i])
-	}
-	if last == 0 {
-		return statement{parts[0], args}
-	}
-	return statement{"WITH " + strings.Join(parts[:last], ", ") + " " + parts[last], args}
+	return "WITH " + strings.Join(parts[:last], ", ") + " " + parts[last]
 }
 
 // renumbered returns SQL with the numbers of its parameters increased.

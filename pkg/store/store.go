@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"gorm.io/driver/postgres"
@@ -58,6 +59,9 @@ type Store struct {
 	engine engine
 	log    *slog.Logger
 	schema int64 // the schema version that this program knows
+
+	texts
+	combined sync.Map // texts of [Store.combine]
 }
 
 var (
@@ -98,6 +102,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.texts = s.engine.dialect.texts()
 	return s, nil
 }
 

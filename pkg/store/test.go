@@ -18,6 +18,9 @@ const (
 		WHERE workspace = $1 AND id = $2 AND connection = $3 RETURNING 1`
 	setLastTest = `UPDATE models SET tested_at = $4, test_kind = $5, test_latency_ns = $6, test_connection = $7
 		WHERE workspace = $1 AND id = $2 AND model_id = $3 AND (test_connection IS NULL OR test_connection <= $7)`
+	// setLastTestSecond follows clearHealth or setHealth in one statement. It waits for
+	// the lock of the provider, because edits take that lock first.
+	setLastTestSecond = setLastTest + " AND (SELECT count(*) FROM s1) >= 0"
 )
 
 // RecordCall implements [registry.Store].
@@ -37,7 +40,7 @@ func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
 		}
 		text := setLastTest
 		if s.engine.combines && len(statements) > 0 {
-			text += " AND (SELECT count(*) FROM s1) >= 0" // lock the provider first, as edits do
+			text = setLastTestSecond
 		}
 		statements = append(statements, statement{text, []any{c.Workspace, c.ModelID, c.UpstreamModelID,
 			moment(t.At), kind, int64(t.Latency), c.Connection}})
