@@ -1,6 +1,7 @@
 package api
 
 import (
+	"encoding/json"
 	"net/http"
 	"time"
 
@@ -154,6 +155,15 @@ func (a *API) revokeToken(c echo.Context) error {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
+}
+
+// MarshalToken returns a token as JSON, in the form in which the API answers it: with
+// its value if that is not empty, as after its creation.
+func MarshalToken(t auth.Token, value string) ([]byte, error) {
+	if value != "" {
+		return json.Marshal(tokenCreated{tokenResponse: toToken(t), Token: value})
+	}
+	return json.Marshal(toToken(t))
 }
 
 func toToken(t auth.Token) tokenResponse {

@@ -176,7 +176,7 @@ func (s *Server) VerifyAudit(t testing.TB) (broken []string) {
 	}
 	for _, report := range reports {
 		if report.Break != nil {
-			broken = append(broken, report.String())
+			broken = append(broken, fmt.Sprintf("workspace %q, %s", report.Workspace, report.Break))
 		}
 	}
 	if err := operator.Close(t.Context()); err != nil && len(broken) == 0 {

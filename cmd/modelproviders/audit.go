@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 
 	"modelproviders/pkg/app"
 )
@@ -14,12 +14,15 @@ type auditCommand struct {
 	Export exportAuditCommand `cmd:"" help:"Write the events of a workspace as JSON lines, newest first."`
 }
 
-type verifyAuditCommand struct{ dataFlags }
+type verifyAuditCommand struct {
+	dataFlags
+	outputFlags
+}
 
 // errBroken makes the program fail if a chain is broken.
 var errBroken = errors.New("the audit log was tampered with, or new events are not being linked")
 
-// Run prints a line per workspace.
+// Run prints a record per workspace.
 func (c verifyAuditCommand) Run(ctx context.Context, out streams) error {
 	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
 		reports, err := operator.VerifyAudit(ctx)
@@ -31,12 +34,28 @@ func (c verifyAuditCommand) Run(ctx context.Context, out streams) error {
 			if report.Break != nil {
 				broken = errBroken
 			}
-			if _, err := fmt.Fprintln(out.stdout, report); err != nil {
-				return err
-			}
 		}
-		return broken
+		return errors.Join(printRecords(out, c.outputFlags, reportColumns(), reports...), broken)
 	})
+}
+
+func reportColumns() []column[app.AuditReport] {
+	return []column[app.AuditReport]{
+		{"WORKSPACE", func(r app.AuditReport) string { return r.Workspace }},
+		{"CHAIN", func(r app.AuditReport) string {
+			if r.Break != nil {
+				return "broken"
+			}
+			return "intact"
+		}},
+		{"LINKS", func(r app.AuditReport) string { return strconv.FormatInt(r.Links, 10) }},
+		{"FIRST BREAK", func(r app.AuditReport) string {
+			if r.Break != nil {
+				return r.Break.String()
+			}
+			return ""
+		}},
+	}
 }
 
 type exportAuditCommand struct {

@@ -25,7 +25,7 @@ func TestNoCoreDumps(t *testing.T) {
 		if err := unix.Setrlimit(unix.RLIMIT_CORE, &limit); err != nil {
 			t.Fatal(err)
 		}
-		if err := run(t.Context(), append(strings.Fields(os.Getenv(trying))[1:], "version"), os.Getenv, io.Discard, io.Discard); err != nil {
+		if err := run(t.Context(), append(strings.Fields(os.Getenv(trying))[1:], "version"), os.Environ(), io.Discard, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 		dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)

@@ -19,17 +19,9 @@ func FuzzCommandLine(f *testing.F) {
 		f.Add(seed[0], seed[1], seed[2])
 	}
 	f.Fuzz(func(t *testing.T, arguments, name, value string) {
-		getenv := func(variable string) string {
-			switch variable {
-			case environmentPrefix + name:
-				return value
-			case environmentPrefix + "DATABASE_URL":
-				return "postgres://app:" + password + "@db.example/mp"
-			}
-			return ""
-		}
+		environ := []string{environmentPrefix + "DATABASE_URL=postgres://app:" + password + "@db.example/mp", environmentPrefix + name + "=" + value}
 		var out strings.Builder
-		command, err := parse(context.Background(), &commandLine{}, strings.Fields(arguments), getenv, io.Discard, &out)
+		command, err := parse(context.Background(), &commandLine{}, strings.Fields(arguments), environ, io.Discard, &out)
 		if err != nil {
 			out.WriteString(err.Error())
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -149,15 +148,5 @@ func TestHelp(t *testing.T) {
 				t.Errorf("made %v", files)
 			}
 		})
-	}
-}
-
-func TestVersion(t *testing.T) {
-	var stdout bytes.Buffer
-	if err := run(context.Background(), []string{"version"}, environmentOf(nil), &stdout, io.Discard); err != nil {
-		t.Fatal(err)
-	}
-	if !strings.HasPrefix(stdout.String(), "modelproviders ") {
-		t.Errorf("printed %q", &stdout)
 	}
 }

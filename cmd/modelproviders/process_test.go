@@ -42,16 +42,15 @@ type service struct {
 	stop   func() error
 }
 
-// environmentOf makes a getenv of pairs of name and value. Unless these say
+// environmentOf makes an environment of pairs of name and value. Unless these say
 // something else core dumps are on: this process keeps its limits, which the
 // programs that it launches begin with.
-func environmentOf(variables map[string]string) func(string) string {
-	return func(name string) string {
-		if value, set := variables[name]; set || name != "MODELPROVIDERS_CORE_DUMPS" {
-			return value
-		}
-		return "on"
+func environmentOf(variables map[string]string) []string {
+	environ := []string{"MODELPROVIDERS_CORE_DUMPS=on"}
+	for name, value := range variables {
+		environ = append(environ, name+"="+value)
 	}
+	return environ
 }
 
 // start runs the program in this process until it serves. It is stopped at the

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"strconv"
 	"strings"
 	"time"
@@ -55,7 +54,7 @@ type dataFlags struct {
 func (d dataFlags) config(out streams) app.Config {
 	return app.Config{DataDir: d.DataDir, DatabaseURL: d.DatabaseURL, Keyset: d.Keyset,
 		DatabaseConnections: d.DatabaseConnections, DatabasePooler: d.DatabasePooler == "on",
-		Logger: slog.New(slog.NewTextHandler(out.stderr, nil))}
+		Logger: out.logger}
 }
 
 // retention is a number of days such as `90d`, or 0 for `forever`.

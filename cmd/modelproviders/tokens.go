@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
+	"strings"
 	"time"
 
 	"modelproviders/pkg/app"
@@ -29,13 +29,14 @@ func operate(ctx context.Context, cfg app.Config, mayCreate bool, command func(*
 
 type createTokenCommand struct {
 	dataFlags
+	outputFlags
 	Name      string        `required:"" help:"Name of the token."`
 	Role      string        `required:"" enum:"viewer,editor,admin" help:"Role of the token: viewer, editor or admin."`
 	Workspace string        `default:"default" help:"Workspace of the token. A workspace need not be created first."`
 	ExpiresIn time.Duration `help:"How long the token is valid, such as 720h; by default forever."`
 }
 
-// Run creates a token and prints it. It can't be printed again.
+// Run creates a token and prints its value.
 func (c createTokenCommand) Run(ctx context.Context, out streams) error {
 	var expires *time.Time
 	if c.ExpiresIn != 0 {
@@ -43,35 +44,42 @@ func (c createTokenCommand) Run(ctx context.Context, out streams) error {
 		expires = &at
 	}
 	return operate(ctx, c.config(out), true, func(operator *app.Operator) error {
-		value, err := operator.CreateToken(ctx, c.Workspace, c.Name, c.Role, expires)
+		token, err := operator.CreateToken(ctx, c.Workspace, c.Name, c.Role, expires)
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(out.stdout, value)
-		return err
+		out.note("Created the token %s. Store it safely: it can't be shown again.", token.ID)
+		return printRecords(out, c.outputFlags, []column[app.Token]{{"", func(t app.Token) string { return t.Value }}}, token)
 	})
 }
 
 type listTokensCommand struct {
 	dataFlags
+	outputFlags
 	Workspace string `default:"default" help:"The workspace."`
 }
 
-// Run prints the tokens of a workspace as a table.
+// Run prints the tokens of a workspace.
 func (c listTokensCommand) Run(ctx context.Context, out streams) error {
 	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
 		tokens, err := operator.Tokens(ctx, c.Workspace)
 		if err != nil {
 			return err
 		}
-		table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(table, "ID\tNAME\tROLE\tSCOPES\tCREATED\tEXPIRES\tLAST USED")
-		for _, t := range tokens {
-			fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\t%s\t%s\n", t.ID, t.Name, t.Role, t.Scopes,
-				t.CreatedAt.Format(time.RFC3339), timeOrNever(t.ExpiresAt), timeOrNever(t.LastUsedAt))
-		}
-		return table.Flush()
+		return printRecords(out, c.outputFlags, tokenColumns(), tokens...)
 	})
+}
+
+func tokenColumns() []column[app.Token] {
+	return []column[app.Token]{
+		{"ID", func(t app.Token) string { return t.ID }},
+		{"NAME", func(t app.Token) string { return t.Name }},
+		{"ROLE", func(t app.Token) string { return string(t.Role) }},
+		{"SCOPES", func(t app.Token) string { return strings.Trim(fmt.Sprint(t.Scopes), "[]") }},
+		{"CREATED", func(t app.Token) string { return t.CreatedAt.Format(time.RFC3339) }},
+		{"EXPIRES", func(t app.Token) string { return timeOrNever(t.ExpiresAt) }},
+		{"LAST USED", func(t app.Token) string { return timeOrNever(t.LastUsedAt) }},
+	}
 }
 
 func timeOrNever(t *time.Time) string {
@@ -90,6 +98,10 @@ type revokeTokenCommand struct {
 // Run revokes a token.
 func (c revokeTokenCommand) Run(ctx context.Context, out streams) error {
 	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
-		return operator.RevokeToken(ctx, c.Workspace, c.ID)
+		if err := operator.RevokeToken(ctx, c.Workspace, c.ID); err != nil {
+			return err
+		}
+		out.note("Revoked the token %s.", c.ID)
+		return nil
 	})
 }

@@ -1,24 +1,15 @@
 package main
 
-import (
-	"fmt"
-	"runtime/debug"
-)
+import "modelproviders/pkg/version"
 
 // versionCommand prints the version.
-type versionCommand struct{}
+type versionCommand struct{ outputFlags }
 
-// Run prints the version of the module and the commit, as far as the build knows them.
-func (versionCommand) Run(out streams) error {
-	version, revision := "unknown", ""
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version
-		for _, setting := range info.Settings {
-			if setting.Key == "vcs.revision" {
-				revision = " " + setting.Value
-			}
-		}
-	}
-	_, err := fmt.Fprintf(out.stdout, "modelproviders %s%s\n", version, revision)
-	return err
+// Run prints the version, the commit and the version of Go.
+func (c versionCommand) Run(out streams) error {
+	return printRecords(out, c.outputFlags, []column[version.Info]{
+		{"VERSION", func(v version.Info) string { return v.Version }},
+		{"COMMIT", func(v version.Info) string { return v.Commit }},
+		{"GO", func(v version.Info) string { return v.Go }},
+	}, version.Read())
 }

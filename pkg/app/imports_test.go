@@ -26,16 +26,17 @@ func directions() map[string][]string {
 		"pkg/fault":      {},
 		"pkg/secret":     {},
 		"pkg/strictjson": {"pkg/fault"},
+		"pkg/version":    {},
 
 		"pkg/audit/chain": {"pkg/fault"},
 		"pkg/audit":       {"pkg/fault", "pkg/audit/chain"},
 		"pkg/auth":        {"pkg/fault", "pkg/audit"},
-		"pkg/provider":    {"pkg/fault", "pkg/egress", "pkg/secret", "pkg/strictjson"},
+		"pkg/provider":    {"pkg/fault", "pkg/egress", "pkg/secret", "pkg/strictjson", "pkg/version"},
 		"pkg/registry":    {"pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "pkg/strictjson"},
 		"pkg/store":       {"pkg/registry", "pkg/auth", "pkg/audit", "pkg/audit/chain", "pkg/fault"},
-		"api":             {"pkg/registry", "pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "docs", "pkg/strictjson"},
+		"api":             {"pkg/registry", "pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "docs", "pkg/strictjson", "pkg/version"},
 
-		"cmd/modelproviders": {"pkg/app", "pkg/fault"},
+		"cmd/modelproviders": {"pkg/app", "pkg/fault", "pkg/version"},
 		"cmd/openapi":        {"api", "pkg/provider", "pkg/registry", "pkg/auth", "pkg/audit"},
 	}
 	for name := range table {

@@ -43,15 +43,29 @@ func (o *Operator) Close(ctx context.Context) error {
 	return errors.Join(o.data.events.Link(ctx), o.data.store.Close())
 }
 
-// CreateToken makes a token and returns its value.
-func (o *Operator) CreateToken(ctx context.Context, workspace, name, role string, expires *time.Time) (value string, err error) {
-	value, _, err = o.data.tokens.Create(ctx, auth.Operator(workspace), auth.NewToken{Name: name, Role: &role, ExpiresAt: expires})
-	return value, err
+// Token is an API token. Its JSON is that of the API.
+type Token struct {
+	auth.Token
+	Value string // only if the token has just been created
+}
+
+// MarshalJSON implements [json.Marshaler].
+func (t Token) MarshalJSON() ([]byte, error) { return api.MarshalToken(t.Token, t.Value) }
+
+// CreateToken makes a token and returns it with its value.
+func (o *Operator) CreateToken(ctx context.Context, workspace, name, role string, expires *time.Time) (Token, error) {
+	value, token, err := o.data.tokens.Create(ctx, auth.Operator(workspace), auth.NewToken{Name: name, Role: &role, ExpiresAt: expires})
+	return Token{Token: token, Value: value}, err
 }
 
 // Tokens returns the unrevoked tokens of a workspace, newest first.
-func (o *Operator) Tokens(ctx context.Context, workspace string) ([]auth.Token, error) {
-	return o.data.tokens.List(ctx, workspace, auth.TokenQuery{})
+func (o *Operator) Tokens(ctx context.Context, workspace string) ([]Token, error) {
+	found, err := o.data.tokens.List(ctx, workspace, auth.TokenQuery{})
+	tokens := make([]Token, len(found))
+	for i, token := range found {
+		tokens[i].Token = token
+	}
+	return tokens, err
 }
 
 // RevokeToken revokes a token, even the last admin token of its workspace.
@@ -59,8 +73,11 @@ func (o *Operator) RevokeToken(ctx context.Context, workspace, id string) error 
 	return o.data.tokens.Revoke(ctx, auth.Operator(workspace), id)
 }
 
+// AuditReport says whether the audit chain of a workspace is intact.
+type AuditReport = chain.Report
+
 // VerifyAudit checks the audit chain of every workspace.
-func (o *Operator) VerifyAudit(ctx context.Context) ([]chain.Report, error) {
+func (o *Operator) VerifyAudit(ctx context.Context) ([]AuditReport, error) {
 	return o.data.events.Verify(ctx)
 }
 

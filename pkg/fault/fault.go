@@ -174,9 +174,9 @@ func Wrap(kind Kind, err error, format string, args ...any) *Error {
 	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Err: err}
 }
 
-// Error returns kind, message, fields and cause, for logs.
+// Error returns message, fields and cause, for logs and the command line.
 func (e *Error) Error() string {
-	s := string(e.Kind) + ": " + strings.TrimSuffix(e.Message, ".")
+	s := strings.TrimSuffix(e.Message, ".")
 	for _, f := range e.Fields {
 		s += fmt.Sprintf("; %s: %s", f.Name, f.Message)
 	}

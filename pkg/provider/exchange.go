@@ -1,14 +1,13 @@
 package provider
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
-	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
+
+	"modelproviders/pkg/version"
 )
 
 // These limits prevent a hostile upstream from using much memory, or much time
@@ -110,7 +109,7 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // setHeaders makes a request name this program, not the SDK that made it.
 func setHeaders(header http.Header, stream bool) {
-	header.Set("User-Agent", userAgent())
+	header.Set("User-Agent", "modelproviders/"+version.Read().Version)
 	header.Set("Accept-Encoding", "gzip")
 	if stream { // what compresses a stream may hold it back
 		header.Set("Accept-Encoding", "identity")
@@ -121,15 +120,6 @@ func setHeaders(header http.Header, stream bool) {
 		}
 	}
 }
-
-// userAgent names this program and the version of its build.
-var userAgent = sync.OnceValue(func() string {
-	version := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = cmp.Or(strings.Trim(info.Main.Version, "()"), version)
-	}
-	return "modelproviders/" + version
-})
 
 // hideCredentials keeps signatures and access tokens out of the result, because they
 // can be used like the secret for a while. The redactor already knows the keys.

@@ -61,7 +61,7 @@ func (c *Chain) dropBefore(ctx context.Context, workspace string, day time.Time)
 		return n == len(batch), c.dropBatch(ctx, workspace, batch[0].Number, batch[n-1])
 	})
 	if err == nil && broken != nil {
-		err = fault.New(fault.Internal, "The audit chain is broken, and nothing is dropped from there on: %s.", Report{Workspace: workspace, Break: broken})
+		err = fault.New(fault.Internal, "The audit chain is broken, and nothing is dropped from there on: workspace %q, %s.", workspace, broken)
 	}
 	return err
 }

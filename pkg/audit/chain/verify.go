@@ -5,37 +5,38 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 )
 
 // Report is the outcome of verifying the chain of a workspace.
 type Report struct {
-	Workspace string
-	Links     int64
-	Break     *Break // nil: the chain is intact
-}
-
-// String describes the outcome in one line, as in `workspace "default", link 7, event
-// 0199…: the event was changed`.
-func (r Report) String() string {
-	s := fmt.Sprintf("workspace %q", r.Workspace)
-	if r.Break == nil {
-		return fmt.Sprintf("%s: intact, %d links", s, r.Links)
-	}
-	if r.Break.Number > 0 {
-		s += fmt.Sprintf(", link %d", r.Break.Number)
-	}
-	if r.Break.EntryID != "" {
-		s += ", event " + r.Break.EntryID
-	}
-	return s + ": " + r.Break.Reason
+	Workspace string `json:"workspace"`
+	Links     int64  `json:"links"`
+	Break     *Break `json:"break"` // nil: the chain is intact
 }
 
 // Break is the first thing that is wrong with a chain.
 type Break struct {
-	Number  int64  // of the link; 0 if there is no link
-	EntryID string // empty if there is no entry
-	Reason  string
+	Number  int64  `json:"link"`     // 0 if there is no link
+	EntryID string `json:"event_id"` // empty if there is no entry
+	Reason  string `json:"reason"`
+}
+
+// String describes the break in one line, as in `link 7, event 0199…: the event was
+// changed`.
+func (b Break) String() string {
+	var place []string
+	if b.Number > 0 {
+		place = append(place, fmt.Sprintf("link %d", b.Number))
+	}
+	if b.EntryID != "" {
+		place = append(place, "event "+b.EntryID)
+	}
+	if len(place) == 0 {
+		return b.Reason
+	}
+	return strings.Join(place, ", ") + ": " + b.Reason
 }
 
 // linkWithin is how long an entry may wait to be linked.

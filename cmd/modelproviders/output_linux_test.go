@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestOutputForPeople: on a terminal, results have headings and columns.
+func TestOutputForPeople(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	onTerminal := func(args ...string) (stdout, stderr string) {
+		var said bytes.Buffer
+		terminal, read := openTerminal(t)
+		err := run(t.Context(), append(args, "--data-dir", dir), environmentOf(nil), terminal, &said)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return read(), said.String()
+	}
+	value, note := onTerminal("tokens", "create", "--role", "viewer", "--name", "Dashboard")
+	if !strings.HasPrefix(value, "mp_") || !strings.Contains(note, "can't be shown again") {
+		t.Errorf("a new token is printed as %q, with the note %q", value, note)
+	}
+	list, _ := onTerminal("tokens", "list")
+	lines := strings.Split(list, "\n")
+	if !strings.HasPrefix(lines[0], "ID  ") || strings.Index(lines[0], "NAME") != strings.Index(lines[1], "Dashboard") || strings.Contains(list, "\t") {
+		t.Errorf("the tokens are listed as\n%s", list)
+	}
+	if asJSON, _ := onTerminal("tokens", "list", "--json"); !strings.HasPrefix(asJSON, `{"id":`) {
+		t.Errorf("with --json the tokens are listed as\n%s", asJSON)
+	}
+}
+
+// openTerminal opens a pseudo-terminal to print on. read returns what was printed, once.
+func openTerminal(t *testing.T) (terminal *os.File, read func() string) {
+	t.Helper()
+	other, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("there are no pseudo-terminals: ", err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	fd := int(other.Fd())
+	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
+		t.Fatal(err)
+	}
+	number, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|unix.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return terminal, func() string {
+		_ = terminal.Close()
+		var text []byte
+		chunk := make([]byte, 4096)
+		for {
+			n, err := other.Read(chunk) // fails once nothing is left: the other end is closed
+			text = append(text, chunk[:n]...)
+			if err != nil {
+				return strings.ReplaceAll(string(text), "\r\n", "\n")
+			}
+		}
+	}
+}
