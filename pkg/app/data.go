@@ -148,5 +148,8 @@ func (d *data) ready(ctx context.Context) error {
 	if err != nil || !d.keyset.Matches(claim) {
 		return fault.Wrap(fault.Unavailable, err, "the encryption keys are not those of the database")
 	}
+	if err := d.store.HasSpace(); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "the database has no space left; free space on its disk")
+	}
 	return nil
 }

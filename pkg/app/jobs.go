@@ -16,7 +16,9 @@ const (
 	linkEvery    = 200 * time.Millisecond // audit events are linked within a second
 	flushEvery   = time.Second
 	cleanUpEvery = time.Minute
-	gatherFor    = time.Minute // refusals of one caller become one audit event
+	// trySpaceEvery is how soon models are tested again when a full disk has space.
+	trySpaceEvery = time.Second
+	gatherFor     = time.Minute // refusals of one caller become one audit event
 )
 
 // startJobs starts the background jobs. stop ends them, and finishes the work that
@@ -33,6 +35,7 @@ func (d *data) startJobs(cfg Config) (stop func() error) {
 	every(flushEvery, "could not record refusals", func() error { return d.refusals.Flush(ctx, gatherFor) })
 	every(flushEvery, "could not store when tokens were last used", func() error { return d.tokens.Flush(ctx) })
 	every(cleanUpEvery, "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
+	every(trySpaceEvery, "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
 	every(beatEvery, "could not report that this process is running; its share of the limits stays the same", func() error { return d.beat(ctx) })
 	return func() error {
 		cancel()

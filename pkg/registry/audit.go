@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
@@ -65,8 +66,27 @@ func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, e audit.E
 		c.Failure = &ProviderError{Kind: string(failure.Kind), Message: failure.Message, ModelID: c.UpstreamModelID, Since: r.clock()}
 	}
 	ctx = context.WithoutCancel(ctx)
-	c.Event = r.audit.Seal(ctx, failed(e, failure))
-	return r.store.RecordCall(ctx, c)
+	e = failed(e, failure)
+	c.Event = r.audit.Seal(ctx, e)
+	return unrecorded(e, r.store.RecordCall(ctx, c))
+}
+
+// recordEvent stores the event of a call of which nothing else is stored.
+func (r *Registry) recordEvent(ctx context.Context, e audit.Event) error {
+	return unrecorded(e, r.audit.Record(context.WithoutCancel(ctx), e))
+}
+
+// unrecorded adds to the error of recording a call that the call was made, and for the
+// log what could not be recorded.
+func unrecorded(e audit.Event, err error) error {
+	f := fault.As(err)
+	if f == nil {
+		return err
+	}
+	told := *f
+	told.Message = "The provider was called, but the result could not be stored. " + f.Message
+	told.Err = fmt.Errorf("%s of %s %s, outcome %s, is not recorded: %w", e.Action, e.Target.Type, e.Target.ID, e.Outcome, err)
+	return &told
 }
 
 // recordAbandoned records a call that was canceled because the client went away, or
@@ -80,5 +100,5 @@ func (r *Registry) recordAbandoned(ctx context.Context, e audit.Event, gone erro
 	if cause := fault.As(context.Cause(ctx)); cause != nil {
 		e.Reason = string(cause.Kind)
 	}
-	return errors.Join(gone, r.audit.Record(context.WithoutCancel(ctx), e))
+	return errors.Join(gone, r.recordEvent(ctx, e))
 }

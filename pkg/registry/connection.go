@@ -55,7 +55,7 @@ func (d Draft) isEmpty() bool {
 // the provider's error, or clears it on success.
 func (r *Registry) recordOutcome(ctx context.Context, c connection, success bool, failure *provider.Failure) error {
 	if !c.stored {
-		return r.audit.Record(context.WithoutCancel(ctx), failed(c.event, failure))
+		return r.recordEvent(ctx, failed(c.event, failure))
 	}
 	return r.recordCall(ctx, c.provider, Call{Success: success}, c.event, failure)
 }

@@ -41,6 +41,8 @@ type Store interface {
 	// RecordCall writes the result of a call to an upstream, with its audit event. It
 	// changes neither versions nor updated_at.
 	RecordCall(ctx context.Context, c Call) error
+	// HasSpace returns unavailable while the database has no space for such results.
+	HasSpace() error
 }
 
 // Reader reads providers and models.

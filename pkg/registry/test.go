@@ -95,7 +95,7 @@ func (r *Registry) testDraft(ctx context.Context, event audit.Event, client prov
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, event, err)
 	}
-	return result, r.audit.Record(context.WithoutCancel(ctx), failed(event, result.Failure))
+	return result, r.recordEvent(ctx, failed(event, result.Failure))
 }
 
 // generate sends a prompt. See [Registry.callUpstream].
@@ -106,8 +106,12 @@ func (r *Registry) generate(ctx context.Context, workspace string, client provid
 }
 
 // callUpstream makes a call within the time limit of tests. It returns rate_limited
-// if the workspace has too many calls, and an error if the client went away.
+// if the workspace has too many calls, unavailable if the database has no space for the
+// result, and an error if the client went away.
 func (r *Registry) callUpstream(ctx context.Context, workspace string, call func(ctx context.Context)) error {
+	if err := r.store.HasSpace(); err != nil {
+		return err
+	}
 	leave, err := r.limiter.Test(workspace)
 	if err != nil {
 		return err

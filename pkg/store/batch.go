@@ -262,7 +262,11 @@ func (b *batches) begin() error {
 func (b *batches) commit() {
 	err := b.exec("COMMIT")
 	if err != nil {
-		err = unavailable(fmt.Errorf("could not commit: %w", err), away)
+		class := away
+		if classifySQLite(err) == full {
+			class = full
+		}
+		err = unavailable(fmt.Errorf("could not commit: %w", err), class)
 	} else {
 		b.open = false
 	}

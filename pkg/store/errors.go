@@ -21,6 +21,7 @@ const (
 	crowded         // the server has no free connection; nothing was sent
 	collision       // two transactions blocked each other; one can be repeated
 	duplicate       // a unique index already has such a row
+	full            // there is no space left for what was to be written
 )
 
 // errTimeout is the cause of a context that ended at callTimeout.
@@ -34,7 +35,7 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 // translate turns an error of a driver into a fault: unavailable, conflict for a
 // duplicate, or internal. It does not translate the end of the caller's context.
 func (s *Store) translate(ctx context.Context, err error) error {
-	return translation(ctx, s.engine.classify, err)
+	return s.space.note(translation(ctx, s.engine.classify, err))
 }
 
 func translation(ctx context.Context, classify func(error) class, err error) error {
@@ -48,7 +49,7 @@ func translation(ctx context.Context, classify func(error) class, err error) err
 		return fmt.Errorf("%w: %w", ended, err)
 	}
 	switch class := classify(err); class {
-	case away, busy, crowded, collision:
+	case away, busy, crowded, collision, full:
 		return unavailable(err, class)
 	case duplicate:
 		return fault.Wrap(fault.Conflict, err, "An entry with the same values already exists.")
@@ -64,12 +65,18 @@ func closed(err error) bool {
 }
 
 func unavailable(err error, class class) error {
-	f := fault.Wrap(fault.Unavailable, err, "The database can't be reached. Try again in a few seconds.")
-	f.RetryAfter = 2 * time.Second
-	if class != away {
-		f.Message = "The database is busy. Try again in a second."
-		f.RetryAfter = time.Second
+	switch class {
+	case away:
+		return retryable(err, 2*time.Second, "The database can't be reached. Try again in a few seconds.")
+	case full:
+		return retryable(fmt.Errorf("%w: %w", errFull, err), 5*time.Second, noSpace)
 	}
+	return retryable(err, time.Second, "The database is busy. Try again in a second.")
+}
+
+func retryable(err error, after time.Duration, message string) error {
+	f := fault.Wrap(fault.Unavailable, err, "%s", message)
+	f.RetryAfter = after
 	return f
 }
 

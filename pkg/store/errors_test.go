@@ -35,7 +35,7 @@ func TestPostgresErrors(t *testing.T) {
 		{answer("57P01"), away}, // shutdown
 		{answer("57P03"), away}, // starting up
 		{answer("53300"), away}, // too many connections
-		{answer("53100"), away}, // disk full
+		{answer("53100"), full}, // disk full
 		{answer("08006"), away},
 		{answer("25006"), away}, // read-only: a standby
 		{answer("42601"), unknown},

@@ -165,6 +165,7 @@ func classifySQLState(code string) class {
 		{"25P03", busy},      // idle_in_transaction_session_timeout
 		{"40001", collision}, // serialization_failure
 		{"40P01", collision}, // deadlock_detected
+		{"53100", full},      // disk_full
 		{"55P03", busy},      // lock_not_available
 		{"57014", busy},      // query_canceled
 		{"08", away},         // connection exceptions

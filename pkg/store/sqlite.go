@@ -132,13 +132,18 @@ func classifySQLite(err error) class {
 	default:
 		return unknown
 	}
-	if e.Code() == sqlite3.SQLITE_CONSTRAINT_UNIQUE { // a primary key has another code
+	switch e.Code() {
+	case sqlite3.SQLITE_CONSTRAINT_UNIQUE: // a primary key has another code
 		return duplicate
+	case sqlite3.SQLITE_IOERR_SHMSIZE: // the file next to the database could not grow
+		return full
 	}
 	switch e.Code() & 0xff { // without the extension
+	case sqlite3.SQLITE_FULL:
+		return full
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
 		return busy
-	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM:
+	case sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_NOMEM:
 		return away
 	}
 	return unknown

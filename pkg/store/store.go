@@ -59,6 +59,7 @@ type Store struct {
 	engine engine
 	log    *slog.Logger
 	schema int64 // the schema version that this program knows
+	space  space
 
 	texts
 	combined sync.Map // texts of [Store.combine]
@@ -88,6 +89,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
+	s.space.log = s.log
 	var err error
 	switch {
 	case c.DatabaseURL == "" && c.SQLitePath == "":

@@ -61,7 +61,7 @@ func (s *Store) inTx(ctx context.Context, alone bool, fn func(ctx context.Contex
 	if s.engine.batches != nil {
 		ctx, cancel := bounded(ctx)
 		defer cancel()
-		return s.engine.batches.do(ctx, alone, func(db *gorm.DB) error { return s.runIn(ctx, db, fn) })
+		return s.space.note(s.engine.batches.do(ctx, alone, func(db *gorm.DB) error { return s.runIn(ctx, db, fn) }))
 	}
 	return s.repeat(ctx, func(ctx context.Context) error { return s.attempt(ctx, fn) })
 }
