@@ -56,7 +56,8 @@ func TestDescriptionLeavesNothingOfTheMachinery(t *testing.T) {
 	}
 	for _, trace := range []string{"x-", "readOnly", "writeOnly", "uniqueItems: false", "summary: body"} {
 		for line := range strings.Lines(string(text)) {
-			if strings.HasPrefix(strings.TrimSpace(line), trace) {
+			line = strings.TrimSpace(line)
+			if strings.HasPrefix(line, trace) && line != "x-enum-varnames:" { // for generated clients
 				t.Errorf("the description holds %q: %s", trace, line)
 			}
 		}

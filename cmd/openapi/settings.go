@@ -16,13 +16,14 @@ import (
 // together, what a request to create and an edit may contain.
 func settingsSchemas(types []provider.Type) (object, error) {
 	schemas := object{}
-	var names []any
+	var names, goNames []any // goNames become constants of generated clients
 	credentials := settings{edit: object{}, longest: map[string]int{}}
 	config := settings{edit: object{}, longest: map[string]int{}}
 	for _, t := range types {
 		form := t.Form()
 		names = append(names, form.Type)
 		name := schemaName(form.Label)
+		goNames = append(goNames, name)
 		if schemas[name+"Config"] != nil {
 			return nil, fmt.Errorf("two provider types have the schema %sConfig: give them labels that differ before the parenthesis", name)
 		}
@@ -30,7 +31,7 @@ func settingsSchemas(types []provider.Type) (object, error) {
 		schemas[name+"Config"] = config.add(form.Label, name+"Config", form.ConfigSchema, form.Config)
 	}
 	merge(schemas, object{
-		"ProviderTypeName":          object{"enum": names, "example": names[0]},
+		"ProviderTypeName":          object{"enum": names, "x-enum-varnames": goNames, "example": names[0]},
 		"ProviderCredentials":       object{"anyOf": credentials.choices},
 		"ProviderConfig":            object{"anyOf": config.choices},
 		"ProviderCredentialsUpdate": object{"properties": credentials.edit},

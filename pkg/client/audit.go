@@ -1,0 +1,20 @@
+package client
+
+import (
+	"context"
+	"iter"
+)
+
+// ListAuditEvents iterates over the audit events of the workspace, newest first.
+func (c *Client) ListAuditEvents(ctx context.Context, params ListAuditEventsParams) iter.Seq2[AuditEvent, error] {
+	return entries(params.Cursor, func(cursor string) ([]AuditEvent, string, error) {
+		params.Cursor = cursor
+		page, err := c.ListAuditEventsPage(ctx, params)
+		return page.Data, page.NextCursor, err
+	})
+}
+
+// ListAuditEventsPage returns one page of the audit events of the workspace.
+func (c *Client) ListAuditEventsPage(ctx context.Context, params ListAuditEventsParams) (AuditEventList, error) {
+	return send[AuditEventList](ctx, c, get("audit-events").query(params))
+}

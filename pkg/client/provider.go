@@ -1,0 +1,43 @@
+package client
+
+import (
+	"context"
+	"iter"
+)
+
+// ListProviders iterates over the providers of the workspace.
+func (c *Client) ListProviders(ctx context.Context, params ListProvidersParams) iter.Seq2[Provider, error] {
+	return entries(params.Cursor, func(cursor string) ([]Provider, string, error) {
+		params.Cursor = cursor
+		page, err := c.ListProvidersPage(ctx, params)
+		return page.Data, page.NextCursor, err
+	})
+}
+
+// ListProvidersPage returns one page of the providers of the workspace.
+func (c *Client) ListProvidersPage(ctx context.Context, params ListProvidersParams) (ProviderList, error) {
+	return send[ProviderList](ctx, c, get("providers").query(params))
+}
+
+// GetProvider returns a provider.
+func (c *Client) GetProvider(ctx context.Context, id string) (Provider, error) {
+	return send[Provider](ctx, c, get("providers", id))
+}
+
+// CreateProvider creates a provider with its credentials and, if there are any, its
+// models.
+func (c *Client) CreateProvider(ctx context.Context, provider ProviderCreate, options ...CallOption) (Provider, error) {
+	return send[Provider](ctx, c, post(provider, "providers").creates(options))
+}
+
+// UpdateProvider changes the fields that are set. If Version is set and is not the current
+// one, the problem is [ProblemCodeVersionMismatch] and nothing is changed.
+func (c *Client) UpdateProvider(ctx context.Context, id string, changes ProviderUpdate) (Provider, error) {
+	return send[Provider](ctx, c, patch(changes, "providers", id))
+}
+
+// DeleteProvider deletes a provider with its credentials and models.
+func (c *Client) DeleteProvider(ctx context.Context, id string, options ...CallOption) error {
+	_, err := send[nothing](ctx, c, remove("providers", id).with(options))
+	return err
+}
