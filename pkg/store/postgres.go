@@ -53,6 +53,12 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 	if err != nil {
 		return engine{}, 0, fmt.Errorf("could not read the database URL: %w", err) // pgx leaves the password out
 	}
+	// A server that takes no writes may be a former primary. A new connection may reach
+	// the present one.
+	closeOnError := config.OnPgError
+	config.OnPgError = func(conn *pgconn.PgConn, err *pgconn.PgError) bool {
+		return err.Code != readOnlyTransaction && closeOnError(conn, err)
+	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = 5 * time.Second
 	}
@@ -151,7 +157,10 @@ func classifyPostgres(err error) class {
 	return unknown
 }
 
-const tooManyConnections = "53300"
+const (
+	tooManyConnections  = "53300"
+	readOnlyTransaction = "25006" // the server is a standby, or the database takes no writes
+)
 
 // classifySQLState sorts SQLSTATEs
 // (https://www.postgresql.org/docs/current/errcodes-appendix.html).
@@ -161,7 +170,7 @@ func classifySQLState(code string) class {
 		class  class
 	}{
 		{"23505", duplicate}, // unique_violation
-		{"25006", away},      // read_only_sql_transaction: a primary became a standby
+		{readOnlyTransaction, away},
 		{"25P03", busy},      // idle_in_transaction_session_timeout
 		{"40001", collision}, // serialization_failure
 		{"40P01", collision}, // deadlock_detected

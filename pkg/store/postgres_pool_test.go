@@ -154,6 +154,39 @@ func TestCrowdedPostgresMigrates(t *testing.T) {
 	}
 }
 
+// TestReadOnlyPostgres has a database that takes no writes for a while: connections
+// that were opened in this time are not kept.
+func TestReadOnlyPostgres(t *testing.T) {
+	t.Parallel()
+	url := storetest.Postgres(t)
+	s := storetest.Open(t, store.Config{DatabaseURL: url, MaxConns: 1})
+	readOnly := func(value string) {
+		t.Helper()
+		conn, err := pgx.Connect(t.Context(), withSetting(t, url, "default_transaction_read_only", "off"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close(context.Background())
+		set := "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = " + value + "', current_database()); END $$"
+		if _, err := conn.Exec(t.Context(), set); err != nil {
+			t.Fatal(err)
+		}
+	}
+	readOnly("on")
+	s.Writer().SetMaxIdleConns(0) // ends the present connection
+	s.Writer().SetMaxIdleConns(1)
+	add := func() error { return addProvider(t.Context(), s, benchmarkProvider()) }
+	for range 2 {
+		if err := add(); !fault.Is(err, fault.Unavailable) {
+			t.Errorf("writing to a database that takes no writes: got %v", err)
+		}
+	}
+	readOnly("off")
+	if err := add(); err != nil {
+		t.Error("writing again: ", err)
+	}
+}
+
 // take takes connections of a server, and waits for those that it is still closing.
 // The returned function closes them.
 func take(t *testing.T, url string, connections int) (release func()) {
