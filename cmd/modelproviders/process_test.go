@@ -155,6 +155,16 @@ func (s *service) waitServing(t *testing.T, hasEnded func() bool) {
 	t.Fatalf("the program does not serve; it said:\n%s", s.stderr)
 }
 
+// eventually waits until a condition is true.
+func eventually(t *testing.T, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("this never happened: ", what)
+		}
+	}
+}
+
 // output collects what is written.
 type output struct {
 	mu   sync.Mutex
@@ -171,6 +181,12 @@ func (o *output) String() string {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	return o.text.String()
+}
+
+// tail returns the end of a long output.
+func (o *output) tail() string {
+	text := o.String()
+	return text[max(0, len(text)-4000):]
 }
 
 // answer is the answer to a call.

@@ -82,19 +82,29 @@ func startOwnCluster(t testing.TB, settings string) *Cluster {
 	Long(t)
 	cluster, err := startCluster(settings)
 	skipWithout(t, err)
+	cluster.endWith(t)
+	return cluster
+}
+
+// endWith ends the cluster when the test ends.
+func (c *Cluster) endWith(t testing.TB) {
 	t.Cleanup(func() {
-		if err := errors.Join(cluster.guardInput.Close(), cluster.guard.Wait()); err != nil {
+		if err := errors.Join(c.guardInput.Close(), c.guard.Wait()); err != nil {
 			t.Error("end the PostgreSQL cluster:", err)
 		}
 	})
-	return cluster
 }
 
 // Database returns the URL of a fresh database, which is dropped when the test
 // ends.
 func (c *Cluster) Database(t testing.TB) string {
 	t.Helper()
-	return freshDatabase(t, "postgres://postgres@/postgres?host="+url.QueryEscape(c.dir))
+	return freshDatabase(t, c.URL())
+}
+
+// URL is the URL of the cluster's database postgres.
+func (c *Cluster) URL() string {
+	return "postgres://postgres@/postgres?host=" + url.QueryEscape(c.dir)
 }
 
 // Stop stops the server: every connection is cut, new ones are refused.
@@ -105,7 +115,7 @@ func (c *Cluster) Stop(t testing.TB) {
 	}
 }
 
-// Start starts the server again after [Cluster.Stop].
+// Start starts the server again after [Cluster.Stop] or [Cluster.Kill].
 func (c *Cluster) Start(t testing.TB) {
 	t.Helper()
 	if err := c.start(); err != nil {
@@ -113,9 +123,32 @@ func (c *Cluster) Start(t testing.TB) {
 	}
 }
 
+// Kill ends all processes of the server at once.
+func (c *Cluster) Kill(t testing.TB) {
+	t.Helper()
+	processes := c.halt(t)
+	signal(t, processes, syscall.SIGKILL)
+	for _, pid := range processes {
+		for deadline := time.Now().Add(time.Minute); syscall.Kill(pid, 0) == nil; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("process %d of the server does not end", pid)
+			}
+		}
+	}
+}
+
 // Freeze makes the server answer nothing any more, without closing a connection,
-// until the test ends.
-func (c *Cluster) Freeze(t testing.TB) {
+// until thaw is called or the test ends.
+func (c *Cluster) Freeze(t testing.TB) (thaw func()) {
+	t.Helper()
+	processes := c.halt(t)
+	thaw = sync.OnceFunc(func() { signal(t, processes, syscall.SIGCONT) })
+	t.Cleanup(thaw)
+	return thaw
+}
+
+// halt suspends the processes of the server, and returns their ids.
+func (c *Cluster) halt(t testing.TB) []int {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(c.data(), "postmaster.pid"))
 	if err != nil {
@@ -125,11 +158,12 @@ func (c *Cluster) Freeze(t testing.TB) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	processes := []int{postmaster}
+	signal(t, []int{postmaster}, syscall.SIGSTOP) // first, so that it makes no more processes
 	children, err := exec.Command("ps", "-o", "pid=", "--ppid", strconv.Itoa(postmaster)).Output()
 	if err != nil {
 		t.Fatal("list the processes of the server: ", err)
 	}
+	processes := []int{postmaster}
 	for _, field := range strings.Fields(string(children)) {
 		pid, err := strconv.Atoi(field)
 		if err != nil {
@@ -137,15 +171,17 @@ func (c *Cluster) Freeze(t testing.TB) {
 		}
 		processes = append(processes, pid)
 	}
-	signal := func(s syscall.Signal) {
-		for _, pid := range processes {
-			if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) { // ps itself is no child
-				t.Error(err)
-			}
+	signal(t, processes, syscall.SIGSTOP)
+	return processes
+}
+
+func signal(t testing.TB, processes []int, s syscall.Signal) {
+	t.Helper()
+	for _, pid := range processes {
+		if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) { // a child may have ended
+			t.Error(err)
 		}
 	}
-	signal(syscall.SIGSTOP)
-	t.Cleanup(func() { signal(syscall.SIGCONT) })
 }
 
 func skipWithout(t testing.TB, err error) {
@@ -159,8 +195,13 @@ func skipWithout(t testing.TB, err error) {
 }
 
 // startCluster makes and starts a cluster; the settings override the defaults.
-// Its directory is directly in /tmp, since the path of a socket is short.
 func startCluster(settings string) (*Cluster, error) {
+	return startWith(func(c *Cluster) error { return c.initialise(settings) })
+}
+
+// startWith starts a cluster whose data directory is made by a function. Its own
+// directory is directly in /tmp, since the path of a socket is short.
+func startWith(makeData func(*Cluster) error) (*Cluster, error) {
 	bin, err := findBinaries()
 	if err != nil {
 		return nil, err
@@ -182,7 +223,7 @@ func startCluster(settings string) (*Cluster, error) {
 	if err := c.startGuard(); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	err = c.initialise(settings)
+	err = makeData(c)
 	if err == nil {
 		err = c.start()
 	}
@@ -282,7 +323,9 @@ func clusterOwner() (*syscall.Credential, error) {
 func findBinaries() (string, error) {
 	var places []string
 	if path, err := exec.LookPath("initdb"); err == nil {
-		places = append(places, filepath.Dir(path))
+		if path, err = filepath.EvalSymlinks(path); err == nil { // the other programs may not be linked
+			places = append(places, filepath.Dir(path))
+		}
 	}
 	if out, err := exec.Command("pg_config", "--bindir").Output(); err == nil {
 		places = append(places, strings.TrimSpace(string(out)))
