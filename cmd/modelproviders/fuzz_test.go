@@ -21,7 +21,7 @@ func FuzzCommandLine(f *testing.F) {
 	f.Fuzz(func(t *testing.T, arguments, name, value string) {
 		environ := []string{environmentPrefix + "DATABASE_URL=postgres://app:" + password + "@db.example/mp", environmentPrefix + name + "=" + value}
 		var out strings.Builder
-		command, err := parse(context.Background(), &commandLine{}, strings.Fields(arguments), environ, io.Discard, &out)
+		command, err := parse(context.Background(), &commandLine{}, strings.Fields(arguments), newEnvironment(environ), io.Discard, &out)
 		if err != nil {
 			out.WriteString(err.Error())
 		}

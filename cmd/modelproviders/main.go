@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"strings"
 	"syscall"
 
-	"github.com/alecthomas/kong"
+	"modelproviders/pkg/app"
 )
 
 func main() {
@@ -80,11 +80,16 @@ type commandLine struct {
 	Log       logFlags `embed:"" prefix:"log-"`
 }
 
+// description is the beginning of the help.
+const description = "The backend of a bring-your-own-model settings page. " +
+	"Every flag can be set by an environment variable: " + app.EnvironmentPrefix + " and the flag's name, such as MODELPROVIDERS_DATA_DIR."
+
 // run runs the program until the command has finished or ctx ends. environ has the form
 // of [os.Environ].
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
 	var cli commandLine
-	command, err := parse(ctx, &cli, args, environ, stdout, stderr)
+	env := newEnvironment(environ)
+	command, err := parse(ctx, &cli, args, env, stdout, stderr)
 	if command == nil {
 		return err
 	}
@@ -93,50 +98,12 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 			return err
 		}
 	}
-	return command.Run(streams{stdout: stdout, stderr: stderr, logger: cli.Log.logger(stderr)})
-}
-
-// parse reads the command line and the environment. It returns nil after --help.
-func parse(ctx context.Context, cli *commandLine, args, environ []string, stdout, stderr io.Writer) (*kong.Context, error) {
-	exited := false
-	parser, err := kong.New(cli,
-		kong.Name("modelproviders"),
-		kong.Description("The backend of a bring-your-own-model settings page. "+
-			"Every flag can be set by an environment variable: "+environmentPrefix+" and the flag's name, such as MODELPROVIDERS_DATA_DIR."),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(int) { exited = true }),
-		kong.Resolvers(environment(environ)),
-		kong.BindTo(ctx, (*context.Context)(nil)),
-	)
-	if err != nil {
-		return nil, err
+	out := streams{stdout: stdout, stderr: stderr, logger: cli.Log.logger(stderr)}
+	for _, path := range env.exposed {
+		out.logger.Warn("users other than its owner can read a file with a secret; set its mode to 0600", slog.String("path", path))
 	}
-	command, err := parser.Parse(args)
-	if exited { // after --help, errors in the rest of the line don't matter
-		return nil, nil
+	for _, name := range env.unknown {
+		out.logger.Warn("an environment variable is no setting and has no effect", slog.String("name", name))
 	}
-	if err != nil {
-		return nil, exitError{status: exitUsage, err: err}
-	}
-	return command, nil
-}
-
-// environmentPrefix is followed by a flag's name, in upper case and with _ for -, in
-// the environment variable that sets the flag.
-const environmentPrefix = "MODELPROVIDERS_"
-
-// environment sets flags from environment variables that are not empty.
-func environment(environ []string) kong.Resolver {
-	variables := map[string]string{}
-	for _, variable := range environ {
-		name, value, _ := strings.Cut(variable, "=")
-		variables[name] = value
-	}
-	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
-		value := variables[environmentPrefix+strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))]
-		if value == "" {
-			return nil, nil
-		}
-		return value, nil
-	})
+	return command.Run(out)
 }

@@ -31,6 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+const environmentPrefix = "MODELPROVIDERS_"
+
 // patience bounds every wait. It is reached only if something is broken.
 const patience = time.Minute
 

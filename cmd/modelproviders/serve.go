@@ -23,7 +23,7 @@ type serveCommand struct {
 	CorsOrigins       []string      `help:"Exact origins of browser apps, comma-separated."`
 	ProviderEndpoints string        `help:"Your own endpoints of provider types: type=URL, comma-separated."`
 	AllowUpstreams    []string      `help:"Hosts or CIDRs that a base_url may reach in addition to the public internet, comma-separated."`
-	EgressProxy       string        `help:"Proxy for upstream calls."`
+	EgressProxy       string        `secret:"" help:"Proxy for upstream calls."`
 	TestTimeout       time.Duration `default:"60s" help:"Time limit of one test."`
 
 	BasePath       string   `help:"Prefix of all routes, such as /api/v1."`
@@ -44,7 +44,7 @@ type serveCommand struct {
 // dataFlags say where the data is. Every command that needs data has them.
 type dataFlags struct {
 	DataDir     string `help:"Directory of the SQLite file, the keyset and the first token; by default ./data."`
-	DatabaseURL string `help:"postgres:// URL of the database; by default SQLite in the data directory."`
+	DatabaseURL string `secret:"" help:"postgres:// URL of the database; by default SQLite in the data directory."`
 	Keyset      string `help:"File of the encryption keyset; by default keyset.json in the data directory."`
 
 	DatabaseConnections int    `default:"10" help:"Maximum number of connections to PostgreSQL."`
@@ -86,9 +86,12 @@ type oidcFlags struct {
 	Scopes         string `default:"openid" help:"Scopes that the console requests from the issuer, separated by spaces."`
 }
 
-// Run serves until ctx is done.
-func (s serveCommand) Run(ctx context.Context, out streams) error {
-	cfg := s.config(out)
+func (d dataFlags) check() app.WrongSettings { return d.config(streams{}).CheckData() }
+
+func (s serveCommand) check() app.WrongSettings { return s.config(streams{}).Check() }
+
+func (s serveCommand) config(out streams) app.Config {
+	cfg := s.dataFlags.config(out)
 	cfg.Addr, cfg.Demo, cfg.AuthOff, cfg.BasePath = s.Addr, s.Demo, s.Auth == "off", s.BasePath
 	cfg.OIDC = app.OIDC{Issuer: s.OIDC.Issuer, Audience: s.OIDC.Audience, RoleClaim: s.OIDC.RoleClaim,
 		WorkspaceClaim: s.OIDC.WorkspaceClaim, Roles: s.OIDC.Roles}
@@ -100,7 +103,12 @@ func (s serveCommand) Run(ctx context.Context, out streams) error {
 	cfg.TestTimeout, cfg.AuditRetention = s.TestTimeout, time.Duration(s.AuditRetention)*24*time.Hour
 	cfg.Limits = app.Limits{TestsPerMinute: s.RateTests, TestsInFlight: s.TestsInFlight,
 		RevealsPerMinute: s.RateReveals, SignInsPerMinute: s.RateSignIns}
-	service, err := app.Start(ctx, cfg)
+	return cfg
+}
+
+// Run serves until ctx is done.
+func (s serveCommand) Run(ctx context.Context, out streams) error {
+	service, err := app.Start(ctx, s.config(out))
 	if err != nil {
 		return err
 	}

@@ -121,7 +121,7 @@ func TestSignalStopsTheProgram(t *testing.T) {
 func TestExitCodeOfARefusedStart(t *testing.T) {
 	p := launch(t, "--data-dir", t.TempDir(), "--base-path", "api")
 	<-p.ended
-	if code := p.command.ProcessState.ExitCode(); code != 1 || !strings.HasPrefix(p.stderr.String(), "modelproviders: MODELPROVIDERS_BASE_PATH") {
+	if code := p.command.ProcessState.ExitCode(); code != exitUsage || !strings.HasPrefix(p.stderr.String(), "modelproviders: --base-path (MODELPROVIDERS_BASE_PATH): ") {
 		t.Errorf("ended with %d and:\n%s", code, p.stderr)
 	}
 }

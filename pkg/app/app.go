@@ -50,8 +50,8 @@ type App struct {
 // anything. Its errors name the setting or file to fix.
 func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.check(); err != nil {
-		return nil, err
+	if wrong := cfg.Check(); len(wrong) > 0 {
+		return nil, wrong
 	}
 	app = &App{cfg: cfg, served: make(chan error, 1)}
 	defer func() {
@@ -72,17 +72,18 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	return app, nil
 }
 
-// prepare reads the settings for sign-ins, upstream calls and TLS.
+// prepare reads the settings for sign-ins, upstream calls and TLS, which [Config.Check]
+// has found valid.
 func (a *App) prepare(context.Context) (err error) {
 	if a.cfg.OIDC.Issuer != "" {
 		cfg := a.cfg.OIDC
 		cfg.Logger, cfg.Now = a.cfg.Logger, a.cfg.Now
 		if a.oidc, err = auth.NewOIDC(cfg); err != nil {
-			return fmt.Errorf("the MODELPROVIDERS_OIDC_* settings are not valid: %w", err)
+			return err
 		}
 	}
 	if a.endpoints, err = provider.ParseEndpoints(a.cfg.ProviderEndpoints); err != nil {
-		return fmt.Errorf("MODELPROVIDERS_PROVIDER_ENDPOINTS: %w", err)
+		return err
 	}
 	a.guard, err = egress.New(egress.Config{Allow: a.cfg.AllowUpstreams, Proxy: a.cfg.EgressProxy, RootCAs: a.cfg.UpstreamCAs})
 	if err != nil || a.cfg.TLSCert == "" {
@@ -90,7 +91,7 @@ func (a *App) prepare(context.Context) (err error) {
 	}
 	certificate, err := tls.LoadX509KeyPair(a.cfg.TLSCert, a.cfg.TLSKey)
 	if err != nil {
-		return fmt.Errorf("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY: could not load the certificate and the key: %w", err)
+		return err
 	}
 	a.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
 	return nil
@@ -99,7 +100,7 @@ func (a *App) prepare(context.Context) (err error) {
 // listen binds the address. Connections wait until serve.
 func (a *App) listen(ctx context.Context) (err error) {
 	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr); err != nil {
-		return fmt.Errorf("MODELPROVIDERS_ADDR: %w", err)
+		return fmt.Errorf("%s: %w", Setting("addr"), err)
 	}
 	return nil
 }

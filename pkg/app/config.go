@@ -5,15 +5,8 @@ package app
 import (
 	"cmp"
 	"crypto/x509"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
-	"net/netip"
-	"net/url"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"time"
 
 	"modelproviders/pkg/auth"
@@ -92,64 +85,6 @@ func (c Config) keysetPath() string {
 func (c Config) sqlitePath() string { return filepath.Join(c.DataDir, "modelproviders.db") }
 
 func (c Config) adminTokenPath() string { return filepath.Join(c.DataDir, "admin.token") }
-
-// basePathForm matches paths that no proxy resolves or escapes: no segment begins
-// with a dot.
-var basePathForm = regexp.MustCompile(`^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$`)
-
-// check refuses settings that can't work or are not safe. Its errors name the
-// setting.
-func (c Config) check() error {
-	host, _, err := net.SplitHostPort(c.Addr)
-	oidc, limits := c.OIDC, c.Limits
-	switch {
-	case err != nil:
-		return fmt.Errorf("MODELPROVIDERS_ADDR: %q is not host:port", c.Addr)
-	case c.Demo && (c.DataDir != "" || c.DatabaseURL != "" || c.Keyset != ""):
-		return errors.New("--demo uses a temporary data directory: MODELPROVIDERS_DATA_DIR, MODELPROVIDERS_DATABASE_URL and MODELPROVIDERS_KEYSET must not be set")
-	case c.Demo && c.EgressProxy != "":
-		return errors.New("--demo calls a server in this process: MODELPROVIDERS_EGRESS_PROXY must not be set")
-	case c.Demo && !auth.LoopbackHost(host):
-		return fmt.Errorf("--demo is refused on %s: it listens on a loopback address only, such as 127.0.0.1:8080", c.Addr)
-	case c.AuthOff && !auth.LoopbackHost(host):
-		return fmt.Errorf("MODELPROVIDERS_AUTH=off is refused on %s: without authentication the service listens on a loopback address only, such as 127.0.0.1:8080", c.Addr)
-	case (c.TLSCert == "") != (c.TLSKey == ""):
-		return errors.New("MODELPROVIDERS_TLS_CERT and MODELPROVIDERS_TLS_KEY must be set together")
-	case c.BasePath != "" && !basePathForm.MatchString(c.BasePath):
-		return fmt.Errorf("MODELPROVIDERS_BASE_PATH: %q must be segments of letters, digits, -, _, ~ and ., each after a slash, such as /api/v1", c.BasePath)
-	case c.TestTimeout <= 0:
-		return errors.New("MODELPROVIDERS_TEST_TIMEOUT: must be longer than 0")
-	case min(limits.TestsPerMinute, limits.TestsInFlight, limits.RevealsPerMinute, limits.SignInsPerMinute) < 0:
-		return errors.New("MODELPROVIDERS_RATE_TESTS, _RATE_REVEALS, _RATE_SIGN_INS and _TESTS_IN_FLIGHT: must not be negative; 0 is no limit")
-	case oidc.Issuer == "" && c.Console.ClientID != "":
-		return errors.New("MODELPROVIDERS_OIDC_CLIENT_ID needs MODELPROVIDERS_OIDC_ISSUER, which is not set")
-	case oidc.Issuer == "" && oidc.Audience+oidc.RoleClaim+oidc.WorkspaceClaim+oidc.Roles != "":
-		return errors.New("MODELPROVIDERS_OIDC_AUDIENCE, _ROLE_CLAIM, _WORKSPACE_CLAIM and _ROLES need MODELPROVIDERS_OIDC_ISSUER, which is not set")
-	}
-	for _, cidr := range c.TrustedProxies {
-		if _, err := netip.ParsePrefix(cidr); err != nil {
-			return fmt.Errorf("MODELPROVIDERS_TRUSTED_PROXIES: %q is not a CIDR such as 10.0.0.0/8", cidr)
-		}
-	}
-	for _, origin := range c.CORSOrigins {
-		u, err := url.Parse(origin)
-		if err != nil || u.Scheme == "" || u.Host == "" || u.Scheme+"://"+u.Host != origin || strings.Contains(origin, "*") {
-			return fmt.Errorf("MODELPROVIDERS_CORS_ORIGINS: %q is not an exact origin such as https://app.example.com", origin)
-		}
-	}
-	return c.checkDatabase()
-}
-
-// maxDatabaseConnections is far more than a process can use.
-const maxDatabaseConnections = 1000
-
-// checkDatabase checks what the operator's commands use too.
-func (c Config) checkDatabase() error {
-	if c.DatabaseConnections < 1 || c.DatabaseConnections > maxDatabaseConnections {
-		return fmt.Errorf("MODELPROVIDERS_DATABASE_CONNECTIONS: %d must be from 1 to %d", c.DatabaseConnections, maxDatabaseConnections)
-	}
-	return nil
-}
 
 // store configures the database. On SQLite the store chooses the number of
 // connections.

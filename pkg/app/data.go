@@ -40,19 +40,19 @@ type data struct {
 // does not create a database.
 func openData(ctx context.Context, cfg Config, existing bool) (d *data, err error) {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: could not create the data directory: %w", err)
+		return nil, fmt.Errorf("%s: could not create the data directory: %w", Setting("data-dir"), err)
 	}
 	d = &data{process: uuid.NewString(), alive: 1, logger: cfg.Logger}
 	d.store, err = store.Open(ctx, cfg.store(existing))
 	if err != nil {
-		setting := "MODELPROVIDERS_DATABASE_URL"
+		setting := Setting("database-url")
 		if cfg.DatabaseURL == "" {
-			setting = "MODELPROVIDERS_DATA_DIR"
+			setting = "data-dir"
 		}
 		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	if err := d.openKeys(ctx, cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("MODELPROVIDERS_KEYSET: %w", err), d.store.Close())
+		return nil, errors.Join(fmt.Errorf("%s: %w", Setting("keyset"), err), d.store.Close())
 	}
 	return d, nil
 }

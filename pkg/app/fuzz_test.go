@@ -22,7 +22,7 @@ func FuzzSettings(f *testing.F) {
 			Logger: slog.New(slog.DiscardHandler), DatabaseConnections: 1, TestTimeout: 1,
 		}.withDefaults()
 		app := &App{cfg: cfg}
-		for _, err := range []error{cfg.check(), app.prepare(t.Context())} {
+		for _, err := range []error{cfg.Check(), app.prepare(t.Context())} {
 			if err != nil && strings.Contains(err.Error(), password) {
 				t.Errorf("the password is in %q", err)
 			}

@@ -23,12 +23,12 @@ type Operator struct{ data *data }
 // verify as OK.
 func OpenOperator(ctx context.Context, cfg Config, mayCreate bool) (*Operator, error) {
 	cfg = cfg.withDefaults()
-	if err := cfg.checkDatabase(); err != nil {
-		return nil, err
+	if wrong := cfg.CheckData(); len(wrong) > 0 {
+		return nil, wrong
 	}
 	if cfg.DatabaseURL == "" && !mayCreate {
 		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
-			return nil, fmt.Errorf("MODELPROVIDERS_DATA_DIR: could not find the database: %w", err)
+			return nil, fmt.Errorf("%s: could not find the database: %w", Setting("data-dir"), err)
 		}
 	}
 	d, err := openData(ctx, cfg, !mayCreate)

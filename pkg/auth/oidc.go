@@ -56,24 +56,38 @@ type OIDC struct {
 	keys  *issuerKeys
 }
 
+// CheckIssuer checks the issuer, which may be empty.
+func (c OIDCConfig) CheckIssuer() error {
+	if c.Issuer == "" {
+		return nil
+	}
+	u, err := url.Parse(c.Issuer)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("the issuer must be a URL such as https://login.example.com, without user, query or fragment")
+	}
+	return checkSecure(u)
+}
+
+// CheckRoles checks the mapping of roles.
+func (c OIDCConfig) CheckRoles() error {
+	roles, err := parseRoles(c.Roles)
+	if err == nil && roles != nil && c.RoleClaim == "" {
+		return errors.New("roles are mapped, but no role claim is configured")
+	}
+	return err
+}
+
 // NewOIDC checks the configuration. It does not call the issuer.
 func NewOIDC(cfg OIDCConfig) (*OIDC, error) {
-	u, err := url.Parse(cfg.Issuer)
-	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return nil, errors.New("the issuer must be a URL such as https://login.example.com, without user, query or fragment")
+	if cfg.Issuer == "" || cfg.Audience == "" {
+		return nil, errors.New("an issuer and an audience are required")
 	}
-	if err := checkSecure(u); err != nil {
-		return nil, fmt.Errorf("the issuer: %w", err)
-	}
-	if cfg.Audience == "" {
-		return nil, errors.New("an issuer needs an audience; without one, tokens for any other service would be accepted")
+	if err := errors.Join(cfg.CheckIssuer(), cfg.CheckRoles()); err != nil {
+		return nil, err
 	}
 	roles, err := parseRoles(cfg.Roles)
 	if err != nil {
 		return nil, err
-	}
-	if roles != nil && cfg.RoleClaim == "" {
-		return nil, errors.New("roles are mapped, but no role claim is configured")
 	}
 	if cfg.RoleClaim == "" {
 		cfg.Logger.Warn("no role claim is configured, so users of the OIDC issuer have no permissions", slog.String("issuer", cfg.Issuer))

@@ -31,16 +31,23 @@ func (l allowList) hasAddress(ip netip.Addr, port uint16) bool {
 	})
 }
 
+// CheckAllow checks entries for [Config.Allow], and reports all that are wrong.
+func CheckAllow(entries []string) error {
+	_, err := parseAllow(entries)
+	return err
+}
+
 func parseAllow(entries []string) (allowList, error) {
 	var list allowList
+	var wrong []error
 	for _, entry := range entries {
 		a, err := parseEntry(strings.TrimSpace(entry))
 		if err != nil {
-			return nil, fmt.Errorf("%s: %q %w", allowSetting, entry, err)
+			wrong = append(wrong, fmt.Errorf("%q %w", entry, err))
 		}
 		list = append(list, a)
 	}
-	return list, nil
+	return list, errors.Join(wrong...)
 }
 
 // parseEntry parses a CIDR, an address, `address:port`, `[IPv6]:port`, a name or

@@ -61,11 +61,11 @@ type Guard struct {
 func New(cfg Config) (*Guard, error) {
 	policy, err := newPolicy(cfg.Allow)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", allowSetting, err)
 	}
 	proxy, err := parseProxy(cfg.Proxy)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", proxySetting, err)
 	}
 	g := &Guard{policy: policy, resolver: cmp.Or(cfg.Resolver, net.DefaultResolver)}
 	unguarded := g.dialer().DialContext

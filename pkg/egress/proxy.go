@@ -15,6 +15,12 @@ import (
 	"golang.org/x/net/idna"
 )
 
+// CheckProxy checks a URL for [Config.Proxy].
+func CheckProxy(text string) error {
+	_, err := parseProxy(text)
+	return err
+}
+
 // parseProxy returns nil for an empty text. Its error does not contain the text,
 // which may have a password.
 func parseProxy(text string) (*url.URL, error) {
@@ -23,7 +29,7 @@ func parseProxy(text string) (*url.URL, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Hostname() == "" || !slices.Contains([]string{"http", "https", "socks5", "socks5h"}, u.Scheme) {
-		return nil, fmt.Errorf("%s: must be an http, https or socks5 URL such as http://proxy.internal:3128", proxySetting)
+		return nil, errors.New("must be an http, https or socks5 URL such as http://proxy.internal:3128")
 	}
 	return u, nil
 }

@@ -13,32 +13,37 @@ import (
 type Endpoints struct{ byName map[string]string } // without a trailing slash
 
 // ParseEndpoints reads `type=URL,…`. Types whose base URL is a setting of users can't
-// have such an endpoint. An unknown or repeated name is an error.
+// have such an endpoint. An unknown or repeated name is an error, which contains all wrong
+// entries.
 func ParseEndpoints(list string) (Endpoints, error) {
 	e := Endpoints{byName: map[string]string{}}
+	var wrong []error
 	for entry := range strings.SplitSeq(list, ",") {
-		entry = strings.TrimSpace(entry)
-		if entry == "" {
-			continue
+		if entry = strings.TrimSpace(entry); entry != "" {
+			wrong = append(wrong, e.add(entry))
 		}
-		name, address, found := strings.Cut(entry, "=")
-		name = strings.TrimSpace(name)
-		if !found {
-			return Endpoints{}, fmt.Errorf("provider endpoint %q must have the form type=URL", entry)
-		}
-		if names := endpointNames(); !slices.Contains(names, name) {
-			return Endpoints{}, fmt.Errorf("unknown provider endpoint %q; the names are %s", name, strings.Join(names, ", "))
-		}
-		if e.byName[name] != "" {
-			return Endpoints{}, fmt.Errorf("provider endpoint %q is given twice", name)
-		}
-		normal, err := parseEndpoint(strings.TrimSpace(address))
-		if err != nil {
-			return Endpoints{}, fmt.Errorf("provider endpoint %q: %w", name, err)
-		}
-		e.byName[name] = normal
 	}
-	return e, nil
+	return e, errors.Join(wrong...)
+}
+
+func (e Endpoints) add(entry string) error {
+	name, address, found := strings.Cut(entry, "=")
+	name = strings.TrimSpace(name)
+	if !found {
+		return fmt.Errorf("provider endpoint %q must have the form type=URL", entry)
+	}
+	if names := endpointNames(); !slices.Contains(names, name) {
+		return fmt.Errorf("unknown provider endpoint %q; the names are %s", name, strings.Join(names, ", "))
+	}
+	if e.byName[name] != "" {
+		return fmt.Errorf("provider endpoint %q is given twice", name)
+	}
+	normal, err := parseEndpoint(strings.TrimSpace(address))
+	if err != nil {
+		return fmt.Errorf("provider endpoint %q: %w", name, err)
+	}
+	e.byName[name] = normal
+	return nil
 }
 
 // Origins returns the origins (scheme://host[:port]) that a type's own calls may reach

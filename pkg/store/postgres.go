@@ -45,13 +45,9 @@ func postgresSettings() map[string]string {
 // openPostgres opens a PostgreSQL database. The pool replaces broken connections,
 // so the store recovers when the server is back.
 func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int64, error) {
-	if !isDatabaseURL(c.DatabaseURL) {
-		return engine{}, 0, errors.New("the database URL is not valid; write it as postgres://user:password@host:port/database, " +
-			"and percent-encode special characters in the password: # as %23, / as %2F, ? as %3F, @ as %40")
-	}
-	config, err := pgx.ParseConfig(c.DatabaseURL)
+	config, err := parseURL(c.DatabaseURL)
 	if err != nil {
-		return engine{}, 0, fmt.Errorf("could not read the database URL: %w", err) // pgx leaves the password out
+		return engine{}, 0, err
 	}
 	// A server that takes no writes may be a former primary. A new connection may reach
 	// the present one.
@@ -98,6 +94,28 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		writer: handle, reader: handle, pool: pool, dialect: postgresDialect(),
 		classify: classifyPostgres, exists: func() error { return nil },
 	}, schema, nil
+}
+
+// CheckURL checks a URL for [Config.DatabaseURL]. It does not connect. Its error contains
+// no password.
+func CheckURL(address string) error {
+	_, err := parseURL(address)
+	return err
+}
+
+func parseURL(address string) (*pgx.ConnConfig, error) {
+	if !strings.HasPrefix(address, "postgres://") && !strings.HasPrefix(address, "postgresql://") {
+		return nil, errors.New("the database URL must begin with postgres:// or postgresql://")
+	}
+	if !isDatabaseURL(address) {
+		return nil, errors.New("the database URL is not valid; write it as postgres://user:password@host:port/database, " +
+			"and percent-encode special characters in the password: # as %23, / as %2F, ? as %3F, @ as %40")
+	}
+	config, err := pgx.ParseConfig(address)
+	if err != nil {
+		return nil, fmt.Errorf("could not read the database URL: %w", err) // pgx leaves the password out
+	}
+	return config, nil
 }
 
 // isDatabaseURL reports whether a URL is parsed as intended. In other URLs, a part of

@@ -21,7 +21,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -96,10 +95,8 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, errors.New("no database is configured; set a PostgreSQL URL or the path of a SQLite file")
 	case c.DatabaseURL == "":
 		s.engine, s.schema, err = openSQLite(ctx, c, s.log)
-	case strings.HasPrefix(c.DatabaseURL, "postgres://"), strings.HasPrefix(c.DatabaseURL, "postgresql://"):
-		s.engine, s.schema, err = openPostgres(ctx, c, s.log)
 	default:
-		return nil, errors.New("the database URL must begin with postgres:// or postgresql://")
+		s.engine, s.schema, err = openPostgres(ctx, c, s.log)
 	}
 	if err != nil {
 		return nil, err
