@@ -74,6 +74,7 @@ type commandLine struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve the API (the default)."`
 	Tokens  tokensCommand  `cmd:"" help:"Create, list and revoke API tokens."`
 	Audit   auditCommand   `cmd:"" help:"Verify and export audit events."`
+	Backup  backupCommand  `cmd:"" help:"Copy the SQLite database to a file, while the service is running."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
 	CoreDumps string   `default:"off" enum:"on,off" help:"on: a crash may write the memory of the process, including credentials, to a core dump (Linux)."`

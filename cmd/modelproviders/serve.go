@@ -13,9 +13,10 @@ import (
 // serveCommand serves the API.
 type serveCommand struct {
 	dataFlags
-	Addr string `default:"127.0.0.1:8080" help:"Listen address."`
-	Demo bool   `help:"Start a demo: temporary data, and a simulated provider that needs no API key."`
-	Auth string `default:"on" enum:"on,off" help:"off: every caller is an admin; allowed on a loopback address only."`
+	Addr        string `default:"127.0.0.1:8080" help:"Listen address."`
+	NewDatabase bool   `help:"Start with a new database, although files show that there was one before."`
+	Demo        bool   `help:"Start a demo: temporary data, and a simulated provider that needs no API key."`
+	Auth        string `default:"on" enum:"on,off" help:"off: every caller is an admin; allowed on a loopback address only."`
 
 	OIDC    oidcFlags `embed:"" prefix:"oidc-"`
 	Console string    `default:"on" enum:"on,off" help:"off: do not serve the page at /console/."`
@@ -92,6 +93,7 @@ func (s serveCommand) check() app.WrongSettings { return s.config(streams{}).Che
 
 func (s serveCommand) config(out streams) app.Config {
 	cfg := s.dataFlags.config(out)
+	cfg.NewDatabase = s.NewDatabase
 	cfg.Addr, cfg.Demo, cfg.AuthOff, cfg.BasePath = s.Addr, s.Demo, s.Auth == "off", s.BasePath
 	cfg.OIDC = app.OIDC{Issuer: s.OIDC.Issuer, Audience: s.OIDC.Audience, RoleClaim: s.OIDC.RoleClaim,
 		WorkspaceClaim: s.OIDC.WorkspaceClaim, Roles: s.OIDC.Roles}

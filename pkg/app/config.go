@@ -36,6 +36,8 @@ type Config struct {
 	DatabaseConnections int  // the most connections to PostgreSQL
 	DatabasePooler      bool // a pooler in transaction mode is in front of PostgreSQL
 
+	NewDatabase bool // accept an empty database although there was one; see mustExist
+
 	Demo bool // use a temporary data directory, with a provider that needs no API key
 
 	AuthOff bool

@@ -39,27 +39,42 @@ type data struct {
 // openData opens the data directory, the database and the keyset. With existing, it
 // does not create a database.
 func openData(ctx context.Context, cfg Config, existing bool) (d *data, err error) {
+	setting := Setting("database-url")
+	if cfg.DatabaseURL == "" {
+		setting = Setting("data-dir")
+	}
+	lost := cfg.mustExist()
+	if cfg.DatabaseURL == "" && (existing || lost != nil) {
+		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
+			return nil, fmt.Errorf("%s: could not find the database: %w", setting, errors.Join(err, lost))
+		}
+	}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, fmt.Errorf("%s: could not create the data directory: %w", Setting("data-dir"), err)
 	}
 	d = &data{process: uuid.NewString(), alive: 1, logger: cfg.Logger}
-	d.store, err = store.Open(ctx, cfg.store(existing))
+	d.store, err = store.Open(ctx, cfg.store(existing || lost != nil))
+	if lost != nil && errors.Is(err, store.ErrNoSchema) {
+		err = lost
+	}
 	if err != nil {
-		setting := Setting("database-url")
-		if cfg.DatabaseURL == "" {
-			setting = "data-dir"
-		}
 		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
-	if err := d.openKeys(ctx, cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", Setting("keyset"), err), d.store.Close())
+	if err := d.openKeys(ctx, cfg, lost); err != nil {
+		if lost == nil || !errors.Is(err, lost) {
+			setting = Setting("keyset")
+		}
+		return nil, errors.Join(fmt.Errorf("%s: %w", setting, err), d.store.Close())
+	}
+	if cfg.NewDatabase {
+		cfg.Logger.Warn("an empty database is accepted; so that a lost database is noticed at the next start, remove the setting "+Setting("new-database").String())
 	}
 	return d, nil
 }
 
-// openKeys opens the keyset, and creates what needs keys.
-func (d *data) openKeys(ctx context.Context, cfg Config) (err error) {
-	if d.keyset, err = openKeyset(ctx, d.store, cfg.keysetPath(), cfg.Logger); err != nil {
+// openKeys opens the keyset, and creates what needs keys. For lost see [openKeyset].
+func (d *data) openKeys(ctx context.Context, cfg Config, lost error) (err error) {
+	if d.keyset, err = openKeyset(ctx, d.store, cfg.keysetPath(), lost, cfg.Logger); err != nil {
 		return err
 	}
 	master, err := openMaster(ctx, d.store, d.keyset)

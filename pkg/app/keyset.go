@@ -18,10 +18,14 @@ const keysetClaim = "keyset"
 
 // openKeyset loads the keyset of a database. For a new database it uses the keyset
 // that is there, or creates one, and claims the database for it. In every other
-// case it refuses: with other keys, the stored credentials would be lost.
-func openKeyset(ctx context.Context, db *store.Store, path string, logger *slog.Logger) (*secret.Keyset, error) {
+// case it refuses: with other keys, the stored credentials would be lost. lost is the
+// error for a new database; nil if it may be new.
+func openKeyset(ctx context.Context, db *store.Store, path string, lost error, logger *slog.Logger) (*secret.Keyset, error) {
 	claim, err := db.Claimed(ctx, keysetClaim)
-	if err != nil && !fault.Is(err, fault.NotFound) {
+	if fault.Is(err, fault.NotFound) {
+		err = lost
+	}
+	if err != nil {
 		return nil, err
 	}
 	keys, created, err := loadOrCreate(path, claim == nil)
@@ -40,6 +44,7 @@ func openKeyset(ctx context.Context, db *store.Store, path string, logger *slog.
 		}
 	}
 	if keys.Matches(claim) {
+		noteClaimed(path, logger)
 		return keys, nil
 	}
 	if created { // another process has claimed the database in the meantime, so nothing is encrypted with ours

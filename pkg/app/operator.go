@@ -3,9 +3,7 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"modelproviders/api"
@@ -25,11 +23,6 @@ func OpenOperator(ctx context.Context, cfg Config, mayCreate bool) (*Operator, e
 	cfg = cfg.withDefaults()
 	if wrong := cfg.CheckData(); len(wrong) > 0 {
 		return nil, wrong
-	}
-	if cfg.DatabaseURL == "" && !mayCreate {
-		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
-			return nil, fmt.Errorf("%s: could not find the database: %w", Setting("data-dir"), err)
-		}
 	}
 	d, err := openData(ctx, cfg, !mayCreate)
 	if err != nil {

@@ -22,6 +22,7 @@ const (
 	collision       // two transactions blocked each other; one can be repeated
 	duplicate       // a unique index already has such a row
 	full            // there is no space left for what was to be written
+	damaged         // what is stored can't be read
 )
 
 // errTimeout is the cause of a context that ended at callTimeout.

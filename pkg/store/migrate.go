@@ -17,6 +17,9 @@ import (
 //go:embed migrations
 var migrations embed.FS
 
+// ErrNoSchema says that a database that must exist is empty.
+var ErrNoSchema = errors.New("the database has no tables of this program; check that it is the right database")
+
 // openSchema migrates the schema unless it is current, and returns its version,
 // the newest that this program knows. It refuses a database that is newer and, if
 // it must exist, one without a schema. A current schema costs one query.
@@ -28,7 +31,7 @@ func openSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, existing
 	now, err := storedVersion(ctx, dialect, db)
 	if err == nil && now < known {
 		if existing && now == 0 {
-			return 0, errors.New("the database has no tables of this program; check that it is the right database")
+			return 0, ErrNoSchema
 		}
 		if err := migrate(); err != nil {
 			return 0, err

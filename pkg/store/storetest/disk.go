@@ -86,6 +86,14 @@ func (d *Disk) Free(t testing.TB) {
 	}
 }
 
+// MakeReadOnly forbids to write on the disk.
+func (d *Disk) MakeReadOnly(t testing.TB) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "mount", "-o", "remount,ro", d.Dir).CombinedOutput(); err != nil {
+		t.Fatalf("make the disk read-only: %v: %s", err, out)
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) {

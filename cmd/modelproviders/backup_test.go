@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"modelproviders/pkg/store/storetest"
+)
+
+// TestBackup backs up a service that writes, and starts another one on the copy. It has
+// everything that was acknowledged before the backup began.
+func TestBackup(t *testing.T) {
+	dir, keyset := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "keyset.json")
+	s := start(t, nil, "--data-dir", dir, "--keyset", keyset)
+	s.signIn(t, dir)
+	create := func(n int) (path string) {
+		body := strings.NewReplacer("Production OpenAI", fmt.Sprint("Provider ", n), "sk-first-key", fmt.Sprint("sk-key-", n)).Replace(aProvider)
+		return "/providers/" + s.must(t, http.StatusCreated, "POST", "/providers", body).text("id")
+	}
+	before := map[string]string{} // keys by path
+	for n := range 50 {
+		before[create(n)] = fmt.Sprint("sk-key-", n)
+	}
+	stop := make(chan struct{})
+	var writers sync.WaitGroup
+	for w := range 4 {
+		writers.Go(func() {
+			for n := 1000 * (w + 1); ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+					create(n)
+				}
+			}
+		})
+	}
+	file := filepath.Join(t.TempDir(), "backup.db")
+	var stdout bytes.Buffer
+	stderr := &output{}
+	err := run(t.Context(), []string{"backup", file, "--data-dir", dir, "--keyset", keyset, "--json"}, environmentOf(nil), &stdout, stderr)
+	close(stop)
+	writers.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mode := modeOf(t, file); mode != 0o600 {
+		t.Errorf("the backup has the mode %v", mode)
+	}
+	if !strings.Contains(stderr.String(), keyset) || !strings.Contains(stdout.String(), fmt.Sprintf(`"file":%q`, file)) {
+		t.Errorf("printed %s and %s", &stdout, stderr)
+	}
+	if files := contentsOf(t, filepath.Dir(file)); len(files) != 1 {
+		t.Errorf("the backup left %d files", len(files))
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	// On another machine: a copy of the keyset, and the backup as the database.
+	restored, copied := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "keyset.json")
+	if err := os.MkdirAll(restored, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, copied, readFile(t, keyset))
+	writeFile(t, filepath.Join(restored, "modelproviders.db"), readFile(t, file))
+	again := start(t, nil, "--data-dir", restored, "--keyset", copied, "--rate-reveals", "0")
+	again.token = s.token
+	if strings.Contains(again.stderr.String(), "processes=2") {
+		t.Error("the copy counts the process that wrote the database")
+	}
+	for path, key := range before {
+		if got := again.must(t, http.StatusOK, "POST", path+"/credentials/api_key/reveal", "").text("value"); got != key {
+			t.Errorf("%s: revealed %q, not %q", path, got, key)
+		}
+	}
+	if err := again.stop(); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(t.Context(), []string{"audit", "verify", "--data-dir", restored, "--keyset", copied}, environmentOf(nil), io.Discard, io.Discard); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRefusedBackup(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	s := start(t, nil, "--data-dir", dir)
+	s.signIn(t, dir)
+	target := t.TempDir()
+	file := filepath.Join(target, "backup.db")
+	nothing := func(what string) {
+		t.Helper()
+		if files, err := os.ReadDir(target); err != nil || len(files) > 0 {
+			t.Errorf("%s left %v, %v", what, files, err)
+		}
+	}
+	missing := filepath.Join(t.TempDir(), "missing")
+	refused(t, nil, []string{"backup", file, "--data-dir", missing}, "MODELPROVIDERS_DATA_DIR", missing)
+	nothing("a backup without a database")
+	refused(t, map[string]string{"MODELPROVIDERS_DATABASE_URL": "postgres://me:hunter22@db/x"}, []string{"backup", file, "--data-dir", dir}, "pg_dump", "keyset")
+	nothing("a backup of PostgreSQL")
+
+	disk := storetest.NewDisk(t, 1)
+	disk.Fill(t)
+	refused(t, nil, []string{"backup", filepath.Join(disk.Dir, "backup.db"), "--data-dir", dir}, "full")
+	disk.Free(t)
+	for path := range contentsOf(t, disk.Dir) {
+		t.Errorf("a backup on a full disk left %s", path)
+	}
+
+	writeFile(t, file, "another file")
+	refused(t, nil, []string{"backup", file, "--data-dir", dir}, file, "exists")
+	if readFile(t, file) != "another file" {
+		t.Error("the backup replaced another file")
+	}
+	removeFile(t, file)
+
+	// Of the copy of a file in the middle of which there is garbage nothing remains.
+	for n := range 200 {
+		s.must(t, 201, "POST", "/providers", strings.Replace(aProvider, "Production", fmt.Sprint(n), 1))
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	damage(t, filepath.Join(dir, "modelproviders.db"))
+	refused(t, nil, []string{"backup", file, "--data-dir", dir}, "malformed")
+	nothing("a backup of a damaged file")
+}
+
+// damage overwrites pages in the middle of a file.
+func damage(t *testing.T, path string) {
+	t.Helper()
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const page = 4096
+	pages := info.Size() / page
+	for n := pages / 4; n < pages; n += 5 {
+		if _, err := file.WriteAt(bytes.Repeat([]byte{0xa5}, page), n*page); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
