@@ -60,7 +60,7 @@ func TestLostDatabase(t *testing.T) {
 func TestLostPostgres(t *testing.T) {
 	dir, keyset := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "keyset.json")
 	flags := func(url string, more ...string) []string {
-		return append([]string{"--addr", "127.0.0.1:0", "--keyset", keyset, "--database-url", url}, more...)
+		return append([]string{"--keyset", keyset, "--database-url", url}, more...)
 	}
 	first := storetest.Postgres(t)
 	if err := start(t, nil, flags(first, "--data-dir", dir)...).stop(); err != nil {
@@ -69,7 +69,7 @@ func TestLostPostgres(t *testing.T) {
 	other := storetest.Postgres(t)
 	// On another machine, only the keyset and its note are there.
 	for _, dir := range []string{dir, filepath.Join(t.TempDir(), "data")} {
-		refused(t, nil, flags(other, "--data-dir", dir), "MODELPROVIDERS_DATABASE_URL", keyset+".claimed", "--new-database")
+		refused(t, nil, flags(other, "--data-dir", dir, "--addr", "127.0.0.1:0"), "MODELPROVIDERS_DATABASE_URL", keyset+".claimed", "--new-database")
 	}
 	second := filepath.Join(t.TempDir(), "data")
 	s := start(t, nil, flags(other, "--data-dir", second, "--new-database")...)

@@ -67,7 +67,7 @@ func openData(ctx context.Context, cfg Config, existing bool) (d *data, err erro
 		return nil, errors.Join(fmt.Errorf("%s: %w", setting, err), d.store.Close())
 	}
 	if cfg.NewDatabase {
-		cfg.Logger.Warn("an empty database is accepted; so that a lost database is noticed at the next start, remove the setting "+Setting("new-database").String())
+		cfg.Logger.Warn("an empty database is accepted; so that a lost database is noticed at the next start, remove the setting " + Setting("new-database").String())
 	}
 	return d, nil
 }
