@@ -36,6 +36,9 @@ type Config struct {
 	Logger        *slog.Logger
 	// Ready returns what is not ready for requests, or nil.
 	Ready func(context.Context) error
+	// Stopping reports whether the service is stopping, so that connections are closed
+	// after their next answer.
+	Stopping func() bool
 
 	// BasePath is the prefix of all routes, such as `/api/v1`, or "".
 	BasePath string
@@ -152,7 +155,7 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	e.IPExtractor = extractor
-	e.Use(a.identifyRequest, a.logRequest, a.recoverPanic, a.secureHeaders, a.cors(), a.guardLoopback)
+	e.Use(a.identifyRequest, a.closeWhenStopping, a.logRequest, a.recoverPanic, a.secureHeaders, a.cors(), a.guardLoopback)
 
 	spec := newSpec(cfg.BasePath)
 	g := e.Group(cfg.BasePath)

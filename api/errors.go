@@ -101,6 +101,7 @@ const unavailableFor = 5 * time.Second
 // answerError writes the problem document of an error. The cause of a 5xx goes
 // only to the log.
 func (a *API) answerError(err error, c echo.Context) {
+	err = endedBy(c.Request().Context(), err)
 	committed := c.Response().Committed
 	canceled := errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil
 	if canceled || committed && fault.As(err) == nil { // the client has gone
@@ -136,6 +137,18 @@ func (a *API) answerError(err error, c echo.Context) {
 	if err := encodeJSON(c.Response(), problemOf(f, c)); err != nil {
 		a.Logger.Warn("could not write a problem document", slog.String("request_id", requestID(c)), slog.Any("error", err))
 	}
+}
+
+// endedBy returns the fault that ended a context, such as a stop of the service, with
+// the text of err as its cause. If no fault ended it, it returns err.
+func endedBy(ctx context.Context, err error) error {
+	ended := fault.As(context.Cause(ctx))
+	if err == nil || ended == nil {
+		return err
+	}
+	f := *ended
+	f.Err = errors.New(err.Error()) // err itself would say that the client has gone
+	return &f
 }
 
 // refuseBody makes the server close the connection without reading the body of an

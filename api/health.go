@@ -25,7 +25,7 @@ func (a *API) healthz(c echo.Context) error {
 }
 
 // @Summary		Check that the service is ready for requests
-// @Description	Checks that the database is reachable, its schema is current and the keys are usable. A 503 says which check failed.
+// @Description	Checks that the database is reachable, its schema is current and the keys are usable. A 503 says which check failed, or that the service is stopping.
 // @ID				getReadiness
 // @Tags			service
 // @Success		200	{object}	serviceStatus

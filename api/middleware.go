@@ -62,6 +62,21 @@ func principal(c echo.Context) auth.Principal {
 	return p
 }
 
+// closeWhenStopping makes each answer of a service that is stopping the last one of
+// its connection. Proxies then open no request on a connection that is about to be
+// closed. On HTTP/2 the server sends GOAWAY, and other requests in flight finish.
+func (a *API) closeWhenStopping(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		response := c.Response()
+		response.Before(func() {
+			if a.Stopping() {
+				response.Header().Set("Connection", "close")
+			}
+		})
+		return next(c)
+	}
+}
+
 // logRequest logs each request. It logs the route, not the URL, because clients
 // may put secrets in a URL.
 func (a *API) logRequest(next echo.HandlerFunc) echo.HandlerFunc {

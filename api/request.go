@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -77,12 +78,18 @@ func readBody(c echo.Context) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, tooLarge
 	}
+	stop := context.AfterFunc(r.Context(), func() {
+		_ = http.NewResponseController(c.Response()).SetReadDeadline(time.Now()) // ends the read
+	})
 	body, err := readAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
+	stop()
 	c.Set(keyBody, body)
 	var limit *http.MaxBytesError
 	switch {
 	case errors.As(err, &limit):
 		return nil, tooLarge
+	case err != nil && r.Context().Err() != nil:
+		return nil, fmt.Errorf("could not read the body: %w", r.Context().Err())
 	case err != nil:
 		return nil, fault.Wrap(fault.MalformedRequest, err, "Request body could not be read.")
 	case len(body) == 0:

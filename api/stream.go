@@ -51,9 +51,7 @@ func (a *API) stream(c echo.Context, run func(ctx context.Context, send sendEven
 		defer events.beat(ctx, a.Heartbeat, check)()
 		return run(ctx, events.send)
 	}()
-	if ended := fault.As(context.Cause(ctx)); err != nil && ended != nil {
-		err = ended
-	}
+	err = endedBy(ctx, err)
 	switch {
 	case err == nil:
 	case !events.begun():

@@ -27,6 +27,8 @@ func main() {
 	// upstreams, which may contain secrets.
 	log.SetOutput(io.Discard)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)  // a second signal ends the process at once
+	signal.Ignore(syscall.SIGHUP) // or the end of a terminal would interrupt a command; see serveCommand
 	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
 	stop()
 	os.Exit(conclude(err, os.Stderr))

@@ -32,6 +32,8 @@ type serveCommand struct {
 	TLSKey         string   `name:"tls-key" help:"PEM file of the TLS key."`
 	TrustedProxies []string `help:"CIDRs of proxies whose X-Forwarded-For is trusted, comma-separated."`
 
+	ShutdownDelay time.Duration `default:"0s" help:"How long a stop keeps serving while /readyz reports 503, so that load balancers notice; at most 5m."`
+
 	Reveal        string `default:"on" enum:"on,off" help:"off: credentials are never revealed."`
 	RevealReason  string `default:"optional" enum:"optional,required" help:"Whether a reveal needs a reason."`
 	RateTests     int    `default:"300" help:"Tests per minute in a workspace; 0: no limit."`
@@ -100,7 +102,7 @@ func (s serveCommand) config(out streams) app.Config {
 	cfg.Console = app.Console{Enabled: s.Console == "on", ClientID: s.OIDC.ClientID, Scopes: s.OIDC.Scopes}
 	cfg.CORSOrigins, cfg.TrustedProxies = s.CorsOrigins, s.TrustedProxies
 	cfg.ProviderEndpoints, cfg.AllowUpstreams, cfg.EgressProxy = s.ProviderEndpoints, s.AllowUpstreams, s.EgressProxy
-	cfg.TLSCert, cfg.TLSKey = s.TLSCert, s.TLSKey
+	cfg.TLSCert, cfg.TLSKey, cfg.ShutdownDelay = s.TLSCert, s.TLSKey, s.ShutdownDelay
 	cfg.Reveal, cfg.RevealReason = s.Reveal == "on", s.RevealReason == "required"
 	cfg.TestTimeout, cfg.AuditRetention = s.TestTimeout, time.Duration(s.AuditRetention)*24*time.Hour
 	cfg.Limits = app.Limits{TestsPerMinute: s.RateTests, TestsInFlight: s.TestsInFlight,

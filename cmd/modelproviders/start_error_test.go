@@ -69,6 +69,8 @@ func TestRefusedSettings(t *testing.T) {
 		"origin without scheme":      {map[string]string{"CORS_ORIGINS": "app.example.com"}, []string{"MODELPROVIDERS_CORS_ORIGINS", "app.example.com"}},
 		"proxy that is no CIDR":      {map[string]string{"TRUSTED_PROXIES": "10.0.0.1"}, []string{"MODELPROVIDERS_TRUSTED_PROXIES", "10.0.0.1"}},
 		"no time for a test":         {map[string]string{"TEST_TIMEOUT": "0s"}, []string{"MODELPROVIDERS_TEST_TIMEOUT"}},
+		"delay that is too long":     {map[string]string{"SHUTDOWN_DELAY": "6m"}, []string{"MODELPROVIDERS_SHUTDOWN_DELAY", "6m"}},
+		"negative delay":             {map[string]string{"SHUTDOWN_DELAY": "-1s"}, []string{"MODELPROVIDERS_SHUTDOWN_DELAY"}},
 		"time that is none":          {map[string]string{"TEST_TIMEOUT": "soon"}, []string{"test-timeout", "soon"}},
 		"negative rate":              {map[string]string{"RATE_TESTS": "-1"}, []string{"MODELPROVIDERS_RATE_TESTS"}},
 		"rate that is no number":     {map[string]string{"RATE_REVEALS": "many"}, []string{"rate-reveals", "many"}},

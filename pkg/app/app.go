@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"modelproviders/api"
@@ -42,7 +43,11 @@ type App struct {
 	demo      *demo // nil: not a demo
 	server    *http.Server
 	served    chan error
-	stopJobs  func() error // nil: no jobs run
+	stopJobs  func(context.Context) error // nil: no jobs run
+	stopping  atomic.Bool
+	unread    unread
+	requests  context.Context // of all requests
+	cut       context.CancelCauseFunc
 }
 
 // Start opens the database and the keyset, creates them if this is the first
@@ -53,10 +58,11 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	if wrong := cfg.Check(); len(wrong) > 0 {
 		return nil, wrong
 	}
-	app = &App{cfg: cfg, served: make(chan error, 1)}
+	app = &App{cfg: cfg, served: make(chan error, 1), unread: unread{conns: map[net.Conn]bool{}}}
+	app.requests, app.cut = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, app.release())
+			err = errors.Join(err, app.abandon())
 			app = nil
 		}
 	}()
@@ -99,7 +105,9 @@ func (a *App) prepare(context.Context) (err error) {
 
 // listen binds the address. Connections wait until serve.
 func (a *App) listen(ctx context.Context) (err error) {
-	if a.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.Addr); err != nil {
+	var listen net.ListenConfig
+	listen.SetMultipathTCP(false) // it has no socket filters; see ignoreConnections
+	if a.listener, err = listen.Listen(ctx, "tcp", a.cfg.Addr); err != nil {
 		return fmt.Errorf("%s: %w", Setting("addr"), err)
 	}
 	return nil
@@ -133,7 +141,7 @@ func (a *App) handler() (http.Handler, error) {
 	return api.New(api.Config{
 		Registry: a.registry, Authenticator: authenticator, Tokens: a.data.tokens, Limiter: a.data.limiter,
 		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Keyset: a.data.keyset,
-		Logger: a.cfg.Logger, Ready: a.data.ready,
+		Logger: a.cfg.Logger, Ready: a.ready, Stopping: a.stopping.Load,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
 		Console: a.console(), LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
 		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat,
@@ -170,6 +178,8 @@ func (a *App) serve(ctx context.Context) error {
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		TLSConfig:         a.tls,
+		ConnState:         a.unread.track,
+		BaseContext:       func(net.Listener) context.Context { return a.requests },
 		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
 	}
 	go func() {
@@ -195,50 +205,4 @@ func (a *App) URL() string {
 		scheme = "https"
 	}
 	return scheme + "://" + a.listener.Addr().String() + a.cfg.BasePath
-}
-
-// Run serves until ctx ends or serving fails, and then closes the service.
-func (a *App) Run(ctx context.Context) error {
-	var err error
-	select {
-	case <-ctx.Done():
-		a.cfg.Logger.Info("stopping")
-	case err = <-a.served:
-		err = fmt.Errorf("could not serve: %w", err)
-	}
-	return errors.Join(err, a.Close())
-}
-
-// Close stops serving and closes the database. Requests in flight may finish
-// within Config.StopTimeout.
-func (a *App) Close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.StopTimeout)
-	defer cancel()
-	err := a.server.Shutdown(ctx)
-	if errors.Is(err, context.DeadlineExceeded) {
-		a.cfg.Logger.Warn("some requests did not finish in time and were cut off")
-		err = a.server.Close()
-	}
-	return errors.Join(err, a.release())
-}
-
-// release closes what has been opened. The server closes its listener itself.
-func (a *App) release() error {
-	var err error
-	if a.listener != nil && a.server == nil {
-		err = a.listener.Close()
-	}
-	if a.guard != nil {
-		a.guard.CloseIdle()
-	}
-	if a.stopJobs != nil {
-		err = errors.Join(err, a.stopJobs())
-	}
-	if a.data != nil {
-		err = errors.Join(err, a.data.store.Close())
-	}
-	if a.demo != nil {
-		err = errors.Join(err, a.demo.close())
-	}
-	return err
 }

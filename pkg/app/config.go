@@ -53,6 +53,8 @@ type Config struct {
 	TLSKey            string
 	TrustedProxies    []string
 
+	ShutdownDelay time.Duration // how long a stop keeps serving, while it is not ready
+
 	Reveal         bool
 	RevealReason   bool
 	TestTimeout    time.Duration
@@ -62,7 +64,7 @@ type Config struct {
 	Logger      *slog.Logger
 	UpstreamCAs *x509.CertPool   // for upstream calls; nil: the system's
 	ReadTimeout time.Duration    // for reading a request; 0: 30 s
-	StopTimeout time.Duration    // for requests in flight when the service stops; 0: 25 s
+	StopTimeout time.Duration    // for the whole stop after ShutdownDelay; 0: 25 s
 	Heartbeat   time.Duration    // how often a silent stream sends a comment; 0: 10 s
 	Now         func() time.Time // nil: the system's clock
 }

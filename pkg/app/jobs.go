@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -23,7 +24,7 @@ const (
 
 // startJobs starts the background jobs. stop ends them, and finishes the work that
 // the last requests left for them.
-func (d *data) startJobs(cfg Config) (stop func() error) {
+func (d *data) startJobs(cfg Config) (stop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	every := func(period time.Duration, failure string, job func() error) {
@@ -31,19 +32,35 @@ func (d *data) startJobs(cfg Config) (stop func() error) {
 			repeat(ctx, period, job, func(err error) { cfg.Logger.Error(failure, slog.Any("error", err)) })
 		})
 	}
-	every(linkEvery, "could not link audit events", func() error { return d.events.Link(ctx) })
-	every(flushEvery, "could not record refusals", func() error { return d.refusals.Flush(ctx, gatherFor) })
-	every(flushEvery, "could not store when tokens were last used", func() error { return d.tokens.Flush(ctx) })
+	every(linkEvery, couldNotLink, func() error { return d.events.Link(ctx) })
+	every(flushEvery, couldNotRecord, func() error { return d.refusals.Flush(ctx, gatherFor) })
+	every(flushEvery, couldNotNoteUses, func() error { return d.tokens.Flush(ctx) })
 	every(cleanUpEvery, "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
 	every(trySpaceEvery, "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
 	every(beatEvery, "could not report that this process is running; its share of the limits stays the same", func() error { return d.beat(ctx) })
-	return func() error {
+	return func(last context.Context) error {
 		cancel()
 		running.Wait()
-		ctx, cancel := context.WithTimeout(context.Background(), readyTimeout)
-		defer cancel()
-		return errors.Join(d.store.Leave(ctx, d.process), d.tokens.Flush(ctx), d.refusals.Flush(ctx, 0), d.events.Link(ctx))
+		return errors.Join(
+			failed("could not report that this process has stopped", d.store.Leave(last, d.process)),
+			failed(couldNotNoteUses, d.tokens.Flush(last)),
+			failed(couldNotRecord, d.refusals.Flush(last, 0)),
+			failed(couldNotLink, d.events.Link(last)))
 	}
+}
+
+// What jobs report when they fail.
+const (
+	couldNotLink     = "could not link audit events"
+	couldNotRecord   = "could not record refusals"
+	couldNotNoteUses = "could not store when tokens were last used"
+)
+
+func failed(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // repeat starts a job in each period until ctx ends. It reports failures, and tries

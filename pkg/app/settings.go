@@ -54,6 +54,7 @@ func (w WrongSettings) Error() string {
 const (
 	maxDatabaseConnections = 1000 // far more than a process can use
 	maxTestTimeout         = time.Hour
+	maxShutdownDelay       = 5 * time.Minute // longer than load balancers take to notice a stop
 	maxRate                = 1_000_000
 	maxBasePath            = 200
 )
@@ -77,6 +78,7 @@ func (c Config) Check() WrongSettings {
 		{"allow-upstreams", egress.CheckAllow(c.AllowUpstreams)},
 		{"egress-proxy", egress.CheckProxy(c.EgressProxy)},
 		{"test-timeout", checkTimeout(c.TestTimeout, maxTestTimeout)},
+		{"shutdown-delay", checkDelay(c.ShutdownDelay)},
 		{"rate-tests", checkRate(c.Limits.TestsPerMinute)},
 		{"tests-in-flight", checkRate(c.Limits.TestsInFlight)},
 		{"rate-reveals", checkRate(c.Limits.RevealsPerMinute)},
@@ -198,6 +200,13 @@ func checkEach(values []string, check func(string) error) error {
 func checkEndpoints(list string) error {
 	_, err := provider.ParseEndpoints(list)
 	return err
+}
+
+func checkDelay(delay time.Duration) error {
+	if delay < 0 || delay > maxShutdownDelay {
+		return fmt.Errorf("%v must be from 0s to %v", delay, maxShutdownDelay)
+	}
+	return nil
 }
 
 func checkTimeout(timeout, longest time.Duration) error {

@@ -3,14 +3,24 @@ package app_test
 import (
 	"bytes"
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
+	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"modelproviders/pkg/app"
 	"modelproviders/pkg/provider/providertest"
@@ -85,56 +95,264 @@ func TestStopLetsRequestsInFlightEnd(t *testing.T) {
 	}
 }
 
-// TestStopIsBoundedWhileTheDatabaseHangs: work that the last requests left, such as
-// storing the use of a token, does not delay a stop past its limit.
+// TestStopIsBoundedWhileTheDatabaseHangs: neither a request that waits for the
+// database, nor work that the last requests left, delays a stop past its bound. The
+// log says what could not be stored.
 func TestStopIsBoundedWhileTheDatabaseHangs(t *testing.T) {
 	t.Parallel()
-	cluster := storetest.StartCluster(t)
-	s := start(t, func(c *app.Config) { c.DatabaseURL = cluster.Database(t) })
-	s.must(t, 200, "GET", "/me", nil)
-	cluster.Freeze(t)
-	if err := closeWithin(t, s, 15*time.Second); err == nil {
-		t.Error("what the last requests left to do was done, though the database hangs")
+	const bound = 12 * time.Second
+	tests := map[string]struct {
+		begin func(t *testing.T) (url string, hang func(s *service))
+	}{
+		"PostgreSQL": {func(t *testing.T) (string, func(*service)) {
+			cluster := storetest.StartCluster(t)
+			return cluster.Database(t), func(*service) { cluster.Freeze(t) }
+		}},
+		"SQLite": {func(t *testing.T) (string, func(*service)) {
+			storetest.Long(t)
+			return "", func(s *service) { lockSQLite(t, s.dir) }
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url, hang := test.begin(t)
+			s := start(t, func(c *app.Config) { c.DatabaseURL, c.StopTimeout = url, bound })
+			s.must(t, 200, "GET", "/me", nil)
+			hang(s)
+			answered := make(chan answer, 1)
+			go func() {
+				got, err := s.try(t.Context(), "POST", "/tokens", object{"name": "late", "role": "viewer"})
+				if err != nil {
+					t.Error("the request in flight:", err)
+				}
+				answered <- got
+			}()
+			time.Sleep(200 * time.Millisecond) // until the request waits for the database
+			began := time.Now()
+			if err := stopped(t, s); err != nil {
+				t.Error("ended with:", err)
+			}
+			if took := time.Since(began); took > bound+time.Second {
+				t.Errorf("the stop took %v", took)
+			}
+			if got := <-answered; got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
+				t.Errorf("the request in flight was answered %d: %s", got.status, got.text)
+			}
+			if log := s.log.String(); !strings.Contains(log, "could not store when tokens were last used") && !strings.Contains(log, "could not be stored in time") {
+				t.Errorf("the log does not say what was not stored:\n%s", log)
+			}
+		})
 	}
 }
 
-// closeWithin stops a service, which has to end in that time, and returns with
-// what it ended.
-func closeWithin(t *testing.T, s *service, bound time.Duration) error {
+// stopped stops a service as a signal does, and returns with what it ended.
+func stopped(t *testing.T, s *service) error {
 	t.Helper()
-	ended := make(chan error, 1)
-	go func() { ended <- s.Close() }()
-	select {
-	case err := <-ended:
-		return err
-	case <-time.After(bound):
-		t.Fatalf("the service has not stopped within %v", bound)
-		return nil
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	return s.Run(ctx)
+}
+
+// lockSQLite locks the database of a data directory until the test ends.
+func lockSQLite(t *testing.T, dir string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", filepath.Join(dir, "modelproviders.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec("BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestStopAnswersWhatItCutsOff: calls to upstreams that do not end in time are
+// answered and recorded as failures, but say nothing about the provider.
+func TestStopAnswersWhatItCutsOff(t *testing.T) {
+	t.Parallel()
+	var hanging atomic.Bool
+	arrived := make(chan struct{}, 100)
+	upstream := slow(t, providertest.Start(t, providertest.Custom()), func(r *http.Request) {
+		if hanging.Load() {
+			arrived <- struct{}{}
+			<-r.Context().Done()
+		}
+	})
+	s := start(t, func(c *app.Config) { c.StopTimeout, c.Heartbeat = 6*time.Second, 100*time.Millisecond })
+	provider, model := s.connect(t, upstream)
+	s.must(t, 200, "POST", "/models/"+model+"/test", aPrompt())
+	hanging.Store(true)
+
+	draft := object{"credentials": upstream.Credentials, "config": upstream.Config, "model_id": upstream.ModelID, "prompt": "Hello"}
+	calls := []struct {
+		times        int
+		method, path string
+		body         any
+		accept       string
+	}{
+		{20, "POST", "/models/" + model + "/test", aPrompt(), "application/json"},
+		{20, "POST", "/models/" + model + "/test", aPrompt(), "text/event-stream"},
+		{6, "POST", "/provider-types/custom/test", draft, "application/json"},
+		{4, "POST", "/providers/" + provider + "/test", draft, "text/event-stream"},
+		{3, "POST", "/providers/" + provider + "/test-models", aPrompt(), "application/json"},
+		{3, "POST", "/providers/" + provider + "/test-models", aPrompt(), "text/event-stream"},
+		{4, "POST", "/providers/" + provider + "/check", nil, "application/json"},
+		{4, "GET", "/providers/" + provider + "/available-models", nil, "application/json"},
+	}
+	const total = 64
+	var all sync.WaitGroup
+	for _, call := range calls {
+		for range call.times {
+			all.Go(func() {
+				got, err := s.try(t.Context(), call.method, call.path, call.body, "Accept", call.accept)
+				if err != nil {
+					t.Errorf("%s was not answered: %v", call.path, err)
+					return
+				}
+				saysSo := got.string("code") == "unavailable" && got.status == http.StatusServiceUnavailable && got.header.Get("Retry-After") != ""
+				if call.accept == "text/event-stream" {
+					_, last, _ := strings.Cut(got.text, "event: error\n")
+					saysSo = strings.Contains(last, `"code":"unavailable"`) && strings.Count(last, "\n") == 2
+				}
+				if !saysSo || !strings.Contains(got.text, "The service is stopping") {
+					t.Errorf("%s was answered %d: %s", call.path, got.status, got.text)
+				}
+			})
+		}
+	}
+	for range total {
+		<-arrived
+	}
+	if err := stopped(t, s); err != nil {
+		t.Error("ended with:", err)
+	}
+	all.Wait()
+
+	again := running(t, func(c *app.Config) { c.DataDir = s.dir })
+	events := again.must(t, 200, "GET", "/audit-events?outcome=failure&limit=100", nil)
+	recorded := map[any]int{}
+	for _, event := range events.body["data"].([]any) {
+		recorded[event.(object)["reason"]]++
+	}
+	if diff := cmp.Diff(map[any]int{"unavailable": total}, recorded); diff != "" {
+		t.Errorf("events by reason (-want +got):\n%s", diff)
+	}
+	if got := again.must(t, 200, "GET", "/providers/"+provider, nil).string("status"); got != "active" {
+		t.Errorf("the status of the provider is %s", got)
+	}
+	if last, _ := again.must(t, 200, "GET", "/models/"+model, nil).body["last_test"].(object); last["status"] != "success" {
+		t.Errorf("the last test of the model is %v", last)
 	}
 }
 
-func TestStopIsBounded(t *testing.T) {
-	arrived := make(chan struct{})
-	upstream := slow(t, providertest.Start(t, providertest.Custom()), func(r *http.Request) {
-		close(arrived)
-		<-r.Context().Done()
-	})
-	s := start(t, func(c *app.Config) { c.StopTimeout = 50 * time.Millisecond })
-	_, model := s.connect(t, upstream)
-	cut := make(chan error, 1)
-	go func() {
-		_, err := s.try(t.Context(), "POST", "/models/"+model+"/test", aPrompt())
-		cut <- err
-	}()
-	<-arrived
-	if err := closeWithin(t, s, 15*time.Second); err != nil {
-		t.Error("stopped with:", err)
+// TestStopAnswersABodyThatDoesNotEnd: a request whose body does not arrive in time is
+// answered, too.
+func TestStopAnswersABodyThatDoesNotEnd(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *app.Config) { c.StopTimeout = 3 * time.Second })
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := <-cut; err == nil {
-		t.Error("a request that never ends was answered")
+	defer connection.Close()
+	fmt.Fprintf(connection, "POST /providers HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"name\":", s.token)
+	time.Sleep(200 * time.Millisecond) // until it is read
+	if err := stopped(t, s); err != nil {
+		t.Error("ended with:", err)
 	}
-	if !strings.Contains(s.log.String(), "cut off") {
-		t.Errorf("the log does not tell:\n%s", s.log)
+	got, err := io.ReadAll(connection)
+	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 503") {
+		t.Errorf("answered %q, %v", got, err)
+	}
+}
+
+// TestShutdownDelay: at once the service is not ready, but it serves until the delay
+// has passed, each connection once more.
+func TestShutdownDelay(t *testing.T) {
+	t.Parallel()
+	cert, key := certificate(t)
+	for version, speak := range map[string]func(*app.Config){
+		"HTTP/1.1": func(*app.Config) {},
+		"HTTP/2.0": func(c *app.Config) { c.TLSCert, c.TLSKey = cert, key },
+	} {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			s := start(t, speak, func(c *app.Config) { c.ShutdownDelay = 2 * time.Second })
+			s.must(t, 200, "GET", "/readyz", nil)
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			began := time.Now()
+			go func() { ended <- s.Run(ctx) }()
+			stop()
+			eventually(t, "it is not ready", func() bool { return s.call(t, "GET", "/readyz", nil).status == 503 })
+			if got := s.call(t, "GET", "/readyz", nil); !strings.Contains(got.string("detail"), "the service is stopping") {
+				t.Errorf("/readyz answered %s", got.text)
+			}
+			reused := 0
+			traced := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) {
+				if i.Reused {
+					reused++
+				}
+			}})
+			for range 5 {
+				got, err := s.try(traced, "POST", "/tokens", object{"name": "late", "role": "viewer"})
+				if err != nil || got.status != http.StatusCreated {
+					t.Errorf("a request during the delay was answered %d, %v", got.status, err)
+				}
+				time.Sleep(20 * time.Millisecond) // until the client has read GOAWAY
+			}
+			if reused > 0 {
+				t.Errorf("%d connections were kept", reused)
+			}
+			if err := <-ended; err != nil {
+				t.Error("ended with:", err)
+			}
+			if took := time.Since(began); took < 2*time.Second {
+				t.Errorf("the delay was %v", took)
+			}
+		})
+	}
+}
+
+// TestStopResetsNoConnection: a connection is either answered, or refused before a
+// request is sent.
+func TestStopResetsNoConnection(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("other systems reset connections that were not accepted")
+	}
+	t.Parallel()
+	for range 5 {
+		s := start(t)
+		var callers sync.WaitGroup
+		var answers atomic.Int64
+		for range 32 {
+			callers.Go(func() {
+				client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+				for {
+					response, err := client.Get(s.URL() + "/healthz")
+					if errors.Is(err, syscall.ECONNREFUSED) {
+						return
+					}
+					if err != nil {
+						t.Errorf("%v %v\n%.3000s", time.Now(), err, s.log.String()[max(0, len(s.log.String())-3000):])
+						return
+					}
+					response.Body.Close()
+					answers.Add(1)
+				}
+			})
+		}
+		eventually(t, "the callers are at it", func() bool { return answers.Load() > 200 })
+		if err := stopped(t, s); err != nil {
+			t.Error("ended with:", err)
+		}
+		callers.Wait()
 	}
 }
 

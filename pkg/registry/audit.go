@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
@@ -65,7 +66,8 @@ func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, e audit.E
 	if failure != nil && failure.OfProvider() {
 		c.Failure = &ProviderError{Kind: string(failure.Kind), Message: failure.Message, ModelID: c.UpstreamModelID, Since: r.clock()}
 	}
-	ctx = context.WithoutCancel(ctx)
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	e = failed(e, failure)
 	c.Event = r.audit.Seal(ctx, e)
 	return unrecorded(e, r.store.RecordCall(ctx, c))
@@ -73,7 +75,9 @@ func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, e audit.E
 
 // recordEvent stores the event of a call of which nothing else is stored.
 func (r *Registry) recordEvent(ctx context.Context, e audit.Event) error {
-	return unrecorded(e, r.audit.Record(context.WithoutCancel(ctx), e))
+	ctx, cancel := lasting(ctx)
+	defer cancel()
+	return unrecorded(e, r.audit.Record(ctx, e))
 }
 
 // unrecorded adds to the error of recording a call that the call was made, and for the
@@ -87,6 +91,25 @@ func unrecorded(e audit.Event, err error) error {
 	told.Message = "The provider was called, but the result could not be stored. " + f.Message
 	told.Err = fmt.Errorf("%s of %s %s, outcome %s, is not recorded: %w", e.Action, e.Target.Type, e.Target.ID, e.Outcome, err)
 	return &told
+}
+
+// recordWithin is how long the result of a call may take to be stored after the
+// service has ended the call because it stops.
+const recordWithin = 2 * time.Second
+
+// lasting returns the context in which the result of a call is stored. It does not end
+// when the caller goes away, but when the service stops.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		if fault.Is(context.Cause(ctx), fault.Unavailable) {
+			time.AfterFunc(recordWithin, cancel)
+		}
+	})
+	return out, func() {
+		stop()
+		cancel()
+	}
 }
 
 // recordAbandoned records a call that was canceled because the client went away, or

@@ -1,0 +1,62 @@
+package app
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	quietFor     = 50 * time.Millisecond // longer than opening a connection takes
+	settleWithin = 2 * time.Second
+)
+
+// unread holds the connections of a server on which no request has begun.
+type unread struct {
+	mu    sync.Mutex
+	conns map[net.Conn]bool
+}
+
+// track is the ConnState hook of the server.
+func (u *unread) track(conn net.Conn, state http.ConnState) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if state == http.StateNew {
+		u.conns[conn] = true
+	} else {
+		delete(u.conns, conn)
+	}
+}
+
+func (u *unread) len() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.conns)
+}
+
+// settle prepares a server to be shut down without cutting off a request that was
+// sent already. [http.Server.Shutdown] resets connections that wait to be accepted, and
+// closes those whose first request it has not read. Therefore new connections are
+// ignored first, where the system can do that, and the server begins the requests of
+// the others. A client that is ignored tries again after a second, and is then refused
+// before it sends anything. Some clients open a connection and never send a request,
+// so the wait is bounded.
+func settle(ctx context.Context, listener net.Listener, unread *unread) {
+	ctx, cancel := context.WithTimeout(ctx, settleWithin)
+	defer cancel()
+	ignoreConnections(listener)
+	tick := time.NewTicker(quietFor / 10)
+	defer tick.Stop()
+	for busy := time.Now(); time.Since(busy) < quietFor; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if unaccepted(listener) > 0 || unread.len() > 0 {
+			busy = time.Now()
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"modelproviders/pkg/fault"
+)
+
+// cutBefore is how long before the end of a stop the requests that still run are
+// ended, so that each is answered and recorded. On SQLite, a statement may wait for
+// 5 of these seconds.
+const cutBefore = 8 * time.Second
+
+// Run serves until ctx ends or serving fails, and then closes the service. When ctx
+// ends, the service is not ready any more, but it serves for another
+// [Config.ShutdownDelay]. The error says why serving failed. What a stop could not
+// finish is logged.
+func (a *App) Run(ctx context.Context) error {
+	select {
+	case err := <-a.served:
+		return errors.Join(fmt.Errorf("could not serve: %w", err), a.Close())
+	case <-ctx.Done():
+	}
+	a.cfg.Logger.Info("stopping", slog.Duration("delay", a.cfg.ShutdownDelay))
+	a.stopping.Store(true)
+	select {
+	case err := <-a.served:
+		a.cfg.Logger.Error("could not serve", slog.Any("error", err))
+	case <-time.After(a.cfg.ShutdownDelay):
+	}
+	if err := a.Close(); err != nil {
+		a.cfg.Logger.Error("could not finish everything before the end", slog.Any("error", err))
+	}
+	a.cfg.Logger.Info("stopped")
+	return nil
+}
+
+// Close stops serving and closes the database, within [Config.StopTimeout]. Requests
+// in flight may finish; shortly before the end, those that still run are answered
+// with 503. The error says what could not be finished.
+func (a *App) Close() error {
+	a.stopping.Store(true)
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.StopTimeout)
+	defer cancel()
+	return errors.Join(a.endRequests(ctx), a.release(ctx))
+}
+
+// abandon closes what a start that failed has opened.
+func (a *App) abandon() error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.StopTimeout)
+	defer cancel()
+	return a.release(ctx)
+}
+
+// endRequests closes the listener and waits for requests in flight. It leaves time
+// for the rest of the stop.
+func (a *App) endRequests(ctx context.Context) error {
+	end, _ := ctx.Deadline()
+	left := min(cutBefore, a.cfg.StopTimeout/3)
+	ctx, cancel := context.WithDeadline(ctx, end.Add(-left/4))
+	defer cancel()
+	timer := time.AfterFunc(time.Until(end.Add(-left)), func() {
+		a.cfg.Logger.Warn("requests did not finish in time; they are answered with 503")
+		a.cut(errStopping())
+	})
+	defer timer.Stop()
+	settle(ctx, a.listener, &a.unread)
+	err := a.server.Shutdown(ctx)
+	if errors.Is(err, context.DeadlineExceeded) {
+		a.cfg.Logger.Warn("some requests did not finish in time and were cut off")
+		err = a.server.Close()
+	}
+	return err
+}
+
+// errStopping ends requests. Another process, or the next one, answers them.
+func errStopping() error {
+	f := fault.New(fault.Unavailable, "The service is stopping. Try again in a few seconds.")
+	f.RetryAfter = 5 * time.Second
+	return f
+}
+
+// release closes what has been opened. The server closes its listener itself.
+func (a *App) release(ctx context.Context) error {
+	var err error
+	if a.listener != nil && a.server == nil {
+		err = a.listener.Close()
+	}
+	if a.guard != nil {
+		a.guard.CloseIdle()
+	}
+	if a.stopJobs != nil {
+		err = errors.Join(err, a.finishJobs(ctx))
+	}
+	if a.data != nil {
+		err = errors.Join(err, within(ctx, "the database could not be closed in time", a.data.store.Close))
+	}
+	if a.demo != nil {
+		err = errors.Join(err, a.demo.close())
+	}
+	return err
+}
+
+// finishJobs leaves time to close the database.
+func (a *App) finishJobs(ctx context.Context) error {
+	end, _ := ctx.Deadline()
+	last, cancel := context.WithDeadline(ctx, end.Add(-a.cfg.StopTimeout/25))
+	defer cancel()
+	return within(ctx, "the work of the last requests could not be stored in time", func() error { return a.stopJobs(last) })
+}
+
+// within returns the error of fn, or one with that text if fn does not return before
+// ctx ends. A database that hangs can delay a call beyond its context.
+func within(ctx context.Context, late string, fn func() error) error {
+	ended := make(chan error, 1)
+	go func() { ended <- fn() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+		return errors.New(late)
+	}
+}
+
+// ready returns unavailable if the service can't serve requests, or soon won't.
+func (a *App) ready(ctx context.Context) error {
+	if a.stopping.Load() {
+		return fault.New(fault.Unavailable, "the service is stopping")
+	}
+	return a.data.ready(ctx)
+}
