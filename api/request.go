@@ -88,8 +88,6 @@ func readBody(c echo.Context) ([]byte, error) {
 	switch {
 	case errors.As(err, &limit):
 		return nil, tooLarge
-	case err != nil && r.Context().Err() != nil:
-		return nil, fmt.Errorf("could not read the body: %w", r.Context().Err())
 	case err != nil:
 		return nil, fault.Wrap(fault.MalformedRequest, err, "Request body could not be read.")
 	case len(body) == 0:

@@ -157,7 +157,7 @@ func stopped(t *testing.T, s *service) error {
 // lockSQLite locks the database of a data directory until the test ends.
 func lockSQLite(t *testing.T, dir string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", filepath.Join(dir, "modelproviders.db"))
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(dir, "modelproviders.db")+"?_pragma=busy_timeout(10000)")
 	if err != nil {
 		t.Fatal(err)
 	}
