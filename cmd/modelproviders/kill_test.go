@@ -102,25 +102,6 @@ func secretFiles(t *testing.T, dir string) []byte {
 	return []byte(readFile(t, filepath.Join(dir, "keyset.json")) + readFile(t, filepath.Join(dir, "admin.token")))
 }
 
-// TestKilledFirstStart kills the first start at any moment: the next one serves, and
-// its admin token is valid.
-func TestKilledFirstStart(t *testing.T) {
-	storetest.Long(t)
-	for range *kills {
-		dir := filepath.Join(t.TempDir(), "data")
-		p := launch(t, "--data-dir", dir)
-		time.Sleep(rand.N(200 * time.Millisecond))
-		kill(p)
-		first := p.stderr.String()
-		if p = launch(t, "--data-dir", dir); !p.settle(t) {
-			t.Fatalf("the process does not start again:\n%s\nthe one that was killed said:\n%s", p.stderr, first)
-		}
-		p.signIn(t, dir)
-		p.must(t, http.StatusOK, "GET", "/me", "")
-		kill(p)
-	}
-}
-
 // TestKilledPostgres kills all processes of PostgreSQL under load, over and over.
 func TestKilledPostgres(t *testing.T) {
 	cluster := storetest.StartDurableCluster(t)

@@ -19,6 +19,26 @@ func (l *load) check() {
 // it, and nothing else.
 func (l *load) compare() {
 	l.t.Helper()
+	found := l.list()
+	for _, c := range l.callers {
+		for _, a := range c.live {
+			p, there := found[a.id]
+			if !there {
+				l.t.Errorf("%s was acknowledged and is gone", a.name)
+				continue
+			}
+			delete(found, a.id)
+			l.compareProvider(a, p)
+		}
+	}
+	for _, p := range found {
+		l.t.Errorf("there is a provider that was not acknowledged, or was deleted: %+v", p)
+	}
+}
+
+// list returns all providers by their ids.
+func (l *load) list() map[string]stored {
+	l.t.Helper()
 	found := map[string]stored{}
 	for path := "/providers?limit=100"; path != ""; {
 		status, text := l.insist("GET", path, nil)
@@ -37,20 +57,7 @@ func (l *load) compare() {
 			path = "/providers?limit=100&cursor=" + page.NextCursor
 		}
 	}
-	for _, c := range l.callers {
-		for _, a := range c.live {
-			p, there := found[a.id]
-			if !there {
-				l.t.Errorf("%s was acknowledged and is gone", a.name)
-				continue
-			}
-			delete(found, a.id)
-			l.compareProvider(a, p)
-		}
-	}
-	for name := range maps.Values(found) {
-		l.t.Errorf("there is a provider that was not acknowledged, or was deleted: %+v", name)
-	}
+	return found
 }
 
 func (l *load) compareProvider(a *acknowledged, p stored) {

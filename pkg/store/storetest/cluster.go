@@ -107,6 +107,9 @@ func (c *Cluster) URL() string {
 	return "postgres://postgres@/postgres?host=" + url.QueryEscape(c.dir)
 }
 
+// Program returns the path of a program of PostgreSQL, such as pg_dump.
+func (c *Cluster) Program(name string) string { return filepath.Join(c.bin, name) }
+
 // Stop stops the server: every connection is cut, new ones are refused.
 func (c *Cluster) Stop(t testing.TB) {
 	t.Helper()
@@ -279,7 +282,7 @@ func (c *Cluster) run(program string, arguments ...string) error {
 		return err
 	}
 	defer func() { _ = errors.Join(output.Close(), os.Remove(output.Name())) }()
-	command := c.command(filepath.Join(c.bin, program), arguments...)
+	command := c.command(c.Program(program), arguments...)
 	command.Stdout, command.Stderr = output, output
 	if err := command.Run(); err != nil {
 		said, _ := os.ReadFile(output.Name())
