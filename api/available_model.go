@@ -2,10 +2,12 @@ package api
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 )
@@ -71,9 +73,17 @@ func (a *API) listAvailableModelsOfEdit(c echo.Context) error {
 
 func (a *API) answerAvailableModels(c echo.Context, draft registry.Draft) error {
 	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), draft, c.QueryParam("q"))
+	return answerFound(c, found, err)
+}
+
+func answerFound(c echo.Context, found registry.AvailableModels, err error) error {
+	if f := fault.As(err); f != nil && f.Upstream != nil {
+		logCall(c, c.Param("id"), false, slog.String("kind", f.Upstream.Kind))
+	}
 	if err != nil {
 		return err
 	}
+	logCall(c, c.Param("id"), true)
 	return c.JSON(http.StatusOK, toAvailableModels(found))
 }
 
@@ -93,10 +103,7 @@ func (a *API) listAvailableModelsOfType(c echo.Context) error {
 		return err
 	}
 	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typeName, draft, c.QueryParam("q"))
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, toAvailableModels(found))
+	return answerFound(c, found, err)
 }
 
 // decodeDraftSettings reads the type in the path, and a body of [draftSettings]. It

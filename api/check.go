@@ -45,6 +45,7 @@ func (a *API) checkProviderType(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	logFailure(c, c.Param("id"), result.Failure)
 	return c.JSON(http.StatusOK, toCheckResult(result))
 }
 
@@ -65,6 +66,7 @@ func (a *API) checkProvider(c echo.Context) error {
 	if err != nil {
 		return err
 	}
+	logFailure(c, c.Param("id"), result.Failure)
 	return c.JSON(http.StatusOK, toCheckResult(result))
 }
 

@@ -6,6 +6,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/version"
 )
 
 // serviceStatus is the status of the service.
@@ -14,14 +15,24 @@ type serviceStatus struct {
 	Status string `json:"status" enums:"ok" example:"ok"`
 } // @name ServiceStatus
 
+// health is the status of the process, and its version.
+type health struct {
+	serviceStatus
+	// The version of the program; `devel` if it is not known.
+	Version string `json:"version" example:"v1.2.0"`
+	// The commit that the program was built from, with `+dirty` if files had been changed; absent if it is not known.
+	Commit string `json:"commit,omitempty" example:"979cc78ab2f4b7a5c1d2e3f405162738495a6b7c"`
+} // @name Health
+
 // @Summary		Check that the process is alive
-// @Description	Checks nothing else. If it fails, restart the process.
+// @Description	Checks nothing else, and reports the version of the program. If it fails, restart the process.
 // @ID				getHealth
 // @Tags			service
-// @Success		200	{object}	serviceStatus
+// @Success		200	{object}	health
 // @Router			/healthz [get]
 func (a *API) healthz(c echo.Context) error {
-	return c.JSON(http.StatusOK, serviceStatus{Status: "ok"})
+	build := version.Read()
+	return c.JSON(http.StatusOK, health{serviceStatus: serviceStatus{Status: "ok"}, Version: build.Version, Commit: build.Commit})
 }
 
 // @Summary		Check that the service is ready for requests

@@ -1,12 +1,14 @@
 package api_test
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
 
 	"modelproviders/api/apitest"
 	"modelproviders/pkg/app"
+	"modelproviders/pkg/provider/providertest"
 )
 
 // Each request makes one line, which names the route and not the URL, and holds
@@ -86,5 +88,89 @@ func TestLogOfClientAddress(t *testing.T) {
 			"": "127.0.0.1", "203.0.113.1": "203.0.113.1", "198.51.100.1, 203.0.113.1": "203.0.113.1", "203.0.113.1, 10.1.2.3": "203.0.113.1",
 			"2001:db8::1": "2001:db8::1", "nonsense": "127.0.0.1", "10.1.2.3": "10.1.2.3",
 		}), func(cfg *app.Config) { cfg.TrustedProxies = []string{"127.0.0.0/8", "10.0.0.0/8"} })
+	})
+}
+
+// TestLogOfUpstreamCalls: the line of a request that calls an upstream says how the call
+// ended, and for which provider it was, but not what the upstream said.
+func TestLogOfUpstreamCalls(t *testing.T) {
+	onEachWithFake(t, providertest.OpenAI, func(t *testing.T, s *apitest.Server, fake *providertest.Server) {
+		c := s.Admin(t)
+		p := c.CreateProvider(withTwoModels(fake))
+		merged := func(a, b object) object {
+			both := maps.Clone(a)
+			maps.Copy(both, b)
+			return both
+		}
+		draft := settingsOf(fake, nil)
+		test := func(body object) object {
+			return merged(body, object{"model_id": fake.ModelID, "prompt": "canary-prompt"})
+		}
+		one, several := object{"prompt": "canary-prompt"}, object{"prompt": "canary-prompt", "model_ids": list{fake.ModelID}}
+		ofModel := object{"provider_id": p.ID, "model_id": p.Models[0].ID}
+		ofProvider, ofType := object{"provider_id": p.ID}, object{"provider_type": fake.Type}
+		calls := []struct {
+			path string
+			body any
+			want object
+		}{
+			{"/models/" + p.Models[0].ID + "/test", one, ofModel},
+			{p.Path() + "/test", test(object{}), ofProvider},
+			{p.Path() + "/test-models", several, ofProvider},
+			{p.Path() + "/check", nil, ofProvider},
+			{p.Path() + "/available-models", nil, ofProvider},
+			{"/provider-types/" + fake.Type + "/test", test(draft), ofType},
+			{"/provider-types/" + fake.Type + "/check", draft, ofType},
+			{"/provider-types/" + fake.Type + "/available-models", draft, ofType},
+		}
+		for _, outcome := range []string{"success", "failed"} {
+			if outcome == "failed" {
+				fake.Use(providertest.Authentication)
+			}
+			for _, call := range calls {
+				answers := []*apitest.Answer{c.Post(call.path, call.body)}
+				if strings.Contains(call.path, "/test") {
+					answers = append(answers, c.Post(call.path, call.body, asEvents))
+				}
+				for _, answer := range answers {
+					line := s.Log.Request(t, answer.RequestID())
+					want := merged(call.want, object{"outcome": outcome, "level": "INFO"})
+					counts := strings.HasSuffix(call.path, "/test-models")
+					switch {
+					case counts && outcome == "failed":
+						want = merged(want, object{"failed": 1.0, "succeeded": 0.0, "skipped": 0.0})
+					case counts:
+						want = merged(want, object{"failed": 0.0, "succeeded": 1.0, "skipped": 0.0})
+					case outcome == "failed":
+						want["kind"] = "authentication"
+					}
+					for name, value := range want {
+						if line[name] != value {
+							t.Errorf("%s: %s is %v, want %v", call.path, name, line[name], value)
+						}
+					}
+					if line["cause"] != nil {
+						t.Errorf("%s: the line has the cause %v", call.path, line["cause"])
+					}
+				}
+			}
+		}
+		for _, said := range []string{"canary-prompt", apitest.Secret, providertest.Text, "Incorrect API key"} {
+			if strings.Contains(s.Log.Text(), said) {
+				t.Errorf("the log contains %q", said)
+			}
+		}
+	})
+}
+
+// Probes are logged at debug while they succeed.
+func TestLogOfProbes(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Admin(t)
+		for path, level := range map[string]string{"/healthz": "DEBUG", "/readyz": "DEBUG", "/healthz?x=1": "INFO", "/stages": "INFO"} {
+			if line := s.Log.Request(t, c.Get(path).RequestID()); line["level"] != level {
+				t.Errorf("%s is logged at %v", path, line["level"])
+			}
+		}
 	})
 }

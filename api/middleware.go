@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -14,7 +13,6 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
@@ -33,6 +31,7 @@ const (
 	keyBody        = "body"
 	keyIfMatch     = "if_match"
 	keyQueryFaults = "query_faults" // the faults in the names of a query
+	keyCall        = "call"         // what the log says about a call to an upstream
 )
 
 // requestIDForm is the form of valid request ids.
@@ -74,44 +73,6 @@ func (a *API) closeWhenStopping(next echo.HandlerFunc) echo.HandlerFunc {
 			}
 		})
 		return next(c)
-	}
-}
-
-// logRequest logs each request. It logs the route, not the URL, because clients
-// may put secrets in a URL.
-func (a *API) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		began := time.Now()
-		if err := next(c); err != nil {
-			c.Error(err)
-		}
-		level := slog.LevelInfo
-		attrs := []slog.Attr{
-			slog.String("request_id", requestID(c)),
-			slog.String("method", c.Request().Method),
-			slog.String("route", c.Path()),
-			slog.Int("status", c.Response().Status),
-			slog.Duration("duration", time.Since(began)),
-			slog.Int64("bytes", c.Response().Size),
-			slog.String("client_ip", c.RealIP()),
-		}
-		if p := principal(c); p.Subject != "" {
-			attrs = append(attrs, slog.String("principal", p.Subject), slog.String("workspace", p.Workspace))
-		}
-		err, _ := c.Get(keyError).(error)
-		if f := fault.As(err); f != nil {
-			attrs = append(attrs, slog.String("code", string(f.Kind)))
-			if answers[f.Kind].status >= http.StatusInternalServerError {
-				level = slog.LevelError
-			}
-			if level == slog.LevelError || f.Kind == fault.Unauthenticated {
-				attrs = append(attrs, slog.String("cause", f.Error()))
-			}
-		} else if err != nil {
-			attrs = append(attrs, slog.Bool("client_gone", true))
-		}
-		a.Logger.LogAttrs(c.Request().Context(), level, "request", attrs...)
-		return nil
 	}
 }
 

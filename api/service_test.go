@@ -10,15 +10,18 @@ import (
 
 	"modelproviders/api/apitest"
 	"modelproviders/docs"
+	"modelproviders/pkg/version"
 )
 
 func TestHealth(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Admin(t).With("")
-		for _, path := range []string{"/healthz", "/readyz"} {
-			if body := c.Get(path).Is(http.StatusOK).Has("Content-Type", "application/json").Body; strings.TrimSpace(body) != `{"status":"ok"}` {
-				t.Errorf("%s says %s", path, body)
-			}
+		if body := c.Get("/readyz").Is(http.StatusOK).Has("Content-Type", "application/json").Body; strings.TrimSpace(body) != `{"status":"ok"}` {
+			t.Errorf("/readyz says %s", body)
+		}
+		want := `{"status":"ok","version":"` + version.Read().Version + `"`
+		if body := c.Get("/healthz").Is(http.StatusOK).Has("Content-Type", "application/json").Body; !strings.HasPrefix(body, want) {
+			t.Errorf("/healthz says %s", body)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -191,6 +192,7 @@ func (a *API) runTest(c echo.Context, run testRun) error {
 		return a.stream(c, func(ctx context.Context, send sendEvent) error {
 			result, err := run(ctx, func(text string) { send("delta", testDelta{Text: text}) })
 			if err == nil {
+				logTest(c, result)
 				send("result", toTestResult(result, true))
 			}
 			return err
@@ -200,7 +202,16 @@ func (a *API) runTest(c echo.Context, run testRun) error {
 	if err != nil {
 		return err
 	}
+	logTest(c, result)
 	return c.JSON(http.StatusOK, toTestResult(result, false))
+}
+
+func logTest(c echo.Context, result registry.TestResult) {
+	var attrs []slog.Attr
+	if result.ModelID != "" {
+		attrs = append(attrs, slog.String("model_id", result.ModelID))
+	}
+	logFailure(c, result.ProviderID, result.Failure, attrs...)
 }
 
 func toTestResult(r registry.TestResult, streamed bool) testResult {

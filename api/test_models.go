@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
@@ -73,7 +74,9 @@ func (a *API) testModels(c echo.Context) error {
 		return a.stream(c, func(ctx context.Context, send sendEvent) error {
 			done, err := run(ctx, func(test registry.ModelTest) { send("result", toModelTestResult(test)) })
 			if err == nil {
-				send("summary", toModelsTestResults(done).Summary)
+				summary := toModelsTestResults(done).Summary
+				logTests(c, summary)
+				send("summary", summary)
 			}
 			return err
 		})
@@ -82,7 +85,15 @@ func (a *API) testModels(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	return c.JSON(http.StatusOK, toModelsTestResults(done))
+	results := toModelsTestResults(done)
+	logTests(c, results.Summary)
+	return c.JSON(http.StatusOK, results)
+}
+
+// logTests adds the number of models with each outcome to the log line.
+func logTests(c echo.Context, summary modelsTestSummary) {
+	logCall(c, c.Param("id"), summary.Failed == 0, slog.Int("succeeded", summary.Succeeded),
+		slog.Int("failed", summary.Failed), slog.Int("skipped", summary.Skipped))
 }
 
 func toModelTestResult(test registry.ModelTest) modelTestResult {

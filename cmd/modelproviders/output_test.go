@@ -150,7 +150,7 @@ func TestErrorsOfCommandsAreWords(t *testing.T) {
 func TestLogFormatAndLevel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	s := start(t, nil, "--data-dir", dir)
-	if !strings.Contains(s.stderr.String(), "level=INFO msg=serving") {
+	if said := s.stderr.String(); !strings.Contains(said, "level=INFO msg=serving") || !strings.Contains(said, "version=") {
 		t.Errorf("by default the log is\n%s", s.stderr)
 	}
 	if err := s.stop(); err != nil {

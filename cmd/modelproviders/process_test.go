@@ -138,7 +138,7 @@ func (p *process) hasEnded() bool {
 }
 
 // servingLine is the log line that says where the service answers.
-var servingLine = regexp.MustCompile(`msg=serving url=(\S+)`)
+var servingLine = regexp.MustCompile(`(?:msg=serving url=|"msg":"serving","url":")([^"\s]+)`)
 
 // waitServing waits until the log says where the service answers, or the
 // program has ended instead.

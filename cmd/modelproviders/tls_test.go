@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -67,5 +68,25 @@ func TestTLS(t *testing.T) {
 	if response, err := (&http.Client{Transport: old}).Get(s.url + "/healthz"); err == nil {
 		response.Body.Close()
 		t.Error("TLS 1.1 is accepted")
+	}
+}
+
+// TestJSONLog: every line of the log is JSON, those of net/http too.
+func TestJSONLog(t *testing.T) {
+	cert, key := certificate(t)
+	variables := map[string]string{"MODELPROVIDERS_TLS_CERT": cert, "MODELPROVIDERS_TLS_KEY": key, "MODELPROVIDERS_LOG_FORMAT": "json"}
+	s := start(t, variables, "--data-dir", filepath.Join(t.TempDir(), "data"))
+	if response, err := http.Get("http" + strings.TrimPrefix(s.url, "https")); err == nil {
+		response.Body.Close()
+	}
+	for deadline := time.Now().Add(patience); !strings.Contains(s.stderr.String(), "TLS handshake"); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the log has no failed handshake:\n%s", s.stderr)
+		}
+	}
+	for line := range strings.Lines(s.stderr.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("the log has the line %s", line)
+		}
 	}
 }

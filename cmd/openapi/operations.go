@@ -113,7 +113,7 @@ func addSuccessHeaders(op object, r api.Route, schemas object) {
 		if at(response.(object), "content")["image/svg+xml"] != nil {
 			headers["Cache-Control"] = headerRef("Public")
 		}
-		if fields["version"] != nil {
+		if at(fields, "version")["type"] == "integer" { // that of a resource, not of the program
 			headers["ETag"] = headerRef("ETag")
 		}
 		if status == "201" {

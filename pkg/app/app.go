@@ -17,6 +17,7 @@ import (
 	"modelproviders/pkg/egress"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
+	"modelproviders/pkg/version"
 )
 
 const (
@@ -190,7 +191,8 @@ func (a *App) serve(ctx context.Context) error {
 		a.served <- a.server.Serve(a.listener)
 	}()
 	a.stopJobs = a.data.startJobs(a.cfg)
-	attrs := []any{slog.String("url", a.URL())}
+	build := version.Read()
+	attrs := []any{slog.String("url", a.URL()), slog.String("version", build.Version), slog.String("commit", build.Commit)}
 	if a.console() != nil {
 		attrs = append(attrs, slog.String("console", a.URL()+"/console/"))
 	}

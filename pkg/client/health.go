@@ -2,9 +2,9 @@ package client
 
 import "context"
 
-// GetHealth returns an error if the service is not running.
-func (c *Client) GetHealth(ctx context.Context) (ServiceStatus, error) {
-	return send[ServiceStatus](ctx, c, get("healthz"))
+// GetHealth returns the version of the service, or an error if it is not running.
+func (c *Client) GetHealth(ctx context.Context) (Health, error) {
+	return send[Health](ctx, c, get("healthz"))
 }
 
 // GetReadiness returns a [*Problem] that says why if the service can't serve requests now.

@@ -83,6 +83,11 @@ const (
 	FormFieldKindURL        FormFieldKind = "url"
 )
 
+// Defines values for HealthStatus.
+const (
+	HealthStatusOk HealthStatus = "ok"
+)
+
 // Defines values for MeKind.
 const (
 	MeKindNone  MeKind = "none"
@@ -580,6 +585,21 @@ type GCPVertexAICredentials struct {
 	// ServiceAccountJSON The whole key file of a service account with the role Vertex AI User.
 	ServiceAccountJSON any `json:"service_account_json"`
 }
+
+// Health The status of the process, and its version.
+type Health struct {
+	// Commit The commit that the program was built from, with `+dirty` if files had been changed; absent if it is not known.
+	Commit string `json:"commit,omitempty,omitzero"`
+
+	// Status Always `ok`.
+	Status HealthStatus `json:"status"`
+
+	// Version The version of the program; `devel` if it is not known.
+	Version string `json:"version"`
+}
+
+// HealthStatus Always `ok`.
+type HealthStatus string
 
 // LastTest The result of the last test of a model.
 type LastTest struct {

@@ -12,7 +12,9 @@ import (
 // TestResult is the outcome of a test.
 type TestResult struct {
 	provider.Result
-	TestedAt time.Time
+	ProviderID string // empty for the settings of a type
+	ModelID    string // of the stored model; empty for drafts
+	TestedAt   time.Time
 }
 
 // Draft is a test with unsaved settings, or a discovery. For a stored provider, the
@@ -48,10 +50,11 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, draft Dr
 func (r *Registry) testModel(ctx context.Context, p Provider, m Model, client provider.Client, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
 	event := m.event(p.Workspace, audit.ModelTest)
 	prompt.ModelID = m.ModelID
-	result, err := r.generate(ctx, p.Workspace, client, prompt, onDelta)
+	result, err := r.generate(ctx, event, client, prompt, onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, event, err)
 	}
+	result.ModelID = m.ID
 	last := LastTest{Success: result.Failure == nil, Latency: result.Latency, At: result.TestedAt}
 	if result.Failure != nil {
 		last.Kind = string(result.Failure.Kind)
@@ -91,7 +94,7 @@ func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft
 }
 
 func (r *Registry) testDraft(ctx context.Context, event audit.Event, client provider.Client, draft Draft, onDelta func(string)) (TestResult, error) {
-	result, err := r.generate(ctx, event.Workspace, client, draft.Prompt, onDelta)
+	result, err := r.generate(ctx, event, client, draft.Prompt, onDelta)
 	if err != nil {
 		return TestResult{}, r.recordAbandoned(ctx, event, err)
 	}
@@ -99,10 +102,10 @@ func (r *Registry) testDraft(ctx context.Context, event audit.Event, client prov
 }
 
 // generate sends a prompt. See [Registry.callUpstream].
-func (r *Registry) generate(ctx context.Context, workspace string, client provider.Client, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
+func (r *Registry) generate(ctx context.Context, event audit.Event, client provider.Client, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
 	var result provider.Result
-	err := r.callUpstream(ctx, workspace, func(ctx context.Context) { result = client.Generate(ctx, prompt, onDelta) })
-	return TestResult{Result: result, TestedAt: r.clock()}, err
+	err := r.callUpstream(ctx, event.Workspace, func(ctx context.Context) { result = client.Generate(ctx, prompt, onDelta) })
+	return TestResult{Result: result, ProviderID: event.ProviderID, TestedAt: r.clock()}, err
 }
 
 // callUpstream makes a call within the time limit of tests. It returns rate_limited
