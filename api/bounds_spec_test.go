@@ -262,6 +262,7 @@ func (op describedOperation) unknownRules() []string {
 	known := []string{
 		"type", "format", "title", "description", "example", "default", "deprecated", "$ref",
 		"properties", "items", "additionalProperties", "allOf", "anyOf", "oneOf",
+		"x-enum-varnames", // names of constants in generated clients
 	}
 	var unknown []string
 	var look func(s *openapi3.SchemaRef)
