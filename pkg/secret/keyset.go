@@ -62,7 +62,8 @@ func Load(path string) (*Keyset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the keyset %s can't be used: %w; restore it from your backup", path, err)
 	}
-	k.exposed = mode.Perm()&0o077 != 0
+	// Kubernetes mounts secrets for the group of the pod, with mode 0440.
+	k.exposed = mode.Perm()&0o077 != 0 && mode.Perm() != 0o440
 	return k, nil
 }
 

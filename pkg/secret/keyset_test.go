@@ -106,7 +106,7 @@ func TestExposed(t *testing.T) {
 	if _, err := secret.Create(path); err != nil {
 		t.Fatal(err)
 	}
-	for mode, want := range map[fs.FileMode]bool{0o600: false, 0o400: false, 0o640: true, 0o604: true, 0o620: true} {
+	for mode, want := range map[fs.FileMode]bool{0o600: false, 0o400: false, 0o440: false, 0o640: true, 0o444: true, 0o604: true, 0o620: true} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
