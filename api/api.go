@@ -36,6 +36,8 @@ type Config struct {
 	Logger        *slog.Logger
 	// Ready returns what is not ready for requests, or nil.
 	Ready func(context.Context) error
+	// Warnings returns what an operator should repair although the service is ready.
+	Warnings func() []string
 	// Stopping reports whether the service is stopping, so that connections are closed
 	// after their next answer.
 	Stopping func() bool

@@ -13,6 +13,8 @@ import (
 type serviceStatus struct {
 	// Always `ok`.
 	Status string `json:"status" enums:"ok" example:"ok"`
+	// What the operator should repair although the service works, such as a TLS certificate that could not be reloaded; only of `/readyz`.
+	Warnings []string `json:"warnings,omitempty" example:"The keyset could not be reloaded. The previous one is in use; the log has the cause."`
 } // @name ServiceStatus
 
 // health is the status of the process, and its version.
@@ -48,7 +50,7 @@ func (a *API) readyz(c echo.Context) error {
 		f.RetryAfter = unavailableFor
 		return f
 	}
-	return c.JSON(http.StatusOK, serviceStatus{Status: "ok"})
+	return c.JSON(http.StatusOK, serviceStatus{Status: "ok", Warnings: a.Warnings()})
 }
 
 // readinessDetail returns the message of a fault. Its cause is only for the log.

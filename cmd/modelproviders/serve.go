@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"modelproviders/pkg/app"
@@ -110,11 +113,24 @@ func (s serveCommand) config(out streams) app.Config {
 	return cfg
 }
 
-// Run serves until ctx is done.
+// Run serves until ctx is done. SIGHUP makes it reload what can be reloaded; one that
+// arrives before it serves does so then.
 func (s serveCommand) Run(ctx context.Context, out streams) error {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
 	service, err := app.Start(ctx, s.config(out))
 	if err != nil {
 		return err
 	}
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				_ = service.Reload(ctx) // it logs its errors
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
 	return service.Run(ctx)
 }

@@ -45,6 +45,7 @@ type App struct {
 	server    *http.Server
 	served    chan error
 	stopJobs  func(context.Context) error // nil: no jobs run
+	reloaded  reloaded
 	stopping  atomic.Bool
 	unread    unread
 	requests  context.Context // of all requests
@@ -96,12 +97,11 @@ func (a *App) prepare(context.Context) (err error) {
 	if err != nil || a.cfg.TLSCert == "" {
 		return err
 	}
-	certificate, err := tls.LoadX509KeyPair(a.cfg.TLSCert, a.cfg.TLSKey)
-	if err != nil {
-		return err
+	a.tls = &tls.Config{
+		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return a.reloaded.certificate.Load(), nil },
+		MinVersion:     tls.VersionTLS12,
 	}
-	a.tls = &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}
-	return nil
+	return a.loadCertificate()
 }
 
 // listen binds the address. Connections wait until serve.
@@ -142,7 +142,7 @@ func (a *App) handler() (http.Handler, error) {
 	return api.New(api.Config{
 		Registry: a.registry, Authenticator: authenticator, Tokens: a.data.tokens, Limiter: a.data.limiter,
 		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Keyset: a.data.keyset,
-		Logger: a.cfg.Logger, Ready: a.ready, Stopping: a.stopping.Load,
+		Logger: a.cfg.Logger, Ready: a.ready, Warnings: a.reloaded.warn, Stopping: a.stopping.Load,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
 		Console: a.console(), LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
 		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat,

@@ -32,9 +32,7 @@ func openKeyset(ctx context.Context, db *store.Store, path string, lost error, l
 	if err != nil {
 		return nil, err
 	}
-	if keys.Exposed() {
-		logger.Warn("users other than its owner can read the keyset; set its mode to 0600", slog.String("path", path))
-	}
+	warnExposed(keys, path, logger)
 	if claim == nil {
 		if claim, err = keys.Claim(); err != nil {
 			return nil, err
@@ -52,8 +50,36 @@ func openKeyset(ctx context.Context, db *store.Store, path string, lost error, l
 			return nil, err
 		}
 	}
-	return nil, fmt.Errorf("the keyset %s is not the one of this database, so stored credentials can't be decrypted: "+
+	return nil, otherKeyset(path)
+}
+
+// reloadKeyset reads the keyset file again. It refuses what a start would refuse.
+func (d *data) reloadKeyset(ctx context.Context, path string) error {
+	keys, err := secret.Load(path)
+	if err != nil {
+		return err
+	}
+	claim, err := d.store.Claimed(ctx, keysetClaim)
+	if err != nil {
+		return err
+	}
+	if !keys.Matches(claim) {
+		return otherKeyset(path)
+	}
+	warnExposed(keys, path, d.logger)
+	d.keyset.Replace(keys)
+	return nil
+}
+
+func otherKeyset(path string) error {
+	return fmt.Errorf("the keyset %s is not the one of this database, so stored credentials can't be decrypted: "+
 		"point the setting to a copy of that keyset, or restore it from a backup", path)
+}
+
+func warnExposed(keys *secret.Keyset, path string, logger *slog.Logger) {
+	if keys.Exposed() {
+		logger.Warn("users other than its owner can read the keyset; set its mode to 0600", slog.String("path", path))
+	}
 }
 
 func loadOrCreate(path string, mayCreate bool) (keys *secret.Keyset, created bool, err error) {

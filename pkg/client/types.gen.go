@@ -1128,6 +1128,9 @@ type SecretObject map[string]interface{}
 type ServiceStatus struct {
 	// Status Always `ok`.
 	Status ServiceStatusStatus `json:"status"`
+
+	// Warnings What the operator should repair although the service works, such as a TLS certificate that could not be reloaded; only of `/readyz`.
+	Warnings []string `json:"warnings,omitempty,omitzero"`
 }
 
 // ServiceStatusStatus Always `ok`.

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
 	"github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
@@ -20,11 +21,20 @@ import (
 const maxKeyset = 1 << 20
 
 // Keyset holds the keys that seal and open. It is safe for concurrent use.
-type Keyset struct {
+type Keyset struct{ current atomic.Pointer[keys] }
+
+// keys are the keys of one keyset file.
+type keys struct {
 	aead    tink.AEAD
 	ids     map[uint32]bool // of the enabled keys
 	exposed bool
 }
+
+// Replace makes a keyset use the keys of another one, such as a newer version of its
+// file.
+func (k *Keyset) Replace(by *Keyset) { k.current.Store(by.current.Load()) }
+
+func (k *Keyset) aead() tink.AEAD { return k.current.Load().aead }
 
 // Create creates a keyset of one key, in a file that only its owner can read. The
 // file appears complete or not at all, and never replaces another: if there is one,
@@ -63,16 +73,16 @@ func Load(path string) (*Keyset, error) {
 		return nil, fmt.Errorf("the keyset %s can't be used: %w; restore it from your backup", path, err)
 	}
 	// Kubernetes mounts secrets for the group of the pod, with mode 0440.
-	k.exposed = mode.Perm()&0o077 != 0 && mode.Perm() != 0o440
+	k.current.Load().exposed = mode.Perm()&0o077 != 0 && mode.Perm() != 0o440
 	return k, nil
 }
 
 // Exposed reports whether users other than its owner can access the file.
-func (k *Keyset) Exposed() bool { return k.exposed }
+func (k *Keyset) Exposed() bool { return k.current.Load().exposed }
 
 func newKeyset(handle *keyset.Handle) (*Keyset, error) {
 	info := handle.KeysetInfo()
-	k := &Keyset{ids: map[uint32]bool{}}
+	k := &keys{ids: map[uint32]bool{}}
 	for _, key := range info.GetKeyInfo() {
 		k.ids[key.GetKeyId()] = key.GetStatus() == tinkpb.KeyStatusType_ENABLED
 		if key.GetKeyId() == info.GetPrimaryKeyId() && key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {
@@ -83,7 +93,9 @@ func newKeyset(handle *keyset.Handle) (*Keyset, error) {
 	if k.aead, err = aead.New(handle); err != nil {
 		return nil, errors.New("it has no key for authenticated encryption (AEAD)")
 	}
-	return k, nil
+	out := &Keyset{}
+	out.current.Store(k)
+	return out, nil
 }
 
 func readFile(path string) ([]byte, fs.FileMode, error) {

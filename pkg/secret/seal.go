@@ -30,7 +30,7 @@ func (k *Keyset) Seal(plain Text, b Binding) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return k.aead.Encrypt(plain.Bytes(), data)
+	return k.aead().Encrypt(plain.Bytes(), data)
 }
 
 // Open decrypts a value that was sealed with the same binding, under any key of the
@@ -41,7 +41,7 @@ func (k *Keyset) Open(sealed []byte, b Binding) (Text, error) {
 	if err != nil {
 		return Text{}, err
 	}
-	plain, err := k.aead.Decrypt(sealed, data)
+	plain, err := k.aead().Decrypt(sealed, data)
 	if err != nil {
 		return Text{}, fmt.Errorf("could not decrypt credential %q of provider %q in workspace %q: %w", b.Field, b.Provider, b.Workspace, k.cause(sealed))
 	}
@@ -53,7 +53,7 @@ func (k *Keyset) cause(sealed []byte) error {
 	if len(sealed) < cryptofmt.NonRawPrefixSize || sealed[0] != cryptofmt.TinkStartByte {
 		return errors.New("it is not a ciphertext")
 	}
-	if id := binary.BigEndian.Uint32(sealed[1:]); !k.ids[id] {
+	if id := binary.BigEndian.Uint32(sealed[1:]); !k.current.Load().ids[id] {
 		return fmt.Errorf("it was encrypted with key %d, which is not in the keyset; restore that key", id)
 	}
 	return errors.New("it was changed, or it belongs to another credential or address")

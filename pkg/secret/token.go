@@ -10,7 +10,7 @@ import (
 // It opens only in the same context. It is about 60 characters longer than the
 // payload in base64.
 func (k *Keyset) SealToken(payload, context []byte) (string, error) {
-	sealed, err := k.aead.Encrypt(payload, associated(labelToken, string(context)))
+	sealed, err := k.aead().Encrypt(payload, associated(labelToken, string(context)))
 	if err != nil {
 		return "", err
 	}
@@ -25,7 +25,7 @@ func (k *Keyset) OpenToken(token string, context []byte) ([]byte, error) {
 	if err != nil || strings.ContainsAny(token, "\r\n") { // which the decoder ignores
 		return nil, invalid
 	}
-	payload, err := k.aead.Decrypt(sealed, associated(labelToken, string(context)))
+	payload, err := k.aead().Decrypt(sealed, associated(labelToken, string(context)))
 	if err != nil {
 		return nil, invalid
 	}
