@@ -596,6 +596,9 @@ type Health struct {
 
 	// Version The version of the program; `devel` if it is not known.
 	Version string `json:"version"`
+
+	// Warnings What the operator should repair although the service works, such as a TLS certificate that could not be reloaded; only of `/readyz`.
+	Warnings []string `json:"warnings,omitempty,omitzero"`
 }
 
 // HealthStatus Always `ok`.
