@@ -122,14 +122,16 @@ func closeAll(pools ...*gorm.DB) error {
 	return errors.Join(errs...)
 }
 
-// SchemaCurrent returns an error unless the schema is the one that this program
-// knows. It returns unavailable when the database cannot be read.
+// SchemaCurrent returns an error if the schema is older than this program needs. A newer
+// one is usable: while processes are replaced one by one, the first new one migrates the
+// database, and the old ones go on. It returns unavailable when the database cannot be
+// read.
 func (s *Store) SchemaCurrent(ctx context.Context) error {
 	var version int64
 	if _, err := s.one(ctx, newestVersion, nil, &version); err != nil {
 		return err
 	}
-	if version != s.schema {
+	if version < s.schema {
 		return fmt.Errorf("the schema of the database has version %d, but this program needs version %d", version, s.schema)
 	}
 	return nil
