@@ -120,6 +120,7 @@ func (a *API) routes() []Route {
 		{http.MethodGet, "/providers/:id/available-models", test, a.listAvailableModels, []string{"q"}, ""},
 		{http.MethodPost, "/providers/:id/available-models", test, a.listAvailableModelsOfEdit, []string{"q"}, ""},
 		{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, a.revealCredential, nil, ""},
+		{http.MethodPost, "/credentials/lookup", reveal, a.lookupCredential, nil, ""},
 
 		{http.MethodGet, "/providers/:id/models", read, a.listProviderModels, ofProvider, ""},
 		{http.MethodPost, "/providers/:id/models", write, a.createModel, nil, key},

@@ -82,6 +82,7 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodGet, p.Path() + "/available-models", nil, test},
 		{http.MethodPost, p.Path() + "/available-models", object{"credentials": settings["credentials"]}, test},
 		{http.MethodPost, p.Path() + "/credentials/api_key/reveal", object{"reason": "a look"}, reveal},
+		{http.MethodPost, "/credentials/lookup", object{"value": "sk-" + apitest.Secret}, reveal},
 		{http.MethodGet, p.Path() + "/models", nil, read},
 		{http.MethodPost, p.Path() + "/models", apitest.GPT("added", nil), write},
 		{http.MethodPost, p.Path() + "/models/bulk", object{"models": list{apitest.GPT("added together", nil)}}, write},

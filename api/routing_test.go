@@ -62,6 +62,7 @@ func TestWrongMethod(t *testing.T) {
 			p.Path() + "/test-models":                 {"POST"},
 			p.Path() + "/credentials/api_key/reveal":  {"POST"},
 			p.Path() + "/available-models":            {"GET", "HEAD", "POST"},
+			"/credentials/lookup":                     {"POST"},
 		} {
 			for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
 				if slices.Contains(allowed, method) {

@@ -110,6 +110,9 @@ func addSuccessHeaders(op object, r api.Route, schemas object) {
 				headers["Cache-Control"] = headerRef("No-Store")
 			}
 		}
+		if strings.HasPrefix(r.Path, "/credentials/") { // says who has a secret
+			headers["Cache-Control"] = headerRef("No-Store")
+		}
 		if at(response.(object), "content")["image/svg+xml"] != nil {
 			headers["Cache-Control"] = headerRef("Public")
 		}

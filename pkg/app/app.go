@@ -125,8 +125,8 @@ func (a *App) open(ctx context.Context) (err error) {
 		}
 	}
 	a.registry, err = registry.New(registry.Config{
-		Store: a.data.store, Audit: a.data.events, Keyset: a.data.keyset, Limiter: a.data.limiter, Transport: a.guard.Transport, Endpoints: a.endpoints,
-		TestTimeout: a.cfg.TestTimeout, Now: a.cfg.Now,
+		Store: a.data.store, Audit: a.data.events, Keyset: a.data.keyset, LookupKey: a.data.lookupKey, Limiter: a.data.limiter,
+		Transport: a.guard.Transport, Endpoints: a.endpoints, TestTimeout: a.cfg.TestTimeout, Now: a.cfg.Now,
 	})
 	return err
 }
@@ -190,7 +190,7 @@ func (a *App) serve(ctx context.Context) error {
 		}
 		a.served <- a.server.Serve(a.listener)
 	}()
-	a.stopJobs = a.data.startJobs(a.cfg)
+	a.stopJobs = a.data.startJobs(a.cfg, a.registry)
 	build := version.Read()
 	attrs := []any{slog.String("url", a.URL()), slog.String("version", build.Version), slog.String("commit", build.Commit)}
 	if a.console() != nil {

@@ -65,6 +65,10 @@ func (c *canarySession) edits(provider string, upstream *providertest.Server) {
 			c.t.Errorf("%s: another %s was revealed than the stored one", upstream.Type, field)
 		}
 		c.wants(404, c.say("POST", provider+"/credentials/"+field+"x/reveal", nil))
+		found := c.wants(200, c.say("POST", "/credentials/lookup", object{"value": upstream.Credentials[field]}))
+		if data, _ := found.body["data"].([]any); len(data) == 0 {
+			c.t.Errorf("%s: %s is not found", upstream.Type, field)
+		}
 	}
 	c.wants(412, c.say("DELETE", provider, nil, "If-Match", `"999"`))
 	c.wants(204, c.say("DELETE", provider, nil))
@@ -155,6 +159,12 @@ func (c *canarySession) wrongPlaces() {
 	c.refused(c.say("POST", "/provider-types/openai/test", object{"credentials": object{"api_key": secret + "\n\x01x"}, "model_id": "m", "prompt": "", "temperature": 9}))
 	c.refused(c.say("POST", provider+"/credentials/api_key/reveal", object{"reason": secret + "\x01"}))
 	c.refused(c.say("POST", provider+"/credentials/api_key/reveal", object{"reason": 7, "value": secret}))
+	for _, body := range []any{
+		object{secret: secret}, object{"value": object{secret: secret}}, object{"value": []string{secret}}, object{"value": secret, "name": secret},
+		object{"value": secret + "••••"}, object{"value": strings.Repeat(secret, 1000)}, secret, `{"value":"` + secret, `{"` + secret + `":1,"` + secret + `":1}`,
+	} {
+		c.refused(c.say("POST", "/credentials/lookup", body))
+	}
 	for _, query := range []string{"limit=", "cursor=", "status=", "type=", "sort="} {
 		c.refused(c.say("GET", "/providers?"+query+secret, nil))
 	}
@@ -225,6 +235,7 @@ func (c *canarySession) ownFailures() {
 	c.database.exec(c.t, c.dir, fmt.Sprintf("UPDATE providers SET credentials = (SELECT credentials FROM providers WHERE id = '%s') WHERE id = '%s'",
 		other.string("id"), made.string("id")))
 	c.wants(500, c.say("POST", provider+"/credentials/api_key/reveal", nil))
+	c.wants(200, c.say("POST", "/credentials/lookup", object{"value": secret}))
 	c.wants(500, c.say("POST", model+"/test", aPrompt()))
 	c.wants(500, c.say("POST", provider+"/test", object{"credentials": object{"api_key": secret}, "model_id": "m", "prompt": "Hello"}))
 
@@ -236,5 +247,8 @@ func (c *canarySession) ownFailures() {
 	c.wants(500, create("No table"))
 	c.wants(500, c.say("PATCH", provider, object{"credentials": object{"api_key": secret}}))
 	c.database.exec(c.t, c.dir, "ALTER TABLE gone RENAME TO models")
+	c.database.exec(c.t, c.dir, "ALTER TABLE providers RENAME COLUMN credential_hashes TO gone")
+	c.wants(500, c.say("POST", "/credentials/lookup", object{"value": secret}))
+	c.database.exec(c.t, c.dir, "ALTER TABLE providers RENAME COLUMN gone TO credential_hashes")
 	c.wants(200, c.say("GET", provider, nil))
 }

@@ -29,6 +29,7 @@ type data struct {
 	logger      *slog.Logger
 	store       *store.Store
 	keyset      *secret.Keyset
+	lookupKey   []byte // see [registry.Config]
 	events      *audit.Log
 	refusals    *audit.Refusals
 	tokens      *auth.Tokens
@@ -87,6 +88,9 @@ func (d *data) openKeys(ctx context.Context, cfg Config, lost error) (err error)
 	}
 	bodies, err := hkdf.Key(sha256.New, master, nil, "idempotency", sha256.Size)
 	if err != nil {
+		return err
+	}
+	if d.lookupKey, err = hkdf.Key(sha256.New, master, nil, "credential lookup", sha256.Size); err != nil {
 		return err
 	}
 	d.events = audit.NewLog(d.store, chain, cfg.Now)

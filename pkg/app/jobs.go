@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"modelproviders/pkg/registry"
 )
 
 const (
@@ -20,11 +22,15 @@ const (
 	// trySpaceEvery is how soon models are tested again when a full disk has space.
 	trySpaceEvery = time.Second
 	gatherFor     = time.Minute // refusals of one caller become one audit event
+
+	// hashEvery is how often credentials without a hash are looked for. They were stored
+	// by an earlier version, which may still run for a while after a start.
+	hashEvery = time.Hour
 )
 
 // startJobs starts the background jobs. stop ends them, and finishes the work that
 // the last requests left for them.
-func (d *data) startJobs(cfg Config) (stop func(context.Context) error) {
+func (d *data) startJobs(cfg Config, r *registry.Registry) (stop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	every := func(period time.Duration, failure string, job func() error) {
@@ -37,6 +43,7 @@ func (d *data) startJobs(cfg Config) (stop func(context.Context) error) {
 	every(flushEvery, couldNotNoteUses, func() error { return d.tokens.Flush(ctx) })
 	every(cleanUpEvery, "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
 	every(trySpaceEvery, "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
+	every(hashEvery, "could not hash all stored credentials; lookups decrypt the others", func() error { return r.HashCredentials(ctx) })
 	every(beatEvery, "could not report that this process is running; its share of the limits stays the same", func() error { return d.beat(ctx) })
 	return func(last context.Context) error {
 		cancel()

@@ -58,6 +58,7 @@ const (
 	ModelDelete      Action = "model.delete"
 	ModelTest        Action = "model.test"
 	CredentialReveal Action = "credential.reveal"
+	CredentialLookup Action = "credential.lookup"
 	TokenCreate      Action = "token.create"
 	TokenRevoke      Action = "token.revoke"
 	AccessDenied     Action = "access.denied"
@@ -66,7 +67,7 @@ const (
 // Actions returns every action.
 func Actions() []Action {
 	return []Action{ProviderCreate, ProviderUpdate, ProviderDelete, ProviderTest, ProviderDiscover, ProviderCheck,
-		ModelCreate, ModelUpdate, ModelDelete, ModelTest, CredentialReveal, TokenCreate, TokenRevoke, AccessDenied}
+		ModelCreate, ModelUpdate, ModelDelete, ModelTest, CredentialReveal, CredentialLookup, TokenCreate, TokenRevoke, AccessDenied}
 }
 
 // Outcome says whether an action succeeded.

@@ -146,6 +146,9 @@ func TestEveryOperation(t *testing.T) {
 	must(c.ListAvailableModelsOfEdit(ctx, p.ID, client.SettingsUpdate{}, client.ListAvailableModelsOfEditParams{}))(t)
 	must(c.ListAvailableModelsOfType(ctx, p.Type, settings, client.ListAvailableModelsOfTypeParams{}))(t)
 	must(c.RevealCredential(ctx, p.ID, "api_key", "a test"))(t)
+	if found := must(c.LookupCredential(ctx, fmt.Sprint(fake.Credentials["api_key"])))(t); len(found.Data) != 1 || found.Data[0].ProviderID != p.ID {
+		t.Errorf("the credential is found in %+v", found)
+	}
 
 	token := must(c.CreateToken(ctx, client.TokenCreate{Name: "reader", Role: client.RoleViewer}))(t)
 	all(t, c.ListTokens(ctx, client.ListTokensParams{}))

@@ -7,6 +7,7 @@ import "time"
 // Defines values for AuditAction.
 const (
 	AuditActionAccessDenied     AuditAction = "access.denied"
+	AuditActionCredentialLookup AuditAction = "credential.lookup"
 	AuditActionCredentialReveal AuditAction = "credential.reveal"
 	AuditActionModelCreate      AuditAction = "model.create"
 	AuditActionModelDelete      AuditAction = "model.delete"
@@ -417,6 +418,21 @@ type ConsoleConfig struct {
 	Scopes string `json:"scopes"`
 }
 
+// CredentialHolder A stored credential.
+type CredentialHolder struct {
+	// Field The name of the credential.
+	Field string `json:"field"`
+
+	// ProviderID The id of the provider.
+	ProviderID string `json:"provider_id"`
+
+	// ProviderName The name of the provider.
+	ProviderName string `json:"provider_name"`
+
+	// ProviderType The stable name of a provider type.
+	ProviderType ProviderTypeName `json:"provider_type"`
+}
+
 // CredentialState Tells whether a credential is stored, but not its value. In an edit it keeps the stored value.
 type CredentialState struct {
 	// Masked Always eight bullets.
@@ -630,6 +646,24 @@ type LastTest struct {
 
 	// Status Whether the model answered.
 	Status TestStatus `json:"status"`
+}
+
+// LookupRequest A credential to look for.
+type LookupRequest struct {
+	// Value The value, as it would be entered for a new provider. Of a service account, the key file or only its private key in PEM.
+	Value string `json:"value"`
+}
+
+// LookupResponse The outcome of a lookup.
+type LookupResponse struct {
+	// Data The credentials with this value, at most 1,000, in the order in which their providers were created.
+	Data []CredentialHolder `json:"data"`
+
+	// Truncated Whether one of the lists is incomplete.
+	Truncated bool `json:"truncated"`
+
+	// Unreadable Credentials that can't be decrypted, at most 1,000: it is unknown whether they have this value.
+	Unreadable []CredentialHolder `json:"unreadable"`
 }
 
 // Me Who is calling.

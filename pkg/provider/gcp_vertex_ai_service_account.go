@@ -64,10 +64,15 @@ func parseServiceAccount(text string) (serviceAccount, error) {
 	case a.PrivateKey == "":
 		return a, errors.New("must have a `private_key`; paste the whole key file")
 	}
-	// A file that went through an environment variable or a form may have its line
-	// breaks escaped twice.
-	a.PrivateKey = strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "").Replace(a.PrivateKey)
-	return a, checkPrivateKey(a.PrivateKey)
+	a.PrivateKey = unescapedPEM(a.PrivateKey)
+	_, err = parsePrivateKey(a.PrivateKey)
+	return a, err
+}
+
+// unescapedPEM is the PEM of a private key. A file that went through an environment
+// variable or a form may have its line breaks escaped twice.
+func unescapedPEM(text string) string {
+	return strings.NewReplacer(`\r`, "", `\n`, "\n", "\r", "").Replace(text)
 }
 
 // keyFileJSON is the JSON of a key file that was pasted: without a byte order
@@ -103,23 +108,23 @@ var (
 	control    = regexp.MustCompile(`[\x00-\x1f]`)
 )
 
-func checkPrivateKey(text string) error {
+func parsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
-		return errors.New("must have a `private_key` in PEM; use the file as Google created it")
+		return nil, errors.New("must have a `private_key` in PEM; use the file as Google created it")
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
 		if parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes); err != nil {
-			return errors.New("must have a valid `private_key`; this one can't be parsed and may be incomplete")
+			return nil, errors.New("must have a valid `private_key`; this one can't be parsed and may be incomplete")
 		}
 	}
 	key, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return errors.New("must have an RSA key as its `private_key`; use the file as Google created it")
+		return nil, errors.New("must have an RSA key as its `private_key`; use the file as Google created it")
 	}
 	if bits := key.N.BitLen(); bits < 1024 {
-		return fmt.Errorf("must have a `private_key` of at least 1024 bits; this one has %d", bits)
+		return nil, fmt.Errorf("must have a `private_key` of at least 1024 bits; this one has %d", bits)
 	}
-	return nil
+	return key, nil
 }

@@ -53,7 +53,7 @@ func (r *Registry) seal(p *Provider, replaced map[string]secret.Text, now time.T
 		if err != nil {
 			return fault.Wrap(fault.Internal, err, "The credential %q could not be sealed.", field)
 		}
-		credentials[field] = Credential{Sealed: sealed, UpdatedAt: now}
+		credentials[field] = Credential{Sealed: sealed, UpdatedAt: now, Hash: r.hash(p.Workspace, plain)}
 	}
 	p.Credentials = credentials
 	return nil

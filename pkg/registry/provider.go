@@ -62,6 +62,7 @@ func (p Provider) ModelCounts() ModelCounts {
 type Credential struct {
 	Sealed    []byte
 	UpdatedAt time.Time
+	Hash      []byte // see [Registry.Lookup]; nil: unknown, or not read
 }
 
 // ProviderError is the last failure for which the provider was the reason.

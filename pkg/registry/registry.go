@@ -3,8 +3,8 @@
 // demand.
 //
 // Credentials are encrypted and decrypted here and nowhere else: the [Store] sees
-// ciphertext, the API masks. They are decrypted for a client and for
-// [Registry.Reveal].
+// ciphertext, the API masks. They are decrypted for a client, for
+// [Registry.Reveal], and once for [Registry.Lookup] if they were stored before it.
 package registry
 
 import (
@@ -27,6 +27,9 @@ type Config struct {
 	Store  Store
 	Audit  audit.Recorder
 	Keyset *secret.Keyset
+	// LookupKey is the key from which those of [Registry.Lookup] are derived. It is the
+	// same for every process on the database.
+	LookupKey []byte
 	// Limiter bounds calls to upstreams and reveals.
 	Limiter *auth.Limiter
 	// Transport returns the guarded transport for upstream calls; calls to the
@@ -46,6 +49,7 @@ type Registry struct {
 	store       Store
 	audit       audit.Recorder
 	keyset      *secret.Keyset
+	lookupKey   []byte
 	limiter     *auth.Limiter
 	transport   func(trusted ...string) http.RoundTripper
 	endpoints   provider.Endpoints
@@ -63,8 +67,8 @@ func New(cfg Config) (*Registry, error) {
 		return nil, fmt.Errorf("client cache: %w", err)
 	}
 	return &Registry{
-		Reader: cfg.Store, store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, limiter: cfg.Limiter, transport: cfg.Transport, endpoints: cfg.Endpoints,
-		testTimeout: cfg.TestTimeout, now: cfg.Now, clients: clients,
+		Reader: cfg.Store, store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, lookupKey: cfg.LookupKey, limiter: cfg.Limiter,
+		transport: cfg.Transport, endpoints: cfg.Endpoints, testTimeout: cfg.TestTimeout, now: cfg.Now, clients: clients,
 	}, nil
 }
 

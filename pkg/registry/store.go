@@ -38,6 +38,21 @@ type Store interface {
 	// that provider without its models. It returns not_found.
 	ModelAndProvider(ctx context.Context, workspace, id string) (Model, Provider, error)
 
+	// ProvidersByHash calls fn with each provider of a workspace of which a credential
+	// has the hash, and with each whose credentials are not all hashed, by creation. The
+	// credentials have their Hash or, if they are not all hashed, none. fn must not call
+	// the store.
+	ProvidersByHash(ctx context.Context, workspace string, hash []byte, fn func(Provider) error) error
+	// UnhashedWorkspaces returns the workspaces with providers whose credentials are not
+	// all hashed, ordered.
+	UnhashedWorkspaces(ctx context.Context) ([]string, error)
+	// Unhashed returns up to limit of these providers after an id, by id.
+	Unhashed(ctx context.Context, workspace, after string, limit int) ([]Provider, error)
+	// StoreHashes writes the hashes of the credentials of providers, except of those
+	// whose credentials were replaced since they were read. It changes neither versions
+	// nor updated_at.
+	StoreHashes(ctx context.Context, providers ...Provider) error
+
 	// RecordCall writes the result of a call to an upstream, with its audit event. It
 	// changes neither versions nor updated_at.
 	RecordCall(ctx context.Context, c Call) error

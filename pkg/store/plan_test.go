@@ -46,6 +46,16 @@ func TestCosts(t *testing.T) {
 				_, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{Name: at("provider", 1).Name, Sort: registry.SortCreated})
 				return err
 			})
+			cost("a lookup of a credential", 2*providers, 2*providers, func() error {
+				return s.ProvidersByHash(t.Context(), workspace, []byte("hash"), func(registry.Provider) error { return nil })
+			})
+			cost("the providers that are not hashed", 1, 10, func() error {
+				if _, err := s.UnhashedWorkspaces(t.Context()); err != nil {
+					return err
+				}
+				_, err := s.Unhashed(t.Context(), workspace, at("provider", 0).ID, 100)
+				return err
+			})
 			for _, sort := range []registry.Sort{registry.SortName, registry.SortNameDesc, registry.SortCreated, registry.SortCreatedDesc} {
 				for _, after := range []*registry.Position{nil, at("provider", providers/2)} {
 					for _, q := range []registry.ProviderQuery{{}, {Type: "openai"}, {Status: registry.Active}} {

@@ -15,7 +15,9 @@ import (
 // providerRow is a row of providers.
 type providerRow struct {
 	registry.Provider
-	credentials, config                   string // JSON
+	credentials, config                   string  // JSON
+	hashes                                *string // JSON; nil: not of all credentials
+	hashedConnection                      *int64  // the connection version with the credentials that hashes are of
 	errorKind, errorMessage, errorModelID *string
 	errorSince                            *moment
 }
@@ -26,6 +28,7 @@ func (row *providerRow) columns() columns {
 		{"workspace", &p.Workspace, fixed}, {"id", &p.ID, fixed}, {"type", &p.Type, fixed}, {"created_at", (*moment)(&p.CreatedAt), fixed},
 		{"name", &p.Name, editable}, {"name_key", &p.NameKey, editable}, {"enabled", &p.Enabled, editable},
 		{"credentials", &row.credentials, editable}, {"config", &row.config, editable},
+		{"credential_hashes", &row.hashes, editable}, {"hashed_connection", &row.hashedConnection, editable},
 		{"version", &p.Version, editable}, {"connection", &p.Connection, editable}, {"updated_at", (*moment)(&p.UpdatedAt), editable},
 		{"error_kind", &row.errorKind, observed}, {"error_message", &row.errorMessage, observed},
 		{"error_model_id", &row.errorModelID, observed}, {"error_since", &row.errorSince, observed},
@@ -64,6 +67,7 @@ func newProviderRow(p registry.Provider) *providerRow {
 	if len(p.Config) > 0 {
 		row.config = encoded(p.Config)
 	}
+	row.setHashes()
 	return row
 }
 
@@ -142,7 +146,7 @@ func (s *Store) LockProvider(ctx context.Context, workspace, id string) (registr
 		return registry.Provider{}, err
 	}
 	t.locked[lockedProvider{workspace, id}] = true
-	p, err := row.provider()
+	p, err := row.hashedProvider()
 	if err != nil {
 		return p, err
 	}

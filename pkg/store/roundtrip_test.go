@@ -181,6 +181,10 @@ func (w *counted) requests() []countedRequest {
 			return err
 		}},
 		{"a model", 1, 1, func() error { _, err := w.Model(w.ctx, workspace, w.provider.Models[0].ID); return err }},
+		{"a lookup of a credential", 2, 2, func() error { // the query and the event
+			_, err := w.Lookup(w.ctx, auth.Operator(workspace), secret.NewText("sk-0123456789abcdef"))
+			return err
+		}},
 		{"a test", 2, 4, w.test}, // SQLite: the read, and the health, the last test and the event in one transaction
 		{"a new provider", 1, 3, func() error { _, err := w.create(w.ctx, 3); return err }},
 		{"a new provider with many models", 1, 3, func() error { _, err := w.create(w.ctx, 200); return err }},

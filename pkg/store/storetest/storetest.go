@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"Health":       testHealth,
 		"Token":        testToken,
 		"TokenList":    testTokenList,
+		"Lookup":       testLookup,
 		"Claim":        testClaim,
 		"Processes":    testProcesses,
 		"Idempotency":  testIdempotency,
