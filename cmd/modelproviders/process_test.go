@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,11 +90,15 @@ func start(t *testing.T, variables map[string]string, args ...string) *service {
 	return s
 }
 
-// launch starts the program as a process. It does not wait.
+// launch starts the program as a process, on a free port unless args have --addr. It
+// does not wait.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
+	if !slices.Contains(args, "--addr") {
+		args = append([]string{"--addr", "127.0.0.1:0"}, args...)
+	}
 	p := &process{service: service{stderr: &output{}}, ended: make(chan struct{})}
-	p.command = exec.Command(os.Args[0], append([]string{"--addr", "127.0.0.1:0"}, args...)...)
+	p.command = exec.Command(os.Args[0], args...)
 	p.command.Env = []string{asProgram + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	p.command.Dir = t.TempDir()
 	p.command.Stderr = p.stderr
