@@ -76,6 +76,8 @@ type commandLine struct {
 	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve the API (the default)."`
 	Tokens  tokensCommand  `cmd:"" help:"Create, list and revoke API tokens."`
 	Audit   auditCommand   `cmd:"" help:"Verify and export audit events."`
+	Export  exportCommand  `cmd:"" help:"Write the providers of a service to a file for apply."`
+	Apply   applyCommand   `cmd:"" help:"Make a service have the providers of a file."`
 	Backup  backupCommand  `cmd:"" help:"Copy the SQLite database to a file, while the service is running."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 

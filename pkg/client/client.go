@@ -82,15 +82,15 @@ func New(address, token string, options ...Option) (*Client, error) {
 	base, err := url.Parse(address)
 	switch {
 	case err != nil:
-		return nil, errors.New("modelproviders: the URL of the service is malformed")
+		return nil, errors.New("the URL of the service is malformed")
 	case base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
-		return nil, errors.New("modelproviders: the URL of the service must begin with http:// or https:// and a host")
+		return nil, errors.New("the URL of the service must begin with http:// or https:// and a host")
 	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return nil, errors.New("modelproviders: the URL of the service must not contain a user, a query or a fragment")
+		return nil, errors.New("the URL of the service must not contain a user, a query or a fragment")
 	}
 	token = strings.TrimSpace(token)
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("modelproviders: the token contains characters that are not allowed in a token")
+		return nil, errors.New("the token contains characters that are not allowed in a token")
 	}
 	c := &Client{base: strings.TrimRight(base.String(), "/"), http: &http.Client{}, retries: 4}
 	for _, option := range options {

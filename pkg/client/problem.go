@@ -19,7 +19,7 @@ const maxProblem = 1 << 20
 // has more.
 func (p *Problem) Error() string {
 	var text strings.Builder
-	text.WriteString("modelproviders: " + cmp.Or(p.Detail, p.Title))
+	text.WriteString(cmp.Or(p.Detail, p.Title))
 	for _, field := range p.Errors {
 		fmt.Fprintf(&text, " %s %s.", field.Field, field.Message)
 	}

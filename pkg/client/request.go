@@ -97,7 +97,7 @@ func (r request) address(base string) (string, error) {
 	for _, segment := range r.path {
 		// Such a segment would address another resource.
 		if segment == "" || segment == "." || segment == ".." {
-			return "", fmt.Errorf("modelproviders: %s /%s: %q is not an id", r.method, strings.Join(r.path, "/"), segment)
+			return "", fmt.Errorf("%s /%s: %q is not an id", r.method, strings.Join(r.path, "/"), segment)
 		}
 		address.WriteString("/" + url.PathEscape(segment))
 	}
@@ -144,7 +144,7 @@ func send[T any](ctx context.Context, c *Client, r request) (content T, err erro
 		return content, err
 	}
 	if err := json.NewDecoder(io.LimitReader(response.Body, maxBody)).Decode(&content); err != nil {
-		return content, fmt.Errorf("modelproviders: read the response to %s: %w", name(response), err)
+		return content, fmt.Errorf("read the response to %s: %w", name(response), err)
 	}
 	return content, nil
 }
@@ -158,7 +158,7 @@ func (c *Client) download(ctx context.Context, path ...string) ([]byte, error) {
 	defer response.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
 	if err != nil {
-		return nil, fmt.Errorf("modelproviders: read the response to %s: %w", name(response), err)
+		return nil, fmt.Errorf("read the response to %s: %w", name(response), err)
 	}
 	return content, nil
 }
@@ -168,7 +168,7 @@ func (c *Client) download(ctx context.Context, path ...string) ([]byte, error) {
 func expect(response *http.Response, media string) error {
 	given, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
 	if err != nil || given != media {
-		return fmt.Errorf("modelproviders: the response to %s is not %s but %q; check the URL of the service",
+		return fmt.Errorf("the response to %s is not %s but %q; check the URL of the service",
 			name(response), media, response.Header.Get("Content-Type"))
 	}
 	return nil

@@ -25,7 +25,7 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	var body []byte
 	if r.body != nil {
 		if body, err = json.Marshal(r.body); err != nil {
-			return nil, fmt.Errorf("modelproviders: encode the request: %w", err)
+			return nil, fmt.Errorf("encode the request: %w", err)
 		}
 	}
 	for attempt := 0; ; attempt++ {
@@ -56,7 +56,7 @@ func (c *Client) attempt(ctx context.Context, r request, address string, body []
 	}
 	httpRequest, err := http.NewRequestWithContext(ctx, r.method, address, content)
 	if err != nil {
-		return nil, fmt.Errorf("modelproviders: %w", err)
+		return nil, err
 	}
 	httpRequest.Header = r.header.Clone()
 	httpRequest.Header.Set("User-Agent", "modelproviders-go")
@@ -67,11 +67,7 @@ func (c *Client) attempt(ctx context.Context, r request, address string, body []
 		httpRequest.Header.Set("Content-Type", mediaJSON)
 	}
 	c.authorize(httpRequest.Header)
-	response, err := c.http.Do(httpRequest)
-	if err != nil {
-		return nil, fmt.Errorf("modelproviders: %w", err)
-	}
-	return response, nil
+	return c.http.Do(httpRequest)
 }
 
 // mayRepeat tells whether another attempt may succeed and can't do harm. A request that

@@ -84,7 +84,7 @@ func (s *Stream[E, R]) Result() (R, error) {
 // called after [Stream.Result].
 func (s *Stream[E, R]) Close() error {
 	if !s.stopped {
-		s.end(errors.New("modelproviders: the stream was closed before its end"))
+		s.end(errors.New("the stream was closed before its end"))
 	}
 	return s.body.Close()
 }
@@ -100,7 +100,7 @@ func (s *Stream[E, R]) next() (event E, more bool) {
 		case "data": // the API sends one line of data in each event
 			if name == s.item {
 				if err := json.Unmarshal(value, &event); err != nil {
-					s.end(fmt.Errorf("modelproviders: read the event %q: %w", name, err))
+					s.end(fmt.Errorf("read the event %q: %w", name, err))
 					return event, false
 				}
 				return event, true
@@ -111,7 +111,7 @@ func (s *Stream[E, R]) next() (event E, more bool) {
 			}
 		}
 	}
-	s.end(fmt.Errorf("modelproviders: the stream broke: %w", cmp.Or(s.lines.Err(), io.ErrUnexpectedEOF)))
+	s.end(fmt.Errorf("the stream broke: %w", cmp.Or(s.lines.Err(), io.ErrUnexpectedEOF)))
 	return event, false
 }
 

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"modelproviders/pkg/app"
+	"modelproviders/pkg/client"
+)
+
+// Actions of a step or a change.
+const (
+	actionCreate = "create"
+	actionUpdate = "update"
+	actionDelete = "delete"
+)
+
+// Modes of sending credentials.
+const (
+	sendAlways = "always"
+	sendNever  = "never"
+)
+
+// change is one line of the difference between a service and a manifest.
+type change struct {
+	Action   string `json:"action"` // of the provider, or of the model if there is one
+	Provider string `json:"provider"`
+	Model    string `json:"model,omitempty"`
+	Field    string `json:"field,omitempty"`
+	Before   string `json:"before,omitempty"`
+	After    string `json:"after,omitempty"`
+}
+
+// applyStep is what is done with one provider: at most one request.
+type applyStep struct {
+	name    string // as in the manifest
+	entry   providerEntry
+	action  string // empty if the provider is as the manifest says
+	id      string
+	version int64
+	create  client.ProviderCreate
+	update  client.ProviderUpdate
+	changes []change
+	err     error
+}
+
+// note adds a change of the provider.
+func (s *applyStep) note(field, before, after string) {
+	s.changes = append(s.changes, change{Action: s.action, Provider: s.name, Field: field, Before: before, After: after})
+}
+
+// noteModel adds a change of a model.
+func (s *applyStep) noteModel(action, model, field, before, after string) {
+	s.changes = append(s.changes, change{action, s.name, model, field, before, after})
+}
+
+// Values of status in a manifest.
+const (
+	statusActive   = string(client.ProviderStatusActive)
+	statusInactive = string(client.ProviderStatusInactive)
+)
+
+// statusOf returns the status that an administrator has given a provider. The status in
+// responses also tells of errors.
+func statusOf(p client.Provider) string {
+	if p.Enabled {
+		return statusActive
+	}
+	return statusInactive
+}
+
+func deletion(p client.Provider) *applyStep {
+	s := &applyStep{name: p.Name, action: actionDelete, id: p.ID, version: p.Version}
+	s.note("", string(p.Type), "")
+	return s
+}
+
+// planner finds out what a manifest changes.
+type planner struct {
+	mode    string // of sending credentials
+	prune   bool   // also removes models that a list lacks
+	secrets secrets
+}
+
+// step compares an entry with the provider of the same name, which is nil if there is
+// none. It also returns what is wrong with the entry.
+func (p *planner) step(entry providerEntry, current *client.Provider) (*applyStep, []manifestFault) {
+	s := &applyStep{name: entry.Name, entry: entry, action: actionCreate}
+	stored := app.ProviderSettings{Credentials: map[string]string{}}
+	if current != nil {
+		s.action, s.id, s.version, stored.Config = actionUpdate, current.ID, current.Version, current.Config
+		for name, state := range current.Credentials {
+			if state.Set {
+				stored.Credentials[name] = ""
+			}
+		}
+		if entry.Type != string(current.Type) {
+			return s, []manifestFault{entry.fault("type", "is %s, but the provider is of type %s, which can't be changed", entry.Type, current.Type)}
+		}
+	}
+	// Without values, because which ones are sent depends on the config.
+	_, moved, _ := app.ReadProviderSettings(entry.Type, app.ProviderSettings{Config: entry.Config}, stored)
+	credentials, faults := p.credentials(entry, stored, moved)
+	config, _, invalid := app.ReadProviderSettings(entry.Type, app.ProviderSettings{Credentials: credentials, Config: entry.Config}, stored)
+	for _, f := range invalid {
+		faults = append(faults, entry.fault(f.Name, "%s", strings.Replace(f.Message, "of this request", "of the type "+entry.Type, 1)))
+	}
+	if current == nil {
+		faults = append(faults, s.planCreation(credentials, config)...)
+	} else {
+		s.planSettings(current, credentials, config)
+		faults = append(faults, s.planModels(current, p.prune)...)
+		if len(s.changes) == 0 {
+			s.action = ""
+		}
+	}
+	return s, faults
+}
+
+// credentials returns the values of the credentials that are sent. It adds those that
+// can't be read to the stored ones, so that they are not reported as missing too.
+func (p *planner) credentials(entry providerEntry, stored app.ProviderSettings, moved bool) (values map[string]string, faults []manifestFault) {
+	values = map[string]string{}
+	for _, name := range sortedNames(stored.Credentials) {
+		if _, inFile := entry.Credentials[name]; moved && (!inFile || p.mode == sendNever) {
+			faults = append(faults, entry.fault("credentials."+name, "must be sent, because base_url changes and a stored credential is not sent to another address"))
+		}
+	}
+	for _, name := range sortedNames(entry.Credentials) {
+		_, isStored := stored.Credentials[name]
+		if p.mode == sendNever || p.mode != sendAlways && isStored && !moved {
+			continue
+		}
+		value, err := p.secrets.read(entry.Credentials[name])
+		if err != nil {
+			faults = append(faults, entry.fault("credentials."+name, "can't be read: %s", err))
+			stored.Credentials[name] = ""
+			continue
+		}
+		values[name] = value
+	}
+	return values, faults
+}
+
+func (s *applyStep) planCreation(credentials, config map[string]string) (faults []manifestFault) {
+	s.create = client.ProviderCreate{Name: s.name, Type: client.ProviderTypeName(s.entry.Type), Credentials: credentials, Config: config}
+	s.note("type", "", s.entry.Type)
+	if s.entry.Status == statusInactive {
+		s.note("status", "", statusInactive)
+	}
+	for _, name := range sortedNames(config) {
+		s.note("config."+name, "", config[name])
+	}
+	for _, name := range sortedNames(credentials) {
+		s.note("credentials."+name, "", "set")
+	}
+	for _, model := range s.entry.Models {
+		created, wrong := s.newModel(model)
+		s.create.Models, faults = append(s.create.Models, created), append(faults, wrong...)
+	}
+	return faults
+}
+
+func (s *applyStep) newModel(model modelEntry) (client.ModelCreate, []manifestFault) {
+	s.noteModel(actionCreate, model.ModelID, "", "", strings.Join(model.SupportedStages, " "))
+	var faults []manifestFault
+	if len(model.SupportedStages) == 0 {
+		faults = append(faults, manifestFault{model.line, fmt.Sprintf("the model %s needs supported_stages, because it is new", model.ModelID)})
+	}
+	return client.ModelCreate{ModelID: model.ModelID, DisplayName: model.DisplayName, Enabled: model.Enabled, SupportedStages: asStages(model.SupportedStages)}, faults
+}
+
+// planSettings compares everything but the models.
+func (s *applyStep) planSettings(current *client.Provider, credentials, config map[string]string) {
+	s.update.Version = current.Version
+	if s.entry.Name != current.Name {
+		s.update.Name = s.entry.Name
+		s.note("name", current.Name, s.entry.Name)
+	}
+	status := statusOf(*current)
+	if s.entry.Status != "" && s.entry.Status != status {
+		s.update.Status = client.ProviderStatus(s.entry.Status)
+		s.note("status", status, s.entry.Status)
+	}
+	changed := map[string]string{}
+	for _, name := range sortedNames(config) {
+		if config[name] != current.Config[name] {
+			changed[name] = config[name]
+			s.note("config."+name, current.Config[name], config[name])
+		}
+	}
+	if len(changed) > 0 {
+		s.update.Config = changed
+	}
+	for _, name := range sortedNames(credentials) {
+		after := "set"
+		if current.Credentials[name].Set {
+			after = "replaced"
+		}
+		s.note("credentials."+name, "", after)
+	}
+	if len(credentials) > 0 {
+		s.update.Credentials = credentials
+	}
+}
+
+// planModels compares the models. An edit contains the whole list: of models that stay as
+// they are, only the id.
+func (s *applyStep) planModels(current *client.Provider, prune bool) (faults []manifestFault) {
+	if s.entry.Models == nil {
+		return nil
+	}
+	wanted := map[string]modelEntry{}
+	for _, model := range s.entry.Models {
+		wanted[model.ModelID] = model
+	}
+	before := len(s.changes)
+	list := []client.ModelUpdateOfProvider{}
+	for _, model := range current.Models {
+		entry, ok := wanted[model.ModelID]
+		delete(wanted, model.ModelID)
+		switch {
+		case ok:
+			list = append(list, s.editedModel(entry, model))
+		case prune:
+			s.noteModel(actionDelete, model.ModelID, "", strings.Join(stageNames(model.SupportedStages), " "), "")
+		default:
+			list = append(list, client.ModelUpdateOfProvider{ID: model.ID})
+		}
+	}
+	for _, model := range s.entry.Models {
+		if _, isNew := wanted[model.ModelID]; isNew {
+			created, wrong := s.newModel(model)
+			faults = append(faults, wrong...)
+			list = append(list, client.ModelUpdateOfProvider{ModelID: created.ModelID, DisplayName: created.DisplayName,
+				Enabled: created.Enabled, SupportedStages: created.SupportedStages})
+		}
+	}
+	if len(s.changes) > before {
+		s.update.Models = list
+	}
+	if len(list) > maxModelsOfProvider {
+		faults = append(faults, s.entry.fault("models", "would be %d together with those that the provider has; at most %d are allowed", len(list), maxModelsOfProvider))
+	}
+	return faults
+}
+
+func (s *applyStep) editedModel(entry modelEntry, current client.ModelOfProvider) client.ModelUpdateOfProvider {
+	edit := client.ModelUpdateOfProvider{ID: current.ID}
+	if entry.DisplayName != "" && entry.DisplayName != current.DisplayName {
+		edit.DisplayName = entry.DisplayName
+		s.noteModel(actionUpdate, current.ModelID, "display_name", current.DisplayName, entry.DisplayName)
+	}
+	if stages := stageNames(current.SupportedStages); entry.SupportedStages != nil && !sameSet(stages, entry.SupportedStages) {
+		edit.SupportedStages = asStages(entry.SupportedStages)
+		s.noteModel(actionUpdate, current.ModelID, "supported_stages", strings.Join(stages, " "), strings.Join(entry.SupportedStages, " "))
+	}
+	if entry.Enabled != nil && *entry.Enabled != current.Enabled {
+		edit.Enabled = entry.Enabled
+		s.noteModel(actionUpdate, current.ModelID, "enabled", fmt.Sprint(current.Enabled), fmt.Sprint(*entry.Enabled))
+	}
+	return edit
+}
+
+func sameSet(a, b []string) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
+}
+
+func asStages(names []string) []client.StageName {
+	var stages []client.StageName
+	for _, name := range names {
+		stages = append(stages, client.StageName(name))
+	}
+	return stages
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"modelproviders/pkg/client"
+)
+
+// exportCommand writes a manifest of what a service has.
+type exportCommand struct {
+	remoteFlags
+	Provider []string `help:"Name of a provider to export; can be repeated. By default, all are exported." sep:"none"`
+}
+
+const manifestHead = `# Providers of modelproviders, for modelproviders apply -f FILE.
+# Credentials are not exported: apply sends those that are missing, from these environment variables.
+`
+
+// Run writes the manifest to stdout while it reads pages of the service.
+func (c exportCommand) Run(ctx context.Context, out streams) error {
+	service, err := c.client()
+	if err != nil {
+		return err
+	}
+	if _, err := io.WriteString(out.stdout, manifestHead); err != nil {
+		return err
+	}
+	names := variableNames{}
+	empty := true
+	for provider, err := range c.providers(ctx, service) {
+		if err != nil {
+			return err
+		}
+		if empty {
+			fmt.Fprintln(out.stdout, "providers:")
+		}
+		empty = false
+		entry, err := yaml.Dump([]providerEntry{names.entry(provider)}, yaml.WithLineWidth(-1))
+		if err == nil {
+			_, err = out.stdout.Write(entry)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if empty {
+		_, err = fmt.Fprintln(out.stdout, "providers: []")
+	}
+	return err
+}
+
+// providers reads the providers to export, in the order of their names.
+func (c exportCommand) providers(ctx context.Context, service *client.Client) iter.Seq2[client.Provider, error] {
+	if len(c.Provider) == 0 {
+		return service.ListProviders(ctx, client.ListProvidersParams{Limit: 100})
+	}
+	return func(yield func(client.Provider, error) bool) {
+		for _, name := range c.Provider {
+			page, err := service.ListProvidersPage(ctx, client.ListProvidersParams{Name: name})
+			if err == nil && len(page.Data) == 0 {
+				err = fmt.Errorf("there is no provider named %q", name)
+			}
+			for _, provider := range page.Data {
+				if !yield(provider, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(client.Provider{}, err)
+				return
+			}
+		}
+	}
+}
+
+// variableNames has the names of environment variables that a manifest uses, with the
+// number of the last one that was derived from the same text.
+type variableNames map[string]int
+
+// entry describes a provider in a manifest.
+func (v variableNames) entry(p client.Provider) providerEntry {
+	entry := providerEntry{Name: p.Name, Type: string(p.Type), Status: statusOf(p), Config: p.Config,
+		Credentials: map[string]source{}, Models: []modelEntry{}}
+	for _, field := range sortedNames(p.Credentials) {
+		if p.Credentials[field].Set {
+			entry.Credentials[field] = source{Env: v.unique(p.Name + "_" + field)}
+		}
+	}
+	for _, model := range p.Models {
+		entry.Models = append(entry.Models, modelEntry{ModelID: model.ModelID, DisplayName: model.DisplayName,
+			SupportedStages: stageNames(model.SupportedStages), Enabled: &model.Enabled})
+	}
+	return entry
+}
+
+// unique derives the name of an environment variable that no other credential has.
+func (v variableNames) unique(text string) string {
+	name := strings.Map(func(r rune) rune {
+		if r < '0' || r > '9' && r < 'A' || r > 'Z' {
+			return '_'
+		}
+		return r
+	}, strings.ToUpper(text))
+	if name[0] >= '0' && name[0] <= '9' {
+		name = "_" + name
+	}
+	unique := name
+	for v[unique] > 0 {
+		v[name]++
+		unique = fmt.Sprintf("%s_%d", name, v[name])
+	}
+	v[unique]++
+	return unique
+}
+
+func stageNames(stages []client.StageName) []string {
+	var names []string
+	for _, stage := range stages {
+		names = append(names, string(stage))
+	}
+	return names
+}
+
+// MarshalYAML writes a model in one line.
+func (m modelEntry) MarshalYAML() (any, error) {
+	type plain modelEntry
+	return inOneLine(plain(m))
+}
+
+// MarshalYAML writes a source in one line.
+func (s source) MarshalYAML() (any, error) {
+	type plain source
+	return inOneLine(plain(s))
+}
+
+func inOneLine(value any) (any, error) {
+	var node yaml.Node
+	err := node.Encode(value)
+	for _, n := range append(node.Content, &node) {
+		n.Style |= yaml.FlowStyle
+	}
+	return &node, err
+}

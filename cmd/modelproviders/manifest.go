@@ -1,0 +1,353 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+
+	"modelproviders/pkg/app"
+	"modelproviders/pkg/fault"
+)
+
+// A manifest is the file that `export` writes and `apply` reads; docs/apply.md describes
+// it. It never contains the value of a credential.
+
+// providerEntry is one provider of a manifest.
+type providerEntry struct {
+	Name        string            `yaml:"name"`
+	Type        string            `yaml:"type"`
+	Status      string            `yaml:"status,omitempty"` // empty: stays as it is
+	Config      map[string]string `yaml:"config,omitempty"`
+	Credentials map[string]source `yaml:"credentials,omitempty"`
+	Models      []modelEntry      `yaml:"models"` // nil: stay as they are
+
+	lines map[string]int // the lines of the fields, and of the entry under ""
+}
+
+// source tells where the value of a credential is.
+type source struct {
+	Env  string `yaml:"env,omitempty"`
+	File string `yaml:"file,omitempty"`
+}
+
+// modelEntry is one model of a manifest. What is empty stays as it is.
+type modelEntry struct {
+	ModelID         string   `yaml:"model_id"`
+	DisplayName     string   `yaml:"display_name,omitempty"`
+	SupportedStages []string `yaml:"supported_stages,omitempty"`
+	Enabled         *bool    `yaml:"enabled,omitempty"`
+
+	line int
+}
+
+// Limits of a manifest.
+const (
+	maxManifest          = 64 << 20
+	maxManifestProviders = 100_000
+	maxManifestModels    = 1_000_000
+	maxModelsOfProvider  = 500
+	maxManifestFaults    = 1000
+)
+
+// manifestFault is something that is wrong in a manifest.
+type manifestFault struct {
+	line int
+	text string
+}
+
+// manifestReader reads a manifest and gathers everything that is wrong in it.
+type manifestReader struct {
+	providers []providerEntry
+	faults    []manifestFault
+	names     map[string]int // the lines of the names, case-folded
+	models    int
+}
+
+// readManifest reads the providers of all documents. Providers with a fault are left out.
+// The error is one of reading.
+func readManifest(file io.Reader) ([]providerEntry, []manifestFault, error) {
+	r := &manifestReader{names: map[string]int{}}
+	limited := &io.LimitedReader{R: file, N: maxManifest + 1}
+	documents := yaml.NewDecoder(limited)
+	for {
+		var document yaml.Node
+		err := documents.Decode(&document)
+		switch {
+		case limited.N == 0:
+			return nil, nil, fmt.Errorf("the file is larger than %d MiB", maxManifest>>20)
+		case errors.Is(err, io.EOF):
+			return r.providers, r.faults, nil
+		case err != nil:
+			return r.providers, append(r.faults, manifestFault{text: err.Error()}), nil
+		}
+		r.document(&document)
+	}
+}
+
+func (r *manifestReader) document(document *yaml.Node) {
+	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
+		return
+	}
+	fields := r.fields(document.Content[0], "", "providers")
+	if fields != nil && fields["providers"] == nil {
+		r.fault(document.Content[0], "providers", "is required")
+	}
+	for i, node := range r.list(fields["providers"], "providers") {
+		if len(r.providers) >= maxManifestProviders || r.models >= maxManifestModels {
+			r.fault(node, "providers", "has more than %d providers or %d models", maxManifestProviders, maxManifestModels)
+			return
+		}
+		before := len(r.faults)
+		entry := r.provider(node, fmt.Sprintf("providers[%d]", i))
+		if len(r.faults) == before {
+			r.providers = append(r.providers, entry)
+		}
+	}
+}
+
+func (r *manifestReader) provider(node *yaml.Node, path string) providerEntry {
+	fields := r.fields(node, path, "name", "type", "status", "config", "credentials", "models")
+	entry := providerEntry{lines: map[string]int{"": node.Line}, Config: map[string]string{}, Credentials: map[string]source{}}
+	for name, field := range fields {
+		entry.lines[name] = field.Line
+	}
+	entry.Name = r.text(fields["name"], node, path+".name", 100)
+	entry.Type = r.text(fields["type"], node, path+".type", 100)
+	if status := fields["status"]; status != nil {
+		entry.Status = r.choice(status, path+".status", statusActive, statusInactive)
+	}
+	r.unique(r.names, app.FoldName(entry.Name), node, path+".name")
+	config := r.optional(fields["config"], path+".config")
+	for _, name := range sortedNames(config) {
+		entry.lines["config."+name] = config[name].Line
+		entry.Config[name] = r.scalar(config[name], path+".config."+name)
+	}
+	credentials := r.optional(fields["credentials"], path+".credentials")
+	for _, name := range sortedNames(credentials) {
+		entry.lines["credentials."+name] = credentials[name].Line
+		entry.Credentials[name] = r.source(credentials[name], path+".credentials."+name)
+	}
+	if models := fields["models"]; models != nil {
+		entry.Models = r.modelsOf(models, path+".models")
+	}
+	return entry
+}
+
+func (r *manifestReader) modelsOf(list *yaml.Node, path string) []modelEntry {
+	models, ids := []modelEntry{}, map[string]int{}
+	nodes := r.list(list, path)
+	if len(nodes) > maxModelsOfProvider {
+		r.fault(list, path, "has more than %d models", maxModelsOfProvider)
+		return nil
+	}
+	for i, node := range nodes {
+		model := r.model(node, fmt.Sprintf("%s[%d]", path, i))
+		r.unique(ids, model.ModelID, node, fmt.Sprintf("%s[%d].model_id", path, i))
+		models = append(models, model)
+	}
+	r.models += len(models)
+	return models
+}
+
+func (r *manifestReader) model(node *yaml.Node, path string) modelEntry {
+	fields := r.fields(node, path, "model_id", "display_name", "supported_stages", "enabled")
+	model := modelEntry{line: node.Line, ModelID: r.text(fields["model_id"], node, path+".model_id", 256)}
+	if name := fields["display_name"]; name != nil {
+		model.DisplayName = r.text(name, node, path+".display_name", 256)
+		if model.DisplayName != model.ModelID && utf8.RuneCountInString(model.DisplayName) > 100 {
+			r.fault(name, path+".display_name", "must have at most 100 characters")
+		}
+	}
+	if enabled := fields["enabled"]; enabled != nil {
+		on := r.choice(enabled, path+".enabled", "true", "false") == "true"
+		model.Enabled = &on
+	}
+	before, stages := len(r.faults), fields["supported_stages"]
+	for i, stage := range r.list(stages, path+".supported_stages") {
+		name := r.choice(stage, fmt.Sprintf("%s.supported_stages[%d]", path, i), app.StageNames()...)
+		if slices.Contains(model.SupportedStages, name) {
+			r.fault(stage, path+".supported_stages", "has %s twice", name)
+		}
+		model.SupportedStages = append(model.SupportedStages, name)
+	}
+	if stages != nil && len(model.SupportedStages) == 0 && len(r.faults) == before {
+		r.fault(stages, path+".supported_stages", "must have at least one stage")
+	}
+	return model
+}
+
+// variableName is the name of an environment variable.
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,254}$`)
+
+// source reads where a credential is. Its messages contain nothing of the file, because
+// that may be a secret.
+func (r *manifestReader) source(node *yaml.Node, path string) source {
+	if resolve(node).Kind != yaml.MappingNode {
+		r.fault(node, path, "must be {env: NAME} or {file: PATH}: the file must not contain the secret itself")
+		return source{}
+	}
+	before := len(r.faults)
+	fields := r.fields(node, path, "env", "file")
+	var from source
+	if env := fields["env"]; env != nil {
+		if from.Env = r.scalar(env, path+".env"); !variableName.MatchString(from.Env) {
+			r.fault(env, path+".env", "must be the name of an environment variable")
+		}
+	}
+	if file := fields["file"]; file != nil {
+		from.File = r.text(file, node, path+".file", 4096)
+	}
+	if len(r.faults) == before && (from.Env == "") == (from.File == "") {
+		r.fault(node, path, "must have either env or file")
+	}
+	return from
+}
+
+// fault notes what is wrong at a node.
+func (r *manifestReader) fault(node *yaml.Node, path, format string, args ...any) {
+	if len(r.faults) < maxManifestFaults {
+		r.faults = append(r.faults, manifestFault{node.Line, strings.TrimSpace(path + " " + fmt.Sprintf(format, args...))})
+	}
+}
+
+// unique notes a fault if a value has been seen before.
+func (r *manifestReader) unique(seen map[string]int, value string, node *yaml.Node, path string) {
+	if line, twice := seen[value]; twice && value != "" {
+		r.fault(node, path, "is the same as in line %d", line)
+		return
+	}
+	seen[value] = node.Line
+}
+
+// fields returns the fields of a mapping by their names. If names are known, others are
+// faults.
+func (r *manifestReader) fields(node *yaml.Node, path string, known ...string) map[string]*yaml.Node {
+	node = resolve(node)
+	if node.Kind != yaml.MappingNode {
+		r.fault(node, path, "must be a mapping with the fields %s", strings.Join(known, ", "))
+		return nil
+	}
+	fields := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		name := node.Content[i]
+		at := strings.TrimPrefix(path+"."+name.Value, ".")
+		switch {
+		case len(known) > 0 && !slices.Contains(known, name.Value):
+			r.fault(name, at, "is unknown; the fields are %s", strings.Join(known, ", "))
+		case fields[name.Value] != nil:
+			r.fault(name, at, "is there twice")
+		}
+		fields[name.Value] = node.Content[i+1]
+	}
+	return fields
+}
+
+// optional returns the fields of a mapping that may be absent.
+func (r *manifestReader) optional(node *yaml.Node, path string) map[string]*yaml.Node {
+	if node == nil {
+		return nil
+	}
+	return r.fields(node, path)
+}
+
+func (r *manifestReader) list(node *yaml.Node, path string) []*yaml.Node {
+	if node == nil {
+		return nil
+	}
+	node = resolve(node)
+	if node.Kind != yaml.SequenceNode {
+		r.fault(node, path, "must be a list")
+		return nil
+	}
+	return node.Content
+}
+
+// scalar returns a value as it is written: an unquoted 2024-10-21 is a text too.
+func (r *manifestReader) scalar(node *yaml.Node, path string) string {
+	node = resolve(node)
+	if node.Kind != yaml.ScalarNode || node.Tag == "!!null" {
+		r.fault(node, path, "must be a text")
+		return ""
+	}
+	return strings.TrimSpace(node.Value)
+}
+
+// text returns a required text. parent is where a missing one is reported.
+func (r *manifestReader) text(node, parent *yaml.Node, path string, limit int) string {
+	if node == nil {
+		if resolve(parent).Kind == yaml.MappingNode {
+			r.fault(parent, path, "is required")
+		}
+		return ""
+	}
+	before := len(r.faults)
+	value := r.scalar(node, path)
+	var invalid fault.Fields
+	invalid.Text(path, value, limit)
+	for _, f := range invalid {
+		if len(r.faults) == before {
+			r.fault(node, path, "%s", f.Message)
+		}
+	}
+	return value
+}
+
+func (r *manifestReader) choice(node *yaml.Node, path string, choices ...string) string {
+	value := resolve(node).Value
+	if resolve(node).Kind != yaml.ScalarNode || !slices.Contains(choices, value) {
+		r.fault(node, path, "must be one of %s", strings.Join(choices, ", "))
+		return ""
+	}
+	return value
+}
+
+// resolve follows aliases.
+func resolve(node *yaml.Node) *yaml.Node {
+	for node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+	return node
+}
+
+// manifestError is the error of a manifest with faults, in the order of their lines.
+func manifestError(name string, faults []manifestFault) error {
+	if len(faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(faults, func(a, b manifestFault) int { return a.line - b.line })
+	var lines []string
+	for _, f := range faults {
+		if f.line > 0 {
+			lines = append(lines, fmt.Sprintf("%s:%d: %s", name, f.line, f.text))
+		} else {
+			lines = append(lines, fmt.Sprintf("%s: %s", name, f.text))
+		}
+	}
+	return errors.New("nothing was changed, because of what is wrong in the file:\n  " + strings.Join(lines, "\n  "))
+}
+
+// fault says what is wrong with a field of the provider.
+func (e *providerEntry) fault(path, format string, args ...any) manifestFault {
+	return manifestFault{e.lineOf(path), fmt.Sprintf("%s: %s %s", e.Name, path, fmt.Sprintf(format, args...))}
+}
+
+// lineOf returns the line of a field, or of its nearest parent that has one.
+func (e *providerEntry) lineOf(path string) int {
+	for {
+		if line := e.lines[path]; line > 0 || path == "" {
+			return line
+		}
+		cut := strings.LastIndex(path, ".")
+		path = path[:max(cut, 0)]
+	}
+}
+
+// sortedNames returns the names of a map in order.
+func sortedNames[V any](values map[string]V) []string { return slices.Sorted(maps.Keys(values)) }

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestManifestFaults(t *testing.T) {
+	const head = "providers:\n- name: P\n  type: openai\n  "
+	for manifest, want := range map[string]string{
+		"":                                       "",
+		"# nothing\n":                            "",
+		"a: 1":                                   "1: a is unknown; the fields are providers\n1: providers is required",
+		"{}":                                     "1: providers is required",
+		"- x":                                    "1: must be a mapping with the fields providers",
+		"providers: x":                           "1: providers must be a list",
+		"providers:\n- x":                        "2: providers[0] must be a mapping with the fields name, type",
+		"providers: []\nproviders: []":           "2: providers is there twice",
+		"providers:\n\t- x":                      "line 2: ",
+		"providers:\n- {type: openai}":           "2: providers[0].name is required",
+		"providers:\n- {name: P}":                "2: providers[0].type is required",
+		"providers:\n- {name: [], type: openai}": "2: providers[0].name must be a text",
+		"providers:\n- {name: , type: openai}":   "2: providers[0].name must be a text",
+		"providers:\n- {name: \"\", type: openai}":                                     "2: providers[0].name must not be empty",
+		"providers:\n- {name: " + strings.Repeat("x", 101) + ", type: openai}":         "2: providers[0].name must have at most 100 characters",
+		"providers:\n- {name: P, type: openai}\n- {name: p, type: openai}":             "3: providers[1].name is the same as in line 2",
+		"providers:\n- {name: P, type: openai}\n---\nproviders:\n- {name: p, type: a}": "5: providers[0].name is the same as in line 2",
+		head + "name: Q":                                                                    "4: providers[0].name is there twice",
+		head + "enabled: true":                                                              "4: providers[0].enabled is unknown",
+		head + "status: error":                                                              "4: providers[0].status must be one of active, inactive",
+		head + "config: x":                                                                  "4: providers[0].config must be a mapping",
+		head + "config: {base_url: {}}":                                                     "4: providers[0].config.base_url must be a text",
+		head + "credentials: sk-secret":                                                     "4: providers[0].credentials must be a mapping",
+		head + "credentials: {api_key: sk-secret}":                                          "4: providers[0].credentials.api_key must be {env: NAME} or {file: PATH}: the file must not contain the secret itself",
+		head + "credentials: {api_key: {env: sk-secret}}":                                   "4: providers[0].credentials.api_key.env must be the name of an environment variable",
+		head + "credentials: {api_key: {value: sk-secret}}":                                 "4: providers[0].credentials.api_key.value is unknown; the fields are env, file",
+		head + "credentials: {api_key: {env: A, file: b}}":                                  "4: providers[0].credentials.api_key must have either env or file",
+		head + "credentials: {api_key: {}}":                                                 "4: providers[0].credentials.api_key must have either env or file",
+		head + "models: {}":                                                                 "4: providers[0].models must be a list",
+		head + "models:":                                                                    "4: providers[0].models must be a list",
+		head + "models:\n  - gpt":                                                           "5: providers[0].models[0] must be a mapping",
+		head + "models:\n  - {display_name: x}":                                             "5: providers[0].models[0].model_id is required",
+		head + "models:\n  - {model_id: a}\n  - {model_id: a}":                              "6: providers[0].models[1].model_id is the same as in line 5",
+		head + "models:\n  - {model_id: a, enabled: on}":                                    "5: providers[0].models[0].enabled must be one of true, false",
+		head + "models:\n  - {model_id: a, supported_stages: planning}":                     "5: providers[0].models[0].supported_stages must be a list",
+		head + "models:\n  - {model_id: a, supported_stages: []}":                           "5: providers[0].models[0].supported_stages must have at least one stage",
+		head + "models:\n  - {model_id: a, supported_stages: [plan]}":                       "5: providers[0].models[0].supported_stages[0] must be one of planning, tool_call",
+		head + "models:\n  - {model_id: a, supported_stages: [planning, planning]}":         "5: providers[0].models[0].supported_stages has planning twice",
+		head + "models:\n  - {model_id: a, display_name: " + strings.Repeat("x", 101) + "}": "5: providers[0].models[0].display_name must have at most 100 characters",
+		head + "models:" + strings.Repeat("\n  - {model_id: a}", 501):                       "5: providers[0].models has more than 500 models",
+	} {
+		_, faults, err := readManifest(strings.NewReader(manifest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, f := range faults {
+			said = append(said, fmt.Sprintf("%d: %s", f.line, f.text))
+		}
+		text := strings.Join(said, "\n")
+		if !strings.Contains(text, want) || want == "" && text != "" || len(faults) > 1+strings.Count(want, "\n") {
+			t.Errorf("%.80q: want %q, got\n%s", manifest, want, text)
+		}
+		if strings.Contains(text, "sk-secret") {
+			t.Errorf("the message contains the secret: %s", text)
+		}
+	}
+}
+
+func TestManifestTakesAnyYAML(t *testing.T) {
+	const manifest = `
+providers:
+- &first
+  name: 2024
+  type: gcp_vertex_ai
+  config: {project: 012345678901, region: global}
+  models: &models
+  - model_id: 4
+    supported_stages: &stages [planning]
+  - {model_id: b, supported_stages: *stages, enabled: false}
+---
+# another document
+providers:
+- {name: Second, type: openai, models: *models2}
+`
+	_, faults, err := readManifest(strings.NewReader(manifest))
+	if err != nil || len(faults) != 1 || !strings.Contains(faults[0].text, "models2") {
+		t.Errorf("an unknown alias: %v, %v", faults, err)
+	}
+	providers, faults, err := readManifest(strings.NewReader(strings.Replace(manifest, "*models2", "[]", 1)))
+	if err != nil || len(faults) > 0 || len(providers) != 2 {
+		t.Fatalf("%+v, %v, %v", providers, faults, err)
+	}
+	p := providers[0]
+	if p.Name != "2024" || p.Config["project"] != "012345678901" || p.Models[0].ModelID != "4" || p.Models[1].SupportedStages[0] != "planning" || *p.Models[1].Enabled {
+		t.Errorf("the provider is %+v", p)
+	}
+	if providers[1].Models == nil || p.Credentials == nil {
+		t.Error("an empty list counts as none")
+	}
+}
+
+// TestManifestIsBounded: a small file can't become a large one.
+func TestManifestIsBounded(t *testing.T) {
+	if _, _, err := readManifest(endless{}); err == nil || !strings.Contains(err.Error(), "larger than 64 MiB") {
+		t.Errorf("an endless file: %v", err)
+	}
+	bomb := "a: &m [" + strings.Repeat("{model_id: a, supported_stages: [planning]},", 1) + "]\nproviders:\n" + strings.Repeat("- {type: openai, models: *m}\n", 200_000)
+	_, faults, err := readManifest(strings.NewReader(bomb))
+	if err != nil || len(faults) == 0 || len(faults) > maxManifestFaults {
+		t.Errorf("%d faults, %v", len(faults), err)
+	}
+}
+
+// endless is a comment without an end.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = '#'
+	}
+	return len(p), nil
+}
