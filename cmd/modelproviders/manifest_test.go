@@ -1,9 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"go.yaml.in/yaml/v4"
+
+	"modelproviders/pkg/app"
 )
 
 func TestManifestFaults(t *testing.T) {
@@ -121,4 +129,51 @@ func (endless) Read(p []byte) (int, error) {
 		p[i] = '#'
 	}
 	return len(p), nil
+}
+
+// TestManifestSchema: apply.schema.json accepts what export writes and the example of the
+// documentation, refuses what apply refuses, and knows all stages.
+func TestManifestSchema(t *testing.T) {
+	path := filepath.Join("..", "..", "docs", "apply.schema.json")
+	schema, err := jsonschema.NewCompiler().Compile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	valid := func(manifest string) bool {
+		var document any
+		if err := yaml.Unmarshal([]byte(manifest), &document); err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = schema.Validate(parsed)
+		_, faults, _ := readManifest(strings.NewReader(manifest))
+		if (err == nil) != (len(faults) == 0) {
+			t.Errorf("the schema says %v, apply %v, of\n%s", err, faults, manifest)
+		}
+		return err == nil
+	}
+	r, _ := applied(t)
+	_, example, _ := strings.Cut(readFile(t, filepath.Join("..", "..", "docs", "apply.md")), "```yaml\n")
+	example, _, _ = strings.Cut(example, "```")
+	all := "providers: [{name: P, type: t, models: [{model_id: 4, supported_stages: [" + strings.Join(app.StageNames(), ", ") + "]}]}]"
+	for _, manifest := range []string{r.run("export").stdout, example, all} {
+		if !valid(manifest) {
+			t.Errorf("refused is\n%s", manifest)
+		}
+	}
+	for _, wrong := range []string{"{}", "providers: [{name: P}]", "providers: [{name: P, type: t, x: 1}]",
+		"providers: [{name: P, type: t, status: error}]", "providers: [{name: P, type: t, credentials: {api_key: sk-x}}]",
+		"providers: [{name: P, type: t, credentials: {api_key: {env: A, file: b}}}]",
+		"providers: [{name: P, type: t, models: [{model_id: m, supported_stages: [x]}]}]"} {
+		if valid(wrong) {
+			t.Errorf("accepted is %s", wrong)
+		}
+	}
 }
