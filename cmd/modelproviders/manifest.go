@@ -85,7 +85,7 @@ func readManifest(file io.Reader) ([]providerEntry, []manifestFault, error) {
 		case errors.Is(err, io.EOF):
 			return r.providers, r.faults, nil
 		case err != nil:
-			return r.providers, append(r.faults, manifestFault{text: err.Error()}), nil
+			return r.providers, append(r.faults, manifestFault{text: err.Error()}), nil //nolint:nilerr // it is reported with the other faults
 		}
 		r.document(&document)
 	}

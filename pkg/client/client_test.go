@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 
@@ -153,7 +154,7 @@ func TestEveryOperation(t *testing.T) {
 	token := must(c.CreateToken(ctx, client.TokenCreate{Name: "reader", Role: client.RoleViewer}))(t)
 	all(t, c.ListTokens(ctx, client.ListTokensParams{}))
 	check(t, c.RevokeToken(ctx, token.ID))
-	all(t, c.ListAuditEvents(ctx, client.ListAuditEventsParams{ProviderID: p.ID, Outcome: client.AuditOutcomeSuccess, From: p.CreatedAt}))
+	all(t, c.ListAuditEvents(ctx, client.ListAuditEventsParams{ProviderID: p.ID, Outcome: client.AuditOutcomeSuccess, From: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)}))
 	check(t, c.DeleteModel(ctx, p.ID, m.ID))
 	check(t, c.DeleteProvider(ctx, p.ID))
 
