@@ -16,11 +16,13 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/secret"
+	"modelproviders/pkg/tracing"
 )
 
 // Config is what the API needs.
@@ -33,6 +35,8 @@ type Config struct {
 	Audit         *audit.Log
 	Refusals      *audit.Refusals
 	Keyset        *secret.Keyset // seals the cursors of lists
+	Metrics       *prometheus.Registry
+	Tracer        *tracing.Tracer // nil: requests are not traced
 	Logger        *slog.Logger
 	// Ready returns what is not ready for requests, or nil.
 	Ready func(context.Context) error
@@ -69,6 +73,10 @@ type API struct{ Config }
 
 // anyone is the scope of a route that every principal may use.
 const anyone = auth.Scope("any principal")
+
+// operator is the scope of a route that only an admin of the default workspace may
+// use, who is the operator of the service.
+const operator = auth.Scope("the role admin in the workspace default")
 
 // Route is one route of the API. The errors, parameters and headers
 // in openapi.yaml follow from it.
@@ -133,6 +141,7 @@ func (a *API) routes() []Route {
 		{http.MethodGet, "/models/:id", read, a.getModel, nil, ""},
 		{http.MethodPost, "/models/:id/test", test, a.testModel, nil, ""},
 
+		{http.MethodGet, "/metrics", operator, a.getMetrics, nil, ""},
 		{http.MethodGet, "/me", anyone, a.getMe, nil, ""},
 		{http.MethodGet, "/tokens", tokens, a.listTokens, listed, ""},
 		{http.MethodPost, "/tokens", tokens, a.createToken, nil, ""},
@@ -158,7 +167,8 @@ func New(cfg Config) (http.Handler, error) {
 		return nil, err
 	}
 	e.IPExtractor = extractor
-	e.Use(a.identifyRequest, a.closeWhenStopping, a.logRequest, a.recoverPanic, a.secureHeaders, a.cors(), a.guardLoopback)
+	m := newRequestMetrics(cfg.Metrics)
+	e.Use(a.identifyRequest, a.observe(m), a.closeWhenStopping, a.logRequest, a.recoverPanic, a.secureHeaders, a.cors(), a.guardLoopback)
 
 	spec := newSpec(cfg.BasePath)
 	g := e.Group(cfg.BasePath)
@@ -183,5 +193,6 @@ func New(cfg Config) (http.Handler, error) {
 	}
 	// Without this, :model would match slashes, too.
 	g.RouteNotFound("/providers/:id/models/:model/*", echo.NotFoundHandler)
+	m.add(e.Routes(), cfg.BasePath)
 	return compressed(e)
 }

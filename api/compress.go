@@ -18,7 +18,7 @@ func compressed(next http.Handler) (http.Handler, error) {
 		gzhttp.MinSize(minCompressed),
 		gzhttp.CompressionLevel(gzip.BestSpeed),
 		gzhttp.EnableZstd(false),
-		gzhttp.ContentTypes([]string{mediaJSON, "application/yaml", "text/html", "text/css", "text/javascript", "image/svg+xml"}),
+		gzhttp.ContentTypes([]string{mediaJSON, "application/yaml", "text/html", "text/plain", "text/css", "text/javascript", "image/svg+xml"}),
 	)
 	if err != nil {
 		return nil, err

@@ -180,8 +180,8 @@ func (a *API) handle(c echo.Context, r Route) error {
 		return err
 	}
 	c.Set(keyPrincipal, p)
-	if r.scope != anyone && !p.May(r.scope) {
-		return fault.New(fault.Forbidden, "The token lacks the scope %s, which this request requires.", r.scope)
+	if err := checkScope(p, r.scope); err != nil {
+		return err
 	}
 	if err := cmp.Or(lowerIDs(c), checkQuery(c, r)); err != nil {
 		return err
@@ -201,6 +201,16 @@ func (a *API) handle(c echo.Context, r Route) error {
 	defer cancel()
 	c.SetRequest(c.Request().WithContext(ctx))
 	return r.handler(c)
+}
+
+func checkScope(p auth.Principal, scope auth.Scope) error {
+	switch {
+	case scope == anyone, p.May(scope), scope == operator && p.IsOperator():
+		return nil
+	case scope == operator:
+		return fault.New(fault.Forbidden, "This request requires the token of an admin of the workspace %s.", auth.DefaultWorkspace)
+	}
+	return fault.New(fault.Forbidden, "The token lacks the scope %s, which this request requires.", scope)
 }
 
 // withoutQuery wraps the handler of a service route, which takes no query.

@@ -38,6 +38,7 @@ func TestWrongMethod(t *testing.T) {
 			"/tokens":                      {"GET", "HEAD", "POST"},
 			"/tokens/" + unknownID:         {"DELETE"},
 			"/audit-events":                {"GET", "HEAD"},
+			"/metrics":                     {"GET", "HEAD"},
 			"/healthz":                     {"GET", "HEAD"},
 			"/readyz":                      {"GET", "HEAD"},
 			"/openapi.yaml":                {"GET", "HEAD"},

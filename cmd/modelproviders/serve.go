@@ -18,6 +18,7 @@ type serveCommand struct {
 	dataFlags
 	Addr        string `default:"127.0.0.1:8080" help:"Listen address."`
 	NewDatabase bool   `help:"Start with a new database, although files show that there was one before."`
+	MetricsAddr string `help:"Listen address that serves only /metrics, without a token; by default, metrics need a token."`
 	Demo        bool   `help:"Start a demo: temporary data, and a simulated provider that needs no API key."`
 	Auth        string `default:"on" enum:"on,off" help:"off: every caller is an admin; allowed on a loopback address only."`
 
@@ -99,6 +100,7 @@ func (s serveCommand) check() app.WrongSettings { return s.config(streams{}).Che
 func (s serveCommand) config(out streams) app.Config {
 	cfg := s.dataFlags.config(out)
 	cfg.NewDatabase = s.NewDatabase
+	cfg.MetricsAddr = s.MetricsAddr
 	cfg.Addr, cfg.Demo, cfg.AuthOff, cfg.BasePath = s.Addr, s.Demo, s.Auth == "off", s.BasePath
 	cfg.OIDC = app.OIDC{Issuer: s.OIDC.Issuer, Audience: s.OIDC.Audience, RoleClaim: s.OIDC.RoleClaim,
 		WorkspaceClaim: s.OIDC.WorkspaceClaim, Roles: s.OIDC.Roles}

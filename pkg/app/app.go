@@ -17,6 +17,7 @@ import (
 	"modelproviders/pkg/egress"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
+	"modelproviders/pkg/tracing"
 	"modelproviders/pkg/version"
 )
 
@@ -27,29 +28,33 @@ const (
 	idleTimeout        = 2 * time.Minute
 	defaultStopTimeout = 25 * time.Second // orchestrators kill after 30
 	readyTimeout       = 5 * time.Second
+	exportTimeout      = 2 * time.Second  // of the last traces when the service stops
 	defaultHeartbeat   = 10 * time.Second // proxies close connections after 30 or 60 silent seconds
 	maxHeaderBytes     = 64 << 10
 )
 
 // App is a running service.
 type App struct {
-	cfg       Config
-	endpoints provider.Endpoints
-	guard     *egress.Guard
-	oidc      *auth.OIDC // nil: no issuer is configured
-	listener  net.Listener
-	tls       *tls.Config // nil: plain HTTP
-	data      *data
-	registry  *registry.Registry
-	demo      *demo // nil: not a demo
-	server    *http.Server
-	served    chan error
-	stopJobs  func(context.Context) error // nil: no jobs run
-	reloaded  reloaded
-	stopping  atomic.Bool
-	unread    unread
-	requests  context.Context // of all requests
-	cut       context.CancelCauseFunc
+	cfg           Config
+	endpoints     provider.Endpoints
+	guard         *egress.Guard
+	oidc          *auth.OIDC // nil: no issuer is configured
+	listener      net.Listener
+	tls           *tls.Config // nil: plain HTTP
+	data          *data
+	registry      *registry.Registry
+	metrics       *metrics
+	tracer        *tracing.Tracer // nil: requests are not traced
+	metricsServer *metricsServer  // nil: metrics have no address of their own
+	demo          *demo           // nil: not a demo
+	server        *http.Server
+	served        chan error
+	stopJobs      func(context.Context) error // nil: no jobs run
+	reloaded      reloaded
+	stopping      atomic.Bool
+	unread        unread
+	requests      context.Context // of all requests
+	cut           context.CancelCauseFunc
 }
 
 // Start opens the database and the keyset, creates them if this is the first
@@ -60,7 +65,7 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	if wrong := cfg.Check(); len(wrong) > 0 {
 		return nil, wrong
 	}
-	app = &App{cfg: cfg, served: make(chan error, 1), unread: unread{conns: map[net.Conn]bool{}}}
+	app = &App{cfg: cfg, metrics: newMetrics(), served: make(chan error, 1), unread: unread{conns: map[net.Conn]bool{}}}
 	app.requests, app.cut = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
@@ -80,9 +85,15 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	return app, nil
 }
 
-// prepare reads the settings for sign-ins, upstream calls and TLS, which [Config.Check]
-// has found valid.
-func (a *App) prepare(context.Context) (err error) {
+// prepare reads the settings for traces, sign-ins, upstream calls and TLS, which
+// [Config.Check] has found valid.
+func (a *App) prepare(ctx context.Context) (err error) {
+	if a.tracer, err = tracing.FromEnvironment(ctx, a.cfg.Logger); err != nil {
+		return err
+	}
+	if a.tracer != nil {
+		a.cfg.Logger = tracing.Logger(a.cfg.Logger)
+	}
 	if a.cfg.OIDC.Issuer != "" {
 		cfg := a.cfg.OIDC
 		cfg.Logger, cfg.Now = a.cfg.Logger, a.cfg.Now
@@ -111,7 +122,7 @@ func (a *App) listen(ctx context.Context) (err error) {
 	if a.listener, err = listen.Listen(ctx, "tcp", a.cfg.Addr); err != nil {
 		return fmt.Errorf("%s: %w", Setting("addr"), err)
 	}
-	return nil
+	return a.listenMetrics(ctx)
 }
 
 // open opens the data, creates the first admin token, and makes the registry.
@@ -126,9 +137,12 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	a.registry, err = registry.New(registry.Config{
 		Store: a.data.store, Audit: a.data.events, Keyset: a.data.keyset, LookupKey: a.data.lookupKey, Limiter: a.data.limiter,
-		Transport: a.guard.Transport, Endpoints: a.endpoints, TestTimeout: a.cfg.TestTimeout, Now: a.cfg.Now,
+		Transport: a.guard.Transport, Endpoints: a.endpoints, TestTimeout: a.cfg.TestTimeout, Observer: a.metrics, Now: a.cfg.Now,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return a.metrics.watch(a.data, a.registry, a.tracer)
 }
 
 func (a *App) handler() (http.Handler, error) {
@@ -142,7 +156,7 @@ func (a *App) handler() (http.Handler, error) {
 	return api.New(api.Config{
 		Registry: a.registry, Authenticator: authenticator, Tokens: a.data.tokens, Limiter: a.data.limiter,
 		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Keyset: a.data.keyset,
-		Logger: a.cfg.Logger, Ready: a.ready, Warnings: a.reloaded.warn, Stopping: a.stopping.Load,
+		Metrics: a.metrics.Registry, Tracer: a.tracer, Logger: a.cfg.Logger, Ready: a.ready, Warnings: a.reloaded.warn, Stopping: a.stopping.Load,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
 		Console: a.console(), LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
 		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat,
@@ -190,11 +204,15 @@ func (a *App) serve(ctx context.Context) error {
 		}
 		a.served <- a.server.Serve(a.listener)
 	}()
-	a.stopJobs = a.data.startJobs(a.cfg, a.registry)
+	a.stopJobs = a.data.startJobs(a.cfg, a.registry, a.metrics)
 	build := version.Read()
 	attrs := []any{slog.String("url", a.URL()), slog.String("version", build.Version), slog.String("commit", build.Commit)}
 	if a.console() != nil {
 		attrs = append(attrs, slog.String("console", a.URL()+"/console/"))
+	}
+	if m := a.metricsServer; m != nil {
+		m.start(a.metrics.handler(), a.cfg.Logger)
+		attrs = append(attrs, slog.String("metrics", a.MetricsURL()))
 	}
 	a.cfg.Logger.Info("serving", attrs...)
 	return nil
@@ -207,4 +225,12 @@ func (a *App) URL() string {
 		scheme = "https"
 	}
 	return scheme + "://" + a.listener.Addr().String() + a.cfg.BasePath
+}
+
+// MetricsURL is the URL of the metrics at their own address, or "".
+func (a *App) MetricsURL() string {
+	if a.metricsServer == nil {
+		return ""
+	}
+	return "http://" + a.metricsServer.listener.Addr().String() + "/metrics"
 }

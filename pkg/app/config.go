@@ -29,6 +29,7 @@ type Console struct {
 // Config configures a service. The README explains each setting.
 type Config struct {
 	Addr        string // host:port to listen on; port 0 picks a free one
+	MetricsAddr string // host:port of an own address for metrics; empty: none
 	DataDir     string // empty: ./data
 	DatabaseURL string // empty: SQLite in DataDir
 	Keyset      string // empty: keyset.json in DataDir

@@ -28,14 +28,15 @@ func directions() map[string][]string {
 		"pkg/secret":     {},
 		"pkg/strictjson": {"pkg/fault"},
 		"pkg/version":    {},
+		"pkg/tracing":    {"pkg/fault", "pkg/version"},
 
 		"pkg/audit/chain": {"pkg/fault"},
 		"pkg/audit":       {"pkg/fault", "pkg/audit/chain"},
 		"pkg/auth":        {"pkg/fault", "pkg/audit"},
-		"pkg/provider":    {"pkg/fault", "pkg/egress", "pkg/secret", "pkg/strictjson", "pkg/version"},
-		"pkg/registry":    {"pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "pkg/strictjson"},
-		"pkg/store":       {"pkg/registry", "pkg/auth", "pkg/audit", "pkg/audit/chain", "pkg/fault"},
-		"api":             {"pkg/registry", "pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "docs", "pkg/strictjson", "pkg/version"},
+		"pkg/provider":    {"pkg/fault", "pkg/egress", "pkg/secret", "pkg/strictjson", "pkg/version", "pkg/tracing"},
+		"pkg/registry":    {"pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "pkg/strictjson", "pkg/tracing"},
+		"pkg/store":       {"pkg/registry", "pkg/auth", "pkg/audit", "pkg/audit/chain", "pkg/fault", "pkg/tracing"},
+		"api":             {"pkg/registry", "pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "docs", "pkg/strictjson", "pkg/version", "pkg/tracing"},
 
 		"cmd/modelproviders": {"pkg/app", "pkg/client", "pkg/fault", "pkg/version"},
 		"cmd/openapi":        {"api", "pkg/provider", "pkg/registry", "pkg/auth", "pkg/audit"},
@@ -72,6 +73,8 @@ func edges() map[string][]string {
 		"github.com/zitadel":         {"pkg/auth/authtest"},
 		"code.dny.dev/ssrf":          {"pkg/egress"},
 		"github.com/alecthomas/kong": {"cmd/modelproviders"},
+		"github.com/prometheus":      {"api", "pkg/app"},
+		"go.opentelemetry.io":        {"pkg/tracing"},
 		"testing":                    kits,
 	}
 }

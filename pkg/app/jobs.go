@@ -30,21 +30,26 @@ const (
 
 // startJobs starts the background jobs. stop ends them, and finishes the work that
 // the last requests left for them.
-func (d *data) startJobs(cfg Config, r *registry.Registry) (stop func(context.Context) error) {
+func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics) (stop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	every := func(period time.Duration, failure string, job func() error) {
+	every := func(period time.Duration, name, failure string, job func() error) {
+		failures := m.jobFailures.WithLabelValues(name)
 		running.Go(func() {
-			repeat(ctx, period, job, func(err error) { cfg.Logger.Error(failure, slog.Any("error", err)) })
+			repeat(ctx, period, job, func(err error) {
+				failures.Inc()
+				cfg.Logger.Error(failure, slog.Any("error", err))
+			})
 		})
 	}
-	every(linkEvery, couldNotLink, func() error { return d.events.Link(ctx) })
-	every(flushEvery, couldNotRecord, func() error { return d.refusals.Flush(ctx, gatherFor) })
-	every(flushEvery, couldNotNoteUses, func() error { return d.tokens.Flush(ctx) })
-	every(cleanUpEvery, "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
-	every(trySpaceEvery, "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
-	every(hashEvery, "could not hash all stored credentials; lookups decrypt the others", func() error { return r.HashCredentials(ctx) })
-	every(beatEvery, "could not report that this process is running; its share of the limits stays the same", func() error { return d.beat(ctx) })
+	every(linkEvery, "link_audit_events", couldNotLink, func() error { return d.events.Link(ctx) })
+	every(flushEvery, "record_refusals", couldNotRecord, func() error { return d.refusals.Flush(ctx, gatherFor) })
+	every(flushEvery, "store_token_use", couldNotNoteUses, func() error { return d.tokens.Flush(ctx) })
+	every(cleanUpEvery, "clean_up", "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
+	every(trySpaceEvery, "try_space", "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
+	every(hashEvery, "hash_credentials", "could not hash all stored credentials; lookups decrypt the others", func() error { return r.HashCredentials(ctx) })
+	every(beatEvery, "heartbeat", "could not report that this process is running; its share of the limits stays the same", func() error { return d.beat(ctx) })
+	every(measureEvery, "measure_database", "could not count unlinked audit events", func() error { return m.measure(ctx, d.store) })
 	return func(last context.Context) error {
 		cancel()
 		running.Wait()

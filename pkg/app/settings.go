@@ -15,6 +15,7 @@ import (
 	"modelproviders/pkg/egress"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/store"
+	"modelproviders/pkg/tracing"
 )
 
 // EnvironmentPrefix begins the names of all environment variables of the program.
@@ -68,6 +69,7 @@ func (c Config) Check() WrongSettings {
 		err     error
 	}{
 		{"addr", checkAddr(c.Addr)},
+		{"metrics-addr", c.checkMetricsAddr()},
 		{"demo", c.checkDemo()},
 		{"auth", c.checkAuth()},
 		{"base-path", checkBasePath(c.BasePath)},
@@ -92,7 +94,7 @@ func (c Config) Check() WrongSettings {
 	} {
 		wrong.Add(check.setting, check.err)
 	}
-	return wrong
+	return append(wrong, tracing.CheckEnvironment()...)
 }
 
 // CheckData is [Config.Check] for the settings of the operator's commands.
@@ -115,6 +117,13 @@ func checkAddr(addr string) error {
 		return fmt.Errorf("%q must be host:port, such as 127.0.0.1:8080", addr)
 	}
 	return nil
+}
+
+func (c Config) checkMetricsAddr() error {
+	if c.MetricsAddr == "" {
+		return nil
+	}
+	return checkAddr(c.MetricsAddr)
 }
 
 // loopback reports whether the service listens on a loopback address only.

@@ -90,6 +90,9 @@ func (a *App) release(ctx context.Context) error {
 	if a.listener != nil && a.server == nil {
 		err = a.listener.Close()
 	}
+	if a.metricsServer != nil {
+		err = errors.Join(err, a.metricsServer.close())
+	}
 	if a.guard != nil {
 		a.guard.CloseIdle()
 	}
@@ -99,10 +102,22 @@ func (a *App) release(ctx context.Context) error {
 	if a.data != nil {
 		err = errors.Join(err, within(ctx, "the database could not be closed in time", a.data.store.Close))
 	}
+	if a.tracer != nil {
+		a.closeTracer(ctx)
+	}
 	if a.demo != nil {
 		err = errors.Join(err, a.demo.close())
 	}
 	return err
+}
+
+// closeTracer exports the last traces. That it fails is no failure of the service.
+func (a *App) closeTracer(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
+	defer cancel()
+	if err := a.tracer.Close(ctx); err != nil {
+		a.cfg.Logger.Warn("some traces were not exported", slog.Any("error", err))
+	}
 }
 
 // finishJobs leaves time to close the database.

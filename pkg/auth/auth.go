@@ -76,6 +76,9 @@ type Principal struct {
 // May reports whether the principal has the scope.
 func (p Principal) May(s Scope) bool { return slices.Contains(p.Scopes, s) }
 
+// IsOperator reports whether the principal may read what concerns all workspaces.
+func (p Principal) IsOperator() bool { return p.Role == Admin && p.Workspace == DefaultWorkspace }
+
 // Authenticator finds the principal that a bearer token stands for.
 type Authenticator interface {
 	// Authenticate returns unauthenticated if the token is invalid, and

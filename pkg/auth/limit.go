@@ -32,6 +32,7 @@ type Limiter struct {
 	reveals   *rates
 	signIns   *rates
 	inFlight  map[string]int // tests by workspace
+	refused   uint64         // tests, because too many were in flight
 }
 
 // NewLimiter returns a limiter for a single process; see [Limiter.Share].
@@ -66,6 +67,7 @@ func (l *Limiter) Test(workspace string) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.testsInFlight > 0 && l.inFlight[workspace] >= shareOf(l.testsInFlight, l.processes) {
+		l.refused++
 		f := fault.New(fault.RateLimited, "Too many tests are running in this workspace. The limit is %d.", l.testsInFlight)
 		f.RetryAfter = retryInFlight
 		return nil, f
@@ -102,6 +104,27 @@ func (l *Limiter) take(r *rates, key string) error {
 	return r.take(key, l.now())
 }
 
+// LimiterStats are counts of a limiter.
+type LimiterStats struct {
+	Processes     int // that share the limits
+	TestsInFlight int // in all workspaces
+	// Refused is how often each limit was exceeded.
+	Refused struct{ Tests, TestsInFlight, Reveals, SignIns uint64 }
+}
+
+// Stats returns the counts.
+func (l *Limiter) Stats() LimiterStats {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := LimiterStats{Processes: l.processes}
+	for _, tests := range l.inFlight {
+		s.TestsInFlight += tests
+	}
+	s.Refused.Tests, s.Refused.TestsInFlight = l.tests.refused, l.refused
+	s.Refused.Reveals, s.Refused.SignIns = l.reveals.refused, l.signIns.refused
+	return s
+}
+
 // networkOf returns the key under which sign-ins from an address are counted. For
 // IPv6 it is the /64 network, because a client can use any address in it.
 func networkOf(address string) string {
@@ -134,6 +157,7 @@ type rates struct {
 	buckets   map[string]*rate.Limiter
 	rest      *rate.Limiter // for all keys beyond maxBuckets
 	swept     time.Time
+	refused   uint64
 }
 
 func newRates(perMinute int, what string) *rates {
@@ -155,6 +179,7 @@ func (r *rates) take(key string, now time.Time) error {
 		return nil
 	}
 	reserved.CancelAt(now)
+	r.refused++
 	f := fault.New(fault.RateLimited, "Too many %s. The limit is %d per minute.", r.what, r.perMinute)
 	f.RetryAfter = wait
 	return f

@@ -164,6 +164,7 @@ func TestEveryOperation(t *testing.T) {
 	must(c.GetProviderType(ctx, types[0].Type))(t)
 	must(c.GetProviderTypeIcon(ctx, types[0].Type))(t)
 	must(c.GetHealth(ctx))(t)
+	must(c.GetMetrics(ctx))(t)
 	must(c.GetReadiness(ctx))(t)
 	must(c.GetConsoleConfig(ctx))(t)
 	must(c.GetOpenAPIYAML(ctx))(t)

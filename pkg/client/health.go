@@ -15,6 +15,10 @@ func (c *Client) GetReadiness(ctx context.Context) (ServiceStatus, error) {
 	return send[ServiceStatus](ctx, c, r)
 }
 
+// GetMetrics returns the metrics of the service in the text format of Prometheus. It
+// needs the token of an admin of the workspace default.
+func (c *Client) GetMetrics(ctx context.Context) ([]byte, error) { return c.download(ctx, "metrics") }
+
 // GetOpenAPIYAML returns the description of the service's API.
 func (c *Client) GetOpenAPIYAML(ctx context.Context) ([]byte, error) {
 	return c.download(ctx, "openapi.yaml")

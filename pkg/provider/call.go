@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"modelproviders/pkg/egress"
+	"modelproviders/pkg/tracing"
 )
 
 // call is one request and its outcome. The hooks of a trace may set the atomics and
@@ -33,6 +34,8 @@ type call struct {
 	cut         bool   // the body of the error was longer
 	head        []byte // the beginning of the body of a success
 	fault       error  // the error of sending the request or reading the answer
+
+	span *tracing.Span
 
 	connected atomic.Bool
 	wantsCert atomic.Bool // the server asked for a client certificate
@@ -75,6 +78,7 @@ func (c *call) trace(ctx context.Context) context.Context {
 // body that is kept.
 func (c *call) receive(res *http.Response) error {
 	c.status, c.header = res.StatusCode, res.Header
+	c.span.Number("http.response.status_code", c.status)
 	c.contentType, _, _ = mime.ParseMediaType(res.Header.Get("Content-Type"))
 	success := c.status < http.StatusMultipleChoices
 	raw := res.Body
@@ -130,6 +134,7 @@ func (c *call) end(err error) {
 	defer c.mu.Unlock()
 	if c.times.done.IsZero() {
 		c.times.done = time.Now()
+		c.span.End(err)
 	}
 }
 

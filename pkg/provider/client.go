@@ -22,6 +22,7 @@ const (
 // client is the [Client] of every type. It wraps the type's upstream, measures times,
 // explains failures, and removes secrets from everything that it returns.
 type client struct {
+	typ       string
 	upstream  upstream
 	secrets   []secret.Text
 	redact    *redactor
@@ -32,6 +33,9 @@ type client struct {
 func newClient(idHeaders []string) *client {
 	return &client{redact: newRedactor(), idHeaders: idHeaders}
 }
+
+// Type implements [Client.Type].
+func (c *client) Type() string { return c.typ }
 
 // Generate implements [Client.Generate].
 func (c *client) Generate(ctx context.Context, p Prompt, onDelta func(text string)) Result {

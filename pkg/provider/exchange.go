@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"modelproviders/pkg/tracing"
 	"modelproviders/pkg/version"
 )
 
@@ -93,7 +94,11 @@ func (r recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := &call{redact: e.redact, method: req.Method, host: req.URL.Host, endpoint: req.URL.Scheme + "://" + req.URL.Host + req.URL.EscapedPath()}
 	e.calls, e.reported = append(e.calls, c), c
 
-	req = req.Clone(c.trace(req.Context()))
+	ctx, span := tracing.StartCall(req.Context(), req.Method)
+	c.span = span
+	span.Text("http.request.method", req.Method)
+	span.Text("server.address", req.URL.Host)
+	req = req.Clone(c.trace(ctx))
 	setHeaders(req.Header, e.stream)
 	c.times.sent = time.Now()
 	res, err := r.transport.RoundTrip(req)

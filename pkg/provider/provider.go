@@ -119,6 +119,9 @@ type FieldGroup struct{ Name, Label string }
 
 // Client talks to one provider account. It is safe for concurrent use.
 type Client interface {
+	// Type is the name of the client's type.
+	Type() string
+
 	// Generate sends one prompt to a model and reads the whole answer. With
 	// onDelta the answer is streamed: onDelta is called with each piece of
 	// text, in order, from one goroutine, before Generate returns. A failure

@@ -132,7 +132,7 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 		}
 	}
 	c := newClient(s.requestIDHeaders)
-	c.unproven = s.unproven
+	c.typ, c.unproven = s.form.Type, s.unproven
 	c.secrets = append(slices.Collect(maps.Values(credentials)), opts.Redact...)
 	for _, value := range c.secrets {
 		c.redact.addBytes(value.Bytes())

@@ -70,6 +70,9 @@ func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, e audit.E
 	defer cancel()
 	e = failed(e, failure)
 	c.Event = r.audit.Seal(ctx, e)
+	if c.changesStatus(p) {
+		return unrecorded(e, r.recordChange(ctx, c))
+	}
 	return unrecorded(e, r.store.RecordCall(ctx, c))
 }
 

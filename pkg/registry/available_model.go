@@ -54,11 +54,15 @@ func (r *Registry) discover(ctx context.Context, c connection, search string) (A
 	var found provider.Discovery
 	var failure *provider.Failure
 	var failed error
-	err := r.callUpstream(ctx, c.event.Workspace, func(ctx context.Context) { found, failed = c.client.Models(ctx) })
+	err := r.callUpstream(ctx, c.event.Workspace, c.client, OperationDiscovery, func(ctx context.Context) *provider.Failure {
+		found, failed = c.client.Models(ctx)
+		errors.As(failed, &failure)
+		return failure
+	})
 	if err != nil {
 		return AvailableModels{}, r.recordAbandoned(ctx, c.event, err)
 	}
-	if failed != nil && !errors.As(failed, &failure) {
+	if failed != nil && failure == nil {
 		return AvailableModels{}, fault.Wrap(fault.Internal, failed, "The provider's models could not be read.")
 	}
 	if err := r.recordOutcome(ctx, c, found.Supported, failure); err != nil {

@@ -42,7 +42,10 @@ func (r *Registry) CheckType(ctx context.Context, workspace, typeName string, dr
 func (r *Registry) check(ctx context.Context, c connection) (CheckResult, error) {
 	defer c.end()
 	var result provider.CheckResult
-	err := r.callUpstream(ctx, c.event.Workspace, func(ctx context.Context) { result = c.client.Check(ctx) })
+	err := r.callUpstream(ctx, c.event.Workspace, c.client, OperationCheck, func(ctx context.Context) *provider.Failure {
+		result = c.client.Check(ctx)
+		return result.Failure
+	})
 	if err != nil {
 		return CheckResult{}, r.recordAbandoned(ctx, c.event, err)
 	}

@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"time"
@@ -73,10 +74,10 @@ func (c *keptClient) retire() {
 
 // clientOf returns the cached client for the edit version of a provider, or makes
 // one. The caller must call end when it no longer uses the client.
-func (r *Registry) clientOf(p Provider) (client provider.Client, end func(), err error) {
+func (r *Registry) clientOf(ctx context.Context, p Provider) (client provider.Client, end func(), err error) {
 	key := clientKey{workspace: p.Workspace, provider: p.ID, version: p.Version}
 	for {
-		kept, err := r.keep(key, p)
+		kept, err := r.keep(ctx, key, p)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -87,21 +88,25 @@ func (r *Registry) clientOf(p Provider) (client provider.Client, end func(), err
 }
 
 // keep returns the cached client of a provider, or makes and caches one.
-func (r *Registry) keep(key clientKey, p Provider) (*keptClient, error) {
+func (r *Registry) keep(ctx context.Context, key clientKey, p Provider) (*keptClient, error) {
 	if client, ok := r.clients.Get(key); ok {
+		r.hits.Add(1)
 		return client, nil
 	}
+	r.misses.Add(1)
 	built, err, _ := r.building.Do(fmt.Sprintf("%s %s %d", key.provider, key.workspace, key.version), func() (any, error) {
 		if client, ok := r.clients.Get(key); ok {
 			return client, nil
 		}
-		client, err := r.build(p)
+		client, err := r.build(ctx, p)
 		if err != nil {
 			return nil, err
 		}
 		kept := &keptClient{Client: client}
 		kept.idle = time.AfterFunc(clientIdle, func() { r.clients.Remove(key) })
-		r.clients.Add(key, kept)
+		if evicted := r.clients.Add(key, kept); evicted {
+			r.evictions.Add(1)
+		}
 		return kept, nil
 	})
 	if err != nil {
@@ -116,12 +121,12 @@ func (r *Registry) forgetClient(p Provider) {
 	r.clients.Remove(clientKey{workspace: p.Workspace, provider: p.ID, version: p.Version})
 }
 
-func (r *Registry) build(p Provider) (provider.Client, error) {
+func (r *Registry) build(ctx context.Context, p Provider) (provider.Client, error) {
 	typ, err := lookupType(p)
 	if err != nil {
 		return nil, err
 	}
-	credentials, err := r.openAll(p)
+	credentials, err := r.openAll(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +153,7 @@ func (r *Registry) openDraft(typeName string, draft Draft, outcome string) (prov
 // openEdit opens a client for settings laid over those of a stored provider. The
 // stored credentials that they replace are cut out of answers as well. It
 // returns validation_failed and credentials_required with the outcome.
-func (r *Registry) openEdit(p Provider, draft Draft, outcome string) (provider.Client, error) {
+func (r *Registry) openEdit(ctx context.Context, p Provider, draft Draft, outcome string) (provider.Client, error) {
 	typ, err := lookupType(p)
 	if err != nil {
 		return nil, err
@@ -159,7 +164,7 @@ func (r *Registry) openEdit(p Provider, draft Draft, outcome string) (provider.C
 		wipe(settings.Credentials)
 		return nil, err
 	}
-	credentials, err := r.openAll(p)
+	credentials, err := r.openAll(ctx, p)
 	if err != nil {
 		wipe(settings.Credentials)
 		return nil, err

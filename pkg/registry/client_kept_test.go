@@ -79,7 +79,7 @@ func TestAKeptClientGoesWithItsProvider(t *testing.T) {
 	p := Provider{Workspace: "default", ID: "p", Version: 1}
 	kept, c := newKept(func() {})
 	r.clients.Add(clientKey{workspace: p.Workspace, provider: p.ID, version: p.Version}, kept)
-	_, end, err := r.clientOf(p)
+	_, end, err := r.clientOf(t.Context(), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestAClientThatNobodyUsesIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		client, end, err := r.clientOf(p)
+		client, end, err := r.clientOf(t.Context(), p)
 		if err != nil {
 			t.Fatal(err)
 		}

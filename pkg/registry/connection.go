@@ -26,10 +26,10 @@ func (r *Registry) connect(ctx context.Context, workspace, id string, draft Draf
 	}
 	c := connection{event: p.event(action), provider: p, stored: draft.isEmpty()}
 	if c.stored {
-		c.client, c.end, err = r.clientOf(p)
+		c.client, c.end, err = r.clientOf(ctx, p)
 		return c, err
 	}
-	if c.client, err = r.openEdit(p, draft, outcome); err != nil {
+	if c.client, err = r.openEdit(ctx, p, draft, outcome); err != nil {
 		return connection{}, err
 	}
 	c.end = c.client.Close

@@ -10,6 +10,7 @@ import (
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
+	"modelproviders/pkg/tracing"
 )
 
 // Reveal decrypts a credential of a provider in the principal's workspace; reason may
@@ -28,7 +29,9 @@ func (r *Registry) Reveal(ctx context.Context, by auth.Principal, id, field, rea
 	}
 	event := audit.Event{Workspace: p.Workspace, Action: audit.CredentialReveal, ProviderID: p.ID, Outcome: audit.Success, Reason: reason,
 		Target: audit.Target{Type: "credential", ID: p.ID + "/" + field, Name: p.Name + "/" + field}}
+	_, span := tracing.Start(ctx, "decrypt credentials")
 	plain, err := r.open(p, field)
+	span.End(err)
 	if err != nil {
 		event.Outcome = audit.Failure
 		return secret.Text{}, errors.Join(err, r.audit.Record(ctx, event))
@@ -79,7 +82,9 @@ func (r *Registry) open(p Provider, field string) (secret.Text, error) {
 }
 
 // openAll decrypts all credentials of a provider.
-func (r *Registry) openAll(p Provider) (map[string]secret.Text, error) {
+func (r *Registry) openAll(ctx context.Context, p Provider) (_ map[string]secret.Text, err error) {
+	_, span := tracing.Start(ctx, "decrypt credentials")
+	defer func() { span.End(err) }()
 	opened := make(map[string]secret.Text, len(p.Credentials))
 	for field := range p.Credentials {
 		plain, err := r.open(p, field)

@@ -12,7 +12,7 @@ func (r *Registry) Client(ctx context.Context, workspace, id string) (provider.C
 	if err != nil {
 		return nil, err
 	}
-	client, end, err := r.clientOf(p)
+	client, end, err := r.clientOf(ctx, p)
 	if err != nil {
 		return nil, err
 	}

@@ -224,6 +224,9 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string,
 	})
 	if err == nil && p.Version != before.Version {
 		r.forgetClient(before)
+		if p.Status() != before.Status() {
+			r.observer.StatusChanged(p.Status())
+		}
 	}
 	return p, err
 }

@@ -10,6 +10,7 @@ package registry
 import (
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -38,6 +39,7 @@ type Config struct {
 	Endpoints provider.Endpoints
 	// TestTimeout bounds one upstream call.
 	TestTimeout time.Duration
+	Observer    Observer // may be nil
 	Now         func() time.Time
 }
 
@@ -54,10 +56,13 @@ type Registry struct {
 	transport   func(trusted ...string) http.RoundTripper
 	endpoints   provider.Endpoints
 	testTimeout time.Duration
+	observer    Observer
 	now         func() time.Time
 
 	clients  *lru.Cache[clientKey, *keptClient]
 	building singleflight.Group
+
+	hits, misses, evictions atomic.Uint64 // of clients
 }
 
 // New returns a registry.
@@ -66,9 +71,12 @@ func New(cfg Config) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client cache: %w", err)
 	}
+	if cfg.Observer == nil {
+		cfg.Observer = unobserved{}
+	}
 	return &Registry{
 		Reader: cfg.Store, store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, lookupKey: cfg.LookupKey, limiter: cfg.Limiter,
-		transport: cfg.Transport, endpoints: cfg.Endpoints, testTimeout: cfg.TestTimeout, now: cfg.Now, clients: clients,
+		transport: cfg.Transport, endpoints: cfg.Endpoints, testTimeout: cfg.TestTimeout, observer: cfg.Observer, now: cfg.Now, clients: clients,
 	}, nil
 }
 

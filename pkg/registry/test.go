@@ -7,6 +7,7 @@ import (
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
+	"modelproviders/pkg/tracing"
 )
 
 // TestResult is the outcome of a test.
@@ -38,7 +39,7 @@ func (r *Registry) TestModel(ctx context.Context, workspace, id string, draft Dr
 	if err != nil {
 		return TestResult{}, err
 	}
-	client, end, err := r.clientOf(p)
+	client, end, err := r.clientOf(ctx, p)
 	if err != nil {
 		return TestResult{}, err
 	}
@@ -85,7 +86,7 @@ func (r *Registry) TestProvider(ctx context.Context, workspace, id string, draft
 	if err != nil {
 		return TestResult{}, err
 	}
-	client, err := r.openEdit(p, draft, "Model not tested")
+	client, err := r.openEdit(ctx, p, draft, "Model not tested")
 	if err != nil {
 		return TestResult{}, err
 	}
@@ -104,14 +105,17 @@ func (r *Registry) testDraft(ctx context.Context, event audit.Event, client prov
 // generate sends a prompt. See [Registry.callUpstream].
 func (r *Registry) generate(ctx context.Context, event audit.Event, client provider.Client, prompt provider.Prompt, onDelta func(string)) (TestResult, error) {
 	var result provider.Result
-	err := r.callUpstream(ctx, event.Workspace, func(ctx context.Context) { result = client.Generate(ctx, prompt, onDelta) })
+	err := r.callUpstream(ctx, event.Workspace, client, OperationTest, func(ctx context.Context) *provider.Failure {
+		result = client.Generate(ctx, prompt, onDelta)
+		return result.Failure
+	})
 	return TestResult{Result: result, ProviderID: event.ProviderID, TestedAt: r.clock()}, err
 }
 
 // callUpstream makes a call within the time limit of tests. It returns rate_limited
 // if the workspace has too many calls, unavailable if the database has no space for the
 // result, and an error if the client went away.
-func (r *Registry) callUpstream(ctx context.Context, workspace string, call func(ctx context.Context)) error {
+func (r *Registry) callUpstream(ctx context.Context, workspace string, client provider.Client, operation Operation, call func(ctx context.Context) *provider.Failure) error {
 	if err := r.store.HasSpace(); err != nil {
 		return err
 	}
@@ -122,6 +126,16 @@ func (r *Registry) callUpstream(ctx context.Context, workspace string, call func
 	defer leave()
 	bounded, cancel := context.WithTimeout(ctx, r.testTimeout)
 	defer cancel()
-	call(bounded)
+	bounded, span := tracing.Start(bounded, "upstream "+string(operation))
+	span.Text("modelproviders.provider_type", client.Type())
+	began := time.Now()
+	failure := call(bounded)
+	if failure != nil {
+		span.Fail(string(failure.Kind))
+	}
+	span.End(ctx.Err())
+	r.observer.UpstreamCalled(UpstreamCall{
+		Type: client.Type(), Operation: operation, Failure: failure, Abandoned: ctx.Err() != nil, Duration: time.Since(began),
+	})
 	return ctx.Err()
 }

@@ -50,7 +50,7 @@ func (r *Registry) TestModels(ctx context.Context, workspace, id string, modelID
 	if err := draft.Problems.Err("Models not tested"); err != nil {
 		return ModelTests{}, err
 	}
-	client, end, err := r.clientOf(p)
+	client, end, err := r.clientOf(ctx, p)
 	if err != nil {
 		return ModelTests{}, err
 	}

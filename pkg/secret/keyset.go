@@ -27,6 +27,7 @@ type Keyset struct{ current atomic.Pointer[keys] }
 type keys struct {
 	aead    tink.AEAD
 	ids     map[uint32]bool // of the enabled keys
+	primary uint32
 	exposed bool
 }
 
@@ -80,9 +81,20 @@ func Load(path string) (*Keyset, error) {
 // Exposed reports whether users other than its owner can access the file.
 func (k *Keyset) Exposed() bool { return k.current.Load().exposed }
 
+// Keys returns the id of the key that seals, and the number of keys that open.
+func (k *Keyset) Keys() (primary uint32, enabled int) {
+	current := k.current.Load()
+	for _, is := range current.ids {
+		if is {
+			enabled++
+		}
+	}
+	return current.primary, enabled
+}
+
 func newKeyset(handle *keyset.Handle) (*Keyset, error) {
 	info := handle.KeysetInfo()
-	k := &keys{ids: map[uint32]bool{}}
+	k := &keys{ids: map[uint32]bool{}, primary: info.GetPrimaryKeyId()}
 	for _, key := range info.GetKeyInfo() {
 		k.ids[key.GetKeyId()] = key.GetStatus() == tinkpb.KeyStatusType_ENABLED
 		if key.GetKeyId() == info.GetPrimaryKeyId() && key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {

@@ -93,6 +93,15 @@ func (s *Store) Unlinked(ctx context.Context, workspace string, limit int) ([]ch
 	return s.entries(ctx, "audit_events_unlinked", c, " ORDER BY e.id LIMIT "+c.args.add(limit))
 }
 
+const countUnlinked = `SELECT count(*) FROM (SELECT 1 FROM audit_events WHERE number IS NULL LIMIT $1) AS unlinked`
+
+// CountUnlinked counts the events of all workspaces that are not linked yet, up to a
+// limit. It reads only entries of an index.
+func (s *Store) CountUnlinked(ctx context.Context, limit int) (n int, err error) {
+	_, err = s.one(ctx, countUnlinked, []any{limit}, &n)
+	return n, err
+}
+
 // Linked implements [chain.Store].
 func (s *Store) Linked(ctx context.Context, workspace string, from int64, limit int) ([]chain.Entry, error) {
 	c := where("e", workspace)

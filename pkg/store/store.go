@@ -110,6 +110,15 @@ func (s *Store) Close() error {
 	return closeAll(s.engine.writer, s.engine.reader)
 }
 
+// Pools returns the pools of connections by name, for their statistics.
+func (s *Store) Pools() (map[string]*sql.DB, error) {
+	if s.engine.pool != nil {
+		return map[string]*sql.DB{"postgres": s.engine.pool.DB}, nil
+	}
+	reader, err := s.engine.reader.DB()
+	return map[string]*sql.DB{"sqlite_reader": reader, "sqlite_writer": s.engine.batches.db}, err
+}
+
 func closeAll(pools ...*gorm.DB) error {
 	errs := make([]error, 0, len(pools))
 	for _, pool := range pools {

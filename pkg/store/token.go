@@ -57,7 +57,7 @@ func (s *Store) CreateToken(ctx context.Context, t auth.Token) error {
 	}
 	row := newTokenRow(t)
 	return s.InTx(ctx, func(ctx context.Context) error {
-		return s.run(ctx, func(ctx context.Context, db *gorm.DB) error { return db.WithContext(ctx).Create(&row).Error })
+		return s.run(ctx, "create token", func(ctx context.Context, db *gorm.DB) error { return db.WithContext(ctx).Create(&row).Error })
 	})
 }
 
@@ -114,7 +114,7 @@ func (s *Store) validTokens(ctx context.Context, workspace string, query func(db
 // tokens reads the tokens that query selects.
 func (s *Store) tokens(ctx context.Context, query func(db *gorm.DB) *gorm.DB) ([]auth.Token, error) {
 	var rows []tokenRow
-	err := s.run(ctx, func(ctx context.Context, db *gorm.DB) error {
+	err := s.run(ctx, "read tokens", func(ctx context.Context, db *gorm.DB) error {
 		return query(db.WithContext(ctx)).Find(&rows).Error
 	})
 	all := make([]auth.Token, len(rows))
@@ -130,7 +130,7 @@ func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.T
 		return errUnscoped
 	}
 	return s.InTx(ctx, func(ctx context.Context) error {
-		return s.run(ctx, func(ctx context.Context, db *gorm.DB) error {
+		return s.run(ctx, "revoke token", func(ctx context.Context, db *gorm.DB) error {
 			update := db.WithContext(ctx).Model(&tokenRow{}).
 				Where("workspace = ? AND id = ? AND revoked_at IS NULL", workspace, id).Update("revoked_at", moment(at))
 			if update.Error == nil && update.RowsAffected == 0 {

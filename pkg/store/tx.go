@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"gorm.io/gorm"
+
+	"modelproviders/pkg/tracing"
 )
 
 // maxAttempts is how often a transaction that collides with others is tried.
@@ -50,7 +52,7 @@ func (s *Store) InOwnTx(ctx context.Context, fn func(ctx context.Context) error)
 	return s.inTx(ctx, true, fn)
 }
 
-func (s *Store) inTx(ctx context.Context, alone bool, fn func(ctx context.Context) error) error {
+func (s *Store) inTx(ctx context.Context, alone bool, fn func(ctx context.Context) error) (err error) {
 	if outer := s.transaction(ctx); outer != nil {
 		err := fn(ctx)
 		if err != nil && outer.failed == nil {
@@ -58,6 +60,8 @@ func (s *Store) inTx(ctx context.Context, alone bool, fn func(ctx context.Contex
 		}
 		return err
 	}
+	ctx, span := tracing.Start(ctx, "transaction")
+	defer func() { span.End(err) }()
 	if s.engine.batches != nil {
 		ctx, cancel := bounded(ctx)
 		defer cancel()
@@ -112,10 +116,12 @@ func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Cont
 	return err
 }
 
-// run calls fn, which runs one statement, with the handle of the context's
+// run calls fn, which runs one statement, query, with the handle of the context's
 // transaction. If there is none, it passes the handle of the pool for reads and limits
 // the time to callTimeout.
-func (s *Store) run(ctx context.Context, fn func(ctx context.Context, db *gorm.DB) error) error {
+func (s *Store) run(ctx context.Context, query string, fn func(ctx context.Context, db *gorm.DB) error) (err error) {
+	ctx, span := traced(ctx, query)
+	defer func() { span.End(err) }()
 	t := s.transaction(ctx)
 	if t == nil {
 		ctx, cancel := bounded(ctx)
@@ -125,7 +131,6 @@ func (s *Store) run(ctx context.Context, fn func(ctx context.Context, db *gorm.D
 		}
 		return s.translate(ctx, s.engine.pool.patiently(ctx, func() error { return fn(ctx, s.engine.reader) }))
 	}
-	var err error
 	switch {
 	case t.ended.Load():
 		return errEnded

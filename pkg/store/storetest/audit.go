@@ -197,7 +197,18 @@ func testAuditChain(t *testing.T, s *store.Store) {
 		}
 	}
 
+	count := func(limit, want int) {
+		t.Helper()
+		n, err := s.CountUnlinked(ctx, limit)
+		noError(t, "count unlinked events", err)
+		if n != want {
+			t.Errorf("counted %d unlinked events up to %d, want %d", n, limit, want)
+		}
+	}
+
 	head(chain.Head{})
+	count(100, 6)
+	count(4, 4)
 	unlinked([]string{"another", workspace}, events[:4]...)
 	wantLinks("a chain without links", 1, 10, nil)
 	if _, err := s.LockHead(ctx, workspace); err == nil {
@@ -208,6 +219,7 @@ func testAuditChain(t *testing.T, s *store.Store) {
 	noError(t, "link", s.Link(ctx, workspace, made, end))
 	head(end)
 	unlinked([]string{"another", workspace}, events[3], events[4])
+	count(100, 3)
 	wantLinks("all links", 1, 10, made)
 	wantLinks("some links", 2, 1, made[1:2])
 	err := s.Link(ctx, workspace, []chain.Link{{Number: 4, EntryID: events[0].ID, MAC: []byte("m")}}, end)

@@ -1,0 +1,163 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"modelproviders/pkg/auth"
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/store"
+	"modelproviders/pkg/tracing"
+	"modelproviders/pkg/version"
+)
+
+// metrics are the metrics of a service, without those of its requests, which package
+// api adds. Collecting them never waits for the database: a job looks at it.
+type metrics struct {
+	*prometheus.Registry
+	factory promauto.Factory
+
+	calls         *prometheus.CounterVec
+	callSeconds   *prometheus.HistogramVec
+	statusChanges *prometheus.CounterVec
+	jobFailures   *prometheus.CounterVec
+	databaseUp    prometheus.Gauge
+	unlinked      prometheus.Gauge
+}
+
+// namespace begins the names of the metrics.
+const namespace = "modelproviders_"
+
+func newMetrics() *metrics {
+	r := prometheus.NewRegistry()
+	m := &metrics{Registry: r, factory: promauto.With(r)}
+	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	m.calls = m.counters("upstream_calls_total", "Calls to upstreams, by type of the provider, operation (test, check, discovery), outcome (success, failure, abandoned by the caller) and kind of failure.", "type", "operation", "outcome", "kind")
+	m.callSeconds = m.factory.NewHistogramVec(prometheus.HistogramOpts{
+		Name: namespace + "upstream_call_duration_seconds", Help: "How long calls to upstreams took.",
+		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60},
+	}, []string{"type", "operation"})
+	m.statusChanges = m.counters("provider_status_changes_total", "Changes of the status of a provider, by its new status. Creating a provider is not a change.", "status")
+	for _, status := range []registry.Status{registry.Active, registry.Inactive, registry.Error} {
+		m.statusChanges.WithLabelValues(string(status))
+	}
+	m.jobFailures = m.counters("job_failures_total", "Failed runs of background jobs.", "job")
+	m.databaseUp = m.gauge("database_up", "Whether the database answered when it was last checked, which is done every 10 seconds.")
+	m.unlinked = m.gauge("audit_unlinked_events", "Audit events that are not linked to their chain yet, counted every 10 seconds up to 10000. More than a few for a minute mean that linking fails.")
+	return m
+}
+
+func (m *metrics) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return m.factory.NewCounterVec(prometheus.CounterOpts{Name: namespace + name, Help: help}, labels)
+}
+
+func (m *metrics) gauge(name, help string) prometheus.Gauge {
+	return m.factory.NewGauge(prometheus.GaugeOpts{Name: namespace + name, Help: help})
+}
+
+// read adds a gauge that is read when metrics are collected.
+func (m *metrics) read(name, help string, value func() float64) {
+	m.factory.NewGaugeFunc(prometheus.GaugeOpts{Name: namespace + name, Help: help}, value)
+}
+
+// readCount adds a counter with a label that is read when metrics are collected.
+func (m *metrics) readCount(name, help string, labels prometheus.Labels, value func() uint64) {
+	m.factory.NewCounterFunc(prometheus.CounterOpts{Name: namespace + name, Help: help, ConstLabels: labels},
+		func() float64 { return float64(value()) })
+}
+
+// UpstreamCalled implements [registry.Observer].
+func (m *metrics) UpstreamCalled(c registry.UpstreamCall) {
+	outcome, kind := "success", ""
+	switch {
+	case c.Abandoned:
+		outcome = "abandoned"
+	case c.Failure != nil:
+		outcome, kind = "failure", string(c.Failure.Kind)
+	}
+	m.calls.WithLabelValues(c.Type, string(c.Operation), outcome, kind).Inc()
+	m.callSeconds.WithLabelValues(c.Type, string(c.Operation)).Observe(c.Duration.Seconds())
+}
+
+// StatusChanged implements [registry.Observer].
+func (m *metrics) StatusChanged(to registry.Status) {
+	m.statusChanges.WithLabelValues(string(to)).Inc()
+}
+
+// watch adds the metrics that are read from the parts of a service.
+func (m *metrics) watch(d *data, r *registry.Registry, t *tracing.Tracer) error {
+	pools, err := d.store.Pools()
+	if err != nil {
+		return fmt.Errorf("could not read the database pools: %w", err)
+	}
+	for name, pool := range pools {
+		m.MustRegister(collectors.NewDBStatsCollector(pool, name))
+	}
+	m.watchClients(r)
+	m.watchLimits(d.limiter)
+	m.readCount("trace_export_failures_total", "Failed exports of traces; 0 if requests are not traced.", nil, t.Failures)
+	build := version.Read()
+	m.factory.NewGauge(prometheus.GaugeOpts{
+		Name: namespace + "build_info", Help: "The build of the program; the value is always 1.",
+		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "goversion": build.Go},
+	}).Set(1)
+	m.read("database_has_space", "0 from the time when a write failed because there was no space left, until there is space again.", func() float64 {
+		if d.store.HasSpace() != nil {
+			return 0
+		}
+		return 1
+	})
+	m.read("keyset_keys", "Encryption keys that can open stored credentials.", func() float64 {
+		_, enabled := d.keyset.Keys()
+		return float64(enabled)
+	})
+	m.read("keyset_primary_key_id", "Id of the encryption key that seals.", func() float64 {
+		primary, _ := d.keyset.Keys()
+		return float64(primary)
+	})
+	return nil
+}
+
+func (m *metrics) watchClients(r *registry.Registry) {
+	m.read("clients", "Cached clients of providers.", func() float64 { return float64(r.ClientStats().Kept) })
+	m.readCount("client_cache_hits_total", "Calls that found a cached client.", nil, func() uint64 { return r.ClientStats().Hits })
+	m.readCount("client_cache_misses_total", "Calls that found no cached client.", nil, func() uint64 { return r.ClientStats().Misses })
+	m.readCount("client_cache_evictions_total", "Clients that were dropped because the cache was full.", nil, func() uint64 { return r.ClientStats().Evictions })
+}
+
+func (m *metrics) watchLimits(l *auth.Limiter) {
+	m.read("processes", "Live processes on this database, which share the limits.", func() float64 { return float64(l.Stats().Processes) })
+	m.read("tests_in_flight", "Tests, checks and discoveries that are running.", func() float64 { return float64(l.Stats().TestsInFlight) })
+	for limit, refused := range map[string]func() uint64{
+		"tests":           func() uint64 { return l.Stats().Refused.Tests },
+		"tests_in_flight": func() uint64 { return l.Stats().Refused.TestsInFlight },
+		"reveals":         func() uint64 { return l.Stats().Refused.Reveals },
+		"sign_ins":        func() uint64 { return l.Stats().Refused.SignIns },
+	} {
+		m.readCount("refused_by_limit_total", "Calls that exceeded a limit.", prometheus.Labels{"limit": limit}, refused)
+	}
+}
+
+const (
+	measureEvery = 10 * time.Second
+	maxCounted   = 10_000 // unlinked events
+)
+
+// measure looks at the database.
+func (m *metrics) measure(ctx context.Context, s *store.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, measureEvery/2)
+	defer cancel()
+	unlinked, err := s.CountUnlinked(ctx, maxCounted)
+	if err != nil {
+		m.databaseUp.Set(0)
+		return err
+	}
+	m.databaseUp.Set(1)
+	m.unlinked.Set(float64(unlinked))
+	return nil
+}
