@@ -38,7 +38,7 @@ func (a *API) healthz(c echo.Context) error {
 }
 
 // @Summary		Check that the service is ready for requests
-// @Description	Checks that the database is reachable, its schema is current and the keys are usable. A 503 says which check failed, or that the service is stopping.
+// @Description	Checks that the database is reachable and has space, its schema is current and the keys are usable, and that the last check of the SQLite file, at start and then hourly, found no damage. A 503 says which check failed, or that the service is stopping.
 // @ID				getReadiness
 // @Tags			service
 // @Success		200	{object}	serviceStatus

@@ -91,8 +91,7 @@ func TestBackup(t *testing.T) {
 
 func TestRefusedBackup(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	s := start(t, nil, "--data-dir", dir)
-	s.signIn(t, dir)
+	start(t, nil, "--data-dir", dir)
 	target := t.TempDir()
 	file := filepath.Join(target, "backup.db")
 	nothing := func(what string) {
@@ -121,36 +120,4 @@ func TestRefusedBackup(t *testing.T) {
 		t.Error("the backup replaced another file")
 	}
 	removeFile(t, file)
-
-	// Of the copy of a file in the middle of which there is garbage nothing remains.
-	for n := range 200 {
-		s.must(t, 201, "POST", "/providers", strings.Replace(aProvider, "Production", fmt.Sprint(n), 1))
-	}
-	if err := s.stop(); err != nil {
-		t.Fatal(err)
-	}
-	damage(t, filepath.Join(dir, "modelproviders.db"))
-	refused(t, nil, []string{"backup", file, "--data-dir", dir}, "malformed")
-	nothing("a backup of a damaged file")
-}
-
-// damage overwrites pages in the middle of a file.
-func damage(t *testing.T, path string) {
-	t.Helper()
-	file, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		t.Fatal(err)
-	}
-	const page = 4096
-	pages := info.Size() / page
-	for n := pages / 4; n < pages; n += 5 {
-		if _, err := file.WriteAt(bytes.Repeat([]byte{0xa5}, page), n*page); err != nil {
-			t.Fatal(err)
-		}
-	}
 }

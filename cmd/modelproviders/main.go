@@ -79,6 +79,8 @@ type commandLine struct {
 	Export  exportCommand  `cmd:"" help:"Write the providers of a service to a file for apply."`
 	Apply   applyCommand   `cmd:"" help:"Make a service have the providers of a file."`
 	Backup  backupCommand  `cmd:"" help:"Copy the SQLite database to a file, while the service is running."`
+	Migrate migrateCommand `cmd:"" help:"Show and update the schema of the database."`
+	Doctor  doctorCommand  `cmd:"" help:"Check settings and data."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 
 	CoreDumps string   `default:"off" enum:"on,off" help:"on: a crash may write the memory of the process, including credentials, to a core dump (Linux)."`

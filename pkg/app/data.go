@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 
@@ -26,6 +27,8 @@ type data struct {
 	alive      int    // processes on this database, by the last beat
 	beatFailed bool   // the last one
 
+	damage atomic.Pointer[store.DamageError] // found by the last check of the SQLite file
+
 	logger      *slog.Logger
 	store       *store.Store
 	keyset      *secret.Keyset
@@ -40,30 +43,15 @@ type data struct {
 // openData opens the data directory, the database and the keyset. With existing, it
 // does not create a database.
 func openData(ctx context.Context, cfg Config, existing bool) (d *data, err error) {
-	setting := Setting("database-url")
-	if cfg.DatabaseURL == "" {
-		setting = Setting("data-dir")
-	}
 	lost := cfg.mustExist()
-	if cfg.DatabaseURL == "" && (existing || lost != nil) {
-		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
-			return nil, fmt.Errorf("%s: could not find the database: %w", setting, errors.Join(err, lost))
-		}
-	}
-	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-		return nil, fmt.Errorf("%s: could not create the data directory: %w", Setting("data-dir"), err)
-	}
 	d = &data{process: uuid.NewString(), alive: 1, logger: cfg.Logger}
-	d.store, err = store.Open(ctx, cfg.store(existing || lost != nil))
-	if lost != nil && errors.Is(err, store.ErrNoSchema) {
-		err = lost
-	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", setting, err)
+	if d.store, err = openStore(ctx, cfg, existing, lost); err != nil {
+		return nil, err
 	}
 	if err := d.openKeys(ctx, cfg, lost); err != nil {
-		if lost == nil || !errors.Is(err, lost) {
-			setting = Setting("keyset")
+		setting := Setting("keyset")
+		if lost != nil && errors.Is(err, lost) {
+			setting = cfg.databaseSetting()
 		}
 		return nil, errors.Join(fmt.Errorf("%s: %w", setting, err), d.store.Close())
 	}
@@ -71,6 +59,29 @@ func openData(ctx context.Context, cfg Config, existing bool) (d *data, err erro
 		cfg.Logger.Warn("an empty database is accepted; so that a lost database is noticed at the next start, remove the setting " + Setting("new-database").String())
 	}
 	return d, nil
+}
+
+// openStore opens the database. It creates it if it is missing, unless it must exist or
+// was lost.
+func openStore(ctx context.Context, cfg Config, existing bool, lost error) (*store.Store, error) {
+	setting := cfg.databaseSetting()
+	existing = existing || lost != nil
+	if cfg.DatabaseURL == "" && existing {
+		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
+			return nil, fmt.Errorf("%s: could not find the database: %w", setting, errors.Join(err, lost))
+		}
+	}
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("%s: could not create the data directory: %w", Setting("data-dir"), err)
+	}
+	db, err := store.Open(ctx, cfg.store(existing))
+	if lost != nil && errors.Is(err, store.ErrNoSchema) {
+		err = lost
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	return db, nil
 }
 
 // openKeys opens the keyset, and creates what needs keys. For lost see [openKeyset].
@@ -82,8 +93,7 @@ func (d *data) openKeys(ctx context.Context, cfg Config, lost error) (err error)
 	if err != nil {
 		return err
 	}
-	chain, err := hkdf.Key(sha256.New, master, nil, "audit chain", sha256.Size)
-	if err != nil {
+	if d.events, err = openAudit(d.store, master, cfg); err != nil {
 		return err
 	}
 	bodies, err := hkdf.Key(sha256.New, master, nil, "idempotency", sha256.Size)
@@ -93,12 +103,20 @@ func (d *data) openKeys(ctx context.Context, cfg Config, lost error) (err error)
 	if d.lookupKey, err = hkdf.Key(sha256.New, master, nil, "credential lookup", sha256.Size); err != nil {
 		return err
 	}
-	d.events = audit.NewLog(d.store, chain, cfg.Now)
 	d.refusals = audit.NewRefusals(d.events, auth.DefaultWorkspace)
 	d.tokens = auth.NewTokens(d.store, d.events, cfg.Now)
 	d.limiter = auth.NewLimiter(cfg.Limits, cfg.Now)
 	d.idempotency = registry.NewIdempotency(d.store, bodies, cfg.Now)
 	return nil
+}
+
+// openAudit returns the audit log of a database.
+func openAudit(db *store.Store, master []byte, cfg Config) (*audit.Log, error) {
+	chain, err := hkdf.Key(sha256.New, master, nil, "audit chain", sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	return audit.NewLog(db, chain, cfg.Now), nil
 }
 
 // masterClaim is the name under which a database stores the key from which HMAC
@@ -121,6 +139,10 @@ func openMaster(ctx context.Context, db *store.Store, keys *secret.Keyset) ([]by
 	if err != nil {
 		return nil, err
 	}
+	return unsealMaster(keys, sealed)
+}
+
+func unsealMaster(keys *secret.Keyset, sealed []byte) ([]byte, error) {
 	return keys.OpenToken(string(sealed), []byte(masterClaim))
 }
 
@@ -157,6 +179,12 @@ func writePrivate(path, content string) error {
 func (d *data) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
+	if damage := d.damage.Load(); damage != nil {
+		return fault.Wrap(fault.Unavailable, damage, "the SQLite file is damaged; `modelproviders doctor` says where. Restore a backup")
+	}
+	if err := d.store.HasSpace(); err != nil {
+		return fault.Wrap(fault.Unavailable, err, "the database has no space left; free space on its disk")
+	}
 	switch err := d.store.SchemaCurrent(ctx); {
 	case fault.As(err) != nil, ctx.Err() != nil:
 		return fault.Wrap(fault.Unavailable, err, "the database can't be reached")
@@ -166,9 +194,6 @@ func (d *data) ready(ctx context.Context) error {
 	claim, err := d.store.Claimed(ctx, keysetClaim)
 	if err != nil || !d.keyset.Matches(claim) {
 		return fault.Wrap(fault.Unavailable, err, "the encryption keys are not those of the database")
-	}
-	if err := d.store.HasSpace(); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "the database has no space left; free space on its disk")
 	}
 	return nil
 }

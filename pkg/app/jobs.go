@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"modelproviders/pkg/registry"
+	"modelproviders/pkg/store"
 )
 
 const (
@@ -26,6 +27,10 @@ const (
 	// hashEvery is how often credentials without a hash are looked for. They were stored
 	// by an earlier version, which may still run for a while after a start.
 	hashEvery = time.Hour
+
+	// The whole file is read, at start and then in this period.
+	checkFileEvery   = time.Hour
+	checkFileTimeout = 10 * time.Minute
 )
 
 // startJobs starts the background jobs. stop ends them, and finishes the work that
@@ -48,6 +53,7 @@ func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics) (stop fun
 	every(cleanUpEvery, "clean_up", "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
 	every(trySpaceEvery, "try_space", "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
 	every(hashEvery, "hash_credentials", "could not hash all stored credentials; lookups decrypt the others", func() error { return r.HashCredentials(ctx) })
+	every(checkFileEvery, "check_file", "could not check the SQLite file for damage", func() error { return d.checkFile(ctx) })
 	every(beatEvery, "heartbeat", "could not report that this process is running; its share of the limits stays the same", func() error { return d.beat(ctx) })
 	every(measureEvery, "measure_database", "could not count unlinked audit events", func() error { return m.measure(ctx, d.store) })
 	return func(last context.Context) error {
@@ -92,6 +98,22 @@ func repeat(ctx context.Context, period time.Duration, job func() error, report 
 		case <-time.After(pause):
 		}
 	}
+}
+
+// checkFile looks for damage in the SQLite file.
+func (d *data) checkFile(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkFileTimeout)
+	defer cancel()
+	err := d.store.QuickCheck(ctx)
+	var damage *store.DamageError
+	if errors.As(err, &damage) {
+		d.logger.Error("the database is damaged; stop the service and restore a backup", slog.Any("error", damage))
+		err = nil
+	}
+	if err == nil {
+		d.damage.Store(damage)
+	}
+	return err
 }
 
 func (d *data) cleanUp(ctx context.Context, cfg Config) error {

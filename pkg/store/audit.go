@@ -154,6 +154,11 @@ func (s *Store) UnlinkedWorkspaces(ctx context.Context) ([]string, error) {
 	return s.workspacesOf(ctx, "audit_events", " AND number IS NULL")
 }
 
+// ProviderWorkspaces returns the workspaces that have providers, ordered.
+func (s *Store) ProviderWorkspaces(ctx context.Context) ([]string, error) {
+	return s.workspacesOf(ctx, "providers", "")
+}
+
 // workspacesOf returns the workspaces that have rows in a table, ordered. It
 // goes from one workspace to the next along an index, however many rows each has.
 func (s *Store) workspacesOf(ctx context.Context, table, condition string) ([]string, error) {

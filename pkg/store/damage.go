@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
 )
 
 // DamageError says that a SQLite file is damaged. Its text names pages and tables, and
@@ -13,10 +12,15 @@ type DamageError struct{ Found string }
 
 func (e *DamageError) Error() string { return "the SQLite file is damaged: " + e.Found }
 
-// quickCheckFile checks the structure of a SQLite file. It opens the file itself,
-// because other connections have pages in memory.
-func quickCheckFile(ctx context.Context, path, settings string) (err error) {
-	_, db, err := sqlitePool(path, 1, preparing{}, "&_query_only=on"+settings)
+// QuickCheck checks the structure of a SQLite file, which takes as long as reading it. It
+// returns a [DamageError], or nil for PostgreSQL. It opens the file itself, because
+// other connections have pages in memory.
+func (s *Store) QuickCheck(ctx context.Context) (err error) {
+	path := s.engine.path
+	if path == "" {
+		return nil
+	}
+	_, db, err := sqlitePool(path, 1, preparing{}, "&_query_only=on"+keepingFiles(path))
 	if err != nil {
 		return err
 	}
@@ -37,15 +41,4 @@ func quickCheck(ctx context.Context, db *sql.DB) error {
 		return &DamageError{Found: found}
 	}
 	return nil
-}
-
-// keepingFiles is how to open a SQLite file that another process may be using, or that
-// was left by one that was killed, without changing which files there are. SQLite
-// removes a -wal file that it may write when the last connection is closed, and
-// otherwise leaves the one that it creates.
-func keepingFiles(path string) (settings string) {
-	if _, err := os.Stat(path + "-wal"); err == nil {
-		return "&mode=ro"
-	}
-	return "&mode=rw"
 }

@@ -23,14 +23,14 @@ var ErrNoSchema = errors.New("the database has no tables of this program; check 
 // openSchema migrates the schema unless it is current, and returns its version,
 // the newest that this program knows. It refuses a database that is newer and, if
 // it must exist, one without a schema. A current schema costs one query.
-func openSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, existing bool, migrate func() error) (int64, error) {
+func openSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, c Config, migrate func() error) (int64, error) {
 	known, err := knownVersion(dialect)
-	if err != nil {
-		return 0, err
+	if err != nil || c.ReadOnly {
+		return known, err
 	}
 	now, err := storedVersion(ctx, dialect, db)
 	if err == nil && now < known {
-		if existing && now == 0 {
+		if c.Existing && now == 0 {
 			return 0, ErrNoSchema
 		}
 		if err := migrate(); err != nil {

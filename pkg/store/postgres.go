@@ -68,6 +68,9 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 				config.RuntimeParams[name] = value
 			}
 		}
+		if c.ReadOnly {
+			config.RuntimeParams["default_transaction_read_only"] = "on"
+		}
 	}
 	if c.MaxConns <= 0 { // database/sql would take it for unlimited
 		c.MaxConns = postgresConns
@@ -75,7 +78,7 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 	pool := newPostgresPool(*config, c.MaxConns)
 	var schema int64
 	if err = pool.connect(ctx); err == nil {
-		schema, err = openSchema(ctx, goose.DialectPostgres, pool.DB, c.Existing, func() error {
+		schema, err = openSchema(ctx, goose.DialectPostgres, pool.DB, c, func() error {
 			if err := migratePostgres(ctx, *unbounded, log); err != nil {
 				return err
 			}

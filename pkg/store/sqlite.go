@@ -58,7 +58,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 		readers = sqliteReaders
 	}
 	batches := &batches{lasts: batchTime, exists: exists}
-	e = engine{batches: batches, dialect: sqliteDialect(), classify: classifySQLite, exists: exists}
+	e = engine{batches: batches, dialect: sqliteDialect(), classify: classifySQLite, exists: exists, path: path}
 	prepare := preparing{ran: c.ran, undone: func() { batches.open = false }}
 	if e.writer, batches.db, err = sqlitePool(path, 1, prepare, "&_txlock=immediate&_journal_mode=WAL"); err != nil {
 		return e, 0, err
@@ -67,7 +67,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 	if e.reader, _, err = sqlitePool(path, readers, preparing{ran: c.ran}, "&_query_only=on"); err != nil {
 		return e, 0, errors.Join(err, batches.db.Close())
 	}
-	schema, err = openSchema(ctx, goose.DialectSQLite3, batches.db, c.Existing, func() error {
+	schema, err = openSchema(ctx, goose.DialectSQLite3, batches.db, c, func() error {
 		return migrate(ctx, goose.DialectSQLite3, batches.db, log)
 	})
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/pressly/goose/v3"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 	"gorm.io/gorm/logger"
@@ -48,6 +49,7 @@ type Config struct {
 	// connections to transactions. Settings and prepared statements are then lost.
 	Pooler   bool
 	Existing bool         // refuse an empty database instead of creating a schema
+	ReadOnly bool         // create and change nothing, even if the schema is not current
 	Logger   *slog.Logger // for migrations and repeated transactions; may be nil
 
 	ran func(statement string) // called with each statement on SQLite, for tests
@@ -79,6 +81,7 @@ type engine struct {
 	dialect
 	classify func(error) class // sorts the errors of the driver
 	exists   func() error      // returns an error when the database is no longer the one that was opened
+	path     string            // of the SQLite file
 }
 
 // Open opens the database and migrates its schema. Several processes may do so at
@@ -93,6 +96,10 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	switch {
 	case c.DatabaseURL == "" && c.SQLitePath == "":
 		return nil, errors.New("no database is configured; set a PostgreSQL URL or the path of a SQLite file")
+	case c.DatabaseURL == "" && c.ReadOnly:
+		if s.engine, err = openSQLiteReadOnly(c); err == nil {
+			s.schema, err = knownVersion(goose.DialectSQLite3)
+		}
 	case c.DatabaseURL == "":
 		s.engine, s.schema, err = openSQLite(ctx, c, s.log)
 	default:
