@@ -38,8 +38,11 @@ func directions() map[string][]string {
 		"pkg/store":       {"pkg/registry", "pkg/auth", "pkg/audit", "pkg/audit/chain", "pkg/fault", "pkg/tracing"},
 		"api":             {"pkg/registry", "pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "docs", "pkg/strictjson", "pkg/version", "pkg/tracing"},
 
-		"cmd/modelproviders": {"pkg/app", "pkg/client", "pkg/fault", "pkg/version"},
-		"cmd/openapi":        {"api", "pkg/provider", "pkg/registry", "pkg/auth", "pkg/audit"},
+		"cmd/modelproviders":                {"pkg/app", "pkg/client", "pkg/fault", "pkg/version"},
+		"docs/examples/go/import-providers": {"pkg/client"},
+		"docs/examples/go/rotate-key":       {"pkg/client"},
+		"docs/examples/go/test-models":      {"pkg/client"},
+		"cmd/openapi":                       {"api", "pkg/provider", "pkg/registry", "pkg/auth", "pkg/audit"},
 	}
 	for name := range table {
 		if name == "api" || strings.HasPrefix(name, "pkg/") {

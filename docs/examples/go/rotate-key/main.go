@@ -1,0 +1,73 @@
+// Command rotate-key replaces a key in all providers that use it, for example because it
+// leaked:
+//
+//	OLD_KEY=… NEW_KEY=… rotate-key
+//
+// The new key is checked at the provider's service before it replaces the old one. Then
+// the enabled models are tested with it. The token needs the role admin.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+	"text/tabwriter"
+
+	"modelproviders/pkg/client"
+)
+
+func main() {
+	log.SetFlags(0)
+	c, err := client.New(os.Getenv("MODELPROVIDERS_URL"), os.Getenv("MODELPROVIDERS_TOKEN"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	oldKey, newKey := os.Getenv("OLD_KEY"), os.Getenv("NEW_KEY")
+	if oldKey == "" || newKey == "" {
+		log.Fatal("OLD_KEY and NEW_KEY must be set")
+	}
+	ctx := context.Background()
+	found, err := c.LookupCredential(ctx, oldKey)
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, holder := range found.Unreadable {
+		log.Printf("can't decrypt %s of %s", holder.Field, holder.ProviderName)
+	}
+	complete := true
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "PROVIDER\tFIELD\tRESULT\tDETAIL")
+	for _, holder := range found.Data {
+		result, detail, ok := rotate(ctx, c, holder.ProviderID, map[string]string{holder.Field: newKey})
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", holder.ProviderName, holder.Field, result, detail)
+		complete = complete && ok
+	}
+	if err := table.Flush(); err != nil {
+		log.Fatal(err)
+	}
+	if !complete {
+		os.Exit(1)
+	}
+}
+
+// rotate replaces a credential of a provider.
+func rotate(ctx context.Context, c *client.Client, id string, credentials map[string]string) (result, detail string, ok bool) {
+	check, err := c.CheckProvider(ctx, id, client.SettingsUpdate{Credentials: credentials})
+	if err != nil {
+		return "failed", err.Error(), false
+	}
+	if check.Error != nil {
+		return "kept", "the new key: " + check.Error.Message, false
+	}
+	if _, err := c.UpdateProvider(ctx, id, client.ProviderUpdate{Credentials: credentials}); err != nil {
+		return "failed", err.Error(), false
+	}
+	tests, err := c.TestModels(ctx, id, client.ModelsTestRequest{Prompt: "Say hello.", MaxOutputTokens: 64})
+	if err != nil {
+		return "replaced", err.Error(), false
+	}
+	n := tests.Summary
+	detail = fmt.Sprintf("%d of %d models answer", n.Succeeded, n.Succeeded+n.Failed+n.Skipped)
+	return "replaced", detail, n.Failed+n.Skipped == 0
+}

@@ -1,0 +1,44 @@
+#!/bin/sh
+# Replaces a key in all providers that use it, for example because it leaked:
+#
+#   OLD_KEY=… NEW_KEY=… rotate-key.sh
+#
+# The new key is checked at the provider's service before it replaces the old one. Then
+# the enabled models are tested with it. The token needs the role admin.
+set -eu
+. "$(dirname "$0")/api.sh"
+: "${OLD_KEY:?is not set}" "${NEW_KEY:?is not set}"
+
+# jq reads the keys from the environment, so that they are on no command line.
+jq -n '{value: env.OLD_KEY}' | api POST /credentials/lookup -d @- > "$work/lookup" || die
+jq -r '.unreadable[] | "can not decrypt \(.field) of \(.provider_name)"' "$work/lookup" >&2
+jq -c '.data[]' "$work/lookup" > "$work/holders"
+
+change() { jq -n --arg field "$1" '{credentials: {($field): env.NEW_KEY}}'; }
+
+# rotate ID FIELD replaces one key. It sets result and detail.
+rotate() {
+  result=failed
+  change "$2" | api POST "/providers/$1/check" -d @- > "$work/check" || return 1
+  if [ "$(jq -r .status "$work/check")" != success ]; then
+    result=kept detail="the new key: $(jq -r .error.message "$work/check")"
+    return 1
+  fi
+  change "$2" | api PATCH "/providers/$1" -d @- > "$work/provider" || return 1
+  result=replaced
+  echo '{"prompt": "Say hello.", "max_output_tokens": 64}' | api POST "/providers/$1/test-models" -d @- > "$work/tests" || return 1
+  detail=$(jq -r '.summary | "\(.succeeded) of \(.succeeded + .failed + .skipped) models answer"' "$work/tests")
+  [ "$(jq '.summary.failed + .summary.skipped' "$work/tests")" = 0 ]
+}
+
+failed=0
+line '%-30s %-20s %-9s %s\n' PROVIDER FIELD RESULT DETAIL
+while IFS= read -r holder; do
+  field=$(printf '%s' "$holder" | jq -r .field)
+  detail=
+  if ! rotate "$(printf '%s' "$holder" | jq -r .provider_id)" "$field"; then
+    failed=1 detail=${detail:-$(problem)}
+  fi
+  line '%-30s %-20s %-9s %s\n' "$(printf '%s' "$holder" | jq -r .provider_name)" "$field" "$result" "$detail"
+done < "$work/holders"
+exit $failed
