@@ -18,5 +18,6 @@ ENV MODELPROVIDERS_ADDR=0.0.0.0:8080 \
     MODELPROVIDERS_DATA_DIR=/data \
     MODELPROVIDERS_KEYSET=/keys/keyset.json
 EXPOSE 8080
+HEALTHCHECK --interval=10s --timeout=15s --start-period=60s CMD ["/modelproviders", "healthcheck"]
 VOLUME ["/data", "/keys"]
 ENTRYPOINT ["/modelproviders"]

@@ -19,6 +19,13 @@ type verifyAuditCommand struct {
 	outputFlags
 }
 
+// Help is shown by --help.
+func (verifyAuditCommand) Help() string {
+	return `The events of a workspace form a chain that shows whether one was changed, removed or inserted. Prints a line for each workspace, with the first break of its chain, and exits with 1 if a chain is broken. The service may be running.
+
+    modelproviders audit verify`
+}
+
 // errBroken makes the program fail if a chain is broken.
 var errBroken = errors.New("the audit log was tampered with, or new events are not being linked")
 
@@ -61,6 +68,13 @@ func reportColumns() []column[app.AuditReport] {
 type exportAuditCommand struct {
 	dataFlags
 	Workspace string `default:"default" help:"The workspace."`
+}
+
+// Help is shown by --help.
+func (exportAuditCommand) Help() string {
+	return `Each line is an event in the form of GET /audit-events. The service may be running.
+
+    modelproviders audit export --workspace acme > acme.jsonl`
 }
 
 // Run writes the events.

@@ -23,7 +23,9 @@ The keyset is not part of the copy, and without it no credential can be decrypte
 
 To restore a backup, stop the service, remove modelproviders.db-wal and modelproviders.db-shm from the data directory, replace modelproviders.db by the copy, and start the service with the keyset of the database.
 
-Back up PostgreSQL with pg_dump.`
+Back up PostgreSQL with pg_dump.
+
+    modelproviders backup /backups/modelproviders.db`
 }
 
 // Run prints the name and the size of the copy.

@@ -12,8 +12,6 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"syscall"
-
-	"modelproviders/pkg/app"
 )
 
 func main() {
@@ -73,23 +71,34 @@ func conclude(err error, stderr io.Writer) int {
 
 // commandLine has all commands and flags.
 type commandLine struct {
-	Serve   serveCommand   `cmd:"" default:"withargs" help:"Serve the API (the default)."`
-	Tokens  tokensCommand  `cmd:"" help:"Create, list and revoke API tokens."`
-	Audit   auditCommand   `cmd:"" help:"Verify and export audit events."`
-	Export  exportCommand  `cmd:"" help:"Write the providers of a service to a file for apply."`
-	Apply   applyCommand   `cmd:"" help:"Make a service have the providers of a file."`
-	Backup  backupCommand  `cmd:"" help:"Copy the SQLite database to a file, while the service is running."`
-	Migrate migrateCommand `cmd:"" help:"Show and update the schema of the database."`
-	Doctor  doctorCommand  `cmd:"" help:"Check settings and data."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve       serveCommand       `cmd:"" default:"withargs" help:"Serve the API. This is the default."`
+	Tokens      tokensCommand      `cmd:"" help:"Create, list and revoke API tokens."`
+	Audit       auditCommand       `cmd:"" help:"Verify and export audit events."`
+	Export      exportCommand      `cmd:"" help:"Write the providers of a service to a file for apply."`
+	Apply       applyCommand       `cmd:"" help:"Make a service have the providers of a file."`
+	Backup      backupCommand      `cmd:"" help:"Copy the SQLite database to a file, while the service is running."`
+	Migrate     migrateCommand     `cmd:"" help:"Show and update the schema of the database."`
+	Doctor      doctorCommand      `cmd:"" help:"Check settings and data."`
+	Healthcheck healthcheckCommand `cmd:"" help:"Ask the local service whether it is ready, for containers."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
 
-	CoreDumps string   `default:"off" enum:"on,off" help:"on: a crash may write the memory of the process, including credentials, to a core dump (Linux)."`
-	Log       logFlags `embed:"" prefix:"log-"`
+	CoreDumps string   `group:"Process:" default:"off" enum:"on,off" help:"on: a crash may write the memory of the process, including credentials, to a core dump (Linux)."`
+	Log       logFlags `group:"Process:" embed:"" prefix:"log-"`
 }
 
+// commonHelp is part of the help of the program and of every command.
+const commonHelp = `Each flag can also be set by an environment variable: --data-dir is MODELPROVIDERS_DATA_DIR. The flag takes precedence. If a setting contains a secret, a variable with _FILE at its end can name a file with the value, such as MODELPROVIDERS_DATABASE_URL_FILE. The exit status is 0 for success, 64 if arguments or settings are wrong, and 1 for any other failure.`
+
 // description is the beginning of the help.
-const description = "The backend of a bring-your-own-model settings page. " +
-	"Every flag can be set by an environment variable: " + app.EnvironmentPrefix + " and the flag's name, such as MODELPROVIDERS_DATA_DIR."
+const description = `The backend of a bring-your-own-model settings page.
+
+Results are printed as tables on a terminal, and elsewhere as lines with tabs between the values. Logs go to stderr.
+
+` + commonHelp + `
+
+    modelproviders                              # serve with default settings
+    modelproviders tokens list --json           # on the machine that has the data
+    modelproviders serve --help                 # all settings of the service`
 
 // run runs the program until the command has finished or ctx ends. environ has the form
 // of [os.Environ].

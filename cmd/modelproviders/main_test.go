@@ -133,6 +133,32 @@ func TestAuthOffNeedsNoToken(t *testing.T) {
 	}
 }
 
+// Each command's help says what it does, with an example, and fits into a terminal.
+func TestHelpTeaches(t *testing.T) {
+	var commands []string
+	for line := range strings.Lines(printed(t, "--help")) {
+		if name, _, found := strings.Cut(strings.TrimPrefix(line, "  "), "    "); found && strings.HasPrefix(line, "  ") && !strings.HasPrefix(name, " ") && !strings.HasPrefix(name, "-") {
+			commands = append(commands, name)
+		}
+	}
+	if len(commands) < 8 {
+		t.Fatalf("the commands are %q", commands)
+	}
+	for _, command := range append(commands, "") {
+		help := printed(t, append(strings.Fields(command), "--help")...)
+		for _, part := range []string{"\n    modelproviders " + command, "MODELPROVIDERS_DATA_DIR", "The exit status is 0"} {
+			if !strings.Contains(strings.ReplaceAll(help, "  ", " "), strings.ReplaceAll(part, "  ", " ")) {
+				t.Errorf("the help of %q has no %q", command, part)
+			}
+		}
+		for line := range strings.Lines(help) {
+			if len(line) > 101 {
+				t.Errorf("the help of %q has the line %s", command, line)
+			}
+		}
+	}
+}
+
 func TestHelp(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"-h"}, {"serve", "--help"}} {
 		t.Run(strings.Join(args, " "), func(t *testing.T) {

@@ -50,6 +50,7 @@ func parseAll(ctx context.Context, cli *commandLine, args []string, env *environ
 		parser, err := kong.New(cli,
 			kong.Name("modelproviders"),
 			kong.Description(description),
+			kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 			kong.Writers(stdout, stderr),
 			kong.Exit(func(int) { exited = true }),
 			kong.Resolvers(kong.ResolverFunc(flags.resolve)),
@@ -111,10 +112,18 @@ type flagErrors struct {
 	wrong app.WrongSettings
 }
 
-// watch replaces the mapper of a flag or an argument, which parses its values.
+// watch replaces the mapper of a flag or an argument, which parses its values. It adds
+// [commonHelp] to the help of commands.
 func (f *flagErrors) watch(node kong.Visitable, next kong.Next) error {
-	if value, ok := node.(*kong.Value); ok && value.Name != "help" {
-		value.Mapper = &watchedMapper{Mapper: value.Mapper, errors: f}
+	switch node := node.(type) {
+	case *kong.Value:
+		if node.Name != "help" {
+			node.Mapper = &watchedMapper{Mapper: node.Mapper, errors: f}
+		}
+	case *kong.Node:
+		if node.Leaf() {
+			node.Detail += "\n\n" + commonHelp
+		}
 	}
 	return next(nil)
 }

@@ -15,47 +15,66 @@ import (
 
 // serveCommand serves the API.
 type serveCommand struct {
+	listenFlags
+	TLSKey         string   `group:"Network:" name:"tls-key" help:"PEM file of the TLS key."`
+	TrustedProxies []string `group:"Network:" help:"CIDRs of proxies whose X-Forwarded-For is trusted, comma-separated."`
+	CorsOrigins    []string `group:"Network:" help:"Exact origins of browser apps, comma-separated."`
+	MetricsAddr    string   `group:"Network:" help:"Listen address that serves only /metrics, without a token; by default, metrics need a token."`
+
+	ShutdownDelay time.Duration `group:"Network:" default:"0s" help:"How long a stop keeps serving while /readyz reports 503, so that load balancers notice; at most 5m."`
+
 	dataFlags
-	Addr        string `default:"127.0.0.1:8080" help:"Listen address."`
-	NewDatabase bool   `help:"Start with a new database, although files show that there was one before."`
-	MetricsAddr string `help:"Listen address that serves only /metrics, without a token; by default, metrics need a token."`
-	Demo        bool   `help:"Start a demo: temporary data, and a simulated provider that needs no API key."`
-	Auth        string `default:"on" enum:"on,off" help:"off: every caller is an admin; allowed on a loopback address only."`
+	NewDatabase bool `group:"Data:" help:"Start with a new database, although files show that there was one before."`
+	Demo        bool `group:"Data:" help:"Start a demo: temporary data, and a simulated provider that needs no API key."`
 
-	OIDC    oidcFlags `embed:"" prefix:"oidc-"`
-	Console string    `default:"on" enum:"on,off" help:"off: do not serve the page at /console/."`
+	Auth    string    `group:"Sign-in:" default:"on" enum:"on,off" help:"off: every caller is an admin; allowed on a loopback address only."`
+	OIDC    oidcFlags `group:"Sign-in:" embed:"" prefix:"oidc-"`
+	Console string    `group:"Sign-in:" default:"on" enum:"on,off" help:"off: do not serve the page at /console/."`
 
-	CorsOrigins       []string      `help:"Exact origins of browser apps, comma-separated."`
-	ProviderEndpoints string        `help:"Your own endpoints of provider types: type=URL, comma-separated."`
-	AllowUpstreams    []string      `help:"Hosts or CIDRs that a base_url may reach in addition to the public internet, comma-separated."`
-	EgressProxy       string        `secret:"" help:"Proxy for upstream calls."`
-	TestTimeout       time.Duration `default:"60s" help:"Time limit of one test."`
+	ProviderEndpoints string        `group:"Calls to providers:" help:"Your own endpoints of provider types: type=URL, comma-separated."`
+	AllowUpstreams    []string      `group:"Calls to providers:" help:"Hosts or CIDRs that a base_url may reach in addition to the public internet, comma-separated."`
+	EgressProxy       string        `group:"Calls to providers:" secret:"" help:"Proxy for upstream calls."`
+	TestTimeout       time.Duration `group:"Calls to providers:" default:"60s" help:"Time limit of one test, at most 1h."`
 
-	BasePath       string   `help:"Prefix of all routes, such as /api/v1."`
-	TLSCert        string   `name:"tls-cert" help:"PEM file of the TLS certificate chain."`
-	TLSKey         string   `name:"tls-key" help:"PEM file of the TLS key."`
-	TrustedProxies []string `help:"CIDRs of proxies whose X-Forwarded-For is trusted, comma-separated."`
+	Reveal        string `group:"Limits:" default:"on" enum:"on,off" help:"off: credentials are never revealed."`
+	RevealReason  string `group:"Limits:" default:"optional" enum:"optional,required" help:"Whether a reveal needs a reason: optional or required."`
+	RateTests     int    `group:"Limits:" default:"300" help:"Tests per minute in a workspace; 0: no limit."`
+	TestsInFlight int    `group:"Limits:" default:"64" help:"Concurrent tests in a workspace; 0: no limit."`
+	RateReveals   int    `group:"Limits:" default:"10" help:"Reveals per minute by a principal; 0: no limit."`
+	RateSignIns   int    `group:"Limits:" default:"60" help:"Failed sign-ins per minute from an address; 0: no limit."`
 
-	ShutdownDelay time.Duration `default:"0s" help:"How long a stop keeps serving while /readyz reports 503, so that load balancers notice; at most 5m."`
+	AuditRetention retention `group:"Limits:" default:"forever" help:"How long audit events are kept: whole days such as 90d, or forever."`
+}
 
-	Reveal        string `default:"on" enum:"on,off" help:"off: credentials are never revealed."`
-	RevealReason  string `default:"optional" enum:"optional,required" help:"Whether a reveal needs a reason."`
-	RateTests     int    `default:"300" help:"Tests per minute in a workspace; 0: no limit."`
-	TestsInFlight int    `default:"64" help:"Concurrent tests in a workspace; 0: no limit."`
-	RateReveals   int    `default:"10" help:"Reveals per minute by a principal; 0: no limit."`
-	RateSignIns   int    `default:"60" help:"Failed sign-ins per minute from an address; 0: no limit."`
+// Help is shown by --help.
+func (serveCommand) Help() string {
+	return `Without any settings, the service listens on http://127.0.0.1:8080 and keeps everything in ./data: a SQLite database, the encryption keyset, and the first admin token in admin.token. SIGTERM stops the service after requests in flight have finished.
 
-	AuditRetention retention `default:"forever" help:"How long audit events are kept: whole days such as 90d, or forever."`
+To try it without an API key:
+
+    modelproviders serve --demo
+
+With PostgreSQL, and the keyset in another place than the data:
+
+    export MODELPROVIDERS_DATABASE_URL_FILE=/run/secrets/database-url
+    modelproviders serve --addr 0.0.0.0:8080 --keyset /run/secrets/keyset.json`
+}
+
+// listenFlags say where the service is. The health check has them, too.
+type listenFlags struct {
+	Addr     string `group:"Network:" default:"127.0.0.1:8080" help:"Listen address."`
+	BasePath string `group:"Network:" help:"Prefix of all routes, such as /api/v1."`
+	TLSCert  string `group:"Network:" name:"tls-cert" help:"PEM file of the TLS certificate chain."`
 }
 
 // dataFlags say where the data is. Every command that needs data has them.
 type dataFlags struct {
-	DataDir     string `help:"Directory of the SQLite file, the keyset and the first token; by default ./data."`
-	DatabaseURL string `secret:"" help:"postgres:// URL of the database; by default SQLite in the data directory."`
-	Keyset      string `help:"File of the encryption keyset; by default keyset.json in the data directory."`
+	DataDir     string `group:"Data:" help:"Directory of the SQLite file, the keyset and the first token; by default ./data."`
+	DatabaseURL string `group:"Data:" secret:"" help:"postgres:// URL of the database; by default SQLite in the data directory."`
+	Keyset      string `group:"Data:" help:"File of the encryption keyset; by default keyset.json in the data directory."`
 
-	DatabaseConnections int    `default:"10" help:"Maximum number of connections to PostgreSQL."`
-	DatabasePooler      string `default:"off" enum:"on,off" help:"on: PostgreSQL is behind a pooler such as PgBouncer in transaction mode."`
+	DatabaseConnections int    `group:"Data:" default:"10" help:"Maximum number of connections to PostgreSQL."`
+	DatabasePooler      string `group:"Data:" default:"off" enum:"on,off" help:"on: PostgreSQL is behind a pooler such as PgBouncer in transaction mode."`
 }
 
 func (d dataFlags) config(out streams) app.Config {

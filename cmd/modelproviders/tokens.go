@@ -36,6 +36,13 @@ type createTokenCommand struct {
 	ExpiresIn time.Duration `help:"How long the token is valid, such as 720h; by default forever."`
 }
 
+// Help is shown by --help.
+func (createTokenCommand) Help() string {
+	return `Prints the value of the new token, which can't be shown again. The service may be running. Viewers read; editors also write and test; admins also reveal credentials, manage tokens and read audit events.
+
+    modelproviders tokens create --name 'acme admin' --role admin --workspace acme`
+}
+
 // Run creates a token and prints its value.
 func (c createTokenCommand) Run(ctx context.Context, out streams) error {
 	var expires *time.Time
@@ -57,6 +64,14 @@ type listTokensCommand struct {
 	dataFlags
 	outputFlags
 	Workspace string `default:"default" help:"The workspace."`
+}
+
+// Help is shown by --help.
+func (listTokensCommand) Help() string {
+	return `Lists the tokens that have not been revoked, newest first, without their values. The service may be running.
+
+    modelproviders tokens list --workspace acme
+    modelproviders tokens list --json | jq -r 'select(.last_used_at == null) | .id'`
 }
 
 // Run prints the tokens of a workspace.
@@ -93,6 +108,13 @@ type revokeTokenCommand struct {
 	dataFlags
 	Workspace string `default:"default" help:"The workspace."`
 	ID        string `arg:"" help:"The token's id."`
+}
+
+// Help is shown by --help.
+func (revokeTokenCommand) Help() string {
+	return `A running service refuses the token within a second.
+
+    modelproviders tokens revoke --workspace acme 0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa`
 }
 
 // Run revokes a token.

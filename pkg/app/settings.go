@@ -63,16 +63,14 @@ const (
 // Check returns the settings of a service that can't work or are not safe. It creates
 // nothing.
 func (c Config) Check() WrongSettings {
-	wrong := c.CheckData()
+	wrong := append(c.CheckListen(), c.CheckData()...)
 	for _, check := range []struct {
 		setting Setting
 		err     error
 	}{
-		{"addr", checkAddr(c.Addr)},
 		{"metrics-addr", c.checkMetricsAddr()},
 		{"demo", c.checkDemo()},
 		{"auth", c.checkAuth()},
-		{"base-path", checkBasePath(c.BasePath)},
 		{"tls-cert", c.checkTLS()},
 		{"trusted-proxies", checkEach(c.TrustedProxies, checkProxyRange)},
 		{"cors-origins", checkEach(c.CORSOrigins, checkOrigin)},
@@ -95,6 +93,13 @@ func (c Config) Check() WrongSettings {
 		wrong.Add(check.setting, check.err)
 	}
 	return append(wrong, tracing.CheckEnvironment()...)
+}
+
+// CheckListen is [Config.Check] for the settings that say where a service listens.
+func (c Config) CheckListen() (wrong WrongSettings) {
+	wrong.Add("addr", checkAddr(c.Addr))
+	wrong.Add("base-path", checkBasePath(c.BasePath))
+	return wrong
 }
 
 // CheckData is [Config.Check] for the settings of the operator's commands.
