@@ -26,6 +26,15 @@ type applyCommand struct {
 	Credentials string `default:"missing" enum:"missing,always,never" help:"Which credentials of the file are sent: those that the service does not have, and all if base_url changes (missing); all (always); none (never)."`
 }
 
+// Help is shown by --help.
+func (applyCommand) Help() string {
+	return `Creates and changes the providers of a workspace so that they are as in the file, which has the format of export. Providers are matched by name. What is equal is not changed, so the command can be repeated.
+
+    modelproviders apply -f providers.yaml --dry-run
+
+Exit status: with --dry-run, 2 if something would change.`
+}
+
 // applyWorkers is the number of providers that are changed at the same time.
 const applyWorkers = 8
 

@@ -21,6 +21,8 @@ func (doctorCommand) Help() string {
 
 It prints a line for each check, or one for each thing that is broken, named by its id.
 
+    modelproviders doctor
+
 Exit status: 0 if everything is in order, 1 if something is broken, 64 if a setting is wrong.`
 }
 

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"modelproviders/pkg/app"
@@ -38,9 +36,9 @@ func (c healthcheckCommand) check() app.WrongSettings {
 
 // Run asks the service once.
 func (c healthcheckCommand) Run(ctx context.Context, out streams) error {
-	url, err := c.url()
-	if err != nil {
-		return err
+	url := c.url() + "/readyz"
+	if c.Live {
+		url = c.url() + "/healthz"
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
@@ -66,27 +64,4 @@ func (c healthcheckCommand) Run(ctx context.Context, out streams) error {
 	problem := struct{ Detail string }{Detail: response.Status}
 	_ = json.NewDecoder(io.LimitReader(response.Body, 64<<10)).Decode(&problem) // may be another server's
 	return fmt.Errorf("%s: %s", url, oneLine(problem.Detail))
-}
-
-// url returns the URL to ask. A service that listens on all addresses is asked on the
-// loopback address.
-func (c healthcheckCommand) url() (string, error) {
-	host, port, err := net.SplitHostPort(c.Addr)
-	if err != nil {
-		return "", err
-	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
-		if ip.Is6() {
-			host = "::1"
-		}
-	}
-	scheme, path := "http", "/readyz"
-	if c.TLSCert != "" {
-		scheme = "https"
-	}
-	if c.Live {
-		path = "/healthz"
-	}
-	return scheme + "://" + net.JoinHostPort(host, port) + c.BasePath + path, nil
 }

@@ -87,7 +87,7 @@ type commandLine struct {
 }
 
 // commonHelp is part of the help of the program and of every command.
-const commonHelp = `Each flag can also be set by an environment variable: --data-dir is MODELPROVIDERS_DATA_DIR. The flag takes precedence. If a setting contains a secret, a variable with _FILE at its end can name a file with the value, such as MODELPROVIDERS_DATABASE_URL_FILE. The exit status is 0 for success, 64 if arguments or settings are wrong, and 1 for any other failure.`
+const commonHelp = `Each flag can also be set by an environment variable: --data-dir is MODELPROVIDERS_DATA_DIR. The flag takes precedence. If a setting contains a secret, a variable with _FILE at its end can name a file with the value, such as MODELPROVIDERS_DATABASE_URL_FILE. Unless the help of a command says otherwise, the exit status is 0 for success, 64 if arguments or settings are wrong, and 1 for any other failure.`
 
 // description is the beginning of the help.
 const description = `The backend of a bring-your-own-model settings page.

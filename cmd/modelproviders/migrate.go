@@ -27,6 +27,8 @@ const exitPending = 2
 func (migrateStatusCommand) Help() string {
 	return `Creates and changes nothing, also if there is no database. The version of a database that is missing or empty is 0.
 
+    modelproviders migrate status
+
 Exit status: 0 if the schema is up to date, 1 if it can't be read or is newer than the program, 2 if migrations are pending.`
 }
 
@@ -55,6 +57,8 @@ func (migrateUpCommand) Help() string {
 	return `The service does the same when it starts. Use this command to migrate before new processes start. Several processes may migrate at once; one of them does, and the others wait.
 
 A migration can't be undone. Back up the database first.
+
+    modelproviders migrate up
 
 Exit status: 0 if the schema is up to date, 1 if it could not be migrated.`
 }

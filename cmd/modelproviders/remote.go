@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -31,7 +30,7 @@ type remoteFlags struct {
 func (r remoteFlags) client() (*client.Client, error) {
 	address, token := r.URL, r.Token
 	if address == "" {
-		address = r.localURL()
+		address = listenFlags{Addr: r.Addr, BasePath: r.BasePath, TLSCert: r.TLSCert}.url()
 		if token == "" && r.Auth != "off" {
 			content, err := os.ReadFile(filepath.Join(r.DataDir, "admin.token"))
 			if errors.Is(err, fs.ErrNotExist) {
@@ -47,17 +46,4 @@ func (r remoteFlags) client() (*client.Client, error) {
 	transport.ResponseHeaderTimeout = 2 * time.Minute
 	transport.MaxIdleConnsPerHost = applyWorkers
 	return client.New(address, token, client.WithHTTPClient(&http.Client{Transport: transport}))
-}
-
-// localURL is the URL of the service on this machine.
-func (r remoteFlags) localURL() string {
-	scheme := "http"
-	if r.TLSCert != "" {
-		scheme = "https"
-	}
-	host, port, err := net.SplitHostPort(r.Addr)
-	if ip := net.ParseIP(host); err == nil && (host == "" || ip != nil && ip.IsUnspecified()) {
-		host = "127.0.0.1"
-	}
-	return scheme + "://" + net.JoinHostPort(host, port) + r.BasePath
 }

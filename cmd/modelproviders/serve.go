@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strconv"
@@ -65,6 +67,23 @@ type listenFlags struct {
 	Addr     string `group:"Network:" default:"127.0.0.1:8080" help:"Listen address."`
 	BasePath string `group:"Network:" help:"Prefix of all routes, such as /api/v1."`
 	TLSCert  string `group:"Network:" name:"tls-cert" help:"PEM file of the TLS certificate chain."`
+}
+
+// url returns the URL of the service on this machine. A service that listens on all
+// addresses is called on the loopback address.
+func (l listenFlags) url() string {
+	host, port, _ := net.SplitHostPort(l.Addr) // checked before
+	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+		if ip.Is6() {
+			host = "::1"
+		}
+	}
+	scheme := "http"
+	if l.TLSCert != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port) + l.BasePath
 }
 
 // dataFlags say where the data is. Every command that needs data has them.
