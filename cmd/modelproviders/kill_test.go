@@ -62,7 +62,10 @@ func killService(t *testing.T, dir string, args []string, afterKill func()) {
 	secrets := secretFiles(t, dir)
 	l, stop := startLoad(t, &p.service)
 	l.killed = true
-	for range *kills {
+	for n := range *kills {
+		if n > 0 && n%50 == 0 {
+			t.Logf("killed %d times", n)
+		}
 		time.Sleep(rand.N(300 * time.Millisecond))
 		kill(p)
 		afterKill()

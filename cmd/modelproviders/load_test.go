@@ -98,7 +98,7 @@ func startLoad(t *testing.T, s *service) (l *load, stop func()) {
 				select {
 				case <-done:
 					return
-				case <-time.After(rand.N(10 * time.Millisecond)):
+				case <-time.After(rand.N(30 * time.Millisecond)):
 					l.operations.RLock()
 					c.operate()
 					l.operations.RUnlock()

@@ -30,6 +30,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 			checkPaths(t, root, document, string(text))
 			checkFunctions(t, root, document, string(text))
 			checkCommands(t, root, document, string(text))
+			checkLinks(t, root, document, string(text))
 		}
 	}
 }
@@ -38,6 +39,7 @@ var (
 	pathForm     = regexp.MustCompile("`((?:api|cmd|pkg|docs|\\.ci)(?:/[A-Za-z0-9_.*<>-]+)+/?)`")
 	functionForm = regexp.MustCompile("(?m)^\\| `([a-z]+/[a-z0-9_/]+\\.go)` \\| ((?:`\\w+`(?:, )?)+) \\|")
 	commandForm  = regexp.MustCompile("go test ([^`\n#]*)")
+	linkForm     = regexp.MustCompile(`\]\(([^):]*?)(?:#([^)]*))?\)`) // not those with a scheme
 )
 
 func checkPaths(t *testing.T, root, document, text string) {
@@ -48,6 +50,39 @@ func checkPaths(t *testing.T, root, document, text string) {
 			t.Errorf("%s names %s, which does not exist", document, m[1])
 		}
 	}
+}
+
+// checkLinks checks that the files and headings exist that a document links to.
+func checkLinks(t *testing.T, root, document, text string) {
+	t.Helper()
+	for _, m := range linkForm.FindAllStringSubmatch(text, -1) {
+		target := document
+		if m[1] != "" {
+			target = filepath.Join(filepath.Dir(document), m[1])
+		}
+		if _, err := os.Stat(target); err != nil {
+			t.Errorf("%s links to %s: %v", document, m[1], err)
+		} else if m[2] != "" {
+			checkAnchor(t, document, target, m[2])
+		}
+	}
+}
+
+// checkAnchor checks that a document has a heading with that anchor.
+func checkAnchor(t *testing.T, from, document, anchor string) {
+	t.Helper()
+	text, err := os.ReadFile(document)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(text), -1) {
+		lower := regexp.MustCompile(`[^\w -]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		if strings.ReplaceAll(lower, " ", "-") == anchor {
+			return
+		}
+	}
+	t.Errorf("%s links to %s#%s, a heading that does not exist", from, document, anchor)
 }
 
 // checkFunctions reads the rows of tables that begin with a file and functions.
