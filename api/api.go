@@ -143,7 +143,7 @@ func (a *API) routes() []Route {
 
 		{http.MethodGet, "/metrics", operator, a.getMetrics, nil, ""},
 		{http.MethodGet, "/me", anyone, a.getMe, nil, ""},
-		{http.MethodGet, "/tokens", tokens, a.listTokens, listed, ""},
+		{http.MethodGet, "/tokens", tokens, a.listTokens, append([]string{"revoked"}, listed...), ""},
 		{http.MethodPost, "/tokens", tokens, a.createToken, nil, ""},
 		{http.MethodDelete, "/tokens/:id", tokens, a.revokeToken, nil, ""},
 		{http.MethodGet, "/audit-events", events, a.listAuditEvents, happened, ""},

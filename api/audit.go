@@ -48,6 +48,8 @@ type auditActor struct {
 	Subject string `json:"subject" example:"0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa"`
 	// How the caller signed in; `operator` is the command line, `none` is a service without authentication; empty for an unknown caller.
 	Kind string `json:"kind" enums:"token,oidc,none,operator," example:"token"`
+	// The name at that time: of a token, or the e-mail address or user name that the OIDC issuer gave; empty if there is none. Users may choose it at some issuers; only the subject identifies them.
+	Name string `json:"name" example:"Deploy script"`
 } //	@name	AuditActor
 
 // auditTarget is what an event was done to.
@@ -146,7 +148,7 @@ func WriteAuditEvent(w io.Writer, e audit.Event) error { return encodeJSON(w, to
 // sourceOf returns the source of the events that a request causes.
 func sourceOf(c echo.Context, p auth.Principal) audit.Source {
 	return audit.Source{
-		Workspace: p.Workspace, Actor: audit.Actor{Subject: p.Subject, Kind: p.Kind},
+		Workspace: p.Workspace, Actor: p.Actor(),
 		RequestID: requestID(c), ClientIP: c.RealIP(),
 	}
 }

@@ -13,13 +13,13 @@ import (
 
 // auditEvent is an event as it is answered.
 type auditEvent struct {
-	ID        string                          `json:"id"`
-	At        string                          `json:"at"`
-	Actor     struct{ Subject, Kind string }  `json:"actor"`
-	Workspace string                          `json:"workspace"`
-	Action    string                          `json:"action"`
-	Target    struct{ Type, ID, Name string } `json:"target"`
-	Outcome   string                          `json:"outcome"`
+	ID        string                               `json:"id"`
+	At        string                               `json:"at"`
+	Actor     struct{ Subject, Kind, Name string } `json:"actor"`
+	Workspace string                               `json:"workspace"`
+	Action    string                               `json:"action"`
+	Target    struct{ Type, ID, Name string }      `json:"target"`
+	Outcome   string                               `json:"outcome"`
 	Changes   []struct {
 		Field    string
 		Old, New json.RawMessage
@@ -45,12 +45,13 @@ func newest(t *testing.T, c *apitest.Client, query string) auditEvent {
 func TestAuditEvents(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
-		subject := c.Get("/me").Object()["subject"]
+		caller := c.Get("/me").Object()
+		subject, name := caller["subject"], caller["name"]
 		happened := func(a *apitest.Answer, action, outcome, targetType, targetID string, fields ...string) auditEvent {
 			t.Helper()
 			e := newest(t, c, "")
 			if e.Action != action || e.Outcome != outcome || e.Target.Type != targetType || e.Target.ID != targetID || e.Workspace != c.Workspace ||
-				e.Actor.Subject != subject || e.Actor.Kind != "token" || e.RequestID != a.RequestID() || e.ClientIP != "127.0.0.1" || e.Count != 1 {
+				e.Actor.Subject != subject || e.Actor.Name != name || name == "" || e.Actor.Kind != "token" || e.RequestID != a.RequestID() || e.ClientIP != "127.0.0.1" || e.Count != 1 {
 				t.Errorf("of %s came %+v", action, e)
 			}
 			var changed []string

@@ -15,6 +15,8 @@ import (
 type me struct {
 	// The id of a token, or the subject of a user at the OIDC issuer.
 	Subject string `json:"subject" example:"0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa"`
+	// The name of the token, or the e-mail address or user name that the OIDC issuer gave; empty if there is none.
+	Name string `json:"name" example:"Deploy script"`
 	// How the caller signed in: with an API token, with an access token of the OIDC issuer, or not at all because authentication is off.
 	Kind string `json:"kind" enums:"token,oidc,none" example:"token"`
 	// The workspace whose providers the caller sees.
@@ -43,6 +45,8 @@ type tokenResponse struct {
 	ExpiresAt *timestamp `json:"expires_at" extensions:"x-nullable" swaggertype:"string" format:"date-time" example:"2027-11-23T09:30:00.000Z"`
 	// When the token was last used, to the minute; null if never.
 	LastUsedAt *timestamp `json:"last_used_at" extensions:"x-nullable" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
+	// When the token was revoked; null if it was not.
+	RevokedAt *timestamp `json:"revoked_at" extensions:"x-nullable" swaggertype:"string" format:"date-time" example:"2026-11-24T09:30:00.000Z"`
 } //	@name	Token
 
 // tokenCreated is a new API token with its value, which can't be read again.
@@ -79,23 +83,26 @@ type tokenCreate struct {
 // @Router		/me [get]
 func (a *API) getMe(c echo.Context) error {
 	p := principal(c)
-	return c.JSON(http.StatusOK, me{Subject: p.Subject, Kind: p.Kind, Workspace: p.Workspace, Role: roleOrNull(p.Role), Scopes: names(p.Scopes)})
+	return c.JSON(http.StatusOK, me{Subject: p.Subject, Name: p.Name, Kind: p.Kind, Workspace: p.Workspace, Role: roleOrNull(p.Role), Scopes: names(p.Scopes)})
 }
 
 // @Summary		List API tokens
-// @Description	Lists the tokens that are not revoked, newest first, without their values.
+// @Description	Lists the tokens that are not revoked, or with `revoked=true` those that are, newest first, without their values. Expired tokens are listed until they are revoked.
 // @ID				listTokens
 // @Tags			access
-// @Success		200	{object}	tokenList
+// @Param			revoked	query		bool	false	"Only revoked tokens, instead of those that are not revoked"
+// @Success		200		{object}	tokenList
 // @Router			/tokens [get]
 func (a *API) listTokens(c echo.Context) error {
-	page, err := newQuery(c).page()
+	q := newQuery(c)
+	given := q.flag("revoked")
+	page, err := q.page()
 	if err != nil {
 		return err
 	}
-	workspace := principal(c).Workspace
-	tokens, next, err := readPage(a.Keyset, listing{"tokens", workspace, nil}, page, func(before *auth.TokenPosition, limit int) ([]auth.Token, error) {
-		return a.Tokens.List(c.Request().Context(), workspace, auth.TokenQuery{Before: before, Limit: limit})
+	workspace, revoked := principal(c).Workspace, given != nil && *given
+	tokens, next, err := readPage(a.Keyset, listing{"tokens", workspace, revoked}, page, func(before *auth.TokenPosition, limit int) ([]auth.Token, error) {
+		return a.Tokens.List(c.Request().Context(), workspace, auth.TokenQuery{Revoked: revoked, Before: before, Limit: limit})
 	}, func(t auth.Token) auth.TokenPosition { return auth.TokenPosition{CreatedAt: t.CreatedAt, ID: t.ID} })
 	if err != nil {
 		return err
@@ -169,7 +176,7 @@ func MarshalToken(t auth.Token, value string) ([]byte, error) {
 func toToken(t auth.Token) tokenResponse {
 	return tokenResponse{
 		ID: t.ID, Name: t.Name, Workspace: t.Workspace, Role: roleOrNull(t.Role), Scopes: names(t.Scopes),
-		CreatedAt: timestamp(t.CreatedAt), ExpiresAt: timestampOrNull(t.ExpiresAt), LastUsedAt: timestampOrNull(t.LastUsedAt),
+		CreatedAt: timestamp(t.CreatedAt), ExpiresAt: timestampOrNull(t.ExpiresAt), LastUsedAt: timestampOrNull(t.LastUsedAt), RevokedAt: timestampOrNull(t.RevokedAt),
 	}
 }
 

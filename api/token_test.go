@@ -21,6 +21,7 @@ type token struct {
 	CreatedAt  string   `json:"created_at"`
 	ExpiresAt  *string  `json:"expires_at"`
 	LastUsedAt *string  `json:"last_used_at"`
+	RevokedAt  *string  `json:"revoked_at"`
 	Token      string   `json:"token"`
 }
 
@@ -46,12 +47,12 @@ func TestTokens(t *testing.T) {
 		editor.Post("/providers", apitest.OpenAI(nil)).Is(http.StatusCreated)
 		editor.Get("/tokens").Problem(http.StatusForbidden, "forbidden")
 		var me struct {
-			Subject, Kind, Workspace string
-			Role                     *string
-			Scopes                   []string
+			Subject, Name, Kind, Workspace string
+			Role                           *string
+			Scopes                         []string
 		}
 		editor.Get("/me").Is(http.StatusOK).Into(&me)
-		if me.Subject != made.ID || me.Kind != "token" || me.Workspace != c.Workspace || *me.Role != "editor" || !slices.Equal(me.Scopes, made.Scopes) {
+		if me.Subject != made.ID || me.Name != made.Name || me.Kind != "token" || me.Workspace != c.Workspace || *me.Role != "editor" || !slices.Equal(me.Scopes, made.Scopes) {
 			t.Errorf("/me answers %+v", me)
 		}
 
@@ -78,6 +79,17 @@ func TestTokens(t *testing.T) {
 		if left := walk[token](c, "/tokens", 100); len(left) != 2 {
 			t.Errorf("after the revocation there are %+v", left)
 		}
+		if revoked := walk[token](c, "/tokens?revoked=true", 1); len(revoked) != 1 || revoked[0].ID != made.ID || revoked[0].RevokedAt == nil {
+			t.Errorf("the revoked tokens are %+v", revoked)
+		}
+		if left := walk[token](c, "/tokens?revoked=false", 1); len(left) != 2 || left[0].RevokedAt != nil {
+			t.Errorf("the tokens that are not revoked are %+v", left)
+		}
+		c.Delete("/tokens/" + scoped.ID).Is(http.StatusNoContent)
+		var page apitest.Page[token]
+		c.Get("/tokens?revoked=true&limit=1").Into(&page)
+		c.Get("/tokens?cursor="+*page.NextCursor).Problem(http.StatusBadRequest, "malformed_request", "cursor invalid")
+		c.Get("/tokens?revoked=yes").Problem(http.StatusBadRequest, "malformed_request", "revoked invalid")
 	})
 }
 

@@ -33,6 +33,7 @@ type Event struct {
 type Actor struct {
 	Subject string
 	Kind    string // `token`, `oidc`, `none`, or `operator` for the command line
+	Name    string // at that time; empty if there is none
 }
 
 // Target is the thing that was changed or used, with its name at that time.

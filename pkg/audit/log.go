@@ -74,17 +74,18 @@ func (e Event) Entry() chain.Entry {
 	if len(e.Changes) > 0 {
 		changes, _ = json.Marshal(e.Changes) // strings can always be encoded
 	}
-	return chain.Entry{
-		ID: e.ID, At: e.At, Workspace: e.Workspace, Seal: e.Seal, Number: e.Number, MAC: e.LinkMAC,
-		Content: []string{e.Actor.Subject, e.Actor.Kind, string(e.Action), e.Target.Type, e.Target.ID, e.Target.Name,
-			string(e.Outcome), string(changes), e.Reason, e.RequestID, e.ClientIP, strconv.Itoa(e.Count), e.ProviderID},
+	content := []string{e.Actor.Subject, e.Actor.Kind, string(e.Action), e.Target.Type, e.Target.ID, e.Target.Name,
+		string(e.Outcome), string(changes), e.Reason, e.RequestID, e.ClientIP, strconv.Itoa(e.Count), e.ProviderID}
+	if e.Actor.Name != "" { // an earlier version sealed events without one
+		content = append(content, e.Actor.Name)
 	}
+	return chain.Entry{ID: e.ID, At: e.At, Workspace: e.Workspace, Seal: e.Seal, Number: e.Number, MAC: e.LinkMAC, Content: content}
 }
 
 // storable makes the texts of an event storable, so that no event is lost because of
 // a byte in a name, and each event is read back as it was sealed.
 func storable(e Event) Event {
-	for _, text := range []*string{&e.Workspace, &e.Actor.Subject, &e.Actor.Kind, &e.Target.Type, &e.Target.ID,
+	for _, text := range []*string{&e.Workspace, &e.Actor.Subject, &e.Actor.Kind, &e.Actor.Name, &e.Target.Type, &e.Target.ID,
 		&e.Target.Name, &e.ProviderID, &e.Reason, &e.RequestID, &e.ClientIP} {
 		*text = fault.Storable(*text)
 	}

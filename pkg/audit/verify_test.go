@@ -25,7 +25,7 @@ type tampering struct {
 
 func eventChanges() []tampering {
 	var all []tampering
-	for _, column := range []string{"actor_subject", "actor_kind", "action", "target_type", "target_id", "target_name",
+	for _, column := range []string{"actor_subject", "actor_kind", "actor_name", "action", "target_type", "target_id", "target_name",
 		"provider_id", "outcome", "reason", "request_id", "client_ip"} {
 		all = append(all, tampering{"event's " + column,
 			[]string{"UPDATE audit_events SET " + column + " = 'x' WHERE workspace = $ws AND id = $e(3)"}, 3, "the event was changed"})
@@ -316,6 +316,41 @@ func TestAnotherKeyDoesNotVerify(t *testing.T) {
 		reports, err := other.Verify(t.Context())
 		if err != nil || len(reports) != 1 || reports[0].Break == nil {
 			t.Errorf("got %+v, %v", reports, err)
+		}
+	})
+}
+
+// TestEventsOfAnEarlierVersion: events that were sealed before actors had names still
+// verify, and nobody can give one a name, or take one away.
+func TestEventsOfAnEarlierVersion(t *testing.T) {
+	e := audit.Event{ID: "id", Workspace: "w", Actor: audit.Actor{Subject: "s", Kind: "token"}, Action: audit.ProviderTest, ProviderID: "p",
+		Target: audit.Target{Type: "provider", ID: "t", Name: "n"}, Outcome: audit.Success, Reason: "r", RequestID: "q", ClientIP: "i", Count: 1}
+	before := []string{"s", "token", "provider.test", "provider", "t", "n", "success", "[]", "r", "q", "i", "1", "p"}
+	if diff := cmp.Diff(before, e.Entry().Content); diff != "" {
+		t.Errorf("what is sealed of an event without a name (-want +got):\n%s", diff)
+	}
+	databases(t, func(t *testing.T, w, _ *world) {
+		record := func(name string) {
+			ctx := audit.WithSource(t.Context(), audit.Source{Workspace: "acme", Actor: audit.Actor{Subject: "s", Kind: "token", Name: name}})
+			if err := w.Record(ctx, audit.Event{Action: audit.ProviderTest}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		record("")
+		record("Deploy script")
+		w.link(t)
+		w.wantWhole(t, "acme", 2)
+		for _, name := range []string{"", "Deploy script"} {
+			w.tamper(t, "UPDATE audit_events SET actor_name = 'x' || actor_name WHERE actor_name = "+quoted(name))
+			if w.verified(t, "acme").Break == nil {
+				t.Errorf("the name %q was changed, and nobody noticed", name)
+			}
+			w.tamper(t, "UPDATE audit_events SET actor_name = "+quoted(name)+" WHERE actor_name = 'x' || "+quoted(name))
+			w.wantWhole(t, "acme", 2)
+		}
+		w.tamper(t, "UPDATE audit_events SET actor_name = ''")
+		if w.verified(t, "acme").Break == nil {
+			t.Error("a name was removed, and nobody noticed")
 		}
 	})
 }

@@ -11,6 +11,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"modelproviders/pkg/audit"
 )
 
 // DefaultWorkspace is the workspace of principals that name no other.
@@ -67,10 +69,16 @@ type Principal struct {
 	// Subject is the id of a token, the issuer's name for a user, or `anonymous`.
 	// It is unique only together with Kind.
 	Subject   string
+	Name      string // of the token, or of the user as the issuer gives it; empty if there is none
 	Kind      string // `token`, `oidc`, `none` (authentication is off) or `operator` (the command line)
 	Workspace string
 	Role      Role // the widest role; empty without a role, such as for a token made with scopes
 	Scopes    []Scope
+}
+
+// Actor returns the principal as the actor of audit events.
+func (p Principal) Actor() audit.Actor {
+	return audit.Actor{Subject: p.Subject, Kind: p.Kind, Name: p.Name}
 }
 
 // May reports whether the principal has the scope.

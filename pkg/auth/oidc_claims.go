@@ -173,7 +173,20 @@ func (o *OIDC) principal(c claims) (Principal, error) {
 		}
 	}
 	role, scopes := o.grants(c)
-	return Principal{Subject: subject, Kind: "oidc", Workspace: workspace, Role: role, Scopes: scopes}, nil
+	return Principal{Subject: subject, Name: c.userName(), Kind: "oidc", Workspace: workspace, Role: role, Scopes: scopes}, nil
+}
+
+// userName returns the user's e-mail address or, without one, the preferred user name
+// (OpenID Connect Core, section 5.1), or "". Users may choose both at some issuers, so
+// it identifies nobody: it is for people who read audit events.
+func (c claims) userName() string {
+	for _, claim := range []string{"email", "preferred_username"} {
+		text, _ := c[claim].(string)
+		if name := printable(text, maxSubject); name != "" {
+			return name
+		}
+	}
+	return ""
 }
 
 // grants returns the role of a token with the most scopes, and the scopes of all its
@@ -191,6 +204,18 @@ func (o *OIDC) grants(c claims) (widest Role, scopes []Scope) {
 		granted = append(granted, role.Scopes()...)
 	}
 	return widest, scopesWhere(func(s Scope) bool { return slices.Contains(granted, s) })
+}
+
+// printable returns a text without characters that can't be printed, cut after a number
+// of characters.
+func printable(text string, limit int) string {
+	printed := []rune(strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, text)))
+	return string(printed[:min(limit, len(printed))])
 }
 
 // isName reports whether a text can name a principal or a workspace in logs and

@@ -164,3 +164,27 @@ func TestConfigurationsThatCannotWork(t *testing.T) {
 		})
 	}
 }
+
+// TestNameComesFromClaims: the name is for people, so it holds nothing that can't be
+// printed, and its length is bounded.
+func TestNameComesFromClaims(t *testing.T) {
+	issuer := authtest.Start(t)
+	o := newOIDC(t, issuer)
+	for claims, want := range map[string]string{
+		`{}`:                           "",
+		`{"email":"ann@example.com"}`:  "ann@example.com",
+		`{"preferred_username":"ann"}`: "ann",
+		`{"email":"ann@example.com","preferred_username":"ann"}`: "ann@example.com",
+		`{"email":"","preferred_username":"ann"}`:                "ann",
+		`{"email":" \n","preferred_username":"ann"}`:             "ann",
+		`{"email":["ann@example.com"],"preferred_username":7}`:   "",
+		`{"name":"Ann","nickname":"a"}`:                          "",
+		`{"email":" a\u0000n\r\n\u001b[31m\u202en\u2028@x "}`:    "an[31mn@x",
+		`{"email":"Zoë 模型 🙂"}`:                                   "Zoë 模型 🙂",
+		`{"email":"` + strings.Repeat("é", 300) + `"}`:           strings.Repeat("é", 255),
+	} {
+		if p := mustAuthenticate(t, o, issuer.AccessToken(t, parsed(t, claims))); p.Name != want || p.Subject != "alice" {
+			t.Errorf("%s: the name is %q, not %q", claims, p.Name, want)
+		}
+	}
+}

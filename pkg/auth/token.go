@@ -45,8 +45,8 @@ type Store interface {
 	TokenByHash(ctx context.Context, hash []byte) (Token, error)
 	// HasTokens reports whether there is any token, including revoked ones.
 	HasTokens(ctx context.Context) (bool, error)
-	// Tokens returns up to q.Limit unrevoked tokens of a workspace before q.Before,
-	// newest first.
+	// Tokens returns up to q.Limit tokens of a workspace before q.Before, newest first:
+	// the unrevoked or, with q.Revoked, the revoked ones.
 	Tokens(ctx context.Context, workspace string, q TokenQuery) ([]Token, error)
 	CreateToken(ctx context.Context, t Token) error
 	// LockTokens returns the unrevoked tokens of a workspace, and prevents others
@@ -61,8 +61,9 @@ type Store interface {
 
 // TokenQuery selects tokens.
 type TokenQuery struct {
-	Before *TokenPosition
-	Limit  int
+	Revoked bool
+	Before  *TokenPosition
+	Limit   int
 }
 
 // TokenPosition is the position of a token in the list.
@@ -120,7 +121,7 @@ func (t *Tokens) Authenticate(ctx context.Context, bearer string) (Principal, er
 		return Principal{}, err
 	}
 	t.uses.add(token, t.storedNow())
-	return Principal{Subject: token.ID, Kind: "token", Workspace: token.Workspace, Role: token.Role, Scopes: token.Scopes}, nil
+	return Principal{Subject: token.ID, Name: token.Name, Kind: "token", Workspace: token.Workspace, Role: token.Role, Scopes: token.Scopes}, nil
 }
 
 // find returns the token with a hash from the cache or the store. It returns

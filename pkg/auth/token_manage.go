@@ -153,7 +153,7 @@ func (t *Tokens) FirstAdmin(ctx context.Context, save func(value string) error) 
 	return made && err == nil, err
 }
 
-// List returns the unrevoked tokens of a workspace, newest first.
+// List returns the unrevoked or the revoked tokens of a workspace, newest first.
 func (t *Tokens) List(ctx context.Context, workspace string, q TokenQuery) ([]Token, error) {
 	return t.store.Tokens(ctx, workspace, q)
 }
@@ -201,7 +201,7 @@ func (t Token) admits(now time.Time) bool {
 // event returns the event that a token was created or revoked.
 func (t Token) event(by Principal, action audit.Action) audit.Event {
 	return audit.Event{
-		Workspace: t.Workspace, Actor: audit.Actor{Subject: by.Subject, Kind: by.Kind}, Action: action,
+		Workspace: t.Workspace, Actor: by.Actor(), Action: action,
 		Target: audit.Target{Type: "token", ID: t.ID, Name: t.Name}, Outcome: audit.Success,
 	}
 }

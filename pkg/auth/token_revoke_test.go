@@ -169,7 +169,7 @@ func TestFirstAdmin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := auth.Principal{Subject: p.Subject, Kind: "token", Workspace: auth.DefaultWorkspace, Role: auth.Admin, Scopes: auth.Scopes()}
+	want := auth.Principal{Subject: p.Subject, Name: "first admin", Kind: "token", Workspace: auth.DefaultWorkspace, Role: auth.Admin, Scopes: auth.Scopes()}
 	if diff := cmp.Diff(want, p); diff != "" {
 		t.Errorf("the principal (-want +got):\n%s", diff)
 	}

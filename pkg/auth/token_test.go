@@ -100,7 +100,7 @@ func TestATokenIsGoodForWhatItWasMadeFor(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", test.in.Name, err)
 		}
-		want := auth.Principal{Subject: token.ID, Kind: "token", Workspace: "acme", Role: test.role, Scopes: test.scopes}
+		want := auth.Principal{Subject: token.ID, Name: token.Name, Kind: "token", Workspace: "acme", Role: test.role, Scopes: test.scopes}
 		if diff := cmp.Diff(want, p); diff != "" {
 			t.Errorf("%s: principal (-want +got):\n%s", test.in.Name, diff)
 		}

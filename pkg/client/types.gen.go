@@ -246,6 +246,9 @@ type AuditActor struct {
 	// Kind How the caller signed in; `operator` is the command line, `none` is a service without authentication; empty for an unknown caller.
 	Kind AuditActorKind `json:"kind"`
 
+	// Name The name at that time: of a token, or the e-mail address or user name that the OIDC issuer gave; empty if there is none. Users may choose it at some issuers; only the subject identifies them.
+	Name string `json:"name"`
+
 	// Subject The id of a token, or the subject of a user at the OIDC issuer; empty for an unknown caller.
 	Subject string `json:"subject"`
 }
@@ -670,6 +673,9 @@ type LookupResponse struct {
 type Me struct {
 	// Kind How the caller signed in: with an API token, with an access token of the OIDC issuer, or not at all because authentication is off.
 	Kind MeKind `json:"kind"`
+
+	// Name The name of the token, or the e-mail address or user name that the OIDC issuer gave; empty if there is none.
+	Name string `json:"name"`
 
 	// Role The caller's role; null if scopes were granted individually.
 	Role Role `json:"role"`
@@ -1310,6 +1316,9 @@ type Token struct {
 	// Name The display name.
 	Name string `json:"name"`
 
+	// RevokedAt When the token was revoked; null if it was not.
+	RevokedAt *time.Time `json:"revoked_at"`
+
 	// Role The role; null if scopes were granted individually.
 	Role Role `json:"role"`
 
@@ -1351,6 +1360,9 @@ type TokenCreated struct {
 
 	// Name The display name.
 	Name string `json:"name"`
+
+	// RevokedAt When the token was revoked; null if it was not.
+	RevokedAt *time.Time `json:"revoked_at"`
 
 	// Role The role; null if scopes were granted individually.
 	Role Role `json:"role"`
@@ -1554,6 +1566,9 @@ type ListProviderModelsParams struct {
 
 // ListTokensParams defines parameters for ListTokens.
 type ListTokensParams struct {
+	// Revoked Only revoked tokens, instead of those that are not revoked
+	Revoked *bool `form:"revoked,omitempty" json:"revoked,omitempty"`
+
 	// Limit The maximum number of entries on a page.
 	Limit int64 `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 

@@ -20,7 +20,8 @@ func (row *eventRow) columns() columns {
 	e := &row.Event
 	return columns{
 		{"workspace", &e.Workspace, fixed}, {"id", &e.ID, fixed}, {"at", (*moment)(&e.At), fixed},
-		{"actor_subject", &e.Actor.Subject, fixed}, {"actor_kind", &e.Actor.Kind, fixed}, {"action", &e.Action, fixed},
+		{"actor_subject", &e.Actor.Subject, fixed}, {"actor_kind", &e.Actor.Kind, fixed}, {"actor_name", &e.Actor.Name, fixed},
+		{"action", &e.Action, fixed},
 		{"target_type", &e.Target.Type, fixed}, {"target_id", &e.Target.ID, fixed}, {"target_name", &e.Target.Name, fixed},
 		{"provider_id", &e.ProviderID, fixed}, {"outcome", &e.Outcome, fixed}, {"changes", &row.changes, fixed},
 		{"reason", &e.Reason, fixed}, {"request_id", &e.RequestID, fixed}, {"client_ip", &e.ClientIP, fixed},

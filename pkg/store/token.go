@@ -81,7 +81,7 @@ func (s *Store) HasTokens(ctx context.Context) (bool, error) {
 
 // Tokens implements [auth.Store].
 func (s *Store) Tokens(ctx context.Context, workspace string, q auth.TokenQuery) ([]auth.Token, error) {
-	return s.validTokens(ctx, workspace, func(db *gorm.DB) *gorm.DB {
+	return s.tokensOf(ctx, workspace, q.Revoked, func(db *gorm.DB) *gorm.DB {
 		if q.Before != nil {
 			db = db.Where("(created_at, id) < (?, ?)", moment(q.Before.CreatedAt), q.Before.ID)
 		}
@@ -98,17 +98,22 @@ func (s *Store) LockTokens(ctx context.Context, workspace string) ([]auth.Token,
 	if s.transaction(ctx) == nil {
 		return nil, errors.New("LockTokens outside a transaction locks nothing")
 	}
-	return s.validTokens(ctx, workspace, func(db *gorm.DB) *gorm.DB {
+	return s.tokensOf(ctx, workspace, false, func(db *gorm.DB) *gorm.DB {
 		return db.Clauses(clause.Locking{Strength: "UPDATE"}).Order("id")
 	})
 }
 
-// validTokens reads the unrevoked tokens of a workspace that query selects.
-func (s *Store) validTokens(ctx context.Context, workspace string, query func(db *gorm.DB) *gorm.DB) ([]auth.Token, error) {
+// tokensOf reads the unrevoked or the revoked tokens of a workspace that query selects.
+func (s *Store) tokensOf(ctx context.Context, workspace string, revoked bool, query func(db *gorm.DB) *gorm.DB) ([]auth.Token, error) {
 	if workspace == "" {
 		return nil, errUnscoped
 	}
-	return s.tokens(ctx, func(db *gorm.DB) *gorm.DB { return query(db.Where("workspace = ? AND revoked_at IS NULL", workspace)) })
+	return s.tokens(ctx, func(db *gorm.DB) *gorm.DB {
+		if revoked {
+			return query(db.Where("workspace = ? AND revoked_at IS NOT NULL", workspace))
+		}
+		return query(db.Where("workspace = ? AND revoked_at IS NULL", workspace))
+	})
 }
 
 // tokens reads the tokens that query selects.

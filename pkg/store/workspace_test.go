@@ -19,7 +19,7 @@ var unscoped = map[string]string{
 	"HasTokens":   "asks for tokens of any workspace",
 	"TokenByHash": "the workspace is not known yet",
 	"tokens":      "the callers have the condition",
-	"Tokens":      "validTokens has the condition",
+	"Tokens":      "tokensOf has the condition",
 }
 
 // TestStatementsNameTheWorkspace checks that what reads or changes rows demands a

@@ -23,7 +23,7 @@ import (
 func newEvent(after int) audit.Event {
 	return audit.Event{
 		ID: newID(), At: start.Add(time.Duration(after) * time.Millisecond), Workspace: workspace,
-		Actor: audit.Actor{Subject: "s", Kind: "token"}, Action: audit.ProviderUpdate, Outcome: audit.Success,
+		Actor: audit.Actor{Subject: "s", Kind: "token", Name: "Deploy script"}, Action: audit.ProviderUpdate, Outcome: audit.Success,
 		Target: audit.Target{Type: "provider", ID: "p", Name: "P"}, ProviderID: "p", Count: 1, Seal: []byte("seal"), LinkMAC: []byte("new"),
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
@@ -107,6 +108,15 @@ func testTokenList(t *testing.T, s *store.Store) {
 	if diff := cmp.Diff(all, list(auth.TokenQuery{})); diff != "" {
 		t.Errorf("tokens that are not revoked (-want +got):\n%s", diff)
 	}
+	wantRevoked := func(q auth.TokenQuery, want ...auth.Token) {
+		t.Helper()
+		q.Revoked = true
+		if diff := cmp.Diff(want, list(q), cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("revoked tokens (-want +got):\n%s", diff)
+		}
+	}
+	wantRevoked(auth.TokenQuery{Limit: 2}, revoked)
+	wantRevoked(auth.TokenQuery{Before: &auth.TokenPosition{CreatedAt: revoked.CreatedAt, ID: revoked.ID}})
 	got, err := s.TokenByHash(t.Context(), foreign.Hash)
 	noError(t, "read the foreign token", err)
 	if diff := cmp.Diff(foreign, got); diff != "" {
