@@ -60,7 +60,7 @@ func TestUsersSignInThroughTheIssuer(t *testing.T) {
 				o.do(nobody).Problem(403, "forbidden")
 			}
 		}
-		if me := nobody.Get("/me").Is(200).Body; strings.TrimSpace(me) != `{"subject":"carol","kind":"oidc","workspace":"acme","role":null,"scopes":[]}` {
+		if me := nobody.Get("/me").Is(200).Body; strings.TrimSpace(me) != `{"subject":"carol","name":"","kind":"oidc","workspace":"acme","role":null,"scopes":[]}` {
 			t.Errorf("who has no role is told %s", me)
 		}
 		for name, token := range map[string]string{"an ID token": editorIDToken, "a token without a workspace": homelessToken} {
