@@ -94,12 +94,19 @@ func start(t *testing.T, variables map[string]string, args ...string) *service {
 // does not wait.
 func launch(t *testing.T, args ...string) *process {
 	t.Helper()
+	return launchWith(t, nil, args...)
+}
+
+// launchWith is launch with more environment variables, in the form of [os.Environ].
+func launchWith(t *testing.T, environ []string, args ...string) *process {
+	t.Helper()
 	if !slices.Contains(args, "--addr") {
 		args = append([]string{"--addr", "127.0.0.1:0"}, args...)
 	}
 	p := &process{service: service{stderr: &output{}}, ended: make(chan struct{})}
 	p.command = exec.Command(os.Args[0], args...)
 	p.command.Env = []string{asProgram + "=1", "PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
+	p.command.Env = append(p.command.Env, environ...)
 	p.command.Dir = t.TempDir()
 	p.command.Stderr = p.stderr
 	if err := p.command.Start(); err != nil {

@@ -8,9 +8,12 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
+	"io"
+	"log"
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -88,5 +91,41 @@ func TestJSONLog(t *testing.T) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("the log has the line %s", line)
 		}
+	}
+}
+
+// TestPrivateAuthority: the hint about an unknown authority says what helps.
+func TestPrivateAuthority(t *testing.T) {
+	cert, key := certificate(t)
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	upstream := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"object":"list","data":[{"id":"m","object":"model"}]}`)
+	}))
+	upstream.TLS = &tls.Config{Certificates: []tls.Certificate{pair}}
+	upstream.Config.ErrorLog = log.New(io.Discard, "", 0)
+	upstream.StartTLS()
+	defer upstream.Close()
+
+	check := func(environ ...string) map[string]any {
+		dir := filepath.Join(t.TempDir(), "data")
+		p := launchWith(t, environ, "--data-dir", dir, "--allow-upstreams", "127.0.0.1/32")
+		if !p.settle(t) {
+			t.Fatal(p.stderr)
+		}
+		p.signIn(t, dir)
+		body := encode(t, map[string]any{"credentials": map[string]any{"api_key": "sk-private"}, "config": map[string]any{"base_url": upstream.URL + "/v1"}})
+		return p.must(t, http.StatusOK, "POST", "/provider-types/custom/check", body).body
+	}
+	refused, _ := check()["error"].(map[string]any)
+	hint, _ := refused["hint"].(string)
+	if !strings.Contains(hint, "SSL_CERT_FILE") {
+		t.Errorf("an unknown authority is answered %v", refused)
+	}
+	if got := check("SSL_CERT_FILE=" + cert); got["status"] != "success" {
+		t.Errorf("a known authority is answered %v", got)
 	}
 }

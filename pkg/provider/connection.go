@@ -82,7 +82,7 @@ func unreachable(host string, err error) *Failure {
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		return fail(Unreachable, "There is no route to "+host+".", "Check the address, and check that no firewall blocks this service.")
 	case errors.As(err, &unknown):
-		return fail(Unreachable, "The TLS certificate of "+host+" is signed by an authority that is not trusted here.", "Use a publicly trusted certificate, or ask the operator of this service to trust the authority.")
+		return fail(Unreachable, "The TLS certificate of "+host+" is signed by an authority that is not trusted here.", "Use a publicly trusted certificate, or ask the operator of this service to add the authority with SSL_CERT_FILE.")
 	case errors.As(err, &hostname):
 		return fail(Unreachable, "The TLS certificate of "+host+" is for another host name.", "Enter the host name that the certificate is for.")
 	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
