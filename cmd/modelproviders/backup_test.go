@@ -121,3 +121,65 @@ func TestRefusedBackup(t *testing.T) {
 	}
 	removeFile(t, file)
 }
+
+// TestCopyOfTheFileAlone: a start warns of a copy that was made while the service was
+// running, and not of a file that a killed service has left.
+func TestCopyOfTheFileAlone(t *testing.T) {
+	dir, copied := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(copied, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const warning = "may lack the latest changes"
+	p := launch(t, "--data-dir", dir)
+	if !p.settle(t) {
+		t.Fatal(p.stderr)
+	}
+	p.signIn(t, dir)
+	p.must(t, 201, "POST", "/providers", aProvider)
+	for _, file := range []string{"modelproviders.db", "keyset.json"} {
+		writeFile(t, filepath.Join(copied, file), readFile(t, filepath.Join(dir, file)))
+	}
+	s := start(t, nil, "--data-dir", copied)
+	if !strings.Contains(s.stderr.String(), warning) {
+		t.Errorf("no warning of the copy:\n%s", s.stderr)
+	}
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+
+	p.signal(os.Kill)
+	<-p.ended
+	for range 2 {
+		s := start(t, nil, "--data-dir", dir)
+		if err := s.stop(); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(s.stderr.String(), warning) {
+			t.Errorf("a warning after a kill:\n%s", s.stderr)
+		}
+	}
+
+	// A command may be the first to open what a killed service has left.
+	p = launch(t, "--data-dir", dir)
+	if !p.settle(t) {
+		t.Fatal(p.stderr)
+	}
+	p.signal(os.Kill)
+	<-p.ended
+	execSQLite(t, dir, "PRAGMA wal_autocheckpoint = 0; UPDATE processes SET seen_at = 0") // time passes
+	writeFile(t, filepath.Join(dir, "modelproviders.db-wal"), "")                         // which the statement removed
+	if err := run(t.Context(), []string{"tokens", "list", "--data-dir", dir}, environmentOf(nil), io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	if s := start(t, nil, "--data-dir", dir); strings.Contains(s.stderr.String(), warning) {
+		t.Errorf("a warning after a kill and a command:\n%s", s.stderr)
+	}
+	restored := filepath.Join(t.TempDir(), "backup.db")
+	if err := run(t.Context(), []string{"backup", restored, "--data-dir", dir}, environmentOf(nil), io.Discard, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Join(copied, "modelproviders.db"), readFile(t, restored))
+	if s := start(t, nil, "--data-dir", copied); strings.Contains(s.stderr.String(), warning) {
+		t.Errorf("a warning of a backup:\n%s", s.stderr)
+	}
+}

@@ -87,7 +87,7 @@ func finishCopy(ctx context.Context, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	if _, err := db.ExecContext(ctx, "DELETE FROM processes"); err != nil {
+	if _, err := db.ExecContext(ctx, "DELETE FROM processes; "+unmark); err != nil {
 		return err
 	}
 	if err := quickCheck(ctx, db); err != nil {

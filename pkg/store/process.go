@@ -5,7 +5,8 @@ import "context"
 // Beat stores that the process with that id, a UUID, is alive. It returns the number
 // of processes, including this one, that called Beat in the last 15 seconds, by the
 // clock of the database. It removes those that have not called it for a minute,
-// unless another process is doing so, because the two could deadlock.
+// unless another process is doing so, because the two could deadlock. The first call
+// also marks the SQLite file; see [warnOfCopy].
 func (s *Store) Beat(ctx context.Context, id string) (alive int, err error) {
 	ago, args := s.engine.secondsAgo, []any{id}
 	steps := []statement{
@@ -27,11 +28,18 @@ func (s *Store) Beat(ctx context.Context, id string) (alive int, err error) {
 		_, err := s.one(ctx, steps[last].sql, steps[last].args, &alive)
 		return err
 	})
+	if err == nil && s.engine.batches != nil && !s.beaten.Swap(true) {
+		err = s.markInUse(ctx)
+	}
 	return alive, err
 }
 
 // Leave stores that a process is no longer alive.
 func (s *Store) Leave(ctx context.Context, id string) error {
-	_, err := s.together(ctx, statement{`DELETE FROM processes WHERE id = $1`, []any{id}})
+	steps := []statement{{`DELETE FROM processes WHERE id = $1`, []any{id}}}
+	if s.engine.batches != nil {
+		steps = append(steps, statement{unmark, nil})
+	}
+	_, err := s.together(ctx, steps...)
 	return err
 }

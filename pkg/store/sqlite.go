@@ -41,6 +41,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
 
+	_, missing := os.Stat(path + "-wal")
 	file, err := makePrivate(path)
 	if err != nil {
 		return e, 0, fmt.Errorf("could not create the SQLite file %s: %w", path, err)
@@ -70,6 +71,9 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 	schema, err = openSchema(ctx, goose.DialectSQLite3, batches.db, c, func() error {
 		return migrate(ctx, goose.DialectSQLite3, batches.db, log)
 	})
+	if err == nil {
+		err = warnOfCopy(ctx, batches.db, missing == nil, log)
+	}
 	if err != nil {
 		return e, 0, errors.Join(fmt.Errorf("could not open the SQLite file %s: %w", path, err), closeAll(e.writer, e.reader))
 	}

@@ -22,6 +22,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pressly/goose/v3"
@@ -61,6 +62,7 @@ type Store struct {
 	log    *slog.Logger
 	schema int64 // the schema version that this program knows
 	space  space
+	beaten atomic.Bool // Beat was called
 
 	texts
 	combined sync.Map // texts of [Store.combine]
