@@ -11,9 +11,9 @@ import (
 )
 
 // cutBefore is how long before the end of a stop the requests that still run are
-// ended, so that each is answered and recorded. On SQLite, a statement may wait for
-// 5 of these seconds.
-const cutBefore = 8 * time.Second
+// ended, so that each is answered and recorded. Recording may take 3 seconds, and on
+// SQLite a statement may wait for a lock for 5 more.
+const cutBefore = 10 * time.Second
 
 // Run serves until ctx ends or serving fails, and then closes the service. When ctx
 // ends, the service is not ready any more, but it serves for another
@@ -61,7 +61,7 @@ func (a *App) abandon() error {
 func (a *App) endRequests(ctx context.Context) error {
 	end, _ := ctx.Deadline()
 	left := min(cutBefore, a.cfg.StopTimeout/3)
-	ctx, cancel := context.WithDeadline(ctx, end.Add(-left/4))
+	ctx, cancel := context.WithDeadline(ctx, end.Add(-left/10))
 	defer cancel()
 	timer := time.AfterFunc(time.Until(end.Add(-left)), func() {
 		a.cfg.Logger.Warn("requests did not finish in time; they are answered with 503")

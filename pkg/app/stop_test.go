@@ -174,6 +174,7 @@ func lockSQLite(t *testing.T, dir string) {
 // TestStopAnswersWhatItCutsOff: calls to upstreams that do not end in time are
 // answered and recorded as failures, but say nothing about the provider.
 func TestStopAnswersWhatItCutsOff(t *testing.T) {
+	storetest.Long(t)
 	t.Parallel()
 	var hanging atomic.Bool
 	arrived := make(chan struct{}, 100)
@@ -183,7 +184,7 @@ func TestStopAnswersWhatItCutsOff(t *testing.T) {
 			<-r.Context().Done()
 		}
 	})
-	s := start(t, func(c *app.Config) { c.StopTimeout, c.Heartbeat = 6*time.Second, 100*time.Millisecond })
+	s := start(t, func(c *app.Config) { c.StopTimeout, c.Heartbeat = 18*time.Second, 100*time.Millisecond })
 	provider, model := s.connect(t, upstream)
 	s.must(t, 200, "POST", "/models/"+model+"/test", aPrompt())
 	hanging.Store(true)
@@ -269,6 +270,40 @@ func TestStopAnswersABodyThatDoesNotEnd(t *testing.T) {
 	got, err := io.ReadAll(connection)
 	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 503") {
 		t.Errorf("answered %q, %v", got, err)
+	}
+}
+
+// TestStopIsBounded: a client that does not read its answer can't be answered, and does
+// not delay a stop.
+func TestStopIsBounded(t *testing.T) {
+	t.Parallel()
+	s := start(t, func(c *app.Config) { c.StopTimeout = 3 * time.Second })
+	connection, err := net.Dial("tcp", strings.TrimPrefix(s.URL(), "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer connection.Close()
+	go func() { // more answers than fit into the buffers of the connection
+		for range 200 {
+			fmt.Fprint(connection, "GET /openapi.yaml HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		}
+	}()
+	blocked := 0
+	eventually(t, "the service waits for the client", func() bool {
+		before := blocked
+		time.Sleep(300 * time.Millisecond)
+		blocked = strings.Count(s.log.String(), "route=/openapi.yaml")
+		return blocked > 0 && blocked == before
+	})
+	began := time.Now()
+	if err := stopped(t, s); err != nil {
+		t.Error("ended with:", err)
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("the stop took %v", took)
+	}
+	if !strings.Contains(s.log.String(), "cut off") {
+		t.Errorf("the log does not tell:\n%s", s.log)
 	}
 }
 

@@ -98,7 +98,7 @@ func unrecorded(e audit.Event, err error) error {
 
 // recordWithin is how long the result of a call may take to be stored after the
 // service has ended the call because it stops.
-const recordWithin = 2 * time.Second
+const recordWithin = 3 * time.Second
 
 // lasting returns the context in which the result of a call is stored. It does not end
 // when the caller goes away, but when the service stops.
