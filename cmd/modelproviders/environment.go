@@ -63,11 +63,11 @@ func (e *environment) value(setting app.Setting, secret bool) (string, error) {
 
 // readSecret reads a file, without the line break at its end.
 func (e *environment) readSecret(path string) (string, error) {
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return "", err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	content, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
 	if err != nil {
 		return "", err
