@@ -292,12 +292,15 @@ func (r *remote) between(before func(w http.ResponseWriter, request *http.Reques
 // TestApplyKeepsOthersEdits: somebody edits each provider after it was read.
 func TestApplyKeepsOthersEdits(t *testing.T) {
 	r, _ := applied(t)
-	var edits atomic.Int64
+	var edits, deletions atomic.Int64
 	direct := r.url
 	edit := func(atMost int64) string {
 		r.url = direct
 		edits.Store(0)
 		return r.between(func(_ http.ResponseWriter, request *http.Request) bool {
+			if request.Method == http.MethodDelete {
+				deletions.Add(1)
+			}
 			if n := edits.Add(1); request.Method == http.MethodGet || n > atMost {
 				edits.Add(-1)
 				return false
@@ -327,8 +330,8 @@ func TestApplyKeepsOthersEdits(t *testing.T) {
 	r.url = edit(1)
 	r.apply(exitOK, "providers:\n- {name: Production OpenAI, type: openai}\n", "--prune")
 	r.url = direct
-	if names := r.names(); len(names) != 1 {
-		t.Errorf("after a deletion there are %v", names)
+	if names := r.names(); len(names) != 1 || deletions.Load() != 2 {
+		t.Errorf("after %d deletions there are %v", deletions.Load(), names)
 	}
 }
 

@@ -222,9 +222,14 @@ func TestBasePath(t *testing.T) {
 func TestIDs(t *testing.T) {
 	c := connect(t, serve(t, nil))
 	for _, id := range []string{"", ".", ".."} {
-		if _, err := c.GetProvider(t.Context(), id); err == nil {
-			t.Errorf("the id %q was accepted", id)
+		var problem *client.Problem
+		if _, err := c.GetProvider(t.Context(), id); err == nil || errors.As(err, &problem) {
+			t.Errorf("the id %q was sent: %v", id, err)
 		}
+	}
+	p := must(c.CreateProvider(t.Context(), openAI("OpenAI")))(t)
+	if _, err := c.GetProvider(t.Context(), p.ID+"/models"); !errors.Is(err, client.ProblemCodeNotFound) {
+		t.Errorf("an id that is the path of a list: %v", err)
 	}
 	if _, err := c.GetProvider(t.Context(), "../me?x#y/%2e"); !errors.Is(err, client.ProblemCodeNotFound) {
 		t.Errorf("an id that is a path: %v", err)

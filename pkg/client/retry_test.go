@@ -133,7 +133,7 @@ func TestRetriesEnd(t *testing.T) {
 	}{
 		"no retries":        {&losing{status: 503, times: 9}, 0, time.Minute, 1},
 		"two retries":       {&losing{status: 503, times: 9}, 2, time.Minute, 3},
-		"a wait too long":   {&losing{status: 429, times: 9, retryAfter: "3600"}, 9, time.Minute, 1},
+		"a wait too long":   {&losing{status: 429, times: 9, retryAfter: "61"}, 9, time.Hour, 1},
 		"an early deadline": {&losing{status: 429, times: 9, retryAfter: "30"}, 9, 5 * time.Second, 1},
 	} {
 		ctx, cancel := context.WithTimeout(t.Context(), row.limit)

@@ -6,7 +6,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -82,12 +81,7 @@ func (s *Stream[E, R]) Result() (R, error) {
 
 // Close ends the stream, and with it the test, if it has not ended yet. It need not be
 // called after [Stream.Result].
-func (s *Stream[E, R]) Close() error {
-	if !s.stopped {
-		s.end(errors.New("the stream was closed before its end"))
-	}
-	return s.body.Close()
-}
+func (s *Stream[E, R]) Close() error { return s.body.Close() }
 
 // next reads up to an event. It returns false at the end of the stream.
 func (s *Stream[E, R]) next() (event E, more bool) {
