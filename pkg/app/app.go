@@ -142,6 +142,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	a.metrics.watchReloads(&a.reloaded)
 	return a.metrics.watch(a.data, a.registry, a.tracer)
 }
 

@@ -46,7 +46,7 @@ func newMetrics() *metrics {
 	for _, status := range []registry.Status{registry.Active, registry.Inactive, registry.Error} {
 		m.statusChanges.WithLabelValues(string(status))
 	}
-	m.jobFailures = m.counters("job_failures_total", "Failed runs of background jobs.", "job")
+	m.jobFailures = m.counters("job_failures_total", "Failed runs of background jobs, by name.", "name")
 	m.databaseUp = m.gauge("database_up", "Whether the database answered when it was last checked, which is done every 10 seconds.")
 	m.unlinked = m.gauge("audit_unlinked_events", "Audit events that are not linked to their chain yet, counted every 10 seconds up to 10000. More than a few for a minute mean that linking fails.")
 	return m
@@ -98,6 +98,12 @@ func (m *metrics) watch(d *data, r *registry.Registry, t *tracing.Tracer) error 
 	for name, pool := range pools {
 		m.MustRegister(collectors.NewDBStatsCollector(pool, name))
 	}
+	m.read("database_damaged", "Whether the last check of the SQLite file found damage.", func() float64 {
+		return float(d.damage.Load() != nil)
+	})
+	m.read("database_has_space", "0 from the time when a write failed because there was no space left, until there is space again.", func() float64 {
+		return float(d.store.HasSpace() == nil)
+	})
 	m.watchClients(r)
 	m.watchLimits(d.limiter)
 	m.readCount("trace_export_failures_total", "Failed exports of traces; 0 if requests are not traced.", nil, t.Failures)
@@ -106,12 +112,6 @@ func (m *metrics) watch(d *data, r *registry.Registry, t *tracing.Tracer) error 
 		Name: namespace + "build_info", Help: "The build of the program; the value is always 1.",
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "goversion": build.Go},
 	}).Set(1)
-	m.read("database_has_space", "0 from the time when a write failed because there was no space left, until there is space again.", func() float64 {
-		if d.store.HasSpace() != nil {
-			return 0
-		}
-		return 1
-	})
 	m.read("keyset_keys", "Encryption keys that can open stored credentials.", func() float64 {
 		_, enabled := d.keyset.Keys()
 		return float64(enabled)
@@ -121,6 +121,25 @@ func (m *metrics) watch(d *data, r *registry.Registry, t *tracing.Tracer) error 
 		return float64(primary)
 	})
 	return nil
+}
+
+// watchReloads adds what SIGHUP reads again.
+func (m *metrics) watchReloads(r *reloaded) {
+	m.read("reload_failures", "Files that the last reload could not read: the keyset, the TLS certificate. The previous ones are in use.", func() float64 {
+		return float64(len(r.warn()))
+	})
+	if r.certificate.Load() != nil {
+		m.read("tls_certificate_expiry_timestamp_seconds", "When the TLS certificate expires.", func() float64 {
+			return float64(r.certificate.Load().Leaf.NotAfter.Unix())
+		})
+	}
+}
+
+func float(is bool) float64 {
+	if is {
+		return 1
+	}
+	return 0
 }
 
 func (m *metrics) watchClients(r *registry.Registry) {

@@ -102,11 +102,14 @@ func TestMetrics(t *testing.T) {
 			`modelproviders_audit_unlinked_events [0-9]+`,
 			`modelproviders_database_up 1`,
 			`modelproviders_database_has_space 1`,
+			`modelproviders_database_damaged 0`,
+			`modelproviders_reload_failures 0`,
+			`modelproviders_trace_export_failures_total 0`,
 			`modelproviders_processes 1`,
 			`modelproviders_keyset_keys 1`,
 			`modelproviders_keyset_primary_key_id [1-9].*`,
 			`modelproviders_build_info\{commit=".*",goversion="go.*",version=".+"\} 1`,
-			`modelproviders_job_failures_total\{job="link_audit_events"\} [0-9]+`,
+			`modelproviders_job_failures_total\{name="link_audit_events"\} [0-9]+`,
 			`go_sql_open_connections\{db_name=".*"\} [1-9].*`,
 			`go_goroutines [0-9]+`,
 			`process_resident_memory_bytes .*`,
@@ -128,7 +131,7 @@ func TestMetricsWithoutDatabase(t *testing.T) {
 	s := running(t, withMetrics, onPostgres(url, filepath.Join(t.TempDir(), "keyset.json")))
 	s.wantMetrics(t, `modelproviders_database_up 1`)
 	cluster.Stop(t)
-	s.wantMetrics(t, `modelproviders_database_up 0`, `modelproviders_job_failures_total\{job="heartbeat"\} [1-9].*`)
+	s.wantMetrics(t, `modelproviders_database_up 0`, `modelproviders_job_failures_total\{name="heartbeat"\} [1-9].*`)
 	began := time.Now()
 	s.scrape(t)
 	if took := time.Since(began); took > 5*time.Second {
