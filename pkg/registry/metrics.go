@@ -39,8 +39,11 @@ const (
 // unobserved is the Observer of a registry without one.
 type unobserved struct{}
 
+// UpstreamCalled implements [Observer].
 func (unobserved) UpstreamCalled(UpstreamCall) {}
-func (unobserved) StatusChanged(Status)        {}
+
+// StatusChanged implements [Observer].
+func (unobserved) StatusChanged(Status) {}
 
 // ClientStats are counts of the cached clients.
 type ClientStats struct {

@@ -4,6 +4,7 @@ import (
 	"crypto/x509"
 	"net/url"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,12 +105,12 @@ func isPairs(value string) bool {
 }
 
 func isFile(path string) bool {
-	_, err := os.ReadFile(path)
+	_, err := os.ReadFile(filepath.Clean(path))
 	return err == nil
 }
 
 func isCertificates(path string) bool {
-	content, err := os.ReadFile(path)
+	content, err := os.ReadFile(filepath.Clean(path))
 	return err == nil && x509.NewCertPool().AppendCertsFromPEM(content)
 }
 
