@@ -98,7 +98,14 @@ func dashboard(t *testing.T) (expressions []string) {
 // TestAlerts checks the rules, and tests them on series of healthy and failing services.
 func TestAlerts(t *testing.T) {
 	annotations, _ := alerts(t)
+	operations, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, of := range annotations {
+		if !strings.Contains(string(operations), "\n### "+name+"\n") {
+			t.Errorf("docs/operations.md has no section for the alert %s", name)
+		}
 		runbook := "docs/operations.md#" + strings.ToLower(name)
 		if of["summary"] == "" || of["description"] == "" || of["runbook_url"] != runbook {
 			t.Errorf("the alert %s has the annotations %v", name, of)
