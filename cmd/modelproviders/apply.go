@@ -56,7 +56,7 @@ func (c applyCommand) Run(ctx context.Context, out streams) error {
 	}
 	entries, faults, err := readManifest(content)
 	if err = errors.Join(err, content.Close()); err != nil {
-		return fmt.Errorf("read %s: %w", name, err)
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	a := &applier{service: service, planner: planner{mode: c.Credentials, prune: c.Prune, secrets: secrets{dir: dir}}}
 	if err := a.plan(ctx, entries, faults); err != nil {
@@ -64,9 +64,6 @@ func (c applyCommand) Run(ctx context.Context, out streams) error {
 	}
 	if err := manifestError(name, a.faults); err != nil {
 		return err
-	}
-	if c.Prune && len(entries) == 0 {
-		return fmt.Errorf("%s has no providers, so --prune would delete all of them; delete them one by one if you want that", name)
 	}
 	if !c.DryRun {
 		a.run(ctx)
@@ -93,11 +90,11 @@ type applier struct {
 
 // plan compares the manifest with the service.
 func (a *applier) plan(ctx context.Context, entries []providerEntry, faults []manifestFault) error {
-	wanted := map[string]int{}
-	for i, entry := range entries {
-		wanted[app.FoldName(entry.Name)] = i
+	wanted := map[string]bool{}
+	for _, entry := range entries {
+		wanted[app.FoldName(entry.Name)] = true
 	}
-	current := make([]*client.Provider, len(entries))
+	current := map[string]*client.Provider{}
 	var deletions []*applyStep
 	for p, err := range a.service.ListProviders(ctx, client.ListProvidersParams{Limit: 100}) {
 		if err != nil && len(faults) > 0 {
@@ -107,14 +104,14 @@ func (a *applier) plan(ctx context.Context, entries []providerEntry, faults []ma
 		if err != nil {
 			return fmt.Errorf("read the providers of the service: %w", err)
 		}
-		if i, ok := wanted[app.FoldName(p.Name)]; ok {
-			current[i] = &p
+		if name := app.FoldName(p.Name); wanted[name] {
+			current[name] = &p
 		} else if a.prune {
 			deletions = append(deletions, deletion(p))
 		}
 	}
-	for i, entry := range entries {
-		step, wrong := a.step(entry, current[i])
+	for _, entry := range entries {
+		step, wrong := a.step(entry, current[app.FoldName(entry.Name)])
 		a.steps, faults = append(a.steps, step), append(faults, wrong...)
 	}
 	a.steps, a.faults = append(a.steps, deletions...), faults
@@ -219,7 +216,7 @@ func (c applyCommand) report(out streams, a *applier, name string) error {
 		return err
 	}
 	if count["not deleted"] > 0 {
-		fmt.Fprintf(out.stderr, "%d providers were %s\n", count["not deleted"], errNotDeleted)
+		fmt.Fprintf(out.stderr, "%d %s\n", count["not deleted"], errNotDeleted)
 	}
 	words := "%s: %d created, %d updated, %d deleted, %d unchanged, %d failed\n"
 	if c.DryRun {

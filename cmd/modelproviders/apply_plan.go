@@ -119,7 +119,7 @@ func (p *planner) step(entry providerEntry, current *client.Provider) (*applySte
 }
 
 // credentials returns the values of the credentials that are sent. It adds those that
-// can't be read to the stored ones, so that they are not reported as missing too.
+// have a fault to the stored ones, so that they are not reported as missing too.
 func (p *planner) credentials(entry providerEntry, stored app.ProviderSettings, moved bool) (values map[string]string, faults []manifestFault) {
 	values = map[string]string{}
 	for _, name := range sortedNames(stored.Credentials) {
@@ -132,7 +132,12 @@ func (p *planner) credentials(entry providerEntry, stored app.ProviderSettings, 
 		if p.mode == sendNever || p.mode != sendAlways && isStored && !moved {
 			continue
 		}
-		value, err := p.secrets.read(entry.Credentials[name])
+		from := entry.Credentials[name]
+		if from == (source{}) { // its fault is known
+			stored.Credentials[name] = ""
+			continue
+		}
+		value, err := p.secrets.read(from)
 		if err != nil {
 			faults = append(faults, entry.fault("credentials."+name, "can't be read: %s", err))
 			stored.Credentials[name] = ""
@@ -165,7 +170,7 @@ func (s *applyStep) planCreation(credentials, config map[string]string) (faults 
 func (s *applyStep) newModel(model modelEntry) (client.ModelCreate, []manifestFault) {
 	s.noteModel(actionCreate, model.ModelID, "", "", strings.Join(model.SupportedStages, " "))
 	var faults []manifestFault
-	if len(model.SupportedStages) == 0 {
+	if model.SupportedStages == nil {
 		faults = append(faults, manifestFault{model.line, fmt.Sprintf("the model %s needs supported_stages, because it is new", model.ModelID)})
 	}
 	return client.ModelCreate{ModelID: model.ModelID, DisplayName: model.DisplayName, Enabled: model.Enabled, SupportedStages: asStages(model.SupportedStages)}, faults

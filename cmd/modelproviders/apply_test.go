@@ -260,15 +260,21 @@ func TestApplySendsCredentials(t *testing.T) {
 
 func TestApplyPrunes(t *testing.T) {
 	r, _ := applied(t)
-	if got := r.apply(exitFailed, "providers: []\n", "--prune"); !strings.Contains(got.stderr, "would delete all") {
-		t.Errorf("an empty file: %s", got.stderr)
-	}
 	// Models of a provider without a list are not removed.
 	if got := r.apply(exitOK, "providers:\n- {name: Production OpenAI, type: openai}\n", "--prune"); got.stdout != lines("delete Azure   azure_openai ") {
 		t.Errorf("printed is %s", got.stdout)
 	}
 	if p := r.provider("Production OpenAI"); len(p.Models) != 2 {
 		t.Errorf("the models are %+v", p.Models)
+	}
+	// An empty file, which an export that failed may leave, is not an empty list.
+	for _, empty := range []string{"", manifestHead} {
+		if got := r.apply(exitFailed, empty, "--prune"); !strings.Contains(got.stderr, "providers is required") {
+			t.Errorf("an empty file: %s", got.stderr)
+		}
+	}
+	if got := r.apply(exitOK, "providers: []\n", "--prune"); got.stdout != lines("delete Production~OpenAI   openai ") || len(r.names()) != 0 {
+		t.Errorf("an empty list: printed is %s, there are %v", got.stdout, r.names())
 	}
 }
 
@@ -352,7 +358,7 @@ providers:
 	if got.stdout != lines("create New  type  openai", "create New  credentials.api_key  set") {
 		t.Errorf("printed is %s", got.stdout)
 	}
-	for _, part := range []string{"Azure: ", "1 providers were not deleted, because something else failed", "1 created, 0 updated, 0 deleted, 0 unchanged, 1 failed"} {
+	for _, part := range []string{"Azure: ", "1 not deleted, because something else failed", "1 created, 0 updated, 0 deleted, 0 unchanged, 1 failed"} {
 		if !strings.Contains(got.stderr, part) {
 			t.Errorf("%q is not in %s", part, got.stderr)
 		}
@@ -373,7 +379,9 @@ func TestApplyTellsAllFaults(t *testing.T) {
   type: anthropic
 - name: Third
   type: openai
+  config: {region: x}
   credentials: {api_key: sk-value}
+  models: [{model_id: a, supported_stages: []}]
 - name: Fourth
   type: custom
   config: {base_url: "ftp://host", region: x}
@@ -387,13 +395,15 @@ func TestApplyTellsAllFaults(t *testing.T) {
 	want := []string{
 		"nothing was changed",
 		"providers.yaml:6: Production OpenAI: type is anthropic, but the provider is of type openai",
-		"providers.yaml:9: providers[2].credentials.api_key must be {env: NAME} or {file: PATH}",
-		"providers.yaml:12: Fourth: config.base_url must begin with https:// or http://",
-		"providers.yaml:12: Fourth: config.region is not a field of the type custom",
-		"providers.yaml:13: Fourth: credentials.api_key can't be read: the environment variable NOT_SET_ANYWHERE is not set",
-		"providers.yaml:15: the model gpt-4o needs supported_stages",
-		"providers.yaml:16: Fifth: config.api_version is required",
-		"providers.yaml:18: Fifth: credentials.other is not a field of the type azure_openai",
+		"providers.yaml:9: Third: config.region is not a field of the type openai",
+		"providers.yaml:10: providers[2].credentials.api_key must be {env: NAME} or {file: PATH}",
+		"providers.yaml:11: providers[2].models[0].supported_stages must have at least one stage",
+		"providers.yaml:14: Fourth: config.base_url must begin with https:// or http://",
+		"providers.yaml:14: Fourth: config.region is not a field of the type custom",
+		"providers.yaml:15: Fourth: credentials.api_key can't be read: the environment variable NOT_SET_ANYWHERE is not set",
+		"providers.yaml:17: the model gpt-4o needs supported_stages",
+		"providers.yaml:18: Fifth: config.api_version is required",
+		"providers.yaml:20: Fifth: credentials.other is not a field of the type azure_openai",
 		"missing.txt: no such file",
 	}
 	for _, part := range want {
@@ -401,7 +411,7 @@ func TestApplyTellsAllFaults(t *testing.T) {
 			t.Errorf("%q is not in\n%s", part, got.stderr)
 		}
 	}
-	if n := strings.Count(got.stderr, "\n"); n != 11 {
+	if n := strings.Count(got.stderr, "\n"); n != 13 {
 		t.Errorf("there are %d lines:\n%s", n, got.stderr)
 	}
 	if len(r.names()) != 2 {

@@ -29,36 +29,25 @@ func (exportCommand) Help() string {
     modelproviders export > providers.yaml`
 }
 
-// Run writes the manifest to stdout while it reads pages of the service.
+// Run writes the manifest to stdout when it is complete: apply --prune would delete what
+// a part of it lacks.
 func (c exportCommand) Run(ctx context.Context, out streams) error {
 	service, err := c.client()
 	if err != nil {
 		return err
 	}
-	if _, err := io.WriteString(out.stdout, manifestHead); err != nil {
-		return err
-	}
-	names := variableNames{}
-	empty := true
+	names, entries := variableNames{}, []providerEntry{}
 	for provider, err := range c.providers(ctx, service) {
 		if err != nil {
 			return err
 		}
-		if empty {
-			fmt.Fprintln(out.stdout, "providers:")
-		}
-		empty = false
-		entry, err := yaml.Dump([]providerEntry{names.entry(provider)}, yaml.WithLineWidth(-1))
-		if err == nil {
-			_, err = out.stdout.Write(entry)
-		}
-		if err != nil {
-			return err
-		}
+		entries = append(entries, names.entry(provider))
 	}
-	if empty {
-		_, err = fmt.Fprintln(out.stdout, "providers: []")
+	content, err := yaml.Dump(map[string]any{"providers": entries}, yaml.WithLineWidth(-1))
+	if err != nil {
+		return err
 	}
+	_, err = io.WriteString(out.stdout, manifestHead+string(content))
 	return err
 }
 

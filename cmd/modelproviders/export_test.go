@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -84,5 +85,16 @@ func TestExportOfManyPages(t *testing.T) {
 	}
 	if got := r.run("apply", "-f", "-"); got.status != exitOK || !strings.Contains(got.stderr, "stdin: 0 created, 0 updated, 0 deleted, 250 unchanged") {
 		t.Errorf("%d: %s", got.status, got.stderr)
+	}
+	// If a page can't be read, nothing is printed: --prune would delete what a part lacks.
+	r.url = r.between(func(w http.ResponseWriter, request *http.Request) bool {
+		broken := request.FormValue("cursor") != ""
+		if broken {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		return broken
+	})
+	if got := r.run("export"); got.status != exitFailed || got.stdout != "" {
+		t.Errorf("the export of a part has the status %d and prints\n%s", got.status, got.stdout)
 	}
 }

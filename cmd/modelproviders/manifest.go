@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -68,21 +69,30 @@ type manifestReader struct {
 	faults    []manifestFault
 	names     map[string]int // the lines of the names, case-folded
 	models    int
+	empty     bool // no document has content
 }
 
-// readManifest reads the providers of all documents. Providers with a fault are left out.
-// The error is one of reading.
+// readManifest reads the providers of all documents. Those with faults are returned too,
+// so that the rest of them can be checked, but not those without a name or a type. The
+// error is one of reading.
 func readManifest(file io.Reader) ([]providerEntry, []manifestFault, error) {
-	r := &manifestReader{names: map[string]int{}}
-	limited := &io.LimitedReader{R: file, N: maxManifest + 1}
-	documents := yaml.NewDecoder(limited)
+	content, err := io.ReadAll(io.LimitReader(file, maxManifest+1))
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(content) > maxManifest {
+		return nil, nil, fmt.Errorf("the file is larger than %d MiB", maxManifest>>20)
+	}
+	r := &manifestReader{names: map[string]int{}, empty: true}
+	documents := yaml.NewDecoder(bytes.NewReader(content))
 	for {
 		var document yaml.Node
 		err := documents.Decode(&document)
 		switch {
-		case limited.N == 0:
-			return nil, nil, fmt.Errorf("the file is larger than %d MiB", maxManifest>>20)
 		case errors.Is(err, io.EOF):
+			if r.empty {
+				r.faults = append(r.faults, manifestFault{text: "providers is required; a file that lists no provider contains providers: []"})
+			}
 			return r.providers, r.faults, nil
 		case err != nil:
 			return r.providers, append(r.faults, manifestFault{text: err.Error()}), nil //nolint:nilerr // it is reported with the other faults
@@ -95,6 +105,7 @@ func (r *manifestReader) document(document *yaml.Node) {
 	if len(document.Content) == 0 || document.Content[0].Tag == "!!null" {
 		return
 	}
+	r.empty = false
 	fields := r.fields(document.Content[0], "", "providers")
 	if fields != nil && fields["providers"] == nil {
 		r.fault(document.Content[0], "providers", "is required")
@@ -104,9 +115,8 @@ func (r *manifestReader) document(document *yaml.Node) {
 			r.fault(node, "providers", "has more than %d providers or %d models", maxManifestProviders, maxManifestModels)
 			return
 		}
-		before := len(r.faults)
 		entry := r.provider(node, fmt.Sprintf("providers[%d]", i))
-		if len(r.faults) == before {
+		if entry.Name != "" && entry.Type != "" {
 			r.providers = append(r.providers, entry)
 		}
 	}
@@ -170,6 +180,9 @@ func (r *manifestReader) model(node *yaml.Node, path string) modelEntry {
 		model.Enabled = &on
 	}
 	before, stages := len(r.faults), fields["supported_stages"]
+	if stages != nil {
+		model.SupportedStages = []string{}
+	}
 	for i, stage := range r.list(stages, path+".supported_stages") {
 		name := r.choice(stage, fmt.Sprintf("%s.supported_stages[%d]", path, i), app.StageNames()...)
 		if slices.Contains(model.SupportedStages, name) {
@@ -186,8 +199,8 @@ func (r *manifestReader) model(node *yaml.Node, path string) modelEntry {
 // variableName is the name of an environment variable.
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,254}$`)
 
-// source reads where a credential is. Its messages contain nothing of the file, because
-// that may be a secret.
+// source reads where a credential is. The result is empty if there is a fault. Messages
+// contain nothing of the file, because that may be a secret.
 func (r *manifestReader) source(node *yaml.Node, path string) source {
 	if resolve(node).Kind != yaml.MappingNode {
 		r.fault(node, path, "must be {env: NAME} or {file: PATH}: the file must not contain the secret itself")
@@ -206,6 +219,9 @@ func (r *manifestReader) source(node *yaml.Node, path string) source {
 	}
 	if len(r.faults) == before && (from.Env == "") == (from.File == "") {
 		r.fault(node, path, "must have either env or file")
+	}
+	if len(r.faults) > before {
+		return source{}
 	}
 	return from
 }
@@ -230,6 +246,10 @@ func (r *manifestReader) unique(seen map[string]int, value string, node *yaml.No
 // faults.
 func (r *manifestReader) fields(node *yaml.Node, path string, known ...string) map[string]*yaml.Node {
 	node = resolve(node)
+	if node.Kind != yaml.MappingNode && len(known) == 0 {
+		r.fault(node, path, "must be a mapping; leave it out if it has no fields")
+		return nil
+	}
 	if node.Kind != yaml.MappingNode {
 		r.fault(node, path, "must be a mapping with the fields %s", strings.Join(known, ", "))
 		return nil

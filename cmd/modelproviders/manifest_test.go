@@ -17,8 +17,9 @@ import (
 func TestManifestFaults(t *testing.T) {
 	const head = "providers:\n- name: P\n  type: openai\n  "
 	for manifest, want := range map[string]string{
-		"":                                       "",
-		"# nothing\n":                            "",
+		"":                                       "0: providers is required; a file that lists no provider contains providers: []",
+		"# nothing\n---\n":                       "0: providers is required",
+		"providers: []\n---\n":                   "",
 		"a: 1":                                   "1: a is unknown; the fields are providers\n1: providers is required",
 		"{}":                                     "1: providers is required",
 		"- x":                                    "1: must be a mapping with the fields providers",
@@ -38,6 +39,7 @@ func TestManifestFaults(t *testing.T) {
 		head + "enabled: true":                                                              "4: providers[0].enabled is unknown",
 		head + "status: error":                                                              "4: providers[0].status must be one of active, inactive",
 		head + "config: x":                                                                  "4: providers[0].config must be a mapping",
+		head + "config:":                                                                    "4: providers[0].config must be a mapping; leave it out if it has no fields",
 		head + "config: {base_url: {}}":                                                     "4: providers[0].config.base_url must be a text",
 		head + "credentials: sk-secret":                                                     "4: providers[0].credentials must be a mapping",
 		head + "credentials: {api_key: sk-secret}":                                          "4: providers[0].credentials.api_key must be {env: NAME} or {file: PATH}: the file must not contain the secret itself",

@@ -81,9 +81,7 @@ func WithRetries(n int) Option { return func(c *Client) { c.retries = n } }
 func New(address, token string, options ...Option) (*Client, error) {
 	base, err := url.Parse(address)
 	switch {
-	case err != nil:
-		return nil, errors.New("the URL of the service is malformed")
-	case base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
+	case err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "":
 		return nil, errors.New("the URL of the service must begin with http:// or https:// and a host")
 	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
 		return nil, errors.New("the URL of the service must not contain a user, a query or a fragment")
