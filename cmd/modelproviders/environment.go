@@ -91,7 +91,7 @@ var notOurs = regexp.MustCompile(`(_SERVICE_HOST|_SERVICE_PORT.*|_PORT|_PORT_.*|
 
 // misspelt returns the variables whose names are almost those of settings of any
 // command. Other variables that are no settings are put into unknown.
-func (e *environment) misspelt(model *kong.Application) (wrong app.WrongSettings) {
+func (e *environment) misspelt(model *kong.Application) (wrong app.SettingErrors) {
 	var known []string
 	_ = kong.Visit(model.Node, func(node kong.Visitable, next kong.Next) error {
 		if flag, ok := node.(*kong.Flag); ok {

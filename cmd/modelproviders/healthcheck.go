@@ -30,7 +30,7 @@ func (healthcheckCommand) Help() string {
 // healthTimeout is longer than the service needs to find out that it is not ready.
 const healthTimeout = 10 * time.Second
 
-func (c healthcheckCommand) check() app.WrongSettings {
+func (c healthcheckCommand) check() app.SettingErrors {
 	return app.Config{Addr: c.Addr, BasePath: c.BasePath}.CheckListen()
 }
 

@@ -190,7 +190,7 @@ func startStreams(t *testing.T, s *service) (stop func() int) {
 
 // stream runs a streamed test, whose answer takes a while.
 func (s *service) stream(t *testing.T, path string) {
-	request, err := http.NewRequest("POST", s.url+path, strings.NewReader(`{"prompt":"Hello"}`))
+	request, err := http.NewRequest(http.MethodPost, s.url+path, strings.NewReader(`{"prompt":"Hello"}`))
 	if err != nil {
 		t.Error(err)
 		return

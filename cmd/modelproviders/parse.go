@@ -18,7 +18,7 @@ import (
 )
 
 // checker is a command that checks its settings before it runs.
-type checker interface{ check() app.WrongSettings }
+type checker interface{ check() app.SettingErrors }
 
 // parse reads the command line and the environment, and checks all settings of the
 // command. Its error contains everything that is wrong. It returns nil after --help.
@@ -40,8 +40,8 @@ func parse(ctx context.Context, cli *commandLine, args []string, env *environmen
 
 // parseAll parses until kong reports nothing but what is already in wrong: it stops at
 // the first unknown flag, which is left out in the next attempt.
-func parseAll(ctx context.Context, cli *commandLine, args []string, env *environment, stdout, stderr io.Writer) (*kong.Context, app.WrongSettings, error) {
-	var unknown app.WrongSettings
+func parseAll(ctx context.Context, cli *commandLine, args []string, env *environment, stdout, stderr io.Writer) (*kong.Context, app.SettingErrors, error) {
+	var unknown app.SettingErrors
 	args = slices.Clone(args)
 	maybeValue := -1 // the index of the argument after an unknown flag
 	for {
@@ -109,7 +109,7 @@ func unknownFlag(args []string, err error) (at int, message string) {
 // that it goes on with the next one.
 type flagErrors struct {
 	env   *environment
-	wrong app.WrongSettings
+	wrong app.SettingErrors
 }
 
 // watch replaces the mapper of a flag or an argument, which parses its values. It adds
@@ -152,7 +152,7 @@ func (f *flagErrors) repeated(command *kong.Context) {
 
 // missing adds the required flags that are not set. Of any other error, it adds the
 // message.
-func (f *flagErrors) missing(err error) (wrong app.WrongSettings) {
+func (f *flagErrors) missing(err error) (wrong app.SettingErrors) {
 	var parsing *kong.ParseError
 	if errors.As(err, &parsing) && strings.HasPrefix(err.Error(), "missing flags: ") {
 		for _, flag := range parsing.Context.Flags() {
@@ -162,7 +162,7 @@ func (f *flagErrors) missing(err error) (wrong app.WrongSettings) {
 		}
 		return wrong
 	}
-	return app.WrongSettings{err.Error()}
+	return app.SettingErrors{err.Error()}
 }
 
 // watchedMapper parses the values of a flag or an argument. It reports errors to

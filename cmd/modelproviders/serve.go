@@ -131,9 +131,9 @@ type oidcFlags struct {
 	Scopes         string `default:"openid" help:"Scopes that the console requests from the issuer, separated by spaces."`
 }
 
-func (d dataFlags) check() app.WrongSettings { return d.config(streams{}).CheckData() }
+func (d dataFlags) check() app.SettingErrors { return d.config(streams{}).CheckData() }
 
-func (s serveCommand) check() app.WrongSettings { return s.config(streams{}).Check() }
+func (s serveCommand) check() app.SettingErrors { return s.config(streams{}).Check() }
 
 func (s serveCommand) config(out streams) app.Config {
 	cfg := s.dataFlags.config(out)

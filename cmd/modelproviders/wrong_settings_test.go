@@ -13,9 +13,9 @@ import (
 )
 
 // wrongSettings returns the errors in the settings of a command, which must not run.
-func wrongSettings(t *testing.T, variables map[string]string, args ...string) app.WrongSettings {
+func wrongSettings(t *testing.T, variables map[string]string, args ...string) app.SettingErrors {
 	t.Helper()
-	var wrong app.WrongSettings
+	var wrong app.SettingErrors
 	err := run(t.Context(), args, environmentOf(variables), io.Discard, io.Discard)
 	if !errors.As(err, &wrong) || conclude(err, io.Discard) != exitUsage {
 		t.Fatalf("%v: %v", args, err)

@@ -30,7 +30,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 			checkPaths(t, root, document, string(text))
 			checkFunctions(t, root, document, string(text))
 			checkCommands(t, root, document, string(text))
-			checkLinks(t, root, document, string(text))
+			checkLinks(t, document, string(text))
 		}
 	}
 }
@@ -53,7 +53,7 @@ func checkPaths(t *testing.T, root, document, text string) {
 }
 
 // checkLinks checks that the files and headings exist that a document links to.
-func checkLinks(t *testing.T, root, document, text string) {
+func checkLinks(t *testing.T, document, text string) {
 	t.Helper()
 	for _, m := range linkForm.FindAllStringSubmatch(text, -1) {
 		target := document

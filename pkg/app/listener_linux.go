@@ -12,7 +12,7 @@ import (
 // filter, which sees the packet from its TCP header on.
 func ignoreConnections(listener net.Listener) {
 	const flags, syn, ack = 13, 0x02, 0x10
-	program := []unix.SockFilter{
+	program := [...]unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_B | unix.BPF_ABS, K: flags},
 		{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: syn | ack},
 		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: syn, Jt: 1},

@@ -28,7 +28,7 @@ func (a *App) listenMetrics(ctx context.Context) (err error) {
 	}
 	m := &metricsServer{}
 	if m.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.MetricsAddr); err != nil {
-		return fmt.Errorf("MODELPROVIDERS_METRICS_ADDR: %w", err)
+		return fmt.Errorf("%s: %w", Setting("metrics-addr"), err)
 	}
 	a.metricsServer = m
 	return nil

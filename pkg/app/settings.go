@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -32,19 +33,19 @@ func (s Setting) Variable() string {
 // String returns both names of a setting, because an error may be about either.
 func (s Setting) String() string { return "--" + string(s) + " (" + s.Variable() + ")" }
 
-// WrongSettings are all wrong settings of a command, each in a line that begins with
+// SettingErrors are all wrong settings of a command, each in a line that begins with
 // the names of the setting and does not contain secrets.
-type WrongSettings []string
+type SettingErrors []string
 
 // Add adds a setting, unless err is nil.
-func (w *WrongSettings) Add(s Setting, err error) {
+func (w *SettingErrors) Add(s Setting, err error) {
 	if err != nil {
 		*w = append(*w, s.String()+": "+strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 }
 
 // Error implements error.
-func (w WrongSettings) Error() string {
+func (w SettingErrors) Error() string {
 	if len(w) == 1 {
 		return w[0]
 	}
@@ -62,7 +63,7 @@ const (
 
 // Check returns the settings of a service that can't work or are not safe. It creates
 // nothing.
-func (c Config) Check() WrongSettings {
+func (c Config) Check() SettingErrors {
 	wrong := append(c.CheckListen(), c.CheckData()...)
 	for _, check := range []struct {
 		setting Setting
@@ -96,14 +97,14 @@ func (c Config) Check() WrongSettings {
 }
 
 // CheckListen is [Config.Check] for the settings that say where a service listens.
-func (c Config) CheckListen() (wrong WrongSettings) {
+func (c Config) CheckListen() (wrong SettingErrors) {
 	wrong.Add("addr", checkAddr(c.Addr))
 	wrong.Add("base-path", checkBasePath(c.BasePath))
 	return wrong
 }
 
 // CheckData is [Config.Check] for the settings of the operator's commands.
-func (c Config) CheckData() (wrong WrongSettings) {
+func (c Config) CheckData() (wrong SettingErrors) {
 	if c.DatabaseURL != "" {
 		wrong.Add("database-url", store.CheckURL(c.DatabaseURL))
 	}
@@ -116,7 +117,7 @@ func (c Config) CheckData() (wrong WrongSettings) {
 func checkAddr(addr string) error {
 	_, port, err := net.SplitHostPort(addr)
 	if err == nil {
-		_, err = net.LookupPort("tcp", port)
+		_, err = net.DefaultResolver.LookupPort(context.Background(), "tcp", port) // a number, or a name such as http
 	}
 	if err != nil {
 		return fmt.Errorf("%q must be host:port, such as 127.0.0.1:8080", addr)

@@ -110,7 +110,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.texts = s.engine.dialect.texts()
+	s.texts = s.engine.texts()
 	return s, nil
 }
 
