@@ -115,7 +115,10 @@ func TestRefusedBackup(t *testing.T) {
 	}
 
 	writeFile(t, file, "another file")
-	refused(t, nil, []string{"backup", file, "--data-dir", dir}, file, "exists")
+	err := run(t.Context(), []string{"backup", file, "--data-dir", dir}, environmentOf(nil), io.Discard, io.Discard)
+	if err == nil || err.Error() != file+" exists already; give the backup another name" {
+		t.Errorf("a backup to a file that exists: %v", err)
+	}
 	if readFile(t, file) != "another file" {
 		t.Error("the backup replaced another file")
 	}

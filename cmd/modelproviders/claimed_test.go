@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -37,6 +38,9 @@ func TestLostDatabase(t *testing.T) {
 			words := []string{"MODELPROVIDERS_DATA_DIR", test.shows, "backup", "--new-database"}
 			refused(t, nil, []string{"--addr", "127.0.0.1:0", "--data-dir", dir}, words...)
 			refused(t, nil, []string{"tokens", "create", "--name", "n", "--role", "admin", "--data-dir", dir}, words...)
+			if err := run(t.Context(), []string{"tokens", "list", "--data-dir", dir}, environmentOf(nil), io.Discard, io.Discard); err == nil || strings.Contains(err.Error(), "\n") {
+				t.Errorf("the error is not one line: %v", err)
+			}
 			unchanged(t, before, contentsOf(t, dir))
 
 			// An empty file, or one without a claim, is no better.

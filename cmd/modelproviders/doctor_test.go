@@ -232,7 +232,11 @@ func TestDoctorOnPostgres(t *testing.T) {
 	wantBroken(t, "audit log", []string{"default", "link 1"}, flags...)
 
 	wantBroken(t, "database", []string{"missing or empty", keyset + ".claimed"}, "--data-dir", dir, "--keyset", keyset, "--database-url", storetest.Postgres(t))
-	wantBroken(t, "database", []string{"MODELPROVIDERS_DATABASE_URL"}, "--data-dir", dir, "--keyset", keyset, "--database-url", "postgres://me:hunter22@127.0.0.1:1/x")
+	away := []string{"--data-dir", dir, "--keyset", keyset, "--database-url", "postgres://me:hunter22@127.0.0.1:1/x"}
+	wantBroken(t, "database", []string{"MODELPROVIDERS_DATABASE_URL", "connection refused"}, away...)
+	if findings, _ := examine(t, away...); strings.Contains(fmt.Sprint(findings), "missing or empty") {
+		t.Errorf("a database that can't be reached is said to be lost: %v", findings)
+	}
 }
 
 // TestDamagedFile: a SQLite file that is damaged in the middle is found by the service

@@ -85,9 +85,8 @@ func (e *environment) readSecret(path string) (string, error) {
 	return value, nil
 }
 
-// notOurs matches variables that Kubernetes sets for a service named modelproviders, and
-// settings of clients.
-var notOurs = regexp.MustCompile(`(_SERVICE_HOST|_SERVICE_PORT.*|_PORT|_PORT_.*|_URL|_TOKEN)$`)
+// notOurs matches variables that Kubernetes sets for a service named modelproviders.
+var notOurs = regexp.MustCompile(`(_SERVICE_HOST|_SERVICE_PORT.*|_PORT|_PORT_.*)$`)
 
 // misspelt returns the variables whose names are almost those of settings of any
 // command. Other variables that are no settings are put into unknown.

@@ -150,8 +150,7 @@ func (f *flagErrors) repeated(command *kong.Context) {
 	}
 }
 
-// missing adds the required flags that are not set. Of any other error, it adds the
-// message.
+// missing returns the required flags that are not set, or the message of another error.
 func (f *flagErrors) missing(err error) (wrong app.SettingErrors) {
 	var parsing *kong.ParseError
 	if errors.As(err, &parsing) && strings.HasPrefix(err.Error(), "missing flags: ") {
@@ -162,7 +161,11 @@ func (f *flagErrors) missing(err error) (wrong app.SettingErrors) {
 		}
 		return wrong
 	}
-	return app.SettingErrors{err.Error()}
+	message := err.Error()
+	if strings.HasPrefix(message, "unexpected argument ") && strings.Contains(message, "://") {
+		message = "unexpected argument that is a URL" // it may contain a password
+	}
+	return app.SettingErrors{message + "; see `modelproviders --help`"}
 }
 
 // watchedMapper parses the values of a flag or an argument. It reports errors to

@@ -110,9 +110,10 @@ func TestWrongArgumentsOfOtherCommands(t *testing.T) {
 			"--database-url (MODELPROVIDERS_DATABASE_URL): the database URL must begin with postgres:// or postgresql://",
 			"--database-connections (MODELPROVIDERS_DATABASE_CONNECTIONS): 0 must be from 1 to 1000"}},
 		{"tokens list --addr 127.0.0.1:1", []string{"unknown flag --addr"}},
-		{"tokens revoke", []string{`expected "<id>"`}},
-		{"tokens", []string{`expected one of "create", "list", "revoke"`}},
-		{"launch", []string{"unexpected argument launch"}},
+		{"tokens revoke", []string{`expected "<id>"; see ` + "`modelproviders --help`"}},
+		{"tokens", []string{`expected one of "create", "list", "revoke"; see ` + "`modelproviders --help`"}},
+		{"launch", []string{"unexpected argument launch; see `modelproviders --help`"}},
+		{"serve postgres://me:hunter22@db/settings", []string{"unexpected argument that is a URL; see `modelproviders --help`"}},
 	} {
 		if got := wrongSettings(t, nil, strings.Fields(test.args)...); strings.Join(got, "\n") != strings.Join(test.want, "\n") {
 			t.Errorf("%s is answered\n%s", test.args, strings.Join(got, "\n"))
@@ -125,6 +126,7 @@ func TestWrongArgumentsOfOtherCommands(t *testing.T) {
 func TestUnknownVariables(t *testing.T) {
 	for name, nearest := range map[string]string{
 		"DATADIR": "DATA_DIR", "DATA_DIRS": "DATA_DIR", "BASEPATH": "BASE_PATH", "TEST_TIMEOUTS": "TEST_TIMEOUT", "DATABASE_URL_FLE": "DATABASE_URL_FILE",
+		"DATABSE_URL": "DATABASE_URL", "TOKENN": "TOKEN",
 	} {
 		wrong := wrongSettings(t, map[string]string{environmentPrefix + name: "x"}, "version")
 		if want := environmentPrefix + name + ": there is no such setting; did you mean " + environmentPrefix + nearest + "?"; wrong.Error() != want {

@@ -21,9 +21,12 @@ func BackUp(ctx context.Context, cfg Config, file string) (Backup, error) {
 	if cfg.DatabaseURL != "" {
 		return Backup{}, fmt.Errorf("%s: backup copies SQLite databases only; back up PostgreSQL with pg_dump, and the keyset separately", Setting("database-url"))
 	}
+	if err := cfg.checkSQLiteFile(); err != nil {
+		return Backup{}, err
+	}
 	size, err := store.Backup(ctx, cfg.store(true), file)
 	if err != nil {
-		return Backup{}, fmt.Errorf("%s: %w", Setting("data-dir"), err)
+		return Backup{}, err
 	}
 	return Backup{File: file, Bytes: size, Keyset: cfg.keysetPath()}, nil
 }

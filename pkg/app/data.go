@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync/atomic"
@@ -67,8 +68,12 @@ func openStore(ctx context.Context, cfg Config, existing bool, lost error) (*sto
 	setting := cfg.databaseSetting()
 	existing = existing || lost != nil
 	if cfg.DatabaseURL == "" && existing {
-		if _, err := os.Stat(cfg.sqlitePath()); err != nil {
-			return nil, fmt.Errorf("%s: could not find the database: %w", setting, errors.Join(err, lost))
+		err := cfg.checkSQLiteFile()
+		if lost != nil && errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s: %w", setting, lost)
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
@@ -82,6 +87,14 @@ func openStore(ctx context.Context, cfg Config, existing bool, lost error) (*sto
 		return nil, fmt.Errorf("%s: %w", setting, err)
 	}
 	return db, nil
+}
+
+// checkSQLiteFile returns an error if there is no SQLite file.
+func (c Config) checkSQLiteFile() error {
+	if _, err := os.Stat(c.sqlitePath()); err != nil {
+		return fmt.Errorf("%s: could not find the database: %w", Setting("data-dir"), err)
+	}
+	return nil
 }
 
 // openKeys opens the keyset, and creates what needs keys. For lost see [openKeyset].

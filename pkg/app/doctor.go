@@ -120,16 +120,17 @@ func (d *doctor) checkFiles(context.Context) (string, error) {
 
 func (d *doctor) checkDatabase(ctx context.Context) (string, error) {
 	schema, err := ReadSchema(ctx, d.cfg)
-	if err == nil {
+	switch {
+	case err != nil:
+	case schema.Database == 0 && d.lost != nil:
+		err = d.lost
+	default:
 		err = schema.Err()
 	}
 	if err == nil {
 		cfg := d.cfg.store(true)
 		cfg.ReadOnly = true
 		d.store, err = store.Open(ctx, cfg)
-	}
-	if schema.Database == 0 && d.lost != nil {
-		err = errors.Join(err, d.lost)
 	}
 	return fmt.Sprintf("schema version %d", schema.Database), err
 }

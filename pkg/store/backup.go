@@ -27,9 +27,6 @@ func Backup(ctx context.Context, c Config, to string) (size int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	if _, err := os.Stat(from); err != nil {
-		return 0, fmt.Errorf("could not find the database: %w", err)
-	}
 	file, err := os.CreateTemp(filepath.Dir(to), "."+filepath.Base(to)+".*") // mode 0600
 	if err != nil {
 		return 0, fmt.Errorf("could not create the backup: %w", err)

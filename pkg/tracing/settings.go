@@ -17,8 +17,8 @@ func wanted() bool {
 		return false
 	}
 	endpoints := strings.Join(valuesOf(otlp("ENDPOINT")), "")
-	exporter := os.Getenv("OTEL_TRACES_EXPORTER")
-	return exporter == "otlp" || exporter == "" && endpoints != ""
+	exporter := strings.ToLower(os.Getenv("OTEL_TRACES_EXPORTER"))
+	return exporter == "otlp" || exporter != "none" && endpoints != ""
 }
 
 // rule is what the values of some variables must be. The SDK would report others to
