@@ -27,7 +27,7 @@ const (
 const (
 	AuditActorKindEmpty    AuditActorKind = ""
 	AuditActorKindNone     AuditActorKind = "none"
-	AuditActorKindOidc     AuditActorKind = "oidc"
+	AuditActorKindOIDC     AuditActorKind = "oidc"
 	AuditActorKindOperator AuditActorKind = "operator"
 	AuditActorKindToken    AuditActorKind = "token"
 )
@@ -86,13 +86,13 @@ const (
 
 // Defines values for HealthStatus.
 const (
-	HealthStatusOk HealthStatus = "ok"
+	HealthStatusOK HealthStatus = "ok"
 )
 
 // Defines values for MeKind.
 const (
 	MeKindNone  MeKind = "none"
-	MeKindOidc  MeKind = "oidc"
+	MeKindOIDC  MeKind = "oidc"
 	MeKindToken MeKind = "token"
 )
 
@@ -174,7 +174,7 @@ const (
 
 // Defines values for ServiceStatusStatus.
 const (
-	ServiceStatusStatusOk ServiceStatusStatus = "ok"
+	ServiceStatusStatusOK ServiceStatusStatus = "ok"
 )
 
 // Defines values for SortOrder.
