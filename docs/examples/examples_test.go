@@ -214,6 +214,10 @@ func testExamples(t *testing.T, run language) (printed []string) {
 		"Production OpenAI api_key replaced 1 of 1 models answer",
 		`OpenAI, "Europe" api_key replaced 1 of 1 models answer`,
 		"exit status 0")
+	table(t, "rotate again", example("rotate-key", []string{"OLD_KEY=" + oldKey, "NEW_KEY=" + newKey}),
+		"no provider has the old key",
+		"PROVIDER FIELD RESULT DETAIL",
+		"exit status 0")
 	// Only models that are available are tested.
 	retired := s.imported(t).Models[1]
 	s.In(t).Patch(retired.Path(), apitest.Object{"enabled": false}).Is(http.StatusOK)

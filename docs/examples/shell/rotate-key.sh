@@ -13,6 +13,7 @@ set -eu
 jq -n '{value: env.OLD_KEY}' | api POST /credentials/lookup -d @- > "$work/lookup" || die
 jq -r '.unreadable[] | "can not decrypt \(.field) of \(.provider_name)"' "$work/lookup" >&2
 jq -c '.data[]' "$work/lookup" > "$work/holders"
+[ -s "$work/holders" ] || echo 'no provider has the old key' >&2
 
 change() { jq -n --arg field "$1" '{credentials: {($field): env.NEW_KEY}}'; }
 

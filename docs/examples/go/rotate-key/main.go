@@ -35,6 +35,9 @@ func main() {
 	for _, holder := range found.Unreadable {
 		log.Printf("can't decrypt %s of %s", holder.Field, holder.ProviderName)
 	}
+	if len(found.Data) == 0 {
+		log.Print("no provider has the old key")
+	}
 	complete := true
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PROVIDER\tFIELD\tRESULT\tDETAIL")

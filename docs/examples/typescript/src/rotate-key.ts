@@ -34,6 +34,9 @@ const found = ok(await api.POST('/credentials/lookup', { body: { value: oldKey }
 for (const holder of found.unreadable) {
   console.error(`can't decrypt ${holder.field} of ${holder.provider_name}`);
 }
+if (found.data.length === 0) {
+  console.error('no provider has the old key');
+}
 const table = [['PROVIDER', 'FIELD', 'RESULT', 'DETAIL']];
 for (const holder of found.data) {
   const { result, detail, good } = await rotate(holder.provider_id, holder.field);
