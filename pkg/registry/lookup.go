@@ -40,7 +40,7 @@ type Found struct {
 func (r *Registry) Lookup(ctx context.Context, by auth.Principal, value secret.Text) (found Found, err error) {
 	if provider.IsMask(value) {
 		return found, fault.Fields{{Name: "value", Code: fault.Invalid, Message: "must be the secret itself, not a mask"}}.
-			Err(fault.ValidationFailed, "Credential not looked up; see errors.")
+			Invalid("Credential not looked up")
 	}
 	if err := r.limiter.Reveal(by); err != nil {
 		return found, err

@@ -89,7 +89,7 @@ func (r *Registry) HashCredentials(ctx context.Context) error {
 		}
 	}
 	if skipped > 0 {
-		return fmt.Errorf("%d providers have credentials that can't be decrypted: %w", skipped, cause)
+		return fmt.Errorf("the credentials of %d providers can't be decrypted: %w", skipped, cause)
 	}
 	return nil
 }
