@@ -152,26 +152,39 @@ func (a *applier) runSome(ctx context.Context, which func(*applyStep) bool) erro
 	return group.Wait()
 }
 
-// execute carries out a step. If somebody else changed the provider after it was read, the
-// step is planned again, once.
+// execute carries out a step. If somebody else created, changed or deleted the provider
+// after it was read, the step is planned again, once.
 func (a *applier) execute(ctx context.Context, s *applyStep) error {
 	err := a.send(ctx, s)
-	if !errors.Is(err, client.ProblemCodeVersionMismatch) {
-		return err
+	for _, code := range []client.ProblemCode{client.ProblemCodeVersionMismatch, client.ProblemCodeNameTaken, client.ProblemCodeNotFound} {
+		if errors.Is(err, code) {
+			return a.executeAgain(ctx, s)
+		}
 	}
-	current, err := a.service.GetProvider(ctx, s.id)
+	return err
+}
+
+func (a *applier) executeAgain(ctx context.Context, s *applyStep) error {
+	page, err := a.service.ListProvidersPage(ctx, client.ListProvidersParams{Name: s.name})
 	if err != nil {
 		return err
 	}
-	if s.action == actionDelete {
-		*s = *deletion(current)
-		return a.send(ctx, s)
+	var current *client.Provider
+	if len(page.Data) > 0 {
+		current = &page.Data[0]
 	}
-	again, faults := a.step(s.entry, &current)
-	if len(faults) > 0 {
-		return errors.New(faults[0].text)
+	switch {
+	case s.action != actionDelete:
+		again, faults := a.step(s.entry, current)
+		if len(faults) > 0 {
+			return errors.New(faults[0].text)
+		}
+		*s = *again
+	case current == nil:
+		return nil
+	default:
+		*s = *deletion(*current)
 	}
-	*s = *again
 	return a.send(ctx, s)
 }
 

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -338,6 +339,37 @@ func TestApplyKeepsOthersEdits(t *testing.T) {
 	r.url = direct
 	if names := r.names(); len(names) != 1 || deletions.Load() != 2 {
 		t.Errorf("after %d deletions there are %v", deletions.Load(), names)
+	}
+}
+
+// TestApplyAtTheSameTime: somebody else does what the file says, just before.
+func TestApplyAtTheSameTime(t *testing.T) {
+	r, _ := applied(t)
+	direct := r.url
+	var others sync.Map // what was done already
+	r.url = r.between(func(_ http.ResponseWriter, request *http.Request) bool {
+		if _, done := others.LoadOrStore(request.Method, true); done {
+			return false
+		}
+		var err error
+		switch request.Method {
+		case http.MethodPost:
+			_, err = r.CreateProvider(context.Background(), client.ProviderCreate{Name: "NEW", Type: client.ProviderTypeNameOpenAI, Credentials: client.OpenAICredentials{APIKey: "sk-theirs"}})
+		case http.MethodDelete:
+			err = r.DeleteProvider(context.Background(), strings.TrimPrefix(request.URL.Path, "/providers/"))
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		return false
+	})
+	got := r.apply(exitOK, "providers:\n- {name: New, type: openai, credentials: {api_key: {env: TEST_OPENAI_KEY}}}\n- {name: Azure, type: azure_openai}\n", "--prune")
+	if !strings.Contains(got.stdout, lines("update New  name NEW New")) || !strings.Contains(got.stderr, "0 created, 1 updated, 1 deleted, 1 unchanged, 0 failed") {
+		t.Errorf("printed is\n%s%s", got.stdout, got.stderr)
+	}
+	r.url = direct
+	if names := r.names(); len(names) != 2 || r.key(r.provider("New")) != "sk-theirs" {
+		t.Errorf("there are %v", names)
 	}
 }
 
