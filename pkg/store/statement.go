@@ -105,8 +105,12 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 	return changed, err
 }
 
+// maxKept is the length of the texts that [Store.combine] keeps. The program has few
+// shorter ones. Longer ones add many audit events, and there is one for each number of
+// events.
+const maxKept = 16 << 10
+
 // combine joins several statements into one. The others can refer to the n-th as sN.
-// It keeps the joined texts, of which the program has few.
 func (s *Store) combine(statements []statement) statement {
 	if len(statements) == 1 {
 		return statements[0]
@@ -122,7 +126,9 @@ func (s *Store) combine(statements []statement) statement {
 		return statement{text.(string), args}
 	}
 	text := combined(statements)
-	s.combined.Store(key, text)
+	if len(text) <= maxKept {
+		s.combined.Store(key, text)
+	}
 	return statement{text, args}
 }
 
