@@ -2,18 +2,13 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"modelproviders/pkg/store"
 )
 
 // Schema is the version of the database's schema, and what this program knows.
-type Schema struct {
-	Database int64    `json:"database"` // 0: there is no database, or it is empty
-	Program  int64    `json:"program"`
-	Pending  []string `json:"pending"` // migrations that the database lacks
-}
+type Schema = store.Schema
 
 // ReadSchema returns the schema of the database. It creates and changes nothing.
 func ReadSchema(ctx context.Context, cfg Config) (Schema, error) {
@@ -22,7 +17,7 @@ func ReadSchema(ctx context.Context, cfg Config) (Schema, error) {
 	if err != nil {
 		return Schema{}, fmt.Errorf("%s: %w", cfg.databaseSetting(), err)
 	}
-	return Schema{Database: schema.Database, Program: schema.Program, Pending: append([]string{}, schema.Pending...)}, nil
+	return schema, nil
 }
 
 // Migrate brings the schema of the database up to date, and returns it. It creates a
@@ -45,17 +40,4 @@ func (c Config) databaseSetting() Setting {
 		return "data-dir"
 	}
 	return "database-url"
-}
-
-// Err returns an error unless the program can work with the database as it is.
-func (s Schema) Err() error {
-	switch {
-	case s.Database > s.Program:
-		return fmt.Errorf("the schema of the database has version %d, but this program knows only versions up to %d", s.Database, s.Program)
-	case s.Database == 0:
-		return errors.New("the database is missing or empty")
-	case len(s.Pending) > 0:
-		return fmt.Errorf("the schema of the database has version %d, but this program needs version %d; run `modelproviders migrate up`, or start the service", s.Database, s.Program)
-	}
-	return nil
 }
