@@ -118,9 +118,12 @@ func (a *applier) plan(ctx context.Context, entries []providerEntry, faults []ma
 	return nil
 }
 
-// errNotDeleted is the error of deletions that are not tried, because what they delete may
-// have a replacement that could not be created.
-var errNotDeleted = errors.New("not deleted, because something else failed")
+// Errors of steps that are not tried. What a deletion deletes may have a replacement that
+// could not be created.
+var (
+	errNotSent    = errors.New("not sent, because the command was interrupted")
+	errNotDeleted = errors.New("not deleted, because something else failed")
+)
 
 // run carries out all steps: several at a time, and deletions after everything else.
 func (a *applier) run(ctx context.Context) {
@@ -155,6 +158,9 @@ func (a *applier) runSome(ctx context.Context, which func(*applyStep) bool) erro
 // execute carries out a step. If somebody else created, changed or deleted the provider
 // after it was read, the step is planned again, once.
 func (a *applier) execute(ctx context.Context, s *applyStep) error {
+	if ctx.Err() != nil {
+		return errNotSent
+	}
 	err := a.send(ctx, s)
 	for _, code := range []client.ProblemCode{client.ProblemCodeVersionMismatch, client.ProblemCodeNameTaken, client.ProblemCodeNotFound} {
 		if errors.Is(err, code) {
@@ -212,14 +218,15 @@ func (a *applier) create(ctx context.Context, s *applyStep) error {
 // report prints the changes on stdout, and failures and a summary on stderr.
 func (c applyCommand) report(out streams, a *applier, name string) error {
 	var changes []change
-	count := map[string]int{}
+	count, untried, failed := map[string]int{}, map[error]int{}, false
 	for _, s := range a.steps {
+		failed = failed || s.err != nil
 		switch {
 		case s.err == nil:
 			count[s.action]++
 			changes = append(changes, s.changes...)
-		case errors.Is(s.err, errNotDeleted):
-			count["not deleted"]++
+		case errors.Is(s.err, errNotSent), errors.Is(s.err, errNotDeleted):
+			untried[s.err]++
 		default:
 			count["failed"]++
 			fmt.Fprintf(out.stderr, "%s: %s\n", oneLine(s.name), oneLine(s.err.Error()))
@@ -228,8 +235,10 @@ func (c applyCommand) report(out streams, a *applier, name string) error {
 	if err := printRecords(out, c.outputFlags, changeColumns(), changes...); err != nil {
 		return err
 	}
-	if count["not deleted"] > 0 {
-		fmt.Fprintf(out.stderr, "%d %s\n", count["not deleted"], errNotDeleted)
+	for _, err := range []error{errNotSent, errNotDeleted} {
+		if untried[err] > 0 {
+			fmt.Fprintf(out.stderr, "%d %s\n", untried[err], err)
+		}
 	}
 	words := "%s: %d created, %d updated, %d deleted, %d unchanged, %d failed\n"
 	if c.DryRun {
@@ -237,7 +246,7 @@ func (c applyCommand) report(out streams, a *applier, name string) error {
 	}
 	fmt.Fprintf(out.stderr, words, name, count[actionCreate], count[actionUpdate], count[actionDelete], count[""], count["failed"])
 	switch {
-	case count["failed"] > 0:
+	case failed:
 		return exitError{status: exitFailed}
 	case c.DryRun && len(changes) > 0:
 		return exitError{status: exitDifferent}

@@ -462,12 +462,20 @@ func TestApplyIsInterrupted(t *testing.T) {
 		}
 		return false
 	})
-	path := r.write("providers.yaml", "providers:\n- {name: New, type: openai, credentials: {api_key: {env: TEST_OPENAI_KEY}}}\n")
+	var manifest strings.Builder
+	manifest.WriteString("providers:\n")
+	for i := range 2 * applyWorkers {
+		fmt.Fprintf(&manifest, "- {name: New %d, type: openai, credentials: {api_key: {env: TEST_OPENAI_KEY}}}\n", i)
+	}
+	path := r.write("providers.yaml", manifest.String())
 	var stdout, stderr bytes.Buffer
 	err := run(ctx, []string{"apply", "-f", path, "--url", r.url, "--token", r.token}, nil, &stdout, &stderr)
 	var exit exitError
 	if !errors.As(err, &exit) || exit.status != exitFailed || stdout.String() != "" {
 		t.Errorf("interrupted: %v\n%s%s", err, stdout.String(), stderr.String())
+	}
+	if n := strings.Count(stderr.String(), "\n"); n > applyWorkers+2 || !strings.Contains(stderr.String(), " not sent, because the command was interrupted\n") {
+		t.Errorf("what was not sent is not summarised:\n%s", stderr.String())
 	}
 }
 
