@@ -227,6 +227,11 @@ providers:
 	if p := r.provider("production openai"); len(p.Models) != 2 || len(r.names()) != 1 {
 		t.Errorf("after --prune there are %v, and the models %+v", r.names(), p.Models)
 	}
+	const none = "providers:\n- {name: Production OpenAI, type: openai, models: []}\n"
+	r.apply(exitOK, none, "--prune")
+	if p := r.provider("Production OpenAI"); len(p.Models) != 0 {
+		t.Errorf("after --prune of all models there are %+v", p.Models)
+	}
 }
 
 func TestApplySendsCredentials(t *testing.T) {

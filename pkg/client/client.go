@@ -20,8 +20,9 @@
 //
 // The types of requests and responses are generated from openapi.yaml. In a request, the
 // zero value of an optional field is not sent; where it has a meaning, such as false for
-// Enabled, the field is a pointer, which new(false) sets. In a response, a field that the
-// API answers with null or leaves out has its zero value.
+// Enabled, the field is a pointer, which new(false) sets. An empty list that is not nil is
+// sent. In a response, a field that the API answers with null or leaves out has its zero
+// value.
 //
 // Credentials and config depend on the provider type, so their fields take any value that
 // is a JSON object: the type that is generated for the provider type, such as

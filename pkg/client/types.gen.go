@@ -584,7 +584,7 @@ type FormField struct {
 	Required bool `json:"required"`
 
 	// Suggestions Common values. Others are accepted too. Absent if there are none.
-	Suggestions []string `json:"suggestions,omitempty,omitzero"`
+	Suggestions []string `json:"suggestions,omitzero"`
 }
 
 // FormFieldKind The kind of input.
@@ -617,7 +617,7 @@ type Health struct {
 	Version string `json:"version"`
 
 	// Warnings What the operator should repair although the service works, such as a TLS certificate that could not be reloaded; only of `/readyz`.
-	Warnings []string `json:"warnings,omitempty,omitzero"`
+	Warnings []string `json:"warnings,omitzero"`
 }
 
 // HealthStatus Always `ok`.
@@ -834,7 +834,7 @@ type ModelUpdate struct {
 	ModelID string `json:"model_id,omitempty,omitzero"`
 
 	// SupportedStages The pipeline stages that the model serves; at least one.
-	SupportedStages []StageName `json:"supported_stages,omitempty,omitzero"`
+	SupportedStages []StageName `json:"supported_stages,omitzero"`
 
 	// Version The version that was read. If the current version differs, the response is 412.
 	Version int64 `json:"version,omitempty,omitzero"`
@@ -855,7 +855,7 @@ type ModelUpdateOfProvider struct {
 	ModelID string `json:"model_id,omitempty,omitzero"`
 
 	// SupportedStages The pipeline stages that the model serves; at least one.
-	SupportedStages []StageName `json:"supported_stages,omitempty,omitzero"`
+	SupportedStages []StageName `json:"supported_stages,omitzero"`
 
 	// Version The version that was read. If the current version differs, the response is 412.
 	Version int64 `json:"version,omitempty,omitzero"`
@@ -879,7 +879,7 @@ type ModelsTestRequest struct {
 	MaxOutputTokens int64 `json:"max_output_tokens,omitempty,omitzero"`
 
 	// ModelIDs The models, each by its `id` or its `model_id`. If omitted, the first 50 enabled models by display name are tested.
-	ModelIDs []ModelReference `json:"model_ids,omitempty,omitzero"`
+	ModelIDs []ModelReference `json:"model_ids,omitzero"`
 
 	// Prompt The prompt.
 	Prompt string `json:"prompt"`
@@ -933,7 +933,7 @@ type Problem struct {
 	Detail string `json:"detail"`
 
 	// Errors All invalid fields of the request.
-	Errors []FieldError `json:"errors,omitempty,omitzero"`
+	Errors []FieldError `json:"errors,omitzero"`
 
 	// Instance The path of the request.
 	Instance string `json:"instance"`
@@ -1128,7 +1128,7 @@ type ProviderUpdate struct {
 	Credentials ProviderCredentialsUpdate `json:"credentials,omitempty,omitzero"`
 
 	// Models The complete list of models. An entry with `id` edits that model. An entry without edits the model with the same `model_id`, or creates one. Models that are not in the list are removed.
-	Models []ModelUpdateOfProvider `json:"models,omitempty,omitzero"`
+	Models []ModelUpdateOfProvider `json:"models,omitzero"`
 
 	// Name The name, unique in the workspace regardless of case.
 	Name string `json:"name,omitempty,omitzero"`
@@ -1173,7 +1173,7 @@ type ServiceStatus struct {
 	Status ServiceStatusStatus `json:"status"`
 
 	// Warnings What the operator should repair although the service works, such as a TLS certificate that could not be reloaded; only of `/readyz`.
-	Warnings []string `json:"warnings,omitempty,omitzero"`
+	Warnings []string `json:"warnings,omitzero"`
 }
 
 // ServiceStatusStatus Always `ok`.
@@ -1266,7 +1266,7 @@ type TestResult struct {
 	Usage *TokenUsage `json:"usage,omitempty"`
 
 	// Warnings What to know about the model although it works; only if the test succeeded.
-	Warnings []TestWarning `json:"warnings,omitempty,omitzero"`
+	Warnings []TestWarning `json:"warnings,omitzero"`
 }
 
 // TestStatus Whether the model answered.
@@ -1341,7 +1341,7 @@ type TokenCreate struct {
 	Role Role `json:"role,omitempty,omitzero"`
 
 	// Scopes The scopes, instead of a role.
-	Scopes []Scope `json:"scopes,omitempty,omitzero"`
+	Scopes []Scope `json:"scopes,omitzero"`
 }
 
 // TokenCreated A new API token with its value, which can't be read again.
