@@ -33,6 +33,11 @@ rotate() {
 }
 
 failed=0
+if [ "$(jq .truncated "$work/lookup")" = true ]; then
+  failed=1
+  echo 'there are more providers than a lookup lists; run the command again' >&2
+fi
+[ "$(jq '.unreadable | length' "$work/lookup")" = 0 ] || failed=1
 line '%-30s %-20s %-9s %s\n' PROVIDER FIELD RESULT DETAIL
 while IFS= read -r holder; do
   field=$(printf '%s' "$holder" | jq -r .field)

@@ -38,7 +38,10 @@ func main() {
 	if len(found.Data) == 0 {
 		log.Print("no provider has the old key")
 	}
-	complete := true
+	if found.Truncated {
+		log.Print("there are more providers than a lookup lists; run the command again")
+	}
+	complete := len(found.Unreadable) == 0 && !found.Truncated
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PROVIDER\tFIELD\tRESULT\tDETAIL")
 	for _, holder := range found.Data {

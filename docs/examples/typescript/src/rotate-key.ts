@@ -37,6 +37,12 @@ for (const holder of found.unreadable) {
 if (found.data.length === 0) {
   console.error('no provider has the old key');
 }
+if (found.truncated) {
+  console.error('there are more providers than a lookup lists; run the command again');
+}
+if (found.unreadable.length > 0 || found.truncated) {
+  process.exitCode = 1;
+}
 const table = [['PROVIDER', 'FIELD', 'RESULT', 'DETAIL']];
 for (const holder of found.data) {
   const { result, detail, good } = await rotate(holder.provider_id, holder.field);
