@@ -92,10 +92,11 @@ func TestDoctorOnSQLite(t *testing.T) {
 		check string
 		words []string
 	}{
-		"no note": {func(t *testing.T) { removeFile(t, note) }, "", nil},
-		"exposed keyset": {func(t *testing.T) { chmod(t, filepath.Join(dir, "keyset.json")) },
+		"no note":                        {func(t *testing.T) { removeFile(t, note) }, "", nil},
+		"keyset as Kubernetes mounts it": {func(t *testing.T) { chmod(t, filepath.Join(dir, "keyset.json"), 0o440) }, "", nil},
+		"exposed keyset": {func(t *testing.T) { chmod(t, filepath.Join(dir, "keyset.json"), 0o644) },
 			"files", []string{"keyset.json", "0600"}},
-		"exposed database": {func(t *testing.T) { chmod(t, filepath.Join(dir, "modelproviders.db")) },
+		"exposed database": {func(t *testing.T) { chmod(t, filepath.Join(dir, "modelproviders.db"), 0o644) },
 			"files", []string{"modelproviders.db"}},
 		"moved credential": {func(t *testing.T) {
 			execSQLite(t, dir, "UPDATE providers SET credentials = (SELECT credentials FROM providers WHERE id = '"+other+"') WHERE id = '"+provider+"'")
@@ -168,9 +169,9 @@ func eventuallyHealthy(t *testing.T, args ...string) {
 	wantHealthy(t, args...)
 }
 
-func chmod(t *testing.T, path string) {
+func chmod(t *testing.T, path string, mode os.FileMode) {
 	t.Helper()
-	if err := os.Chmod(path, 0o644); err != nil {
+	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -79,7 +79,7 @@ func (e *environment) readSecret(path string) (string, error) {
 	case value == "":
 		return "", fmt.Errorf("%s is empty", path)
 	}
-	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 && !slices.Contains(e.exposed, path) {
+	if info, err := file.Stat(); err == nil && info.Mode().IsRegular() && app.ExposedMode(info.Mode()) && !slices.Contains(e.exposed, path) {
 		e.exposed = append(e.exposed, path)
 	}
 	return value, nil

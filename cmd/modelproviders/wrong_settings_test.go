@@ -190,12 +190,12 @@ func TestSecretsInFiles(t *testing.T) {
 	}
 
 	exposed := file("exposed", "http://proxy.internal:3128\n")
-	if err := os.Chmod(exposed, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s := start(t, map[string]string{"MODELPROVIDERS_EGRESS_PROXY_FILE": exposed}, "--data-dir", filepath.Join(dir, "served"))
-	if said := s.stderr.String(); !strings.Contains(said, "level=WARN") || !strings.Contains(said, exposed) {
-		t.Errorf("no warning in\n%s", said)
+	for mode, warned := range map[os.FileMode]bool{0o644: true, 0o440: false} {
+		chmod(t, exposed, mode)
+		s := start(t, map[string]string{"MODELPROVIDERS_EGRESS_PROXY_FILE": exposed}, "--data-dir", filepath.Join(dir, "served"))
+		if said := s.stderr.String(); strings.Contains(said, exposed) != warned {
+			t.Errorf("mode %v is logged as\n%s", mode, said)
+		}
 	}
 	// A flag wins, and the file isn't read.
 	start(t, map[string]string{"MODELPROVIDERS_EGRESS_PROXY_FILE": filepath.Join(dir, "none")}, "--data-dir", filepath.Join(dir, "flag"), "--egress-proxy", "http://proxy.internal:3128")

@@ -110,7 +110,7 @@ func (d *doctor) checkFiles(context.Context) (string, error) {
 			continue
 		case err != nil:
 			d.report(err)
-		case info.Mode().Perm()&0o077 != 0:
+		case secret.ExposedMode(info.Mode()):
 			d.report(fmt.Errorf("users other than its owner can access %s; set its mode to 0600", path))
 		}
 		found++

@@ -82,6 +82,9 @@ func warnExposed(keys *secret.Keyset, path string, logger *slog.Logger) {
 	}
 }
 
+// ExposedMode is [secret.ExposedMode].
+func ExposedMode(mode fs.FileMode) bool { return secret.ExposedMode(mode) }
+
 func loadOrCreate(path string, mayCreate bool) (keys *secret.Keyset, created bool, err error) {
 	keys, err = secret.Load(path)
 	if !errors.Is(err, fs.ErrNotExist) {

@@ -73,9 +73,14 @@ func Load(path string) (*Keyset, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the keyset %s can't be used: %w; restore it from your backup", path, err)
 	}
-	// Kubernetes mounts secrets for the group of the pod, with mode 0440.
-	k.current.Load().exposed = mode.Perm()&0o077 != 0 && mode.Perm() != 0o440
+	k.current.Load().exposed = ExposedMode(mode)
 	return k, nil
+}
+
+// ExposedMode reports whether users other than its owner can access a file of that mode.
+// Kubernetes mounts secrets for the group of the pod, with mode 0440, which is fine.
+func ExposedMode(mode fs.FileMode) bool {
+	return mode.Perm()&0o077 != 0 && mode.Perm() != 0o440
 }
 
 // Exposed reports whether users other than its owner can access the file.
