@@ -42,7 +42,7 @@ type serveCommand struct {
 	RevealReason  string `group:"Limits:" default:"optional" enum:"optional,required" help:"Whether a reveal needs a reason: optional or required."`
 	RateTests     int    `group:"Limits:" default:"300" help:"Tests per minute in a workspace; 0: no limit."`
 	TestsInFlight int    `group:"Limits:" default:"64" help:"Concurrent tests in a workspace; 0: no limit."`
-	RateReveals   int    `group:"Limits:" default:"10" help:"Reveals per minute by a principal; 0: no limit."`
+	RateReveals   int    `group:"Limits:" default:"10" help:"Reveals and lookups of credentials per minute by a principal; 0: no limit."`
 	RateSignIns   int    `group:"Limits:" default:"60" help:"Failed sign-ins per minute from an address; 0: no limit."`
 
 	AuditRetention retention `group:"Limits:" default:"forever" help:"How long audit events are kept: whole days such as 90d, or forever."`
