@@ -32,7 +32,7 @@ func (row *eventRow) columns() columns {
 var (
 	eventNames  = new(eventRow).columns().names("e.")
 	newEvent    = new(eventRow).columns().only(fixed)
-	insertEvent = newEvent.insertInto("audit_events", 1)
+	insertEvent = newEvent.insertInto("audit_events")
 )
 
 const noChanges = "[]"
@@ -57,27 +57,36 @@ func newEventRow(e audit.Event) *eventRow {
 	return row
 }
 
-// insertEvents is the statement that adds events of one workspace.
-func insertEvents(events ...audit.Event) statement {
-	text := insertEvent
-	if len(events) > 1 {
-		text = newEvent.insertInto("audit_events", len(events))
-	}
-	var args []any
-	for _, e := range events {
-		args = append(args, newEventRow(e).columns().fields(fixed)...)
-	}
-	return statement{text, args}
+// addedEvent is the statement that adds an event.
+func addedEvent(e audit.Event) statement {
+	return statement{insertEvent, newEventRow(e).columns().fields(fixed)}
+}
+
+func (d dialect) insertEvents() string {
+	return "INSERT INTO audit_events (" + newEvent.names("") + ") SELECT " + newEvent.names("e.") +
+		" FROM (" + d.recordset("audit_events", "$1", newEvent) + ") AS e"
 }
 
 // AppendEvents implements [audit.Store].
 func (s *Store) AppendEvents(ctx context.Context, events ...audit.Event) error {
-	var inserts []statement
-	for batch := range slices.Chunk(events, s.engine.eventsAtOnce) {
-		inserts = append(inserts, insertEvents(batch...))
-	}
-	_, err := s.together(ctx, inserts...)
+	_, err := s.together(ctx, s.addedEvents(events)...)
 	return err
+}
+
+// addedEvents are the statements that add events. On SQLite one for each is faster than
+// one for all.
+func (s *Store) addedEvents(events []audit.Event) (added []statement) {
+	if !s.engine.combines || len(events) == 1 {
+		for _, e := range events {
+			added = append(added, addedEvent(e))
+		}
+		return added
+	}
+	rows := make([]columns, len(events))
+	for i, e := range events {
+		rows[i] = newEventRow(e).columns().only(fixed)
+	}
+	return []statement{{s.insertEvents, []any{s.engine.records(rows...)}}}
 }
 
 // Events implements [audit.Store].

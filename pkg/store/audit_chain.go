@@ -20,7 +20,7 @@ func headColumns(workspace *string, h *chain.Head) columns {
 var (
 	headRow  = headColumns(new(string), new(chain.Head))
 	findHead = "SELECT " + headRow.names("") + " FROM audit_heads WHERE workspace = $1"
-	setHead  = headRow.insertInto("audit_heads", 1) + " ON CONFLICT (workspace) DO UPDATE SET " + headRow.only(editable).assign("excluded.")
+	setHead  = headRow.insertInto("audit_heads") + " ON CONFLICT (workspace) DO UPDATE SET " + headRow.only(editable).assign("excluded.")
 )
 
 // Head implements [chain.Store].

@@ -3,9 +3,13 @@ package store_test
 import (
 	"fmt"
 	"os"
+	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/store"
@@ -103,5 +107,47 @@ func BenchmarkEvents(b *testing.B) {
 				measure("outcome until then", audit.Query{Filter: audit.Filter{Outcome: audit.Failure, To: tenth}})
 			})
 		}
+	}
+}
+
+// TestEventsTogether checks that any number of events is added by statements of few
+// texts, because the databases keep each text prepared, and that they are read back as
+// they were added one by one.
+func TestEventsTogether(t *testing.T) {
+	t.Parallel()
+	for _, d := range databases() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.open(t)
+			event := func(i int) audit.Event {
+				return audit.Event{
+					Workspace: "w", ID: uuid.Must(uuid.NewV7()).String(), At: firstCreated, Action: audit.ModelUpdate, Outcome: audit.Success,
+					Actor:  audit.Actor{Subject: `\x41 "quoted" <é> {"a":1}`, Kind: "token"},
+					Target: audit.Target{Type: "model", ID: strconv.Itoa(i), Name: "\\\t\u2028'"},
+					Count:  i, Seal: []byte{0, 1, 0xff}, LinkMAC: []byte{0x5c, 0x78},
+					Changes: []audit.Change{{Field: "name", Old: "null", New: "1"}},
+				}
+			}
+			for n := 1; n <= 30; n++ {
+				var events []audit.Event
+				for i := range n {
+					events = append(events, event(i))
+				}
+				if err := s.AppendEvents(t.Context(), events...); err != nil {
+					t.Fatalf("%d events: %v", n, err)
+				}
+				stored, err := s.Events(t.Context(), "w", audit.Query{Limit: n})
+				slices.Reverse(stored)
+				if err != nil || !reflect.DeepEqual(stored, events) {
+					t.Fatalf("of %d events there are, with %v,\n%+v\nwant\n%+v", n, err, stored, events)
+				}
+			}
+			if d.name == "Postgres" {
+				texts := column(t, s, "SELECT statement FROM pg_prepared_statements WHERE statement LIKE 'INSERT INTO audit_events%'")
+				if len(texts) > 2 {
+					t.Errorf("%d statements that add events are prepared", len(texts))
+				}
+			}
+		})
 	}
 }

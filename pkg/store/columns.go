@@ -64,15 +64,11 @@ func (cs columns) fields(uses ...use) []any {
 	return fields
 }
 
-// insertInto is the text of the statement that adds rows to a table. Its arguments are
-// the fields of the rows.
-func (cs columns) insertInto(table string, rows int) string {
+// insertInto is the text of the statement that adds a row to a table. Its arguments are
+// the fields of the row.
+func (cs columns) insertInto(table string) string {
 	var args arguments
-	values := make([]string, rows)
-	for i := range values {
-		values[i] = "(" + args.add(cs.fields()...) + ")"
-	}
-	return "INSERT INTO " + table + " (" + cs.names("") + ") VALUES " + strings.Join(values, ", ")
+	return "INSERT INTO " + table + " (" + cs.names("") + ") VALUES (" + args.add(cs.fields()...) + ")"
 }
 
 // records encodes rows as a JSON list of objects, which [dialect.recordset] reads.
@@ -106,6 +102,9 @@ func (d dialect) json(field any) string {
 	case *moment:
 		return encoded(d.jsonTime(time.Time(*field)))
 	case *[]byte:
+		if *field == nil {
+			return "null"
+		}
 		return encoded(`\x` + hex.EncodeToString(*field))
 	}
 	return encoded(field)

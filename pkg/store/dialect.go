@@ -25,8 +25,6 @@ type dialect struct {
 	// models.
 	rareProviders string
 
-	eventsAtOnce int // how many audit events one statement adds at most
-
 	// violates reports whether an error is that of a unique index, by its name or
 	// its columns.
 	violates func(err error, constraint, columns string) bool

@@ -19,13 +19,12 @@ func postgresDialect() dialect {
 		recordset: func(table, parameter string, row columns) string {
 			return "SELECT " + row.names("") + " FROM jsonb_populate_recordset(NULL::" + table + ", " + parameter + "::jsonb)"
 		},
-		jsonTime:     func(t time.Time) any { return millis(t) },
-		inIDs:        func(args *arguments, ids []string) string { return "= ANY(" + args.add(ids) + ")" },
-		contains:     "strpos",
-		hasStage:     "m.stages @> '{%s}'",
-		secondsAgo:   func(seconds int) string { return fmt.Sprintf("(now() - interval '%d seconds')", seconds) },
-		indexedBy:    func(string) string { return "" },
-		eventsAtOnce: 500,
+		jsonTime:   func(t time.Time) any { return millis(t) },
+		inIDs:      func(args *arguments, ids []string) string { return "= ANY(" + args.add(ids) + ")" },
+		contains:   "strpos",
+		hasStage:   "m.stages @> '{%s}'",
+		secondsAgo: func(seconds int) string { return fmt.Sprintf("(now() - interval '%d seconds')", seconds) },
+		indexedBy:  func(string) string { return "" },
 		violates: func(err error, constraint, _ string) bool {
 			var e *pgconn.PgError
 			return errors.As(err, &e) && e.ConstraintName == constraint

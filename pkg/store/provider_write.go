@@ -9,7 +9,7 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-var insertProvider = providerColumns.only(fixed, editable).insertInto("providers", 1)
+var insertProvider = providerColumns.only(fixed, editable).insertInto("providers")
 
 // CreateProvider implements [registry.Store].
 func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit.Event) error {
@@ -17,7 +17,7 @@ func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit
 	if len(p.Models) > 0 {
 		statements = append(statements, s.addedModels(p, p.Models))
 	}
-	_, err := s.together(ctx, append(statements, insertEvents(e))...)
+	_, err := s.together(ctx, append(statements, addedEvent(e))...)
 	return s.asDuplicate(err, p)
 }
 

@@ -33,7 +33,6 @@ func sqliteDialect() dialect {
 		nested:    " CROSS", // https://www.sqlite.org/optoverview.html#crossjoin
 		rareProviders: ` AND CASE WHEN (SELECT count(*) FROM (SELECT 1 FROM providers p INDEXED BY providers_created WHERE p.workspace = $1<conditions> LIMIT 11)) < 11
 			THEN m.provider_id IN (SELECT p.id FROM providers p INDEXED BY providers_created WHERE p.workspace = $1<conditions> LIMIT 11) ELSE 1 END`,
-		eventsAtOnce: 1, // a text for each number of events would stay prepared, and many parameters take long to bind
 		violates: func(err error, _, columns string) bool {
 			var e *sqlite.Error
 			return errors.As(err, &e) && strings.Contains(e.Error(), columns)

@@ -21,12 +21,12 @@ type statement struct {
 
 // texts are statements that depend on the database.
 type texts struct {
-	lockProvider, insertModels, updateModels, linkEvents string
+	lockProvider, insertModels, updateModels, insertEvents, linkEvents string
 }
 
 func (d dialect) texts() texts {
 	return texts{
-		lockProvider: d.lockProvider(), insertModels: d.insertModels(), updateModels: d.updateModels(), linkEvents: d.linkEvents(),
+		lockProvider: d.lockProvider(), insertModels: d.insertModels(), updateModels: d.updateModels(), insertEvents: d.insertEvents(), linkEvents: d.linkEvents(),
 	}
 }
 
@@ -105,12 +105,8 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 	return changed, err
 }
 
-// maxKept is the length of the texts that [Store.combine] keeps. The program has few
-// shorter ones. Longer ones add many audit events, and there is one for each number of
-// events.
-const maxKept = 16 << 10
-
 // combine joins several statements into one. The others can refer to the n-th as sN.
+// It keeps the joined texts, of which the program has few.
 func (s *Store) combine(statements []statement) statement {
 	if len(statements) == 1 {
 		return statements[0]
@@ -126,9 +122,7 @@ func (s *Store) combine(statements []statement) statement {
 		return statement{text.(string), args}
 	}
 	text := combined(statements)
-	if len(text) <= maxKept {
-		s.combined.Store(key, text)
-	}
+	s.combined.Store(key, text)
 	return statement{text, args}
 }
 

@@ -45,6 +45,6 @@ func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
 		statements = append(statements, statement{text, []any{c.Workspace, c.ModelID, c.UpstreamModelID,
 			moment(t.At), kind, int64(t.Latency), c.Connection}})
 	}
-	_, err := s.together(ctx, append(statements, insertEvents(c.Event))...)
+	_, err := s.together(ctx, append(statements, addedEvent(c.Event))...)
 	return err
 }
