@@ -132,6 +132,8 @@ func TestNotReady(t *testing.T) {
 		c.Get("/readyz").Is(http.StatusOK)
 		s.Database.Exec(t, "ALTER TABLE claims RENAME TO claims_away")
 		c.Get("/readyz").Problem(http.StatusServiceUnavailable, "unavailable")
+		s.Database.Exec(t, "ALTER TABLE claims_away RENAME TO claims")
+		c.Get("/readyz").Is(http.StatusOK)
 	})
 }
 
