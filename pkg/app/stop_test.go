@@ -139,7 +139,8 @@ func TestStopIsBoundedWhileTheDatabaseHangs(t *testing.T) {
 			if got := <-answered; got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" {
 				t.Errorf("the request in flight was answered %d: %s", got.status, got.text)
 			}
-			if log := s.log.String(); !strings.Contains(log, "could not store when tokens were last used") && !strings.Contains(log, "could not be stored in time") {
+			// Which work is left depends on the jobs that ran before the database hung.
+			if log := s.log.String(); !strings.Contains(log, `"could not finish everything before the end" error="could not`) && !strings.Contains(log, "could not be stored in time") {
 				t.Errorf("the log does not say what was not stored:\n%s", log)
 			}
 		})
