@@ -20,7 +20,7 @@ var numbers = api.Listing{Name: "numbers", Workspace: "default", Query: filter{T
 
 func newKeyset(t testing.TB) *secret.Keyset {
 	t.Helper()
-	keys, err := secret.Create(filepath.Join(t.TempDir(), "keyset.json"))
+	keys, err := secret.Create(t.Context(), filepath.Join(t.TempDir(), "keyset.json"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func openKeyset(ctx context.Context, db *store.Store, path string, lost error, l
 	if err != nil {
 		return nil, err
 	}
-	keys, created, err := loadOrCreate(path, claim == nil)
+	keys, created, err := loadOrCreate(ctx, path, claim == nil)
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +55,7 @@ func openKeyset(ctx context.Context, db *store.Store, path string, lost error, l
 
 // reloadKeyset reads the keyset file again. It refuses what a start would refuse.
 func (d *data) reloadKeyset(ctx context.Context, path string) error {
-	keys, err := secret.Load(path)
+	keys, err := secret.Load(ctx, path, nil)
 	if err != nil {
 		return err
 	}
@@ -85,8 +85,8 @@ func warnExposed(keys *secret.Keyset, path string, logger *slog.Logger) {
 // ExposedMode is [secret.ExposedMode].
 func ExposedMode(mode fs.FileMode) bool { return secret.ExposedMode(mode) }
 
-func loadOrCreate(path string, mayCreate bool) (keys *secret.Keyset, created bool, err error) {
-	keys, err = secret.Load(path)
+func loadOrCreate(ctx context.Context, path string, mayCreate bool) (keys *secret.Keyset, created bool, err error) {
+	keys, err = secret.Load(ctx, path, nil)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return keys, false, err
 	}
@@ -94,9 +94,9 @@ func loadOrCreate(path string, mayCreate bool) (keys *secret.Keyset, created boo
 		return nil, false, fmt.Errorf("the keyset %s is missing, but the credentials in this database are encrypted with it: "+
 			"restore it from a backup, or point the setting to where it is", path)
 	}
-	keys, err = secret.Create(path)
+	keys, err = secret.Create(ctx, path, nil)
 	if errors.Is(err, fs.ErrExist) { // another process with the same data directory was faster
-		keys, err = secret.Load(path)
+		keys, err = secret.Load(ctx, path, nil)
 		return keys, false, err
 	}
 	return keys, err == nil, err

@@ -19,7 +19,7 @@ import (
 // claimOfAnother returns the claim of some other keyset, as an SQL literal.
 func claimOfAnother(t *testing.T) string {
 	t.Helper()
-	keys, err := secret.Create(filepath.Join(t.TempDir(), "other.json"))
+	keys, err := secret.Create(t.Context(), filepath.Join(t.TempDir(), "other.json"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestOpenKeyset(t *testing.T) {
 			db := storetest.Open(t, store.Config{SQLitePath: file})
 			execute(t, file, strings.ReplaceAll(test.statement, "OTHER", claimOfAnother(t)))
 			if test.present {
-				if _, err := secret.Create(path); err != nil {
+				if _, err := secret.Create(t.Context(), path, nil); err != nil {
 					t.Fatal(err)
 				}
 			}

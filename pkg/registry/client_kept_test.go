@@ -95,7 +95,7 @@ func TestAKeptClientGoesWithItsProvider(t *testing.T) {
 
 // TestAClientThatNobodyUsesIsDropped a minute after its last call.
 func TestAClientThatNobodyUsesIsDropped(t *testing.T) {
-	keyset, err := secret.Create(filepath.Join(t.TempDir(), "keyset.json"))
+	keyset, err := secret.Create(t.Context(), filepath.Join(t.TempDir(), "keyset.json"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

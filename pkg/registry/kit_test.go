@@ -44,7 +44,7 @@ type kit struct {
 func newKit(t *testing.T, change ...func(*registry.Config)) *kit {
 	t.Helper()
 	dir := t.TempDir()
-	keyset, err := secret.Create(filepath.Join(dir, "keyset.json"))
+	keyset, err := secret.Create(t.Context(), filepath.Join(dir, "keyset.json"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 
 func TestCreateThenLoad(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keyset.json")
-	created, err := secret.Create(path)
+	created, err := secret.Create(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestCreateThenLoad(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v, %v; want 0600", info.Mode(), err)
 	}
-	loaded, err := secret.Load(path)
+	loaded, err := secret.Load(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +50,7 @@ func TestCreateNeverReplaces(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := secret.Create(path); !errors.Is(err, fs.ErrExist) {
+	if _, err := secret.Create(t.Context(), path, nil); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("error %v, want fs.ErrExist", err)
 	}
 	if content, _ := os.ReadFile(path); string(content) != "precious" {
@@ -59,7 +59,7 @@ func TestCreateNeverReplaces(t *testing.T) {
 	if names := list(t, filepath.Dir(path)); len(names) != 1 {
 		t.Errorf("files %v are left behind", names)
 	}
-	if _, err := secret.Create(filepath.Join(t.TempDir(), "no", "such", "dir")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := secret.Create(t.Context(), filepath.Join(t.TempDir(), "no", "such", "dir"), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("in a directory that is not there: %v", err)
 	}
 }
@@ -71,10 +71,10 @@ func TestConcurrentCreatesAgree(t *testing.T) {
 	var wg sync.WaitGroup
 	for i := range keysets {
 		wg.Go(func() {
-			k, err := secret.Create(path)
+			k, err := secret.Create(t.Context(), path, nil)
 			created[i] = err == nil
 			if errors.Is(err, fs.ErrExist) {
-				k, err = secret.Load(path)
+				k, err = secret.Load(t.Context(), path, nil)
 			}
 			if err != nil {
 				t.Error(err)
@@ -103,14 +103,14 @@ func TestConcurrentCreatesAgree(t *testing.T) {
 
 func TestExposed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keyset.json")
-	if _, err := secret.Create(path); err != nil {
+	if _, err := secret.Create(t.Context(), path, nil); err != nil {
 		t.Fatal(err)
 	}
 	for mode, want := range map[fs.FileMode]bool{0o600: false, 0o400: false, 0o440: false, 0o640: true, 0o444: true, 0o604: true, 0o620: true} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		k, err := secret.Load(path)
+		k, err := secret.Load(t.Context(), path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,14 +122,14 @@ func TestExposed(t *testing.T) {
 
 func TestLoadRefuses(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := secret.Load(filepath.Join(dir, "none.json")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := secret.Load(t.Context(), filepath.Join(dir, "none.json"), nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v, want fs.ErrNotExist", err)
 	}
-	if _, err := secret.Load(dir); err == nil {
+	if _, err := secret.Load(t.Context(), dir, nil); err == nil {
 		t.Error("a directory was loaded")
 	}
 	good := filepath.Join(dir, "good.json")
-	if _, err := secret.Create(good); err != nil {
+	if _, err := secret.Create(t.Context(), good, nil); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(good)
@@ -152,7 +152,7 @@ func TestLoadRefuses(t *testing.T) {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := secret.Load(path)
+		_, err := secret.Load(t.Context(), path, nil)
 		if err == nil {
 			t.Errorf("%s: loaded", name)
 			continue
@@ -168,7 +168,7 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "keyset.json")
-	before, err := secret.Create(path)
+	before, err := secret.Create(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,7 +266,7 @@ func save(t *testing.T, path string, manager *keyset.Manager) *secret.Keyset {
 	if err := os.WriteFile(path, marshal(t, handle), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	k, err := secret.Load(path)
+	k, err := secret.Load(t.Context(), path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

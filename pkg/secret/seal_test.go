@@ -13,7 +13,7 @@ var home = secret.Binding{Workspace: "default", Provider: "p1", Field: "api_key"
 
 func create(t testing.TB) *secret.Keyset {
 	t.Helper()
-	k, err := secret.Create(filepath.Join(t.TempDir(), "keyset.json"))
+	k, err := secret.Create(t.Context(), filepath.Join(t.TempDir(), "keyset.json"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

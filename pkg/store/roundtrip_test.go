@@ -85,7 +85,7 @@ type counted struct {
 }
 
 func newCounted(t *testing.T, s *store.Store) *counted {
-	keys, err := secret.Create(filepath.Join(t.TempDir(), "keyset.json"))
+	keys, err := secret.Create(t.Context(), filepath.Join(t.TempDir(), "keyset.json"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func serveFloor(dataDir, databaseURL string) error {
 	if err != nil {
 		return err
 	}
-	keys, err := secret.Load(filepath.Join(dataDir, "keyset.json"))
+	keys, err := secret.Load(context.Background(), filepath.Join(dataDir, "keyset.json"), nil)
 	if err != nil {
 		return err
 	}
