@@ -25,30 +25,44 @@ type scenario struct {
 	run  func(t *testing.T, server *providertest.Server)
 }
 
-// TestConformance runs every scenario for every type against the fake of its
+// TestConformance runs every scenario for every type against the fakes of its
 // upstream, and checks that docs/providers.md is up to date.
 func TestConformance(t *testing.T) {
 	cells := map[string]map[string]string{}
 	complete := true
 	for _, s := range scenarios() {
 		cells[s.name] = map[string]string{}
-		for _, fake := range providertest.Fakes(t) {
+		for _, fake := range providertest.Variants(t) {
 			if s.mode != "" && !knows(fake, s.mode) {
-				cells[s.name][fake.Type] = "–"
+				cells[s.name][column(fake)] = "–"
 				continue
 			}
 			ran := false
-			passed := t.Run(s.name+"/"+fake.Type, func(t *testing.T) {
+			passed := t.Run(s.name+"/"+column(fake), func(t *testing.T) {
 				ran = true
 				s.run(t, providertest.Start(t, fake))
 			})
 			complete = complete && ran && passed
-			cells[s.name][fake.Type] = "✓"
+			cells[s.name][column(fake)] = "✓"
 		}
 	}
 	if complete {
-		checkTable(t, cells)
+		var columns []string
+		for _, fake := range providertest.Variants(t) {
+			columns = append(columns, column(fake))
+		}
+		checkTable(t, page(columns, cells))
 	}
+}
+
+// column is the title of a fake's column in docs/providers.md.
+func column(fake providertest.Fake) string {
+	typ, _ := provider.Lookup(fake.Type)
+	title := typ.Form().Label
+	if fake.Variant != "" {
+		title += ", " + fake.Variant
+	}
+	return title
 }
 
 // knows reports whether a service has an answer of its own for a mode.
@@ -59,10 +73,9 @@ func knows(fake providertest.Fake, mode providertest.Mode) bool {
 
 const tablePath = "../../docs/providers.md"
 
-// checkTable checks that docs/providers.md shows the cells, or writes it.
-func checkTable(t *testing.T, cells map[string]map[string]string) {
+// checkTable checks that docs/providers.md is the wanted page, or writes it.
+func checkTable(t *testing.T, want string) {
 	t.Helper()
-	want := page(cells)
 	if *update {
 		if err := os.WriteFile(tablePath, []byte(want), 0o644); err != nil {
 			t.Fatal(err)
@@ -78,7 +91,7 @@ func checkTable(t *testing.T, cells map[string]map[string]string) {
 	}
 }
 
-func page(cells map[string]map[string]string) string {
+func page(columns []string, cells map[string]map[string]string) string {
 	var b strings.Builder
 	b.WriteString(`# Provider types: tested scenarios and classification of errors
 
@@ -89,14 +102,14 @@ This page is written by ` + "`go test ./pkg/provider -run Conformance -update`" 
 Each ✓ is a test of the type's client with the transport of ` + "`pkg/egress`" + `, against a fake upstream that refuses what the real service refuses. – means that the service has no such response.
 
 | scenario | expected result`)
-	for _, typ := range provider.Types() {
-		b.WriteString(" | " + typ.Form().Label)
+	for _, title := range columns {
+		b.WriteString(" | " + title)
 	}
-	b.WriteString(" |\n|---|---" + strings.Repeat("|:-:", len(provider.Types())) + "|\n")
+	b.WriteString(" |\n|---|---" + strings.Repeat("|:-:", len(columns)) + "|\n")
 	for _, s := range scenarios() {
 		fmt.Fprintf(&b, "| %s | %s", s.name, s.says)
-		for _, typ := range provider.Types() {
-			b.WriteString(" | " + cells[s.name][typ.Name()])
+		for _, title := range columns {
+			b.WriteString(" | " + cells[s.name][title])
 		}
 		b.WriteString(" |\n")
 	}

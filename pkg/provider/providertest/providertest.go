@@ -12,6 +12,7 @@ package providertest
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +23,9 @@ import (
 type Fake struct {
 	// Type is the name of the provider type it is the upstream of.
 	Type string
+	// Variant says what is special about the credentials that it takes, if the type
+	// has several kinds of them; empty for the usual ones.
+	Variant string
 	// ModelID is a model that it serves.
 	ModelID string
 	// TLS: it is served over TLS, with a certificate of its own authority.
@@ -47,13 +51,13 @@ type Fake struct {
 	Answer func(r *Request, mode Mode) (Answer, bool)
 }
 
-// fakes makes the fake of each provider type, by the type's name. Each fake's
-// file adds itself.
-var fakes = map[string]func() Fake{}
+// fakes makes the fakes of each provider type, by the type's name. Each fake's
+// file adds its own.
+var fakes = map[string][]func() Fake{}
 
-// register makes a fake the one of its type.
-func register(fake func() Fake) bool {
-	fakes[fake().Type] = fake
+// register makes a fake the one of its type, followed by its variants.
+func register(fake func() Fake, variants ...func() Fake) bool {
+	fakes[fake().Type] = append([]func() Fake{fake}, variants...)
 	return true
 }
 
@@ -61,13 +65,20 @@ func register(fake func() Fake) bool {
 // [provider.Types]. A type without one fails the test.
 func Fakes(t testing.TB) []Fake {
 	t.Helper()
+	return slices.DeleteFunc(Variants(t), func(f Fake) bool { return f.Variant != "" })
+}
+
+// Variants is Fakes, each followed by its variants.
+func Variants(t testing.TB) []Fake {
+	t.Helper()
 	var all []Fake
 	for _, typ := range provider.Types() {
-		fake, ok := fakes[typ.Name()]
-		if !ok {
+		if fakes[typ.Name()] == nil {
 			t.Fatalf("provider type %q has no fake: add one to pkg/provider/providertest and register it", typ.Name())
 		}
-		all = append(all, fake())
+		for _, fake := range fakes[typ.Name()] {
+			all = append(all, fake())
+		}
 	}
 	return all
 }
