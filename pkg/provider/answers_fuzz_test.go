@@ -198,7 +198,7 @@ func FuzzVertexAnswer(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tokens := up.(*vertexUpstream).http.Transport.(*googleTokens)
+		tokens := up.(*vertexUpstream).http.Transport.(*tokenTransport)
 		tokens.token = oauth2.Token{AccessToken: fuzzSecret, Expiry: time.Now().Add(time.Hour)}
 		checkAnswer(t, up, []string{"gemini-2.5-flash", "claude-sonnet-4", "meta/llama"}[model%3], stream)
 	})
@@ -216,17 +216,14 @@ func FuzzTokenAnswer(f *testing.F) {
 		if status < 200 || status > 599 {
 			return
 		}
-		tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(answering{status, "application/json", body})})
-		if err != nil {
-			t.Fatal(err)
-		}
+		tokens := googleTokens(t, account, answering{status, "application/json", body}, "")
 		ctx := withExchange(context.Background(), &exchange{redact: newRedactor()})
 		token, err := tokens.get(ctx)
 		if err == nil && (token == "" || status >= 300) {
 			t.Errorf("status %d, %q: the token is %q", status, body, token)
 		}
 		if err != nil {
-			if f := tokenTables.explain(ctx, "", err); f.Kind == "" || f.Message == "" && http.StatusText(status) != "" && strings.TrimSpace(body) != "" {
+			if f := googleTokenTables.explain(ctx, "", err); f.Kind == "" || f.Message == "" && http.StatusText(status) != "" && strings.TrimSpace(body) != "" {
 				t.Errorf("status %d, %q: %+v", status, body, f)
 			}
 		}

@@ -58,6 +58,8 @@ func invalidAnswer(c *call, err error) *Failure {
 			"Try again. If it happens again, look for a proxy that cuts off long answers.")
 	case errors.Is(err, errNoList):
 		return fail(UpstreamError, c.host+" answered with something that is not a list of models.", hint)
+	case errors.Is(err, errNoToken):
+		return fail(UpstreamError, c.host+" answered without an access token, so the model was not called.", "Try again. If it happens again, ask the operator of this service to check the address of the token endpoint.")
 	}
 	return fail(UpstreamError, c.host+" answered with something that is not a model's answer. It is incomplete, or not JSON of the expected form.", hint)
 }

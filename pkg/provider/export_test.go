@@ -47,7 +47,7 @@ var ruleTables = []listedTable{
 	{"azureTables", "Azure OpenAI", azureTables.rules},
 	{"bedrockTables", "AWS Bedrock", bedrockTables.rules},
 	{"vertexTables", "GCP Vertex AI", vertexTables.rules},
-	{"tokenTables", "Google's token endpoint", tokenTables.rules},
+	{"googleTokenTables", "Google's token endpoint", googleTokenTables.rules},
 	{"customTables", "Custom (LiteLLM)", customTables.rules},
 	{"commonRules", "Common", commonRules},
 	{"statusRules", "Statuses", statusRules},

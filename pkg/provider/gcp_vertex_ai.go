@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"net/http"
 	"net/url"
 	"strings"
 
@@ -65,13 +64,13 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 	}
 	env.hide(account.PrivateKey)
 	env.hide(account.PrivateKeyID)
-	tokens, err := newGoogleTokens(account, env)
+	tokens, err := googleTokenConfig(account, env.endpoints["google_token"])
 	if err != nil {
 		return nil, err
 	}
 	endpoint := env.endpoints["gcp_vertex_ai"]
 	return &vertexUpstream{
-		service: service{&http.Client{Transport: tokens, CheckRedirect: env.http.CheckRedirect}},
+		service: service{withToken(env.http, tokens, googleTokenTables)},
 		base:    cmp.Or(endpoint, "https://"+vertexHost(config.Region)), public: endpoint == "",
 		project: config.Project, region: config.Region, account: account,
 	}, nil

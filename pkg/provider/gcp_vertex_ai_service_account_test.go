@@ -10,6 +10,8 @@ import (
 	"encoding/pem"
 	"strings"
 	"testing"
+
+	"golang.org/x/oauth2/jwt"
 )
 
 // newKeyFile makes the members of a service-account key file with a fresh key.
@@ -150,14 +152,11 @@ func FuzzParseServiceAccount(f *testing.F) {
 			return
 		}
 		// What is accepted can be signed with, and sends nothing elsewhere.
-		tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(answering{200, "application/json", `{"access_token":"t"}`})})
-		if err != nil {
-			t.Fatalf("an accepted account cannot be used: %v", err)
-		}
+		tokens := googleTokens(t, account, answering{200, "application/json", `{"access_token":"t"}`}, "")
 		if _, err := tokens.get(t.Context()); err != nil {
 			t.Fatalf("an accepted account cannot sign: %v", err)
 		}
-		if got := tokens.config.TokenURL; got != "https://oauth2.googleapis.com/token" {
+		if got := tokens.config.(*jwt.Config).TokenURL; got != "https://oauth2.googleapis.com/token" {
 			t.Fatalf("tokens would be fetched from %s", got)
 		}
 	})

@@ -85,7 +85,7 @@ func FuzzProblem(f *testing.F) {
 			t.Errorf("%q has the code %q", body, said.code)
 		}
 		vertex := vertexUpstream{project: "p", region: "global"}
-		for _, tables := range []tables{{}, azureTables, customTables, claudeTables, bedrockIn("us-east-1"), vertex.tables(), tokenTables} {
+		for _, tables := range []tables{{}, azureTables, customTables, claudeTables, bedrockIn("us-east-1"), vertex.tables(), googleTokenTables} {
 			failure := tables.classify(&call{status: status}, said, "m")
 			if failure.Kind == "" || failure.Message == "" {
 				t.Errorf("status %d, %q: %+v", status, body, failure)

@@ -96,6 +96,7 @@ func (a *answer) filtered(code, message string) {
 var (
 	errNoAnswer = errors.New("the body is not an answer of this API")
 	errNoList   = errors.New("the body is not a list of models")
+	errNoToken  = errors.New("the body is not an access token")
 	errBrokeOff = errors.New("the stream ended before the answer did")
 )
 

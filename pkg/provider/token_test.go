@@ -35,17 +35,23 @@ func newTokenServer(t *testing.T, answer func(http.ResponseWriter, *http.Request
 }
 
 // tokens makes a token source that fetches from the server.
-func (s *tokenServer) tokens(t *testing.T) *googleTokens {
+func (s *tokenServer) tokens(t *testing.T) *tokenTransport {
 	t.Helper()
 	account, err := parseServiceAccount(toJSON(t, newKeyFile(t)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens, err := newGoogleTokens(account, environment{http: newHTTPClient(http.DefaultTransport), endpoints: map[string]string{"google_token": s.URL + "/token"}})
+	return googleTokens(t, account, http.DefaultTransport, s.URL+"/token")
+}
+
+// googleTokens makes a token source of a service account.
+func googleTokens(t testing.TB, account serviceAccount, transport http.RoundTripper, endpoint string) *tokenTransport {
+	t.Helper()
+	config, err := googleTokenConfig(account, endpoint)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return tokens
+	return withToken(newHTTPClient(transport), config, googleTokenTables).Transport.(*tokenTransport)
 }
 
 func issue(token string, seconds int) func(http.ResponseWriter, *http.Request) {
@@ -152,7 +158,7 @@ func TestTokenCallKeepsItsAssertion(t *testing.T) {
 	if err == nil || sent == "" {
 		t.Fatalf("got %v for %q", err, sent)
 	}
-	f := tokenTables.explain(ctx, "", err)
+	f := googleTokenTables.explain(ctx, "", err)
 	said := e.redact.text(f.Message)
 	if strings.Contains(said, sent) || strings.Contains(said, sent[strings.LastIndexByte(sent, '.')+1:]) {
 		t.Errorf("the assertion leaves in %q", said)
