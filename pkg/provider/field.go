@@ -21,7 +21,7 @@ const (
 type field struct {
 	FormField
 	index     int    // in the Go struct
-	rules     string // of the validator
+	rules     string // of the validator, without required
 	maxLength int    // in characters, or bytes for a secret_json; 0: no bound
 	ascii     bool
 	pattern   *regexp.Regexp // nil: any
@@ -48,9 +48,9 @@ func fieldOf(index int, tag reflect.StructTag) field {
 			Name: tag.Get("json"), Label: tag.Get("label"), Help: tag.Get("help"),
 			Kind: tag.Get("kind"), Placeholder: tag.Get("placeholder"), Pattern: tag.Get("pattern"),
 			Suggestions: strings.Fields(tag.Get("suggestions")),
+			AuthMethod:  tag.Get("auth_method"), Needs: tag.Get("needs"),
 		},
 		index:   index,
-		rules:   tag.Get("validate"),
 		message: tag.Get("message"),
 	}
 	f.Group.Name, f.Group.Label, _ = strings.Cut(tag.Get("group"), ",")
@@ -60,11 +60,13 @@ func fieldOf(index int, tag reflect.StructTag) field {
 	if f.Pattern != "" {
 		f.pattern = regexp.MustCompile(f.Pattern)
 	}
-	for rule := range strings.SplitSeq(f.rules, ",") {
+	rules := strings.Split(tag.Get("validate"), ",")
+	f.Required = slices.Contains(rules, "required")
+	rules = slices.DeleteFunc(rules, func(rule string) bool { return rule == "required" })
+	f.rules = strings.Join(rules, ",")
+	for _, rule := range rules {
 		name, param, _ := strings.Cut(rule, "=")
 		switch name {
-		case "required":
-			f.Required = true
 		case "printascii":
 			f.ascii = true
 		case "max", "max_bytes":
@@ -80,63 +82,5 @@ func fieldOf(index int, tag reflect.StructTag) field {
 	return f
 }
 
-// schemaOf is the JSON Schema (draft 2020-12) of a settings object. Secrets are
-// write-only strings of format `password`.
-func schemaOf(title string, fields []field) map[string]any {
-	properties := make(map[string]any, len(fields))
-	var required []string
-	for _, f := range fields {
-		properties[f.Name] = f.schema()
-		if f.Required {
-			required = append(required, f.Name)
-		}
-	}
-	schema := map[string]any{
-		"$schema":              "https://json-schema.org/draft/2020-12/schema",
-		"title":                title,
-		"type":                 "object",
-		"properties":           properties,
-		"additionalProperties": false,
-	}
-	if len(required) > 0 {
-		schema["required"] = required
-	}
-	return schema
-}
-
-func (f field) schema() map[string]any {
-	property := map[string]any{"type": "string", "title": f.Label}
-	if f.Help != "" {
-		property["description"] = f.Help
-	}
-	if f.Required {
-		property["minLength"] = 1
-	}
-	if f.maxLength > 0 {
-		property["maxLength"] = f.maxLength
-	}
-	switch {
-	case f.Pattern != "":
-		property["pattern"] = f.Pattern
-	case f.ascii:
-		property["pattern"] = "^[ -~]+$"
-	}
-	switch f.Kind {
-	case kindSecretJSON:
-		property["type"] = []string{"string", "object"}
-		fallthrough
-	case kindSecret:
-		property["format"] = "password"
-		property["writeOnly"] = true
-		return property
-	case kindURL:
-		property["format"] = "uri"
-	}
-	switch {
-	case len(f.Suggestions) > 0:
-		property["examples"] = f.Suggestions
-	case f.Placeholder != "":
-		property["examples"] = []string{f.Placeholder}
-	}
-	return property
-}
+// isFor reports whether the field belongs to a method, or to all.
+func (f field) isFor(method string) bool { return f.AuthMethod == "" || f.AuthMethod == method }

@@ -33,6 +33,7 @@ type Type interface {
 	// Read merges the settings of a request into the stored ones, and trims,
 	// normalises and validates them. It returns all problems at once, named
 	// `credentials.…` and `config.…`. The Settings are valid only if there is none.
+	// Fields of another [AuthMethod] than the stored one replace all of its fields.
 	Read(request Request, stored Stored) (Settings, fault.Problems)
 
 	// Origin is the normalised base URL of a config (scheme, host, port and
@@ -41,7 +42,7 @@ type Type interface {
 	Origin(config map[string]string) string
 
 	// Open builds a client. The credentials and the config are those that Read
-	// accepted; every credential field is present.
+	// accepted; every required credential is present.
 	Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error)
 
 	// endpoints are the names of the endpoints that an operator may replace.
@@ -68,6 +69,8 @@ type Settings struct {
 	// that keeps its stored value (absent, null, "", the mask, or the object of a
 	// response with the provider) is missing here.
 	Credentials map[string]secret.Text
+	// Removed names the credential fields whose stored value the request removes, sorted.
+	Removed []string
 	// Config is the whole wanted config, normalised.
 	Config map[string]string
 }
@@ -85,11 +88,14 @@ type OpenOptions struct {
 
 // Form describes the settings of a type, for a user interface to draw.
 type Form struct {
-	Type               string
-	Label              string
-	Description        string
-	DocsURL            string // of the page where the credentials are created
-	Icon               []byte // an SVG image
+	Type        string
+	Label       string
+	Description string
+	DocsURL     string // of the page where the credentials are created
+	Icon        []byte // an SVG image
+	// AuthMethods are the ways to authenticate, if there are several; the first one is
+	// the default.
+	AuthMethods        []AuthMethod
 	Credentials        []FormField
 	Config             []FormField
 	ModelIDLabel       string
@@ -99,13 +105,29 @@ type Form struct {
 	ConfigSchema      map[string]any
 }
 
+// AuthMethod is one of several ways to authenticate with a type. A provider uses the
+// one whose fields have values.
+type AuthMethod struct{ Name, Label string }
+
+// methodLabel returns the label of a method, or "" if there is no such method.
+func (f Form) methodLabel(name string) string {
+	for _, m := range f.AuthMethods {
+		if m.Name == name {
+			return m.Label
+		}
+	}
+	return ""
+}
+
 // FormField is one input of a form. Kind is `secret`, `secret_json`, `text` or
 // `url`.
 type FormField struct {
 	Name        string
 	Label       string
 	Kind        string
-	Required    bool
+	Required    bool   // if its AuthMethod is used
+	AuthMethod  string // the name of the method that the field is for; empty: all
+	Needs       string // the name of the field that must have a value if this one has
 	Help        string
 	Placeholder string
 	Suggestions []string // common values; others are accepted too

@@ -3,6 +3,7 @@ package provider
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -12,43 +13,102 @@ import (
 	"modelproviders/pkg/strictjson"
 )
 
-// readCredentials returns the credentials that the request replaces. A credential is
-// a string, or the object in a response with a provider, which keeps the stored value.
-// A secret_json can also be the JSON object itself.
-func (s *spec[C, F]) readCredentials(request map[string]json.RawMessage, stored []string) (map[string]secret.Text, fault.Problems) {
-	problems := fault.Problems{Malformed: unknownFields(s.credentialFields, request)}
-	values := map[string]secret.Text{}
-	for _, f := range s.credentialFields {
-		value, malformed := f.credential(request[f.Name])
-		switch {
-		case len(malformed) > 0:
-			problems.Malformed = append(problems.Malformed, malformed...)
-		case value == "" || value == secret.Mask:
-			if f.Required && !slices.Contains(stored, f.Name) {
-				problems.Invalid.Add(f.Name, fault.Required, "is required")
-			}
-		case isMask(f, value):
-			problems.Invalid.Add(f.Name, fault.Invalid, "must be the secret itself, not a mask; leave the field out to keep the stored secret")
-		default:
-			normal, problem := s.check(f, value)
-			if problem != nil {
-				problems.Invalid = append(problems.Invalid, *problem)
-				continue
-			}
-			values[f.Name] = secret.NewText(normal)
-		}
-	}
-	return values, problems.Under("credentials")
+// input is a field of a request, and what is stored of it.
+type input struct {
+	field
+	path      string // the name in problems
+	problem   *fault.Field
+	malformed fault.Fields
+
+	stored  bool   // a value is stored
+	given   bool   // the request has another value, valid or not
+	set     bool   // the field has a value after the request
+	removed bool   // the request removes the stored value
+	value   string // the new value of a credential, or the wanted one of a config field
 }
 
-// credential reads the value of a credential, or says what is malformed.
-func (f field) credential(raw json.RawMessage) (value string, malformed fault.Fields) {
-	isObject := len(raw) > 0 && raw[0] == '{'
+// refuse sets the problem of the input, unless it has one.
+func (in *input) refuse(code fault.Code, format string, args ...any) {
+	if in.problem == nil && len(in.malformed) == 0 {
+		in.problem = &fault.Field{Name: in.path, Code: code, Message: fmt.Sprintf(format, args...)}
+	}
+}
+
+// Read implements [Type.Read].
+func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Problems) {
+	problems := fault.Problems{Malformed: slices.Concat(
+		unknownFields(s.credentialFields, request.Credentials).Under("credentials"),
+		unknownFields(s.configFields, request.Config).Under("config"),
+	)}
+	var credentials, config []*input
+	for _, f := range s.credentialFields {
+		credentials = append(credentials, s.readCredential(f, request.Credentials[f.Name], stored.Credentials))
+	}
+	for _, f := range s.configFields {
+		raw, given := request.Config[f.Name]
+		config = append(config, s.readConfig(f, raw, given, stored.Config[f.Name]))
+	}
+	inputs := slices.Concat(credentials, config)
+	method := s.form.chooseMethod(inputs)
+	s.form.checkTogether(inputs, method)
+
+	settings := Settings{Credentials: map[string]secret.Text{}, Config: map[string]string{}}
+	for _, in := range inputs {
+		problems.Malformed = append(problems.Malformed, in.malformed...)
+		if in.problem != nil {
+			problems.Invalid = append(problems.Invalid, *in.problem)
+		}
+	}
+	for _, in := range credentials {
+		switch {
+		case in.removed, in.stored && !in.isFor(method):
+			settings.Removed = append(settings.Removed, in.Name)
+		case in.value != "":
+			settings.Credentials[in.Name] = secret.NewText(in.value)
+		}
+	}
+	for _, in := range config {
+		if in.value != "" && in.isFor(method) {
+			settings.Config[in.Name] = in.value
+		}
+	}
+	return settings, problems
+}
+
+// readCredential reads a credential. It is a string, or the object in a response with a
+// provider, which keeps the stored value, or removes it if it says that none is set. A
+// secret_json can also be the JSON object itself.
+func (s *spec[C, F]) readCredential(f field, raw json.RawMessage, stored []string) *input {
+	in := &input{field: f, path: "credentials." + f.Name, stored: slices.Contains(stored, f.Name)}
+	value, removed, malformed := f.credential(raw)
 	switch {
-	case isObject && isAnswered(raw):
-		return "", nil
-	case isObject && f.Kind == kindSecretJSON:
-		return f.object(raw)
+	case len(malformed) > 0:
+		in.given, in.malformed = true, malformed.Under("credentials")
+	case removed:
+		in.removed = in.stored
+	case value == "" || value == secret.Mask:
+		in.set = in.stored
+	case isMask(f, value):
+		in.given = true
+		in.refuse(fault.Invalid, "must be the secret itself, not a mask; leave the field out to keep the stored secret")
+	default:
+		in.given, in.set = true, true
+		in.value, in.problem = s.check(in, value)
+	}
+	return in
+}
+
+// credential reads the value of a credential, and whether the stored one is removed, or
+// says what is malformed.
+func (f field) credential(raw json.RawMessage) (value string, removed bool, malformed fault.Fields) {
+	if len(raw) > 0 && raw[0] == '{' {
+		if set, ok := answered(raw); ok {
+			return "", !set, nil
+		}
+		if f.Kind == kindSecretJSON {
+			value, malformed = f.object(raw)
+			return value, false, malformed
+		}
 	}
 	value, ok := stringOf(raw)
 	if !ok {
@@ -57,7 +117,7 @@ func (f field) credential(raw json.RawMessage) (value string, malformed fault.Fi
 	if f.Kind == kindSecret {
 		value = bareKey(value)
 	}
-	return value, malformed
+	return value, false, malformed
 }
 
 // object returns the compact text of a JSON object that has no name twice.
@@ -98,23 +158,23 @@ func unknownFields(fields []field, request map[string]json.RawMessage) fault.Fie
 	return unknown
 }
 
-// maxAnswered bounds, in bytes, the objects that [isAnswered] decodes, so that it does
+// maxAnswered bounds, in bytes, the objects that [answered] decodes, so that it does
 // not copy a key file.
 const maxAnswered = 1024
 
-// isAnswered reports whether the object is a credential of a response with a
-// provider: {"set":…,"masked":…,"updated_at":…}.
-func isAnswered(raw json.RawMessage) bool {
+// answered reads a credential of a response with a provider:
+// {"set":…,"masked":…,"updated_at":…}. ok is false for any other object.
+func answered(raw json.RawMessage) (set, ok bool) {
 	var members map[string]json.RawMessage
-	if len(raw) > maxAnswered || json.Unmarshal(raw, &members) != nil || members["set"] == nil {
-		return false
+	if len(raw) > maxAnswered || json.Unmarshal(raw, &members) != nil || json.Unmarshal(members["set"], &set) != nil {
+		return false, false
 	}
 	for name := range members {
 		if name != "set" && name != "masked" && name != "updated_at" {
-			return false
+			return false, false
 		}
 	}
-	return true
+	return set, true
 }
 
 // bareKey is a pasted key without quotes and without the scheme of an Authorization
@@ -146,30 +206,21 @@ func isMask(f field, value string) bool {
 		f.Kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "...") || strings.Contains(value, "…"))
 }
 
-// readConfig returns the whole wanted config: the request's over the stored.
-func (s *spec[C, F]) readConfig(request map[string]json.RawMessage, stored map[string]string) (map[string]string, fault.Problems) {
-	problems := fault.Problems{Malformed: unknownFields(s.configFields, request)}
-	values := make(map[string]string, len(s.configFields))
-	for _, f := range s.configFields {
-		raw, given := request[f.Name]
-		value, ok := stringOf(raw)
-		switch {
-		case !given:
-			value = stored[f.Name]
-		case string(raw) == "null":
-			problems.Invalid.Add(f.Name, fault.Required, "must not be null")
-			continue
-		case !ok:
-			problems.Malformed.Add(f.Name, fault.Invalid, "must be a string")
-			continue
-		}
-		normal, problem := s.check(f, value)
-		switch {
-		case problem != nil:
-			problems.Invalid = append(problems.Invalid, *problem)
-		case normal != "":
-			values[f.Name] = normal
-		}
+// readConfig reads a config field: the value of the request, or else the stored one.
+func (s *spec[C, F]) readConfig(f field, raw json.RawMessage, given bool, stored string) *input {
+	in := &input{field: f, path: "config." + f.Name, stored: stored != ""}
+	value, ok := stringOf(raw)
+	switch {
+	case !given:
+		value = stored
+	case string(raw) == "null":
+		in.refuse(fault.Required, "must not be null")
+	case !ok:
+		in.malformed = fault.Fields{{Name: in.path, Code: fault.Invalid, Message: "must be a string"}}
 	}
-	return values, problems.Under("config")
+	if in.set = value != ""; in.set {
+		in.value, in.problem = s.check(in, value)
+	}
+	in.given = given && in.set && in.value != stored
+	return in
 }

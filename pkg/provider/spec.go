@@ -25,11 +25,15 @@ import (
 //	placeholder  an example; of a secret, the beginning of one and …
 //	suggestions  common values, separated by spaces; others are accepted too
 //	group        name and label of a group of fields that belong together, as in "access_key,Access key"
+//	auth_method  the [AuthMethod] that the field is for; without it, all
+//	needs        another field that must have a value if this one has
 //	validate     rules of go-playground/validator: required, max, max_bytes, printascii
 //	pattern      a regular expression that the whole value matches
 //	message      what is wrong with a value that does not match the pattern, as in "must be …"
 //
-// Lengths are in characters, except for max_bytes.
+// Lengths are in characters, except for max_bytes. A field of an authentication method is
+// required only if that method is used. A field without a value is an empty string, or an
+// empty [secret.Text].
 type spec[C, F any] struct {
 	form Form // without the fields and schemas, which come from the tags, and the icon
 
@@ -83,12 +87,26 @@ func register[C, F any](s spec[C, F]) *spec[C, F] {
 	s.credentialFields = fieldsOf(reflect.TypeFor[C](), reflect.TypeFor[secret.Text]())
 	s.configFields = fieldsOf(reflect.TypeFor[F](), reflect.TypeFor[string]())
 	for name := range s.parse {
-		known := slices.ContainsFunc(slices.Concat(s.credentialFields, s.configFields), func(f field) bool { return f.Name == name })
-		if !known {
-			panic(fmt.Sprintf("provider: %s parses the unknown field %q", s.form.Type, name))
+		s.mustKnow(name)
+	}
+	for _, f := range s.fields() {
+		if f.Needs != "" {
+			s.mustKnow(f.Needs)
+		}
+		if f.AuthMethod != "" && s.form.methodLabel(f.AuthMethod) == "" {
+			panic(fmt.Sprintf("provider: field %s of %s has the unknown auth_method %q", f.Name, s.form.Type, f.AuthMethod))
 		}
 	}
 	return &s
+}
+
+func (s *spec[C, F]) fields() []field { return slices.Concat(s.credentialFields, s.configFields) }
+
+// mustKnow panics if the type has no field of that name.
+func (s *spec[C, F]) mustKnow(name string) {
+	if !slices.ContainsFunc(s.fields(), func(f field) bool { return f.Name == name }) {
+		panic(fmt.Sprintf("provider: %s has no field %q", s.form.Type, name))
+	}
 }
 
 // Name implements [Type.Name].
@@ -103,17 +121,9 @@ func (s *spec[C, F]) Form() Form {
 	for _, setting := range s.configFields {
 		f.Config = append(f.Config, setting.FormField)
 	}
-	f.CredentialsSchema = schemaOf(f.Label+" credentials", s.credentialFields)
-	f.ConfigSchema = schemaOf(f.Label+" config", s.configFields)
+	f.CredentialsSchema = schemaOf(f.Label+" credentials", s.credentialFields, f.AuthMethods)
+	f.ConfigSchema = schemaOf(f.Label+" config", s.configFields, f.AuthMethods)
 	return f
-}
-
-// Read implements [Type.Read].
-func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Problems) {
-	credentials, problems := s.readCredentials(request.Credentials, stored.Credentials)
-	config, more := s.readConfig(request.Config, stored.Config)
-	problems.Add(more)
-	return Settings{Credentials: credentials, Config: config}, problems
 }
 
 // Origin implements [Type.Origin].
@@ -126,10 +136,8 @@ func (s *spec[C, F]) Origin(config map[string]string) string {
 
 // Open implements [Type.Open].
 func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error) {
-	for _, f := range s.credentialFields {
-		if credentials[f.Name].Empty() {
-			return nil, fault.New(fault.Internal, "The credential %s of this %s provider is missing.", f.Name, s.form.Label)
-		}
+	if err := s.checkComplete(credentials, config); err != nil {
+		return nil, err
 	}
 	c := newClient(s.requestIDHeaders)
 	c.typ, c.unproven = s.form.Type, s.unproven
@@ -149,6 +157,27 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 	}
 	c.upstream = up
 	return c, nil
+}
+
+// checkComplete returns an error if a required credential is missing.
+func (s *spec[C, F]) checkComplete(credentials map[string]secret.Text, config map[string]string) error {
+	has := func(f field) bool { return !credentials[f.Name].Empty() || config[f.Name] != "" }
+	method := ""
+	for _, f := range s.fields() {
+		if f.AuthMethod != "" && has(f) {
+			method = f.AuthMethod
+			break
+		}
+	}
+	if method == "" && len(s.form.AuthMethods) > 0 {
+		method = s.form.AuthMethods[0].Name
+	}
+	for _, f := range s.credentialFields {
+		if f.Required && f.isFor(method) && !has(f) {
+			return fault.New(fault.Internal, "The credential %s of this %s provider is missing.", f.Name, s.form.Label)
+		}
+	}
+	return nil
 }
 
 func (s *spec[C, F]) endpoints() []string { return s.endpointNames }

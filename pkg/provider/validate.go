@@ -24,10 +24,11 @@ func newValidator() *validator.Validate {
 	return v
 }
 
-// check checks one trimmed value against its field's rules, and normalises it.
-func (s *spec[C, F]) check(f field, value string) (string, *fault.Field) {
+// check checks one trimmed value, which is not empty, against the rules of its field,
+// and normalises it.
+func (s *spec[C, F]) check(f *input, value string) (string, *fault.Field) {
 	broken := func(code fault.Code, message string) (string, *fault.Field) {
-		return "", &fault.Field{Name: f.Name, Code: code, Message: message}
+		return "", &fault.Field{Name: f.path, Code: code, Message: message}
 	}
 	if f.Kind != kindSecretJSON && strings.ContainsFunc(value, unicode.IsControl) {
 		return broken(fault.Invalid, "must not contain control characters or line breaks")
@@ -35,8 +36,6 @@ func (s *spec[C, F]) check(f field, value string) (string, *fault.Field) {
 	var invalid validator.ValidationErrors
 	if errors.As(s.validate.Var(value, f.rules), &invalid) {
 		switch limit := strconv.Itoa(f.maxLength); invalid[0].Tag() {
-		case "required":
-			return broken(fault.Required, "is required")
 		case "max":
 			return broken(fault.TooLong, "must have at most "+limit+" characters")
 		case "max_bytes":
@@ -44,9 +43,6 @@ func (s *spec[C, F]) check(f field, value string) (string, *fault.Field) {
 		default:
 			return broken(fault.Invalid, "must consist of printable ASCII characters")
 		}
-	}
-	if value == "" {
-		return value, nil
 	}
 	if f.pattern != nil && !f.pattern.MatchString(value) {
 		return broken(fault.Invalid, f.message)
