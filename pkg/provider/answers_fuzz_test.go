@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
-	"golang.org/x/oauth2"
 
 	"modelproviders/pkg/secret"
 )
@@ -199,7 +198,7 @@ func FuzzVertexAnswer(f *testing.F) {
 			t.Fatal(err)
 		}
 		tokens := up.(*vertexUpstream).http.Transport.(*tokenTransport)
-		tokens.token = oauth2.Token{AccessToken: fuzzSecret, Expiry: time.Now().Add(time.Hour)}
+		tokens.keep(fuzzSecret, time.Now().Add(time.Hour), time.Now().Add(time.Hour))
 		checkAnswer(t, up, []string{"gemini-2.5-flash", "claude-sonnet-4", "meta/llama"}[model%3], stream)
 	})
 }

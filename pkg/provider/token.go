@@ -5,14 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/oauth2"
 )
-
-// tokenMargin is how long a cached access token must still be valid.
-const tokenMargin = 2 * time.Minute
 
 // tokenConfig says how to ask for an access token. The configs of golang.org/x/oauth2
 // implement it.
@@ -20,21 +16,19 @@ type tokenConfig interface {
 	TokenSource(ctx context.Context) oauth2.TokenSource
 }
 
-// tokenTransport authenticates requests with an access token, and keeps the latest one.
+// tokenTransport authenticates requests with an access token.
 type tokenTransport struct {
+	*tokenCache[string]
 	config tokenConfig
 	tables tables // what the errors of the token endpoint mean
 	http   *http.Client
-	turn   chan struct{} // a semaphore of size one for fetches
-
-	mu    sync.Mutex
-	token oauth2.Token
 }
 
 // withToken is a client that authenticates its requests with an access token. Its own
 // requests for tokens are calls of the given client, too.
 func withToken(client *http.Client, config tokenConfig, tables tables) *http.Client {
-	transport := &tokenTransport{config: config, tables: tables, http: client, turn: make(chan struct{}, 1)}
+	transport := &tokenTransport{config: config, tables: tables, http: client}
+	transport.tokenCache = newTokenCache(transport.request)
 	return &http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}
 }
 
@@ -50,62 +44,23 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Authorization", "Bearer "+token)
 	res, err := t.http.Transport.RoundTrip(req)
 	if err == nil && res.StatusCode == http.StatusUnauthorized {
-		t.drop(token)
+		t.drop(func(kept string) bool { return kept == token })
 	}
 	return res, err
 }
 
-// get returns an access token that is valid for a while. If several callers need
-// one, one fetches it and the others wait for it or for the end of their context.
-func (t *tokenTransport) get(ctx context.Context) (string, error) {
-	if token := t.cached(); token != "" {
-		return token, nil
-	}
-	select {
-	case t.turn <- struct{}{}:
-		defer func() { <-t.turn }()
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	if token := t.cached(); token != "" {
-		return token, nil
-	}
-	return t.fetch(ctx)
-}
-
-// cached returns the token that is kept, or "" if it expires within tokenMargin.
-func (t *tokenTransport) cached() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if time.Until(t.token.Expiry) <= tokenMargin {
-		return ""
-	}
-	return t.token.AccessToken
-}
-
-func (t *tokenTransport) drop(token string) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.token.AccessToken == token {
-		t.token = oauth2.Token{}
-	}
-}
-
-// fetch asks for an access token and keeps it.
-func (t *tokenTransport) fetch(ctx context.Context) (string, error) {
+// request asks for an access token.
+func (t *tokenTransport) request(ctx context.Context) (token string, expires time.Time, err error) {
 	sender := &tokenSender{ctx: ctx, transport: t.http.Transport}
 	client := &http.Client{Transport: sender, CheckRedirect: t.http.CheckRedirect}
-	token, err := t.config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
+	issued, err := t.config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
 	switch {
 	case sender.err != nil:
-		return "", sender.err
-	case err != nil || token.AccessToken == "":
-		return "", errors.Join(errNoToken, err)
+		return "", time.Time{}, sender.err
+	case err != nil || issued.AccessToken == "":
+		return "", time.Time{}, errors.Join(errNoToken, err)
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.token = *token
-	return token.AccessToken, nil
+	return issued.AccessToken, issued.Expiry, nil
 }
 
 // tokenSender sends the request of x/oauth2 in the context of the caller, which the

@@ -97,11 +97,11 @@ func TestTokenIsFetchedAgain(t *testing.T) {
 	if err != nil || first != "token-2" {
 		t.Fatalf("got %q, %v", first, err)
 	}
-	tokens.drop("some other token")
+	tokens.drop(func(token string) bool { return token == "some other token" })
 	if _, err := tokens.get(t.Context()); err != nil || server.calls.Load() != 3 {
 		t.Errorf("a good token was dropped for another one's sake (%v)", err)
 	}
-	tokens.drop(first)
+	tokens.drop(func(token string) bool { return token == first })
 	if _, err := tokens.get(t.Context()); err != nil || server.calls.Load() != 4 {
 		t.Errorf("a refused token was used again (%v)", err)
 	}
