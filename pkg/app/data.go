@@ -25,6 +25,7 @@ import (
 // data is what a service stores, and what works on it.
 type data struct {
 	process    string // the id of this process
+	host       string // what operators call it
 	alive      int    // processes on this database, by the last beat
 	beatFailed bool   // the last one
 
@@ -45,7 +46,7 @@ type data struct {
 // does not create a database.
 func openData(ctx context.Context, cfg Config, existing bool) (d *data, err error) {
 	lost := cfg.mustExist()
-	d = &data{process: uuid.NewString(), alive: 1, logger: cfg.Logger}
+	d = &data{process: uuid.NewString(), host: hostAndPID(), alive: 1, logger: cfg.Logger}
 	if d.store, err = openStore(ctx, cfg, existing, lost); err != nil {
 		return nil, err
 	}
@@ -209,4 +210,13 @@ func (d *data) ready(ctx context.Context) error {
 		return fault.Wrap(fault.Unavailable, err, "the encryption keys are not those of the database")
 	}
 	return nil
+}
+
+// hostAndPID is what operators call this process.
+func hostAndPID() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	return fmt.Sprintf("%s, pid %d", host, os.Getpid())
 }

@@ -132,7 +132,7 @@ func (d *data) cleanUp(ctx context.Context, cfg Config) error {
 func (d *data) beat(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, beatEvery) // a late beat would find waiting processes dead
 	defer cancel()
-	alive, err := d.store.Beat(ctx, d.process)
+	alive, _, err := d.store.Beat(ctx, registry.Process{ID: d.process, Host: d.host, Keys: d.keyset.IDs()})
 	recovering := d.beatFailed
 	d.beatFailed = err != nil
 	if err != nil || recovering {

@@ -113,12 +113,10 @@ func (m *metrics) watch(d *data, r *registry.Registry, t *tracing.Tracer) error 
 		ConstLabels: prometheus.Labels{"version": build.Version, "commit": build.Commit, "goversion": build.Go},
 	}).Set(1)
 	m.read("keyset_keys", "Encryption keys that can open stored credentials.", func() float64 {
-		_, enabled := d.keyset.Keys()
-		return float64(enabled)
+		return float64(len(d.keyset.IDs()))
 	})
 	m.read("keyset_primary_key_id", "Id of the encryption key that seals.", func() float64 {
-		primary, _ := d.keyset.Keys()
-		return float64(primary)
+		return float64(d.keyset.SealingKey())
 	})
 	return nil
 }

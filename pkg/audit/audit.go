@@ -38,7 +38,7 @@ type Actor struct {
 
 // Target is the thing that was changed or used, with its name at that time.
 type Target struct {
-	Type string // `provider`, `model`, `credential`, `token`, `provider_type`, `route`
+	Type string // `provider`, `model`, `credential`, `token`, `provider_type`, `route`, `key`
 	ID   string
 	Name string
 }
@@ -63,12 +63,19 @@ const (
 	TokenCreate      Action = "token.create"
 	TokenRevoke      Action = "token.revoke"
 	AccessDenied     Action = "access.denied"
+	KeyAdd           Action = "keys.add"
+	KeyPromote       Action = "keys.promote"
+	KeyReseal        Action = "keys.reseal"
+	KeyRetire        Action = "keys.retire"
+	KeyEnable        Action = "keys.enable"
+	KeyDestroy       Action = "keys.destroy"
 )
 
 // Actions returns every action.
 func Actions() []Action {
 	return []Action{ProviderCreate, ProviderUpdate, ProviderDelete, ProviderTest, ProviderDiscover, ProviderCheck,
-		ModelCreate, ModelUpdate, ModelDelete, ModelTest, CredentialReveal, CredentialLookup, TokenCreate, TokenRevoke, AccessDenied}
+		ModelCreate, ModelUpdate, ModelDelete, ModelTest, CredentialReveal, CredentialLookup, TokenCreate, TokenRevoke, AccessDenied,
+		KeyAdd, KeyPromote, KeyReseal, KeyRetire, KeyEnable, KeyDestroy}
 }
 
 // Outcome says whether an action succeeded.

@@ -9,6 +9,12 @@ const (
 	AuditActionAccessDenied     AuditAction = "access.denied"
 	AuditActionCredentialLookup AuditAction = "credential.lookup"
 	AuditActionCredentialReveal AuditAction = "credential.reveal"
+	AuditActionKeysAdd          AuditAction = "keys.add"
+	AuditActionKeysDestroy      AuditAction = "keys.destroy"
+	AuditActionKeysEnable       AuditAction = "keys.enable"
+	AuditActionKeysPromote      AuditAction = "keys.promote"
+	AuditActionKeysReseal       AuditAction = "keys.reseal"
+	AuditActionKeysRetire       AuditAction = "keys.retire"
 	AuditActionModelCreate      AuditAction = "model.create"
 	AuditActionModelDelete      AuditAction = "model.delete"
 	AuditActionModelTest        AuditAction = "model.test"
@@ -42,6 +48,7 @@ const (
 // Defines values for AuditTargetType.
 const (
 	AuditTargetTypeCredential   AuditTargetType = "credential"
+	AuditTargetTypeKey          AuditTargetType = "key"
 	AuditTargetTypeModel        AuditTargetType = "model"
 	AuditTargetTypeProvider     AuditTargetType = "provider"
 	AuditTargetTypeProviderType AuditTargetType = "provider_type"

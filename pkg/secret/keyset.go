@@ -2,6 +2,8 @@ package secret
 
 import (
 	"errors"
+	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/tink-crypto/tink-go/v2/aead"
@@ -13,48 +15,101 @@ import (
 // Keyset holds the keys that seal and open. It is safe for concurrent use.
 type Keyset struct{ current atomic.Pointer[keys] }
 
-// keys are the keys of one keyset file.
+// keys are the keys of one keyset file. They are never changed.
 type keys struct {
+	handle  *keyset.Handle // its primary key seals
 	aead    tink.AEAD
-	ids     map[uint32]bool // of the enabled keys
-	primary uint32
+	enabled []uint32 // ids, sorted
 	exposed bool
 }
 
-// Replace makes a keyset use the keys of another one, such as a newer version of its
-// file.
-func (k *Keyset) Replace(by *Keyset) { k.current.Store(by.current.Load()) }
+func (k *keys) sealing() uint32 { return k.handle.KeysetInfo().GetPrimaryKeyId() }
 
 func (k *Keyset) aead() tink.AEAD { return k.current.Load().aead }
+
+// IDs returns the ids of the enabled keys, which can open. They are sorted.
+func (k *Keyset) IDs() []uint32 { return slices.Clone(k.current.Load().enabled) }
+
+// SealingKey returns the id of the key that seals: the primary key of the file until
+// [Keyset.SealUnder] chooses another.
+func (k *Keyset) SealingKey() uint32 { return k.current.Load().sealing() }
+
+// SealUnder chooses the key that seals. It must be enabled.
+func (k *Keyset) SealUnder(id uint32) error {
+	for {
+		present := k.current.Load()
+		chosen, err := present.sealUnder(id)
+		if err != nil || k.current.CompareAndSwap(present, chosen) {
+			return err
+		}
+	}
+}
+
+// Replace makes a keyset use the keys of another one, such as a newer version of its
+// file. The same key goes on sealing, if the other keyset has it.
+func (k *Keyset) Replace(by *Keyset) {
+	for {
+		present, keys := k.current.Load(), by.current.Load()
+		if same, err := keys.sealUnder(present.sealing()); err == nil {
+			keys = same
+		}
+		if k.current.CompareAndSwap(present, keys) {
+			return
+		}
+	}
+}
+
+// sealUnder returns the same keys, of which another one seals.
+func (k *keys) sealUnder(id uint32) (*keys, error) {
+	if id == k.sealing() {
+		return k, nil
+	}
+	if !slices.Contains(k.enabled, id) {
+		return nil, fmt.Errorf("the keyset has no enabled key %d", id)
+	}
+	manager := keyset.NewManagerFromHandle(k.handle)
+	if err := manager.SetPrimary(id); err != nil {
+		return nil, fmt.Errorf("could not use the key %d: %w", id, err)
+	}
+	handle, err := manager.Handle()
+	if err != nil {
+		return nil, fmt.Errorf("could not use the key %d: %w", id, err)
+	}
+	chosen, err := newKeys(handle)
+	if err == nil {
+		chosen.exposed = k.exposed
+	}
+	return chosen, err
+}
 
 // Exposed reports whether users other than its owner can access the file.
 func (k *Keyset) Exposed() bool { return k.current.Load().exposed }
 
-// Keys returns the id of the key that seals, and the number of keys that open.
-func (k *Keyset) Keys() (primary uint32, enabled int) {
-	current := k.current.Load()
-	for _, is := range current.ids {
-		if is {
-			enabled++
-		}
+func newKeyset(handle *keyset.Handle) (*Keyset, error) {
+	keys, err := newKeys(handle)
+	if err != nil {
+		return nil, err
 	}
-	return current.primary, enabled
+	out := &Keyset{}
+	out.current.Store(keys)
+	return out, nil
 }
 
-func newKeyset(handle *keyset.Handle) (*Keyset, error) {
+func newKeys(handle *keyset.Handle) (*keys, error) {
 	info := handle.KeysetInfo()
-	k := &keys{ids: map[uint32]bool{}, primary: info.GetPrimaryKeyId()}
+	k := &keys{handle: handle}
 	for _, key := range info.GetKeyInfo() {
-		k.ids[key.GetKeyId()] = key.GetStatus() == tinkpb.KeyStatusType_ENABLED
+		if key.GetStatus() == tinkpb.KeyStatusType_ENABLED {
+			k.enabled = append(k.enabled, key.GetKeyId())
+		}
 		if key.GetKeyId() == info.GetPrimaryKeyId() && key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {
 			return nil, errors.New("its primary key does not have the output prefix type TINK, so ciphertexts would not contain its id")
 		}
 	}
+	slices.Sort(k.enabled)
 	var err error
 	if k.aead, err = aead.New(handle); err != nil {
 		return nil, errors.New("it has no key for authenticated encryption (AEAD)")
 	}
-	out := &Keyset{}
-	out.current.Store(k)
-	return out, nil
+	return k, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -284,4 +285,98 @@ func list(t *testing.T, dir string) []string {
 		names = append(names, e.Name())
 	}
 	return names
+}
+
+// TestSealUnder: any enabled key can seal, whichever is the primary key of the file.
+func TestSealUnder(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	if _, err := secret.Create(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	manager := keyset.NewManagerFromHandle(read(t, path))
+	first := primary(t, manager)
+	second, err := manager.Add(aead.XAES256GCM192BitNonceKeyTemplate())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := save(t, path, manager)
+	seals := func(want uint32) {
+		t.Helper()
+		sealed := seal(t, k, canary, home)
+		if got, ok := secret.KeyID(sealed); !ok || got != want || k.SealingKey() != want {
+			t.Errorf("sealed with the key %d, %t; SealingKey says %d, want %d", got, ok, k.SealingKey(), want)
+		}
+		if _, err := k.Open(sealed, home); err != nil {
+			t.Error(err)
+		}
+	}
+	seals(first)
+	ids := []uint32{min(first, second), max(first, second)}
+	if !slices.Equal(k.IDs(), ids) {
+		t.Errorf("the ids are %v, want %v", k.IDs(), ids)
+	}
+	for _, id := range []uint32{second, first, second} {
+		if err := k.SealUnder(id); err != nil {
+			t.Fatal(err)
+		}
+		seals(id)
+	}
+	if err := k.SealUnder(first + second + 1); err == nil {
+		t.Error("an unknown key seals")
+	}
+	seals(second)
+
+	again, err := secret.Load(t.Context(), path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.Replace(again)
+	seals(second)
+	if again.SealingKey() != first {
+		t.Error("Replace changed the other keyset")
+	}
+	if err := manager.SetPrimary(first); err != nil {
+		t.Fatal(err)
+	}
+	if err := manager.Disable(second); err != nil {
+		t.Fatal(err)
+	}
+	disabled := save(t, path, manager)
+	if err := disabled.SealUnder(second); err == nil || !slices.Equal(disabled.IDs(), []uint32{first}) {
+		t.Errorf("a disabled key seals; the ids are %v", disabled.IDs())
+	}
+	k.Replace(disabled)
+	seals(first) // nothing else is left
+}
+
+func TestSealUnderWhileSealing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	if _, err := secret.Create(t.Context(), path, nil); err != nil {
+		t.Fatal(err)
+	}
+	manager := keyset.NewManagerFromHandle(read(t, path))
+	ids := []uint32{primary(t, manager)}
+	for range 3 {
+		id, err := manager.Add(aead.XAES256GCM192BitNonceKeyTemplate())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	k, other := save(t, path, manager), save(t, path, manager)
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for range 50 {
+				if err := k.SealUnder(ids[i%4]); err != nil {
+					t.Error(err)
+				}
+				k.Replace(other)
+				if _, err := k.Open(seal(t, k, canary, home), home); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/tink-crypto/tink-go/v2/core/cryptofmt"
 )
@@ -23,7 +24,7 @@ func (b Binding) associated() ([]byte, error) {
 	return associated(labelCredential, b.Workspace, b.Provider, b.Field, b.BaseURL), nil
 }
 
-// Seal encrypts a credential with the primary key. Its result differs from call to
+// Seal encrypts a credential with the sealing key. Its result differs from call to
 // call.
 func (k *Keyset) Seal(plain Text, b Binding) ([]byte, error) {
 	data, err := b.associated()
@@ -50,11 +51,21 @@ func (k *Keyset) Open(sealed []byte, b Binding) (Text, error) {
 
 // cause explains why a value does not open. Tink's own error does not.
 func (k *Keyset) cause(sealed []byte) error {
-	if len(sealed) < cryptofmt.NonRawPrefixSize || sealed[0] != cryptofmt.TinkStartByte {
+	id, ok := KeyID(sealed)
+	switch {
+	case !ok:
 		return errors.New("it is not a ciphertext")
-	}
-	if id := binary.BigEndian.Uint32(sealed[1:]); !k.current.Load().ids[id] {
+	case !slices.Contains(k.current.Load().enabled, id):
 		return fmt.Errorf("it was encrypted with key %d, which is not in the keyset; restore that key", id)
 	}
 	return errors.New("it was changed, or it belongs to another credential or address")
+}
+
+// KeyID returns the id of the key with which a value was sealed. It reports false for
+// what is not a sealed value.
+func KeyID(sealed []byte) (id uint32, ok bool) {
+	if len(sealed) < cryptofmt.NonRawPrefixSize || sealed[0] != cryptofmt.TinkStartByte {
+		return 0, false
+	}
+	return binary.BigEndian.Uint32(sealed[1:]), true
 }

@@ -21,10 +21,11 @@
 //
 // # Keys
 //
-// A keyset may have several keys: the primary key seals, and all keys open. To
-// rotate, add a key and make it primary, with Tink's tools. Remove the old key when
-// no stored value begins with its id. [Create] makes XAES-256-GCM keys, whose nonces
-// are long enough for any number of values; other AEAD keys work too.
+// A keyset may have several keys: one of them seals, and all open. In a new database
+// the primary key of the file seals; after that, the database says which one does
+// ([Keyset.SealUnder]), so that all processes change to another key together. [Create]
+// makes XAES-256-GCM keys, whose nonces are long enough for any number of values; other
+// AEAD keys work too.
 //
 // A database belongs to the keyset with which it was created: [Keyset.Claim] returns
 // a value to store in it, and [Keyset.Matches] checks it.

@@ -8,6 +8,7 @@ type dialect struct {
 	tryLock  string // takes the lock $1 until the transaction ends, or returns false; empty if transactions run one at a time
 
 	forUpdate  string // locks the rows that a query reads
+	forShare   string // locks them only for those that use forUpdate or change them
 	skipLocked string // locks the rows of t, and skips those that another transaction has locked
 
 	// recordset selects the rows of a table that the parameter has as

@@ -15,6 +15,7 @@ func postgresDialect() dialect {
 		// https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS
 		tryLock:    "SELECT pg_try_advisory_xact_lock($1)",
 		forUpdate:  " FOR UPDATE",
+		forShare:   " FOR SHARE",
 		skipLocked: " FOR UPDATE OF t SKIP LOCKED",
 		recordset: func(table, parameter string, row columns) string {
 			return "SELECT " + row.names("") + " FROM jsonb_populate_recordset(NULL::" + table + ", " + parameter + "::jsonb)"

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/uuid"
+
+	"modelproviders/pkg/registry"
 )
 
 // ageProcesses is the SQL that lets some seconds pass for every process.
@@ -30,7 +32,7 @@ func TestDeadProcesses(t *testing.T) {
 			}
 			beat := func(what, id string, wantAlive, wantRows int) {
 				t.Helper()
-				alive, err := s.Beat(t.Context(), id)
+				alive, _, err := s.Beat(t.Context(), registry.Process{ID: id})
 				if err != nil || alive != wantAlive {
 					t.Errorf("%s: %d are alive, %v; want %d", what, alive, err, wantAlive)
 				}
@@ -57,7 +59,7 @@ func TestDeadProcesses(t *testing.T) {
 						ids[i] = uuid.NewString()
 					}
 					group.Go(func() {
-						if _, err := s.Beat(t.Context(), ids[i]); err != nil {
+						if _, _, err := s.Beat(t.Context(), registry.Process{ID: ids[i]}); err != nil {
 							t.Error("beat at once:", err)
 						}
 					})

@@ -71,6 +71,7 @@ type Store struct {
 var (
 	_ registry.Store            = (*Store)(nil)
 	_ registry.IdempotencyStore = (*Store)(nil)
+	_ registry.KeyStore         = (*Store)(nil)
 	_ auth.Store                = (*Store)(nil)
 	_ audit.Store               = (*Store)(nil)
 )

@@ -3,13 +3,14 @@ package storetest
 import (
 	"testing"
 
+	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
 )
 
 func testProcesses(t *testing.T, s *store.Store) {
 	beat := func(what, id string, want int) {
 		t.Helper()
-		if alive, err := s.Beat(t.Context(), id); err != nil || alive != want {
+		if alive, _, err := s.Beat(t.Context(), registry.Process{ID: id}); err != nil || alive != want {
 			t.Errorf("%s: %d are alive, %v; want %d", what, alive, err, want)
 		}
 	}
@@ -32,7 +33,7 @@ func beatTogether(t *testing.T, stores ...*store.Store) {
 	}
 	beat := func(want func(alive int) bool) {
 		together(processes, func(i int) {
-			alive, err := stores[i%len(stores)].Beat(t.Context(), ids[i])
+			alive, _, err := stores[i%len(stores)].Beat(t.Context(), registry.Process{ID: ids[i]})
 			if err != nil || !want(alive) {
 				t.Errorf("%d of %d are alive, %v", alive, processes, err)
 			}

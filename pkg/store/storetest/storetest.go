@@ -32,6 +32,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"Lookup":       testLookup,
 		"Claim":        testClaim,
 		"Processes":    testProcesses,
+		"SealingKeys":  testSealingKeys,
+		"Promote":      testPromote,
 		"Idempotency":  testIdempotency,
 		"AuditEvent":   testAuditEvent,
 		"AuditList":    testAuditList,

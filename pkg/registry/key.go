@@ -1,0 +1,143 @@
+package registry
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"modelproviders/pkg/audit"
+	"modelproviders/pkg/auth"
+	"modelproviders/pkg/fault"
+)
+
+// SealingKey is a key of the keyset as the database knows it.
+type SealingKey struct {
+	ID         uint32
+	AddedAt    time.Time
+	PromotedAt time.Time // when it last began to seal; zero: never
+	RetiredAt  time.Time // zero: not retired
+	Sealing    bool      // it seals new values; exactly one key does
+}
+
+// Needed reports whether values of the database may be sealed with the key.
+func (k SealingKey) Needed() bool { return !k.PromotedAt.IsZero() && k.RetiredAt.IsZero() }
+
+// Process is a process that serves.
+type Process struct {
+	ID   string   // UUID
+	Host string   // what operators call it; empty for an earlier version of the program
+	Keys []uint32 // ids of the keys that it has loaded; nil: unknown
+}
+
+// Name is what errors call the process.
+func (p Process) Name() string {
+	if p.Host == "" {
+		return "an earlier version (process " + p.ID + ")"
+	}
+	return p.Host + " (process " + p.ID + ")"
+}
+
+// KeyStore stores which keys the database needs. All methods return unavailable if the
+// database cannot be reached.
+type KeyStore interface {
+	// InTx runs fn in one transaction; see [Store].
+	InTx(ctx context.Context, fn func(ctx context.Context) error) error
+
+	// SealingKeys returns all keys by the time when they were added.
+	SealingKeys(ctx context.Context) ([]SealingKey, error)
+	// SealingKey returns the id of the key that seals. It returns not_found for a
+	// database without keys.
+	SealingKey(ctx context.Context) (uint32, error)
+	// FirstSealingKeys adds keys to a database without keys, as if each had been
+	// promoted, and sealing last. If there are keys, it does nothing.
+	FirstSealingKeys(ctx context.Context, sealing uint32, ids []uint32) error
+	// AddSealingKey adds a key that never sealed, unless it is there.
+	AddSealingKey(ctx context.Context, id uint32) error
+	// LockSealingKey is SealingKey, and lets no other transaction seal, promote or
+	// retire until this one ends.
+	LockSealingKey(ctx context.Context) (uint32, error)
+	// PromoteKey makes a key seal. The transaction must have locked the sealing key.
+	PromoteKey(ctx context.Context, id uint32) error
+	// RetireKey notes that nothing is sealed with a key anymore. The transaction must have
+	// locked the sealing key, which can't be retired.
+	RetireKey(ctx context.Context, id uint32) error
+	// KeyHolders returns the processes that reported in the last 30 seconds, by the
+	// clock of the database, with the keys that they have loaded.
+	KeyHolders(ctx context.Context) ([]Process, error)
+}
+
+// Keys are the sealing keys of a database, for its operator.
+type Keys struct {
+	store KeyStore
+	audit audit.Recorder
+}
+
+// NewKeys returns the sealing keys of a database.
+func NewKeys(store KeyStore, recorder audit.Recorder) *Keys {
+	return &Keys{store: store, audit: recorder}
+}
+
+// List returns all keys by the time when they were added.
+func (k *Keys) List(ctx context.Context) ([]SealingKey, error) { return k.store.SealingKeys(ctx) }
+
+// Lacking returns the processes that may serve and have not loaded a key.
+func (k *Keys) Lacking(ctx context.Context, id uint32) ([]Process, error) {
+	processes, err := k.store.KeyHolders(ctx)
+	return slices.DeleteFunc(processes, func(p Process) bool { return slices.Contains(p.Keys, id) }), err
+}
+
+// Promote makes a key seal from now on. mine are the ids of the enabled keys in the
+// operator's own keyset. It returns conflict if the key is not one of them, is retired,
+// or is not loaded by each process.
+func (k *Keys) Promote(ctx context.Context, id uint32, mine []uint32) error {
+	if !slices.Contains(mine, id) {
+		return fault.New(fault.Conflict, "The keyset has no enabled key %d. Add it to the keyset first.", id)
+	}
+	return k.store.InTx(ctx, func(ctx context.Context) error {
+		present, err := k.store.LockSealingKey(ctx)
+		if err != nil || present == id {
+			return err
+		}
+		stored, err := k.store.SealingKeys(ctx)
+		if err != nil {
+			return err
+		}
+		for _, key := range stored {
+			if key.ID == id && !key.RetiredAt.IsZero() {
+				return fault.New(fault.Conflict, "The key %d is retired. Promote a key that is not.", id)
+			}
+		}
+		lacking, err := k.Lacking(ctx, id)
+		if err != nil {
+			return err
+		}
+		if len(lacking) > 0 {
+			return notLoaded(id, lacking)
+		}
+		if err := k.store.PromoteKey(ctx, id); err != nil {
+			return err
+		}
+		event := keyEvent(audit.KeyPromote, id).Changed(audit.Fields{"sealing_key": present}, audit.Fields{"sealing_key": id})
+		return k.audit.Record(ctx, event)
+	})
+}
+
+// notLoaded is the error for a key that some processes have not loaded.
+func notLoaded(id uint32, lacking []Process) error {
+	names := make([]string, len(lacking))
+	for i, p := range lacking {
+		names[i] = p.Name()
+	}
+	slices.Sort(names)
+	return fault.New(fault.Conflict, "The key %d is not loaded by %s. Give these processes the keyset with the key: they load it within 10 seconds. "+
+		"A process that has ended without notice is passed over after 30 seconds.", id, strings.Join(names, ", "))
+}
+
+// keyEvent returns a successful event of a key, by the operator.
+func keyEvent(action audit.Action, id uint32) audit.Event {
+	by := auth.Operator(auth.DefaultWorkspace)
+	return audit.Event{Workspace: by.Workspace, Actor: by.Actor(), Action: action, Outcome: audit.Success,
+		Target: audit.Target{Type: "key", ID: fmt.Sprint(id)}}
+}
