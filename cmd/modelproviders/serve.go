@@ -91,13 +91,14 @@ type dataFlags struct {
 	DataDir     string `group:"Data:" help:"Directory of the SQLite file, the keyset and the first token; by default ./data."`
 	DatabaseURL string `group:"Data:" secret:"" help:"postgres:// URL of the database; by default SQLite in the data directory."`
 	Keyset      string `group:"Data:" help:"File of the encryption keyset; by default keyset.json in the data directory."`
+	KeysetKEK   string `group:"Data:" name:"keyset-kek" help:"URI of the key of AWS KMS, Google Cloud KMS or Vault that encrypts the keyset; by default, the keyset is not encrypted."`
 
 	DatabaseConnections int    `group:"Data:" default:"10" help:"Maximum number of connections to PostgreSQL."`
 	DatabasePooler      string `group:"Data:" default:"off" enum:"on,off" help:"on: PostgreSQL is behind a pooler such as PgBouncer in transaction mode."`
 }
 
 func (d dataFlags) config(out streams) app.Config {
-	return app.Config{DataDir: d.DataDir, DatabaseURL: d.DatabaseURL, Keyset: d.Keyset,
+	return app.Config{DataDir: d.DataDir, DatabaseURL: d.DatabaseURL, Keyset: d.Keyset, KeysetKEK: d.KeysetKEK,
 		DatabaseConnections: d.DatabaseConnections, DatabasePooler: d.DatabasePooler == "on",
 		Logger: out.logger}
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"modelproviders/pkg/auth"
+	"modelproviders/pkg/secret"
+	"modelproviders/pkg/secret/kek"
 	"modelproviders/pkg/store"
 )
 
@@ -33,6 +35,7 @@ type Config struct {
 	DataDir     string // empty: ./data
 	DatabaseURL string // empty: SQLite in DataDir
 	Keyset      string // empty: keyset.json in DataDir
+	KeysetKEK   string // URI of the key of a KMS that encrypts the keyset; empty: none
 
 	DatabaseConnections int  // the most connections to PostgreSQL
 	DatabasePooler      bool // a pooler in transaction mode is in front of PostgreSQL
@@ -85,6 +88,16 @@ func (c Config) withDefaults() Config {
 
 func (c Config) keysetPath() string {
 	return cmp.Or(c.Keyset, filepath.Join(c.DataDir, "keyset.json"))
+}
+
+// kek returns the key that encrypts the keyset, or nil. It does not call the KMS.
+// [Config.CheckData] reports a wrong setting.
+func (c Config) kek() secret.KEK {
+	key, err := kek.Open(c.KeysetKEK)
+	if err != nil {
+		return nil
+	}
+	return key
 }
 
 func (c Config) sqlitePath() string { return filepath.Join(c.DataDir, "modelproviders.db") }

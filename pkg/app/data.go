@@ -100,7 +100,7 @@ func (c Config) checkSQLiteFile() error {
 
 // openKeys opens the keyset, and creates what needs keys. For lost see [openKeyset].
 func (d *data) openKeys(ctx context.Context, cfg Config, lost error) (err error) {
-	if d.keyset, err = openKeyset(ctx, d.store, cfg.keysetPath(), lost, cfg.Logger); err != nil {
+	if d.keyset, err = openKeyset(ctx, d.store, cfg.keysetPath(), cfg.kek(), lost, cfg.Logger); err != nil {
 		return err
 	}
 	master, err := openMaster(ctx, d.store, d.keyset)

@@ -147,7 +147,7 @@ func (d *doctor) checkDamage(ctx context.Context) (string, error) {
 
 func (d *doctor) checkKeyset(ctx context.Context) (detail string, err error) {
 	path := d.cfg.keysetPath()
-	keys, err := secret.Load(ctx, path, nil)
+	keys, err := secret.Load(ctx, path, d.cfg.kek())
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", Setting("keyset"), err)
 	}

@@ -20,7 +20,7 @@ const keysetClaim = "keyset"
 // that is there, or creates one, and claims the database for it. In every other
 // case it refuses: with other keys, the stored credentials would be lost. lost is the
 // error for a new database; nil if it may be new.
-func openKeyset(ctx context.Context, db *store.Store, path string, lost error, logger *slog.Logger) (*secret.Keyset, error) {
+func openKeyset(ctx context.Context, db *store.Store, path string, kek secret.KEK, lost error, logger *slog.Logger) (*secret.Keyset, error) {
 	claim, err := db.Claimed(ctx, keysetClaim)
 	if fault.Is(err, fault.NotFound) {
 		err = lost
@@ -28,7 +28,7 @@ func openKeyset(ctx context.Context, db *store.Store, path string, lost error, l
 	if err != nil {
 		return nil, err
 	}
-	keys, created, err := loadOrCreate(ctx, path, claim == nil)
+	keys, created, err := loadOrCreate(ctx, path, kek, claim == nil)
 	if err != nil {
 		return nil, err
 	}
@@ -54,8 +54,8 @@ func openKeyset(ctx context.Context, db *store.Store, path string, lost error, l
 }
 
 // reloadKeyset reads the keyset file again. It refuses what a start would refuse.
-func (d *data) reloadKeyset(ctx context.Context, path string) error {
-	keys, err := secret.Load(ctx, path, nil)
+func (d *data) reloadKeyset(ctx context.Context, path string, kek secret.KEK) error {
+	keys, err := secret.Load(ctx, path, kek)
 	if err != nil {
 		return err
 	}
@@ -85,8 +85,8 @@ func warnExposed(keys *secret.Keyset, path string, logger *slog.Logger) {
 // ExposedMode is [secret.ExposedMode].
 func ExposedMode(mode fs.FileMode) bool { return secret.ExposedMode(mode) }
 
-func loadOrCreate(ctx context.Context, path string, mayCreate bool) (keys *secret.Keyset, created bool, err error) {
-	keys, err = secret.Load(ctx, path, nil)
+func loadOrCreate(ctx context.Context, path string, kek secret.KEK, mayCreate bool) (keys *secret.Keyset, created bool, err error) {
+	keys, err = secret.Load(ctx, path, kek)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return keys, false, err
 	}
@@ -94,9 +94,9 @@ func loadOrCreate(ctx context.Context, path string, mayCreate bool) (keys *secre
 		return nil, false, fmt.Errorf("the keyset %s is missing, but the credentials in this database are encrypted with it: "+
 			"restore it from a backup, or point the setting to where it is", path)
 	}
-	keys, err = secret.Create(ctx, path, nil)
+	keys, err = secret.Create(ctx, path, kek)
 	if errors.Is(err, fs.ErrExist) { // another process with the same data directory was faster
-		keys, err = secret.Load(ctx, path, nil)
+		keys, err = secret.Load(ctx, path, kek)
 		return keys, false, err
 	}
 	return keys, err == nil, err

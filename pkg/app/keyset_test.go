@@ -65,7 +65,7 @@ func TestOpenKeyset(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			keys, err := openKeyset(t.Context(), db, path, nil, slog.New(slog.DiscardHandler))
+			keys, err := openKeyset(t.Context(), db, path, nil, nil, slog.New(slog.DiscardHandler))
 			if opens := err == nil; opens != test.opens || opens != (keys != nil) {
 				t.Errorf("got %v, %v", keys, err)
 			}

@@ -44,7 +44,7 @@ func (a *App) Reload(ctx context.Context) error {
 		a.cfg.Logger.Info("reloaded the "+what, attrs...)
 	}
 	path := a.cfg.keysetPath()
-	done("keyset", a.data.reloadKeyset(ctx, path), slog.String("path", path))
+	done("keyset", a.data.reloadKeyset(ctx, path, a.cfg.kek()), slog.String("path", path))
 	if a.tls != nil {
 		err := a.loadCertificate()
 		done("TLS certificate", err, slog.String("path", a.cfg.TLSCert), slog.Time("expires", a.reloaded.certificate.Load().Leaf.NotAfter))

@@ -15,6 +15,7 @@ import (
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/egress"
 	"modelproviders/pkg/provider"
+	"modelproviders/pkg/secret/kek"
 	"modelproviders/pkg/store"
 	"modelproviders/pkg/tracing"
 )
@@ -111,6 +112,10 @@ func (c Config) CheckData() (wrong SettingErrors) {
 	if c.DatabaseConnections < 1 || c.DatabaseConnections > maxDatabaseConnections {
 		wrong.Add("database-connections", fmt.Errorf("%d must be from 1 to %d", c.DatabaseConnections, maxDatabaseConnections))
 	}
+	if c.KeysetKEK != "" {
+		_, err := kek.Open(c.KeysetKEK)
+		wrong.Add("keyset-kek", err)
+	}
 	return wrong
 }
 
@@ -148,6 +153,7 @@ func (c Config) checkDemo() error {
 	refuse(c.DataDir != "", "data-dir", "a demo uses a temporary directory")
 	refuse(c.DatabaseURL != "", "database-url", "a demo uses a temporary directory")
 	refuse(c.Keyset != "", "keyset", "a demo uses a temporary directory")
+	refuse(c.KeysetKEK != "", "keyset-kek", "a demo uses a temporary directory")
 	refuse(c.EgressProxy != "", "egress-proxy", "a demo calls a server in this process")
 	if c.Demo && !c.loopback() {
 		errs = append(errs, fmt.Errorf("a demo is refused on %s; it listens on a loopback address only, such as 127.0.0.1:8080", c.Addr))
