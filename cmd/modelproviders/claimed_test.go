@@ -113,6 +113,7 @@ func TestFirstStartThatWasKilled(t *testing.T) {
 		{"the file of the token", file("admin.token")},
 		{"the master key", rows("DELETE FROM claims WHERE name = 'hmac_master'")},
 		{"the note", file("keyset.json.claimed")},
+		{"the sealing key", rows("DELETE FROM sealing_keys")},
 		{"the claim", rows("DELETE FROM claims WHERE name = 'keyset'")},
 		{"the keyset", file("keyset.json")},
 		{"the tables", file("modelproviders.db")},

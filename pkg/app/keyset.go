@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
@@ -41,16 +43,55 @@ func openKeyset(ctx context.Context, db *store.Store, path string, kek secret.KE
 			return nil, err
 		}
 	}
-	if keys.Matches(claim) {
-		noteClaimed(path, logger)
-		return keys, nil
-	}
-	if created { // another process has claimed the database in the meantime, so nothing is encrypted with ours
+	if created && !keys.Matches(claim) { // another process has claimed the database in the meantime, so nothing is encrypted with ours
 		if err := os.Remove(path); err != nil {
 			return nil, err
 		}
 	}
-	return nil, otherKeyset(path)
+	if err := fitKeyset(ctx, db, keys, claim, path); err != nil {
+		return nil, err
+	}
+	noteClaimed(path, logger)
+	return keys, nil
+}
+
+// fitKeyset makes a keyset seal with the sealing key of its database. It refuses a keyset
+// that is not that of the database, or that lacks a needed key. To a new database, or
+// that of an earlier version, it adds the keys.
+func fitKeyset(ctx context.Context, db *store.Store, keys *secret.Keyset, claim []byte, path string) error {
+	stored, err := db.SealingKeys(ctx)
+	if err != nil {
+		return err
+	}
+	var known bool
+	var missing []uint32
+	ids := keys.IDs()
+	for _, key := range stored {
+		switch has := slices.Contains(ids, key.ID); {
+		case has:
+			known = true
+		case key.Needed():
+			missing = append(missing, key.ID)
+		}
+	}
+	matches := keys.Matches(claim)
+	switch {
+	case !matches && !known:
+		return otherKeyset(path)
+	case len(missing) > 0:
+		return lacksKeys(path, missing)
+	case !matches:
+		return otherKeyset(path)
+	case len(stored) == 0:
+		if err := db.FirstSealingKeys(ctx, keys.SealingKey(), ids); err != nil {
+			return err
+		}
+	}
+	sealing, err := db.SealingKey(ctx)
+	if err != nil {
+		return err
+	}
+	return keys.SealUnder(sealing)
 }
 
 // reloadKeyset reads the keyset file again. It refuses what a start would refuse.
@@ -63,8 +104,8 @@ func (d *data) reloadKeyset(ctx context.Context, path string, kek secret.KEK) er
 	if err != nil {
 		return err
 	}
-	if !keys.Matches(claim) {
-		return otherKeyset(path)
+	if err := fitKeyset(ctx, d.store, keys, claim, path); err != nil {
+		return err
 	}
 	warnExposed(keys, path, d.logger)
 	d.keyset.Replace(keys)
@@ -74,6 +115,16 @@ func (d *data) reloadKeyset(ctx context.Context, path string, kek secret.KEK) er
 func otherKeyset(path string) error {
 	return fmt.Errorf("the keyset %s is not the one of this database, so stored credentials can't be decrypted: "+
 		"point the setting to a copy of that keyset, or restore it from a backup", path)
+}
+
+// lacksKeys is the error for a keyset without keys that the database needs.
+func lacksKeys(path string, missing []uint32) error {
+	names := make([]string, len(missing))
+	for i, id := range missing {
+		names[i] = fmt.Sprint(id)
+	}
+	return fmt.Errorf("the keyset %s lacks the keys %s, with which values in this database are encrypted: restore a keyset that has them from a backup, "+
+		"or enable those that are disabled, such as with `modelproviders keys enable %s`", path, strings.Join(names, ", "), names[0])
 }
 
 func warnExposed(keys *secret.Keyset, path string, logger *slog.Logger) {
