@@ -119,6 +119,7 @@ func (a *API) routes() []Route {
 
 		{http.MethodGet, "/providers", read, a.listProviders, providers, ""},
 		{http.MethodPost, "/providers", write, a.createProvider, nil, key},
+		{http.MethodPost, "/providers/:id/clone", write, a.cloneProvider, nil, key},
 		{http.MethodGet, "/providers/:id", read, a.getProvider, nil, ""},
 		{http.MethodPatch, "/providers/:id", write, a.updateProvider, nil, match},
 		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, nil, match},

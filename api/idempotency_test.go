@@ -19,6 +19,7 @@ func TestIdempotencyKey(t *testing.T) {
 		p := blockedProvider(c)
 		for path, body := range map[string]object{
 			"/providers":              apitest.OpenAI(nil),
+			p.Path() + "/clone":       {"name": "Clone"},
 			p.Path() + "/models":      apitest.GPT("one", nil),
 			p.Path() + "/models/bulk": {"models": list{apitest.GPT("two", nil)}},
 		} {
@@ -101,6 +102,7 @@ func TestIdempotencyKeyOfARunningRequest(t *testing.T) {
 		s.Clock.Stop()
 		bodies := map[string]object{
 			"/providers":              apitest.OpenAI(nil),
+			p.Path() + "/clone":       {"name": "Clone"},
 			p.Path() + "/models":      apitest.GPT("one", nil),
 			p.Path() + "/models/bulk": {"models": list{apitest.GPT("two", nil)}},
 		}

@@ -74,6 +74,7 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodGet, "/stages", nil, read},
 		{http.MethodGet, "/providers", nil, read},
 		{http.MethodPost, "/providers", apitest.OpenAI(nil), write},
+		{http.MethodPost, p.Path() + "/clone", object{"name": apitest.UniqueName("Clone")}, write},
 		{http.MethodGet, p.Path(), nil, read},
 		{http.MethodPatch, p.Path(), object{"status": "inactive"}, write},
 		{http.MethodPost, p.Path() + "/test", object{"model_id": "m", "prompt": "Hi"}, test},

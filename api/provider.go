@@ -36,6 +36,8 @@ type providerFields struct {
 	EnabledModelCount int `json:"enabled_model_count" example:"1"`
 	// The number of models.
 	ModelCount int `json:"model_count" example:"1"`
+	// The id of the provider that this one was cloned from; null if there is none, or if it was deleted.
+	ClonedFrom *string `json:"cloned_from" format:"uuid" extensions:"x-nullable" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b20"`
 }
 
 // revision are the last fields of a provider or a model in an answer.
@@ -139,6 +141,7 @@ type providerUpdate struct {
 	Error             any             `json:"error,omitempty" strict:"readonly" swaggertype:"object" readonly:"true"`
 	EnabledModelCount any             `json:"enabled_model_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
 	ModelCount        any             `json:"model_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
+	ClonedFrom        any             `json:"cloned_from,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 	CreatedAt         any             `json:"created_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 	UpdatedAt         any             `json:"updated_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 } //	@name	ProviderUpdate
@@ -301,6 +304,9 @@ func toProviderFields(p registry.Provider) providerFields {
 	}
 	if typ, ok := provider.Lookup(p.Type); ok {
 		out.TypeLabel = typ.Form().Label
+	}
+	if p.ClonedFrom != "" {
+		out.ClonedFrom = &p.ClonedFrom
 	}
 	if e := p.Error; e != nil {
 		out.Error = &providerError{Kind: e.Kind, Message: e.Message, Since: timestamp(e.Since)}

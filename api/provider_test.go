@@ -232,7 +232,7 @@ func TestReadOnlyFields(t *testing.T) {
 		p := blockedProvider(c)
 		m := p.Models[0]
 		for _, value := range []string{`null`, `"x"`, `0`, `false`, `[]`, `{"a":[1,{"b":null}]}`, `"` + unknownID + `"`} {
-			c.Patch(p.Path(), strings.ReplaceAll(`{"error":V,"enabled_model_count":V,"model_count":V,"created_at":V,"updated_at":V,
+			c.Patch(p.Path(), strings.ReplaceAll(`{"error":V,"enabled_model_count":V,"model_count":V,"cloned_from":V,"created_at":V,"updated_at":V,
 				"models":[{"id":"`+m.ID+`","last_test":V,"created_at":V,"updated_at":V}]}`, "V", value)).Is(http.StatusOK)
 			c.Patch(m.Path(), strings.ReplaceAll(`{"last_test":V,"created_at":V,"updated_at":V}`, "V", value)).Is(http.StatusOK)
 

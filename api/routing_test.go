@@ -49,6 +49,7 @@ func TestWrongMethod(t *testing.T) {
 			"/stages":                      {"GET", "HEAD"},
 			"/providers":                   {"GET", "HEAD", "POST"},
 			p.Path():                       {"GET", "HEAD", "PATCH", "DELETE"},
+			p.Path() + "/clone":            {"POST"},
 			p.Path() + "/test":             {"POST"},
 			p.Path() + "/models":           {"GET", "HEAD", "POST"},
 			m.Path():                       {"GET", "HEAD", "PATCH", "DELETE"},

@@ -19,6 +19,7 @@ type Provider struct {
 	Config            map[string]string     `json:"config"`
 	EnabledModelCount int                   `json:"enabled_model_count"`
 	ModelCount        int                   `json:"model_count"`
+	ClonedFrom        *string               `json:"cloned_from"`
 	Models            []Model               `json:"models"`
 	Version           int64                 `json:"version"`
 	CreatedAt         string                `json:"created_at"`

@@ -125,7 +125,7 @@ func TestTraceOfATest(t *testing.T) {
 	want := []string{
 		"POST /models/:id/test modelproviders.request_id=traced-request http.response.status_code=200 < ",
 		"POST server.address=" + upstream.Host() + " http.response.status_code=200 < upstream test",
-		"SELECT models, SELECT providers < POST /models/:id/test",
+		"SELECT providers, SELECT models < POST /models/:id/test",
 		"decrypt credentials < POST /models/:id/test",
 		"transaction < POST /models/:id/test",
 		"upstream test modelproviders.provider_type=custom < POST /models/:id/test",

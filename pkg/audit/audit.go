@@ -49,6 +49,7 @@ type Action string
 // The actions of the API contract.
 const (
 	ProviderCreate   Action = "provider.create"
+	ProviderClone    Action = "provider.clone"
 	ProviderUpdate   Action = "provider.update"
 	ProviderDelete   Action = "provider.delete"
 	ProviderTest     Action = "provider.test"
@@ -73,7 +74,7 @@ const (
 
 // Actions returns every action.
 func Actions() []Action {
-	return []Action{ProviderCreate, ProviderUpdate, ProviderDelete, ProviderTest, ProviderDiscover, ProviderCheck,
+	return []Action{ProviderCreate, ProviderClone, ProviderUpdate, ProviderDelete, ProviderTest, ProviderDiscover, ProviderCheck,
 		ModelCreate, ModelUpdate, ModelDelete, ModelTest, CredentialReveal, CredentialLookup, TokenCreate, TokenRevoke, AccessDenied,
 		KeyAdd, KeyPromote, KeyReseal, KeyRetire, KeyEnable, KeyDestroy}
 }

@@ -156,6 +156,9 @@ func TestEveryOperation(t *testing.T) {
 	check(t, c.RevokeToken(ctx, token.ID))
 	all(t, c.ListAuditEvents(ctx, client.ListAuditEventsParams{ProviderID: p.ID, Outcome: client.AuditOutcomeSuccess, From: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)}))
 	check(t, c.DeleteModel(ctx, p.ID, m.ID))
+	if clone := must(c.CloneProvider(ctx, p.ID, client.ProviderClone{Name: "Clone"}))(t); clone.ClonedFrom != p.ID {
+		t.Errorf("the clone is of %q", clone.ClonedFrom)
+	}
 	check(t, c.DeleteProvider(ctx, p.ID))
 
 	must(c.GetMe(ctx))(t)

@@ -30,6 +30,11 @@ func (c *Client) CreateProvider(ctx context.Context, provider ProviderCreate, op
 	return send[Provider](ctx, c, post(provider, "providers").creates(options))
 }
 
+// CloneProvider creates an inactive copy of a provider, with its credentials and models.
+func (c *Client) CloneProvider(ctx context.Context, id string, clone ProviderClone, options ...CallOption) (Provider, error) {
+	return send[Provider](ctx, c, post(clone, "providers", id, "clone").creates(options))
+}
+
 // UpdateProvider changes the fields that are set. If Version is set and is not the current
 // one, the problem is [ProblemCodeVersionMismatch] and nothing is changed.
 func (c *Client) UpdateProvider(ctx context.Context, id string, changes ProviderUpdate) (Provider, error) {

@@ -20,6 +20,7 @@ const (
 	AuditActionModelTest        AuditAction = "model.test"
 	AuditActionModelUpdate      AuditAction = "model.update"
 	AuditActionProviderCheck    AuditAction = "provider.check"
+	AuditActionProviderClone    AuditAction = "provider.clone"
 	AuditActionProviderCreate   AuditAction = "provider.create"
 	AuditActionProviderDelete   AuditAction = "provider.delete"
 	AuditActionProviderDiscover AuditAction = "provider.discover"
@@ -969,6 +970,9 @@ type ProblemCode string
 
 // Provider A connected account of a provider type.
 type Provider struct {
+	// ClonedFrom The id of the provider that this one was cloned from; null if there is none, or if it was deleted.
+	ClonedFrom string `json:"cloned_from"`
+
 	// Config The type's config fields.
 	Config map[string]string `json:"config"`
 
@@ -1013,6 +1017,12 @@ type Provider struct {
 
 	// Version The version, which is also the ETag. It increases with every edit; that of a provider also with every edit of its models.
 	Version int64 `json:"version"`
+}
+
+// ProviderClone A request to clone a provider.
+type ProviderClone struct {
+	// Name The name of the clone, unique in the workspace regardless of case.
+	Name string `json:"name"`
 }
 
 // ProviderConfig The config of a provider. The fields depend on the provider type.

@@ -38,6 +38,9 @@ func (p Provider) audited() audit.Fields {
 	for field, credential := range p.Credentials {
 		fields["credentials."+field] = audit.Secret(credential.Sealed)
 	}
+	if p.ClonedFrom != "" {
+		fields["cloned_from"] = p.ClonedFrom
+	}
 	for _, m := range p.Models {
 		for field, value := range m.audited() {
 			fields["models["+m.ID+"]."+field] = value

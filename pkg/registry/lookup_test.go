@@ -181,8 +181,9 @@ func TestLookupIsTruncated(t *testing.T) {
 	k := newKit(t)
 	p := k.create(t, "p")
 	k.exec(t, `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1000)
-		INSERT INTO providers SELECT workspace, 'copy ' || i, name || i, name_key || i, type, enabled, NULL, NULL, NULL, NULL, credentials, config, version,
-		connection, created_at, updated_at, credential_hashes, hashed_connection FROM providers, n WHERE id = ?`, p.ID)
+		INSERT INTO providers (workspace, id, name, name_key, type, enabled, credentials, config, version, connection, created_at, updated_at, credential_hashes, hashed_connection)
+		SELECT workspace, 'copy ' || i, name || i, name_key || i, type, enabled, credentials, config, version, connection, created_at, updated_at, credential_hashes,
+		hashed_connection FROM providers, n WHERE id = ?`, p.ID)
 	found, err := k.Lookup(t.Context(), auth.Operator(workspace), secret.NewText(fmt.Sprint(k.upstream.Credentials["api_key"])))
 	if err != nil || len(found.Holders) != 1000 || !found.Truncated {
 		t.Errorf("found %d, truncated %t, %v", len(found.Holders), found.Truncated, err)

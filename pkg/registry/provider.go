@@ -29,6 +29,8 @@ type Provider struct {
 	Credentials map[string]Credential
 	Config      map[string]string
 
+	ClonedFrom string // the id of the original; empty if there is none, or not any more
+
 	Models []Model      // ordered by creation
 	Counts *ModelCounts // in a summary, which has no Models
 

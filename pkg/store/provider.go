@@ -15,6 +15,7 @@ import (
 // providerRow is a row of providers.
 type providerRow struct {
 	registry.Provider
+	clonedFrom                            *string
 	credentials, config                   string  // JSON
 	hashes                                *string // JSON; nil: not of all credentials
 	hashedConnection                      *int64  // the connection version with the credentials that hashes are of
@@ -26,6 +27,7 @@ func (row *providerRow) columns() columns {
 	p := &row.Provider
 	return columns{
 		{"workspace", &p.Workspace, fixed}, {"id", &p.ID, fixed}, {"type", &p.Type, fixed}, {"created_at", (*moment)(&p.CreatedAt), fixed},
+		{clonedFrom, &row.clonedFrom, fixed},
 		{"name", &p.Name, editable}, {"name_key", &p.NameKey, editable}, {"enabled", &p.Enabled, editable},
 		{"credentials", &row.credentials, editable}, {"config", &row.config, editable},
 		{"credential_hashes", &row.hashes, editable}, {"hashed_connection", &row.hashedConnection, editable},
@@ -35,10 +37,18 @@ func (row *providerRow) columns() columns {
 	}
 }
 
+// clonedFrom is read as null if the original was deleted.
+const clonedFrom = "cloned_from"
+
 var (
 	providerColumns = new(providerRow).columns()
-	providerNames   = providerColumns.names("p.")
-	shownNames      = new(providerRow).shown().names("p.")
+	providerNames   = providerColumns.join(func(c column) string {
+		if c.name == clonedFrom {
+			return "(SELECT o.id FROM providers o WHERE o.workspace = p.workspace AND o.id = p.cloned_from)"
+		}
+		return "p." + c.name
+	})
+	shownNames = new(providerRow).shown().names("p.")
 )
 
 // shown are the columns that a model needs of its provider.
@@ -67,6 +77,9 @@ func newProviderRow(p registry.Provider) *providerRow {
 	if len(p.Config) > 0 {
 		row.config = encoded(p.Config)
 	}
+	if p.ClonedFrom != "" {
+		row.clonedFrom = &p.ClonedFrom
+	}
 	row.setHashes()
 	return row
 }
@@ -74,6 +87,9 @@ func newProviderRow(p registry.Provider) *providerRow {
 // provider maps a row to a provider without models.
 func (row providerRow) provider() (registry.Provider, error) {
 	p := row.Provider
+	if row.clonedFrom != nil {
+		p.ClonedFrom = *row.clonedFrom
+	}
 	if row.errorKind != nil {
 		p.Error = &registry.ProviderError{Kind: *row.errorKind, Message: *row.errorMessage, ModelID: *row.errorModelID, Since: time.Time(*row.errorSince)}
 	}

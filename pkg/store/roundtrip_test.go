@@ -197,6 +197,11 @@ func (w *counted) requests() []countedRequest {
 			})
 			return err
 		}},
+		{"a clone", 5, 5, func() error { // BEGIN, lock, models, the clone with its models and its event, COMMIT
+			w.number++
+			_, err := w.CloneProvider(w.ctx, workspace, w.provider.ID, fmt.Sprint("P", w.number), fault.Problems{})
+			return err
+		}},
 		// BEGIN, lock, models, provider, event, COMMIT.
 		{"a rename", 6, 4, func() error { w.number++; return edit(registry.ProviderEdit{Name: pointer(fmt.Sprint("R", w.number))}) }},
 		{"an edit that changes nothing", 4, 2, func() error { return edit(registry.ProviderEdit{}) }},

@@ -23,6 +23,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"Provider":     testProvider,
 		"ProviderEdit": testProviderEdit,
 		"ProviderList": testProviderList,
+		"ClonedFrom":   testClonedFrom,
 		"ModelList":    testModelList,
 		"Workspaces":   testWorkspaces,
 		"LastTest":     testLastTest,
