@@ -60,6 +60,7 @@ func kits() map[string][]string {
 		"api/apitest":               {"api", "pkg/app"},
 		"pkg/auth/authtest":         {"pkg/auth"},
 		"pkg/provider/providertest": {"pkg/provider"},
+		"pkg/secret/kek/kektest":    {"pkg/secret/kek", "pkg/provider"},
 		"pkg/store/storetest":       {"pkg/store"},
 	}
 }

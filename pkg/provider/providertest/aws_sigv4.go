@@ -83,3 +83,8 @@ func signedPart(r *Request, headers []string) (*http.Request, error) {
 	}
 	return part, nil
 }
+
+// CheckSigV4 verifies the signature of a request to a service of AWS, for other kits.
+func CheckSigV4(r *Request, id, secret, region, service string) error {
+	return checkSigV4(r, awsKey{id: id, secret: secret}, region, service, time.Now())
+}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -38,7 +39,10 @@ func dialAWS(ctx context.Context, arn string) (secret.KEK, error) {
 	if !ok {
 		client = awshttp.NewBuildableClient()
 	}
-	api := kms.NewFromConfig(cfg, func(o *kms.Options) { o.HTTPClient = unfollowed(client.GetTransport()) })
+	api := kms.NewFromConfig(cfg, func(o *kms.Options) {
+		o.HTTPClient = unfollowed(client.GetTransport())
+		o.Retryer = aws.NopRetryer{} // see key.call
+	})
 	return awskms.NewAEADWithContext(ctx, arn, awskms.WithKMS(api))
 }
 

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	gcpScope    = "https://www.googleapis.com/auth/cloudkms"
+	gcpScope    = "https://www.googleapis.com/auth/cloud-platform"
 	gcpEndpoint = "https://cloudkms.googleapis.com/"
 	// gcpEndpointVariable is gcloud's variable for another endpoint, such as one of
 	// Private Service Connect.

@@ -18,6 +18,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"strings"
 	"time"
@@ -25,8 +26,13 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// timeout is how long a call may take, with all its retries.
-const timeout = 10 * time.Second
+const (
+	// timeout is how long a call may take, with all attempts.
+	timeout  = 10 * time.Second
+	attempts = 3
+	// pause is the time before the second attempt; it doubles.
+	pause = 200 * time.Millisecond
+)
 
 // service is a kind of KMS.
 type service struct {
@@ -103,12 +109,14 @@ func (k *key) call(ctx context.Context, run func(context.Context, secret.KEK) ([
 	}
 	results := make(chan result, 1)
 	go func() {
-		remote, err := k.service.dial(ctx, k.id)
-		if err != nil {
-			results <- result{err: err}
-			return
+		data, err := k.try(ctx, run)
+		for n := range attempts - 1 {
+			if _, remedy := k.service.explain(err); err == nil || remedy != "" && remedy != remedyLater {
+				break
+			}
+			time.Sleep(pause << n)
+			data, err = k.try(ctx, run)
 		}
-		data, err := run(ctx, remote)
 		results <- result{data, err}
 	}()
 	select {
@@ -120,6 +128,14 @@ func (k *key) call(ctx context.Context, run func(context.Context, secret.KEK) ([
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+}
+
+func (k *key) try(ctx context.Context, run func(context.Context, secret.KEK) ([]byte, error)) ([]byte, error) {
+	remote, err := k.service.dial(ctx, k.id)
+	if err != nil {
+		return nil, err
+	}
+	return run(ctx, remote)
 }
 
 // maxSaid bounds what is quoted of a service, in bytes.
@@ -134,9 +150,9 @@ func (k *key) explain(err error, plain []byte) error {
 	said, remedy := k.service.explain(err)
 	if said == "" {
 		said, remedy = err.Error(), "check the address, the network and the credentials of this process"
-	}
-	if errors.Is(err, errNoAnswer) {
-		remedy = "check the network, or " + remedyLater
+		if sending := (*url.Error)(nil); errors.As(err, &sending) {
+			said = sending.Error()
+		}
 	}
 	said = strings.Join(strings.Fields(strings.ToValidUTF8(said, "")), " ")
 	if quotes(said, plain) {
@@ -145,5 +161,5 @@ func (k *key) explain(err error, plain []byte) error {
 	if len(said) > maxSaid {
 		said = strings.ToValidUTF8(said[:maxSaid], "") + "…"
 	}
-	return fmt.Errorf("%s with the key %s: %s; %s", k.service.name, k.id, strings.TrimRight(said, "."), remedy)
+	return fmt.Errorf("%s (key %s): %s; %s", k.service.name, k.id, strings.TrimRight(said, ".: "), remedy)
 }

@@ -40,6 +40,7 @@ func dialVault(_ context.Context, key string) (secret.KEK, error) {
 	}
 	cfg.Address = (&url.URL{Scheme: "https", Host: host}).String()
 	cfg.Timeout = timeout
+	cfg.MaxRetries = 0 // see key.call
 	client, err := api.NewClient(cfg)
 	if err != nil {
 		return nil, err
