@@ -78,6 +78,7 @@ type commandLine struct {
 	Apply       applyCommand       `cmd:"" help:"Make a service have the providers of a file."`
 	Backup      backupCommand      `cmd:"" help:"Copy the SQLite database to a file, while the service is running."`
 	Migrate     migrateCommand     `cmd:"" help:"Show and update the schema of the database."`
+	Keys        keysCommand        `cmd:"" help:"Manage the keys that encrypt what is stored."`
 	Doctor      doctorCommand      `cmd:"" help:"Check settings and data."`
 	Healthcheck healthcheckCommand `cmd:"" help:"Ask the local service whether it is ready, for containers."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`

@@ -27,6 +27,9 @@ type KEK = tink.AEADWithContext
 // kekSetting names the setting of the KEK in errors.
 const kekSetting = "--keyset-kek (MODELPROVIDERS_KEYSET_KEK)"
 
+// ErrWrapped is the error for a file that is encrypted with a KEK, if none is given.
+var ErrWrapped = errors.New("is encrypted with a key of a KMS: set " + kekSetting + " to that key")
+
 // Create creates a keyset of one key, in a file that only its owner can read. The
 // file appears complete or not at all, and never replaces another: if there is one,
 // the error is fs.ErrExist.
@@ -88,7 +91,7 @@ func decode(ctx context.Context, content []byte, kek KEK) (*keyset.Handle, error
 	wrapped := err == nil && len(encrypted.GetEncryptedKeyset()) > 0
 	switch {
 	case wrapped && kek == nil:
-		return nil, errors.New("is encrypted with a key of a KMS: set " + kekSetting + " to that key")
+		return nil, ErrWrapped
 	case wrapped:
 		plain, err := kek.DecryptWithContext(ctx, encrypted.GetEncryptedKeyset(), nil)
 		if err != nil {
