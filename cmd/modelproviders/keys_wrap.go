@@ -19,11 +19,12 @@ func (wrapKeysCommand) Help() string {
 
 Restart the processes with --keyset-kek afterwards: one that runs without it can't read the new file, reports that in /readyz, and keeps the keys that it has loaded. Delete copies that are not encrypted; whoever has one needs no KMS.
 
-    modelproviders keys wrap --keyset-kek aws-kms://arn:aws:kms:eu-west-1:111122223333:alias/models
+    modelproviders keys wrap --keyset-kek hcvault://vault.example.com:8200/transit/keys/models
 
-To encrypt it with another key, also of another KMS:
+--from-kek changes the key, also to one of another KMS:
 
-    modelproviders keys wrap --from-kek hcvault://vault.example.com:8200/transit/keys/old --keyset-kek hcvault://vault.example.com:8200/transit/keys/new`
+    export MODELPROVIDERS_KEYSET_KEK=hcvault://vault.example.com:8200/transit/keys/new
+    modelproviders keys wrap --from-kek hcvault://vault.example.com:8200/transit/keys/models`
 }
 
 func (c wrapKeysCommand) check() app.SettingErrors { return c.config(streams{}).CheckWrap(c.FromKEK) }
@@ -48,7 +49,7 @@ type unwrapKeysCommand struct {
 func (unwrapKeysCommand) Help() string {
 	return `Decrypts a keyset that is encrypted with the key of a key management service, which --keyset-kek names. Restart the processes without --keyset-kek afterwards.
 
-    modelproviders keys unwrap --keyset-kek aws-kms://arn:aws:kms:eu-west-1:111122223333:alias/models`
+    modelproviders keys unwrap --keyset-kek hcvault://vault.example.com:8200/transit/keys/models`
 }
 
 func (c unwrapKeysCommand) check() app.SettingErrors { return c.config(streams{}).CheckWrap("") }
