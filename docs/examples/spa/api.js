@@ -78,6 +78,20 @@ export class API {
 
   /**
    * @param {string} id
+   * @param {string} name of the clone
+   * @param {string} key so that a repeated request creates nothing twice
+   * @returns {Promise<Provider>}
+   */
+  cloneProvider(id, name, key) {
+    return this.json(`/providers/${id}/clone`, {
+      method: 'POST',
+      body: { name },
+      headers: { 'Idempotency-Key': key },
+    });
+  }
+
+  /**
+   * @param {string} id
    * @param {object} body the changed fields
    * @param {number} [version] the version that the changes were made to
    * @returns {Promise<Provider>}

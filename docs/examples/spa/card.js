@@ -10,6 +10,7 @@ import { statusChip, toggle, typeIcon } from './parts.js';
  *
  * @typedef {object} Actions
  * @property {(provider: Provider, button: HTMLButtonElement) => void} edit
+ * @property {(provider: Provider) => void} clone
  * @property {(provider: Provider) => void} remove
  * @property {(provider: Provider, button: HTMLButtonElement) => void} power
  * @property {(provider: Provider, button: HTMLButtonElement) => void} check
@@ -63,6 +64,7 @@ export function makeCard(context, provider, actions) {
               iconButton('edit', `Edit ${provider.name}`, {
                 onclick: press((button) => actions.edit(provider, button)),
               }),
+              iconButton('copy', `Clone ${provider.name}`, { onclick: () => actions.clone(provider) }),
               iconButton('delete', `Delete ${provider.name}`, {
                 class: 'danger',
                 onclick: () => actions.remove(provider),

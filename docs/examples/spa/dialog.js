@@ -1,7 +1,8 @@
 // Dialogs: the browser's own, which keeps the focus inside and the page behind
 // inert.
 
-import { h, icon, iconButton, uniqueID } from './dom.js';
+import { h, icon, iconButton, uniqueID, whileBusy } from './dom.js';
+import { makeField } from './fields.js';
 
 /** @import { Child } from './types' */
 
@@ -124,34 +125,50 @@ export async function confirm({ title, text, action, cancel = 'Cancel', dangerou
  * @param {string} options.text
  * @param {string} options.label
  * @param {string} options.action
+ * @param {string} [options.value] what is proposed
+ * @param {number} [options.limit] of characters
+ * @param {(answer: string) => Promise<void>} [options.submit] uses the answer; the dialog stays open if it fails
  * @returns {Promise<string | null>}
  */
-export async function ask({ title, text, label, action }) {
+export async function ask({ title, text, label, action, value = '', limit = 500, submit = async () => {} }) {
   /** @type {string | null} */
   let answer = null;
   const dialog = openDialog({ title, kind: 'small' });
-  const id = uniqueID('answer');
-  const input = h('input', { id, class: 'input', maxlength: 500, required: true, autocomplete: 'off' });
-  const form = h(
-    'form',
-    {
-      id: uniqueID('form'),
-      onsubmit: (/** @type {Event} */ event) => {
-        event.preventDefault();
-        answer = input.value.trim() || null;
-        dialog.end();
-      },
+  const spec = { name: 'answer', label, kind: /** @type {const} */ ('text'), required: true };
+  const field = makeField('answer', spec, { value });
+  const input = /** @type {HTMLInputElement} */ (field.element.querySelector('input'));
+  input.maxLength = limit;
+  input.required = true;
+  const agreed = async () => {
+    const given = input.value.trim();
+    try {
+      await whileBusy(agree, () => submit(given));
+      answer = given || null;
+      dialog.end();
+    } catch (error) {
+      field.setError(/** @type {Error} */ (error).message);
+      field.focus();
+    }
+  };
+  let running = Promise.resolve();
+  const form = h('form', {
+    id: uniqueID('form'),
+    class: 'form-section',
+    onsubmit: (/** @type {Event} */ event) => {
+      event.preventDefault();
+      running = agreed();
     },
-    h('p', {}, text),
-    h('label', { class: 'label', for: id }, label),
-    input,
-  );
+  });
+  const agree = h('button', { type: 'submit', form: form.id, class: 'button primary' }, action);
+  form.append(h('p', {}, text), field.element);
   dialog.body.append(form);
   dialog.footer.append(
     h('button', { type: 'button', class: 'button', onclick: dialog.close }, 'Cancel'),
-    h('button', { type: 'submit', form: form.id, class: 'button primary' }, action),
+    agree,
   );
+  input.select();
   input.focus();
   await dialog.closed;
+  await running; // the dialog may be closed meanwhile
   return answer;
 }

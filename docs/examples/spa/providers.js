@@ -1,8 +1,8 @@
 // The screen: the list of providers, and what can be done with each.
 
-import { APIError } from './api.js';
+import { APIError, randomKey } from './api.js';
 import { makeCard } from './card.js';
-import { confirm } from './dialog.js';
+import { ask, confirm } from './dialog.js';
 import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
 import { count } from './format.js';
 import { kindLabel, toast } from './notice.js';
@@ -75,6 +75,7 @@ export class ProvidersScreen {
   makeActions() {
     return {
       edit: (provider, button) => this.edit(provider, button),
+      clone: (provider) => this.clone(provider),
       remove: (provider) => this.remove(provider),
       power: (provider, button) => this.power(provider, button),
       check: (provider, button) => this.check(provider, button),
@@ -318,6 +319,30 @@ export class ProvidersScreen {
     /** @type {HTMLElement | null | undefined} */ (card?.querySelector('.icon-button'))?.focus({
       preventScroll: true,
     });
+  }
+
+  /** @param {Provider} provider */
+  async clone(provider) {
+    const attempts = new Map(); // a key for each name, so that a second click makes no second clone
+    /** @type {Provider | undefined} */
+    let made;
+    await ask({
+      title: `Clone ${provider.name}`,
+      text: 'The clone gets the settings, the credentials and the models of this provider. It is disabled until you enable it.',
+      label: 'Name',
+      value: `Copy of ${provider.name}`.slice(0, 100),
+      limit: 100,
+      action: 'Clone provider',
+      submit: async (name) => {
+        attempts.set(name, attempts.get(name) ?? randomKey());
+        made = await this.context.api.cloneProvider(provider.id, name, attempts.get(name));
+      },
+    });
+    if (made) {
+      toast('success', `${made.name} was added. Enable it to use its models.`);
+      await this.load();
+      this.focus(made.id);
+    }
   }
 
   /** @param {Provider} provider */

@@ -332,6 +332,32 @@ const flows = {
     await card(page, 'OpenAI Europe').waitFor();
   },
 
+  async cloning(page) {
+    await button(page, 'Clone OpenAI Europe').click();
+    const form = dialog(page, 'Clone OpenAI Europe');
+    const name = form.getByLabel('Name', { exact: true });
+    assert.equal(await name.inputValue(), 'Copy of OpenAI Europe');
+    await name.fill('team gateway');
+    await button(form, 'Clone provider').click();
+    await form.getByText('A provider named "team gateway" already exists').waitFor();
+    await hasFocus(name);
+    await look(page, 'clone-name-taken');
+    await name.fill('Staging');
+    await page.keyboard.press('Enter');
+    await card(page, 'Staging').getByText('Inactive', { exact: true }).waitFor();
+    await page.getByText('Staging was added. Enable it to use its models.').waitFor();
+    await card(page, 'Staging').getByText('gpt-5-mini', { exact: true }).waitFor();
+    await button(card(page, 'Staging'), 'Test GPT-4 Turbo').click();
+    await button(dialog(page, /^Test /), 'Send Test').click();
+    await dialog(page, /^Test /)
+      .getByText('Success')
+      .waitFor();
+    await page.keyboard.press('Escape');
+    await button(page, 'Delete Staging').click();
+    await button(page, 'Delete provider').click();
+    await card(page, 'Staging').waitFor({ state: 'detached' });
+  },
+
   async 'the service is away'(page) {
     await page.route('**/providers?*', (route) => route.abort());
     await page.reload();
@@ -555,7 +581,7 @@ const flows = {
       const other = await open(setup.console);
       await signIn(other, token);
       await other.getByRole('heading', { name: name === 'viewer' ? 'OpenAI Europe' : 'No access' }).waitFor();
-      assert.equal(await other.getByRole('button', { name: /^(Add|Edit|Delete|Test) / }).count(), 0);
+      assert.equal(await other.getByRole('button', { name: /^(Add|Edit|Clone|Delete|Test) / }).count(), 0);
       await look(other, name);
       await other.context().close();
     }
