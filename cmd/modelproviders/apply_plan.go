@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -14,12 +15,6 @@ const (
 	actionCreate = "create"
 	actionUpdate = "update"
 	actionDelete = "delete"
-)
-
-// Modes of sending credentials.
-const (
-	sendAlways = "always"
-	sendNever  = "never"
 )
 
 // change is one line of the difference between a service and a manifest.
@@ -87,69 +82,40 @@ type planner struct {
 // none. It also returns what is wrong with the entry.
 func (p *planner) step(entry providerEntry, current *client.Provider) (*applyStep, []manifestFault) {
 	s := &applyStep{name: entry.Name, entry: entry, action: actionCreate}
-	stored := app.ProviderSettings{Credentials: map[string]string{}}
+	stored := app.ProviderSettings{Credentials: map[string]any{}}
 	if current != nil {
 		s.action, s.id, s.version, stored.Config = actionUpdate, current.ID, current.Version, current.Config
-		for name, state := range current.Credentials {
-			if state.Set {
-				stored.Credentials[name] = ""
-			}
+		for _, name := range storedCredentials(*current) {
+			stored.Credentials[name] = nil
 		}
 		if entry.Type != string(current.Type) {
 			return s, []manifestFault{entry.fault("type", "is %s, but the provider is of type %s, which can't be changed", entry.Type, current.Type)}
 		}
 	}
 	// Without values, because which ones are sent depends on the config.
-	_, moved, _ := app.ReadProviderSettings(entry.Type, app.ProviderSettings{Config: entry.Config}, stored)
-	credentials, faults := p.credentials(entry, stored, moved)
-	config, _, invalid := app.ReadProviderSettings(entry.Type, app.ProviderSettings{Credentials: credentials, Config: entry.Config}, stored)
+	before, _ := app.ReadProviderSettings(entry.Type, app.ProviderSettings{Config: entry.Config}, stored)
+	sent, faults := p.credentials(entry, stored, before.Moved)
+	credentials := inRequest(sent, stored)
+	checked, invalid := app.ReadProviderSettings(entry.Type, app.ProviderSettings{Credentials: credentials, Config: entry.Config}, stored)
+	faults = append(faults, p.notFollowing(entry, stored, checked)...)
 	for _, f := range invalid {
 		faults = append(faults, entry.fault(f.Name, "%s", strings.Replace(f.Message, "of this request", "of the type "+entry.Type, 1)))
 	}
 	if current == nil {
-		faults = append(faults, s.planCreation(credentials, config)...)
-	} else {
-		s.planSettings(current, credentials, config)
-		faults = append(faults, s.planModels(current, p.prune)...)
-		if len(s.changes) == 0 {
-			s.action = ""
-		}
+		s.create.Credentials = credentials
+		return s, append(faults, s.planCreation(sent, checked.Config)...)
+	}
+	s.planSettings(current, checked.Config)
+	s.planCredentials(credentials, sent, stored, checked.Removed)
+	faults = append(faults, s.planModels(current, p.prune)...)
+	if len(s.changes) == 0 {
+		s.action = ""
 	}
 	return s, faults
 }
 
-// credentials returns the values of the credentials that are sent. It adds those that
-// have a fault to the stored ones, so that they are not reported as missing too.
-func (p *planner) credentials(entry providerEntry, stored app.ProviderSettings, moved bool) (values map[string]string, faults []manifestFault) {
-	values = map[string]string{}
-	for _, name := range sortedNames(stored.Credentials) {
-		if _, inFile := entry.Credentials[name]; moved && (!inFile || p.mode == sendNever) {
-			faults = append(faults, entry.fault("credentials."+name, "must be sent, because base_url changes and a stored credential is not sent to another address"))
-		}
-	}
-	for _, name := range sortedNames(entry.Credentials) {
-		_, isStored := stored.Credentials[name]
-		if p.mode == sendNever || p.mode != sendAlways && isStored && !moved {
-			continue
-		}
-		from := entry.Credentials[name]
-		if from == (source{}) { // its fault is known
-			stored.Credentials[name] = ""
-			continue
-		}
-		value, err := p.secrets.read(from)
-		if err != nil {
-			faults = append(faults, entry.fault("credentials."+name, "can't be read: %s", err))
-			stored.Credentials[name] = ""
-			continue
-		}
-		values[name] = value
-	}
-	return values, faults
-}
-
-func (s *applyStep) planCreation(credentials, config map[string]string) (faults []manifestFault) {
-	s.create = client.ProviderCreate{Name: s.name, Type: client.ProviderTypeName(s.entry.Type), Credentials: credentials, Config: config}
+func (s *applyStep) planCreation(credentials map[string]any, config map[string]string) (faults []manifestFault) {
+	s.create.Name, s.create.Type, s.create.Config = s.name, client.ProviderTypeName(s.entry.Type), config
 	s.note("type", "", s.entry.Type)
 	if s.entry.Status == statusInactive {
 		s.note("status", "", statusInactive)
@@ -176,8 +142,8 @@ func (s *applyStep) newModel(model modelEntry) (client.ModelCreate, []manifestFa
 	return client.ModelCreate{ModelID: model.ModelID, DisplayName: model.DisplayName, Enabled: model.Enabled, SupportedStages: asStages(model.SupportedStages)}, faults
 }
 
-// planSettings compares everything but the models.
-func (s *applyStep) planSettings(current *client.Provider, credentials, config map[string]string) {
+// planSettings compares everything but credentials and models.
+func (s *applyStep) planSettings(current *client.Provider, config map[string]string) {
 	s.update.Version = current.Version
 	if s.entry.Name != current.Name {
 		s.update.Name = s.entry.Name
@@ -189,7 +155,9 @@ func (s *applyStep) planSettings(current *client.Provider, credentials, config m
 		s.note("status", status, s.entry.Status)
 	}
 	changed := map[string]string{}
-	for _, name := range sortedNames(config) {
+	both := maps.Clone(current.Config)
+	maps.Copy(both, config)
+	for _, name := range sortedNames(both) {
 		if config[name] != current.Config[name] {
 			changed[name] = config[name]
 			s.note("config."+name, current.Config[name], config[name])
@@ -198,15 +166,28 @@ func (s *applyStep) planSettings(current *client.Provider, credentials, config m
 	if len(changed) > 0 {
 		s.update.Config = changed
 	}
-	for _, name := range sortedNames(credentials) {
+}
+
+// planCredentials notes which credentials change. Those of one authentication method are
+// removed if those of another one are set.
+func (s *applyStep) planCredentials(request, sent map[string]any, stored app.ProviderSettings, removed []string) {
+	if len(request) > 0 {
+		s.update.Credentials = request
+	}
+	all := maps.Clone(sent)
+	for _, name := range removed {
+		all[name] = nil
+	}
+	for _, name := range sortedNames(all) {
+		_, isStored := stored.Credentials[name]
 		after := "set"
-		if current.Credentials[name].Set {
+		switch {
+		case slices.Contains(removed, name):
+			after = "removed"
+		case isStored:
 			after = "replaced"
 		}
 		s.note("credentials."+name, "", after)
-	}
-	if len(credentials) > 0 {
-		s.update.Credentials = credentials
 	}
 }
 

@@ -433,7 +433,7 @@ func TestApplyTellsAllFaults(t *testing.T) {
 		"nothing was changed",
 		"providers.yaml:6: Production OpenAI: type is anthropic, but the provider is of type openai",
 		"providers.yaml:9: Third: config.region is not a field of the type openai",
-		"providers.yaml:10: providers[2].credentials.api_key must be {env: NAME} or {file: PATH}",
+		"providers.yaml:10: providers[2].credentials.api_key must be {env: NAME}, {file: PATH} or {set: false}",
 		"providers.yaml:11: providers[2].models[0].supported_stages must have at least one stage",
 		"providers.yaml:14: Fourth: config.base_url must begin with https:// or http://",
 		"providers.yaml:14: Fourth: config.region is not a field of the type custom",

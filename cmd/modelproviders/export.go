@@ -82,11 +82,9 @@ type variableNames map[string]int
 // entry describes a provider in a manifest.
 func (v variableNames) entry(p client.Provider) providerEntry {
 	entry := providerEntry{Name: p.Name, Type: string(p.Type), Status: statusOf(p), Config: p.Config,
-		Credentials: map[string]source{}, Models: []modelEntry{}}
-	for _, field := range sortedNames(p.Credentials) {
-		if p.Credentials[field].Set {
-			entry.Credentials[field] = source{Env: v.unique(p.Name + "_" + field)}
-		}
+		Credentials: sources{}, Models: []modelEntry{}}
+	for _, name := range storedCredentials(p) {
+		entry.Credentials[name] = source{Env: v.unique(p.Name + "_" + name)}
 	}
 	for _, model := range p.Models {
 		entry.Models = append(entry.Models, modelEntry{ModelID: model.ModelID, DisplayName: model.DisplayName,
@@ -127,6 +125,23 @@ func stageNames(stages []client.StageName) []string {
 func (m modelEntry) MarshalYAML() (any, error) {
 	type plain modelEntry
 	return inOneLine(plain(m))
+}
+
+// MarshalYAML writes the entries of a credential under its name.
+func (s sources) MarshalYAML() (any, error) {
+	all := map[string]any{}
+	for name, from := range s {
+		credential, entry, isEntry := strings.Cut(name, ".")
+		if !isEntry {
+			all[name] = from
+			continue
+		}
+		if all[credential] == nil {
+			all[credential] = map[string]source{}
+		}
+		all[credential].(map[string]source)[entry] = from
+	}
+	return all, nil
 }
 
 // MarshalYAML writes a source in one line.

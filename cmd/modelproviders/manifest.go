@@ -26,16 +26,21 @@ type providerEntry struct {
 	Type        string            `yaml:"type"`
 	Status      string            `yaml:"status,omitempty"` // empty: stays as it is
 	Config      map[string]string `yaml:"config,omitempty"`
-	Credentials map[string]source `yaml:"credentials,omitempty"`
+	Credentials sources           `yaml:"credentials,omitempty"`
 	Models      []modelEntry      `yaml:"models"` // nil: stay as they are
 
 	lines map[string]int // the lines of the fields, and of the entry under ""
 }
 
-// source tells where the value of a credential is.
+// sources tell where the values of credentials are, by the names of the credentials; see
+// [entryName].
+type sources map[string]source
+
+// source tells where the value of a credential is, or that there is none.
 type source struct {
-	Env  string `yaml:"env,omitempty"`
-	File string `yaml:"file,omitempty"`
+	Env     string `yaml:"env,omitempty"`
+	File    string `yaml:"file,omitempty"`
+	Removed bool   `yaml:"-"` // set: false
 }
 
 // modelEntry is one model of a manifest. What is empty stays as it is.
@@ -124,7 +129,7 @@ func (r *manifestReader) document(document *yaml.Node) {
 
 func (r *manifestReader) provider(node *yaml.Node, path string) providerEntry {
 	fields := r.fields(node, path, "name", "type", "status", "config", "credentials", "models")
-	entry := providerEntry{lines: map[string]int{"": node.Line}, Config: map[string]string{}, Credentials: map[string]source{}}
+	entry := providerEntry{lines: map[string]int{"": node.Line}, Config: map[string]string{}, Credentials: sources{}}
 	for name, field := range fields {
 		entry.lines[name] = field.Line
 	}
@@ -139,11 +144,7 @@ func (r *manifestReader) provider(node *yaml.Node, path string) providerEntry {
 		entry.lines["config."+name] = config[name].Line
 		entry.Config[name] = r.scalar(config[name], path+".config."+name)
 	}
-	credentials := r.optional(fields["credentials"], path+".credentials")
-	for _, name := range sortedNames(credentials) {
-		entry.lines["credentials."+name] = credentials[name].Line
-		entry.Credentials[name] = r.source(credentials[name], path+".credentials."+name)
-	}
+	r.credentials(&entry, fields["credentials"], path+".credentials")
 	if models := fields["models"]; models != nil {
 		entry.Models = r.modelsOf(models, path+".models")
 	}
@@ -196,6 +197,35 @@ func (r *manifestReader) model(node *yaml.Node, path string) modelEntry {
 	return model
 }
 
+// credentials reads where the credentials are. A mapping of mappings is a credential with
+// an entry for each name.
+func (r *manifestReader) credentials(entry *providerEntry, node *yaml.Node, path string) {
+	add := func(name string, node *yaml.Node, path string) {
+		entry.lines["credentials."+name] = node.Line
+		entry.Credentials[name] = r.source(node, path)
+	}
+	credentials := r.optional(node, path)
+	for _, name := range sortedNames(credentials) {
+		path := path + "." + name
+		if !hasMappings(credentials[name]) {
+			add(name, credentials[name], path)
+			continue
+		}
+		entry.lines["credentials."+name] = credentials[name].Line
+		seen, entries := map[string]int{}, r.fields(credentials[name], path)
+		for _, key := range sortedNames(entries) {
+			r.unique(seen, strings.ToLower(key), entries[key], path+"."+key)
+			add(entryName(name, key), entries[key], path+"."+key)
+		}
+	}
+}
+
+// hasMappings reports whether a value of the mapping is a mapping itself.
+func hasMappings(node *yaml.Node) bool {
+	node = resolve(node)
+	return node.Kind == yaml.MappingNode && slices.ContainsFunc(node.Content, func(n *yaml.Node) bool { return resolve(n).Kind == yaml.MappingNode })
+}
+
 // variableName is the name of an environment variable.
 var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,254}$`)
 
@@ -203,11 +233,11 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,254}$`)
 // contain nothing of the file, because that may be a secret.
 func (r *manifestReader) source(node *yaml.Node, path string) source {
 	if resolve(node).Kind != yaml.MappingNode {
-		r.fault(node, path, "must be {env: NAME} or {file: PATH}: the file must not contain the secret itself")
+		r.fault(node, path, "must be {env: NAME}, {file: PATH} or {set: false}: the file must not contain the secret itself")
 		return source{}
 	}
 	before := len(r.faults)
-	fields := r.fields(node, path, "env", "file")
+	fields := r.fields(node, path, "env", "file", "set")
 	var from source
 	if env := fields["env"]; env != nil {
 		if from.Env = r.scalar(env, path+".env"); !variableName.MatchString(from.Env) {
@@ -217,8 +247,11 @@ func (r *manifestReader) source(node *yaml.Node, path string) source {
 	if file := fields["file"]; file != nil {
 		from.File = r.text(file, node, path+".file", 4096)
 	}
-	if len(r.faults) == before && (from.Env == "") == (from.File == "") {
-		r.fault(node, path, "must have either env or file")
+	if set := fields["set"]; set != nil {
+		from.Removed = r.choice(set, path+".set", "false") == "false"
+	}
+	if len(r.faults) == before && len(fields) != 1 {
+		r.fault(node, path, "must have one of env, file and set")
 	}
 	if len(r.faults) > before {
 		return source{}

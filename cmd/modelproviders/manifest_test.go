@@ -42,11 +42,16 @@ func TestManifestFaults(t *testing.T) {
 		head + "config:":                                                                    "4: providers[0].config must be a mapping; leave it out if it has no fields",
 		head + "config: {base_url: {}}":                                                     "4: providers[0].config.base_url must be a text",
 		head + "credentials: sk-secret":                                                     "4: providers[0].credentials must be a mapping",
-		head + "credentials: {api_key: sk-secret}":                                          "4: providers[0].credentials.api_key must be {env: NAME} or {file: PATH}: the file must not contain the secret itself",
+		head + "credentials: {api_key: sk-secret}":                                          "4: providers[0].credentials.api_key must be {env: NAME}, {file: PATH} or {set: false}: the file must not contain the secret itself",
 		head + "credentials: {api_key: {env: sk-secret}}":                                   "4: providers[0].credentials.api_key.env must be the name of an environment variable",
-		head + "credentials: {api_key: {value: sk-secret}}":                                 "4: providers[0].credentials.api_key.value is unknown; the fields are env, file",
-		head + "credentials: {api_key: {env: A, file: b}}":                                  "4: providers[0].credentials.api_key must have either env or file",
-		head + "credentials: {api_key: {}}":                                                 "4: providers[0].credentials.api_key must have either env or file",
+		head + "credentials: {api_key: {value: sk-secret}}":                                 "4: providers[0].credentials.api_key.value is unknown; the fields are env, file, set",
+		head + "credentials: {api_key: {env: A, file: b}}":                                  "4: providers[0].credentials.api_key must have one of env, file and set",
+		head + "credentials: {api_key: {}}":                                                 "4: providers[0].credentials.api_key must have one of env, file and set",
+		head + "credentials: {api_key: {set: true}}":                                        "4: providers[0].credentials.api_key.set must be one of false",
+		head + "credentials: {api_key: {env: A, set: false}}":                               "4: providers[0].credentials.api_key must have one of env, file and set",
+		head + "credentials: {headers: {X-A: {env: sk-secret}}}":                            "4: providers[0].credentials.headers.X-A.env must be the name of an environment variable",
+		head + "credentials: {headers: {X-A: sk-secret, X-B: {env: B}}}":                    "4: providers[0].credentials.headers.X-A must be {env: NAME}, {file: PATH} or {set: false}",
+		head + "credentials: {headers: {X-A: {env: A}, x-a: {env: B}}}":                     "4: providers[0].credentials.headers.x-a is the same as in line 4",
 		head + "models: {}":                                                                 "4: providers[0].models must be a list",
 		head + "models:":                                                                    "4: providers[0].models must be a list",
 		head + "models:\n  - gpt":                                                           "5: providers[0].models[0] must be a mapping",
@@ -165,7 +170,8 @@ func TestManifestSchema(t *testing.T) {
 	_, example, _ := strings.Cut(readFile(t, filepath.Join("..", "..", "docs", "apply.md")), "```yaml\n")
 	example, _, _ = strings.Cut(example, "```")
 	all := "providers: [{name: P, type: t, models: [{model_id: 4, supported_stages: [" + strings.Join(app.StageNames(), ", ") + "]}]}]"
-	for _, manifest := range []string{r.run("export").stdout, example, all} {
+	removed := "providers: [{name: P, type: t, credentials: {api_key: {set: false}, headers: {env: {env: A}, file: {set: false}}}}]"
+	for _, manifest := range []string{r.run("export").stdout, example, all, removed} {
 		if !valid(manifest) {
 			t.Errorf("refused is\n%s", manifest)
 		}
@@ -173,6 +179,8 @@ func TestManifestSchema(t *testing.T) {
 	for _, wrong := range []string{"{}", "providers: [{name: P}]", "providers: [{name: P, type: t, x: 1}]",
 		"providers: [{name: P, type: t, status: error}]", "providers: [{name: P, type: t, credentials: {api_key: sk-x}}]",
 		"providers: [{name: P, type: t, credentials: {api_key: {env: A, file: b}}}]",
+		"providers: [{name: P, type: t, credentials: {api_key: {env: A, set: false}}}]", "providers: [{name: P, type: t, credentials: {api_key: {set: true}}}]",
+		"providers: [{name: P, type: t, credentials: {headers: {X-A: {env: A}, X-B: sk-x}}}]", "providers: [{name: P, type: t, credentials: {headers: {}}}]",
 		"providers: [{name: P, type: t, models: [{model_id: m, supported_stages: [x]}]}]"} {
 		if valid(wrong) {
 			t.Errorf("accepted is %s", wrong)

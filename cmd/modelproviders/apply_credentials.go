@@ -1,0 +1,102 @@
+package main
+
+import (
+	"slices"
+	"strings"
+
+	"modelproviders/pkg/app"
+	"modelproviders/pkg/client"
+)
+
+// Modes of sending credentials.
+const (
+	sendAlways = "always"
+	sendNever  = "never"
+)
+
+// removal is what a request contains for a credential that it removes.
+var removal = map[string]bool{"set": false}
+
+// entryName returns the name of an entry of a credential with several values, such as
+// `headers.x-team`. The service does not distinguish upper and lower case in it.
+func entryName(credential, entry string) string { return credential + "." + strings.ToLower(entry) }
+
+// storedCredentials returns the names of the credentials that a provider has.
+func storedCredentials(p client.Provider) []string {
+	var names []string
+	for name, state := range p.Credentials {
+		if state.Set {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// credentials returns what is sent for which credentials: a value, or removal. It adds
+// those that have a fault to the stored ones, so that they are not reported as missing too.
+func (p *planner) credentials(entry providerEntry, stored app.ProviderSettings, moved bool) (sent map[string]any, faults []manifestFault) {
+	sent = map[string]any{}
+	if p.mode == sendNever {
+		return sent, nil
+	}
+	for _, name := range sortedNames(entry.Credentials) {
+		from := entry.Credentials[name]
+		_, isStored := stored.Credentials[name]
+		switch {
+		case from.Removed && isStored:
+			sent[name] = removal
+			continue
+		case from.Removed, p.mode != sendAlways && isStored && !moved:
+			continue
+		case from == source{}: // its fault is known
+			stored.Credentials[name] = nil
+			continue
+		}
+		value, err := p.secrets.read(from)
+		if err != nil {
+			faults = append(faults, entry.fault("credentials."+name, "can't be read: %s", err))
+			stored.Credentials[name] = nil
+			continue
+		}
+		sent[name] = value
+	}
+	return sent, faults
+}
+
+// notFollowing finds the stored credentials that the service would have to send to another
+// address, which it refuses.
+func (p *planner) notFollowing(entry providerEntry, stored app.ProviderSettings, checked app.CheckedSettings) (faults []manifestFault) {
+	for _, name := range sortedNames(stored.Credentials) {
+		_, inFile := entry.Credentials[name]
+		if checked.Moved && (!inFile || p.mode == sendNever) && !slices.Contains(checked.Removed, name) {
+			faults = append(faults, entry.fault("credentials."+name, "must be sent, because base_url changes and a stored credential is not sent to another address"))
+		}
+	}
+	return faults
+}
+
+// inRequest returns the credentials as a request contains them. A credential with several
+// entries is sent with all of them; the empty ones keep what is stored.
+func inRequest(sent map[string]any, stored app.ProviderSettings) map[string]any {
+	request, entries := map[string]any{}, map[string]map[string]any{}
+	for name, value := range sent {
+		credential, entry, isEntry := strings.Cut(name, ".")
+		if !isEntry {
+			request[name] = value
+			continue
+		}
+		if entries[credential] == nil {
+			entries[credential] = map[string]any{}
+			request[credential] = entries[credential]
+		}
+		entries[credential][entry] = value
+	}
+	for name := range stored.Credentials {
+		credential, entry, _ := strings.Cut(name, ".")
+		if all := entries[credential]; all != nil && all[entry] == nil {
+			all[entry] = ""
+		}
+	}
+	return request
+}
