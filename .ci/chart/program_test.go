@@ -57,7 +57,7 @@ func TestProgram(t *testing.T) {
 func newKeyset(t *testing.T, program string) []byte {
 	t.Helper()
 	dir := t.TempDir()
-	command := exec.Command(program, "tokens", "create", "--name", "unused", "--role", "viewer", "--data-dir", dir)
+	command := exec.Command(program, "keys", "create", "--out", filepath.Join(dir, "keyset.json"))
 	if output, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}

@@ -17,7 +17,7 @@ type doctorCommand struct {
 
 // Help is shown by --help.
 func (doctorCommand) Help() string {
-	return `Checks the settings of the service, the modes of its files, the schema of the database, whether the SQLite file is damaged, whether the keyset is that of the database, whether every credential can be decrypted, and the audit log of every workspace. It changes nothing, and the service may be running.
+	return `Checks the settings of the service, the modes of its files, the schema of the database, whether the SQLite file is damaged, whether the keyset is that of the database and has the keys that it needs, whether every encrypted value can be decrypted, and the audit log of every workspace. It changes nothing, and the service may be running.
 
 It prints a line for each check, or one for each thing that is broken, named by its id.
 

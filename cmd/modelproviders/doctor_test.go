@@ -45,7 +45,7 @@ func wantHealthy(t *testing.T, args ...string) {
 			t.Errorf("%s %s: %s", f.Check, f.Status, f.Detail)
 		}
 	}
-	if !healthy || len(findings) != 7 {
+	if !healthy || len(findings) != 9 {
 		t.Errorf("healthy: %t, findings: %v", healthy, findings)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -71,5 +72,29 @@ func openTerminal(t *testing.T) (terminal *os.File, read func() string) {
 				return strings.ReplaceAll(string(text), "\r\n", "\n")
 			}
 		}
+	}
+}
+
+// TestProgressOnATerminal: a bar on one line, with the rate and the time left. A message
+// stands on a line of its own.
+func TestProgressOnATerminal(t *testing.T) {
+	terminal, read := openTerminal(t)
+	p := newProgress(streams{stderr: terminal}, "values")
+	passed := time.Second
+	p.now = func() time.Time { return p.began.Add(passed) }
+	p.update(10, 40)
+	p.say("one is broken")
+	passed = 2 * time.Second
+	p.update(20, 40)
+	p.update(30, 40) // too soon to be drawn
+	p.update(40, 40)
+	p.end()
+	want := clearLine + "[######                   ] 10 of 40 values, 10 per second, 3s left" +
+		clearLine + "one is broken\n" +
+		clearLine + "[######                   ] 10 of 40 values, 10 per second, 3s left" +
+		clearLine + "[############             ] 20 of 40 values, 10 per second, 2s left" +
+		clearLine + "[#########################] 40 of 40 values, 20 per second\n"
+	if got := read(); got != want {
+		t.Errorf("printed\n%q, want\n%q", got, want)
 	}
 }

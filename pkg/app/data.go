@@ -133,22 +133,18 @@ func openAudit(db *store.Store, master []byte, cfg Config) (*audit.Log, error) {
 	return audit.NewLog(db, chain, cfg.Now), nil
 }
 
-// masterClaim is the name under which a database stores the key from which HMAC
-// keys are derived (RFC 5869). It is encrypted with the keyset.
-const masterClaim = "hmac_master"
-
 // openMaster decrypts the master key, and creates it at the first start. Processes
 // that start at the same time get the same key.
 func openMaster(ctx context.Context, db *store.Store, keys *secret.Keyset) ([]byte, error) {
-	sealed, err := db.Claimed(ctx, masterClaim)
+	sealed, err := db.Claimed(ctx, registry.MasterClaim)
 	if fault.Is(err, fault.NotFound) {
 		master := make([]byte, sha256.Size)
 		_, _ = rand.Read(master) // never fails: see its documentation
-		made, sealErr := keys.SealToken(master, []byte(masterClaim))
+		made, sealErr := keys.SealToken(master, []byte(registry.MasterClaim))
 		if sealErr != nil {
 			return nil, sealErr
 		}
-		sealed, err = db.Claim(ctx, masterClaim, []byte(made))
+		sealed, err = db.Claim(ctx, registry.MasterClaim, []byte(made))
 	}
 	if err != nil {
 		return nil, err
@@ -157,7 +153,7 @@ func openMaster(ctx context.Context, db *store.Store, keys *secret.Keyset) ([]by
 }
 
 func unsealMaster(keys *secret.Keyset, sealed []byte) ([]byte, error) {
-	return keys.OpenToken(string(sealed), []byte(masterClaim))
+	return keys.OpenToken(string(sealed), []byte(registry.MasterClaim))
 }
 
 // firstAdmin writes the first admin token to a file in the data directory, and the
@@ -205,7 +201,7 @@ func (d *data) ready(ctx context.Context) error {
 	case err != nil:
 		return fault.Wrap(fault.Unavailable, err, "the schema of the database is not the one that this version needs")
 	}
-	claim, err := d.store.Claimed(ctx, keysetClaim)
+	claim, err := d.store.Claimed(ctx, registry.KeysetClaim)
 	if err != nil || !d.keyset.Matches(claim) {
 		return fault.Wrap(fault.Unavailable, err, "the encryption keys are not those of the database")
 	}

@@ -37,18 +37,17 @@ func Diagnose(ctx context.Context, cfg Config) []Finding {
 	d := &doctor{cfg: cfg.withDefaults()}
 	d.lost = d.cfg.mustExist()
 	defer d.close()
-	for _, check := range []struct {
-		name string
-		run  func(ctx context.Context) (detail string, err error)
-	}{
+	checks := []check{
 		{"files", d.checkFiles},
 		{"database", d.checkDatabase},
 		{"damage", d.checkDamage},
 		{"keyset", d.checkKeyset},
-		{"master key", d.checkMaster},
-		{"credentials", d.checkCredentials},
-		{"audit log", d.checkAudit},
-	} {
+		{"keys", d.checkKeys},
+	}
+	for _, kind := range registry.SealedKinds() {
+		checks = append(checks, check{kind.Name, func(ctx context.Context) (string, error) { return d.checkSealed(ctx, kind) }})
+	}
+	for _, check := range append(checks, check{"audit log", d.checkAudit}) {
 		d.broken = nil
 		detail, err := check.run(ctx)
 		switch {
@@ -71,13 +70,18 @@ func Diagnose(ctx context.Context, cfg Config) []Finding {
 	return d.findings
 }
 
+// check is one of the doctor's checks.
+type check struct {
+	name string
+	run  func(ctx context.Context) (detail string, err error)
+}
+
 // doctor checks one thing after another. What a failed check would have opened is nil.
 type doctor struct {
 	cfg      Config
 	lost     error
 	store    *store.Store // its schema is that of this program
 	keyset   *secret.Keyset
-	master   []byte
 	broken   []error // found by the present check
 	findings []Finding
 }
@@ -154,14 +158,19 @@ func (d *doctor) checkKeyset(ctx context.Context) (detail string, err error) {
 	if d.store == nil {
 		return "", errSkipped
 	}
-	claim, err := d.store.Claimed(ctx, keysetClaim)
-	switch {
-	case fault.Is(err, fault.NotFound):
+	claim, err := d.store.Claimed(ctx, registry.KeysetClaim)
+	if fault.Is(err, fault.NotFound) {
 		return "", errors.Join(errors.New("the database belongs to no keyset"), d.lost)
-	case err != nil:
+	}
+	if err != nil {
 		return "", err
-	case !keys.Matches(claim):
-		return "", otherKeyset(path)
+	}
+	stored, err := d.store.SealingKeys(ctx)
+	if err != nil {
+		return "", err
+	}
+	if err := checkKeyset(stored, keys, claim, path); err != nil {
+		return "", err
 	}
 	d.keyset = keys
 	detail = "it is that of the database"
@@ -171,44 +180,67 @@ func (d *doctor) checkKeyset(ctx context.Context) (detail string, err error) {
 	return detail, nil
 }
 
-func (d *doctor) checkMaster(ctx context.Context) (string, error) {
-	if d.keyset == nil {
+// checkKeys checks that the keyset file has the keys that the database needs.
+func (d *doctor) checkKeys(ctx context.Context) (string, error) {
+	if d.store == nil {
 		return "", errSkipped
 	}
-	sealed, err := d.store.Claimed(ctx, masterClaim)
+	file, err := secret.ReadKeys(ctx, d.cfg.keysetPath(), d.cfg.kek())
+	if err != nil {
+		return "", errSkipped
+	}
+	keys, err := joinKeys(ctx, d.store, file)
 	if err != nil {
 		return "", err
 	}
-	if d.master, err = unsealMaster(d.keyset, sealed); err != nil {
-		return "", fmt.Errorf("the claim %q can't be decrypted: it was changed, or its key is missing in the keyset", masterClaim)
-	}
-	return "it can be decrypted", nil
-}
-
-func (d *doctor) checkCredentials(ctx context.Context) (string, error) {
-	if d.keyset == nil {
-		return "", errSkipped
-	}
-	workspaces, err := d.store.ProviderWorkspaces(ctx)
-	if err != nil {
-		return "", err
-	}
-	total := 0
-	for _, workspace := range workspaces {
-		n, err := registry.CheckCredentials(ctx, d.store, d.keyset, workspace, d.report)
-		total += n
-		if err != nil {
-			d.report(err)
+	var sealing uint32
+	others := 0
+	for _, key := range keys {
+		needed := key.PromotedAt != nil && key.RetiredAt == nil || key.Values > 0
+		switch {
+		case key.State == KeyMissing && needed:
+			d.report(fmt.Errorf("the keyset lacks the key %d, with which %d values are encrypted; restore a keyset that has the key", key.ID, key.Values))
+		case key.State == KeyDisabled && needed:
+			d.report(fmt.Errorf("the key %d is disabled, and %d values are encrypted with it; run `modelproviders keys enable %d`", key.ID, key.Values, key.ID))
+		}
+		if key.Sealing {
+			sealing = key.ID
+		} else {
+			others += key.Values
 		}
 	}
-	return fmt.Sprintf("%d can be decrypted", total), nil
+	detail := fmt.Sprintf("new values are encrypted with the key %d, and %d stored values with other keys", sealing, others)
+	if others > 0 {
+		detail += "; `modelproviders keys reseal` encrypts them with this key"
+	}
+	if d.cfg.KeysetKEK == "" {
+		return detail + "; the keyset file is not encrypted", nil
+	}
+	return detail + "; the keyset file is encrypted with " + d.cfg.KeysetKEK, nil
+}
+
+// checkSealed decrypts the values of a kind.
+func (d *doctor) checkSealed(ctx context.Context, kind registry.SealedKind) (string, error) {
+	if d.keyset == nil {
+		return "", errSkipped
+	}
+	total, err := kind.Check(ctx, d.store, d.keyset, d.report)
+	return fmt.Sprintf("%d can be decrypted", total), err
 }
 
 func (d *doctor) checkAudit(ctx context.Context) (string, error) {
-	if d.master == nil {
+	if d.keyset == nil {
 		return "", errSkipped
 	}
-	events, err := openAudit(d.store, d.master, d.cfg)
+	sealed, err := d.store.Claimed(ctx, registry.MasterClaim)
+	if err != nil {
+		return "", errSkipped
+	}
+	master, err := unsealMaster(d.keyset, sealed)
+	if err != nil {
+		return "", errSkipped
+	}
+	events, err := openAudit(d.store, master, d.cfg)
 	if err != nil {
 		return "", err
 	}

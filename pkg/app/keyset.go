@@ -11,19 +11,17 @@ import (
 	"strings"
 
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
 	"modelproviders/pkg/secret"
 	"modelproviders/pkg/store"
 )
-
-// keysetClaim is the name under which a database remembers its keyset.
-const keysetClaim = "keyset"
 
 // openKeyset loads the keyset of a database. For a new database it uses the keyset
 // that is there, or creates one, and claims the database for it. In every other
 // case it refuses: with other keys, the stored credentials would be lost. lost is the
 // error for a new database; nil if it may be new.
 func openKeyset(ctx context.Context, db *store.Store, path string, kek secret.KEK, lost error, logger *slog.Logger) (*secret.Keyset, error) {
-	claim, err := db.Claimed(ctx, keysetClaim)
+	claim, err := db.Claimed(ctx, registry.KeysetClaim)
 	if fault.Is(err, fault.NotFound) {
 		err = lost
 	}
@@ -39,7 +37,7 @@ func openKeyset(ctx context.Context, db *store.Store, path string, kek secret.KE
 		if claim, err = keys.Claim(); err != nil {
 			return nil, err
 		}
-		if claim, err = db.Claim(ctx, keysetClaim, claim); err != nil {
+		if claim, err = db.Claim(ctx, registry.KeysetClaim, claim); err != nil {
 			return nil, err
 		}
 	}
@@ -55,14 +53,31 @@ func openKeyset(ctx context.Context, db *store.Store, path string, kek secret.KE
 	return keys, nil
 }
 
-// fitKeyset makes a keyset seal with the sealing key of its database. It refuses a keyset
-// that is not that of the database, or that lacks a needed key. To a new database, or
-// that of an earlier version, it adds the keys.
+// fitKeyset makes a keyset seal with the sealing key of its database. It refuses what
+// [checkKeyset] refuses. To a new database, or that of an earlier version, it adds the keys.
 func fitKeyset(ctx context.Context, db *store.Store, keys *secret.Keyset, claim []byte, path string) error {
 	stored, err := db.SealingKeys(ctx)
 	if err != nil {
 		return err
 	}
+	if err := checkKeyset(stored, keys, claim, path); err != nil {
+		return err
+	}
+	if len(stored) == 0 {
+		if err := db.FirstSealingKeys(ctx, keys.SealingKey(), keys.IDs()); err != nil {
+			return err
+		}
+	}
+	sealing, err := db.SealingKey(ctx)
+	if err != nil {
+		return err
+	}
+	return keys.SealUnder(sealing)
+}
+
+// checkKeyset refuses a keyset that is not that of the database, or that lacks a needed
+// key.
+func checkKeyset(stored []registry.SealingKey, keys *secret.Keyset, claim []byte, path string) error {
 	var known bool
 	var missing []uint32
 	ids := keys.IDs()
@@ -74,24 +89,15 @@ func fitKeyset(ctx context.Context, db *store.Store, keys *secret.Keyset, claim 
 			missing = append(missing, key.ID)
 		}
 	}
-	matches := keys.Matches(claim)
-	switch {
+	switch matches := keys.Matches(claim); {
 	case !matches && !known:
 		return otherKeyset(path)
 	case len(missing) > 0:
 		return lacksKeys(path, missing)
 	case !matches:
 		return otherKeyset(path)
-	case len(stored) == 0:
-		if err := db.FirstSealingKeys(ctx, keys.SealingKey(), ids); err != nil {
-			return err
-		}
 	}
-	sealing, err := db.SealingKey(ctx)
-	if err != nil {
-		return err
-	}
-	return keys.SealUnder(sealing)
+	return nil
 }
 
 // reloadKeyset reads the keyset file again. It refuses what a start would refuse.
@@ -100,7 +106,7 @@ func (d *data) reloadKeyset(ctx context.Context, path string, kek secret.KEK) er
 	if err != nil {
 		return err
 	}
-	claim, err := d.store.Claimed(ctx, keysetClaim)
+	claim, err := d.store.Claimed(ctx, registry.KeysetClaim)
 	if err != nil {
 		return err
 	}

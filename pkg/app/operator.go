@@ -14,7 +14,10 @@ import (
 
 // Operator is the operator's access to the data, for the command line. It needs no
 // running service, and has all scopes in every workspace.
-type Operator struct{ data *data }
+type Operator struct {
+	cfg  Config
+	data *data
+}
 
 // OpenOperator opens the database and the keyset. With mayCreate it creates them if
 // they are missing; otherwise that is an error, because an empty database must not
@@ -28,7 +31,7 @@ func OpenOperator(ctx context.Context, cfg Config, mayCreate bool) (*Operator, e
 	if err != nil {
 		return nil, err
 	}
-	return &Operator{data: d}, nil
+	return &Operator{cfg: cfg, data: d}, nil
 }
 
 // Close links the new audit events and closes the database.

@@ -42,6 +42,8 @@ func (p Process) Name() string {
 // KeyStore stores which keys the database needs. All methods return unavailable if the
 // database cannot be reached.
 type KeyStore interface {
+	SealedStore
+
 	// InTx runs fn in one transaction; see [Store].
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 
@@ -140,4 +142,107 @@ func keyEvent(action audit.Action, id uint32) audit.Event {
 	by := auth.Operator(auth.DefaultWorkspace)
 	return audit.Event{Workspace: by.Workspace, Actor: by.Actor(), Action: action, Outcome: audit.Success,
 		Target: audit.Target{Type: "key", ID: fmt.Sprint(id)}}
+}
+
+// Add notes that a key was added to the keyset.
+func (k *Keys) Add(ctx context.Context, id uint32) error {
+	return k.store.InTx(ctx, func(ctx context.Context) error {
+		if err := k.store.AddSealingKey(ctx, id); err != nil {
+			return err
+		}
+		return k.audit.Record(ctx, keyEvent(audit.KeyAdd, id))
+	})
+}
+
+// Enabled records that a key was enabled in the keyset.
+func (k *Keys) Enabled(ctx context.Context, id uint32) error {
+	return k.audit.Record(ctx, keyEvent(audit.KeyEnable, id))
+}
+
+// Destroyed records that a key was deleted from the keyset.
+func (k *Keys) Destroyed(ctx context.Context, id uint32) error {
+	return k.audit.Record(ctx, keyEvent(audit.KeyDestroy, id))
+}
+
+// find returns a key; the zero value if the database does not know it.
+func (k *Keys) find(ctx context.Context, id uint32) (SealingKey, error) {
+	keys, err := k.store.SealingKeys(ctx)
+	if i := slices.IndexFunc(keys, func(key SealingKey) bool { return key.ID == id }); i >= 0 {
+		return keys[i], err
+	}
+	return SealingKey{}, err
+}
+
+// Unused returns conflict if the database needs a key.
+func (k *Keys) Unused(ctx context.Context, id uint32) error {
+	key, err := k.find(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case key.Sealing:
+		return fault.New(fault.Conflict, "New values are encrypted with the key %d. Promote another key first.", id)
+	case key.Needed():
+		return fault.New(fault.Conflict, "The database needs the key %d. Retire the key first.", id)
+	}
+	return k.nothingSealed(ctx, id)
+}
+
+// nothingSealed returns conflict if a stored value is encrypted with a key.
+func (k *Keys) nothingSealed(ctx context.Context, id uint32) error {
+	counts, err := CountSealed(ctx, k.store)
+	if err != nil {
+		return err
+	}
+	var found []string
+	for _, kind := range SealedKinds() {
+		if n := counts[id][kind.Name]; n > 0 {
+			found = append(found, fmt.Sprintf("%s: %d", kind.Name, n))
+		}
+	}
+	if len(found) > 0 {
+		return fault.New(fault.Conflict, "Stored values are encrypted with the key %d (%s). Run `modelproviders keys reseal` first.", id, strings.Join(found, ", "))
+	}
+	return nil
+}
+
+// Retire notes that nothing is encrypted with a key anymore. It returns conflict if that
+// is not so. It can be repeated.
+//
+// Nobody waits while it looks at all stored values. Afterwards it checks, with the lock
+// that promoting takes, that the key has not sealed meanwhile.
+func (k *Keys) Retire(ctx context.Context, id uint32) error {
+	before, err := k.find(ctx, id)
+	if err != nil {
+		return err
+	}
+	if before.Sealing {
+		return fault.New(fault.Conflict, "New values are encrypted with the key %d. Promote another key first.", id)
+	}
+	if err := k.nothingSealed(ctx, id); err != nil {
+		return err
+	}
+	return k.store.InTx(ctx, func(ctx context.Context) error {
+		sealing, err := k.store.LockSealingKey(ctx)
+		if err != nil {
+			return err
+		}
+		after, err := k.find(ctx, id)
+		if err != nil || after.ID == 0 || !after.RetiredAt.IsZero() {
+			return err
+		}
+		if after.Sealing || !after.PromotedAt.Equal(before.PromotedAt) {
+			return fault.New(fault.Conflict, "The key %d was promoted just now. Promote another key first.", id)
+		}
+		lacking, err := k.Lacking(ctx, sealing)
+		if err != nil {
+			return err
+		}
+		if len(lacking) > 0 {
+			return notLoaded(sealing, lacking)
+		}
+		if err := k.store.RetireKey(ctx, id); err != nil {
+			return err
+		}
+		return k.audit.Record(ctx, keyEvent(audit.KeyRetire, id))
+	})
 }

@@ -39,6 +39,15 @@ func (f *File) Keys() []Key {
 	return keys
 }
 
+// ReadKeys returns the keys of a keyset file, also those that are disabled.
+func ReadKeys(ctx context.Context, path string, kek KEK) ([]Key, error) {
+	handle, _, err := read(ctx, path, kek)
+	if err != nil {
+		return nil, err
+	}
+	return (&File{manager: keyset.NewManagerFromHandle(handle)}).Keys(), nil
+}
+
 // find returns a key of the file.
 func (f *File) find(id uint32) (Key, error) {
 	for _, key := range f.Keys() {
@@ -149,8 +158,12 @@ func edit(ctx context.Context, path string, from, to KEK, out string, change fun
 	return nil
 }
 
+// ErrIrreplaceable is the error of [Edit] if the file can't be replaced, such as a
+// read-only one.
+var ErrIrreplaceable = errors.New("can't be replaced")
+
 func irreplaceable(path string, err error) error {
-	return fmt.Errorf("the keyset %s can't be replaced: %w; write the new one to another file with --out, and put it in the place of this one yourself", path, err)
+	return fmt.Errorf("the keyset %s %w: %w; write the new one to another file with --out, and put it in the place of this one yourself", path, ErrIrreplaceable, err)
 }
 
 // retryLock is how often a lock is tried that another process has.
