@@ -91,6 +91,20 @@ func (g *Guard) Transport(trusted ...string) http.RoundTripper {
 	return &roundTripper{guard: g, trusted: origins}
 }
 
+// Untrusted returns a transport that sends requests through another one, which may wrap
+// that of a guard, without an exemption for the trusted origins. It is for requests to
+// addresses that users choose.
+func Untrusted(transport http.RoundTripper) http.RoundTripper { return untrusted{transport} }
+
+type untrusted struct{ transport http.RoundTripper }
+
+type untrustedKey struct{}
+
+// RoundTrip implements [http.RoundTripper].
+func (u untrusted) RoundTrip(r *http.Request) (*http.Response, error) {
+	return u.transport.RoundTrip(r.WithContext(context.WithValue(r.Context(), untrustedKey{}, true)))
+}
+
 // CloseIdle closes idle connections.
 func (g *Guard) CloseIdle() {
 	g.guarded.CloseIdleConnections()
@@ -106,7 +120,7 @@ type roundTripper struct {
 
 // RoundTrip implements [http.RoundTripper]. Its errors may wrap a *[BlockedError].
 func (t *roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL != nil && t.trusted[origin(r.URL)] {
+	if r.URL != nil && t.trusted[origin(r.URL)] && r.Context().Value(untrustedKey{}) == nil {
 		return t.guard.trusted.RoundTrip(r)
 	}
 	if t.guard.guarded.Proxy != nil {

@@ -227,6 +227,10 @@ func TestTrustedOriginsAreExemptAndNothingElseIs(t *testing.T) {
 		_, err := get(t, g.Transport(), u.URL) // although a trusted connection is warm
 		wantBlocked(t, err, NotPublic)
 	})
+	t.Run("address of a user", func(t *testing.T) {
+		_, err := get(t, Untrusted(rt), u.URL)
+		wantBlocked(t, err, NotPublic)
+	})
 	if n := u.conns.Load() - before + other.conns.Load(); n != 0 {
 		t.Errorf("%d connections were made for what is not trusted", n)
 	}

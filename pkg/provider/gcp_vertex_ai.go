@@ -70,7 +70,7 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 	}
 	endpoint := env.endpoints["gcp_vertex_ai"]
 	return &vertexUpstream{
-		service: service{withToken(env.http, tokens, googleTokenTables)},
+		service: service{withToken(env, tokens, googleTokenTables)},
 		base:    cmp.Or(endpoint, "https://"+vertexHost(config.Region)), public: endpoint == "",
 		project: config.Project, region: config.Region, account: account,
 	}, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-playground/validator/v10"
 
+	"modelproviders/pkg/egress"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
 )
@@ -71,7 +72,8 @@ var icons embed.FS
 
 // environment is what an upstream needs for its calls.
 type environment struct {
-	http *http.Client // for all calls; see [newHTTPClient]
+	http   *http.Client // for the calls of the API; see [newHTTPClient]
+	tokens *http.Client // for the calls of token endpoints
 	// endpoints are the operator's own base URLs, by the name of the service.
 	endpoints map[string]string
 	// hide redacts a secret derived from the credentials in everything that the
@@ -147,8 +149,12 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 	}
 	env := environment{
 		http:      newHTTPClient(opts.Transport),
+		tokens:    newHTTPClient(opts.Transport),
 		endpoints: opts.Endpoints.byName,
 		hide:      c.redact.add,
+	}
+	if s.origin != nil { // a user chose the address
+		env.http = newHTTPClient(egress.Untrusted(opts.Transport))
 	}
 	up, err := s.open(fill[C](s.credentialFields, credentials), fill[F](s.configFields, config), env)
 	if err != nil {

@@ -20,16 +20,16 @@ type tokenConfig interface {
 type tokenTransport struct {
 	*tokenCache[string]
 	config tokenConfig
-	tables tables // what the errors of the token endpoint mean
-	http   *http.Client
+	tables tables            // what the errors of the token endpoint mean
+	tokens *http.Client      // for the requests for tokens
+	next   http.RoundTripper // for the requests with a token
 }
 
-// withToken is a client that authenticates its requests with an access token. Its own
-// requests for tokens are calls of the given client, too.
-func withToken(client *http.Client, config tokenConfig, tables tables) *http.Client {
-	transport := &tokenTransport{config: config, tables: tables, http: client}
+// withToken is a client that authenticates its requests with an access token.
+func withToken(env environment, config tokenConfig, tables tables) *http.Client {
+	transport := &tokenTransport{config: config, tables: tables, tokens: env.tokens, next: env.http.Transport}
 	transport.tokenCache = newTokenCache(transport.request)
-	return &http.Client{Transport: transport, CheckRedirect: client.CheckRedirect}
+	return &http.Client{Transport: transport, CheckRedirect: env.http.CheckRedirect}
 }
 
 // RoundTrip sends a request with an access token. If that is refused, the next
@@ -42,7 +42,7 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	hideJWT(req.Context(), token)
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := t.http.Transport.RoundTrip(req)
+	res, err := t.next.RoundTrip(req)
 	if err == nil && res.StatusCode == http.StatusUnauthorized {
 		t.drop(func(kept string) bool { return kept == token })
 	}
@@ -51,8 +51,8 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // request asks for an access token.
 func (t *tokenTransport) request(ctx context.Context) (token string, expires time.Time, err error) {
-	sender := &tokenSender{ctx: ctx, transport: t.http.Transport}
-	client := &http.Client{Transport: sender, CheckRedirect: t.http.CheckRedirect}
+	sender := &tokenSender{ctx: ctx, transport: t.tokens.Transport}
+	client := &http.Client{Transport: sender, CheckRedirect: t.tokens.CheckRedirect}
 	issued, err := t.config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
 	switch {
 	case sender.err != nil:

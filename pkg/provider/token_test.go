@@ -51,7 +51,8 @@ func googleTokens(t testing.TB, account serviceAccount, transport http.RoundTrip
 	if err != nil {
 		t.Fatal(err)
 	}
-	return withToken(newHTTPClient(transport), config, googleTokenTables).Transport.(*tokenTransport)
+	client := newHTTPClient(transport)
+	return withToken(environment{http: client, tokens: client}, config, googleTokenTables).Transport.(*tokenTransport)
 }
 
 func issue(token string, seconds int) func(http.ResponseWriter, *http.Request) {
