@@ -113,6 +113,23 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// TestKEK: pods get the key of the KMS, and their account the identity that may use it.
+func TestKEK(t *testing.T) {
+	const key, role = "aws-kms://arn:aws:kms:eu-west-1:111122223333:alias/models", "arn:aws:iam::111122223333:role/models"
+	found := objects(t, "keyset: {kek: '"+key+"'}\nserviceAccount: {annotations: {eks.amazonaws.com/role-arn: '"+role+"'}}")
+	pod := only[*appsv1.Deployment](t, found).Spec.Template.Spec
+	if got := environment(pod.Containers[0])["MODELPROVIDERS_KEYSET_KEK"]; got != key {
+		t.Errorf("the key is %q", got)
+	}
+	account := only[*corev1.ServiceAccount](t, found)
+	if account.Name != pod.ServiceAccountName || account.Annotations["eks.amazonaws.com/role-arn"] != role {
+		t.Errorf("the account of the pods is %s; there is %+v", pod.ServiceAccountName, account.ObjectMeta)
+	}
+	if _, set := environment(only[*appsv1.Deployment](t, objects(t, "")).Spec.Template.Spec.Containers[0])["MODELPROVIDERS_KEYSET_KEK"]; set {
+		t.Error("there is a key without keyset.kek")
+	}
+}
+
 // TestSeveralReplicas: they are replaced one by one, and never all evicted at once.
 func TestSeveralReplicas(t *testing.T) {
 	found := objects(t, exampleValues(t)["postgres"])
@@ -158,6 +175,7 @@ func TestRefusedValues(t *testing.T) {
 	for values, says := range map[string]string{
 		"replicas: 2":                      "replicas",
 		"database: {existingSecret: db}":   "keyset",
+		"keyset: {kek: alias/models}":      "kek",
 		"basePath: api":                    "basePath",
 		"basePath: /api/":                  "basePath",
 		"replica: 1":                       "replica",

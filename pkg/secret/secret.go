@@ -51,6 +51,21 @@
 //	token       "modelproviders token v1", context
 //
 // A token has the same format, in base64url without padding (RFC 4648, section 5).
+//
+// # The keyset file
+//
+// The file is a keyset of Tink in JSON. Its keys are in clear text,
+//
+//	{"primaryKeyId": 1, "key": [{"keyId": 1, "keyData": {"value": "…", …}, …}, …]}
+//
+// or encrypted ("wrapped") with a key of a key management service, a [KEK]:
+//
+//	{"encryptedKeyset": "…", "keysetInfo": {"primaryKeyId": 1, "keyInfo": [{"keyId": 1, …}, …]}}
+//
+// encryptedKeyset is what the service answered, in base64: a ciphertext of the keyset in
+// Tink's binary format (protobuf). Its associated data is empty, as in Tink's own tools,
+// which can therefore read and write these files too. keysetInfo is for people: it is not
+// authenticated, and not read.
 package secret
 
 import "encoding/binary"
