@@ -29,11 +29,7 @@ func (r *Registry) CloneProvider(ctx context.Context, workspace, id, name string
 			return err
 		}
 		defer wipe(credentials)
-		if err := r.seal(&clone, credentials, now); err != nil {
-			return err
-		}
-		event := clone.event(audit.ProviderClone).Changed(nil, clone.audited())
-		return r.store.CreateProvider(ctx, clone, r.audit.Seal(ctx, event))
+		return r.add(ctx, &clone, credentials, audit.ProviderClone)
 	})
 	return clone, err
 }

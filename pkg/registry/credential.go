@@ -30,7 +30,7 @@ func (r *Registry) Reveal(ctx context.Context, by auth.Principal, id, field, rea
 	event := audit.Event{Workspace: p.Workspace, Action: audit.CredentialReveal, ProviderID: p.ID, Outcome: audit.Success, Reason: reason,
 		Target: audit.Target{Type: "credential", ID: p.ID + "/" + field, Name: p.Name + "/" + field}}
 	_, span := tracing.Start(ctx, "decrypt credentials")
-	plain, err := r.open(p, field)
+	plain, err := r.openFresh(ctx, p, field)
 	span.End(err)
 	if err != nil {
 		event.Outcome = audit.Failure
@@ -56,7 +56,8 @@ func (r *Registry) seal(p *Provider, replaced map[string]secret.Text, now time.T
 		if err != nil {
 			return fault.Wrap(fault.Internal, err, "The credential %q could not be sealed.", field)
 		}
-		credentials[field] = Credential{Sealed: sealed, UpdatedAt: now, Hash: r.hash(p.Workspace, plain)}
+		key, _ := secret.KeyID(sealed)
+		credentials[field] = Credential{Sealed: sealed, UpdatedAt: now, Hash: r.hash(p.Workspace, plain), Key: key}
 	}
 	p.Credentials = credentials
 	return nil
@@ -87,7 +88,7 @@ func (r *Registry) openAll(ctx context.Context, p Provider) (_ map[string]secret
 	defer func() { span.End(err) }()
 	opened := make(map[string]secret.Text, len(p.Credentials))
 	for field := range p.Credentials {
-		plain, err := r.open(p, field)
+		plain, err := r.openFresh(ctx, p, field)
 		if err != nil {
 			wipe(opened)
 			return nil, err

@@ -49,8 +49,7 @@ type KeyStore interface {
 
 	// SealingKeys returns all keys by the time when they were added.
 	SealingKeys(ctx context.Context) ([]SealingKey, error)
-	// SealingKey returns the id of the key that seals. It returns not_found for a
-	// database without keys.
+	// SealingKey returns the id of the key that seals.
 	SealingKey(ctx context.Context) (uint32, error)
 	// FirstSealingKeys adds keys to a database without keys, as if each had been
 	// promoted, and sealing last. If there are keys, it does nothing.

@@ -54,6 +54,9 @@ func newKit(t *testing.T, change ...func(*registry.Config)) *kit {
 		store:    storetest.Open(t, store.Config{SQLitePath: file}),
 		keyset:   keyset, file: file,
 	}
+	if err := k.store.FirstSealingKeys(t.Context(), keyset.SealingKey(), keyset.IDs()); err != nil {
+		t.Fatal(err)
+	}
 	k.Registry, k.built = k.replica(t, change...)
 	return k
 }
@@ -128,16 +131,22 @@ func (g *gate) wait(ctx context.Context) {
 // model that it serves.
 func (k *kit) create(t *testing.T, name string) registry.Provider {
 	t.Helper()
-	stages := []string{"planning"}
-	p, err := k.CreateProvider(t.Context(), workspace, registry.NewProvider{
-		Name: name, Type: k.upstream.Type,
-		Settings: provider.Request{Credentials: encode(t, k.upstream.Credentials), Config: encode(t, k.upstream.Config)},
-		Models:   []registry.ModelInput{{ModelID: &k.upstream.ModelID, Stages: &stages}},
-	})
+	p, err := k.CreateProvider(t.Context(), workspace, k.newProvider(t, name))
 	if err != nil {
 		t.Fatal("create a provider:", err)
 	}
 	return p
+}
+
+// newProvider is what create makes.
+func (k *kit) newProvider(t *testing.T, name string) registry.NewProvider {
+	t.Helper()
+	stages := []string{"planning"}
+	return registry.NewProvider{
+		Name: name, Type: k.upstream.Type,
+		Settings: provider.Request{Credentials: encode(t, k.upstream.Credentials), Config: encode(t, k.upstream.Config)},
+		Models:   []registry.ModelInput{{ModelID: &k.upstream.ModelID, Stages: &stages}},
+	}
 }
 
 // encode is a settings object of a request.

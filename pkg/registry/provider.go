@@ -10,6 +10,7 @@ import (
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
+	"modelproviders/pkg/secret"
 )
 
 // Provider is an account at a provider type.
@@ -65,6 +66,7 @@ type Credential struct {
 	Sealed    []byte
 	UpdatedAt time.Time
 	Hash      []byte // see [Registry.Lookup]; nil: unknown, or not read
+	Key       uint32 // with which it was encrypted, if it is not stored yet; else 0
 }
 
 // ProviderError is the last failure for which the provider was the reason.
@@ -139,25 +141,37 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 	if err := problems.Err("Provider not created"); err != nil {
 		return Provider{}, err
 	}
-	if err := r.seal(&p, settings.Credentials, now); err != nil {
-		return Provider{}, err
-	}
-	event := p.event(audit.ProviderCreate).Changed(nil, p.audited())
-	return p, r.store.CreateProvider(ctx, p, r.audit.Seal(ctx, event))
+	err := r.add(ctx, &p, settings.Credentials, audit.ProviderCreate)
+	return p, err
+}
+
+// add stores a new provider with its credentials and its event.
+func (r *Registry) add(ctx context.Context, p *Provider, credentials map[string]secret.Text, action audit.Action) error {
+	return r.sealing(ctx, func() error {
+		if err := r.seal(p, credentials, p.CreatedAt); err != nil {
+			return err
+		}
+		event := p.event(action).Changed(nil, p.audited())
+		return r.store.CreateProvider(ctx, *p, r.audit.Seal(ctx, event))
+	})
 }
 
 // UpdateProvider changes a provider. The version changes only if something else does.
 // It returns not_found, malformed_request, validation_failed, type_immutable,
 // credentials_required, version_mismatch and name_taken.
-func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edit ProviderEdit) (Provider, error) {
+func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edit ProviderEdit) (p Provider, err error) {
 	if len(edit.Problems.Malformed) > 0 { // no need for a lock
 		return Provider{}, r.refuseEdit(ctx, workspace, id, edit)
 	}
-	return r.editProvider(ctx, workspace, id, func(p *Provider, now time.Time) (bool, error) {
-		return r.applyEdit(p, edit, now)
-	}, func(ctx context.Context, before, after Provider) error {
-		return r.audit.Record(ctx, after.event(audit.ProviderUpdate).Changed(before.audited(), after.audited()))
+	err = r.sealing(ctx, func() error {
+		p, err = r.editProvider(ctx, workspace, id, func(p *Provider, now time.Time) (bool, error) {
+			return r.applyEdit(p, edit, now)
+		}, func(ctx context.Context, before, after Provider) error {
+			return r.audit.Record(ctx, after.event(audit.ProviderUpdate).Changed(before.audited(), after.audited()))
+		})
+		return err
 	})
+	return p, err
 }
 
 // refuseEdit returns malformed_request for an edit, including what is malformed in

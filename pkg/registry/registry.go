@@ -8,6 +8,7 @@
 package registry
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"sync/atomic"
@@ -28,6 +29,11 @@ type Config struct {
 	Store  Store
 	Audit  audit.Recorder
 	Keyset *secret.Keyset
+	// BeforeSealing returns an error while this process must not seal; may be nil.
+	BeforeSealing func(ctx context.Context) error
+	// ReloadKeyset reads the file of the keyset again, because a key is missing; may be
+	// nil.
+	ReloadKeyset func(ctx context.Context)
 	// LookupKey is the key from which those of [Registry.Lookup] are derived. It is the
 	// same for every process on the database.
 	LookupKey []byte
@@ -51,6 +57,8 @@ type Registry struct {
 	store       Store
 	audit       audit.Recorder
 	keyset      *secret.Keyset
+	maySeal     func(ctx context.Context) error
+	reload      func(ctx context.Context)
 	lookupKey   []byte
 	limiter     *auth.Limiter
 	transport   func(trusted ...string) http.RoundTripper
@@ -74,8 +82,15 @@ func New(cfg Config) (*Registry, error) {
 	if cfg.Observer == nil {
 		cfg.Observer = unobserved{}
 	}
+	if cfg.BeforeSealing == nil {
+		cfg.BeforeSealing = func(context.Context) error { return nil }
+	}
+	if cfg.ReloadKeyset == nil {
+		cfg.ReloadKeyset = func(context.Context) {}
+	}
 	return &Registry{
-		Reader: cfg.Store, store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, lookupKey: cfg.LookupKey, limiter: cfg.Limiter,
+		Reader: cfg.Store, store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, maySeal: cfg.BeforeSealing, reload: cfg.ReloadKeyset,
+		lookupKey: cfg.LookupKey, limiter: cfg.Limiter,
 		transport: cfg.Transport, endpoints: cfg.Endpoints, testTimeout: cfg.TestTimeout, observer: cfg.Observer, now: cfg.Now, clients: clients,
 	}, nil
 }

@@ -23,16 +23,20 @@ type Store interface {
 	// writers until the transaction ends.
 	LockProvider(ctx context.Context, workspace, id string) (Provider, error)
 	// CreateProvider adds a provider with its models and the audit event. It returns
-	// name_taken.
+	// name_taken, and [ErrKeyChanged] if the key of its credentials does not seal.
 	CreateProvider(ctx context.Context, p Provider, e audit.Event) error
 	// UpdateProvider writes the edit of a locked provider: its own columns, and the
 	// models whose id or version differs between before and after. It clears the
 	// provider's error if the connection version changed, and a model's last test if
-	// its model id changed. It returns name_taken and model_exists.
+	// its model id changed. It returns name_taken, model_exists, and [ErrKeyChanged] if
+	// the key of credentials that are not stored yet does not seal.
 	UpdateProvider(ctx context.Context, before, after Provider) error
 	// DeleteProvider removes a provider, its models and its credentials. It
 	// returns not_found.
 	DeleteProvider(ctx context.Context, workspace, id string) error
+
+	// SealingKey returns the id of the key that seals; see [KeyStore].
+	SealingKey(ctx context.Context) (uint32, error)
 
 	// ModelAndProvider returns one model without its [ModelProvider], and
 	// that provider without its models. It returns not_found.

@@ -71,6 +71,13 @@ func (cs columns) insertInto(table string) string {
 	return "INSERT INTO " + table + " (" + cs.names("") + ") VALUES (" + args.add(cs.fields()...) + ")"
 }
 
+// insertSelect is insertInto with a condition to be added. The parameters have the same
+// numbers.
+func (cs columns) insertSelect(table string) string {
+	var args arguments
+	return "INSERT INTO " + table + " (" + cs.names("") + ") SELECT " + args.add(cs.fields()...)
+}
+
 // records encodes rows as a JSON list of objects, which [dialect.recordset] reads.
 // A statement with such a list has the same text for any number of rows.
 func (d dialect) records(rows ...columns) string {

@@ -7,6 +7,15 @@ type dialect struct {
 	combines bool   // several statements can be sent as one; see [Store.together]
 	tryLock  string // takes the lock $1 until the transaction ends, or returns false; empty if transactions run one at a time
 
+	// ifFirst is the condition of a statement that is sent together with others: the first
+	// of them, which has RETURNING, has changed a row. It is empty if they are not sent
+	// together.
+	ifFirst string
+	// lockSealingKeys waits for the transactions that have locked rows of sealing_keys,
+	// and lets no other do so. Without it, transactions that share a row could keep one
+	// that wants to change it waiting forever. It is empty if transactions run one at a time.
+	lockSealingKeys string
+
 	forUpdate  string // locks the rows that a query reads
 	forShare   string // locks them only for those that use forUpdate or change them
 	skipLocked string // locks the rows of t, and skips those that another transaction has locked

@@ -13,7 +13,11 @@ func postgresDialect() dialect {
 	return dialect{
 		combines: true,
 		// https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS
-		tryLock:    "SELECT pg_try_advisory_xact_lock($1)",
+		tryLock: "SELECT pg_try_advisory_xact_lock($1)",
+		ifFirst: " WHERE EXISTS (SELECT 1 FROM s1)",
+		// https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
+		lockSealingKeys: "LOCK TABLE sealing_keys IN EXCLUSIVE MODE",
+
 		forUpdate:  " FOR UPDATE",
 		forShare:   " FOR SHARE",
 		skipLocked: " FOR UPDATE OF t SKIP LOCKED",

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -40,9 +39,6 @@ func (s *Store) Beat(ctx context.Context, p registry.Process) (alive int, sealin
 			return err
 		}
 		sealing, err = s.sealingKey(ctx, s.engine.forShare)
-		if fault.Is(err, fault.NotFound) {
-			err = nil
-		}
 		return err
 	})
 	if err == nil && s.engine.batches != nil && !s.beaten.Swap(true) {

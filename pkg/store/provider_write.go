@@ -11,13 +11,32 @@ import (
 
 var insertProvider = providerColumns.only(fixed, editable).insertInto("providers")
 
+// insertSealed is insertProvider on the condition that the key in the last parameter
+// seals.
+func (d dialect) insertSealed() string {
+	row := providerColumns.only(fixed, editable)
+	return row.insertSelect("providers") + " WHERE " + d.seals(fmt.Sprintf("$%d", len(row)+1)) + " RETURNING 1"
+}
+
 // CreateProvider implements [registry.Store].
 func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit.Event) error {
-	statements := []statement{{insertProvider, newProviderRow(p).columns().fields(fixed, editable)}}
-	if len(p.Models) > 0 {
-		statements = append(statements, s.addedModels(p, p.Models))
+	key, err := newKey(p)
+	if err != nil {
+		return err
 	}
-	_, err := s.together(ctx, append(statements, addedEvent(e))...)
+	row := newProviderRow(p).columns().fields(fixed, editable)
+	first, models, event := statement{insertProvider, row}, s.addedModels(p, p.Models), addedEvent(e)
+	if key != 0 {
+		first, models.sql, event.sql = statement{s.insertSealed, append(row, int64(key))}, s.insertSealedModels, s.insertSealedEvent
+	}
+	others := []statement{models, event}
+	if len(p.Models) == 0 {
+		others = others[1:]
+	}
+	added, err := s.firstThen(ctx, first, others...)
+	if err == nil && !added {
+		err = keyChanged()
+	}
 	return s.asDuplicate(err, p)
 }
 
@@ -60,6 +79,13 @@ var updateProvider = func() string {
 	return "UPDATE providers SET " + assigned + ", error_kind = CASE WHEN connection = $3 THEN error_kind END WHERE workspace = $1 AND id = $2"
 }()
 
+// updateSealed is updateProvider on the condition that the key in the last parameter
+// seals.
+func (d dialect) updateSealed() string {
+	args := 3 + len(providerColumns.only(editable))
+	return updateProvider + " AND " + d.seals(fmt.Sprintf("$%d", args+1))
+}
+
 // UpdateProvider implements [registry.Store]. The transaction must have locked
 // the provider.
 func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provider) error {
@@ -67,8 +93,19 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 		return fmt.Errorf("UpdateProvider of provider %s, which the transaction has not locked", after.ID)
 	}
 	args := append([]any{after.Workspace, after.ID, after.Connection}, newProviderRow(after).columns().fields(editable)...)
-	changed, err := s.exec(ctx, updateProvider, args...)
-	if err == nil && changed == 0 {
+	key, err := newKey(after)
+	if err != nil {
+		return err
+	}
+	text := updateProvider
+	if key != 0 {
+		text, args = s.updateSealed, append(args, int64(key))
+	}
+	changed, err := s.exec(ctx, text, args...)
+	switch {
+	case err == nil && changed == 0 && key != 0: // the transaction has locked the provider
+		err = keyChanged()
+	case err == nil && changed == 0:
 		err = notFound("provider", after.ID)
 	}
 	if err == nil {

@@ -89,6 +89,9 @@ func newCounted(t *testing.T, s *store.Store) *counted {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.FirstSealingKeys(t.Context(), keys.SealingKey(), keys.IDs()); err != nil {
+		t.Fatal(err)
+	}
 	upstream := providertest.Start(t, providertest.OpenAI())
 	events := audit.NewLog(s, make([]byte, 32), time.Now)
 	w := &counted{ctx: t.Context(), tokens: auth.NewTokens(s, events, time.Now), idempotency: registry.NewIdempotency(s, make([]byte, 32), time.Now)}

@@ -32,11 +32,13 @@ func timeOf(m *moment) time.Time {
 }
 
 // SealingKey implements [registry.KeyStore].
-func (s *Store) SealingKey(ctx context.Context) (uint32, error) { return s.sealingKey(ctx, "") }
+func (s *Store) SealingKey(ctx context.Context) (uint32, error) {
+	return known(s.sealingKey(ctx, ""))
+}
 
-// sealingKey reads the row of the sealing key, with a lock on it unless that is empty.
-// A statement that waited for a lock no longer finds the row if another key was promoted
-// meanwhile, so it is repeated.
+// sealingKey reads the id of the sealing key; 0 if there is none. It locks its row, unless
+// lock is empty. A query that waited for the lock does not find the row if another key was
+// promoted meanwhile, so it is repeated.
 func (s *Store) sealingKey(ctx context.Context, lock string) (id uint32, err error) {
 	for range maxAttempts {
 		found, err := s.one(ctx, `SELECT id FROM sealing_keys WHERE sealing`+lock, nil, &id)
@@ -44,7 +46,14 @@ func (s *Store) sealingKey(ctx context.Context, lock string) (id uint32, err err
 			return id, err
 		}
 	}
-	return 0, fault.New(fault.NotFound, "The database has no sealing key.")
+	return 0, nil
+}
+
+func known(id uint32, err error) (uint32, error) {
+	if err == nil && id == 0 {
+		err = fault.New(fault.Internal, "The database does not say which key encrypts new values. Start the service again.")
+	}
+	return id, err
 }
 
 // FirstSealingKeys implements [registry.KeyStore]. A second sealing key would violate an
@@ -78,7 +87,34 @@ func (s *Store) LockSealingKey(ctx context.Context) (uint32, error) {
 	if s.transaction(ctx) == nil {
 		return 0, errors.New("LockSealingKey outside a transaction locks nothing")
 	}
-	return s.sealingKey(ctx, s.engine.forUpdate)
+	if s.engine.lockSealingKeys != "" {
+		if _, err := s.exec(ctx, s.engine.lockSealingKeys); err != nil {
+			return 0, err
+		}
+	}
+	return known(s.sealingKey(ctx, s.engine.forUpdate))
+}
+
+// seals is the condition that the key in a parameter seals. On PostgreSQL it also locks
+// that key's row, so that no other key can be promoted until the transaction ends.
+func (d dialect) seals(parameter string) string {
+	return "EXISTS (SELECT 1 FROM sealing_keys WHERE sealing AND id = " + parameter + d.forShare + ")"
+}
+
+// newKey returns the key of the credentials that are not stored yet; 0 if there are none.
+// It returns [registry.ErrKeyChanged] if they have several.
+func newKey(p registry.Provider) (key uint32, err error) {
+	for _, c := range p.Credentials {
+		if key != 0 && c.Key != 0 && c.Key != key {
+			return 0, keyChanged()
+		}
+		key = max(key, c.Key)
+	}
+	return key, nil
+}
+
+func keyChanged() error {
+	return retryable(registry.ErrKeyChanged, time.Second, "The encryption key was changed at the same time. Try again in a second.")
 }
 
 // PromoteKey implements [registry.KeyStore].

@@ -22,11 +22,14 @@ type statement struct {
 // texts are statements that depend on the database.
 type texts struct {
 	lockProvider, insertModels, updateModels, insertEvents, linkEvents string
+	insertSealed, insertSealedModels, insertSealedEvent, updateSealed  string
 }
 
 func (d dialect) texts() texts {
 	return texts{
 		lockProvider: d.lockProvider(), insertModels: d.insertModels(), updateModels: d.updateModels(), insertEvents: d.insertEvents(), linkEvents: d.linkEvents(),
+		insertSealed: d.insertSealed(), insertSealedModels: d.insertModels() + d.ifFirst, insertSealedEvent: newEvent.insertSelect("audit_events") + d.ifFirst,
+		updateSealed: d.updateSealed(),
 	}
 }
 
@@ -102,6 +105,25 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 	} else {
 		err = s.InTx(ctx, run)
 	}
+	return changed, err
+}
+
+// firstThen is together, but runs the others only if the first changes a row, and reports
+// whether it did. The texts of the others end with [dialect.ifFirst].
+func (s *Store) firstThen(ctx context.Context, first statement, others ...statement) (changed bool, err error) {
+	if s.engine.combines {
+		last, err := s.together(ctx, append([]statement{first}, others...)...)
+		return last > 0, err
+	}
+	err = s.InTx(ctx, func(ctx context.Context) error {
+		rows, err := s.exec(ctx, first.sql, first.args...)
+		changed = rows > 0
+		if err != nil || !changed {
+			return err
+		}
+		_, err = s.together(ctx, others...)
+		return err
+	})
 	return changed, err
 }
 

@@ -2,9 +2,13 @@ package storetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -47,7 +51,7 @@ func wantKeys(t *testing.T, what string, s *store.Store, want ...string) {
 func testSealingKeys(t *testing.T, s *store.Store) {
 	ctx, keys := t.Context(), keysOf(s)
 	_, err := s.SealingKey(ctx)
-	wantFault(t, "read the sealing key of a new database", err, fault.NotFound)
+	wantFault(t, "read the sealing key of a new database", err, fault.Internal)
 	together(8, func(i int) {
 		noError(t, "add the first keys", s.FirstSealingKeys(ctx, uint32(1+i%2), []uint32{1, 2}))
 	})
@@ -151,4 +155,170 @@ func testPromote(t *testing.T, s *store.Store) {
 	promote("promote the old key, which one has dropped", 1, lacks)
 	noError(t, "leave", s.Leave(ctx, lacks.ID))
 	promote("promote after it has left", 1)
+}
+
+// sealedWith is a provider with a credential that is sealed with a key.
+func sealedWith(p registry.Provider, key uint32) registry.Provider {
+	p.Credentials = map[string]registry.Credential{"api_key": {Sealed: fmt.Appendf(nil, "sealed with %d.", key), UpdatedAt: start, Key: key}}
+	return p
+}
+
+// promote makes a key seal, whichever processes have it.
+func promote(ctx context.Context, s *store.Store, id uint32) error {
+	return s.InTx(ctx, func(ctx context.Context) error {
+		if _, err := s.LockSealingKey(ctx); err != nil {
+			return err
+		}
+		return s.PromoteKey(ctx, id)
+	})
+}
+
+// edit replaces the credential of a provider by one that is sealed with a key.
+func edit(ctx context.Context, s *store.Store, id string, key uint32) error {
+	return s.InTx(ctx, func(ctx context.Context) error {
+		before, err := s.LockProvider(ctx, workspace, id)
+		if err != nil {
+			return err
+		}
+		after := sealedWith(before, key)
+		after.Version++
+		return s.UpdateProvider(ctx, before, after)
+	})
+}
+
+// testSealing checks that only values under the sealing key are stored.
+func testSealing(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	noError(t, "add the first keys", s.FirstSealingKeys(ctx, 1, []uint32{1, 2}))
+	changed := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, registry.ErrKeyChanged) || !fault.Is(err, fault.Unavailable) {
+			t.Errorf("%s: got %v, want %v", what, err, registry.ErrKeyChanged)
+		}
+	}
+	rows := func(want int) {
+		t.Helper()
+		count, err := s.CountProviders(ctx, workspace, registry.ProviderQuery{})
+		noError(t, "count the providers", err)
+		events, err := s.Events(ctx, workspace, audit.Query{})
+		noError(t, "read the events", err)
+		if count != want || len(events) != want {
+			t.Errorf("there are %d providers and %d events, want %d of each", count, len(events), want)
+		}
+	}
+	key := func(id, want string) {
+		t.Helper()
+		if got := string(stored(t, s, id).Credentials["api_key"].Sealed); got != want {
+			t.Errorf("stored is %q, want %q", got, want)
+		}
+	}
+	one, two := newProvider("one", "m", "n"), newProvider("two")
+	changed("create with another key", add(ctx, s, sealedWith(one, 2)))
+	changed("create with an unknown key", add(ctx, s, sealedWith(two, 3)))
+	both := sealedWith(one, 1)
+	both.Credentials["other"] = registry.Credential{Sealed: []byte("x"), UpdatedAt: start, Key: 2}
+	changed("create with two keys", add(ctx, s, both))
+	rows(0)
+	noError(t, "create", add(ctx, s, sealedWith(one, 1)))
+	noError(t, "create without models", add(ctx, s, sealedWith(two, 1)))
+	rows(2)
+	key(one.ID, "sealed with 1.")
+	if models := stored(t, s, one.ID).Models; len(models) != 2 {
+		t.Errorf("the provider has %d models, want 2", len(models))
+	}
+	noError(t, "promote", promote(ctx, s, 2))
+	changed("edit with the old key", edit(ctx, s, one.ID, 1))
+	key(one.ID, "sealed with 1.")
+	noError(t, "edit with the new key", edit(ctx, s, one.ID, 2))
+	key(one.ID, "sealed with 2.")
+	noError(t, "edit nothing that is sealed", edit(ctx, s, one.ID, 0))
+
+	// A refused create leaves the transaction usable, as a repeated one needs it.
+	three := newProvider("three", "m")
+	noError(t, "create again in the transaction", s.InTx(ctx, func(ctx context.Context) error {
+		changed("create with the old key", add(ctx, s, sealedWith(three, 1)))
+		return add(ctx, s, sealedWith(three, 2))
+	}))
+	rows(3)
+	key(three.ID, "sealed with 2.")
+}
+
+// sealTogether checks that nothing is stored under a key after another was promoted, while
+// many providers are created and edited by callers that learn of it late. Keys are
+// promoted more than once. No caller waits forever.
+func sealTogether(t *testing.T, stores ...*store.Store) {
+	const writers, rounds = 6, 12
+	s := stores[0]
+	noError(t, "add the first keys", s.FirstSealingKeys(t.Context(), 1, []uint32{1, 2, 3}))
+	noError(t, "promote the first key", promote(t.Context(), s, 1))
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	pause := func() { time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond) }
+	var refused, written atomic.Int64
+	var group sync.WaitGroup
+	for i := range writers {
+		group.Go(func() {
+			s := stores[i%len(stores)]
+			var mine string
+			for n := 0; ctx.Err() == nil; n++ {
+				key, err := s.SealingKey(ctx)
+				if err != nil {
+					break
+				}
+				pause() // the key may be another one afterwards
+				p := newProvider(fmt.Sprintf("writer %d, %d", i, n), "m")
+				switch n % 3 {
+				case 0:
+					if err = add(ctx, s, sealedWith(p, key)); err == nil {
+						mine = p.ID
+					}
+				case 1:
+					if mine != "" {
+						err = edit(ctx, s, mine, key)
+					}
+				case 2:
+					err = s.InTx(ctx, func(ctx context.Context) error {
+						err := add(ctx, s, sealedWith(p, key))
+						pause()
+						return err
+					})
+				}
+				switch {
+				case err == nil:
+					written.Add(1)
+				case errors.Is(err, registry.ErrKeyChanged):
+					refused.Add(1)
+				case ctx.Err() == nil:
+					t.Errorf("writer %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	sealedUnder := func(key uint32) (count int) {
+		all, err := s.Providers(t.Context(), workspace, registry.ProviderQuery{Limit: 1 << 20, Summary: true})
+		noError(t, "read the providers", err)
+		for _, p := range all {
+			if string(p.Credentials["api_key"].Sealed) == fmt.Sprintf("sealed with %d.", key) {
+				count++
+			}
+		}
+		return count
+	}
+	for round := range rounds {
+		before, after := uint32(round%3+1), uint32((round+1)%3+1)
+		time.Sleep(20 * time.Millisecond)
+		noError(t, "promote while others write", promote(t.Context(), stores[round%len(stores)], after))
+		at := sealedUnder(before)
+		time.Sleep(20 * time.Millisecond)
+		if later := sealedUnder(before); later > at {
+			t.Errorf("round %d: after key %d was promoted, %d values were stored under key %d", round, after, later-at, before)
+		}
+	}
+	stop()
+	group.Wait()
+	if written.Load() == 0 || refused.Load() == 0 {
+		t.Errorf("%d writes succeeded and %d were refused, so nothing is shown", written.Load(), refused.Load())
+	}
+	t.Logf("%d writes succeeded, %d were refused", written.Load(), refused.Load())
 }

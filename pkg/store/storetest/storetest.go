@@ -35,6 +35,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"Processes":    testProcesses,
 		"SealingKeys":  testSealingKeys,
 		"Promote":      testPromote,
+		"Sealing":      testSealing,
 		"Idempotency":  testIdempotency,
 		"AuditEvent":   testAuditEvent,
 		"AuditList":    testAuditList,

@@ -1,0 +1,67 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/secret"
+)
+
+// ErrKeyChanged is wrapped by the error of a write whose values were sealed with a key
+// that does not seal anymore. Nothing was written.
+var ErrKeyChanged = errors.New("another key encrypts new values")
+
+// sealAttempts bounds how often a write is repeated because the key has changed.
+const sealAttempts = 5
+
+// sealing runs write, which seals values and stores them. If another key has been
+// promoted meanwhile, it runs write again.
+func (r *Registry) sealing(ctx context.Context, write func() error) error {
+	if err := r.maySeal(ctx); err != nil {
+		return err
+	}
+	for attempt := 1; ; attempt++ {
+		err := write()
+		if !errors.Is(err, ErrKeyChanged) || attempt == sealAttempts {
+			return err
+		}
+		if err := r.followSealingKey(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// followSealingKey makes the keyset seal with the key that seals in the database.
+func (r *Registry) followSealingKey(ctx context.Context) error {
+	id, err := r.store.SealingKey(ctx)
+	if err != nil {
+		return err
+	}
+	if r.keyset.SealUnder(id) == nil {
+		return nil
+	}
+	r.reload(ctx)
+	if err := r.keyset.SealUnder(id); err != nil {
+		f := fault.Wrap(fault.Unavailable, err, "The encryption key has changed, and this process does not have the new one yet. Try again in a few seconds.")
+		f.RetryAfter = 5 * time.Second
+		return f
+	}
+	return nil
+}
+
+// openFresh is open. If the keyset lacks the key, it reads the file again first.
+func (r *Registry) openFresh(ctx context.Context, p Provider, field string) (secret.Text, error) {
+	plain, err := r.open(p, field)
+	if err == nil {
+		return plain, nil
+	}
+	id, ok := secret.KeyID(p.Credentials[field].Sealed)
+	if !ok || slices.Contains(r.keyset.IDs(), id) {
+		return secret.Text{}, err
+	}
+	r.reload(ctx)
+	return r.open(p, field)
+}
