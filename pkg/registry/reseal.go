@@ -43,6 +43,7 @@ func (k *Keys) Reseal(ctx context.Context, keys *secret.Keyset, perSecond int, p
 	if perSecond > 0 {
 		r.size = min(maxReseal, max(minReseal, perSecond/10))
 		r.limit = rate.NewLimiter(rate.Limit(perSecond), r.size)
+		r.limit.AllowN(time.Now(), r.size) // it is paid for after a batch is written
 	}
 	if err := r.count(ctx); err != nil {
 		return r.Resealing, err

@@ -56,6 +56,10 @@ func TestCosts(t *testing.T) {
 				_, err := s.Unhashed(t.Context(), workspace, at("provider", 0).ID, 100)
 				return err
 			})
+			cost("a page of providers to reseal", 250, 250, func() error {
+				_, err := s.SealedProviders(t.Context(), workspace, at("provider", providers/2).ID, 100)
+				return err
+			})
 			for _, sort := range []registry.Sort{registry.SortName, registry.SortNameDesc, registry.SortCreated, registry.SortCreatedDesc} {
 				for _, after := range []*registry.Position{nil, at("provider", providers/2)} {
 					for _, q := range []registry.ProviderQuery{{}, {Type: "openai"}, {Status: registry.Active}} {

@@ -31,6 +31,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"Token":        testToken,
 		"TokenList":    testTokenList,
 		"Lookup":       testLookup,
+		"Reseal":       testReseal,
 		"Claim":        testClaim,
 		"Processes":    testProcesses,
 		"SealingKeys":  testSealingKeys,
