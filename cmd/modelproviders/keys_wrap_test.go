@@ -80,6 +80,12 @@ func TestServiceWithEachKMS(t *testing.T) {
 			t.Parallel()
 			kms, dir := kektest.Start(t, fake), filepath.Join(t.TempDir(), "data")
 			args := []string{"--data-dir", dir, "--rate-reveals", "0"}
+			kms.Use(kektest.Disabled)
+			refuses(t, exitFailed, withKEK(kms), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...), fake.Name, "could not encrypt the keys", "enable or restore the key")
+			if _, err := os.Stat(filepath.Join(dir, "keyset.json")); err == nil {
+				t.Error("there is a keyset, although the KMS refused to encrypt it")
+			}
+			kms.Use(kektest.Success)
 			p := launchWith(t, withKEK(kms), args...)
 			if !p.settle(t) {
 				t.Fatalf("the process ended:\n%s", p.stderr)
@@ -109,7 +115,7 @@ func TestServiceWithEachKMS(t *testing.T) {
 			p.must(t, http.StatusCreated, "POST", "/providers", strings.Replace(aProvider, "Production", "Another", 1))
 			p.reveals(t, id)
 			p.end(t)
-			refuses(t, exitFailed, withKEK(kms), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...), fake.Name, "connection refused", "check the address")
+			refuses(t, exitFailed, withKEK(kms), append([]string{"serve", "--addr", "127.0.0.1:0"}, args...), fake.Name, "could not be decrypted", "connection refused", "check the address")
 		})
 	}
 }
@@ -180,4 +186,41 @@ func TestWrapAndUnwrapAKeyset(t *testing.T) {
 	p.signIn(t, dir)
 	p.reveals(t, id)
 	p.end(t)
+}
+
+func TestRotateWithEachKMS(t *testing.T) {
+	for _, fake := range kektest.Fakes() {
+		t.Run(fake.Name, func(t *testing.T) {
+			t.Parallel()
+			kms, dir := kektest.Start(t, fake), filepath.Join(t.TempDir(), "data")
+			path := filepath.Join(dir, "keyset.json")
+			data := []string{"--data-dir", dir}
+			succeeds(t, withKEK(kms), append([]string{"keys", "create"}, data...)...)
+			created := readFile(t, path)
+			p := launchWith(t, withKEK(kms), data...)
+			if !p.settle(t) {
+				t.Fatalf("the process ended:\n%s", p.stderr)
+			}
+			p.signIn(t, dir)
+			id := p.must(t, http.StatusCreated, "POST", "/providers", aProvider).text("id")
+			p.end(t)
+
+			succeeds(t, withKEK(kms), append([]string{"keys", "rotate"}, data...)...)
+			for _, keyset := range []string{created, readFile(t, path)} {
+				if !strings.Contains(keyset, "encryptedKeyset") {
+					t.Error("the keyset is not encrypted")
+				}
+			}
+			if readFile(t, path) == created {
+				t.Error("the keyset was not changed")
+			}
+			p = launchWith(t, withKEK(kms), data...)
+			if !p.settle(t) {
+				t.Fatalf("the process ended:\n%s", p.stderr)
+			}
+			p.signIn(t, dir)
+			p.reveals(t, id)
+			p.end(t)
+		})
+	}
 }

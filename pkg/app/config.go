@@ -4,6 +4,7 @@ package app
 
 import (
 	"cmp"
+	"context"
 	"crypto/x509"
 	"log/slog"
 	"path/filepath"
@@ -90,14 +91,31 @@ func (c Config) keysetPath() string {
 	return cmp.Or(c.Keyset, filepath.Join(c.DataDir, "keyset.json"))
 }
 
-// kek returns the key that encrypts the keyset, or nil. It does not call the KMS.
-// [Config.CheckData] reports a wrong setting.
+// kek returns the key that encrypts the keyset; nil: it is not encrypted. It does not
+// call the KMS. With a wrong setting, which [Config.CheckData] reports, the key can't be
+// used.
 func (c Config) kek() secret.KEK {
-	key, err := kek.Open(c.KeysetKEK)
-	if err != nil {
+	if c.KeysetKEK == "" {
 		return nil
 	}
+	key, err := kek.Open(c.KeysetKEK)
+	if err != nil {
+		return kekError{err}
+	}
 	return key
+}
+
+// kekError is a key that can't be used.
+type kekError struct{ error }
+
+// EncryptWithContext implements [secret.KEK].
+func (e kekError) EncryptWithContext(context.Context, []byte, []byte) ([]byte, error) {
+	return nil, e.error
+}
+
+// DecryptWithContext implements [secret.KEK].
+func (e kekError) DecryptWithContext(context.Context, []byte, []byte) ([]byte, error) {
+	return nil, e.error
 }
 
 func (c Config) sqlitePath() string { return filepath.Join(c.DataDir, "modelproviders.db") }

@@ -75,7 +75,7 @@ func edges() map[string][]string {
 		"github.com/tink-crypto":     {"pkg/secret", "pkg/secret/kek"},
 		"github.com/hashicorp/vault": {"pkg/secret/kek"},
 		"github.com/aws":             append(kits, "pkg/provider", "pkg/secret/kek"),
-		"github.com/go-jose":         {"pkg/auth", "pkg/auth/authtest"},
+		"github.com/go-jose":         {"pkg/auth", "pkg/auth/authtest", "pkg/secret/kek/kektest"},
 		"github.com/zitadel":         {"pkg/auth/authtest"},
 		"code.dny.dev/ssrf":          {"pkg/egress"},
 		"github.com/alecthomas/kong": {"cmd/modelproviders"},

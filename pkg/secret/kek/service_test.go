@@ -176,7 +176,7 @@ func TestATemporaryRefusalIsTriedAgain(t *testing.T) {
 }
 
 func TestTheWrongKey(t *testing.T) {
-	overEachKMS(t, func(t *testing.T, server *kektest.Server, key secret.KEK) {
+	overEachKMS(t, func(t *testing.T, _ *kektest.Server, key secret.KEK) {
 		path := filepath.Join(t.TempDir(), "keyset.json")
 		if _, err := secret.Create(t.Context(), path, key); err != nil {
 			t.Fatal(err)

@@ -53,10 +53,12 @@ func dialVault(_ context.Context, key string) (secret.KEK, error) {
 // withoutContext is a key whose library has no contexts. [key.call] does not wait for it.
 type withoutContext struct{ tink.AEAD }
 
+// EncryptWithContext implements [secret.KEK].
 func (k withoutContext) EncryptWithContext(_ context.Context, plain, associated []byte) ([]byte, error) {
 	return k.Encrypt(plain, associated)
 }
 
+// DecryptWithContext implements [secret.KEK].
 func (k withoutContext) DecryptWithContext(_ context.Context, sealed, associated []byte) ([]byte, error) {
 	return k.Decrypt(sealed, associated)
 }

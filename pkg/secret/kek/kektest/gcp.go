@@ -13,7 +13,8 @@ import (
 	"strconv"
 	"testing"
 
-	"golang.org/x/oauth2/jws"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 
 	"modelproviders/pkg/provider/providertest"
 )
@@ -48,7 +49,7 @@ func startGCP(t testing.TB, s *Server) (string, []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.state = &key.PublicKey
+	s.account = &key.PublicKey
 	file, err := json.Marshal(map[string]string{
 		"type": "service_account", "project_id": "my-project", "private_key_id": "89e86f7c6d5b4a3f",
 		"private_key":  string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})),
@@ -68,19 +69,28 @@ func answerToken(s *Server, r *providertest.Request) (answer, bool) {
 	if r.Path != "/token" {
 		return answer{}, false
 	}
+	var claims struct {
+		Iss   string `json:"iss"`
+		Aud   string `json:"aud"`
+		Scope string `json:"scope"`
+	}
 	form, err := url.ParseQuery(string(r.Body))
-	assertion := form.Get("assertion")
 	if err == nil {
-		err = jws.Verify(assertion, s.state.(*rsa.PublicKey)) //nolint:staticcheck // x/oauth2 made the assertion
+		err = assertion(form.Get("assertion"), s.account, &claims)
 	}
-	if err != nil {
-		return answer{http.StatusBadRequest, nil, map[string]string{"error": "invalid_grant", "error_description": "Invalid JWT Signature."}}, true
-	}
-	claims, err := jws.Decode(assertion) //nolint:staticcheck // x/oauth2 made the assertion
 	if err != nil || claims.Iss != gcpAccount || claims.Aud != s.url+"/token" || claims.Scope != gcpScope {
-		return answer{http.StatusBadRequest, nil, map[string]string{"error": "invalid_grant", "error_description": fmt.Sprintf("Invalid JWT: %+v", claims)}}, true
+		return answer{http.StatusBadRequest, nil, map[string]string{"error": "invalid_grant", "error_description": fmt.Sprintf("Invalid JWT: %+v, %v", claims, err)}}, true
 	}
 	return answer{http.StatusOK, nil, map[string]any{"access_token": gcpToken, "expires_in": 3599, "token_type": "Bearer"}}, true
+}
+
+// assertion reads a JWT that the account has signed.
+func assertion(text string, key *rsa.PublicKey, claims any) error {
+	token, err := jwt.ParseSigned(text, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		return err
+	}
+	return token.Claims(key, claims)
 }
 
 func gcpRequest(_ *Server, r *providertest.Request) (operation, error) {

@@ -11,6 +11,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
@@ -92,15 +93,15 @@ type Server struct {
 	// [os.Environ].
 	Environ []string
 
-	fake   Fake
-	url    string
-	ca     string // file of the authority of its certificate
-	dir    string
-	key    cipher.AEAD
-	state  any // of the fake
-	server *httptest.Server
-	stop   func()
-	ended  chan struct{}
+	fake    Fake
+	url     string
+	ca      string // file of the authority of its certificate
+	dir     string
+	key     cipher.AEAD
+	account *rsa.PublicKey // of Google
+	server  *httptest.Server
+	stop    func()
+	ended   chan struct{}
 
 	mu    sync.Mutex
 	mode  Mode
