@@ -245,13 +245,12 @@ func TestApplySendsCredentials(t *testing.T) {
 		key       string // stored afterwards
 		says      string
 	}{
-		{"https://a.example", "never", exitFailed, "", "credentials.api_key is required"},
-		{"https://a.example", "missing", exitOK, "sk-0-1", "credentials.api_key\t\tset"},
-		{"https://a.example", "missing", exitOK, "sk-0-1", ""},
-		{"https://a.example/v1", "missing", exitOK, "sk-0-1", "config.base_url"}, // the same address
-		{"https://b.example", "never", exitFailed, "sk-0-1", "credentials.api_key must be sent, because base_url changes"},
-		{"https://b.example", "missing", exitOK, "sk-0-5", "credentials.api_key\t\treplaced"},
-		{"https://b.example", "always", exitOK, "sk-0-6", "credentials.api_key\t\treplaced"},
+		{"https://a.example", "missing", exitOK, "sk-0-0", "credentials.api_key\t\tset"},
+		{"https://a.example", "missing", exitOK, "sk-0-0", ""},
+		{"https://a.example/v1", "missing", exitOK, "sk-0-0", "config.base_url"}, // the same address
+		{"https://b.example", "never", exitFailed, "sk-0-0", "credentials.api_key must be sent, because base_url changes"},
+		{"https://b.example", "missing", exitOK, "sk-0-4", "credentials.api_key\t\treplaced"},
+		{"https://b.example", "always", exitOK, "sk-0-5", "credentials.api_key\t\treplaced"},
 	} {
 		t.Setenv("TEST_KEY", fmt.Sprint("sk-0-", i))
 		got := r.apply(row.status, manifest(row.url), "--credentials", row.mode)
@@ -261,6 +260,10 @@ func TestApplySendsCredentials(t *testing.T) {
 		if row.key != "" && r.key(r.provider("P")) != row.key {
 			t.Errorf("after step %d the key is %s", i, r.key(r.provider("P")))
 		}
+	}
+	got := r.apply(exitFailed, "providers:\n- {name: New, type: openai, credentials: {api_key: {env: TEST_KEY}}}\n", "--credentials", "never")
+	if !strings.Contains(got.stderr, "credentials.api_key is required") {
+		t.Errorf("without its credential, a new provider prints %s", got.stderr)
 	}
 }
 
