@@ -30,7 +30,7 @@ type auditEvent struct {
 	Target auditTarget `json:"target"`
 	// The result. A failed test is a `failure`; a refused request is `denied`.
 	Outcome string `json:"outcome" extensions:"x-ref=AuditOutcome" example:"success"`
-	// What changed. Only the names of credentials are recorded, not their values.
+	// What changed. The values of credentials are not recorded, only whether they were set, replaced or removed.
 	Changes []auditChange `json:"changes"`
 	// The reason that the caller gave, or the code of a failure or refusal; empty if there is none.
 	Reason string `json:"reason" example:"Moving to another key"`
@@ -66,9 +66,9 @@ type auditTarget struct {
 type auditChange struct {
 	// The path of the field.
 	Field string `json:"field" example:"name"`
-	// The previous value; absent if there was none, and for credentials.
+	// The previous value; absent if there was none. Of a credential, a mask; events of earlier versions have none.
 	Old any `json:"old,omitempty" example:"OpenAI"`
-	// The new value; absent if there is none, and for credentials.
+	// The new value; absent if there is none. Of a credential, a mask; events of earlier versions have none.
 	New any `json:"new,omitempty" example:"Production OpenAI"`
 } //	@name	AuditChange
 

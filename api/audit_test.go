@@ -69,7 +69,7 @@ func TestAuditEvents(t *testing.T) {
 
 		edited := c.Patch(p.Path(), object{"name": "After", "credentials": object{"api_key": "sk-" + apitest.Secret}, "status": "inactive"}).Is(http.StatusOK)
 		e := happened(edited, "provider.update", "success", "provider", p.ID, "credentials.api_key", "enabled", "name")
-		if string(e.Changes[2].Old) != `"Before"` || string(e.Changes[2].New) != `"After"` || e.Changes[0].Old != nil || e.Changes[0].New != nil {
+		if string(e.Changes[2].Old) != `"Before"` || string(e.Changes[2].New) != `"After"` || string(e.Changes[0].Old) != `"`+mask+`"` || string(e.Changes[0].New) != `"`+mask+`"` {
 			t.Errorf("the changes are %+v", e.Changes)
 		}
 		c.Patch(p.Path(), object{"name": "After"}).Is(http.StatusOK) // changes nothing, records nothing

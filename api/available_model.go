@@ -34,9 +34,9 @@ type availableModel struct {
 
 // draftSettings is unsaved settings.
 type draftSettings struct {
-	// The credentials. The provider type decides which are required.
-	Credentials map[string]json.RawMessage `json:"credentials" binding:"required" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
-	// The config. It can be omitted if the provider type has no config fields.
+	// The credentials. It can be omitted if the provider type requires none.
+	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentials"`
+	// The config. It can be omitted if the provider type requires no config fields.
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfig"`
 } // @name DraftSettings
 

@@ -16,7 +16,7 @@ import (
 // boundsService is a service to send probes to, with what only it knows.
 type boundsService struct {
 	server   *apitest.Server
-	types    []string                  // of providers
+	types    []string                  // of providers, and their authentication methods; see [apitest.Settings]
 	titles   map[string][]string       // of the schemas of credentials and config, by type
 	settings map[string]apitest.Object // valid credentials and config, by type
 }
@@ -33,32 +33,49 @@ func newBoundsService(t *testing.T, wrap apitest.Wrap) *boundsService {
 	var list struct{ Data []apitest.Object }
 	s.server.Admin(t).Get("/provider-types").Is(http.StatusOK).Into(&list)
 	for _, typ := range list.Data {
-		name := typ["type"].(string)
-		s.types = append(s.types, name)
-		for _, schema := range []string{"credentials_schema", "config_schema"} {
-			title, _ := typ[schema].(apitest.Object)["title"].(string)
-			s.titles[name] = append(s.titles[name], title)
+		methods := typ["auth_methods"].([]any)
+		for i := range max(1, len(methods)) {
+			name := typ["type"].(string)
+			if i > 0 {
+				name += " " + methods[i].(apitest.Object)["name"].(string)
+			}
+			s.types = append(s.types, name)
+			for _, schema := range []string{"credentials_schema", "config_schema"} {
+				s.titles[name] = append(s.titles[name], titleOf(typ[schema].(apitest.Object), i))
+			}
 		}
 	}
 	return s
 }
 
+// titleOf returns the title of a schema, or of its choice for an authentication method.
+func titleOf(schema apitest.Object, method int) string {
+	if choices, ok := schema["oneOf"].([]any); ok {
+		schema = choices[method].(apitest.Object)
+	}
+	title, _ := schema["title"].(string)
+	return title
+}
+
 // typesFor returns the provider types to probe a bound with: for a bound of a
 // setting those that have it, and for any other bound one type.
 func (s *boundsService) typesFor(b bound) []string {
-	if b.op.typ != "" {
-		return []string{b.op.typ}
-	}
-	if b.in != "body" || !b.ofSettings() {
-		return s.types[:1]
-	}
-	return slices.DeleteFunc(slices.Clone(s.types), func(typ string) bool {
-		if b.title != "" {
-			return !slices.Contains(s.titles[typ], b.title)
-		}
-		_, has := get(any(s.settings[typ]), b.at[:2])
-		return !has
+	types := slices.DeleteFunc(slices.Clone(s.types), func(typ string) bool {
+		return b.op.typ != "" && b.op.typ != typeName(typ)
 	})
+	if b.in != "body" || !b.ofSettings() {
+		return types[:1]
+	}
+	return slices.DeleteFunc(types, func(typ string) bool {
+		_, has := get(any(s.settings[typ]), b.at[:min(2, len(b.at))])
+		return !has || b.title != "" && !slices.Contains(s.titles[typ], b.title)
+	})
+}
+
+// typeName returns the name of a type without an authentication method.
+func typeName(typ string) string {
+	name, _, _ := strings.Cut(typ, " ")
+	return name
 }
 
 // sample returns a valid body to probe a bound in: the example of openapi.yaml with
@@ -72,9 +89,6 @@ func (s *boundsService) sample(op describedOperation, b bound, typ string, p api
 		if value, ok := s.settings[typ][name]; ok {
 			body = set(body, place{name}, clone(value))
 		}
-	}
-	if _, ok := op.body.Properties["type"]; ok {
-		body = set(body, place{"type"}, typ)
 	}
 	if _, ok := op.body.Properties["model_ids"]; ok {
 		body = set(body, place{"model_ids"}, list{"gpt-4"}) // the model of the provider
@@ -110,7 +124,7 @@ func (s *boundsService) send(t *testing.T, a attempt) attempt {
 	var p apitest.Provider
 	if strings.Contains(b.op.path, "{id}") {
 		p = c.CreateProvider(object{
-			"name": apitest.UniqueName("p"), "type": typ, "models": list{apitest.GPT("gpt-4", nil)},
+			"name": apitest.UniqueName("p"), "type": typeName(typ), "models": list{apitest.GPT("gpt-4", nil)},
 			"credentials": s.settings[typ]["credentials"], "config": s.settings[typ]["config"],
 		})
 	}
@@ -153,15 +167,13 @@ func (s *boundsService) path(t *testing.T, b bound, typ string, p apitest.Provid
 		case b.in == "path" && b.field() == name:
 			segments[i] = url.PathEscape(fmt.Sprint(probe.value)) + suffix
 		case segments[i-1] == "provider-types":
-			segments[i] = typ
+			segments[i] = typeName(typ)
 		case segments[i-1] == "providers":
 			segments[i] = p.ID
 		case segments[i-1] == "models":
 			segments[i] = modelID(p)
 		case segments[i-1] == "credentials":
-			for field := range p.Credentials {
-				segments[i] = field
-			}
+			segments[i] = p.Stored()[0]
 		default:
 			t.Fatalf("%s: this test knows no value of {%s}", b.op.path, name)
 		}

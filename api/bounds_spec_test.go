@@ -138,9 +138,10 @@ func (b bound) String() string { return fmt.Sprintf("%s %s %s", b.op.id, b.field
 // field is the name of the field in errors.
 func (b bound) field() string { return b.at.String() }
 
-// ofSettings reports whether a bound is about one setting of a provider.
+// ofSettings reports whether a bound is about one setting of a provider, or about those
+// of a type.
 func (b bound) ofSettings() bool {
-	return len(b.at) > 1 && (b.at[0] == "credentials" || b.at[0] == "config")
+	return (len(b.at) > 1 || b.title != "") && (b.at[0] == "credentials" || b.at[0] == "config")
 }
 
 // probes returns the probes of a bound, given a valid body.
@@ -200,6 +201,11 @@ func (b bound) below(s *openapi3.Schema) (all []bound) {
 		}
 		all = append(all, property.below(s.Properties[name].Value)...)
 	}
+	for name := range entryOf(s) {
+		entry := b
+		entry.at = b.at.field(name)
+		all = append(all, entry.below(s.AdditionalProperties.Schema.Value)...)
+	}
 	if s.Items != nil {
 		item := b.prepared(func(body any) any { // alone, so that it is no duplicate
 			first, _ := get(body, b.at.index())
@@ -215,6 +221,14 @@ func (b bound) below(s *openapi3.Schema) (all []bound) {
 		all = append(all, b.choose(choice.Value).below(choice.Value)...)
 	}
 	return all
+}
+
+// entryOf returns the example of an object whose fields may have any name.
+func entryOf(s *openapi3.Schema) apitest.Object {
+	if s.AdditionalProperties.Schema == nil {
+		return nil
+	}
+	return s.Example.(apitest.Object)
 }
 
 // choose returns b for one of several schemas of a value. A schema with a title is
@@ -276,6 +290,8 @@ func (op describedOperation) unknownRules() []string {
 			}
 		}
 		look(s.Value.Items)
+		look(s.Value.PropertyNames)
+		look(s.Value.AdditionalProperties.Schema)
 		for _, part := range slices.Concat(slices.Collect(maps.Values(s.Value.Properties)), s.Value.AllOf, s.Value.AnyOf, s.Value.OneOf) {
 			look(part)
 		}

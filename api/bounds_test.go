@@ -31,8 +31,7 @@ var untried = map[string]string{
 	"config.region minLength 1":                            tooShort,
 	"credentials.service_account_json minLength 1":         tooShort,
 	"credentials.*.masked maxLength 9":                     asAnswered,
-	"credentials.*.masked required left out":               asAnswered,
-	"credentials.*.updated_at required left out":           asAnswered,
+	"credentials.headers.X-Gateway-Key.masked maxLength 9": asAnswered,
 }
 
 const (
@@ -116,7 +115,7 @@ func (a attempt) listed() string {
 	names := []string{b.op.id + " " + name, name}
 	if b.ofSettings() {
 		anySetting := slices.Clone(b.at)
-		anySetting[1] = "*"
+		anySetting[min(1, len(b.at)-1)] = "*"
 		names = append(names, fmt.Sprintf("%s %s %s", anySetting, b.rule, probe.name))
 	}
 	for _, name := range names {
@@ -143,8 +142,12 @@ func (a attempt) asDescribed() bool {
 }
 
 // names reports whether an error of an answer is about the field, a part of it, or
-// the value that has the field only in one of several forms.
-func (a attempt) names(field [2]string) bool {
+// the value that has the field only in one of several forms. A required field of an
+// authentication method may be named by the message about those of another method.
+func (a attempt) names(field [3]string) bool {
+	if field[1] == "required" && strings.Contains(field[2], a.bound.field()) {
+		return true
+	}
 	if a.bound.whole != nil && field[0] == a.bound.whole.String() {
 		return true
 	}
@@ -152,13 +155,14 @@ func (a attempt) names(field [2]string) bool {
 	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[') && (a.probe.code == "" || a.probe.code == field[1] || a.bound.in == "header")
 }
 
-// refused returns field and code of each error of an answer.
-func (a attempt) refused() (fields [][2]string) {
+// refused returns field, code and message of each error of an answer.
+func (a attempt) refused() (fields [][3]string) {
 	errors, _ := a.answer.Object()["errors"].([]any)
 	for _, e := range errors {
 		field, _ := e.(apitest.Object)["field"].(string)
 		code, _ := e.(apitest.Object)["code"].(string)
-		fields = append(fields, [2]string{field, code})
+		message, _ := e.(apitest.Object)["message"].(string)
+		fields = append(fields, [3]string{field, code, message})
 	}
 	return fields
 }

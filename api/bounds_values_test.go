@@ -61,6 +61,36 @@ var boundRules = map[string]func(s *openapi3.Schema, valid any) []probe{
 		first := valid.([]any)[0]
 		return []probe{{"repeated", "", []any{first, first}, false, "duplicate"}}
 	},
+	"maxProperties": func(s *openapi3.Schema, valid any) []probe {
+		n := int(*s.MaxProps)
+		return []probe{
+			{fmt.Sprint(n), "", entriesOf(valid, n), true, ""},
+			{fmt.Sprint(n + 1), "", entriesOf(valid, n+1), false, "too_many"},
+		}
+	},
+	"dependentRequired": func(s *openapi3.Schema, valid any) []probe {
+		var probes []probe
+		for field, needed := range s.DependentRequired {
+			if _, has := valid.(apitest.Object)[field]; has {
+				without := clone(valid).(apitest.Object)
+				delete(without, needed[0])
+				probes = append(probes, probe{field, "", without, false, "required"})
+			}
+		}
+		return probes
+	},
+	"propertyNames": func(s *openapi3.Schema, valid any) []probe {
+		names := s.PropertyNames.Value
+		longest := int(*names.MaxLength)
+		probes := append(nearPattern(names, "X-Team"), textsOf(names, "X-Team", longest, true, "")...)
+		probes = append(probes, textsOf(names, "X-Team", longest+1, false, "invalid")...)
+		for i, p := range probes {
+			for _, value := range valid.(apitest.Object) {
+				probes[i].value = apitest.Object{fmt.Sprint(p.value): value}
+			}
+		}
+		return probes
+	},
 	"minimum": func(s *openapi3.Schema, _ any) []probe {
 		return numbersOf(*s.Min, *s.Min-step(s))
 	},
@@ -208,6 +238,17 @@ func itemsOf(s *openapi3.Schema, valid any, n int) any {
 		items = append(items, another(s.Items.Value, valid.([]any)[0], i))
 	}
 	return items
+}
+
+// entriesOf makes an object of n fields from a valid one.
+func entriesOf(valid any, n int) any {
+	entries := apitest.Object{}
+	for name, value := range valid.(apitest.Object) {
+		for i := range n {
+			entries[fmt.Sprint(name, "-", i)] = value
+		}
+	}
+	return entries
 }
 
 // another makes an element with its own texts and without ids, which only the

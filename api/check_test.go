@@ -127,8 +127,8 @@ func TestChecksAndDiscoveriesOfInvalidSettings(t *testing.T) {
 			admin.Post(p.Path()+call, object{"credentials": nil}).
 				Problem(http.StatusUnprocessableEntity, "validation_failed", "credentials required")
 			admin.Post("/providers/"+unknownID+call, nil).Problem(http.StatusNotFound, "not_found")
-			admin.Post("/provider-types/custom"+call, object{"credentials": object{}}).
-				Problem(http.StatusUnprocessableEntity, "validation_failed", "config.base_url required", "credentials.api_key required")
+			admin.Post("/provider-types/azure_openai"+call, object{"credentials": object{}}).
+				Problem(http.StatusUnprocessableEntity, "validation_failed", "config.base_url required", "config.api_version required", "credentials.api_key required")
 			admin.Post("/provider-types/nothing"+call, settingsOf(home, nil)).Problem(http.StatusNotFound, "not_found")
 			admin.Post(p.Path()+call+"?x=1", nil).Problem(http.StatusBadRequest, "malformed_request", "x unknown")
 		}

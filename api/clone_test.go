@@ -30,7 +30,7 @@ func TestClone(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for typ, settings := range apitest.Settings(t) {
-			body := object{"name": typ, "type": typ, "models": list{
+			body := object{"name": typ, "models": list{
 				apitest.GPT("a", object{"supported_stages": list{"guardrail", "planning"}, "enabled": false}), apitest.GPT("b", object{"display_name": "B"}), apitest.GPT("c", nil)}}
 			for name, value := range settings {
 				body[name] = value
@@ -42,7 +42,7 @@ func TestClone(t *testing.T) {
 			if made.Name != "Clone of "+typ || made.ID == p.ID || made.Status != "inactive" || made.Enabled || made.Version != 1 || made.ClonedFrom == nil || *made.ClonedFrom != p.ID {
 				t.Errorf("%s: the clone is %+v", typ, made)
 			}
-			if made.Type != typ || !reflect.DeepEqual(made.Config, p.Config) || !slices.Equal(settingsOfModels(made.Models), settingsOfModels(p.Models)) {
+			if made.Type != settings["type"] || !reflect.DeepEqual(made.Config, p.Config) || !slices.Equal(settingsOfModels(made.Models), settingsOfModels(p.Models)) {
 				t.Errorf("%s: the clone has not what the original has: %+v", typ, made)
 			}
 			for i, m := range made.Models {
@@ -50,7 +50,7 @@ func TestClone(t *testing.T) {
 					t.Errorf("%s: model %d of the clone is %+v", typ, i, m)
 				}
 			}
-			for field := range p.Credentials {
+			for _, field := range p.Stored() {
 				if got, want := reveal(c, made, field), reveal(c, p, field); got != want || got == "" {
 					t.Errorf("%s: the clone has the credential %q, not %q", typ, got, want)
 				}
@@ -101,7 +101,7 @@ func TestClonedFrom(t *testing.T) {
 		for _, change := range event.Changes {
 			recorded[change.Field] = string(change.Old) + string(change.New)
 		}
-		if want := map[string]string{"cloned_from": `"` + made.ID + `"`, "credentials.api_key": "", "enabled": "false", "name": `"Clone of the clone"`, "type": `"openai"`}; !reflect.DeepEqual(recorded, want) {
+		if want := map[string]string{"cloned_from": `"` + made.ID + `"`, "credentials.api_key": `"` + mask + `"`, "enabled": "false", "name": `"Clone of the clone"`, "type": `"openai"`}; !reflect.DeepEqual(recorded, want) {
 			t.Errorf("the event records %v, not %v", recorded, want)
 		}
 

@@ -2,11 +2,50 @@ package api
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/secret"
 )
+
+// credentialState tells whether a credential is stored, but not its value.
+type credentialState struct {
+	Set       bool       `json:"set"`
+	Masked    string     `json:"masked,omitempty"`
+	UpdatedAt *timestamp `json:"updated_at,omitempty"`
+}
+
+// toCredentialStates returns the state of each credential field of a form; of a
+// secret_map, an object with the state of each entry.
+func toCredentialStates(stored map[string]registry.Credential, fields []provider.FormField) map[string]any {
+	states := map[string]any{}
+	for _, f := range fields {
+		if f.Kind != provider.KindSecretMap {
+			states[f.Name] = toCredentialState(stored[f.Name])
+			continue
+		}
+		entries := map[string]credentialState{}
+		for name, credential := range stored {
+			if entry, ok := strings.CutPrefix(name, f.Name+"."); ok {
+				entries[entry] = toCredentialState(credential)
+			}
+		}
+		states[f.Name] = entries
+	}
+	return states
+}
+
+func toCredentialState(c registry.Credential) credentialState {
+	if c.Sealed == nil {
+		return credentialState{}
+	}
+	at := timestamp(c.UpdatedAt)
+	return credentialState{Set: true, Masked: secret.Mask, UpdatedAt: &at}
+}
 
 // revealRequest is the reason why a credential is revealed.
 type revealRequest struct {
@@ -16,7 +55,7 @@ type revealRequest struct {
 
 // revealedCredential is a credential in plaintext.
 type revealedCredential struct {
-	// The name of the credential.
+	// The name of the credential; `headers.` and the name in lower case for a header.
 	Field string `json:"field" example:"api_key"`
 	// The value.
 	Value string `json:"value" format:"password" example:"sk-proj-1234"`
@@ -27,7 +66,7 @@ type revealedCredential struct {
 // @ID				revealCredential
 // @Tags			credentials
 // @Param			id		path		string			true	"Id of the provider"		format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
-// @Param			field	path		string			true	"Name of the credential"	example(api_key)
+// @Param			field	path		string			true	"Name of the credential; `headers.` and the name in lower case for a header"	example(api_key)
 // @Param			body	body		revealRequest	false	"The reason"
 // @Success		200		{object}	revealedCredential
 // @Router			/providers/{id}/credentials/{field}/reveal [post]

@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -79,7 +81,7 @@ func TestCredentialsOneByOne(t *testing.T) {
 		if id, key := reveal(c, p, "access_key_id"), reveal(c, p, "secret_access_key"); id != settings["credentials"].(object)["access_key_id"] || key != "new-"+apitest.Secret {
 			t.Errorf("stored are %q and %q", id, key)
 		}
-		c.Patch(p.Path(), object{"credentials": object{"api_key": "x"}}).Problem(http.StatusBadRequest, "malformed_request", "credentials.api_key unknown")
+		c.Patch(p.Path(), object{"credentials": object{"token": "x"}}).Problem(http.StatusBadRequest, "malformed_request", "credentials.token unknown")
 		c.Post("/providers", object{"name": "Half", "type": "aws_bedrock", "credentials": object{"access_key_id": "AKIA" + apitest.Secret}, "config": settings["config"]}).
 			Problem(http.StatusUnprocessableEntity, "validation_failed", "credentials.secret_access_key required")
 	})
@@ -91,12 +93,14 @@ func TestReveal(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
 		for typ, settings := range apitest.Settings(t) {
-			body := object{"name": typ, "type": typ}
-			for name, value := range settings {
-				body[name] = value
-			}
+			body := object{"name": typ}
+			maps.Copy(body, settings)
 			p := c.CreateProvider(body)
-			for field, value := range settings["credentials"].(object) {
+			wanted := apitest.Flat(settings["credentials"].(object))
+			if stored := slices.Sorted(maps.Keys(wanted)); !slices.Equal(p.Stored(), stored) {
+				t.Errorf("%s: %v are stored, not %v", typ, p.Stored(), stored)
+			}
+			for field, value := range wanted {
 				answer := c.Post(p.Path()+"/credentials/"+field+"/reveal", object{"reason": "Moving to another key"}).
 					Is(http.StatusOK).Has("Cache-Control", "no-store").Has("ETag", "")
 				var revealed struct{ Field, Value string }
@@ -105,7 +109,7 @@ func TestReveal(t *testing.T) {
 					t.Errorf("%s: %s is revealed as %+v", typ, field, revealed)
 				}
 			}
-			for _, field := range []string{"nothing", "API_KEY", "base_url", "region", "name", "id", "%00", "..", "constructor"} {
+			for _, field := range []string{"nothing", "API_KEY", "base_url", "region", "name", "id", "%00", "..", "constructor", "headers", "headers.", "headers.X-Gateway-Key"} {
 				c.Post(p.Path()+"/credentials/"+field+"/reveal", nil).Problem(http.StatusNotFound, "not_found")
 			}
 			unchanged(t, c, p)

@@ -69,8 +69,8 @@ func TestMalformedFields(t *testing.T) {
 				`{"prompt":"Hi","model_id":1,"credentials":{"api_key":1,"x":1},"config":{"url":""},"name":"n"}`,
 				[]string{"model_id invalid", "credentials.api_key invalid", "credentials.x unknown", "config.url unknown", "name unknown"}},
 			{"test of a draft", http.MethodPost, "/provider-types/aws_bedrock/test",
-				`{"prompt":"Hi","model_id":"m","credentials":{"access_key_id":1,"api_key":"x"},"config":{"region":1},"type":"x"}`,
-				[]string{"credentials.access_key_id invalid", "credentials.api_key unknown", "config.region invalid", "type unknown"}},
+				`{"prompt":"Hi","model_id":"m","credentials":{"access_key_id":1,"token":"x"},"config":{"region":1},"type":"x"}`,
+				[]string{"credentials.access_key_id invalid", "credentials.token unknown", "config.region invalid", "type unknown"}},
 			{"draft's models", http.MethodPost, "/provider-types/openai/available-models",
 				`{"credentials":{"api_key":{"value":"x"}},"config":{"base_url":"x"},"model_id":"m"}`,
 				[]string{"credentials.api_key invalid", "config.base_url unknown", "model_id unknown"}},
@@ -172,9 +172,9 @@ func TestNull(t *testing.T) {
 		c.Patch(m.Path(), `{"model_id":null,"display_name":null,"supported_stages":null,"enabled":null,"version":null}`).
 			Problem(http.StatusUnprocessableEntity, "validation_failed", "model_id required", "display_name required",
 				"supported_stages required", "enabled required", "version required")
-		c.Post("/providers", `{"name":null,"type":"custom","credentials":{"api_key":null},"config":null,"models":[{"model_id":"m","supported_stages":["planning"],"enabled":null}]}`).
+		c.Post("/providers", `{"name":null,"type":"azure_openai","credentials":{"api_key":null},"config":null,"models":[{"model_id":"m","supported_stages":["planning"],"enabled":null}]}`).
 			Problem(http.StatusUnprocessableEntity, "validation_failed", "name required", "credentials.api_key required",
-				"config required", "config.base_url required", "models[0].enabled required")
+				"config required", "config.base_url required", "config.api_version required", "models[0].enabled required")
 		c.Post(p.Path()+"/credentials/api_key/reveal", `{"reason":null}`).Problem(http.StatusUnprocessableEntity, "validation_failed", "reason required")
 		c.Post("/models/"+m.ID+"/test", `{"prompt":"Hi","system":null,"temperature":null}`).
 			Problem(http.StatusUnprocessableEntity, "validation_failed", "system required", "temperature required")

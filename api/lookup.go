@@ -23,7 +23,7 @@ type credentialHolder struct {
 	ProviderName string `json:"provider_name" example:"Production OpenAI"`
 	// The type of the provider.
 	ProviderType string `json:"provider_type" extensions:"x-ref=ProviderTypeName" example:"openai"`
-	// The name of the credential.
+	// The name of the credential; `headers.` and the name in lower case for a header.
 	Field string `json:"field" example:"api_key"`
 } //	@name	CredentialHolder
 

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -45,30 +46,37 @@ func wantFound(t *testing.T, c *apitest.Client, value any, want ...string) {
 func TestLookup(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c, other := s.Workspace(t), s.Workspace(t)
-		for typ, settings := range apitest.Settings(t) {
-			body := object{"name": typ, "type": typ}
-			for name, value := range settings {
-				body[name] = value
-			}
+		for name, settings := range apitest.Settings(t) {
+			body := object{"name": name}
+			maps.Copy(body, settings)
 			p := c.CreateProvider(body)
-			for field, value := range settings["credentials"].(object) {
+			typ := p.Type
+			for field, value := range apitest.Flat(settings["credentials"].(object)) {
+				found := p.ID + " " + name + " " + typ + " " + field
 				if file, ok := value.(object); ok {
 					text, err := json.Marshal(file)
 					if err != nil {
 						t.Fatal(err)
 					}
-					wantFound(t, c, string(text), p.ID+" "+typ+" "+typ+" "+field)
-					wantFound(t, c, file["private_key"], p.ID+" "+typ+" "+typ+" "+field)
+					wantFound(t, c, string(text), found)
+					wantFound(t, c, file["private_key"], found)
 					continue
 				}
 				// Several types have the same key here; each of them is found.
-				unique := "sk-" + typ + "-" + field + "-" + apitest.Secret
-				c.EditProvider(p.ID, object{"credentials": object{field: unique}})
+				unique := "sk-" + name + "-" + field + "-" + apitest.Secret
+				replace := func(by string) {
+					edit := object{field: by}
+					if parent, entry, isEntry := strings.Cut(field, "."); isEntry {
+						edit = object{parent: object{entry: by}}
+					}
+					c.EditProvider(p.ID, object{"credentials": edit})
+				}
+				replace(unique)
 				for _, pasted := range []string{unique, " " + unique + "\n", `"` + unique + `"`, "Bearer " + unique} {
-					wantFound(t, c, pasted, p.ID+" "+typ+" "+typ+" "+field)
+					wantFound(t, c, pasted, found)
 				}
 				wantFound(t, other, unique)
-				c.EditProvider(p.ID, object{"credentials": object{field: unique + "2"}})
+				replace(unique + "2")
 				wantFound(t, c, unique)
 			}
 		}

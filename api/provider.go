@@ -9,7 +9,6 @@ import (
 
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
-	"modelproviders/pkg/secret"
 )
 
 // providerFields are the first fields of a provider in an answer.
@@ -29,7 +28,7 @@ type providerFields struct {
 	// The current error of the provider; null if there is none.
 	Error *providerError `json:"error" extensions:"x-nullable"`
 	// One entry for each credential of the type, without its value.
-	Credentials map[string]credentialState `json:"credentials"`
+	Credentials map[string]any `json:"credentials" swaggertype:"object" extensions:"x-ref=ProviderCredentialStates"`
 	// The type's config fields.
 	Config map[string]string `json:"config" example:"region:us-east-1"`
 	// The number of enabled models.
@@ -80,17 +79,6 @@ type providerError struct {
 	Since timestamp `json:"since" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
 } //	@name	ProviderError
 
-// credentialState tells whether a credential is stored, but not its value. In an
-// edit it keeps the stored value.
-type credentialState struct {
-	// Whether a value is stored.
-	Set bool `json:"set" example:"true"`
-	// Always eight bullets.
-	Masked string `json:"masked" maxLength:"8" example:"••••••••"`
-	// When the value was last replaced.
-	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
-} //	@name	CredentialState
-
 // providerList is one page of providers.
 type providerList struct {
 	// The providers of this page.
@@ -114,7 +102,7 @@ type providerCreate struct {
 
 // settingsUpdate is the part of the settings that an edit changes.
 type settingsUpdate struct {
-	// The credentials to replace. A credential that is omitted, null, empty, the mask, or the object from a response keeps its value.
+	// The credentials to replace. A credential that is omitted, null, empty, the mask, or the object from a response keeps its value; `{"set":false}` removes it.
 	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
 	// The config fields to change. Omitted fields keep their values.
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
@@ -299,11 +287,12 @@ func toProviderFields(p registry.Provider) providerFields {
 	counts := p.ModelCounts()
 	out := providerFields{
 		ID: p.ID, Name: p.Name, Type: p.Type, TypeLabel: p.Type, Status: string(p.Status()), Enabled: p.Enabled,
-		Credentials: map[string]credentialState{}, Config: map[string]string{},
+		Credentials: map[string]any{}, Config: map[string]string{},
 		EnabledModelCount: counts.Enabled, ModelCount: counts.All,
 	}
 	if typ, ok := provider.Lookup(p.Type); ok {
-		out.TypeLabel = typ.Form().Label
+		form := typ.Form()
+		out.TypeLabel, out.Credentials = form.Label, toCredentialStates(p.Credentials, form.Credentials)
 	}
 	if p.ClonedFrom != "" {
 		out.ClonedFrom = &p.ClonedFrom
@@ -313,9 +302,6 @@ func toProviderFields(p registry.Provider) providerFields {
 		if e.ModelID != "" {
 			out.Error.ModelID = &e.ModelID
 		}
-	}
-	for field, credential := range p.Credentials {
-		out.Credentials[field] = credentialState{Set: true, Masked: secret.Mask, UpdatedAt: timestamp(credential.UpdatedAt)}
 	}
 	maps.Copy(out.Config, p.Config)
 	return out

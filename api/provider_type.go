@@ -23,6 +23,8 @@ type providerType struct {
 	Icon string `json:"icon" example:"azure_openai"`
 	// The URL of the icon, an SVG image, relative to the origin of the API. No token is needed.
 	IconURL string `json:"icon_url" format:"uri-reference" example:"/icons/azure_openai.svg"`
+	// The ways to authenticate, if there are several; the first one is the default. A provider uses the one whose fields have values: a request can't set fields of two, and setting those of another one than before removes what is stored for the first.
+	AuthMethods []authMethod `json:"auth_methods"`
 	// The secret fields, in the order of the form.
 	Credentials []formField `json:"credentials"`
 	// The other fields, in the order of the form.
@@ -43,13 +45,17 @@ type formField struct {
 	Name string `json:"name" example:"api_version"`
 	// The display name.
 	Label string `json:"label" example:"API Version"`
-	// The kind of input.
-	Kind string `json:"kind" enums:"secret,secret_json,text,url" example:"text"`
-	// Whether a value is required.
+	// The kind of input. A `secret_map` is an object of names and secrets.
+	Kind string `json:"kind" enums:"secret,secret_json,secret_map,text,url" example:"text"`
+	// Whether a value is required; with `auth_method`, whether it is required if that method is used.
 	Required bool `json:"required" example:"true"`
+	// The name of the authentication method that the field is for; absent if it is for all.
+	AuthMethod string `json:"auth_method,omitempty" example:"entra_id"`
+	// The name of another field that must have a value if this one has; absent if there is none.
+	Needs string `json:"needs,omitempty" example:"role_arn"`
 	// A help text; absent if there is none.
 	Help string `json:"help,omitempty" example:"The version of the API to call."`
-	// An example value, or the beginning of one if it is a secret; absent if there is none.
+	// An example value, or the beginning of one if it is a secret, or an example of a name if it is a secret_map; absent if there is none.
 	Placeholder string `json:"placeholder,omitempty" example:"2024-10-21"`
 	// Common values. Others are accepted too. Absent if there are none.
 	Suggestions []string `json:"suggestions,omitempty" example:"2024-10-21,v1"`
@@ -58,6 +64,14 @@ type formField struct {
 	// A regular expression (ECMA-262) that values must match; absent if there is none.
 	Pattern string `json:"pattern,omitempty" example:"^(v1|[0-9]{4}-[0-9]{2}-[0-9]{2})$"`
 } //	@name	FormField
+
+// authMethod is one of several ways to authenticate.
+type authMethod struct {
+	// The stable name.
+	Name string `json:"name" example:"entra_id"`
+	// The display name.
+	Label string `json:"label" example:"Microsoft Entra ID"`
+} //	@name	AuthMethod
 
 // fieldGroup is a group of fields that belong together.
 type fieldGroup struct {
@@ -115,6 +129,7 @@ func (a *API) toProviderType(t provider.Type) providerType {
 	return providerType{
 		Type: f.Type, Label: f.Label, Description: f.Description, DocsURL: f.DocsURL,
 		Icon: f.Type, IconURL: a.BasePath + "/icons/" + f.Type + ".svg",
+		AuthMethods: mapped(f.AuthMethods, func(m provider.AuthMethod) authMethod { return authMethod(m) }),
 		Credentials: mapped(f.Credentials, toFormField), Config: mapped(f.Config, toFormField),
 		ModelIDLabel: f.ModelIDLabel, ModelIDPlaceholder: f.ModelIDPlaceholder,
 		CredentialsSchema: f.CredentialsSchema, ConfigSchema: f.ConfigSchema,
@@ -123,7 +138,7 @@ func (a *API) toProviderType(t provider.Type) providerType {
 
 func toFormField(f provider.FormField) formField {
 	out := formField{
-		Name: f.Name, Label: f.Label, Kind: f.Kind, Required: f.Required,
+		Name: f.Name, Label: f.Label, Kind: f.Kind, Required: f.Required, AuthMethod: f.AuthMethod, Needs: f.Needs,
 		Help: f.Help, Placeholder: f.Placeholder, Suggestions: f.Suggestions, Pattern: f.Pattern,
 	}
 	if f.Group.Name != "" {

@@ -18,10 +18,8 @@ type setting struct {
 
 // body is an accepted provider with that one setting in it.
 func (s setting) body(t *testing.T) object {
-	body := object{"name": apitest.UniqueName(s.typ), "type": s.typ}
-	for part, values := range apitest.Settings(t)[s.typ] {
-		body[part] = maps.Clone(values.(object))
-	}
+	body := object{"name": apitest.UniqueName(s.typ)}
+	maps.Copy(body, apitest.Settings(t)[s.typ])
 	body[s.part].(object)[s.field] = s.value
 	return body
 }

@@ -2,28 +2,31 @@ package apitest
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"maps"
 	"net/http"
+	"slices"
+	"strings"
 )
 
 // Provider is a provider as it is answered.
 type Provider struct {
-	ID                string                `json:"id"`
-	Name              string                `json:"name"`
-	Type              string                `json:"type"`
-	TypeLabel         string                `json:"type_label"`
-	Status            string                `json:"status"`
-	Enabled           bool                  `json:"enabled"`
-	Error             *ProviderError        `json:"error"`
-	Credentials       map[string]Credential `json:"credentials"`
-	Config            map[string]string     `json:"config"`
-	EnabledModelCount int                   `json:"enabled_model_count"`
-	ModelCount        int                   `json:"model_count"`
-	ClonedFrom        *string               `json:"cloned_from"`
-	Models            []Model               `json:"models"`
-	Version           int64                 `json:"version"`
-	CreatedAt         string                `json:"created_at"`
-	UpdatedAt         string                `json:"updated_at"`
+	ID                string            `json:"id"`
+	Name              string            `json:"name"`
+	Type              string            `json:"type"`
+	TypeLabel         string            `json:"type_label"`
+	Status            string            `json:"status"`
+	Enabled           bool              `json:"enabled"`
+	Error             *ProviderError    `json:"error"`
+	Credentials       Credentials       `json:"credentials"`
+	Config            map[string]string `json:"config"`
+	EnabledModelCount int               `json:"enabled_model_count"`
+	ModelCount        int               `json:"model_count"`
+	ClonedFrom        *string           `json:"cloned_from"`
+	Models            []Model           `json:"models"`
+	Version           int64             `json:"version"`
+	CreatedAt         string            `json:"created_at"`
+	UpdatedAt         string            `json:"updated_at"`
 }
 
 // ProviderError is what was last observed to be wrong with a provider.
@@ -34,11 +37,75 @@ type ProviderError struct {
 	Since   string  `json:"since"`
 }
 
-// Credential says that a credential is stored.
+// Credentials are the credentials of a provider, by the names that reveal takes:
+// `headers.x-team` for the entry `X-Team` of the field `headers`.
+type Credentials map[string]Credential
+
+// Credential says whether a credential is stored.
 type Credential struct {
 	Set       bool   `json:"set"`
-	Masked    string `json:"masked"`
-	UpdatedAt string `json:"updated_at"`
+	Masked    string `json:"masked,omitempty"`
+	UpdatedAt string `json:"updated_at,omitempty"`
+}
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (c *Credentials) UnmarshalJSON(data []byte) error {
+	var answered Object
+	if err := json.Unmarshal(data, &answered); err != nil {
+		return err
+	}
+	flat, err := json.Marshal(Flat(answered))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(flat, (*map[string]Credential)(c))
+}
+
+// MarshalJSON implements [json.Marshaler]. The service accepts in an edit what it
+// answered.
+func (c Credentials) MarshalJSON() ([]byte, error) {
+	nested := Object{}
+	for name, credential := range c {
+		field, entry, isEntry := strings.Cut(name, ".")
+		if !isEntry {
+			nested[name] = credential
+			continue
+		}
+		if nested[field] == nil {
+			nested[field] = Object{}
+		}
+		nested[field].(Object)[entry] = credential
+	}
+	return json.Marshal(nested)
+}
+
+// Stored are the names of the credentials that are stored.
+func (p Provider) Stored() (names []string) {
+	for name, credential := range p.Credentials {
+		if credential.Set {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Flat returns credentials with each entry of a secret_map under the name that reveal
+// takes.
+func Flat(credentials Object) Object {
+	flat := Object{}
+	for name, value := range credentials {
+		entries, isObject := value.(Object)
+		_, isState := entries["set"].(bool)
+		if !isObject || isState || name == "service_account_json" {
+			flat[name] = value
+			continue
+		}
+		for entry, value := range entries {
+			flat[name+"."+strings.ToLower(entry)] = value
+		}
+	}
+	return flat
 }
 
 // Model is a model as it is answered. The facts of its provider are nil where

@@ -12,26 +12,46 @@ import (
 	"modelproviders/pkg/provider"
 )
 
-// Settings are credentials and config that each provider type accepts, by the
-// name of the type: every credential holds [Secret], and config has the
-// placeholders of the type's form. A service account is the JSON object itself.
+// Settings are type, credentials and config of a provider of each type, by the name of
+// the type: every credential holds [Secret], and config has the placeholders of the
+// type's form. A service account is the JSON object itself. Of a type with several
+// authentication methods, they are those of the default; those of another one have the
+// name of the type and of the method, as in `azure_openai entra_id`.
 func Settings(t testing.TB) map[string]Object {
 	settings := map[string]Object{}
 	for _, typ := range provider.Types() {
 		form := typ.Form()
-		credentials, config := Object{}, Object{}
-		for _, f := range form.Credentials {
-			credentials[f.Name] = f.Name + "-" + Secret
-			if f.Kind == "secret_json" {
-				credentials[f.Name] = ServiceAccount(t, nil)
+		settings[form.Type] = settingsOf(t, form, "")
+		for i, method := range form.AuthMethods {
+			name := form.Type
+			if i > 0 {
+				name += " " + method.Name
 			}
+			settings[name] = settingsOf(t, form, method.Name)
 		}
-		for _, f := range form.Config {
-			config[f.Name] = f.Placeholder
-		}
-		settings[form.Type] = Object{"credentials": credentials, "config": config}
 	}
 	return settings
+}
+
+func settingsOf(t testing.TB, form provider.Form, method string) Object {
+	credentials, config := Object{}, Object{}
+	for _, f := range form.Credentials {
+		switch {
+		case f.AuthMethod != "" && f.AuthMethod != method:
+		case f.Kind == "secret_json":
+			credentials[f.Name] = ServiceAccount(t, nil)
+		case f.Kind == provider.KindSecretMap:
+			credentials[f.Name] = Object{f.Placeholder: f.Name + "-" + Secret}
+		default:
+			credentials[f.Name] = f.Name + "-" + Secret
+		}
+	}
+	for _, f := range form.Config {
+		if f.AuthMethod == "" || f.AuthMethod == method {
+			config[f.Name] = f.Placeholder
+		}
+	}
+	return Object{"type": form.Type, "credentials": credentials, "config": config}
 }
 
 // ServiceAccount is a Google key file; changes replace or add members, nil

@@ -64,7 +64,7 @@ func generate(ctx context.Context, root string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	settings, err := settingsSchemas(provider.Types())
+	settings, choices, err := settingsSchemas(provider.Types())
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func generate(ctx context.Context, root string) ([]byte, error) {
 	finishSchemas(doc, at(rest, "components", "schemas"))
 	merge(doc, rest)
 	merge(at(doc, "components", "schemas"), settings)
-	splitByType(at(doc, "components", "schemas"), "ProviderCreate", provider.Types())
+	splitByType(at(doc, "components", "schemas"), "ProviderCreate", provider.Types(), choices)
 	completeOperations(doc, api.Routes())
 	closeRequests(doc)
 	addExamples(at(doc, "components", "schemas"))

@@ -22,19 +22,26 @@ func TestEveryTypeIsDescribed(t *testing.T) {
 			t.Errorf("%s is no provider type name", form.Type)
 		}
 		for suffix, fields := range map[string][]provider.FormField{"Credentials": form.Credentials, "Config": form.Config} {
-			name := schemaName(form.Label) + suffix
-			s := at(schemas, name)
-			if s == nil || s["additionalProperties"] != false || len(at(s, "properties")) != len(fields) {
-				t.Fatalf("%s is not the closed schema of %d fields: %v", name, len(fields), s)
-			}
-			if choices := at(schemas, "Provider"+suffix)["anyOf"].([]any); !slices.ContainsFunc(choices, func(c any) bool { return refOf(c.(object)) == name }) {
-				t.Errorf("%s is not among the choices of a request", name)
-			}
-			required, _ := s["required"].([]any)
-			for _, f := range fields {
-				if f.Required != slices.Contains(required, any(f.Name)) {
-					t.Errorf("%s.%s: required is wrong", name, f.Name)
+			described := map[string]bool{}
+			for i := range max(1, len(form.AuthMethods)) {
+				name := schemaName(form.Label)
+				if i > 0 {
+					name += schemaName(form.AuthMethods[i].Label)
 				}
+				s := at(schemas, name+suffix)
+				if s == nil && i > 0 {
+					continue // one schema is for all methods
+				}
+				checkSettings(t, name+suffix, s, fields)
+				for field := range at(s, "properties") {
+					described[field] = true
+				}
+				if choices := at(schemas, "Provider"+suffix)["anyOf"].([]any); !slices.ContainsFunc(choices, func(c any) bool { return refOf(c.(object)) == name+suffix }) {
+					t.Errorf("%s is not among the choices of a request", name+suffix)
+				}
+			}
+			if len(described) != len(fields) {
+				t.Errorf("%s: %v are described, not %d fields", form.Type, described, len(fields))
 			}
 		}
 		for _, f := range form.Credentials {
@@ -53,8 +60,24 @@ func TestEveryTypeIsDescribed(t *testing.T) {
 	}
 }
 
+// checkSettings checks that a schema is closed, and requires the fields that are
+// required by themselves.
+func checkSettings(t *testing.T, name string, s object, fields []provider.FormField) {
+	t.Helper()
+	if s == nil || s["additionalProperties"] != false {
+		t.Fatalf("%s is no closed schema: %v", name, s)
+	}
+	required, _ := s["required"].([]any)
+	for _, f := range fields {
+		_, has := at(s, "properties")[f.Name]
+		if isRequired := slices.Contains(required, any(f.Name)); has && f.Required != isRequired {
+			t.Errorf("%s.%s: required is %v", name, f.Name, isRequired)
+		}
+	}
+}
+
 func TestSchemaNames(t *testing.T) {
-	for label, want := range map[string]string{"OpenAI": "OpenAI", "GCP Vertex AI": "GCPVertexAI", "Custom (LiteLLM)": "Custom"} {
+	for label, want := range map[string]string{"OpenAI": "OpenAI", "GCP Vertex AI": "GCPVertexAI", "Custom (LiteLLM)": "Custom", "API key": "APIKey"} {
 		if got := schemaName(label); got != want {
 			t.Errorf("%q is named %s, not %s", label, got, want)
 		}
@@ -80,7 +103,7 @@ func TestRulesOfAnEditHoldForEveryType(t *testing.T) {
 
 func TestTypesMustNotShareSchemas(t *testing.T) {
 	types := provider.Types()
-	if _, err := settingsSchemas(append(types, types[0])); err == nil {
+	if _, _, err := settingsSchemas(append(types, types[0])); err == nil {
 		t.Error("two types of one name are taken")
 	}
 }

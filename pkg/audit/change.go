@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Change is one changed field. Old and New are JSON; empty for no value, and
-// always for secrets.
+// Change is one changed field. Old and New are JSON; empty for no value, and a mask
+// for a secret.
 type Change struct {
 	Field string `json:"field"`
 	Old   string `json:"old,omitempty"`
@@ -18,8 +18,11 @@ type Change struct {
 // Fields are the values of a thing that events record, by field.
 type Fields map[string]any
 
-// Secret is a value of which events record only that it changed.
+// Secret is a value of which events record only that it was set, replaced or removed.
 type Secret []byte
+
+// MarshalJSON writes a mask.
+func (Secret) MarshalJSON() ([]byte, error) { return []byte(`"••••••••"`), nil }
 
 // Changed returns the event with the differences between two states, sorted by
 // field; nil is the state of what does not exist.
@@ -35,10 +38,10 @@ func (e Event) Changed(before, after Fields) Event {
 	return e
 }
 
-// text returns a field as JSON, or "" if it has no value or is secret.
+// text returns a field as JSON, or "" if it has no value.
 func (f Fields) text(name string) string {
 	value, ok := f[name]
-	if _, secret := value.(Secret); !ok || secret {
+	if !ok {
 		return ""
 	}
 	text, _ := json.Marshal(value) // strings, bools and lists of strings can always be encoded

@@ -88,6 +88,7 @@ const (
 const (
 	FormFieldKindSecret     FormFieldKind = "secret"
 	FormFieldKindSecretJSON FormFieldKind = "secret_json"
+	FormFieldKindSecretMap  FormFieldKind = "secret_map"
 	FormFieldKindText       FormFieldKind = "text"
 	FormFieldKindURL        FormFieldKind = "url"
 )
@@ -269,10 +270,10 @@ type AuditChange struct {
 	// Field The path of the field.
 	Field string `json:"field"`
 
-	// New The new value; absent if there is none, and for credentials.
+	// New The new value; absent if there is none. Of a credential, a mask; events of earlier versions have none.
 	New interface{} `json:"new,omitempty,omitzero"`
 
-	// Old The previous value; absent if there was none, and for credentials.
+	// Old The previous value; absent if there was none. Of a credential, a mask; events of earlier versions have none.
 	Old interface{} `json:"old,omitempty,omitzero"`
 }
 
@@ -287,7 +288,7 @@ type AuditEvent struct {
 	// At When it happened.
 	At time.Time `json:"at"`
 
-	// Changes What changed. Only the names of credentials are recorded, not their values.
+	// Changes What changed. The values of credentials are not recorded, only whether they were set, replaced or removed.
 	Changes []AuditChange `json:"changes"`
 
 	// ClientIP The address of the client.
@@ -341,6 +342,15 @@ type AuditTarget struct {
 
 // AuditTargetType What kind of object it is.
 type AuditTargetType string
+
+// AuthMethod One of several ways to authenticate.
+type AuthMethod struct {
+	// Label The display name.
+	Label string `json:"label"`
+
+	// Name The stable name.
+	Name string `json:"name"`
+}
 
 // AvailableModel One model that a provider's service offers.
 type AvailableModel struct {
@@ -431,7 +441,7 @@ type ConsoleConfig struct {
 
 // CredentialHolder A stored credential.
 type CredentialHolder struct {
-	// Field The name of the credential.
+	// Field The name of the credential; `headers.` and the name in lower case for a header.
 	Field string `json:"field"`
 
 	// ProviderID The id of the provider.
@@ -444,16 +454,16 @@ type CredentialHolder struct {
 	ProviderType ProviderTypeName `json:"provider_type"`
 }
 
-// CredentialState Tells whether a credential is stored, but not its value. In an edit it keeps the stored value.
+// CredentialState Tells whether a credential is stored, but not its value. In an edit it keeps the stored value, or removes it if `set` is false.
 type CredentialState struct {
-	// Masked Always eight bullets.
-	Masked string `json:"masked"`
+	// Masked Eight bullets; absent if no value is stored.
+	Masked string `json:"masked,omitempty,omitzero"`
 
 	// Set Whether a value is stored.
 	Set bool `json:"set"`
 
-	// UpdatedAt When the value was last replaced.
-	UpdatedAt time.Time `json:"updated_at"`
+	// UpdatedAt When the value was last replaced; absent if no value is stored.
+	UpdatedAt *time.Time `json:"updated_at,omitempty"`
 }
 
 // CustomConfig The Custom (LiteLLM) config.
@@ -464,8 +474,11 @@ type CustomConfig struct {
 
 // CustomCredentials The Custom (LiteLLM) credentials.
 type CustomCredentials struct {
-	// APIKey The API key of the server. If it needs none, enter any text. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
-	APIKey string `json:"api_key"`
+	// APIKey The API key of the server. Leave it empty if the server needs none. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
+	APIKey string `json:"api_key,omitempty,omitzero"`
+
+	// Headers HTTP headers that are sent with every request, for a gateway that needs them. Their values are encrypted like the API key.
+	Headers map[string]string `json:"headers,omitempty,omitzero"`
 }
 
 // DraftSettings Unsaved settings.
@@ -474,7 +487,7 @@ type DraftSettings struct {
 	Config ProviderConfig `json:"config,omitempty,omitzero"`
 
 	// Credentials The credentials of a provider. The fields depend on the provider type.
-	Credentials ProviderCredentials `json:"credentials"`
+	Credentials ProviderCredentials `json:"credentials,omitempty,omitzero"`
 }
 
 // DraftTestRequest A test of unsaved settings.
@@ -483,7 +496,7 @@ type DraftTestRequest struct {
 	Config ProviderConfig `json:"config,omitempty,omitzero"`
 
 	// Credentials The credentials of a provider. The fields depend on the provider type.
-	Credentials ProviderCredentials `json:"credentials"`
+	Credentials ProviderCredentials `json:"credentials,omitempty,omitzero"`
 
 	// MaxOutputTokens The maximum length of the answer, in tokens.
 	MaxOutputTokens int64 `json:"max_output_tokens,omitempty,omitzero"`
@@ -567,13 +580,16 @@ type FieldGroup struct {
 
 // FormField One field of a form.
 type FormField struct {
+	// AuthMethod The name of the authentication method that the field is for; absent if it is for all.
+	AuthMethod string `json:"auth_method,omitempty,omitzero"`
+
 	// Group A group of fields that belong together.
 	Group *FieldGroup `json:"group,omitempty"`
 
 	// Help A help text; absent if there is none.
 	Help string `json:"help,omitempty,omitzero"`
 
-	// Kind The kind of input.
+	// Kind The kind of input. A `secret_map` is an object of names and secrets.
 	Kind FormFieldKind `json:"kind"`
 
 	// Label The display name.
@@ -582,20 +598,23 @@ type FormField struct {
 	// Name The field's name in credentials or config.
 	Name string `json:"name"`
 
+	// Needs The name of another field that must have a value if this one has; absent if there is none.
+	Needs string `json:"needs,omitempty,omitzero"`
+
 	// Pattern A regular expression (ECMA-262) that values must match; absent if there is none.
 	Pattern string `json:"pattern,omitempty,omitzero"`
 
-	// Placeholder An example value, or the beginning of one if it is a secret; absent if there is none.
+	// Placeholder An example value, or the beginning of one if it is a secret, or an example of a name if it is a secret_map; absent if there is none.
 	Placeholder string `json:"placeholder,omitempty,omitzero"`
 
-	// Required Whether a value is required.
+	// Required Whether a value is required; with `auth_method`, whether it is required if that method is used.
 	Required bool `json:"required"`
 
 	// Suggestions Common values. Others are accepted too. Absent if there are none.
 	Suggestions []string `json:"suggestions,omitzero"`
 }
 
-// FormFieldKind The kind of input.
+// FormFieldKind The kind of input. A `secret_map` is an object of names and secrets.
 type FormFieldKind string
 
 // GCPVertexAIConfig The GCP Vertex AI config.
@@ -979,8 +998,8 @@ type Provider struct {
 	// CreatedAt When it was created: UTC, RFC 3339 with milliseconds.
 	CreatedAt time.Time `json:"created_at"`
 
-	// Credentials One entry for each credential of the type, without its value.
-	Credentials map[string]CredentialState `json:"credentials"`
+	// Credentials The state of each credential of the provider type.
+	Credentials ProviderCredentialStates `json:"credentials"`
 
 	// Enabled Whether the provider is enabled, regardless of errors.
 	Enabled bool `json:"enabled"`
@@ -1037,7 +1056,7 @@ type ProviderCreate struct {
 	Config ProviderConfig `json:"config,omitempty,omitzero"`
 
 	// Credentials The credentials of a provider. The fields depend on the provider type.
-	Credentials ProviderCredentials `json:"credentials"`
+	Credentials ProviderCredentials `json:"credentials,omitempty,omitzero"`
 
 	// Models The provider's first models.
 	Models []ModelCreate `json:"models,omitempty,omitzero"`
@@ -1048,6 +1067,9 @@ type ProviderCreate struct {
 	// Type The stable name of a provider type.
 	Type ProviderTypeName `json:"type"`
 }
+
+// ProviderCredentialStates The state of each credential of the provider type.
+type ProviderCredentialStates = CredentialStates
 
 // ProviderCredentials The credentials of a provider. The fields depend on the provider type.
 type ProviderCredentials = any
@@ -1090,6 +1112,9 @@ type ProviderStatus string
 
 // ProviderType A kind of provider, with the form for its settings.
 type ProviderType struct {
+	// AuthMethods The ways to authenticate, if there are several; the first one is the default. A provider uses the one whose fields have values: a request can't set fields of two, and setting those of another one than before removes what is stored for the first.
+	AuthMethods []AuthMethod `json:"auth_methods"`
+
 	// Config The other fields, in the order of the form.
 	Config []FormField `json:"config"`
 
@@ -1168,7 +1193,7 @@ type RevealRequest struct {
 
 // RevealedCredential A credential in plaintext.
 type RevealedCredential struct {
-	// Field The name of the credential.
+	// Field The name of the credential; `headers.` and the name in lower case for a header.
 	Field string `json:"field"`
 
 	// Value The value.

@@ -45,10 +45,11 @@ func (f Form) methodsOf(inputs []*input, match func(*input) bool) []string {
 }
 
 // checkTogether checks the rules over several fields: what is required with a method,
-// and what a field needs.
+// and what a field needs or excludes.
 func (f Form) checkTogether(inputs []*input, method string) {
 	for _, in := range inputs {
 		if in.set {
+			in.checkExcluded(inputs)
 			continue
 		}
 		switch {
@@ -63,6 +64,19 @@ func (f Form) checkTogether(inputs []*input, method string) {
 			if other.Needs == in.Name && other.set && other.isFor(method) {
 				in.refuse(fault.Required, "is required with %s", other.Name)
 			}
+		}
+	}
+}
+
+// checkExcluded refuses what the input excludes, or the input if only it is new.
+func (in *input) checkExcluded(inputs []*input) {
+	for _, other := range inputs {
+		switch {
+		case other.Name != in.excludes || !other.set:
+		case other.given:
+			other.refuse(fault.Invalid, "can't be combined with %s; remove one of the two", in.Name)
+		default:
+			in.refuse(fault.Invalid, "can't be combined with %s; remove one of the two", other.Name)
 		}
 	}
 }

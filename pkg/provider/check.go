@@ -17,9 +17,9 @@ type CheckResult struct {
 
 // openLister is an upstream that may list its models without credentials.
 type openLister interface {
-	// listsOpenly reports whether the list that was just read can be read without
-	// credentials, too.
-	listsOpenly(ctx context.Context) bool
+	// unchecked says, in a sentence, why the list that was just read does not prove the
+	// credentials; empty: it does.
+	unchecked(ctx context.Context) string
 }
 
 // Check implements [Client.Check].
@@ -30,15 +30,17 @@ func (c *client) Check(ctx context.Context) CheckResult {
 	d, err := c.discover(ctx, e)
 	failure := asFailure(err)
 	r := CheckResult{Listed: d.Supported}
-	switch lister, mayBeOpen := c.upstream.(openLister); {
+	if lister, mayBeOpen := c.upstream.(openLister); mayBeOpen && r.Listed {
+		r.Detail = lister.unchecked(ctx)
+	}
+	switch {
 	case failure != nil && failure.Kind == Permission && !failure.OfProvider():
 		r.Detail = "The provider does not allow these credentials to list models, so they were not checked. Test a model to check them."
 	case failure != nil:
 		r.Failure = failure
 	case !d.Supported:
 		r.Detail = "The provider has no list of models, so the credentials were not checked. Test a model to check them."
-	case mayBeOpen && lister.listsOpenly(ctx):
-		r.Detail = "The server lists its models to anyone, so the credentials were not checked. Test a model to check them."
+	case r.Detail != "":
 	default:
 		r.Proven, r.Detail = true, "The provider accepts the credentials."
 		if c.unproven != "" {

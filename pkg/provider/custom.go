@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -24,7 +25,7 @@ var custom = register(spec[customCredentials, customConfig]{
 	},
 
 	requestIDHeaders: []string{"X-Request-Id", "X-Litellm-Call-Id", "Request-Id", "Apim-Request-Id", "Cf-Ray"},
-	parse:            map[string]func(string) (string, error){"base_url": checkCustomURL},
+	parse:            map[string]func(string) (string, error){"base_url": checkCustomURL, "headers": headerName},
 	origin: func(config customConfig) string {
 		origin, _, _ := customBase(config.BaseURL)
 		return origin
@@ -33,7 +34,8 @@ var custom = register(spec[customCredentials, customConfig]{
 })
 
 type customCredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-…" help:"The API key of the server. If it needs none, enter any text."`
+	APIKey  secret.Text `json:"api_key" label:"API Key" kind:"secret" excludes:"headers.authorization" validate:"max=4096,printascii" placeholder:"sk-…" help:"The API key of the server. Leave it empty if the server needs none."`
+	Headers secretMap   `json:"headers" label:"Headers" kind:"secret_map" max_entries:"10" validate:"max=4096,printascii" placeholder:"X-Gateway-Key" help:"HTTP headers that are sent with every request, for a gateway that needs them. Their values are encrypted like the API key."`
 }
 
 type customConfig struct {
@@ -91,18 +93,34 @@ func customBase(address string) (origin, first string, named bool) {
 type customUpstream struct {
 	tables
 	v1, origin *openAIChat
-	keyless    *http.Client
-	named      bool        // the address has /v1
-	bare       atomic.Bool // the API was found at the address itself
+	// without is a client that sends no key, or no headers if there is no key; nil if
+	// there is neither. openly says that the list can be read with it.
+	without *http.Client
+	openly  string
+	named   bool        // the address has /v1
+	bare    atomic.Bool // the API was found at the address itself
 }
 
 func openCustom(creds customCredentials, config customConfig, env environment) (upstream, error) {
-	client := withBearer(env.http, creds.APIKey)
 	origin, first, named := customBase(config.BaseURL)
-	c := &customUpstream{
-		tables: customTables, named: named, keyless: env.http,
-		v1: newOpenAIChat(client, first, customTables), origin: newOpenAIChat(client, origin, customTables),
+	c := &customUpstream{tables: customTables, named: named, without: env.http}
+	c.hints = maps.Clone(c.hints)
+	c.openly = "The server lists its models to anyone, so the credentials were not checked. Test a model to check them."
+	client := withHeaders(env.http, creds.Headers)
+	switch hasKey, hasHeaders := !creds.APIKey.Empty(), len(creds.Headers) > 0; {
+	case hasKey && hasHeaders:
+		c.hints[Authentication] = "Replace the API key of this provider, or check its headers."
+		c.openly = "The server lists its models without the API key, so the key was not checked. Test a model to check it."
+		fallthrough
+	case hasKey:
+		c.without, client = client, withBearer(client, creds.APIKey)
+	case hasHeaders:
+		c.hints[Authentication] = "Check the headers of this provider, or enter an API key if the server needs one."
+	default:
+		c.hints[Authentication] = "The server needs credentials. Enter an API key, or a header with it."
+		c.without, c.openly = nil, "The server answers without credentials."
 	}
+	c.v1, c.origin = newOpenAIChat(client, first, c.tables), newOpenAIChat(client, origin, c.tables)
 	c.v1.limit, c.origin.limit = "max_tokens", "max_tokens"
 	return c, nil
 }
@@ -133,17 +151,22 @@ func (c *customUpstream) models(ctx context.Context) (Discovery, error) {
 	return d, err
 }
 
-// listsOpenly implements [openLister]. The result describes the call with the key.
-func (c *customUpstream) listsOpenly(ctx context.Context) bool {
+// unchecked implements [openLister]. The result describes the call with the credentials.
+func (c *customUpstream) unchecked(ctx context.Context) string {
+	if c.without == nil {
+		return c.openly
+	}
 	defer report(ctx, lastCall(ctx))
 	api := *c.v1
 	if c.bare.Load() {
 		api = *c.origin
 	}
-	api.http = c.keyless
+	api.http = c.without
 	_, err := api.models(ctx)
-	refusal := asFailure(err)
-	return refusal == nil || refusal.Kind != Authentication && refusal.Kind != Permission
+	if refusal := asFailure(err); refusal != nil && (refusal.Kind == Authentication || refusal.Kind == Permission) {
+		return ""
+	}
+	return c.openly
 }
 
 // find calls the API where it is, and reports whether that is the address itself. It

@@ -9,7 +9,11 @@ import (
 	"strings"
 )
 
-// The kinds of a form field.
+// KindSecretMap is the kind of a credential that is an object of named secrets. The value
+// of each entry is stored as a credential by itself.
+const KindSecretMap = "secret_map"
+
+// The other kinds of a form field.
 const (
 	kindSecret     = "secret"
 	kindSecretJSON = "secret_json"
@@ -26,18 +30,21 @@ type field struct {
 	ascii     bool
 	pattern   *regexp.Regexp // nil: any
 	message   string         // about a value that does not match the pattern
+
+	excludes   string // a field that must have no value if this one has
+	maxEntries int    // of a secret_map
 }
 
-// fieldsOf reads the tags of a settings struct whose fields are all of one
-// type.
-func fieldsOf(t, of reflect.Type) []field {
+// fieldsOf reads the tags of a settings struct whose fields have some types.
+func fieldsOf(t reflect.Type, types ...reflect.Type) []field {
 	fields := make([]field, t.NumField())
 	for i := range fields {
 		f := t.Field(i)
-		if f.Type != of {
-			panic(fmt.Sprintf("provider: field %s of %s is not a %s", f.Name, t, of))
-		}
 		fields[i] = fieldOf(i, f.Tag)
+		isMap := f.Type == reflect.TypeFor[secretMap]()
+		if !slices.Contains(types, f.Type) || isMap != (fields[i].Kind == KindSecretMap) {
+			panic(fmt.Sprintf("provider: field %s of %s has the wrong type %s", f.Name, t, f.Type))
+		}
 	}
 	return fields
 }
@@ -50,11 +57,13 @@ func fieldOf(index int, tag reflect.StructTag) field {
 			Suggestions: strings.Fields(tag.Get("suggestions")),
 			AuthMethod:  tag.Get("auth_method"), Needs: tag.Get("needs"),
 		},
-		index:   index,
-		message: tag.Get("message"),
+		index:    index,
+		message:  tag.Get("message"),
+		excludes: tag.Get("excludes"),
 	}
+	f.maxEntries, _ = strconv.Atoi(tag.Get("max_entries"))
 	f.Group.Name, f.Group.Label, _ = strings.Cut(tag.Get("group"), ",")
-	if !slices.Contains([]string{kindSecret, kindSecretJSON, kindText, kindURL}, f.Kind) {
+	if !slices.Contains([]string{kindSecret, kindSecretJSON, KindSecretMap, kindText, kindURL}, f.Kind) {
 		panic(fmt.Sprintf("provider: field %s has the unknown kind %q", f.Name, f.Kind))
 	}
 	if f.Pattern != "" {

@@ -15,7 +15,7 @@ import (
 )
 
 // TestTypesAreTheContracts: a type of the contract keeps its name, its place
-// among the others and its credentials, whatever types are added.
+// among the others and its credentials, whatever types and credentials are added.
 func TestTypesAreTheContracts(t *testing.T) {
 	contract := []string{
 		"openai OpenAI api_key",
@@ -27,8 +27,11 @@ func TestTypesAreTheContracts(t *testing.T) {
 	}
 	var got []string
 	for _, typ := range provider.Types() {
-		if text := typ.Name() + " " + typ.Form().Label + " " + strings.Join(credentialNames(typ), ","); slices.Contains(contract, text) {
-			got = append(got, text)
+		text := typ.Name() + " " + typ.Form().Label + " " + strings.Join(credentialNames(typ), ",")
+		for _, want := range contract {
+			if text == want || strings.HasPrefix(text, want+",") {
+				got = append(got, want)
+			}
 		}
 	}
 	if diff := cmp.Diff(contract, got); diff != "" {
@@ -60,7 +63,7 @@ func TestForm(t *testing.T) {
 			t.Errorf("%s: the form is incomplete: %+v", typ.Name(), form)
 		}
 		for _, f := range append(slices.Clone(form.Credentials), form.Config...) {
-			if f.Label == "" || f.Help == "" || f.Placeholder == "" || !f.Required {
+			if f.Label == "" || f.Help == "" || f.Placeholder == "" {
 				t.Errorf("%s: field %+v", typ.Name(), f)
 			}
 		}
@@ -69,6 +72,26 @@ func TestForm(t *testing.T) {
 			if !strings.HasPrefix(f.Kind, "secret") {
 				t.Errorf("%s: credential %+v", typ.Name(), f)
 			}
+		}
+	}
+}
+
+// TestRequiredFields: fields that were required stay so. Only the key of a custom
+// server may be left out.
+func TestRequiredFields(t *testing.T) {
+	for name, want := range map[string]string{
+		"openai": "api_key", "anthropic": "api_key", "azure_openai": "api_key base_url api_version",
+		"aws_bedrock": "access_key_id secret_access_key region", "gcp_vertex_ai": "service_account_json project region", "custom": "base_url",
+	} {
+		form := lookup(t, name).Form()
+		for required := range strings.FieldsSeq(want) {
+			isRequired := func(f provider.FormField) bool { return f.Name == required && f.Required }
+			if !slices.ContainsFunc(slices.Concat(form.Credentials, form.Config), isRequired) {
+				t.Errorf("%s: %s is not required", name, required)
+			}
+		}
+		if len(form.AuthMethods) > 0 && form.Credentials[0].AuthMethod != form.AuthMethods[0].Name {
+			t.Errorf("%s: the default is not the method of %s", name, form.Credentials[0].Name)
 		}
 	}
 }
@@ -122,25 +145,28 @@ func TestExamplesOfFieldsAreAccepted(t *testing.T) {
 		for _, f := range form.Credentials {
 			request := provider.Request{Credentials: map[string]json.RawMessage{f.Name: text(f.Placeholder)}, Config: config}
 			_, problems := typ.Read(request, provider.Stored{Credentials: credentialNames(typ)})
-			if len(problems.Invalid) != 1 {
+			if f.Kind != provider.KindSecretMap && len(problems.Invalid) == 0 {
 				t.Errorf("%s: the placeholder of %s is accepted as a secret", typ.Name(), f.Name)
 			}
 		}
 	}
 }
 
-// TestLabels: fields are called what the settings page calls them.
+// TestLabels: fields are called what the settings page calls them, whatever fields are
+// added.
 func TestLabels(t *testing.T) {
 	for name, want := range map[string]string{
 		"openai": "API Key", "anthropic": "API Key", "azure_openai": "API Key|Base URL|API Version",
 		"aws_bedrock":   "AWS Access Key ID|AWS Secret Access Key|Region",
 		"gcp_vertex_ai": "Service Account JSON|Project|Region",
-		"custom":        "API Key|Base URL",
+		"custom":        "API Key|Headers|Base URL",
 	} {
 		var labels []string
 		form := lookup(t, name).Form()
 		for _, f := range append(form.Credentials, form.Config...) {
-			labels = append(labels, f.Label)
+			if slices.Contains(strings.Split(want, "|"), f.Label) {
+				labels = append(labels, f.Label)
+			}
 		}
 		if got := strings.Join(labels, "|"); got != want {
 			t.Errorf("%s: the labels are %s, not %s", name, got, want)

@@ -12,6 +12,7 @@ import (
 
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/provider/providertest"
+	"modelproviders/pkg/secret"
 )
 
 // openAIFamily are the fakes of the types that speak OpenAI's API.
@@ -301,7 +302,9 @@ func TestAzureIsCalledOverTLSOnly(t *testing.T) {
 func TestStoredSecretsOfADraftAreCutOut(t *testing.T) {
 	server := providertest.Start(t, providertest.Custom())
 	server.Say("the old key is sk-stored-0123456789")
-	client := openWith(t, server, func(o *provider.OpenOptions) { o.Redact = secrets("sk-stored-0123456789") })
+	client := openWith(t, server, func(o *provider.OpenOptions) {
+		o.Redact = map[string]secret.Text{"api_key": secret.NewText("sk-stored-0123456789")}
+	})
 	result, _ := client.generate(t, false)
 	if result.Response != "the old key is ••••" {
 		t.Errorf("response %q", result.Response)

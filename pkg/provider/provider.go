@@ -82,8 +82,8 @@ type OpenOptions struct {
 	// Endpoints are the operator's own, instead of the public ones.
 	Endpoints Endpoints
 	// Redact are secrets to redact besides the client's credentials: the stored ones
-	// that a draft replaces.
-	Redact []secret.Text
+	// that a draft replaces or removes, by their fields.
+	Redact map[string]secret.Text
 }
 
 // Form describes the settings of a type, for a user interface to draw.
@@ -119,8 +119,8 @@ func (f Form) methodLabel(name string) string {
 	return ""
 }
 
-// FormField is one input of a form. Kind is `secret`, `secret_json`, `text` or
-// `url`.
+// FormField is one input of a form. Kind is `secret`, `secret_json`, `secret_map`, `text`
+// or `url`.
 type FormField struct {
 	Name        string
 	Label       string

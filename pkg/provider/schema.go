@@ -15,7 +15,7 @@ func schemaOf(title string, fields []field, methods []AuthMethod) map[string]any
 	}
 	var choices []map[string]any
 	for _, m := range methods {
-		choice := map[string]any{"title": m.Label, "type": "object"}
+		choice := map[string]any{"title": title + ", " + m.Label, "type": "object"}
 		var own []field
 		for _, f := range fields {
 			if f.isFor(m.Name) {
@@ -68,6 +68,9 @@ func addFields(schema map[string]any, fields []field) {
 }
 
 func (f field) schema() map[string]any {
+	if f.Kind == KindSecretMap {
+		return f.mapSchema()
+	}
 	property := map[string]any{"type": "string", "title": f.Label}
 	if f.Help != "" {
 		property["description"] = f.Help

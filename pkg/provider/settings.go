@@ -42,7 +42,12 @@ func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Probl
 	)}
 	var credentials, config []*input
 	for _, f := range s.credentialFields {
-		credentials = append(credentials, s.readCredential(f, request.Credentials[f.Name], stored.Credentials))
+		raw := request.Credentials[f.Name]
+		if f.Kind == KindSecretMap {
+			credentials = append(credentials, s.readMap(f, raw, stored.Credentials)...)
+			continue
+		}
+		credentials = append(credentials, s.readCredential(f, "credentials."+f.Name, raw, slices.Contains(stored.Credentials, f.Name)))
 	}
 	for _, f := range s.configFields {
 		raw, given := request.Config[f.Name]
@@ -61,7 +66,7 @@ func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Probl
 	}
 	for _, in := range credentials {
 		switch {
-		case in.removed, in.stored && !in.isFor(method):
+		case in.stored && (in.removed || !in.isFor(method)):
 			settings.Removed = append(settings.Removed, in.Name)
 		case in.value != "":
 			settings.Credentials[in.Name] = secret.NewText(in.value)
@@ -72,20 +77,23 @@ func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Probl
 			settings.Config[in.Name] = in.value
 		}
 	}
+	slices.Sort(settings.Removed)
 	return settings, problems
 }
 
 // readCredential reads a credential. It is a string, or the object in a response with a
 // provider, which keeps the stored value, or removes it if it says that none is set. A
 // secret_json can also be the JSON object itself.
-func (s *spec[C, F]) readCredential(f field, raw json.RawMessage, stored []string) *input {
-	in := &input{field: f, path: "credentials." + f.Name, stored: slices.Contains(stored, f.Name)}
-	value, removed, malformed := f.credential(raw)
+func (s *spec[C, F]) readCredential(f field, path string, raw json.RawMessage, stored bool) *input {
+	in := &input{field: f, path: path, stored: stored}
+	value, removed, malformed := f.credential(path, raw)
 	switch {
 	case len(malformed) > 0:
-		in.given, in.malformed = true, malformed.Under("credentials")
+		in.given, in.malformed = true, malformed
 	case removed:
-		in.removed = in.stored
+		in.removed = true
+	case value == secret.Mask && !stored:
+		in.refuse(fault.Required, "is required; there is no stored value that a mask could keep")
 	case value == "" || value == secret.Mask:
 		in.set = in.stored
 	case isMask(f, value):
@@ -100,34 +108,37 @@ func (s *spec[C, F]) readCredential(f field, raw json.RawMessage, stored []strin
 
 // credential reads the value of a credential, and whether the stored one is removed, or
 // says what is malformed.
-func (f field) credential(raw json.RawMessage) (value string, removed bool, malformed fault.Fields) {
+func (f field) credential(path string, raw json.RawMessage) (value string, removed bool, malformed fault.Fields) {
 	if len(raw) > 0 && raw[0] == '{' {
-		if set, ok := answered(raw); ok {
-			return "", !set, nil
+		switch set, ok := answered(raw); {
+		case ok && set:
+			return secret.Mask, false, nil
+		case ok:
+			return "", true, nil
 		}
 		if f.Kind == kindSecretJSON {
-			value, malformed = f.object(raw)
+			value, malformed = object(path, raw)
 			return value, false, malformed
 		}
 	}
 	value, ok := stringOf(raw)
 	if !ok {
-		malformed.Add(f.Name, fault.Invalid, "must be a string")
+		malformed.Add(path, fault.Invalid, "must be a string")
 	}
-	if f.Kind == kindSecret {
+	if f.Kind == kindSecret { // quotes and Bearer may belong to the value of a header
 		value = bareKey(value)
 	}
 	return value, false, malformed
 }
 
 // object returns the compact text of a JSON object that has no name twice.
-func (f field) object(raw json.RawMessage) (value string, malformed fault.Fields) {
+func object(path string, raw json.RawMessage) (value string, malformed fault.Fields) {
 	if malformed := strictjson.Duplicates(raw); len(malformed) > 0 {
-		return "", malformed.Under(f.Name)
+		return "", malformed.Under(path)
 	}
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
-		malformed.Add(f.Name, fault.Invalid, "must be a JSON object")
+		malformed.Add(path, fault.Invalid, "must be a JSON object")
 	}
 	defer clear(compact.Bytes())
 	return compact.String(), malformed

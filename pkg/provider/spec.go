@@ -3,10 +3,10 @@ package provider
 import (
 	"embed"
 	"fmt"
-	"maps"
 	"net/http"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/go-playground/validator/v10"
 
@@ -16,25 +16,28 @@ import (
 )
 
 // spec is one provider type over its credentials struct C, whose fields are
-// secret.Text, and its config struct F, whose fields are string. Tags on the
-// fields say everything about a setting:
+// secret.Text or [secretMap], and its config struct F, whose fields are string. Tags on
+// the fields say everything about a setting:
 //
 //	json         the name on the wire
 //	label        the name for people
 //	help         one sentence for people
-//	kind         secret, secret_json, text or url
+//	kind         secret, secret_json, secret_map, text or url
 //	placeholder  an example; of a secret, the beginning of one and …
 //	suggestions  common values, separated by spaces; others are accepted too
 //	group        name and label of a group of fields that belong together, as in "access_key,Access key"
 //	auth_method  the [AuthMethod] that the field is for; without it, all
 //	needs        another field that must have a value if this one has
+//	excludes     another field, or entry of a secret_map, that must have no value then
+//	max_entries  the number of entries that a secret_map may have
 //	validate     rules of go-playground/validator: required, max, max_bytes, printascii
 //	pattern      a regular expression that the whole value matches
 //	message      what is wrong with a value that does not match the pattern, as in "must be …"
 //
 // Lengths are in characters, except for max_bytes. A field of an authentication method is
 // required only if that method is used. A field without a value is an empty string, or an
-// empty [secret.Text].
+// empty [secret.Text]. In a secret_map, the rules are for each value, and the entry x of
+// the field headers is stored as the credential headers.x.
 type spec[C, F any] struct {
 	form Form // without the fields and schemas, which come from the tags, and the icon
 
@@ -47,7 +50,7 @@ type spec[C, F any] struct {
 	requestIDHeaders []string
 
 	// parse normalises the value of a field, by its name, beyond what its tags
-	// say. Its error says what is wrong, without the value.
+	// say; of a secret_map, the names. Its error says what is wrong, without the value.
 	parse map[string]func(value string) (string, error)
 
 	// origin is the normalised base URL of a config; nil for types without one.
@@ -86,14 +89,16 @@ type environment struct {
 func register[C, F any](s spec[C, F]) *spec[C, F] {
 	s.validate = newValidator()
 	s.form.Icon, _ = icons.ReadFile("icons/" + s.form.Type + ".svg") // a test finds types without one
-	s.credentialFields = fieldsOf(reflect.TypeFor[C](), reflect.TypeFor[secret.Text]())
+	s.credentialFields = fieldsOf(reflect.TypeFor[C](), reflect.TypeFor[secret.Text](), reflect.TypeFor[secretMap]())
 	s.configFields = fieldsOf(reflect.TypeFor[F](), reflect.TypeFor[string]())
 	for name := range s.parse {
 		s.mustKnow(name)
 	}
 	for _, f := range s.fields() {
-		if f.Needs != "" {
-			s.mustKnow(f.Needs)
+		for _, other := range []string{f.Needs, f.excludes} {
+			if name, _, _ := strings.Cut(other, "."); name != "" {
+				s.mustKnow(name)
+			}
 		}
 		if f.AuthMethod != "" && s.form.methodLabel(f.AuthMethod) == "" {
 			panic(fmt.Sprintf("provider: field %s of %s has the unknown auth_method %q", f.Name, s.form.Type, f.AuthMethod))
@@ -143,9 +148,16 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 	}
 	c := newClient(s.requestIDHeaders)
 	c.typ, c.unproven = s.form.Type, s.unproven
-	c.secrets = append(slices.Collect(maps.Values(credentials)), opts.Redact...)
-	for _, value := range c.secrets {
-		c.redact.addBytes(value.Bytes())
+	for _, values := range []map[string]secret.Text{credentials, opts.Redact} {
+		for name, value := range values {
+			c.secrets = append(c.secrets, value)
+			if !s.isEntry(name) {
+				c.redact.addBytes(value.Bytes())
+			} else if len(value.Bytes()) >= minSecretInMap { // ASCII
+				c.redact.addBytes(value.Bytes())
+				c.redact.addBytes([]byte(barest(value.Reveal())))
+			}
+		}
 	}
 	env := environment{
 		http:      newHTTPClient(opts.Transport),
@@ -188,11 +200,20 @@ func (s *spec[C, F]) checkComplete(credentials map[string]secret.Text, config ma
 
 func (s *spec[C, F]) endpoints() []string { return s.endpointNames }
 
+// isEntry reports whether a credential is an entry of a secret_map.
+func (s *spec[C, F]) isEntry(credential string) bool {
+	return slices.ContainsFunc(s.credentialFields, func(f field) bool { return f.isEntry(credential) })
+}
+
 // fill returns a settings struct with values, which are given by wire name.
 func fill[S, V any](fields []field, values map[string]V) S {
 	var settings S
 	v := reflect.ValueOf(&settings).Elem()
 	for _, f := range fields {
+		if f.Kind == KindSecretMap {
+			v.Field(f.index).Set(reflect.ValueOf(entriesOf(f, values)))
+			continue
+		}
 		v.Field(f.index).Set(reflect.ValueOf(values[f.Name]))
 	}
 	return settings

@@ -3,6 +3,8 @@ package registry
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -151,7 +153,7 @@ func (r *Registry) openDraft(typeName string, draft Draft, outcome string) (prov
 }
 
 // openEdit opens a client for settings laid over those of a stored provider. The
-// stored credentials that they replace are cut out of answers as well. It
+// stored credentials that they replace or remove are cut out of answers as well. It
 // returns validation_failed and credentials_required with the outcome.
 func (r *Registry) openEdit(ctx context.Context, p Provider, draft Draft, outcome string) (provider.Client, error) {
 	typ, err := lookupType(p)
@@ -169,19 +171,20 @@ func (r *Registry) openEdit(ctx context.Context, p Provider, draft Draft, outcom
 		wipe(settings.Credentials)
 		return nil, err
 	}
-	var replaced []secret.Text
-	for field, value := range settings.Credentials {
+	unused := map[string]secret.Text{}
+	for _, field := range slices.Concat(settings.Removed, slices.Collect(maps.Keys(settings.Credentials))) {
 		if old, stored := credentials[field]; stored {
-			replaced = append(replaced, old)
+			unused[field] = old
+			delete(credentials, field)
 		}
-		credentials[field] = value
 	}
-	return r.openClient(typ, credentials, settings.Config, replaced)
+	maps.Copy(credentials, settings.Credentials)
+	return r.openClient(typ, credentials, settings.Config, unused)
 }
 
 // openClient opens a client of a type with the operator's endpoints. Closing it
 // wipes the credentials.
-func (r *Registry) openClient(typ provider.Type, credentials map[string]secret.Text, config map[string]string, redact []secret.Text) (provider.Client, error) {
+func (r *Registry) openClient(typ provider.Type, credentials map[string]secret.Text, config map[string]string, redact map[string]secret.Text) (provider.Client, error) {
 	client, err := typ.Open(credentials, config, provider.OpenOptions{
 		Transport: r.transport(r.endpoints.Origins(typ.Name())...),
 		Endpoints: r.endpoints,

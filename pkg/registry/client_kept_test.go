@@ -104,7 +104,7 @@ func TestAClientThatNobodyUsesIsDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := Provider{Workspace: "default", ID: "p", Type: "openai"}
-	if err := r.seal(&p, map[string]secret.Text{"api_key": secret.NewText("sk-0123456789")}, time.Now()); err != nil {
+	if err := r.seal(&p, provider.Settings{Credentials: map[string]secret.Text{"api_key": secret.NewText("sk-0123456789")}}, time.Now()); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
 	"modelproviders/pkg/secret"
 	"modelproviders/pkg/tracing"
 )
@@ -43,11 +44,15 @@ func (r *Registry) Reveal(ctx context.Context, by auth.Principal, id, field, rea
 	return plain, nil
 }
 
-// seal encrypts new credentials and puts them into the provider.
-func (r *Registry) seal(p *Provider, replaced map[string]secret.Text, now time.Time) error {
+// seal encrypts new credentials and puts them into the provider, without those that are
+// removed.
+func (r *Registry) seal(p *Provider, settings provider.Settings, now time.Time) error {
 	credentials := map[string]Credential{}
 	maps.Copy(credentials, p.Credentials)
-	for field, plain := range replaced {
+	for _, field := range settings.Removed {
+		delete(credentials, field)
+	}
+	for field, plain := range settings.Credentials {
 		binding, err := bindingOf(*p, field)
 		if err != nil {
 			return err

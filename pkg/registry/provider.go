@@ -148,7 +148,7 @@ func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewP
 // add stores a new provider with its credentials and its event.
 func (r *Registry) add(ctx context.Context, p *Provider, credentials map[string]secret.Text, action audit.Action) error {
 	return r.sealing(ctx, func() error {
-		if err := r.seal(p, credentials, p.CreatedAt); err != nil {
+		if err := r.seal(p, provider.Settings{Credentials: credentials}, p.CreatedAt); err != nil {
 			return err
 		}
 		event := p.event(action).Changed(nil, p.audited())
@@ -279,7 +279,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 	}
 
 	renamed, switched := name != p.Name, enabled != p.Enabled
-	reconnected := len(settings.Credentials) > 0 || !maps.Equal(settings.Config, p.Config)
+	reconnected := len(settings.Credentials)+len(settings.Removed) > 0 || !maps.Equal(settings.Config, p.Config)
 	p.Name, p.NameKey, p.Enabled, p.Config = name, Fold(name), enabled, settings.Config
 	if reconnected {
 		p.Connection++
@@ -287,7 +287,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 		for i := range p.Models {
 			p.Models[i].LastTest = nil
 		}
-		if err := r.seal(p, settings.Credentials, now); err != nil {
+		if err := r.seal(p, settings, now); err != nil {
 			return false, err
 		}
 	}

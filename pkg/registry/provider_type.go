@@ -41,14 +41,16 @@ func typeNames() string {
 // readEdit reads settings laid over those of a stored provider. Stored
 // credentials that would follow a base URL to another address are a problem.
 func readEdit(problems *editProblems, p Provider, typ provider.Type, request provider.Request) provider.Settings {
-	settings, more := typ.Read(request, provider.Stored{Credentials: slices.Sorted(maps.Keys(p.Credentials)), Config: p.Config})
+	stored := slices.Sorted(maps.Keys(p.Credentials))
+	settings, more := typ.Read(request, provider.Stored{Credentials: stored, Config: p.Config})
 	problems.Add(more)
 	if len(more.Malformed)+len(more.Invalid) > 0 || typ.Origin(settings.Config) == typ.Origin(p.Config) {
 		return settings
 	}
-	for _, field := range typ.Form().Credentials {
-		if _, replaced := settings.Credentials[field.Name]; !replaced {
-			problems.add(fault.CredentialsRequired, "credentials."+field.Name, fault.Required,
+	for _, field := range stored {
+		_, replaced := settings.Credentials[field]
+		if !replaced && !slices.Contains(settings.Removed, field) {
+			problems.add(fault.CredentialsRequired, "credentials."+field, fault.Required,
 				"is required because base_url changes; a stored credential is never sent to another address")
 		}
 	}

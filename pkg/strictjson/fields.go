@@ -122,7 +122,7 @@ func trim(v reflect.Value) {
 // Unknown returns the fault of a name that is not one of the known names. It suggests
 // one that differs only in case, `_` and `-`.
 func Unknown(name string, known []string) fault.Field {
-	f := fault.Field{Name: shorten(name), Code: fault.Unknown, Message: "is not a field of this request"}
+	f := fault.Field{Name: Shorten(name), Code: fault.Unknown, Message: "is not a field of this request"}
 	for _, other := range known {
 		if len(name) <= maxName && plain(other) == plain(name) {
 			f.Message += "; did you mean `" + other + "`?"

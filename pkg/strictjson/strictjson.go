@@ -289,9 +289,9 @@ func (d *decoder) path() string {
 		case kind == array:
 			path.WriteString("[" + token + "]")
 		case level > 1:
-			path.WriteString("." + shorten(token))
+			path.WriteString("." + Shorten(token))
 		default:
-			path.WriteString(shorten(token))
+			path.WriteString(Shorten(token))
 		}
 	}
 	return path.String()
@@ -301,7 +301,8 @@ func (d *decoder) path() string {
 // name above many broken fields would make an answer far larger than the request.
 const maxName = 64
 
-func shorten(name string) string {
+// Shorten returns the beginning of a long name, as it is reported.
+func Shorten(name string) string {
 	if len(name) <= maxName {
 		return name
 	}
