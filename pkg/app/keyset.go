@@ -87,11 +87,12 @@ func checkKeyset(stored []registry.SealingKey, keys *secret.Keyset, claim []byte
 			known = true
 		case key.Needed():
 			missing = append(missing, key.ID)
+			known = known || keys.Has(key.ID)
 		}
 	}
 	switch matches := keys.Matches(claim); {
 	case !matches && !known:
-		return otherKeyset(path)
+		return otherKeyset(path, missing...)
 	case len(missing) > 0:
 		return lacksKeys(path, missing)
 	case !matches:
@@ -118,19 +119,28 @@ func (d *data) reloadKeyset(ctx context.Context, path string, kek secret.KEK) er
 	return nil
 }
 
-func otherKeyset(path string) error {
-	return fmt.Errorf("the keyset %s is not the one of this database, so stored credentials can't be decrypted: "+
-		"point the setting to a copy of that keyset, or restore it from a backup", path)
+// otherKeyset is the error for a keyset that has none of the keys of the database.
+func otherKeyset(path string, missing ...uint32) error {
+	lacks := ""
+	if len(missing) > 0 {
+		lacks = " (" + joinIDs(missing) + ")"
+	}
+	return fmt.Errorf("the keyset %s is not the one of this database, whose keys%s it lacks, so stored credentials can't be decrypted: "+
+		"point the setting to a copy of that keyset, or restore it from a backup", path, lacks)
+}
+
+func joinIDs(ids []uint32) string {
+	names := make([]string, len(ids))
+	for i, id := range ids {
+		names[i] = fmt.Sprint(id)
+	}
+	return strings.Join(names, ", ")
 }
 
 // lacksKeys is the error for a keyset without keys that the database needs.
 func lacksKeys(path string, missing []uint32) error {
-	names := make([]string, len(missing))
-	for i, id := range missing {
-		names[i] = fmt.Sprint(id)
-	}
 	return fmt.Errorf("the keyset %s lacks the keys %s, with which values in this database are encrypted: restore a keyset that has them from a backup, "+
-		"or enable those that are disabled, such as with `modelproviders keys enable %s`", path, strings.Join(names, ", "), names[0])
+		"or enable those that are disabled, such as with `modelproviders keys enable %d`", path, joinIDs(missing), missing[0])
 }
 
 func warnExposed(keys *secret.Keyset, path string, logger *slog.Logger) {

@@ -30,6 +30,12 @@ func (k *Keyset) aead() tink.AEAD { return k.current.Load().aead }
 // IDs returns the ids of the enabled keys, which can open. They are sorted.
 func (k *Keyset) IDs() []uint32 { return slices.Clone(k.current.Load().enabled) }
 
+// Has reports whether the keyset has a key, also a disabled one.
+func (k *Keyset) Has(id uint32) bool {
+	keys := k.current.Load().handle.KeysetInfo().GetKeyInfo()
+	return slices.ContainsFunc(keys, func(key *tinkpb.KeysetInfo_KeyInfo) bool { return key.GetKeyId() == id })
+}
+
 // SealingKey returns the id of the key that seals: the primary key of the file until
 // [Keyset.SealUnder] chooses another.
 func (k *Keyset) SealingKey() uint32 { return k.current.Load().sealing() }
