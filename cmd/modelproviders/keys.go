@@ -1,9 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +32,33 @@ type keysCommand struct {
 
 // outFlag is the flag of a command that changes the keyset.
 type outFlag struct {
-	Out string `type:"path" help:"Write the new keyset to this file, which must not exist, instead of replacing the keyset. Use it where the keyset is read-only or on several machines, and put the file in its place yourself."`
+	Out string `type:"path" help:"Write the new keyset to this file, which must not exist, instead of replacing the keyset. Use it where the keyset is read-only or on several machines, and put the file in its place yourself. - is the standard output."`
+}
+
+// write runs a command that writes the new keyset to a file, or into the keyset if file
+// is empty. What it prints goes to stderr if the keyset goes to stdout.
+func (f outFlag) write(data dataFlags, out streams, command func(out streams, file string) error) error {
+	if f.Out != "-" {
+		return command(out, f.Out)
+	}
+	// In the image, only the data directory is sure to be writable.
+	dir := cmp.Or(data.DataDir, "data")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp(dir, ".keyset-")
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(dir, "keyset.json")
+	err = command(streams{stdout: out.stderr, stderr: out.stderr, logger: out.logger}, file)
+	if err == nil {
+		var content []byte
+		if content, err = os.ReadFile(file); err == nil {
+			_, err = out.stdout.Write(content)
+		}
+	}
+	return errors.Join(err, os.RemoveAll(dir))
 }
 
 type keyArgument struct {
@@ -127,13 +156,15 @@ func printNewKey(out streams, flags outputFlags, key newKey) error {
 
 // Run adds a key and prints its id.
 func (c addKeyCommand) Run(ctx context.Context, out streams) error {
-	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
-		id, file, err := operator.AddKey(ctx, c.Out)
-		if err != nil {
-			return err
-		}
-		out.note("Added the key %d to %s. Back up this file. When each process has it, run `modelproviders keys promote %d`.", id, file, id)
-		return printNewKey(out, c.outputFlags, newKey{ID: id, File: file})
+	return c.write(c.dataFlags, out, func(out streams, file string) error {
+		return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
+			id, file, err := operator.AddKey(ctx, file)
+			if err != nil {
+				return err
+			}
+			out.note("Added the key %d to %s. Back up this file. When each process has it, run `modelproviders keys promote %d`.", id, cmp.Or(c.Out, file), id)
+			return printNewKey(out, c.outputFlags, newKey{ID: id, File: cmp.Or(c.Out, file)})
+		})
 	})
 }
 
@@ -233,7 +264,9 @@ func (retireKeyCommand) Help() string {
 
 // Run retires a key.
 func (c retireKeyCommand) Run(ctx context.Context, out streams) error {
-	return operate(ctx, c.config(out), false, func(operator *app.Operator) error { return retire(ctx, out, operator, c.ID, c.Out) })
+	return c.write(c.dataFlags, out, func(out streams, file string) error {
+		return operate(ctx, c.config(out), false, func(operator *app.Operator) error { return retire(ctx, out, operator, c.ID, file) })
+	})
 }
 
 // retire retires a key and says what that means.
@@ -260,11 +293,13 @@ func (enableKeyCommand) Help() string {
 
 // Run enables a key.
 func (c enableKeyCommand) Run(ctx context.Context, out streams) error {
-	if err := app.EnableKey(ctx, c.config(out), c.ID, c.Out); err != nil {
-		return err
-	}
-	out.note("Enabled the key %d.", c.ID)
-	return nil
+	return c.write(c.dataFlags, out, func(out streams, file string) error {
+		if err := app.EnableKey(ctx, c.config(out), c.ID, file); err != nil {
+			return err
+		}
+		out.note("Enabled the key %d.", c.ID)
+		return nil
+	})
 }
 
 type destroyKeyCommand struct {
@@ -291,12 +326,14 @@ func (c destroyKeyCommand) check() app.SettingErrors {
 
 // Run deletes a key.
 func (c destroyKeyCommand) Run(ctx context.Context, out streams) error {
-	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
-		if err := operator.DestroyKey(ctx, c.ID, c.Out); err != nil {
-			return err
-		}
-		out.note("Deleted the key %d.", c.ID)
-		return nil
+	return c.write(c.dataFlags, out, func(out streams, file string) error {
+		return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
+			if err := operator.DestroyKey(ctx, c.ID, file); err != nil {
+				return err
+			}
+			out.note("Deleted the key %d.", c.ID)
+			return nil
+		})
 	})
 }
 
@@ -316,10 +353,12 @@ func (createKeysCommand) Help() string {
 
 // Run creates a keyset.
 func (c createKeysCommand) Run(ctx context.Context, out streams) error {
-	id, file, err := app.CreateKeyset(ctx, c.config(out), c.Out)
-	if err != nil {
-		return err
-	}
-	out.note("Created %s. Back it up, apart from the database: without it, no credential can be decrypted.", file)
-	return printNewKey(out, c.outputFlags, newKey{ID: id, File: file})
+	return c.write(c.dataFlags, out, func(out streams, file string) error {
+		id, file, err := app.CreateKeyset(ctx, c.config(out), file)
+		if err != nil {
+			return err
+		}
+		out.note("Created %s. Back it up, apart from the database: without it, no credential can be decrypted.", cmp.Or(c.Out, file))
+		return printNewKey(out, c.outputFlags, newKey{ID: id, File: cmp.Or(c.Out, file)})
+	})
 }

@@ -31,12 +31,14 @@ func (c wrapKeysCommand) check() app.SettingErrors { return c.config(streams{}).
 
 // Run prints the file and the key.
 func (c wrapKeysCommand) Run(ctx context.Context, out streams) error {
-	wrapped, err := app.WrapKeyset(ctx, c.config(out), c.FromKEK, c.Out)
-	if err != nil {
-		return err
-	}
-	out.note("Encrypted the keyset. Restart the processes with --keyset-kek %s.", wrapped.KEK)
-	return printRecords(out, c.outputFlags, wrappedColumns(), wrapped)
+	return c.write(c.dataFlags, out, func(out streams, file string) error {
+		wrapped, err := app.WrapKeyset(ctx, c.config(out), c.FromKEK, file)
+		if err != nil {
+			return err
+		}
+		out.note("Encrypted the keyset. Restart the processes with --keyset-kek %s.", wrapped.KEK)
+		return printRecords(out, c.outputFlags, wrappedColumns(), wrapped)
+	})
 }
 
 type unwrapKeysCommand struct {
@@ -56,12 +58,14 @@ func (c unwrapKeysCommand) check() app.SettingErrors { return c.config(streams{}
 
 // Run prints the file.
 func (c unwrapKeysCommand) Run(ctx context.Context, out streams) error {
-	unwrapped, err := app.UnwrapKeyset(ctx, c.config(out), c.Out)
-	if err != nil {
-		return err
-	}
-	out.note("Decrypted the keyset. Restart the processes without --keyset-kek.")
-	return printRecords(out, c.outputFlags, wrappedColumns(), unwrapped)
+	return c.write(c.dataFlags, out, func(out streams, file string) error {
+		unwrapped, err := app.UnwrapKeyset(ctx, c.config(out), file)
+		if err != nil {
+			return err
+		}
+		out.note("Decrypted the keyset. Restart the processes without --keyset-kek.")
+		return printRecords(out, c.outputFlags, wrappedColumns(), unwrapped)
+	})
 }
 
 func wrappedColumns() []column[app.WrappedKeyset] {
