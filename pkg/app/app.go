@@ -9,8 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 
 	"modelproviders/api"
 	"modelproviders/pkg/auth"
@@ -66,6 +69,7 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 		return nil, wrong
 	}
 	app = &App{cfg: cfg, metrics: newMetrics(), served: make(chan error, 1), unread: unread{conns: map[net.Conn]bool{}}}
+	app.reloaded.failed, app.reloaded.busy = map[string]string{}, semaphore.NewWeighted(1)
 	app.requests, app.cut = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
@@ -127,8 +131,15 @@ func (a *App) listen(ctx context.Context) (err error) {
 
 // open opens the data, creates the first admin token, and makes the registry.
 func (a *App) open(ctx context.Context) (err error) {
+	path := a.cfg.keysetPath()
+	a.reloaded.keyset = fingerprint(path)
+	_, missing := os.Stat(path)
 	if a.data, err = openData(ctx, a.cfg, false); err != nil {
 		return err
+	}
+	a.data.serves, a.data.reloadSoon = true, a.reloadKeysetSoon
+	if missing != nil { // it was created
+		a.reloaded.keyset = fingerprint(path)
 	}
 	if !a.cfg.AuthOff {
 		if err := a.data.firstAdmin(ctx, a.cfg); err != nil {
@@ -137,6 +148,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	}
 	a.registry, err = registry.New(registry.Config{
 		Store: a.data.store, Audit: a.data.events, Keyset: a.data.keyset, LookupKey: a.data.lookupKey, Limiter: a.data.limiter,
+		BeforeSealing: a.data.maySeal, ReloadKeyset: a.reloadKeysetSoon,
 		Transport: a.guard.Transport, Endpoints: a.endpoints, TestTimeout: a.cfg.TestTimeout, Observer: a.metrics, Now: a.cfg.Now,
 	})
 	if err != nil {
@@ -184,6 +196,7 @@ func (a *App) serve(ctx context.Context) error {
 		return err
 	}
 	if err := a.data.beat(ctx); err != nil {
+		_ = a.data.store.Leave(ctx, a.data.process) // else it could keep a key from being promoted for a while
 		return fmt.Errorf("could not register this process in the database: %w", err)
 	}
 	a.server = &http.Server{
@@ -205,7 +218,7 @@ func (a *App) serve(ctx context.Context) error {
 		}
 		a.served <- a.server.Serve(a.listener)
 	}()
-	a.stopJobs = a.data.startJobs(a.cfg, a.registry, a.metrics)
+	a.stopJobs = a.data.startJobs(a.cfg, a.registry, a.metrics, a.watchKeyset)
 	build := version.Read()
 	attrs := []any{slog.String("url", a.URL()), slog.String("version", build.Version), slog.String("commit", build.Commit)}
 	if a.console() != nil {

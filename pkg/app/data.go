@@ -11,8 +11,10 @@ import (
 	"log/slog"
 	"os"
 	"sync/atomic"
+	"time"
 
 	"github.com/google/uuid"
+	"golang.org/x/sync/semaphore"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
@@ -26,8 +28,13 @@ import (
 type data struct {
 	process    string // the id of this process
 	host       string // what operators call it
+	serves     bool   // it is no command, so it reports that it is alive
 	alive      int    // processes on this database, by the last beat
 	beatFailed bool   // the last one
+
+	reported   atomic.Pointer[time.Time] // when this process last reported; nil: never
+	reporting  *semaphore.Weighted       // held while it reports, or replaces its keys
+	reloadSoon func(context.Context)     // reads the keyset again, unless it was read just now
 
 	damage atomic.Pointer[store.DamageError] // found by the last check of the SQLite file
 
@@ -46,7 +53,7 @@ type data struct {
 // does not create a database.
 func openData(ctx context.Context, cfg Config, existing bool) (d *data, err error) {
 	lost := cfg.mustExist()
-	d = &data{process: uuid.NewString(), host: hostAndPID(), alive: 1, logger: cfg.Logger}
+	d = &data{process: uuid.NewString(), host: hostAndPID(), alive: 1, logger: cfg.Logger, reporting: semaphore.NewWeighted(1)}
 	if d.store, err = openStore(ctx, cfg, existing, lost); err != nil {
 		return nil, err
 	}

@@ -13,10 +13,6 @@ import (
 )
 
 const (
-	// beatEvery is how often a process reports that it is alive. A process that has
-	// not reported for three periods counts as dead; see [store.Store.Beat].
-	beatEvery = 5 * time.Second
-
 	linkEvery    = 200 * time.Millisecond // audit events are linked within a second
 	flushEvery   = time.Second
 	cleanUpEvery = time.Minute
@@ -35,7 +31,7 @@ const (
 
 // startJobs starts the background jobs. stop ends them, and finishes the work that
 // the last requests left for them.
-func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics) (stop func(context.Context) error) {
+func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, watchKeyset func(context.Context) error) (stop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	every := func(period time.Duration, name, failure string, job func() error) {
@@ -54,7 +50,8 @@ func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics) (stop fun
 	every(trySpaceEvery, "try_space", "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
 	every(hashEvery, "hash_credentials", "could not hash all stored credentials; lookups decrypt the others", func() error { return r.HashCredentials(ctx) })
 	every(checkFileEvery, "check_file", "could not check the SQLite file for damage", func() error { return d.checkFile(ctx) })
-	every(beatEvery, "heartbeat", "could not report that this process is running; its share of the limits stays the same", func() error { return d.beat(ctx) })
+	every(beatEvery, "heartbeat", "the heartbeat failed; this process keeps its share of the limits", func() error { return d.beat(ctx) })
+	every(watchEvery, "watch_keyset", "could not look whether the keyset has changed", func() error { return watchKeyset(ctx) })
 	every(measureEvery, "measure_database", "could not count unlinked audit events", func() error { return m.measure(ctx, d.store) })
 	return func(last context.Context) error {
 		cancel()
@@ -123,25 +120,4 @@ func (d *data) cleanUp(ctx context.Context, cfg Config) error {
 		err = errors.Join(err, d.events.Drop(ctx, now.Add(-cfg.AuditRetention)))
 	}
 	return err
-}
-
-// beat reports that this process is alive, and takes its share of the limits on
-// callers. The others notice a new process with their next beat; until then the
-// sum of the shares may exceed a limit. The first beat after a failed one changes
-// no share: the other processes may not have been able to beat either.
-func (d *data) beat(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, beatEvery) // a late beat would find waiting processes dead
-	defer cancel()
-	alive, _, err := d.store.Beat(ctx, registry.Process{ID: d.process, Host: d.host, Keys: d.keyset.IDs()})
-	recovering := d.beatFailed
-	d.beatFailed = err != nil
-	if err != nil || recovering {
-		return err
-	}
-	if alive != d.alive {
-		d.logger.Info("the number of processes changed; each enforces an equal share of the limits", slog.Int("processes", alive))
-	}
-	d.alive = alive
-	d.limiter.Share(alive)
-	return nil
 }

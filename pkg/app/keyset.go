@@ -111,12 +111,8 @@ func (d *data) reloadKeyset(ctx context.Context, path string, kek secret.KEK) er
 	if err != nil {
 		return err
 	}
-	if err := fitKeyset(ctx, d.store, keys, claim, path); err != nil {
-		return err
-	}
 	warnExposed(keys, path, d.logger)
-	d.keyset.Replace(keys)
-	return nil
+	return d.replaceKeyset(ctx, keys, func() error { return fitKeyset(ctx, d.store, keys, claim, path) })
 }
 
 // otherKeyset is the error for a keyset that has none of the keys of the database.
