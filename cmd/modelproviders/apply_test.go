@@ -237,7 +237,7 @@ providers:
 func TestApplySendsCredentials(t *testing.T) {
 	r := startRemote(t)
 	manifest := func(url string) string {
-		return "providers:\n- {name: P, type: azure_openai, config: {base_url: '" + url + "', api_version: v1}, credentials: {api_key: {env: TEST_KEY}}}\n"
+		return "providers:\n- {name: P, type: custom, config: {base_url: '" + url + "'}, credentials: {api_key: {env: TEST_KEY}}}\n"
 	}
 	for i, row := range []struct {
 		url, mode string
