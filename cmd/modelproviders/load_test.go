@@ -34,7 +34,7 @@ type load struct {
 	killed bool
 
 	mu       sync.Mutex
-	url      string         // of the service
+	urls     []string       // of the processes of the service; each request goes to one of them
 	statuses map[int]int    // how many answers had each status; 0: no answer
 	late     time.Duration  // the longest time of a request that was answered 503
 	written  chan time.Time // if somebody waits for it: when a write was acknowledged
@@ -85,7 +85,7 @@ func startLoad(t *testing.T, s *service) (l *load, stop func()) {
 	fake.Authentic = func(*providertest.Request) bool { return true }
 	transport := &http.Transport{MaxIdleConnsPerHost: 2 * loadCallers}
 	l = &load{
-		t: t, http: &http.Client{Transport: transport, Timeout: patience}, token: s.token, url: s.url,
+		t: t, http: &http.Client{Transport: transport, Timeout: patience}, token: s.token, urls: []string{s.url},
 		upstream: providertest.Start(t, fake), statuses: map[int]int{},
 	}
 	var group sync.WaitGroup
@@ -120,11 +120,11 @@ func loadFlags() []string {
 	return []string{"--allow-upstreams", "127.0.0.1/32", "--rate-tests", "0", "--tests-in-flight", "0", "--rate-reveals", "0"}
 }
 
-// moveTo makes the callers call another process.
-func (l *load) moveTo(url string) {
+// moveTo makes the callers call other processes.
+func (l *load) moveTo(urls ...string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.url = url
+	l.urls = urls
 }
 
 // answered returns how many answers had a status.
@@ -137,7 +137,7 @@ func (l *load) answered(status int) int {
 // send makes one request. The status is 0 if there is no answer.
 func (l *load) send(method, path string, body any, headers ...string) (status int, text string) {
 	l.mu.Lock()
-	url := l.url
+	url := l.urls[rand.N(len(l.urls))]
 	l.mu.Unlock()
 	encoded := ""
 	if body != nil {
@@ -198,13 +198,15 @@ func (c *caller) operate() {
 		return
 	}
 	p := rand.N(len(c.live))
-	switch n := rand.N(10); {
+	switch n := rand.N(12); {
 	case n < 2 && len(c.live) < loadProviders:
 		c.create()
 	case n < 5:
 		c.edit(c.live[p])
 	case n < 9:
 		c.test(c.live[p])
+	case n < 11:
+		c.read(c.live[p])
 	default:
 		c.remove(p)
 	}
@@ -307,6 +309,21 @@ func (c *caller) test(a *acknowledged) {
 	}
 	a.testedAt = outcome.TestedAt
 	c.acknowledge()
+}
+
+// read reads a provider and reveals its key.
+func (c *caller) read(a *acknowledged) {
+	status, text := c.send("GET", "/providers/"+a.id, nil)
+	if unknown(status) {
+		return
+	}
+	var now stored
+	c.decode(text, &now)
+	if status != http.StatusOK {
+		c.t.Errorf("read %s: %d %s", a.name, status, text)
+		return
+	}
+	c.compareProvider(a, now)
 }
 
 func (l *load) decode(text string, into any) {
