@@ -145,7 +145,7 @@ func (m *bench) start() {
 	}
 }
 
-func adminToken(b *testing.B, dataDir string) string {
+func adminToken(b testing.TB, dataDir string) string {
 	token, err := os.ReadFile(filepath.Join(dataDir, "admin.token"))
 	if err != nil {
 		b.Fatal(err)
@@ -155,17 +155,21 @@ func adminToken(b *testing.B, dataDir string) string {
 
 // settle waits until the product has linked its events, so that it does not work
 // in the floor's round.
-func (m *bench) settle() {
+func (m *bench) settle() { m.owed = max(m.owed, waitLinked(m.B, m.db)) }
+
+// waitLinked waits until all audit events are linked, and returns how long that took.
+func waitLinked(b testing.TB, db *database) time.Duration {
+	b.Helper()
 	began := time.Now()
 	for unlinked := true; unlinked; time.Sleep(10 * time.Millisecond) {
-		if err := m.db.reader.QueryRow("SELECT EXISTS (SELECT 1 FROM audit_events WHERE number IS NULL)").Scan(&unlinked); err != nil {
-			m.Fatal(err)
+		if err := db.reader.QueryRow("SELECT EXISTS (SELECT 1 FROM audit_events WHERE number IS NULL)").Scan(&unlinked); err != nil {
+			b.Fatal(err)
 		}
 		if time.Since(began) > time.Minute {
-			m.Fatal("the product does not link its audit events")
+			b.Fatal("the product does not link its audit events")
 		}
 	}
-	m.owed = max(m.owed, time.Since(began))
+	return time.Since(began)
 }
 
 // twoProcesses compares two processes of the product on one database with one, and

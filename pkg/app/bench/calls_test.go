@@ -65,7 +65,7 @@ func newProviderBody(name, upstream string, models ...string) string {
 }
 
 // makeProvider creates a provider through the API.
-func (s *side) makeProvider(b *testing.B, body string) (made providerAnswer) {
+func (s *side) makeProvider(b testing.TB, body string) (made providerAnswer) {
 	b.Helper()
 	text, err := s.send(call{method: "POST", path: fixed("/providers"), status: http.StatusCreated, body: func(*side, int) string { return body }}, 0)
 	if err != nil {
@@ -83,7 +83,7 @@ func (p providerAnswer) model(modelID string) string {
 }
 
 // fill makes the workspace's providers: 100 of three models.
-func (s *side) fill(b *testing.B, upstream string) {
+func (s *side) fill(b testing.TB, upstream string) {
 	b.Helper()
 	for i := range 100 {
 		made := s.makeProvider(b, newProviderBody(fmt.Sprintf("Provider %02d", i*37%100), upstream, fastModel, slowModel, "other-model"))

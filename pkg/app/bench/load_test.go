@@ -27,7 +27,7 @@ type side struct {
 // target is a provider and its models that the upstream serves.
 type target struct{ provider, fast, slow string }
 
-func newSide(b *testing.B, url, token string) *side {
+func newSide(b testing.TB, url, token string) *side {
 	transport := &http.Transport{DisableCompression: true, MaxIdleConns: 2 * manyCallers, MaxIdleConnsPerHost: 2 * manyCallers}
 	b.Cleanup(transport.CloseIdleConnections)
 	return &side{url: url, token: token, http: &http.Client{Transport: transport, Timeout: time.Minute}}
@@ -105,25 +105,34 @@ func together(c call, callers int, sides ...*side) load {
 	}
 }
 
-// paced starts calls at a fixed rate, even if earlier ones have not ended. The duration
-// of a call is measured from when it was due.
+// paced starts calls at a fixed rate, even if earlier ones have not ended.
 func paced(c call, perSecond int, s *side) load {
 	return func(d time.Duration) (figures, error) {
-		var all samples
-		pause := time.Second / time.Duration(perSecond)
-		began := time.Now()
-		var wg sync.WaitGroup
-		for i := 0; time.Duration(i)*pause < d && !all.failed(); i++ {
-			due := began.Add(time.Duration(i) * pause)
-			time.Sleep(time.Until(due))
-			wg.Go(func() {
-				_, err := s.send(c, i)
-				all.add(time.Since(due), err)
-			})
-		}
-		wg.Wait()
-		return all.figures(time.Since(began))
+		end := time.Now().Add(d)
+		return pace(perSecond, func() bool { return time.Now().Before(end) }, func(i int) error {
+			_, err := s.send(c, i)
+			return err
+		})
 	}
+}
+
+// pace starts calls at a fixed rate while more says so. The duration of a call is
+// measured from when it was due.
+func pace(perSecond int, more func() bool, send func(i int) error) (figures, error) {
+	var all samples
+	pause := time.Second / time.Duration(perSecond)
+	began := time.Now()
+	var wg sync.WaitGroup
+	for i := 0; more() && !all.failed(); i++ {
+		due := began.Add(time.Duration(i) * pause)
+		time.Sleep(time.Until(due))
+		wg.Go(func() {
+			err := send(i)
+			all.add(time.Since(due), err)
+		})
+	}
+	wg.Wait()
+	return all.figures(time.Since(began))
 }
 
 // samples collects the durations of calls.

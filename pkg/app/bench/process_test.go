@@ -53,7 +53,7 @@ func serveAsChild(handler http.Handler) error {
 }
 
 // startChild starts the test binary as a server, which ends with the benchmark.
-func startChild(b *testing.B, what string, args ...string) (url string, pid int) {
+func startChild(b testing.TB, what string, args ...string) (url string, pid int) {
 	b.Helper()
 	command := exec.Command(os.Args[0], args...)
 	command.Env, command.Stderr = append(os.Environ(), asChild+"="+what), os.Stderr
@@ -75,7 +75,7 @@ func startChild(b *testing.B, what string, args ...string) (url string, pid int)
 }
 
 // build builds the product as an operator would.
-func build(b *testing.B) (program string) {
+func build(b testing.TB) (program string) {
 	b.Helper()
 	program = filepath.Join(b.TempDir(), "modelproviders")
 	command := exec.Command("go", "build", "-o", program, "modelproviders/cmd/modelproviders")
@@ -97,7 +97,7 @@ var servingLine = regexp.MustCompile(`msg=serving url=(\S+)`)
 
 // startProduct starts the product, which ends with the benchmark. It logs to a
 // file and has no bounds on tests.
-func startProduct(b *testing.B, program, dataDir, databaseURL string) *product {
+func startProduct(b testing.TB, program, dataDir, databaseURL string) *product {
 	b.Helper()
 	log, err := os.CreateTemp(b.TempDir(), "log-")
 	if err != nil {
@@ -105,7 +105,7 @@ func startProduct(b *testing.B, program, dataDir, databaseURL string) *product {
 	}
 	defer log.Close()
 	command := exec.Command(program, "--addr", "127.0.0.1:0", "--data-dir", dataDir, "--database-url", databaseURL,
-		"--allow-upstreams", "127.0.0.1/32", "--rate-tests", "0", "--tests-in-flight", "0")
+		"--allow-upstreams", "127.0.0.1/32", "--rate-tests", "0", "--tests-in-flight", "0", "--rate-reveals", "0")
 	command.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}
 	command.Stderr = log
 	if err := command.Start(); err != nil {
