@@ -63,7 +63,7 @@ func (s *secrets) addCredentials(t *testing.T, typeName string, credentials map[
 // addSent adds the access tokens and signatures of requests to an upstream.
 func (s *secrets) addSent(requests []providertest.Request) {
 	for _, r := range requests {
-		for _, name := range []string{"Authorization", "X-Api-Key", "Api-Key"} {
+		for _, name := range []string{"Authorization", "X-Api-Key", "Api-Key", "X-Amz-Security-Token"} {
 			value := r.Header.Get(name)
 			if _, signature, found := strings.Cut(value, "Signature="); found {
 				value = signature

@@ -223,19 +223,34 @@ const (
 	ListProvidersParamsViewSummary ListProvidersParamsView = "summary"
 )
 
-// AWSBedrockConfig The AWS Bedrock config.
-type AWSBedrockConfig struct {
-	// Region The AWS region in which Amazon Bedrock is called. Regions offer different models.
-	Region string `json:"region"`
+// AWSBedrockBedrockAPIKeyCredentials The AWS Bedrock credentials, Bedrock API key.
+type AWSBedrockBedrockAPIKeyCredentials struct {
+	// APIKey An API key from the Bedrock console, instead of an access key. A long-term key begins with ABSK. A short-term key expires after 12 hours at most. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
+	APIKey string `json:"api_key"`
 }
 
-// AWSBedrockCredentials The AWS Bedrock credentials.
+// AWSBedrockConfig The AWS Bedrock config.
+type AWSBedrockConfig struct {
+	// ExternalID Only if the trust policy of the role demands one (sts:ExternalId).
+	ExternalID string `json:"external_id,omitempty,omitzero"`
+
+	// Region The AWS region in which Amazon Bedrock is called. Regions offer different models.
+	Region string `json:"region"`
+
+	// RoleARN A role to assume with the access key, possibly of another account. Then the role needs the permission bedrock:InvokeModel.
+	RoleARN string `json:"role_arn,omitempty,omitzero"`
+}
+
+// AWSBedrockCredentials The AWS Bedrock credentials, Access key.
 type AWSBedrockCredentials struct {
-	// AccessKeyID The ID of a long-lived access key, which begins with AKIA. Its IAM user needs the permission bedrock:InvokeModel. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
+	// AccessKeyID The ID of an access key. That of a long-lived key begins with AKIA. Its IAM user needs the permission bedrock:InvokeModel, or sts:AssumeRole if there is a role. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
 	AccessKeyID string `json:"access_key_id"`
 
 	// SecretAccessKey The secret of the access key. AWS shows it only when the key is created. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
 	SecretAccessKey string `json:"secret_access_key"`
+
+	// SessionToken Only for a temporary access key, whose ID begins with ASIA. It expires after some hours. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
+	SessionToken string `json:"session_token,omitempty,omitzero"`
 }
 
 // AnthropicConfig The Anthropic config.

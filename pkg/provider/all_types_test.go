@@ -99,7 +99,7 @@ func (n noHost) RoundTrip(req *http.Request) (*http.Response, error) {
 // TestDerivedSecretsStay: an upstream that echoes signature or access token
 // reveals nothing.
 func TestDerivedSecretsStay(t *testing.T) {
-	for _, fake := range []providertest.Fake{providertest.AWSBedrock(), providertest.GCPVertexAI(), providertest.GCPVertexAIClaude(), providertest.GCPVertexAIOpen()} {
+	for _, fake := range []providertest.Fake{providertest.AWSBedrock(), providertest.AWSBedrockRole(), providertest.GCPVertexAI(), providertest.GCPVertexAIClaude(), providertest.GCPVertexAIOpen()} {
 		success := fake.Answer
 		said := ""
 		fake.Answer = func(r *providertest.Request, mode providertest.Mode) (providertest.Answer, bool) {

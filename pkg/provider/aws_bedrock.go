@@ -24,23 +24,28 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 		DocsURL:            "https://console.aws.amazon.com/iam/home#/users",
 		ModelIDLabel:       "Model or inference profile ID",
 		ModelIDPlaceholder: "us.anthropic.claude-sonnet-4-20250514-v1:0",
+		AuthMethods:        []AuthMethod{{"access_key", "Access key"}, {"api_key", "Bedrock API key"}},
 	},
 
-	endpointNames:    []string{"aws_bedrock", "aws_bedrock_control"},
+	endpointNames:    []string{"aws_bedrock", "aws_bedrock_control", "aws_sts"},
 	requestIDHeaders: []string{"X-Amzn-Requestid", "X-Amz-Request-Id"},
 	unproven:         "Calling a model needs another permission. Test a model to check it.",
 	open:             openBedrock,
 })
 
 type bedrockCredentials struct {
-	AccessKeyID     secret.Text `json:"access_key_id" label:"AWS Access Key ID" kind:"secret" group:"access_key,Access key" validate:"required,max=4096,printascii" placeholder:"AKIA…" help:"The ID of a long-lived access key, which begins with AKIA. Its IAM user needs the permission bedrock:InvokeModel."`
-	SecretAccessKey secret.Text `json:"secret_access_key" label:"AWS Secret Access Key" kind:"secret" group:"access_key,Access key" validate:"required,max=4096,printascii" placeholder:"wJalrXUtnFEMI/K7…" help:"The secret of the access key. AWS shows it only when the key is created."`
+	AccessKeyID     secret.Text `json:"access_key_id" label:"AWS Access Key ID" kind:"secret" group:"access_key,Access key" auth_method:"access_key" validate:"required,max=4096,printascii" placeholder:"AKIA…" help:"The ID of an access key. That of a long-lived key begins with AKIA. Its IAM user needs the permission bedrock:InvokeModel, or sts:AssumeRole if there is a role."`
+	SecretAccessKey secret.Text `json:"secret_access_key" label:"AWS Secret Access Key" kind:"secret" group:"access_key,Access key" auth_method:"access_key" validate:"required,max=4096,printascii" placeholder:"wJalrXUtnFEMI/K7…" help:"The secret of the access key. AWS shows it only when the key is created."`
+	SessionToken    secret.Text `json:"session_token" label:"AWS Session Token" kind:"secret" group:"access_key,Access key" auth_method:"access_key" validate:"max=4096,printascii" placeholder:"IQoJb3JpZ2luX2Vj…" help:"Only for a temporary access key, whose ID begins with ASIA. It expires after some hours."`
+	APIKey          secret.Text `json:"api_key" label:"Bedrock API Key" kind:"secret" auth_method:"api_key" validate:"required,max=4096,printascii" placeholder:"ABSK…" help:"An API key from the Bedrock console, instead of an access key. A long-term key begins with ABSK. A short-term key expires after 12 hours at most."`
 }
 
-// The pattern keeps the region a part of a host name: anything else could make
-// the request go to another host.
+// The pattern of the region keeps it a part of a host name: anything else could make
+// the request go to another host. The bounds of an external id are AWS's own.
 type bedrockConfig struct {
-	Region string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" message:"must be the name of an AWS region, such as us-east-1" placeholder:"us-east-1" suggestions:"us-east-1 us-east-2 us-west-2 ca-central-1 sa-east-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2" help:"The AWS region in which Amazon Bedrock is called. Regions offer different models."`
+	Region     string `json:"region" label:"Region" kind:"text" validate:"required,max=64" pattern:"^[a-z]{2}(-[a-z]+)+-[0-9]+$" message:"must be the name of an AWS region, such as us-east-1" placeholder:"us-east-1" suggestions:"us-east-1 us-east-2 us-west-2 ca-central-1 sa-east-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2" help:"The AWS region in which Amazon Bedrock is called. Regions offer different models."`
+	RoleARN    string `json:"role_arn" label:"Role ARN" kind:"text" group:"role,Role" auth_method:"access_key" validate:"max=2048" pattern:"^arn:aws[a-z-]*:iam::\\d{12}:role/[\\w+=,.@/-]+$" message:"must be the ARN of an IAM role, such as arn:aws:iam::123456789012:role/bedrock" placeholder:"arn:aws:iam::123456789012:role/bedrock" help:"A role to assume with the access key, possibly of another account. Then the role needs the permission bedrock:InvokeModel."`
+	ExternalID string `json:"external_id" label:"External ID" kind:"text" group:"role,Role" auth_method:"access_key" needs:"role_arn" validate:"max=1224" placeholder:"tenant-42" pattern:"^[\\w+=,.@:/-]{2,}$" message:"must have at least 2 characters, which are letters, digits or any of _+=,.@:/-" help:"Only if the trust policy of the role demands one (sts:ExternalId)."`
 }
 
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one
@@ -52,29 +57,55 @@ type bedrockUpstream struct {
 	runtime *bedrockruntime.Client
 	control string // the base URL of the control plane
 	region  string
-	public  bool // AWS's own endpoint is called
-	// accessKeyPrefix tells what kind of a key it is.
-	accessKeyPrefix string
+	public  bool   // AWS's own endpoint is called
+	role    string // the ARN of the role that is assumed; empty: none
+	caller  string // what needs permissions in IAM, in words
+	keyHint string // what is evidently wrong with the credentials; empty: nothing
 }
 
 func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment) (upstream, error) {
-	keys := aws.Credentials{AccessKeyID: creds.AccessKeyID.Reveal(), SecretAccessKey: creds.SecretAccessKey.Reveal()}
 	endpoint := env.endpoints["aws_bedrock"]
 	control, err := bedrockControl(config.Region)
 	if err != nil {
 		return nil, err
 	}
 	b := &bedrockUpstream{
-		runtime: newBedrockRuntime(config.Region, endpoint, keys, env.http),
 		control: cmp.Or(env.endpoints["aws_bedrock_control"], endpoint, control),
 		region:  config.Region, public: endpoint == "",
-		accessKeyPrefix: keys.AccessKeyID[:min(4, len(keys.AccessKeyID))],
+		role: config.RoleARN, caller: "the access key's user", keyHint: creds.hint(),
 	}
-	b.service = service{authenticated(env.http, func(req *http.Request) error {
-		noBody := sha256.Sum256(nil)
-		return v4.NewSigner().SignHTTP(req.Context(), keys, req, hex.EncodeToString(noBody[:]), "bedrock", b.region, time.Now())
-	})}
+	client, keys := env.http, aws.CredentialsProvider(creds)
+	if config.RoleARN != "" {
+		b.caller = "the role `" + config.RoleARN + "`"
+		client, keys = b.assumeRole(creds, config, env)
+	}
+	b.service = service{signed(client, keys, config.Region)}
+	if !creds.APIKey.Empty() {
+		b.caller = "the user of the API key"
+		client, keys = withHeader(env.http, "Authorization", "Bearer "+creds.APIKey.Reveal()), aws.AnonymousCredentials{}
+		b.service = service{client}
+	}
+	b.runtime = newBedrockRuntime(awsConfig(config.Region, keys, client), endpoint)
 	return b, nil
+}
+
+// Retrieve implements [aws.CredentialsProvider] with the stored access key.
+func (c bedrockCredentials) Retrieve(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{
+		AccessKeyID: c.AccessKeyID.Reveal(), SecretAccessKey: c.SecretAccessKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
+	}, nil
+}
+
+// signed is a client that signs its requests, which have no body, for Amazon Bedrock.
+func signed(client *http.Client, keys aws.CredentialsProvider, region string) *http.Client {
+	noBody := sha256.Sum256(nil)
+	return authenticated(client, func(req *http.Request) error {
+		k, err := keys.Retrieve(req.Context())
+		if err != nil {
+			return err
+		}
+		return v4.NewSigner().SignHTTP(req.Context(), k, req, hex.EncodeToString(noBody[:]), "bedrock", region, time.Now())
+	})
 }
 
 // generate calls a model. Source: Amazon Bedrock API reference, "Converse" and

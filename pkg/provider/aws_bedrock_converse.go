@@ -13,12 +13,12 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// newBedrockRuntime makes a client that calls a region, or the operator's endpoint
-// if there is one, with these keys and nothing from the environment.
-func newBedrockRuntime(region, endpoint string, keys aws.Credentials, client *http.Client) *bedrockruntime.Client {
-	options := bedrockruntime.Options{
+// awsConfig configures a client of the SDK for a region, with these keys and nothing from
+// the environment.
+func awsConfig(region string, keys aws.CredentialsProvider, client *http.Client) aws.Config {
+	return aws.Config{
 		Region:      region,
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return keys, nil }),
+		Credentials: keys,
 		// The SDK closes the body of a request as soon as the header of the response
 		// arrives. The transport may still look for the end of the body, and would
 		// give up the connection.
@@ -26,17 +26,21 @@ func newBedrockRuntime(region, endpoint string, keys aws.Credentials, client *ht
 			req.Body = io.NopCloser(req.Body)
 			return client.Do(req)
 		}),
-		Retryer:                    aws.NopRetryer{},
+		Retryer:                    func() aws.Retryer { return aws.NopRetryer{} },
 		DisableClockSkewCorrection: true,
 		APIOptions:                 []func(*middleware.Stack) error{withoutTraceID},
 	}
-	if endpoint != "" {
-		options.BaseEndpoint = &endpoint
-	}
-	// New prefers AWS_BEARER_TOKEN_BEDROCK to the keys. Option functions run later.
-	return bedrockruntime.New(options, func(o *bedrockruntime.Options) {
-		o.AuthSchemePreference = []string{"sigv4"}
+}
+
+// newBedrockRuntime makes a client that calls AWS, or the operator's endpoint if there is
+// one.
+func newBedrockRuntime(config aws.Config, endpoint string) *bedrockruntime.Client {
+	return bedrockruntime.NewFromConfig(config, func(o *bedrockruntime.Options) {
+		// Without these, AWS_BEARER_TOKEN_BEDROCK is preferred to the keys. The SDK itself
+		// sends a bearer token only over https, so the client sends that of an API key.
+		o.AuthSchemePreference = []string{"sigv4", "noAuth"}
 		o.BearerAuthTokenProvider = nil
+		o.BaseEndpoint = optional(endpoint)
 	})
 }
 

@@ -52,11 +52,11 @@ func (b *bedrockUpstream) withheld(ctx context.Context, err error) *Failure {
 		return nil
 	}
 	f := b.explain(ctx, "", err)
-	switch {
-	case f.Kind == Permission:
+	switch ofList := asFailure(err) == nil; { // else the role was not assumed
+	case ofList && f.Kind == Permission:
 		f.scope = byKind
-		f.Hint = "To list models, allow the access key's user the actions `bedrock:ListFoundationModels` and `bedrock:ListInferenceProfiles` in IAM. Calling a model by its ID does not need these permissions."
-	case !isAbsent(f.HTTPStatus):
+		f.Hint = "To list models, allow " + b.caller + " the actions `bedrock:ListFoundationModels` and `bedrock:ListInferenceProfiles` in IAM. Calling a model by its ID does not need these permissions."
+	case !ofList || !isAbsent(f.HTTPStatus):
 		return nil
 	}
 	return f

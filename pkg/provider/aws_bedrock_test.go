@@ -47,6 +47,10 @@ func TestBedrockHosts(t *testing.T) {
 		if called != "https://"+want {
 			t.Errorf("region %s is called at %s, want %s", region, called, want)
 		}
+		_, _ = openTestBedrock(t, region, func(req *http.Request) { called = req.URL.String() }, "arn:aws:iam::123456789012:role/r").models(t.Context())
+		if want := "https://sts" + strings.TrimPrefix(want, "bedrock-runtime") + "/"; called != want {
+			t.Errorf("roles are assumed in region %s at %s, want %s", region, called, want)
+		}
 		_, _ = up.models(t.Context())
 		if want := "https://" + strings.Replace(want, "-runtime", "", 1); called != want {
 			t.Errorf("models of region %s are asked for at %s, want %s", region, called, want)
@@ -70,11 +74,12 @@ func TestBedrockModelStaysInItsSegmentOfThePath(t *testing.T) {
 	}
 }
 
-// openTestBedrock opens a client whose calls are only looked at.
-func openTestBedrock(t *testing.T, region string, look func(*http.Request)) upstream {
+// openTestBedrock opens a client, possibly with a role, whose calls are only looked at.
+func openTestBedrock(t *testing.T, region string, look func(*http.Request), role ...string) upstream {
 	t.Helper()
-	env := environment{http: newHTTPClient(lookOnly(look)), hide: func(string) {}}
-	up, err := openBedrock(bedrockCredentials{}, bedrockConfig{Region: region}, env)
+	client := newHTTPClient(lookOnly(look))
+	env := environment{http: client, tokens: client, hide: func(string) {}}
+	up, err := openBedrock(bedrockCredentials{}, bedrockConfig{Region: region, RoleARN: strings.Join(role, "")}, env)
 	if err != nil {
 		t.Fatal(err)
 	}

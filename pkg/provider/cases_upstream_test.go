@@ -116,7 +116,7 @@ func (u *caseUpstream) rootCAs() *x509.CertPool {
 
 // endpoints leads the types without a base URL here.
 func (u *caseUpstream) endpoints() string {
-	return strings.ReplaceAll("openai=URL/v1,anthropic=URL,aws_bedrock=URL,gcp_vertex_ai=URL,google_token=URL"+tokenPath, "URL", u.plain.URL)
+	return strings.ReplaceAll("openai=URL/v1,anthropic=URL,aws_bedrock=URL,gcp_vertex_ai=URL,aws_sts=URL/aws-sts,google_token=URL"+tokenPath, "URL", u.plain.URL)
 }
 
 // serviceAccount is the key file of a service account, made once.

@@ -134,10 +134,10 @@ Errors of upstreams are classified by the rules of the type, then by the common 
 	return b.String()
 }
 
-// TestManyAtOnce has 64 prompts in flight on one client of each type.
+// TestManyAtOnce has 64 prompts in flight on one client of each fake.
 func TestManyAtOnce(t *testing.T) {
-	for _, fake := range providertest.Fakes(t) {
-		t.Run(fake.Type, func(t *testing.T) {
+	for _, fake := range providertest.Variants(t) {
+		t.Run(column(fake), func(t *testing.T) {
 			client := open(t, providertest.Start(t, fake))
 			var group sync.WaitGroup
 			for i := range 64 {

@@ -46,6 +46,8 @@ var ruleTables = []listedTable{
 	{"claudeTables", "Anthropic", claudeTables.rules},
 	{"azureTables", "Azure OpenAI", azureTables.rules},
 	{"bedrockTables", "AWS Bedrock", bedrockTables.rules},
+	{"bedrockRoleTables", "AWS Bedrock, called with a role", bedrockRoleTables.rules},
+	{"stsTables", "AWS STS", stsTables.rules},
 	{"vertexTables", "GCP Vertex AI", vertexTables.rules},
 	{"googleTokenTables", "Google's token endpoint", googleTokenTables.rules},
 	{"customTables", "Custom (LiteLLM)", customTables.rules},

@@ -105,6 +105,19 @@ func credentialNames(typ provider.Type) []string {
 	return names
 }
 
+// requiredCredentials are those that a type requires with its first authentication
+// method.
+func requiredCredentials(typ provider.Type) []string {
+	form := typ.Form()
+	var names []string
+	for _, f := range form.Credentials {
+		if f.Required && (f.AuthMethod == "" || f.AuthMethod == form.AuthMethods[0].Name) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
 // checkGroups checks that the fields of a group follow each other under one label.
 func checkGroups(t *testing.T, typeName string, fields []provider.FormField) {
 	t.Helper()
@@ -157,7 +170,7 @@ func TestExamplesOfFieldsAreAccepted(t *testing.T) {
 func TestLabels(t *testing.T) {
 	for name, want := range map[string]string{
 		"openai": "API Key", "anthropic": "API Key", "azure_openai": "API Key|Base URL|API Version",
-		"aws_bedrock":   "AWS Access Key ID|AWS Secret Access Key|Region",
+		"aws_bedrock":   "AWS Access Key ID|AWS Secret Access Key|AWS Session Token|Bedrock API Key|Region|Role ARN|External ID",
 		"gcp_vertex_ai": "Service Account JSON|Project|Region",
 		"custom":        "API Key|Headers|Base URL",
 	} {
@@ -198,7 +211,7 @@ func TestSchemas(t *testing.T) {
   "additionalProperties": false,
   "properties": {
     "api_key": {
-      "description": "One of the two keys of the resource, under Keys and Endpoint in the Azure portal.",
+      "description": "An API key from platform.openai.com, under API keys. It begins with sk-.",
       "format": "password",
       "maxLength": 4096,
       "minLength": 1,
@@ -211,10 +224,10 @@ func TestSchemas(t *testing.T) {
   "required": [
     "api_key"
   ],
-  "title": "Azure OpenAI credentials",
+  "title": "OpenAI credentials",
   "type": "object"
 }`
-	got, err := json.MarshalIndent(lookup(t, "azure_openai").Form().CredentialsSchema, "", "  ")
+	got, err := json.MarshalIndent(lookup(t, "openai").Form().CredentialsSchema, "", "  ")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,17 +236,38 @@ func TestSchemas(t *testing.T) {
 	}
 	for _, typ := range provider.Types() {
 		form := typ.Form()
-		for _, schema := range []map[string]any{form.CredentialsSchema, form.ConfigSchema} {
-			if schema["type"] != "object" || schema["additionalProperties"] != false {
-				t.Errorf("%s: schema %v", typ.Name(), schema)
-			}
-		}
-		if len(form.ConfigSchema["properties"].(map[string]any)) != len(form.Config) {
-			t.Errorf("%s: the schema has other fields than the form", typ.Name())
-		}
+		checkSchema(t, form.CredentialsSchema, form.Credentials)
+		checkSchema(t, form.ConfigSchema, form.Config)
 	}
 	property := lookup(t, "gcp_vertex_ai").Form().CredentialsSchema["properties"].(map[string]any)["service_account_json"].(map[string]any)
 	if diff := cmp.Diff([]string{"string", "object"}, property["type"]); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// checkSchema checks that a schema, or its alternatives, have the fields of a form and no
+// others.
+func checkSchema(t *testing.T, schema map[string]any, fields []provider.FormField) {
+	t.Helper()
+	alternatives, several := schema["oneOf"].([]map[string]any)
+	if !several {
+		alternatives = []map[string]any{schema}
+	}
+	found := map[string]bool{}
+	for _, object := range alternatives {
+		if object["type"] != "object" || object["additionalProperties"] != false {
+			t.Errorf("schema %v", schema)
+		}
+		for name := range object["properties"].(map[string]any) {
+			found[name] = true
+		}
+	}
+	for _, f := range fields {
+		if !found[f.Name] {
+			t.Errorf("%s is not in the schema %v", f.Name, schema)
+		}
+	}
+	if len(found) != len(fields) {
+		t.Errorf("the schema has the fields %v, the form %d", found, len(fields))
 	}
 }

@@ -93,7 +93,14 @@ func TestVertexWrongKey(t *testing.T) {
 // TestVertexSecondEndpointMisbehaves: whatever answers in the place of Google's
 // token endpoint is told as it is, in bounded time.
 func TestVertexSecondEndpointMisbehaves(t *testing.T) {
-	for name, test := range map[string]struct {
+	secondEndpointMisbehaves(t, providertest.GCPVertexAI(), "google_token", "/token")
+}
+
+// secondEndpointMisbehaves tests a type with something else at the endpoint that issues
+// what its calls are authenticated with.
+func secondEndpointMisbehaves(t *testing.T, fake providertest.Fake, name, path string) {
+	t.Helper()
+	for title, test := range map[string]struct {
 		answer func(w http.ResponseWriter, r *http.Request)
 		want   provider.FailureKind
 	}{
@@ -122,16 +129,16 @@ func TestVertexSecondEndpointMisbehaves(t *testing.T) {
 			}
 		}, provider.UpstreamError},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(title, func(t *testing.T) {
 			endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_ = r.ParseForm() // with the body read, a client that leaves is noticed
 				test.answer(w, r)
 			}))
 			defer endpoint.Close()
-			server := providertest.Start(t, providertest.GCPVertexAI())
+			server := providertest.Start(t, fake)
 			client := openWith(t, server, func(o *provider.OpenOptions) {
 				o.Transport = http.DefaultTransport
-				o.Endpoints = parseEndpoints(t, "gcp_vertex_ai="+server.URL+",google_token="+endpoint.URL+"/token")
+				o.Endpoints = parseEndpoints(t, fake.Type+"="+server.URL+","+name+"="+endpoint.URL+path)
 			})
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 			defer cancel()
@@ -142,7 +149,7 @@ func TestVertexSecondEndpointMisbehaves(t *testing.T) {
 			}
 			result, _ := client.generateIn(ctx, false)
 			failure(t, result, test.want)
-			if !strings.HasPrefix(result.Endpoint, endpoint.URL) {
+			if result.Endpoint != endpoint.URL+path {
 				t.Errorf("endpoint %s", result.Endpoint)
 			}
 			if n := len(server.Requests()); n > 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"encoding/xml"
 	"fmt"
 	"strconv"
 	"strings"
@@ -40,7 +41,7 @@ const pageMessage = "the answer was an html page"
 // others' {"error":{"message",…}}, {"error":"text"}, {"message":…},
 // {"detail":…} as text, as an object, or as FastAPI's list of broken fields
 // with a path each, problem documents, OAuth's {"error","error_description"},
-// AWS's {"__type","message"}, sometimes within `Output`, Google's
+// AWS's {"__type","message"}, sometimes within `Output`, or its XML, Google's
 // {"error":{…,"status","details"}}, lists of any of these, a bare string, plain
 // text, HTML.
 func problemOf(body []byte) problem {
@@ -54,10 +55,27 @@ func problemOf(body []byte) problem {
 			return p
 		}
 	}
+	if p := problemInXML(body); !p.isEmpty() {
+		return p
+	}
 	if looksLikeHTML(body) {
 		return problem{message: "The answer was an HTML page" + titleOf(body) + "." + textOf(body)} // see [pageMessage]
 	}
 	return problem{message: string(body)}
+}
+
+// problemInXML reads an error of AWS's query protocol:
+// <ErrorResponse><Error><Code>…</Code><Message>…</Message></Error></ErrorResponse>.
+func problemInXML(body []byte) problem {
+	var response struct {
+		XMLName xml.Name `xml:"ErrorResponse"`
+		Code    string   `xml:"Error>Code"`
+		Message string   `xml:"Error>Message"`
+	}
+	if xml.Unmarshal(body, &response) != nil {
+		return problem{}
+	}
+	return problem{code: response.Code, message: response.Message, structured: true}
 }
 
 // problemIn reads a decoded body, or a part of it.

@@ -84,8 +84,8 @@ func FuzzProblem(f *testing.F) {
 		if strings.ContainsAny(awsCode(said.code), "#:") {
 			t.Errorf("%q has the code %q", body, said.code)
 		}
-		vertex := vertexUpstream{project: "p", region: "global"}
-		for _, tables := range []tables{{}, azureTables, customTables, claudeTables, bedrockIn("us-east-1"), vertex.tables(), googleTokenTables} {
+		vertex, bedrock := vertexUpstream{project: "p", region: "global"}, bedrockUpstream{region: "us-east-1"}
+		for _, tables := range []tables{{}, azureTables, customTables, claudeTables, bedrock.in(bedrockTables), bedrock.in(stsTables), vertex.tables(), googleTokenTables} {
 			failure := tables.classify(&call{status: status}, said, "m")
 			if failure.Kind == "" || failure.Message == "" {
 				t.Errorf("status %d, %q: %+v", status, body, failure)

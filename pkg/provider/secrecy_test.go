@@ -71,7 +71,7 @@ func environment(t *testing.T, server *providertest.Server) {
 		}
 		return path
 	}
-	aws := write("aws", "[default]\nregion=eu-west-3\nendpoint_url="+trap.URL+"\naws_access_key_id=AKIATRAP\naws_secret_access_key=trap\n[profile trap]\nendpoint_url="+trap.URL+"\n")
+	aws := write("aws", "[default]\nregion=eu-west-3\nendpoint_url="+trap.URL+"\naws_access_key_id=AKIATRAP\naws_secret_access_key=trap\naws_session_token=trap\n[profile trap]\nrole_arn=arn:aws:iam::1:role/trap\nsource_profile=default\nendpoint_url="+trap.URL+"\n")
 	google := write("google.json", `{"type":"authorized_user","client_id":"trap","client_secret":"trap","refresh_token":"trap","token_uri":"`+trap.URL+`"}`)
 	for name, value := range map[string]string{
 		"OPENAI_API_KEY": "sk-trap", "OPENAI_BASE_URL": trap.URL, "OPENAI_ORG_ID": "org-trap", "OPENAI_PROJECT_ID": "proj-trap",
@@ -82,7 +82,9 @@ func environment(t *testing.T, server *providertest.Server) {
 		"AWS_PROFILE": "trap", "AWS_CONFIG_FILE": aws, "AWS_SHARED_CREDENTIALS_FILE": aws, "AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "eu-west-3",
 		"AWS_ENDPOINT_URL": trap.URL, "AWS_ENDPOINT_URL_BEDROCK": trap.URL, "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": trap.URL,
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT": trap.URL, "AWS_CONTAINER_CREDENTIALS_FULL_URI": trap.URL, "AWS_USE_FIPS_ENDPOINT": "true",
-		"AWS_LAMBDA_FUNCTION_NAME": "trap", "_X_AMZN_TRACE_ID": "Root=1-trap", "AWS_WEB_IDENTITY_TOKEN_FILE": google, "AWS_ROLE_ARN": "arn:aws:iam::1:role/trap",
+		"AWS_LAMBDA_FUNCTION_NAME": "trap", "_X_AMZN_TRACE_ID": "Root=1-trap", "AWS_WEB_IDENTITY_TOKEN_FILE": google, "AWS_ROLE_ARN": "arn:aws:iam::1:role/trap", "AWS_ROLE_SESSION_NAME": "trap",
+		"AWS_ENDPOINT_URL_STS": trap.URL, "AWS_STS_REGIONAL_ENDPOINTS": "legacy", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/trap",
+		"AWS_CONTAINER_AUTHORIZATION_TOKEN": "trap", "AWS_AUTH_SCHEME_PREFERENCE": "httpBearerAuth", "AWS_USE_DUALSTACK_ENDPOINT": "true",
 		"GOOGLE_APPLICATION_CREDENTIALS": google, "GOOGLE_API_KEY": "trap", "GOOGLE_CLOUD_PROJECT": "trap", "GOOGLE_CLOUD_QUOTA_PROJECT": "trap",
 		"GCE_METADATA_HOST": strings.TrimPrefix(trap.URL, "http://"), "GEMINI_API_KEY": "trap", "CLOUD_ML_REGION": "europe-west9",
 		"HTTP_PROXY": trap.URL, "HTTPS_PROXY": trap.URL, "ALL_PROXY": trap.URL, "http_proxy": trap.URL, "https_proxy": trap.URL, "NO_PROXY": "",

@@ -191,12 +191,21 @@ func TestConfig(t *testing.T) {
 		{typ: "custom", config: `{"base_url":"http://h:4000/v1/"}`, want: map[string]string{"base_url": "http://h:4000/v1/"}},
 		{typ: "custom", config: `{"base_url":"http://h\u0000"}`, faults: map[string]fault.Code{"config.base_url": fault.Invalid}},
 		{typ: "custom", config: `{"base_url":"http://h/` + strings.Repeat("a", 2100) + `"}`, faults: map[string]fault.Code{"config.base_url": fault.TooLong}},
+		{typ: "aws_bedrock", config: `{"region":"us-gov-west-1","role_arn":"arn:aws-us-gov:iam::123456789012:role/team/a+b=c,d.e@f_g-1","external_id":"a:b/c=1"}`,
+			want: map[string]string{"region": "us-gov-west-1", "role_arn": "arn:aws-us-gov:iam::123456789012:role/team/a+b=c,d.e@f_g-1", "external_id": "a:b/c=1"}},
+		{typ: "aws_bedrock", config: bedrockRole("arn:aws:iam::123456789012:user/app", "ab"), faults: map[string]fault.Code{"config.role_arn": fault.Invalid}},
+		{typ: "aws_bedrock", config: bedrockRole("arn:aws:iam::12345:role/app", "ab"), faults: map[string]fault.Code{"config.role_arn": fault.Invalid}},
+		{typ: "aws_bedrock", config: bedrockRole("arn:aws:iam::123456789012:role/a&Action=b", "ab"), faults: map[string]fault.Code{"config.role_arn": fault.Invalid}},
+		{typ: "aws_bedrock", config: bedrockRole("", "ab"), faults: map[string]fault.Code{"config.role_arn": fault.Required}},
+		{typ: "aws_bedrock", config: bedrockRole("arn:aws:iam::123456789012:role/app", "a"), faults: map[string]fault.Code{"config.external_id": fault.Invalid}},
+		{typ: "aws_bedrock", config: bedrockRole("arn:aws:iam::123456789012:role/app", "a b"), faults: map[string]fault.Code{"config.external_id": fault.Invalid}},
+		{typ: "aws_bedrock", config: bedrockRole("arn:aws:iam::123456789012:role/app", strings.Repeat("a", 1225)), faults: map[string]fault.Code{"config.external_id": fault.TooLong}},
 		{typ: "openai", config: `{}`, want: map[string]string{}},
 		{typ: "openai", config: `null`, faults: map[string]fault.Code{"config": fault.Required}},
 		{typ: "openai", stored: map[string]string{"left_over": "x"}, want: map[string]string{}},
 	} {
 		typ := lookup(t, c.typ)
-		settings, faults := read(t, typ, nil, json.RawMessage(c.config), provider.Stored{Credentials: credentialNames(typ), Config: c.stored})
+		settings, faults := read(t, typ, nil, json.RawMessage(c.config), provider.Stored{Credentials: requiredCredentials(typ), Config: c.stored})
 		if c.faults == nil {
 			c.faults = map[string]fault.Code{}
 		}
@@ -207,6 +216,11 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%s %s: config is %v", c.typ, c.config, settings.Config)
 		}
 	}
+}
+
+// bedrockRole is a config of AWS Bedrock with a role.
+func bedrockRole(arn, externalID string) string {
+	return `{"region":"us-east-1","role_arn":"` + arn + `","external_id":"` + externalID + `"}`
 }
 
 func TestReadTellsEveryBrokenField(t *testing.T) {

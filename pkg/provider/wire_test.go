@@ -20,7 +20,7 @@ import (
 )
 
 func TestRequestsNameThisProgram(t *testing.T) {
-	for _, fake := range providertest.Fakes(t) {
+	for _, fake := range providertest.Variants(t) {
 		for _, stream := range []bool{false, true} {
 			server := providertest.Start(t, fake)
 			result, _ := open(t, server).generate(t, stream)

@@ -21,25 +21,68 @@ func bedrockKey() awsKey {
 	return awsKey{id: "AKIAFAKEBEDROCKKEY01", secret: "Fake/Bedrock+Secret/0123456789abcdef/xyz"}
 }
 
-var _ = register(AWSBedrock)
+func bedrockTemporaryKey() awsKey {
+	return awsKey{
+		id: "ASIAFAKEBEDROCKKEY02", secret: "Fake/Temporary+Secret/0123456789abcdef/x",
+		token: "IQoJb3JpZ2luX2VjFake/Session+Token/0123456789abcdef0123456789abcdef==",
+	}
+}
+
+// bedrockAPIKey is a long-term Bedrock API key.
+const bedrockAPIKey = "ABSKQmVkcm9ja0FQSUtleS1mYWtlLWF0LTEyMzQ1Njc4OTAxMjpGYWtlS2V5MDEyMzQ1Njc4OQ=="
+
+var _ = register(AWSBedrock, AWSBedrockSession, AWSBedrockRole, AWSBedrockAPIKey)
 
 // AWSBedrock is a fake of bedrock-runtime and bedrock, which an operator's
 // endpoint puts at one address. It verifies signatures.
 // Source of its errors: Amazon Bedrock user guide, "Troubleshooting Amazon
 // Bedrock API Error Codes", and answers of the service.
 func AWSBedrock() Fake {
-	key := bedrockKey()
+	return bedrockFake(bedrockKey())
+}
+
+// AWSBedrockSession is AWSBedrock with a temporary access key.
+func AWSBedrockSession() Fake {
+	fake := bedrockFake(bedrockTemporaryKey())
+	fake.Variant = "session token"
+	return fake
+}
+
+// AWSBedrockRole is AWSBedrock with a role, which [STS] issues the keys of.
+func AWSBedrockRole() Fake { return NewSTS().Bedrock() }
+
+// AWSBedrockAPIKey is AWSBedrock with a Bedrock API key.
+func AWSBedrockAPIKey() Fake {
+	fake := bedrockFake(bedrockKey())
+	fake.Variant = "API key"
+	fake.Settings = func(string) (credentials, config map[string]any) {
+		return map[string]any{"api_key": bedrockAPIKey}, map[string]any{"region": bedrockRegion}
+	}
+	fake.Authentic = func(r *Request) bool { return bearer(r) == bedrockAPIKey }
+	return fake
+}
+
+func bedrockFake(key awsKey) Fake {
 	return Fake{
 		Type:    "aws_bedrock",
 		ModelID: bedrockModel,
 		Settings: func(string) (credentials, config map[string]any) {
-			return map[string]any{"access_key_id": key.id, "secret_access_key": key.secret}, map[string]any{"region": bedrockRegion}
+			return key.credentials(), map[string]any{"region": bedrockRegion}
 		},
 		Endpoints: func(url string) string { return "aws_bedrock=" + url },
 		Check:     checkBedrock,
 		Authentic: func(r *Request) bool { return checkSigV4(r, key, bedrockRegion, "bedrock", time.Now()) == nil },
 		Answer:    answerBedrock,
 	}
+}
+
+// credentials are the key as settings of a provider.
+func (k awsKey) credentials() map[string]any {
+	credentials := map[string]any{"access_key_id": k.id, "secret_access_key": k.secret}
+	if k.token != "" {
+		credentials["session_token"] = k.token
+	}
+	return credentials
 }
 
 // converseRequest is the body of Converse and ConverseStream.
@@ -60,10 +103,11 @@ type converseBlock struct {
 }
 
 func checkBedrock(r *Request) error {
-	for _, name := range []string{"X-Amzn-Trace-Id", "X-Amz-Security-Token"} {
-		if got := r.Header.Get(name); got != "" {
-			return fmt.Errorf("header %s: %s", name, got)
-		}
+	if got := r.Header.Get("X-Amzn-Trace-Id"); got != "" {
+		return fmt.Errorf("header X-Amzn-Trace-Id: %s", got)
+	}
+	if hasAPIKey(r) && r.Header.Get("X-Amz-Date") != "" {
+		return fmt.Errorf("a request with an API key is signed")
 	}
 	if r.Method == http.MethodGet {
 		return checkBedrockList(r)
@@ -86,6 +130,9 @@ func checkBedrock(r *Request) error {
 	}
 	return checkJSONHeaders(r)
 }
+
+// hasAPIKey reports whether the request comes with an API key instead of a signature.
+func hasAPIKey(r *Request) bool { return strings.HasPrefix(r.Header.Get("Authorization"), "Bearer ") }
 
 // conversedModel is the model of the path /model/{id}/converse or
 // /model/{id}/converse-stream, in which the id is one segment.
@@ -166,6 +213,9 @@ func bedrockDocumented(r *Request, mode Mode) (Answer, bool) {
 	case Authentication:
 		if strings.Contains(r.Header.Get("Authorization"), "Credential="+bedrockKey().id+"/") {
 			return BedrockError(403, "InvalidSignatureException", "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method. Consult the service documentation for details."), true
+		}
+		if hasAPIKey(r) {
+			return BedrockError(403, "AccessDeniedException", "Authentication failed: Please make sure your API Key is valid."), true
 		}
 		return BedrockError(403, "UnrecognizedClientException", "The security token included in the request is invalid."), true
 	case Permission:

@@ -17,8 +17,8 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// awsKey is a static AWS access key.
-type awsKey struct{ id, secret string }
+// awsKey is an AWS access key. A temporary one has a session token.
+type awsKey struct{ id, secret, token string }
 
 // sigV4Header takes apart the Authorization header of a signed request.
 // Source: AWS General Reference, "Authorization header format (SigV4)".
@@ -35,6 +35,9 @@ func checkSigV4(r *Request, key awsKey, region, service string, now time.Time) e
 	if id != key.id || scope != region+"/"+service {
 		return fmt.Errorf("credential %s for %s", id, scope)
 	}
+	if r.Header.Get("X-Amz-Security-Token") != key.token {
+		return fmt.Errorf("session token %q", r.Header.Get("X-Amz-Security-Token"))
+	}
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
 	if err != nil || at.Format("20060102") != date || now.Sub(at).Abs() > 5*time.Minute {
 		return fmt.Errorf("x-amz-date %q", r.Header.Get("X-Amz-Date"))
@@ -45,7 +48,7 @@ func checkSigV4(r *Request, key awsKey, region, service string, now time.Time) e
 	}
 	sum := sha256.Sum256(r.Body)
 	signer := v4.NewSigner()
-	if err := signer.SignHTTP(context.Background(), aws.Credentials{AccessKeyID: key.id, SecretAccessKey: key.secret}, again, hex.EncodeToString(sum[:]), service, region, at); err != nil {
+	if err := signer.SignHTTP(context.Background(), aws.Credentials{AccessKeyID: key.id, SecretAccessKey: key.secret, SessionToken: key.token}, again, hex.EncodeToString(sum[:]), service, region, at); err != nil {
 		return fmt.Errorf("sign again: %w", err)
 	}
 	if !hmac.Equal([]byte(again.Header.Get("Authorization")), []byte(r.Header.Get("Authorization"))) {

@@ -231,13 +231,13 @@ func (s *Server) echoError(w http.ResponseWriter, r *Request) {
 	send(w, a)
 }
 
-// confess replaces every message in a decoded body.
+// confess adds to every message in a decoded body.
 func confess(value any, message string) any {
 	switch v := value.(type) {
 	case map[string]any:
 		for name := range v {
 			if text, ok := v[name].(string); ok && strings.EqualFold(name, "message") && text != "" {
-				v[name] = message
+				v[name] = text + " " + message
 				continue
 			}
 			v[name] = confess(v[name], message)
