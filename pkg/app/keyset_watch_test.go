@@ -193,7 +193,7 @@ func TestKeysetIsWatched(t *testing.T) {
 	if took := time.Since(began); took > loadedWithin {
 		t.Errorf("the new keyset was loaded after %v", took)
 	}
-	o := operator(t, s, func(c *app.Config) {}, keyset)
+	o := operator(t, s, func(*app.Config) {}, keyset)
 	if err := o.PromoteKey(t.Context(), first); err != nil {
 		t.Error(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -164,7 +165,7 @@ func (a *App) reloadKeyset(ctx context.Context, file string, asked bool) error {
 // fingerprint identifies the content of a file, or why it can't be read. So a file that
 // is replaced is noticed in whichever way that is done.
 func fingerprint(path string) string {
-	f, err := os.Open(path)
+	f, err := os.Open(filepath.Clean(path))
 	if err != nil {
 		return err.Error()
 	}
