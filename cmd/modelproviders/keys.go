@@ -245,7 +245,7 @@ func unreadable(r app.Resealing) error {
 	if r.Unreadable == 0 {
 		return nil
 	}
-	return fmt.Errorf("%d values can't be decrypted and were skipped; they are named above", r.Unreadable)
+	return fmt.Errorf("skipped values that can't be decrypted: %d; they are named above", r.Unreadable)
 }
 
 type retireKeyCommand struct {

@@ -72,7 +72,7 @@ func (c rotateKeysCommand) rotate(ctx context.Context, out streams, operator *ap
 	default:
 		say("Continuing with the key %d, which is in the keyset already.", id)
 	}
-	done.ID = id
+	done.ID, done.Retired = id, []uint32{}
 	err = operator.WaitLoaded(ctx, id, c.Wait, func(processes []string) {
 		say("Waiting until the key is loaded by: %s. Processes with a keyset of their own need a copy of it.", strings.Join(processes, "; "))
 	})

@@ -98,3 +98,27 @@ func TestProgressOnATerminal(t *testing.T) {
 		t.Errorf("printed\n%q, want\n%q", got, want)
 	}
 }
+
+// TestKeysOnATerminal: a table of the keys, and a bar while values are resealed.
+func TestKeysOnATerminal(t *testing.T) {
+	b := newKeysBed(t, 2)
+	b.promoteNew(t)
+	onTerminal := func(args ...string) string {
+		t.Helper()
+		terminal, read := openTerminal(t)
+		if err := run(t.Context(), append(append([]string{"keys"}, args...), b.flags...), environmentOf(nil), terminal, terminal); err != nil {
+			t.Fatal(err)
+		}
+		return read()
+	}
+	if got := onTerminal("reseal"); !strings.Contains(got, clearLine+"[#########################] 4 of 4 values, ") || !strings.HasSuffix(got, "\nRESEALED  UNREADABLE\n4         0\n") {
+		t.Errorf("printed\n%q", got)
+	}
+	lines := strings.Split(onTerminal("list"), "\n")
+	if !strings.HasPrefix(lines[0], "ID ") || !strings.Contains(lines[1], "enabled") || strings.Index(lines[0], "STATE") != strings.Index(lines[2], "sealing") || !strings.Contains(lines[2], " 0m ") {
+		t.Errorf("printed\n%s", strings.Join(lines, "\n"))
+	}
+	if got := onTerminal("retire", fmt.Sprint(b.list(t)[0].ID)); !strings.Contains(got, "cursors") {
+		t.Errorf("printed\n%s", got)
+	}
+}

@@ -80,7 +80,7 @@ func joinKeys(ctx context.Context, db registry.KeyStore, file []secret.Key) ([]K
 			joined.Values += n
 		}
 		for _, p := range processes {
-			if !slices.Contains(p.Keys, key.ID) {
+			if state != KeyDisabled && !slices.Contains(p.Keys, key.ID) {
 				joined.MissingIn = append(joined.MissingIn, p.Name())
 			}
 		}
@@ -216,6 +216,9 @@ func (o *Operator) Reseal(ctx context.Context, perSecond int, progress func(Rese
 // RetireKey notes that nothing is encrypted with a key, and disables it in the keyset
 // file. For out see [Operator.AddKey].
 func (o *Operator) RetireKey(ctx context.Context, id uint32, out string) error {
+	if !slices.Contains(o.data.keyset.IDs(), id) {
+		return fmt.Errorf("the keyset %s has no enabled key %d", o.cfg.keysetPath(), id)
+	}
 	if err := o.keys().Retire(ctx, id); err != nil {
 		return err
 	}

@@ -100,39 +100,47 @@ func searchSealed(t *testing.T, db *sql.DB, driver string, key uint32) (found []
 	t.Helper()
 	prefix := binary.BigEndian.AppendUint32([]byte{1}, key)
 	for _, table := range tablesOf(t, db, driver) {
-		rows, err := db.QueryContext(t.Context(), `SELECT * FROM "`+table+`"`)
-		if err != nil {
-			t.Fatal(err)
-		}
-		names, err := rows.Columns()
-		if err != nil {
-			t.Fatal(err)
-		}
-		values, fields := make([]any, len(names)), make([]any, len(names))
-		for i := range values {
-			fields[i] = &values[i]
-		}
-		n := 0
-		for ; rows.Next(); n++ {
-			if err := rows.Scan(fields...); err != nil {
-				t.Fatal(err)
-			}
+		rows := 0
+		eachRow(t, db, table, func(columns []string, values []any) {
+			rows++
 			for i, value := range values {
 				for range sealedIn(value, prefix) {
-					found = append(found, table+"."+names[i])
+					found = append(found, table+"."+columns[i])
 				}
 			}
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		_ = rows.Close()
-		if n == 0 {
+		})
+		if rows == 0 {
 			t.Errorf("the table %s is empty; the test must fill it, to see whether it has encrypted values", table)
 		}
 	}
 	slices.Sort(found)
 	return found
+}
+
+func eachRow(t *testing.T, db *sql.DB, table string, fn func(columns []string, values []any)) {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), `SELECT * FROM "`+table+`"`) //nolint:gosec // the name comes from the database
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values, fields := make([]any, len(columns)), make([]any, len(columns))
+	for i := range values {
+		fields[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(fields...); err != nil {
+			t.Fatal(err)
+		}
+		fn(columns, values)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // sealedIn returns the encrypted values in a column: the value itself, or base64 in it.

@@ -226,7 +226,7 @@ func (k *Keys) Retire(ctx context.Context, id uint32) error {
 			return err
 		}
 		after, err := k.find(ctx, id)
-		if err != nil || after.ID == 0 || !after.RetiredAt.IsZero() {
+		if err != nil || !after.RetiredAt.IsZero() {
 			return err
 		}
 		if after.Sealing || !after.PromotedAt.Equal(before.PromotedAt) {
@@ -239,8 +239,10 @@ func (k *Keys) Retire(ctx context.Context, id uint32) error {
 		if len(lacking) > 0 {
 			return notLoaded(sealing, lacking)
 		}
-		if err := k.store.RetireKey(ctx, id); err != nil {
-			return err
+		if after.ID == id { // the database does not know a key that was added with other tools
+			if err := k.store.RetireKey(ctx, id); err != nil {
+				return err
+			}
 		}
 		return k.audit.Record(ctx, keyEvent(audit.KeyRetire, id))
 	})
