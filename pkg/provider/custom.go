@@ -201,6 +201,12 @@ func isNoAPI(err error) bool {
 
 var customTables = tables{
 	rules: []rule{
+		// Gateways that look for a key in a header of their own. Sources: Azure API
+		// Management, "Error handling"; Kong, plugin Key Authentication; Portkey,
+		// "Headers".
+		{words: "missing subscription key", kind: Authentication, hint: "API Management, the gateway in front of the server, needs its subscription key. Add the header Ocp-Apim-Subscription-Key, or the one that the gateway is set up for."},
+		{status: "401", words: "no api key found in request", kind: Authentication, hint: "The gateway in front of the server found no key. Add the header in which it looks for one, such as apikey."},
+		{words: "x-portkey-config or x-portkey-provider header", kind: Misconfigured, scope: ofAccount, hint: "Portkey needs to know which provider to call. Add the header x-portkey-provider or x-portkey-config."},
 		// new-api and one-api name the errors of their channels, and append an id to
 		// the messages of other services that they pass on.
 		{words: "用户已被封禁", kind: Permission, scope: ofAccount, hint: hintDisabled},

@@ -1,6 +1,7 @@
 package providertest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -11,7 +12,12 @@ const (
 	customModel = "team/my-model"
 )
 
-var _ = register(Custom)
+const (
+	customHeader      = "X-Gateway-Key"
+	customHeaderValue = "gw-Fake-Gateway-Key-9876543210"
+)
+
+var _ = register(Custom, CustomHeaders)
 
 // Custom is a fake of a LiteLLM proxy.
 // Source of its errors: answers of LiteLLM's proxy server.
@@ -26,6 +32,28 @@ func Custom() Fake {
 		Authentic: func(r *Request) bool { return bearer(r) == customKey },
 		Answer:    answerCustom,
 	}
+}
+
+// CustomHeaders is a Custom behind a gateway that takes no API key, but a header of its
+// own and the name of a team.
+func CustomHeaders() Fake {
+	f := Custom()
+	f.Variant = "headers"
+	f.Settings = func(url string) (credentials, config map[string]any) {
+		headers := map[string]any{customHeader: customHeaderValue, "x-team": "research"}
+		return map[string]any{"headers": headers}, map[string]any{"base_url": url + "/v1"}
+	}
+	f.Authentic = func(r *Request) bool { return r.Header.Get(customHeader) == customHeaderValue }
+	f.Check = func(r *Request) error {
+		if r.Header["Authorization"] != nil {
+			return errors.New("an Authorization header without a key")
+		}
+		if team := r.Header.Get("X-Team"); team != "research" && r.Header.Get(customHeader) != "" {
+			return fmt.Errorf("the header X-Team is %q", team)
+		}
+		return checkCustom(r)
+	}
+	return f
 }
 
 func checkCustom(r *Request) error {

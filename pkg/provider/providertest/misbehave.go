@@ -158,8 +158,15 @@ func breakText(a Answer) Answer {
 func (s *Server) Secrets() []string {
 	var secrets []string
 	for _, value := range s.Credentials {
-		if text, ok := value.(string); ok {
-			secrets = append(secrets, text)
+		switch value := value.(type) {
+		case string:
+			secrets = append(secrets, value)
+		case map[string]any: // shorter values are not cut out
+			for _, entry := range value {
+				if text, ok := entry.(string); ok && len(text) >= 16 {
+					secrets = append(secrets, text)
+				}
+			}
 		}
 	}
 	return secrets
