@@ -15,6 +15,7 @@
 package kek
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"modelproviders/pkg/secret"
 )
@@ -81,8 +84,9 @@ func (k *key) EncryptWithContext(ctx context.Context, plain, associated []byte) 
 	if limit := k.service.limit; limit > 0 && len(plain) > limit {
 		return nil, fmt.Errorf("%s encrypts at most %d bytes, and the keyset has %d: destroy keys that you no longer need", k.service.name, limit, len(plain))
 	}
+	own := bytes.Clone(plain) // for a call that is not waited for; the caller overwrites its own
 	sealed, err := k.call(ctx, func(ctx context.Context, remote secret.KEK) ([]byte, error) {
-		return remote.EncryptWithContext(ctx, plain, associated)
+		return remote.EncryptWithContext(ctx, own, associated)
 	})
 	return sealed, k.explain(err, plain)
 }
@@ -138,6 +142,9 @@ func (k *key) try(ctx context.Context, run func(context.Context, secret.KEK) ([]
 	return run(ctx, remote)
 }
 
+// unprintable reports whether a character would break a line, or control a terminal.
+func unprintable(r rune) bool { return !unicode.IsPrint(r) || r == ' ' || r == utf8.RuneError }
+
 // maxSaid bounds what is quoted of a service, in bytes.
 const maxSaid = 400
 
@@ -154,7 +161,7 @@ func (k *key) explain(err error, plain []byte) error {
 			said = sending.Error()
 		}
 	}
-	said = strings.Join(strings.Fields(strings.ToValidUTF8(said, "")), " ")
+	said = strings.Join(strings.FieldsFunc(said, unprintable), " ")
 	if quotes(said, plain) {
 		said = "an error that quotes the request"
 	}
