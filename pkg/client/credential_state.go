@@ -17,8 +17,12 @@ func (s *CredentialStates) UnmarshalJSON(data []byte) error {
 	}
 	*s = CredentialStates{}
 	for name, field := range fields {
-		var state CredentialState
-		if json.Unmarshal(field, &state) == nil {
+		var isState struct{ Set *bool } // of an entry with this name, it is an object
+		if json.Unmarshal(field, &isState) == nil && isState.Set != nil {
+			var state CredentialState
+			if err := json.Unmarshal(field, &state); err != nil {
+				return err
+			}
 			(*s)[name] = state
 			continue
 		}

@@ -29,7 +29,9 @@ const shownModels = 5;
 export function makeCard(context, provider, actions) {
   const { may, types, api } = context;
   const titleID = `provider-${provider.id}`;
-  const settings = Object.values(provider.config).join(' · ');
+  const type = types.find((type) => type.type === provider.type);
+  const ofAll = type?.config.filter((spec) => spec.auth_method === undefined) ?? [];
+  const settings = ofAll.flatMap((spec) => provider.config[spec.name] ?? []).join(' · ');
   return h(
     'li',
     { class: `card ${provider.enabled ? '' : 'off'}`.trim(), 'data-id': provider.id },
@@ -39,10 +41,7 @@ export function makeCard(context, provider, actions) {
       h(
         'header',
         { class: 'card-head' },
-        typeIcon(
-          types.find((type) => type.type === provider.type),
-          api.address,
-        ),
+        typeIcon(type, api.address),
         h(
           'div',
           { class: 'card-title' },

@@ -179,7 +179,7 @@ class ProviderDialog {
   }
 
   snapshot() {
-    return JSON.stringify({ ...this.body(), type: undefined });
+    return JSON.stringify({ ...this.body(), type: undefined, method: this.provider && this.form.method() });
   }
 
   async mayClose() {
@@ -198,6 +198,9 @@ class ProviderDialog {
   async save() {
     if (this.provider && this.snapshot() === this.unchanged) {
       this.dialog.end();
+      return;
+    }
+    if (!this.isComplete()) {
       return;
     }
     this.clearErrors();
@@ -294,9 +297,24 @@ class ProviderDialog {
     }
   }
 
+  /** Shows what is wrong that the API can't report, and returns whether there is nothing. */
+  isComplete() {
+    const problems = this.form.problems();
+    if (problems.length > 0) {
+      const detail = 'Some fields are empty, or are there twice.';
+      this.showError(
+        new APIError({ detail, errors: problems.map((problem) => ({ ...problem, code: 'invalid' })) }),
+      );
+    }
+    return problems.length === 0;
+  }
+
   async check() {
     this.clearErrors();
     fill(this.checked);
+    if (!this.isComplete()) {
+      return;
+    }
     await whileBusy(this.checkButton, async () => {
       try {
         fill(this.checked, checkNotice(await this.context.api.check(this.path(), this.form.draft())));
@@ -312,6 +330,9 @@ class ProviderDialog {
   }
 
   async discover() {
+    if (!this.isComplete()) {
+      return;
+    }
     const { models, stages } = await openDiscovery({
       name: this.label(),
       stages: this.context.stages,
@@ -328,6 +349,9 @@ class ProviderDialog {
    * @param {Entry} entry
    */
   async test(entry) {
+    if (!this.isComplete()) {
+      return;
+    }
     const { api } = this.context;
     const draft = this.form.draft();
     const saved = this.provider?.models.find(

@@ -1,21 +1,22 @@
 // The fields of a provider: name, status, and the settings of its type. It knows
 // what differs from what is saved.
 
-import { fill, h, icon } from './dom.js';
+import { fill, h } from './dom.js';
 import { makeField } from './fields.js';
-import { ago } from './format.js';
 import { toggle } from './parts.js';
+import { SettingsForm } from './settings-form.js';
 
 /**
- * @import { Draft, FormField, Provider, ProviderType } from './types'
+ * @import { Draft, Provider, ProviderType } from './types'
  * @import { Field } from './fields.js'
+ * @import { Reveal } from './settings-form.js'
  */
 
 export class ProviderForm {
   /**
    * @param {object} options
    * @param {Provider | null} options.provider null: a new one
-   * @param {((field: string) => Promise<string>) | null} options.reveal
+   * @param {Reveal | null} options.reveal
    * @param {() => void} options.onInput
    */
   constructor({ provider, reveal, onInput }) {
@@ -34,13 +35,11 @@ export class ProviderForm {
       },
       { value: provider?.name, onInput },
     );
-    /** @type {Field[]} */
-    this.credentials = [];
-    /** @type {Field[]} */
-    this.config = [];
-    /** @type {Map<string, {credentials: Field[], config: Field[]}>} */
+    /** @type {SettingsForm | undefined} */
+    this.settings = undefined;
+    /** @type {Map<string, SettingsForm>} */
     this.drawn = new Map();
-    this.settings = h('div', { class: 'settings' });
+    this.place = h('div', {});
     this.power = toggle('Provider is enabled', this.enabled, () => this.setEnabled(!this.enabled));
     this.powerText = h('span', {});
     this.element = h(
@@ -48,7 +47,7 @@ export class ProviderForm {
       { class: 'form-section' },
       this.name.element,
       provider ? this.statusRow() : null,
-      this.settings,
+      this.place,
     );
     this.setEnabled(this.enabled);
   }
@@ -79,49 +78,25 @@ export class ProviderForm {
    * @param {ProviderType} type
    */
   setType(type) {
-    const fields = this.drawn.get(type.type) ?? {
-      credentials: type.credentials.map((spec) => this.credential(spec)),
-      config: type.config.map((spec) =>
-        makeField(`config.${spec.name}`, spec, {
-          value: this.base?.config[spec.name],
-          onInput: this.onInput,
-        }),
-      ),
-    };
-    this.drawn.set(type.type, fields);
-    this.credentials = fields.credentials;
-    this.config = fields.config;
-    fill(
-      this.settings,
-      h(
-        'p',
-        { class: 'type-about' },
-        h(
-          'a',
-          { href: type.docs_url, target: '_blank', rel: 'noopener noreferrer' },
-          `Where to get credentials for ${type.label}`,
-          icon('external'),
-          h('span', { class: 'visually-hidden' }, ' (opens in a new tab)'),
-        ),
-      ),
-      grouped(type.credentials, this.credentials),
-      grouped(type.config, this.config),
-    );
+    const { base: provider, reveal, onInput } = this;
+    this.settings = this.drawn.get(type.type) ?? new SettingsForm({ type, provider, reveal, onInput });
+    this.drawn.set(type.type, this.settings);
+    fill(this.place, this.settings.element);
   }
 
-  /** @param {FormField} spec */
-  credential(spec) {
-    const stored = this.base?.credentials[spec.name];
-    const reveal = this.reveal;
-    return makeField(`credentials.${spec.name}`, spec, {
-      note: stored?.set ? `Stored ${ago(stored.updated_at)}. Leave blank to keep it.` : undefined,
-      reveal: stored?.set && reveal ? () => reveal(spec.name) : null,
-      onInput: this.onInput,
-    });
-  }
-
+  /** @returns {Field[]} */
   fields() {
-    return [this.name, ...this.credentials, ...this.config];
+    return [this.name, ...(this.settings?.fields() ?? [])];
+  }
+
+  /** What the API can't report. */
+  problems() {
+    return this.settings?.problems() ?? [];
+  }
+
+  /** The chosen authentication method. */
+  method() {
+    return this.settings?.method;
   }
 
   /**
@@ -130,10 +105,9 @@ export class ProviderForm {
    * @returns {Draft | null}
    */
   draft() {
-    const credentials = changed(this.credentials, {});
-    const config = changed(this.config, this.base?.config ?? {});
-    const none = Object.keys(credentials).length + Object.keys(config).length === 0;
-    return this.base && none ? null : { credentials, config };
+    const draft = this.settings?.draft() ?? { credentials: {}, config: {} };
+    const none = Object.keys(draft.credentials).length + Object.keys(draft.config).length === 0;
+    return this.base && none ? null : draft;
   }
 
   /** The fields to send to the API: all of a new provider, the changed ones of a saved one. */
@@ -172,67 +146,14 @@ export class ProviderForm {
         this.setEnabled(saved.enabled);
       }
     }
-    for (const field of this.config) {
-      const name = nameOf(field);
-      const [before, now] = [base.config[name] ?? '', saved.config[name] ?? ''];
-      if (before !== now) {
-        differences.push(field.label);
-      }
-      if (field.value() === before) {
-        field.setValue(now);
-      }
-    }
-    for (const field of this.credentials) {
-      const name = nameOf(field);
-      if (saved.credentials[name]?.updated_at !== base.credentials[name]?.updated_at) {
-        differences.push(field.label);
-      }
-    }
     this.base = saved;
+    if (this.settings) {
+      const old = this.settings;
+      this.drawn.clear();
+      this.setType(old.type);
+      this.settings.restore(old);
+      differences.push(...this.settings.differences(old));
+    }
     return differences;
   }
-}
-
-/**
- * Puts the fields of each group side by side.
- *
- * @param {FormField[]} specs
- * @param {Field[]} fields drawn from these
- */
-function grouped(specs, fields) {
-  /** @type {Map<string, HTMLFieldSetElement>} */
-  const groups = new Map();
-  return fields.map(({ element }, i) => {
-    const group = specs[i]?.group;
-    if (!group) {
-      return element;
-    }
-    const known = groups.get(group.name);
-    const set =
-      known ?? h('fieldset', { class: 'columns' }, h('legend', { class: 'visually-hidden' }, group.label));
-    set.append(element);
-    groups.set(group.name, set);
-    return known ? null : set;
-  });
-}
-
-/**
- * @param {Field[]} fields
- * @param {Record<string, string>} base
- */
-function changed(fields, base) {
-  /** @type {Record<string, string>} */
-  const values = {};
-  for (const field of fields) {
-    const value = field.value().trim();
-    if (value !== (base[nameOf(field)] ?? '')) {
-      values[nameOf(field)] = value;
-    }
-  }
-  return values;
-}
-
-/** @param {Field} field */
-function nameOf(field) {
-  return field.path.slice(field.path.indexOf('.') + 1);
 }

@@ -6,8 +6,10 @@ type Schemas = components['schemas'];
 
 export type AvailableModel = Schemas['AvailableModel'];
 export type AvailableModels = Schemas['AvailableModels'];
+export type AuthMethod = Schemas['AuthMethod'];
 export type CheckResult = Schemas['CheckResult'];
 export type Config = Schemas['ConsoleConfig'];
+export type CredentialState = Schemas['CredentialState'];
 export type FailureKind = Schemas['FailureKind'];
 export type FormField = Schemas['FormField'];
 export type Me = Schemas['Me'];
@@ -33,7 +35,7 @@ export type Child = Node | string | null | undefined | false | readonly Child[];
 
 /** Settings of a provider that are not saved yet. */
 export interface Draft {
-  credentials: Record<string, string>;
+  credentials: Record<string, unknown>;
   config: Record<string, string>;
 }
 

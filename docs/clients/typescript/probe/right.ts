@@ -23,8 +23,14 @@ const vertex: Schemas['ProviderCreate'] = {
   credentials: { service_account_json: { type: 'service_account' } },
   config: { project: 'my-project', region: 'global' },
 };
+const gateway: Schemas['ProviderCreate'] = {
+  type: 'custom',
+  name: 'Gateway',
+  credentials: { headers: { 'X-Team': '…' } },
+  config: { base_url: 'https://llm.example.com' },
+};
 
-for (const body of [openAI, azure, vertex]) {
+for (const body of [openAI, azure, vertex, gateway]) {
   const { data, error } = await api.POST('/providers', { body, headers: { 'Idempotency-Key': 'a' } });
   if (error) {
     const fields: string[] = (error.errors ?? []).map((fault) => `${fault.field}: ${fault.message}`);
@@ -41,6 +47,13 @@ await api.PATCH('/providers/{id}', {
   params: { path: { id: 'a' }, header: { 'If-Match': '"3"' } },
   body: { status: 'inactive', credentials: { api_key: '' } },
 });
+await api.PATCH('/providers/{id}', {
+  params: { path: { id: 'a' } },
+  body: { credentials: { api_key: { set: false }, headers: { 'X-Team': '' } } },
+});
+const { data: clone } = await api.POST('/providers/{id}/clone', { params: { path: { id: 'a' } }, body: { name: 'b' } });
+const original: string | null | undefined = clone?.cloned_from;
+const team: boolean | undefined = clone?.credentials.headers?.['x-team']?.set;
 
 // A test as one answer.
 const { data: result } = await api.POST('/models/{id}/test', { params: { path: { id: 'a' } }, body: { prompt: 'Hi' } });

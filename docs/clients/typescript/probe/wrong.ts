@@ -17,6 +17,8 @@ const withoutSetting: Schemas['ProviderCreate'] = { type: 'azure_openai', name: 
 const withoutCredential: Schemas['ProviderCreate'] = { type: 'aws_bedrock', name: 'a', credentials: { access_key_id: 'A' }, config: { region: 'us-east-1' } };
 // @ts-expect-error: there is no such type
 const unknownType: Schemas['ProviderCreate'] = { type: 'azure', name: 'a', credentials: key };
+// @ts-expect-error: headers are texts
+const wrongHeader: Schemas['ProviderCreate'] = { type: 'custom', name: 'a', credentials: { headers: { 'X-Team': 1 } }, config: { base_url } };
 // @ts-expect-error: a provider has a name
 const withoutName: Schemas['ProviderCreate'] = { type: 'openai', credentials: key };
 // @ts-expect-error: there is no such stage
@@ -50,6 +52,8 @@ if (provider) {
 console.log(error?.message);
 
 const params = { path: { id: 'a' } };
+// @ts-expect-error: a clone needs a name
+await api.POST('/providers/{id}/clone', { params, body: {} });
 const { data: result } = await api.POST('/models/{id}/test', { params, body: { prompt: 'Hi' } });
 // @ts-expect-error: without a stream, the answer is the result and no event
 console.log(result?.event);

@@ -161,7 +161,7 @@ const flows = {
       const form = dialog(page, 'Add provider');
       await form.getByRole('radio', { name: /^Custom/ }).check();
       await form.getByLabel('Name', { exact: true }).fill(name);
-      await form.getByLabel('API Key', { exact: true }).fill(setup.custom.api_key);
+      await form.getByLabel(/^API Key/).fill(setup.custom.api_key);
       await form.getByLabel('Base URL').fill(base);
       await button(form, 'Add model').click();
       await form.getByLabel('Model name').fill(setup.custom.model);
@@ -330,6 +330,79 @@ const flows = {
     }
     await page.reload();
     await card(page, 'OpenAI Europe').waitFor();
+  },
+
+  async 'headers and an optional key'(page) {
+    const stored = async () => (await api(page, 'GET', '/providers?q=team')).data[0].credentials;
+    const edit = async () => {
+      await button(page, 'Edit Team gateway').click();
+      return dialog(page, 'Edit Team gateway');
+    };
+    let form = await edit();
+    const headers = form.getByRole('group', { name: /^Headers/ });
+    const entry = (name) => headers.getByRole('group', { name, exact: true });
+    await button(headers, 'Add to Headers').click();
+    await hasFocus(entry('New entry').getByLabel('Name'));
+    await page.keyboard.type('X-Team');
+    await entry('X-Team').getByLabel('Value', { exact: true }).fill('sk-value-of-the-team');
+    await button(headers, 'Add to Headers').click();
+    await page.keyboard.type('x-team');
+    await button(form, 'Save changes').click();
+    await entry('x-team').getByText('is there twice').waitFor();
+    await entry('x-team').getByLabel('Name').fill('Host');
+    await button(form, 'Save changes').click();
+    await entry('Host').getByText("can't be set").waitFor();
+    await look(page, 'headers-refused');
+    await entry('Host').getByLabel('Name').fill('X-Project');
+    await button(form, 'Save changes').click();
+    await entry('X-Project').getByText('X-Project is required').waitFor();
+    await entry('X-Project').getByLabel('Value', { exact: true }).fill('sk-value-of-the-project');
+    await button(form, 'Test connection').click();
+    await form.locator('.checked .notice').waitFor();
+    await button(form, 'Save changes').click();
+    await form.waitFor({ state: 'detached' });
+    assert.deepEqual(Object.keys((await stored()).headers), ['x-project', 'x-team']);
+
+    // What is stored is kept, shown on request, and removed with its entry.
+    form = await edit();
+    assert.equal(await entry('x-team').getByLabel('Name').isEditable(), false);
+    const value = entry('x-team').getByLabel('Value', { exact: true });
+    assert.equal(await value.inputValue(), '');
+    await button(entry('x-team'), 'Show Value').click();
+    const why = dialog(page, 'Show a stored credential');
+    await why.getByLabel('Reason').fill('To compare it');
+    await button(why, 'Show').click();
+    await button(entry('x-team'), 'Hide Value').click();
+    await entry('x-project').getByLabel('Value', { exact: true }).fill('another-value');
+    await button(entry('x-team'), 'Remove this entry').click();
+    await button(form, 'Remove the stored API Key').click();
+    await form.getByText('The stored value is removed when you save.').waitFor();
+    await look(page, 'headers');
+
+    // Somebody else adds a header in the meantime.
+    const { data } = await api(page, 'GET', '/providers?q=team');
+    await api(page, 'PATCH', `/providers/${data[0].id}`, {
+      credentials: { headers: { 'x-team': '', 'x-project': '', 'x-other': 'of somebody else' } },
+    });
+    await button(form, 'Save changes').click();
+    await form.getByText('Changed since you opened it: Headers.').waitFor();
+    await entry('x-other').waitFor();
+    assert.equal(await entry('x-team').count(), 0);
+    await button(form, 'Save changes').click();
+    await form.waitFor({ state: 'detached' });
+    const after = await stored();
+    assert.deepEqual(Object.keys(after.headers), ['x-other', 'x-project']);
+    assert.equal(after.api_key.set, false);
+
+    form = await edit();
+    await form.getByLabel(/^API Key/).fill(setup.custom.api_key);
+    await button(entry('x-other'), 'Remove this entry').click();
+    await button(entry('x-project'), 'Remove this entry').click();
+    await hasFocus(button(headers, 'Add to Headers'));
+    await button(form, 'Save changes').click();
+    await form.waitFor({ state: 'detached' });
+    assert.deepEqual((await stored()).headers, {});
+    assert.equal((await stored()).api_key.set, true);
   },
 
   async cloning(page) {
