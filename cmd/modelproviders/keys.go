@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -54,7 +55,7 @@ func (f outFlag) write(data dataFlags, out streams, command func(out streams, fi
 	err = command(streams{stdout: out.stderr, stderr: out.stderr, logger: out.logger}, file)
 	if err == nil {
 		var content []byte
-		if content, err = os.ReadFile(file); err == nil {
+		if content, err = fs.ReadFile(os.DirFS(dir), filepath.Base(file)); err == nil {
 			_, err = out.stdout.Write(content)
 		}
 	}

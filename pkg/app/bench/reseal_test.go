@@ -50,7 +50,7 @@ func TestReseal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newResealing(t, program, upstream, url(), 500)
-			r.reseal("--rate", "250") // otherwise it ends before many calls are made
+			r.reseal("--rate", "100") // otherwise it ends before many calls are made
 			r.check()
 		})
 	}
