@@ -80,10 +80,11 @@ func (c *canarySession) edits(provider string, upstream *providertest.Server) {
 func (c *canarySession) repeatingUpstream() {
 	c.t.Helper()
 	stored := c.secrets.add("stored key", `sk-5tored/Vx+9=Qm"Zk\7&<wJ>`)
+	header := c.secrets.add("stored header", "gw-5tored/Vx+9=Qm\"Zk7")
 	drafted := c.secrets.add("drafted key", `sk-dr4fted/Yb+8=Lp"Nc\6&<tR>`)
 	config := object{"base_url": c.repeater.url}
 	made := c.wants(201, c.say("POST", "/providers", object{
-		"name": "Repeater", "type": c.repeater.typeName, "credentials": object{"api_key": stored}, "config": config,
+		"name": "Repeater", "type": c.repeater.typeName, "credentials": object{"api_key": stored, "headers": object{"X-Gateway-Key": header}}, "config": config,
 		"models": []object{{"model_id": "m", "supported_stages": []string{"planning"}}},
 	}))
 	provider := "/providers/" + made.string("id")
