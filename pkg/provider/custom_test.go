@@ -14,16 +14,7 @@ import (
 
 	"modelproviders/pkg/egress"
 	"modelproviders/pkg/provider"
-	"modelproviders/pkg/secret"
 )
-
-func secrets(plain ...string) []secret.Text {
-	out := make([]secret.Text, 0, len(plain))
-	for _, s := range plain {
-		out = append(out, secret.NewText(s))
-	}
-	return out
-}
 
 // site is a server of one fixed answer, and a client of type custom for it.
 type site struct {
