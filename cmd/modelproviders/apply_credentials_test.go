@@ -1,7 +1,9 @@
 package main
 
 import (
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -13,6 +15,18 @@ func (r *remote) revealed(provider, field string) string {
 		r.t.Fatal(err)
 	}
 	return revealed.Value
+}
+
+// counted counts the writes to the service.
+func (r *remote) counted() *atomic.Int64 {
+	var writes atomic.Int64
+	r.url = r.between(func(_ http.ResponseWriter, request *http.Request) bool {
+		if request.Method != http.MethodGet {
+			writes.Add(1)
+		}
+		return false
+	})
+	return &writes
 }
 
 // TestApplyHeaders: each header is set, kept and removed by itself.
@@ -83,4 +97,39 @@ func TestApplyHeaders(t *testing.T) {
 	}
 	r.apply(exitOK, manifest("b.example", "X-Team: {set: false}, X-Key: {set: false}"))
 	want("", "", "")
+}
+
+// TestApplyChangesTheAuthMethod: with one request, which removes what is no longer used.
+func TestApplyChangesTheAuthMethod(t *testing.T) {
+	r := startRemote(t)
+	t.Setenv("TEST_ID", "AKIAIOSFODNN7EXAMPLE")
+	t.Setenv("TEST_SECRET", "sk-secret-of-the-access-key")
+	t.Setenv("TEST_KEY", "sk-key-of-bedrock")
+	const head = "providers:\n- name: P\n  type: aws_bedrock\n"
+	const role = "arn:aws:iam::123456789012:role/models"
+	const pair = head + "  config: {region: us-east-1, role_arn: '" + role + "'}\n  credentials: {access_key_id: {env: TEST_ID}, secret_access_key: {env: TEST_SECRET}}\n"
+	const key = head + "  config: {region: us-east-1}\n  credentials: {api_key: {env: TEST_KEY}}\n"
+	r.apply(exitOK, pair)
+	writes := r.counted()
+
+	got := r.apply(exitOK, key)
+	if want := lines("update P  config.role_arn "+role+" ", "update P  credentials.access_key_id  removed",
+		"update P  credentials.api_key  set", "update P  credentials.secret_access_key  removed"); got.stdout != want {
+		t.Errorf("printed is\n%swant\n%s", got.stdout, want)
+	}
+	if p := r.provider("P"); p.Credentials["access_key_id"].Set || len(p.Config) != 1 || r.key(p) != "sk-key-of-bedrock" {
+		t.Errorf("the provider is %+v", p)
+	}
+	if got := r.apply(exitOK, r.run("export").stdout); got.stdout != "" || writes.Load() != 1 {
+		t.Errorf("after %d writes, applying an export changes\n%s", writes.Load(), got.stdout)
+	}
+	got = r.apply(exitOK, pair)
+	if want := lines("update P  config.role_arn  "+role, "update P  credentials.access_key_id  set",
+		"update P  credentials.api_key  removed", "update P  credentials.secret_access_key  set"); got.stdout != want || writes.Load() != 2 {
+		t.Errorf("after %d writes, printed is\n%swant\n%s", writes.Load(), got.stdout, want)
+	}
+	got = r.apply(exitFailed, strings.Replace(pair, "credentials: {", "credentials: {api_key: {env: TEST_KEY}, ", 1), "--credentials", "always")
+	if !strings.Contains(got.stderr, "credentials.api_key can't be combined with") {
+		t.Errorf("the errors are %s", got.stderr)
+	}
 }
