@@ -27,6 +27,12 @@ var untried = map[string]string{
 	"testModels model_ids[0] maxLength 256":                "the provider has no model with such an id",
 	"config.api_version minLength 1":                       tooShort,
 	"config.base_url minLength 1":                          tooShort,
+	"config.client_id minLength 1":                         tooShort,
+	"config.tenant_id minLength 1":                         tooShort,
+	"config.tenant_id maxLength 253":                       "a sample of one part can't be made that long",
+	"edit config.project maxLength 256 x gcp_vertex_ai":    projects,
+	"edit config.project maxLength 256 😀 gcp_vertex_ai":    projects,
+	"edit config.project maxLength 256 😀 openai":           projects,
 	"config.project minLength 1":                           tooShort,
 	"config.region minLength 1":                            tooShort,
 	"credentials.service_account_json minLength 1":         tooShort,
@@ -37,6 +43,7 @@ var untried = map[string]string{
 const (
 	longName   = "a display name of more than 100 characters is accepted only if it is the model_id"
 	regions    = "each type has its own pattern for regions, and the schema of an edit is for all types"
+	projects   = "each type has its own rules for projects, and the schema of an edit is for all types"
 	tooShort   = "its pattern or format needs more characters"
 	asAnswered = "an object with `set` keeps the stored credential, whatever else is in it"
 )
@@ -117,6 +124,9 @@ func (a attempt) listed() string {
 		anySetting := slices.Clone(b.at)
 		anySetting[min(1, len(b.at)-1)] = "*"
 		names = append(names, fmt.Sprintf("%s %s %s", anySetting, b.rule, probe.name))
+		if b.title == "" && b.op.typ == "" {
+			names = append(names, fmt.Sprintf("edit %s %s %s", name, probe.of, a.typ))
+		}
 	}
 	for _, name := range names {
 		if untried[name] != "" {

@@ -127,7 +127,7 @@ func TestProviderTypes(t *testing.T) {
 // Suggestions are answered for regions, and groups for the fields of one key.
 func TestFormMetadata(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
-		var bedrock, openAI form
+		var bedrock, anthropic form
 		c := s.Workspace(t)
 		c.Get("/provider-types/aws_bedrock").Is(http.StatusOK).Into(&bedrock)
 		for _, f := range bedrock.Credentials[:2] {
@@ -139,9 +139,9 @@ func TestFormMetadata(t *testing.T) {
 		if region := bedrock.Config[slices.IndexFunc(bedrock.Config, isRegion)]; !slices.Contains(region.Suggestions, "eu-central-1") || region.Kind != "text" || region.Group != nil {
 			t.Errorf("the region is described as %+v", region)
 		}
-		body := c.Get("/provider-types/openai").Is(http.StatusOK)
-		body.Into(&openAI)
-		if f := openAI.Credentials[0]; strings.Contains(body.Body, `"group"`) || strings.Contains(body.Body, `"suggestions"`) || f.Placeholder == "" {
+		body := c.Get("/provider-types/anthropic").Is(http.StatusOK)
+		body.Into(&anthropic)
+		if f := anthropic.Credentials[0]; strings.Contains(body.Body, `"group"`) || strings.Contains(body.Body, `"suggestions"`) || f.Placeholder == "" {
 			t.Errorf("the form has empty metadata, or no placeholder: %s", body.Body)
 		}
 	})

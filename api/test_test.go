@@ -14,14 +14,15 @@ import (
 )
 
 // reaching lets a service reach fakes: through the operator's endpoints where
-// their type takes one, else as allowed hosts.
+// their type takes one, and as allowed hosts where their base URL is a setting.
 func reaching(fakes ...*providertest.Server) apitest.Option {
 	return func(cfg *app.Config) {
 		var endpoints []string
 		for _, fake := range fakes {
 			if own := fake.ProviderEndpoints(); own != "" {
 				endpoints = append(endpoints, own)
-			} else {
+			}
+			if fake.Config["base_url"] != nil {
 				cfg.AllowUpstreams = append(cfg.AllowUpstreams, fake.Host())
 			}
 			if fake.RootCAs != nil {

@@ -391,7 +391,7 @@ type AvailableModels struct {
 	Truncated bool `json:"truncated"`
 }
 
-// AzureOpenAIConfig The Azure OpenAI config.
+// AzureOpenAIConfig The Azure OpenAI config, API key.
 type AzureOpenAIConfig struct {
 	// APIVersion A dated version such as 2024-10-21, or v1 for the v1 API.
 	APIVersion string `json:"api_version"`
@@ -400,10 +400,31 @@ type AzureOpenAIConfig struct {
 	BaseURL string `json:"base_url"`
 }
 
-// AzureOpenAICredentials The Azure OpenAI credentials.
+// AzureOpenAICredentials The Azure OpenAI credentials, API key.
 type AzureOpenAICredentials struct {
 	// APIKey One of the two keys of the resource, under Keys and Endpoint in the Azure portal. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
 	APIKey string `json:"api_key"`
+}
+
+// AzureOpenAIMicrosoftEntraIDConfig The Azure OpenAI config, Microsoft Entra ID.
+type AzureOpenAIMicrosoftEntraIDConfig struct {
+	// APIVersion A dated version such as 2024-10-21, or v1 for the v1 API.
+	APIVersion string `json:"api_version"`
+
+	// BaseURL The endpoint of the resource, or of a gateway in front of it.
+	BaseURL string `json:"base_url"`
+
+	// ClientID The Application (client) ID of the app registration. It needs the role Cognitive Services OpenAI User on the resource.
+	ClientID string `json:"client_id"`
+
+	// TenantID The Directory (tenant) ID of the app registration, or a domain of the tenant.
+	TenantID string `json:"tenant_id"`
+}
+
+// AzureOpenAIMicrosoftEntraIDCredentials The Azure OpenAI credentials, Microsoft Entra ID.
+type AzureOpenAIMicrosoftEntraIDCredentials struct {
+	// ClientSecret The value of a client secret of the app registration, not its secret ID. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
+	ClientSecret string `json:"client_secret"`
 }
 
 // CheckResult The result of a check of a connection, successful or failed.
@@ -958,7 +979,13 @@ type ModelsTestSummary struct {
 }
 
 // OpenAIConfig The OpenAI config.
-type OpenAIConfig = map[string]interface{}
+type OpenAIConfig struct {
+	// Organization Only needed if the key belongs to several organizations. See Settings, Organization at platform.openai.com.
+	Organization string `json:"organization,omitempty,omitzero"`
+
+	// Project Only needed if the key belongs to several projects. See Settings, Project at platform.openai.com.
+	Project string `json:"project,omitempty,omitzero"`
+}
 
 // OpenAICredentials The OpenAI credentials.
 type OpenAICredentials struct {

@@ -206,6 +206,7 @@ func FuzzVertexAnswer(f *testing.F) {
 func FuzzTokenAnswer(f *testing.F) {
 	f.Add(`{"access_token":"ya29","expires_in":3599,"token_type":"Bearer"}`, 200)
 	f.Add(`{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`, 400)
+	f.Add(`{"error":"invalid_client","error_description":"AADSTS7000215: Invalid. Trace ID: 1","error_codes":[7000215]}`, 401)
 	f.Add(`{"access_token":5,"expires_in":"x","id_token":"a.b.c"}`, 200)
 	account, err := parseServiceAccount(toJSON(f, newKeyFile(f)))
 	if err != nil {
@@ -215,15 +216,19 @@ func FuzzTokenAnswer(f *testing.F) {
 		if status < 200 || status > 599 {
 			return
 		}
-		tokens := googleTokens(t, account, answering{status, "application/json", body}, "")
-		ctx := withExchange(context.Background(), &exchange{redact: newRedactor()})
-		token, err := tokens.get(ctx)
-		if err == nil && (token == "" || status >= 300) {
-			t.Errorf("status %d, %q: the token is %q", status, body, token)
-		}
-		if err != nil {
-			if f := googleTokenTables.explain(ctx, "", err); f.Kind == "" || f.Message == "" && http.StatusText(status) != "" && strings.TrimSpace(body) != "" {
-				t.Errorf("status %d, %q: %+v", status, body, f)
+		transport := answering{status, "application/json", body}
+		client := newHTTPClient(transport)
+		entra := withToken(environment{http: client, tokens: client}, entraTokenConfig(azureCredentials{}, azureConfig{}, ""), entraTokenTables)
+		for _, tokens := range []*tokenTransport{googleTokens(t, account, transport, ""), entra.Transport.(*tokenTransport)} {
+			ctx := withExchange(context.Background(), &exchange{redact: newRedactor()})
+			token, err := tokens.get(ctx)
+			if err == nil && (token == "" || status >= 300) {
+				t.Errorf("status %d, %q: the token is %q", status, body, token)
+			}
+			if err != nil {
+				if f := tokens.tables.explain(ctx, "", err); f.Kind == "" || f.Message == "" && http.StatusText(status) != "" && strings.TrimSpace(body) != "" {
+					t.Errorf("status %d, %q: %+v", status, body, f)
+				}
 			}
 		}
 	})

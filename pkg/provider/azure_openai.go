@@ -2,6 +2,7 @@ package provider
 
 import (
 	"errors"
+	"maps"
 	"net/url"
 	"regexp"
 	"strings"
@@ -17,8 +18,10 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 		DocsURL:            "https://portal.azure.com/#view/Microsoft_Azure_ProjectOxford/CognitiveServicesHub/~/OpenAI",
 		ModelIDLabel:       "Deployment name",
 		ModelIDPlaceholder: "gpt-4o-prod",
+		AuthMethods:        []AuthMethod{{"api_key", "API key"}, {"entra_id", "Microsoft Entra ID"}},
 	},
 
+	endpointNames:    []string{"entra"},
 	requestIDHeaders: []string{"Apim-Request-Id", "X-Ms-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"base_url": cleanAzureURL},
 	origin:           func(config azureConfig) string { return originOf(config.BaseURL) },
@@ -27,12 +30,16 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 })
 
 type azureCredentials struct {
-	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"0123456789abcdef…" help:"One of the two keys of the resource, under Keys and Endpoint in the Azure portal."`
+	APIKey       secret.Text `json:"api_key" label:"API Key" kind:"secret" auth_method:"api_key" validate:"required,max=4096,printascii" placeholder:"0123456789abcdef…" help:"One of the two keys of the resource, under Keys and Endpoint in the Azure portal."`
+	ClientSecret secret.Text `json:"client_secret" label:"Client secret" kind:"secret" auth_method:"entra_id" validate:"required,max=4096,printascii" placeholder:"abc8Q~…" help:"The value of a client secret of the app registration, not its secret ID."`
 }
 
+// The pattern keeps tenant_id one segment of a path.
 type azureConfig struct {
 	BaseURL    string `json:"base_url" label:"Base URL" kind:"url" group:"endpoint,Endpoint" validate:"required,max=2048" placeholder:"https://my-resource.openai.azure.com" help:"The endpoint of the resource, or of a gateway in front of it."`
 	APIVersion string `json:"api_version" label:"API Version" kind:"text" group:"endpoint,Endpoint" validate:"required,max=64" pattern:"^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$" message:"must be v1, preview, latest or YYYY-MM-DD, optionally with -preview" placeholder:"2024-10-21" suggestions:"2024-10-21 v1 2025-04-01-preview" help:"A dated version such as 2024-10-21, or v1 for the v1 API."`
+	TenantID   string `json:"tenant_id" label:"Tenant ID" kind:"text" group:"entra,Microsoft Entra ID" auth_method:"entra_id" validate:"required,max=253" pattern:"^([0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}|([0-9A-Za-z-]{1,63}\\.)+[0-9A-Za-z-]{2,63})$" message:"must be a GUID, or a domain of the tenant such as contoso.onmicrosoft.com" placeholder:"11111111-2222-3333-4444-555555555555" help:"The Directory (tenant) ID of the app registration, or a domain of the tenant."`
+	ClientID   string `json:"client_id" label:"Client ID" kind:"text" group:"entra,Microsoft Entra ID" auth_method:"entra_id" validate:"required,max=36" pattern:"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$" message:"must be a GUID" placeholder:"66666666-7777-8888-9999-000000000000" help:"The Application (client) ID of the app registration. It needs the role Cognitive Services OpenAI User on the resource."`
 }
 
 // azurePasted is the path of an example call that people paste with the endpoint.
@@ -64,8 +71,14 @@ func cleanAzureURL(address string) (string, error) {
 // deployments: models are those that the resource can deploy.
 func openAzure(creds azureCredentials, config azureConfig, env environment) (upstream, error) {
 	tables := azureTables
-	tables.values = func(string, problem) []string { return []string{"{api_version}", "`" + config.APIVersion + "`"} }
 	client := withHeader(env.http, "Api-Key", creds.APIKey.Reveal())
+	if creds.APIKey.Empty() {
+		client = withToken(env, entraTokenConfig(creds, config, env.endpoints["entra"]), entraTokenTables)
+		tables.rules, tables.also = azureEntraRules, azureTables.rules
+		tables.hints = maps.Clone(azureTables.hints)
+		tables.hints[Authentication] = hintAzureToken
+	}
+	tables.values = func(string, problem) []string { return []string{"{api_version}", "`" + config.APIVersion + "`"} }
 	chat := newOpenAIChat(client, config.BaseURL+"/openai", tables)
 	chat.usable = listedModel.answersChat
 	switch config.APIVersion {
@@ -98,4 +111,4 @@ var azureTables = tables{
 	},
 }
 
-const hintKeysOff = "API keys are switched off on this resource. Allow key-based (local) authentication in the Azure portal, or use another resource."
+const hintKeysOff = "API keys are switched off on this resource. Use Microsoft Entra ID instead: enter tenant_id, client_id and client_secret in the place of the key. Or allow key-based (local) authentication in the Azure portal."

@@ -67,8 +67,15 @@ type caseUpstream struct {
 	requests []string // request lines and bodies, for the log
 }
 
-// tokenPath is where Google's token endpoint is.
-const tokenPath = "/google-token"
+// tokenPath is where Google's token endpoint is, and entraPath is the address of
+// Microsoft Entra ID.
+const (
+	tokenPath = "/google-token"
+	entraPath = "/entra"
+)
+
+// isToken reports whether a path is that of a token endpoint.
+func isToken(path string) bool { return path == tokenPath || strings.HasPrefix(path, entraPath+"/") }
 
 func startCaseUpstream(t testing.TB) *caseUpstream {
 	t.Helper()
@@ -116,7 +123,7 @@ func (u *caseUpstream) rootCAs() *x509.CertPool {
 
 // endpoints leads the types without a base URL here.
 func (u *caseUpstream) endpoints() string {
-	return strings.ReplaceAll("openai=URL/v1,anthropic=URL,aws_bedrock=URL,gcp_vertex_ai=URL,aws_sts=URL/aws-sts,google_token=URL"+tokenPath, "URL", u.plain.URL)
+	return strings.ReplaceAll("openai=URL/v1,anthropic=URL,aws_bedrock=URL,gcp_vertex_ai=URL,aws_sts=URL/aws-sts,google_token=URL"+tokenPath+",entra=URL"+entraPath, "URL", u.plain.URL)
 }
 
 // serviceAccount is the key file of a service account, made once.
@@ -176,18 +183,23 @@ func (u *caseUpstream) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rules := u.rules
 	u.mu.Unlock()
 	for _, rule := range rules {
-		// Only a rule that names the token endpoint answers in its place.
-		if rule.Match.matches(r, body) && (r.URL.Path != tokenPath || rule.Match.Path != nil && strings.Contains(rule.Match.Path.String(), tokenPath)) {
+		// Only a rule that names a token endpoint answers in its place.
+		if rule.Match.matches(r, body) && (!isToken(r.URL.Path) || rule.Match.namesToken()) {
 			rule.answer(w)
 			return
 		}
 	}
-	if r.URL.Path == tokenPath {
+	if isToken(r.URL.Path) {
 		_, _ = io.WriteString(w, `{"access_token":"ya29.token-0123456789","expires_in":3599,"token_type":"Bearer"}`)
 		return
 	}
 	w.WriteHeader(http.StatusNotFound)
 	_, _ = io.WriteString(w, `{"detail":"Not Found"}`)
+}
+
+// namesToken reports whether the path that is meant is that of a token endpoint.
+func (m ruleMatch) namesToken() bool {
+	return m.Path != nil && (strings.Contains(m.Path.String(), tokenPath) || strings.Contains(m.Path.String(), entraPath))
 }
 
 // matches reports whether a request is of those that are meant.

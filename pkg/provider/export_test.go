@@ -45,6 +45,8 @@ var ruleTables = []listedTable{
 	{"openAITables", "OpenAI", openAITables.rules},
 	{"claudeTables", "Anthropic", claudeTables.rules},
 	{"azureTables", "Azure OpenAI", azureTables.rules},
+	{"azureEntraRules", "Azure OpenAI with Microsoft Entra ID", azureEntraRules},
+	{"entraTokenTables", "Microsoft Entra ID's token endpoint", entraTokenTables.rules},
 	{"bedrockTables", "AWS Bedrock", bedrockTables.rules},
 	{"bedrockRoleTables", "AWS Bedrock, called with a role", bedrockRoleTables.rules},
 	{"stsTables", "AWS STS", stsTables.rules},

@@ -45,11 +45,16 @@ func TestTypesAreTheContracts(t *testing.T) {
 func TestForm(t *testing.T) {
 	form := lookup(t, "azure_openai").Form()
 	endpoint := provider.FieldGroup{Name: "endpoint", Label: "Endpoint"}
+	entra := provider.FieldGroup{Name: "entra", Label: "Microsoft Entra ID"}
 	want := []provider.FormField{
 		{Name: "base_url", Label: "Base URL", Kind: "url", Required: true, Placeholder: "https://my-resource.openai.azure.com", Group: endpoint, Help: form.Config[0].Help},
 		{Name: "api_version", Label: "API Version", Kind: "text", Required: true, Placeholder: "2024-10-21", Group: endpoint, Help: form.Config[1].Help,
 			Suggestions: []string{"2024-10-21", "v1", "2025-04-01-preview"},
 			Pattern:     `^(v1|preview|latest|[0-9]{4}-[0-9]{2}-[0-9]{2}(-preview)?)$`},
+		{Name: "tenant_id", Label: "Tenant ID", Kind: "text", Required: true, AuthMethod: "entra_id", Placeholder: "11111111-2222-3333-4444-555555555555", Group: entra,
+			Help: form.Config[2].Help, Pattern: form.Config[2].Pattern},
+		{Name: "client_id", Label: "Client ID", Kind: "text", Required: true, AuthMethod: "entra_id", Placeholder: "66666666-7777-8888-9999-000000000000", Group: entra,
+			Help: form.Config[3].Help, Pattern: form.Config[3].Pattern},
 	}
 	if diff := cmp.Diff(want, form.Config, cmpopts.EquateEmpty()); diff != "" {
 		t.Error(diff)
@@ -169,7 +174,9 @@ func TestExamplesOfFieldsAreAccepted(t *testing.T) {
 // added.
 func TestLabels(t *testing.T) {
 	for name, want := range map[string]string{
-		"openai": "API Key", "anthropic": "API Key", "azure_openai": "API Key|Base URL|API Version",
+		"openai":        "API Key|Organization ID|Project ID",
+		"anthropic":     "API Key",
+		"azure_openai":  "API Key|Client secret|Base URL|API Version|Tenant ID|Client ID",
 		"aws_bedrock":   "AWS Access Key ID|AWS Secret Access Key|AWS Session Token|Bedrock API Key|Region|Role ARN|External ID",
 		"gcp_vertex_ai": "Service Account JSON|Project|Region",
 		"custom":        "API Key|Headers|Base URL",

@@ -13,6 +13,7 @@ func TestKeysAsTheyArePasted(t *testing.T) {
 		"sk-abc": "sk-abc", " sk-abc\n": "sk-abc", "Bearer sk-abc": "sk-abc", "bearer  sk-abc": "sk-abc",
 		`"sk-abc"`: "sk-abc", "'sk-abc'": "sk-abc", `"Bearer sk-abc"`: "sk-abc", `Bearer "sk-abc"`: "sk-abc",
 		`"sk-abc`: `"sk-abc`, "bearer-token": "bearer-token", "sk-a.b-c*": "sk-a.b-c*",
+		"abc8Q~0123456789.-_...0123456789abcdefgh": "abc8Q~0123456789.-_...0123456789abcdefgh", // as of Entra ID
 	} {
 		settings, faults := openAI.Read(Request{Credentials: apiKey(t, value)}, Stored{})
 		if got := settings.Credentials["api_key"].Reveal(); len(faults.Invalid) > 0 || got != want {

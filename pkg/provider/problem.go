@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -112,6 +113,11 @@ func problemInList(list []any) problem {
 	return all
 }
 
+// entraMessage is a message of Microsoft Entra ID: its code, which is more exact than
+// OAuth's, a text, and data for Microsoft's support. Of these the Trace ID is also in the
+// header X-Ms-Request-Id.
+var entraMessage = regexp.MustCompile(`(?s)^(AADSTS[0-9]+): (.+?)(?:\s+Trace ID: .*)?$`)
+
 func problemInObject(o map[string]any) problem {
 	own := problem{
 		message: first(o, messageText, "message", "msg", "error_description", "faultstring", "error_message", "error_msg", "errorMsg", "errorMessage", "errmsg", "status_msg", "Message", "title"),
@@ -129,6 +135,9 @@ func problemInObject(o map[string]any) problem {
 	isCode := word != "" && own.message != "" // beside a message (RFC 6749, section 5.2)
 	if isCode && !strings.Contains(word, " ") {
 		own.code = cmp.Or(own.code, word)
+	}
+	if said := entraMessage.FindStringSubmatch(own.message); said != nil {
+		own.typ, own.code, own.message = cmp.Or(own.typ, own.code), said[1], said[2]
 	}
 	details, _ := o["details"].([]any)
 	for _, detail := range details { // google.rpc.Status

@@ -35,6 +35,12 @@ func TestProblemOfEveryShape(t *testing.T) {
 		{"Google", `[{"error":{"code":400,"message":"Bad.","status":"INVALID_ARGUMENT"}}]`, problem{message: "Bad.", status: "INVALID_ARGUMENT", http: 400}},
 		{"Anthropic", `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`, problem{message: "Overloaded", typ: "overloaded_error"}},
 		{"OAuth", `{"error":"invalid_grant","error_description":"Invalid JWT Signature."}`, problem{message: "Invalid JWT Signature.", code: "invalid_grant"}},
+		{"Entra ID", `{"error":"invalid_client","error_description":"AADSTS7000222: The provided client secret keys for app 'x' are expired.\r\nTrace ID: 7d8f\r\nCorrelation ID: 4ee4\r\nTimestamp: 2026-05-20 23:27:57Z","error_codes":[7000222],"trace_id":"7d8f"}`,
+			problem{message: "The provided client secret keys for app 'x' are expired.", code: "AADSTS7000222", typ: "invalid_client"}},
+		{"Entra ID, in one line", `{"error":"invalid_request","error_description":"AADSTS90002: Tenant 'x' not found. Check it. Trace ID: 7d8f Correlation ID: 4ee4 Timestamp: 2026-05-20 23:27:57Z"}`,
+			problem{message: "Tenant 'x' not found. Check it.", code: "AADSTS90002", typ: "invalid_request"}},
+		{"Entra ID, without a trace", `{"error":"invalid_scope","error_description":"AADSTS70011: Bad scope: a.\nAsk for b."}`,
+			problem{message: "Bad scope: a.\nAsk for b.", code: "AADSTS70011", typ: "invalid_scope"}},
 		{"Spring", `{"timestamp":"t","status":404,"error":"Not Found","message":"No handler","path":"/v1"}`, problem{message: "No handler", http: 404}},
 		{"problem document", `{"type":"about:blank","title":"Forbidden","status":403,"detail":"Not yours."}`, problem{message: "Not yours.", typ: "about:blank", http: 403}},
 		{"list of errors", `{"errors":[{"message":"One."},{"message":"Two.","code":"b"}]}`, problem{message: "One.; Two.", code: "b"}},
@@ -85,7 +91,7 @@ func FuzzProblem(f *testing.F) {
 			t.Errorf("%q has the code %q", body, said.code)
 		}
 		vertex, bedrock := vertexUpstream{project: "p", region: "global"}, bedrockUpstream{region: "us-east-1"}
-		for _, tables := range []tables{{}, azureTables, customTables, claudeTables, bedrock.in(bedrockTables), bedrock.in(stsTables), vertex.tables(), googleTokenTables} {
+		for _, tables := range []tables{{}, azureTables, customTables, claudeTables, bedrock.in(bedrockTables), bedrock.in(stsTables), vertex.tables(), googleTokenTables, entraTokenTables} {
 			failure := tables.classify(&call{status: status}, said, "m")
 			if failure.Kind == "" || failure.Message == "" {
 				t.Errorf("status %d, %q: %+v", status, body, failure)

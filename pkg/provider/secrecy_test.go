@@ -76,7 +76,10 @@ func environment(t *testing.T, server *providertest.Server) {
 	for name, value := range map[string]string{
 		"OPENAI_API_KEY": "sk-trap", "OPENAI_BASE_URL": trap.URL, "OPENAI_ORG_ID": "org-trap", "OPENAI_PROJECT_ID": "proj-trap",
 		"OPENAI_ADMIN_KEY": "sk-admin-trap", "OPENAI_CUSTOM_HEADERS": "OpenAI-Organization: trap", "OPENAI_LOG": "debug",
-		"AZURE_OPENAI_API_KEY": "trap", "AZURE_OPENAI_ENDPOINT": trap.URL,
+		"OPENAI_ORGANIZATION": "org-trap", "OPENAI_PROJECT": "proj-trap", "OPENAI_API_VERSION": "trap",
+		"AZURE_OPENAI_API_KEY": "trap", "AZURE_OPENAI_ENDPOINT": trap.URL, "AZURE_OPENAI_AD_TOKEN": "trap",
+		"AZURE_TENANT_ID": "trap", "AZURE_CLIENT_ID": "trap", "AZURE_CLIENT_SECRET": "trap", "AZURE_AUTHORITY_HOST": trap.URL,
+		"AZURE_FEDERATED_TOKEN_FILE": google, "IDENTITY_ENDPOINT": trap.URL, "IDENTITY_HEADER": "trap", "MSI_ENDPOINT": trap.URL,
 		"ANTHROPIC_API_KEY": "sk-ant-trap", "ANTHROPIC_AUTH_TOKEN": "trap", "ANTHROPIC_BASE_URL": trap.URL, "ANTHROPIC_CUSTOM_HEADERS": "X-Trap: 1", "ANTHROPIC_LOG": "debug",
 		"AWS_ACCESS_KEY_ID": "AKIATRAP", "AWS_SECRET_ACCESS_KEY": "trap", "AWS_SESSION_TOKEN": "trap", "AWS_BEARER_TOKEN_BEDROCK": "trap",
 		"AWS_PROFILE": "trap", "AWS_CONFIG_FILE": aws, "AWS_SHARED_CREDENTIALS_FILE": aws, "AWS_REGION": "eu-west-3", "AWS_DEFAULT_REGION": "eu-west-3",

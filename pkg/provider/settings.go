@@ -210,11 +210,15 @@ func unquoted(value string) string {
 	return value
 }
 
+// maxAbbreviated is more than the length of a secret that is abbreviated with three
+// dots. A client secret of Microsoft Entra ID, which is longer, may contain them.
+const maxAbbreviated = 32
+
 // isMask reports whether the value is a mask that this or another system shows instead
 // of a secret.
 func isMask(f field, value string) bool {
 	return strings.Contains(value, "•") || strings.Trim(value, "*") == "" ||
-		f.Kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "...") || strings.Contains(value, "…"))
+		f.Kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "…") || strings.Contains(value, "...") && len(value) < maxAbbreviated)
 }
 
 // readConfig reads a config field: the value of the request, or else the stored one.

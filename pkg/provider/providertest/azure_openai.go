@@ -13,7 +13,7 @@ const (
 	azureVersion    = "2024-10-21"
 )
 
-var _ = register(AzureOpenAI)
+var _ = register(AzureOpenAI, AzureOpenAIEntra)
 
 // AzureOpenAI is a fake of an Azure OpenAI resource, with the classic API and
 // the v1 API.
@@ -33,8 +33,46 @@ func AzureOpenAI() Fake {
 	}
 }
 
+// AzureOpenAIEntra is AzureOpenAI for an application of Microsoft Entra ID, with the
+// token endpoint.
+func AzureOpenAIEntra() Fake {
+	fake := AzureOpenAI()
+	fake.Variant = "Entra ID"
+	fake.Settings = func(url string) (credentials, config map[string]any) {
+		return map[string]any{"client_secret": entraSecret},
+			map[string]any{"base_url": url, "api_version": azureVersion, "tenant_id": entraTenant, "client_id": entraClient}
+	}
+	fake.Endpoints = func(url string) string { return "entra=" + url }
+	fake.Authentic = func(r *Request) bool { return bearer(r) == entraToken }
+	fake.Auxiliary = answerEntra
+	fake.Answer = func(r *Request, mode Mode) (Answer, bool) {
+		if a, ok := azureEntraDocumented(r, mode); ok || mode == Permission {
+			return a, ok
+		}
+		return answerAzure(r, mode)
+	}
+	return fake
+}
+
+// azureEntraDocumented are the errors that differ from those that a key gets. The roles
+// of an application are those of the resource, not of a model.
+func azureEntraDocumented(r *Request, mode Mode) (Answer, bool) {
+	lacks := func(action, operation string) (Answer, bool) {
+		return azureError(401, azureHeaders(), "PermissionDenied", "The principal `0a1b2c3d-0000-4000-8000-000000000000` lacks the required data action `Microsoft.CognitiveServices/accounts/OpenAI/"+action+"` to perform `"+operation+"` operation."), true
+	}
+	switch {
+	case mode == Authentication:
+		return jsonAnswer(401, azureHeaders(), map[string]any{"statusCode": 401, "message": "Unauthorized. Access token is missing, invalid, audience is incorrect (https://cognitiveservices.azure.com), or have expired."}), true
+	case mode == Permission && r.Method == http.MethodGet:
+		return lacks("models/read", "GET /openai/models")
+	case mode == AccountPermission:
+		return lacks("deployments/chat/completions/action", "POST /openai/deployments/{deployment-id}/chat/completions")
+	}
+	return Answer{}, false
+}
+
 func checkAzure(r *Request) error {
-	if got := r.Header.Get("Authorization"); got != "" {
+	if r.Header.Get("Authorization") != "" && r.Header.Get("Api-Key") != "" {
 		return errors.New("an Authorization header beside the key")
 	}
 	path, v1 := strings.CutPrefix(r.Path, "/openai/v1/")
@@ -57,8 +95,12 @@ func checkAzure(r *Request) error {
 	return fmt.Errorf("path %s", r.Path)
 }
 
+func azureHeaders() http.Header {
+	return Headers("Apim-Request-Id", RequestID, "X-Request-Id", "ca8e0f2f-0000-4000-8000-000000000000", "X-Ms-Region", "East US")
+}
+
 func answerAzure(r *Request, mode Mode) (Answer, bool) {
-	header := Headers("Apim-Request-Id", RequestID, "X-Request-Id", "ca8e0f2f-0000-4000-8000-000000000000", "X-Ms-Region", "East US")
+	header := azureHeaders()
 	switch mode {
 	case Success:
 		return azureSuccess(r, header), true

@@ -1,16 +1,20 @@
 package providertest
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 const (
-	openAIKey   = "sk-proj-Fake/OpenAI+Key_0123456789abcdef"
-	openAIModel = "gpt-4-turbo"
+	openAIKey          = "sk-proj-Fake/OpenAI+Key_0123456789abcdef"
+	openAIModel        = "gpt-4-turbo"
+	openAIOrganization = "org-abc123"
+	openAIProject      = "proj_abc123"
 )
 
-var _ = register(OpenAI)
+var _ = register(OpenAI, OpenAIProject)
 
 // OpenAI is a fake of api.openai.com.
 // Source of its errors: OpenAI, "Error codes", and answers of the service.
@@ -24,24 +28,62 @@ func OpenAI() Fake {
 		Endpoints: func(url string) string { return "openai=" + url + "/v1" },
 		Check:     checkOpenAI,
 		Authentic: func(r *Request) bool { return bearer(r) == openAIKey },
+		Auxiliary: refuseOpenAIProject,
 		Answer:    answerOpenAI,
 	}
+}
+
+// OpenAIProject is OpenAI for a key that is used with an organization and a project,
+// which must be named.
+func OpenAIProject() Fake {
+	fake := OpenAI()
+	fake.Variant = "project"
+	fake.Settings = func(string) (credentials, config map[string]any) {
+		return map[string]any{"api_key": openAIKey}, map[string]any{"organization": openAIOrganization, "project": openAIProject}
+	}
+	fake.Check = func(r *Request) error {
+		if r.Header.Get("OpenAI-Organization") == "" || r.Header.Get("OpenAI-Project") == "" {
+			return errors.New("it names no organization or no project")
+		}
+		return checkOpenAI(r)
+	}
+	return fake
+}
+
+// refuseOpenAIProject refuses a request that names another organization or project than
+// that of the key.
+func refuseOpenAIProject(r *Request) (Answer, bool) {
+	header := Headers("X-Request-Id", RequestID)
+	organization, project := r.Header.Get("OpenAI-Organization"), r.Header.Get("OpenAI-Project")
+	switch {
+	case organization != "" && !strings.HasPrefix(organization, "org-"):
+		return openAIError(401, header, "No such organization: "+organization+".", "invalid_request_error", "", "invalid_organization"), true
+	case organization != "" && organization != openAIOrganization:
+		return openAIError(401, header, "OpenAI-Organization header should match organization for API key", "invalid_request_error", "", "mismatched_organization"), true
+	case project != "" && project != openAIProject:
+		return openAIError(401, header, "OpenAI-Project header should match project for API key", "invalid_request_error", "", "mismatched_project"), true
+	}
+	return Answer{}, false
 }
 
 func checkOpenAI(r *Request) error {
 	if r.Query != "" {
 		return fmt.Errorf("query %q", r.Query)
 	}
+	plain := *r
+	plain.Header = r.Header.Clone()
+	plain.Header.Del("OpenAI-Organization")
+	plain.Header.Del("OpenAI-Project")
 	switch r.Path {
 	case "/v1/chat/completions":
-		return CheckChat(r)
+		return CheckChat(&plain)
 	case "/v1/responses":
-		return checkResponses(r)
+		return checkResponses(&plain)
 	case "/v1/models":
 		if r.Method != http.MethodGet || len(r.Body) > 0 {
 			return fmt.Errorf("%s with a body of %d bytes", r.Method, len(r.Body))
 		}
-		return checkNoEnvironment(r)
+		return checkNoEnvironment(&plain)
 	}
 	return fmt.Errorf("path %s", r.Path)
 }
