@@ -59,13 +59,13 @@ func (c *canarySession) edits(provider string, upstream *providertest.Server) {
 	c.wants(200, c.say("PATCH", provider, present.body)) // sent back as it was answered
 	c.wants(200, c.say("PATCH", provider, object{"name": "Renamed " + upstream.Type}))
 	c.wants(200, c.say("PATCH", provider, object{"credentials": upstream.Credentials}))
-	for field := range upstream.Credentials {
+	for field, value := range byRevealName(c.t, upstream.Credentials) {
 		revealed := c.wants(200, c.quietly("POST", provider+"/credentials/"+field+"/reveal", object{"reason": "moving"}))
-		if revealed.string("value") != upstream.Credentials[field] {
+		if revealed.string("value") != value {
 			c.t.Errorf("%s: another %s was revealed than the stored one", upstream.Type, field)
 		}
 		c.wants(404, c.say("POST", provider+"/credentials/"+field+"x/reveal", nil))
-		found := c.wants(200, c.say("POST", "/credentials/lookup", object{"value": upstream.Credentials[field]}))
+		found := c.wants(200, c.say("POST", "/credentials/lookup", object{"value": value}))
 		if data, _ := found.body["data"].([]any); len(data) == 0 {
 			c.t.Errorf("%s: %s is not found", upstream.Type, field)
 		}
