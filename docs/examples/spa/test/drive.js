@@ -405,6 +405,61 @@ const flows = {
     assert.equal((await stored()).api_key.set, true);
   },
 
+  async 'authentication methods'(page) {
+    const [tenant, client] = ['11111111-2222-3333-4444-555555555555', '66666666-7777-8888-9999-000000000000'];
+    await button(page.locator('.page-head'), 'Add Provider').click();
+    let form = dialog(page, 'Add provider');
+    const method = (name) =>
+      form.getByRole('group', { name: 'Authentication', exact: true }).getByRole('radio', { name });
+    await form.getByRole('radio', { name: /^Azure/ }).check();
+    await form.getByLabel('API Key', { exact: true }).waitFor();
+    await method('API key').focus();
+    await page.keyboard.press('ArrowRight');
+    await hasFocus(method('Microsoft Entra ID'));
+    assert.equal(await form.getByLabel('API Key', { exact: true }).count(), 0);
+    await form.getByLabel('Name', { exact: true }).fill('Azure of the EU');
+    await form.getByLabel('Base URL').fill('https://my-resource.openai.azure.com');
+    await form.getByLabel('API Version').fill('v1');
+    await button(form, 'Add provider').click();
+    await form.getByText('Client secret is required').waitFor();
+    await form.getByText('Tenant ID is required').waitFor();
+    await look(page, 'method-chosen');
+    await form.getByLabel('Tenant ID').fill(tenant);
+    await button(form, 'Add provider').click();
+    await form.getByText('Client ID is required').waitFor();
+    await form.getByLabel('Client ID').fill(client);
+    await form.getByLabel('Client secret', { exact: true }).fill('secret-of-the-application');
+    await button(form, 'Add provider').click();
+    await card(page, 'Azure of the EU').waitFor();
+
+    // Another method replaces what is stored for the first.
+    await button(page, 'Edit Azure of the EU').click();
+    form = dialog(page, 'Edit Azure of the EU');
+    assert.equal(await method('Microsoft Entra ID').isChecked(), true);
+    assert.equal(await form.getByLabel('Tenant ID').inputValue(), tenant);
+    await method('API key').check({ force: true });
+    await button(form, 'Save changes').click();
+    await form.getByText('API Key is required').waitFor();
+    await form.getByLabel('API Key', { exact: true }).fill('key-of-the-resource');
+    // Somebody else saves in the meantime; the choice is kept.
+    const { data } = await api(page, 'GET', '/providers?q=azure');
+    await api(page, 'PATCH', `/providers/${data[0].id}`, { config: { api_version: '2024-10-21' } });
+    await button(form, 'Save changes').click();
+    await form.getByText('Changed since you opened it: API Version.').waitFor();
+    assert.equal(await method('API key').isChecked(), true);
+    assert.equal(await form.getByLabel('API Key', { exact: true }).inputValue(), 'key-of-the-resource');
+    await look(page, 'method-changed');
+    await button(form, 'Save changes').click();
+    await form.waitFor({ state: 'detached' });
+    const saved = await api(page, 'GET', `/providers/${data[0].id}`);
+    assert.equal(saved.credentials.api_key.set, true);
+    assert.equal(saved.credentials.client_secret.set, false);
+    assert.deepEqual(Object.keys(saved.config).sort(), ['api_version', 'base_url']);
+    await api(page, 'DELETE', `/providers/${data[0].id}`);
+    await page.reload();
+    await card(page, 'Team gateway').waitFor();
+  },
+
   async cloning(page) {
     await button(page, 'Clone OpenAI Europe').click();
     const form = dialog(page, 'Clone OpenAI Europe');
