@@ -37,7 +37,7 @@ func useCredentials(t *testing.T, s *apitest.Server, fake *providertest.Server) 
 	}
 	admin.Get(p.Path() + "/available-models").Is(http.StatusOK)
 	admin.Post(p.Path()+"/check", nil).Is(http.StatusOK)
-	for field, value := range fake.Credentials {
+	for field, value := range apitest.Flat(fake.Credentials) {
 		revealed := admin.Post(p.Path()+"/credentials/"+field+"/reveal", nil).Is(http.StatusOK)
 		if !strings.Contains(revealed.Body, value.(string)) {
 			t.Errorf("%s: %s", field, revealed.Body)
