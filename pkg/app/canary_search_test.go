@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"modelproviders/api/apitest"
 	"modelproviders/pkg/provider/providertest"
 )
 
@@ -41,7 +42,11 @@ func (s *secrets) addWhole(name, value string) string {
 // members.
 func (s *secrets) addCredentials(t *testing.T, typeName string, credentials map[string]any) {
 	t.Helper()
-	for field, text := range byRevealName(t, credentials) {
+	for field, value := range apitest.Flat(credentials) {
+		text, ok := value.(string)
+		if !ok {
+			t.Fatalf("%s: %s is a %T", typeName, field, value)
+		}
 		if strings.Contains(field, ".") && len(text) < 16 {
 			continue // a short header is not removed
 		}
@@ -57,25 +62,6 @@ func (s *secrets) addCredentials(t *testing.T, typeName string, credentials map[
 			}
 		}
 	}
-}
-
-// byRevealName returns the credentials by the names under which they are revealed.
-func byRevealName(t *testing.T, credentials map[string]any) map[string]string {
-	t.Helper()
-	texts := map[string]string{}
-	for field, value := range credentials {
-		switch value := value.(type) {
-		case string:
-			texts[field] = value
-		case map[string]any:
-			for name, entry := range byRevealName(t, value) {
-				texts[field+"."+strings.ToLower(name)] = entry
-			}
-		default:
-			t.Fatalf("%s is a %T", field, value)
-		}
-	}
-	return texts
 }
 
 // addSent adds the access tokens and signatures of requests to an upstream.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 
+	"modelproviders/api/apitest"
 	"modelproviders/pkg/provider/providertest"
 )
 
@@ -59,7 +60,7 @@ func (c *canarySession) edits(provider string, upstream *providertest.Server) {
 	c.wants(200, c.say("PATCH", provider, present.body)) // sent back as it was answered
 	c.wants(200, c.say("PATCH", provider, object{"name": "Renamed " + upstream.Type}))
 	c.wants(200, c.say("PATCH", provider, object{"credentials": upstream.Credentials}))
-	for field, value := range byRevealName(c.t, upstream.Credentials) {
+	for field, value := range apitest.Flat(upstream.Credentials) {
 		revealed := c.wants(200, c.quietly("POST", provider+"/credentials/"+field+"/reveal", object{"reason": "moving"}))
 		if revealed.string("value") != value {
 			c.t.Errorf("%s: another %s was revealed than the stored one", upstream.Type, field)

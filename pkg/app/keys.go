@@ -296,17 +296,12 @@ func (o *Operator) WaitLoaded(ctx context.Context, id uint32, atMost time.Durati
 		if err != nil || len(lacking) == 0 {
 			return err
 		}
-		var names []string
-		for _, p := range lacking {
-			names = append(names, p.Name())
-		}
-		slices.Sort(names)
-		if !slices.Equal(names, said) {
-			missing(names)
-			said = names
+		if !slices.Equal(lacking, said) {
+			missing(lacking)
+			said = lacking
 		}
 		if !time.Now().Before(deadline) {
-			return fmt.Errorf("after %v, %d processes have not loaded the key %d: %s", atMost, len(names), id, strings.Join(names, ", "))
+			return fmt.Errorf("after %v, %d processes have not loaded the key %d: %s", atMost, len(lacking), id, strings.Join(lacking, ", "))
 		}
 		select {
 		case <-ctx.Done():

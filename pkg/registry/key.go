@@ -80,13 +80,26 @@ func NewKeys(store KeyStore, recorder audit.Recorder) *Keys {
 	return &Keys{store: store, audit: recorder}
 }
 
-// List returns all keys by the time when they were added.
-func (k *Keys) List(ctx context.Context) ([]SealingKey, error) { return k.store.SealingKeys(ctx) }
-
-// Lacking returns the processes that may serve and have not loaded a key.
-func (k *Keys) Lacking(ctx context.Context, id uint32) ([]Process, error) {
+// Lacking returns the names of the processes that may serve and have not loaded a key.
+func (k *Keys) Lacking(ctx context.Context, id uint32) (names []string, err error) {
 	processes, err := k.store.KeyHolders(ctx)
-	return slices.DeleteFunc(processes, func(p Process) bool { return slices.Contains(p.Keys, id) }), err
+	for _, p := range processes {
+		if !slices.Contains(p.Keys, id) {
+			names = append(names, p.Name())
+		}
+	}
+	slices.Sort(names)
+	return names, err
+}
+
+// loaded returns conflict unless each process has loaded a key.
+func (k *Keys) loaded(ctx context.Context, id uint32) error {
+	lacking, err := k.Lacking(ctx, id)
+	if err != nil || len(lacking) == 0 {
+		return err
+	}
+	return fault.New(fault.Conflict, "The key %d is not loaded by %s. Give these processes the keyset with the key: they load it within 10 seconds. "+
+		"A process that has ended without notice is passed over after 30 seconds.", id, strings.Join(lacking, ", "))
 }
 
 // Promote makes a key seal from now on. mine are the ids of the enabled keys in the
@@ -101,21 +114,15 @@ func (k *Keys) Promote(ctx context.Context, id uint32, mine []uint32) error {
 		if err != nil || present == id {
 			return err
 		}
-		stored, err := k.store.SealingKeys(ctx)
+		key, err := k.find(ctx, id)
 		if err != nil {
 			return err
 		}
-		for _, key := range stored {
-			if key.ID == id && !key.RetiredAt.IsZero() {
-				return fault.New(fault.Conflict, "The key %d is retired. Promote a key that is not.", id)
-			}
+		if !key.RetiredAt.IsZero() {
+			return fault.New(fault.Conflict, "The key %d is retired. Promote a key that is not.", id)
 		}
-		lacking, err := k.Lacking(ctx, id)
-		if err != nil {
+		if err := k.loaded(ctx, id); err != nil {
 			return err
-		}
-		if len(lacking) > 0 {
-			return notLoaded(id, lacking)
 		}
 		if err := k.store.PromoteKey(ctx, id); err != nil {
 			return err
@@ -123,17 +130,6 @@ func (k *Keys) Promote(ctx context.Context, id uint32, mine []uint32) error {
 		event := keyEvent(audit.KeyPromote, id).Changed(audit.Fields{"sealing_key": present}, audit.Fields{"sealing_key": id})
 		return k.audit.Record(ctx, event)
 	})
-}
-
-// notLoaded is the error for a key that some processes have not loaded.
-func notLoaded(id uint32, lacking []Process) error {
-	names := make([]string, len(lacking))
-	for i, p := range lacking {
-		names[i] = p.Name()
-	}
-	slices.Sort(names)
-	return fault.New(fault.Conflict, "The key %d is not loaded by %s. Give these processes the keyset with the key: they load it within 10 seconds. "+
-		"A process that has ended without notice is passed over after 30 seconds.", id, strings.Join(names, ", "))
 }
 
 // keyEvent returns a successful event of a key, by the operator.
@@ -232,12 +228,8 @@ func (k *Keys) Retire(ctx context.Context, id uint32) error {
 		if after.Sealing || !after.PromotedAt.Equal(before.PromotedAt) {
 			return fault.New(fault.Conflict, "The key %d was promoted just now. Promote another key first.", id)
 		}
-		lacking, err := k.Lacking(ctx, sealing)
-		if err != nil {
+		if err := k.loaded(ctx, sealing); err != nil {
 			return err
-		}
-		if len(lacking) > 0 {
-			return notLoaded(sealing, lacking)
 		}
 		if after.ID == id { // the database does not know a key that was added with other tools
 			if err := k.store.RetireKey(ctx, id); err != nil {

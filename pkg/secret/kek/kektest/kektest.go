@@ -48,9 +48,6 @@ const (
 	Silent  Mode = "no answer"
 )
 
-// Refusals are the modes in which a service refuses.
-func Refusals() []Mode { return []Mode{Denied, Missing, Disabled, Throttled, Broken} }
-
 // Fake is a KMS.
 type Fake struct {
 	Name string
