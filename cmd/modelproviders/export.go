@@ -128,7 +128,7 @@ func (m modelEntry) MarshalYAML() (any, error) {
 }
 
 // MarshalYAML writes the entries of a credential under its name.
-func (s sources) MarshalYAML() (any, error) {
+func (s sources) MarshalYAML() (any, error) { //nolint:unparam // a yaml.Marshaler
 	all := map[string]any{}
 	for name, from := range s {
 		credential, entry, isEntry := strings.Cut(name, ".")

@@ -427,6 +427,7 @@ func TestReadOnlyKeyset(t *testing.T) {
 
 // TestRotateWaits for processes that have not loaded the key, and says which.
 func TestRotateWaits(t *testing.T) {
+	storetest.Long(t)
 	url, dir := storetest.Postgres(t), t.TempDir()
 	b := newKeysBed(t, 1, "--database-url", url)
 	copied := filepath.Join(dir, "copied.json")

@@ -106,6 +106,9 @@ func TestEveryKMSWrapsAndUnwraps(t *testing.T) {
 }
 
 func TestRefusals(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits between calls that are tried again")
+	}
 	remedies := map[kektest.Mode]string{
 		kektest.Denied:    "let this process encrypt and decrypt with the key",
 		kektest.Missing:   "check the name of the key",
@@ -220,6 +223,9 @@ func TestNoErrorQuotesAKey(t *testing.T) {
 }
 
 func TestASilentKMS(t *testing.T) {
+	if testing.Short() {
+		t.Skip("waits for 10 seconds")
+	}
 	var wg sync.WaitGroup
 	for _, fake := range kektest.Fakes() {
 		server := kektest.Start(t, fake)
