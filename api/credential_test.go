@@ -3,6 +3,7 @@ package api_test
 import (
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -113,6 +114,20 @@ func TestReveal(t *testing.T) {
 				c.Post(p.Path()+"/credentials/"+field+"/reveal", nil).Problem(http.StatusNotFound, "not_found")
 			}
 			unchanged(t, c, p)
+		}
+	})
+}
+
+// Clients escape a name in a path in several ways, and it may contain what must be escaped.
+func TestRevealOfAnOddName(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		const name = "x+y%25^|`#&'~"
+		p := c.CreateProvider(apitest.Custom(blockedURL, object{"credentials": object{"headers": object{name: apitest.Secret}}}))
+		for _, field := range []string{"headers." + url.PathEscape(name), "headers." + url.QueryEscape(name), "headers%2E" + url.QueryEscape(name)} {
+			if got := reveal(c, p, field); got != apitest.Secret {
+				t.Errorf("%s is revealed as %q", field, got)
+			}
 		}
 	})
 }

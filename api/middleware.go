@@ -183,7 +183,7 @@ func (a *API) handle(c echo.Context, r Route) error {
 	if err := checkScope(p, r.scope); err != nil {
 		return err
 	}
-	if err := cmp.Or(lowerIDs(c), checkQuery(c, r)); err != nil {
+	if err := cmp.Or(normalizeParams(c), checkQuery(c, r)); err != nil {
 		return err
 	}
 	if r.Header == headerIfMatch {
@@ -223,11 +223,15 @@ func withoutQuery(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// lowerIDs puts the ids in a path into the form in which they are stored. It
-// returns not_found for one that is no UUID.
-func lowerIDs(c echo.Context) error {
+// normalizeParams unescapes the parameters of a path, which Echo does not do if the path
+// escapes more than it must, and puts ids into the form in which they are stored. It
+// returns not_found for an id that is no UUID.
+func normalizeParams(c echo.Context) error {
 	names, values := c.ParamNames(), c.ParamValues()
 	for i, name := range names {
+		if plain, err := url.PathUnescape(values[i]); err == nil && c.Request().URL.RawPath != "" {
+			values[i] = plain
+		}
 		if name != "id" && name != "model" {
 			continue
 		}
