@@ -97,6 +97,16 @@ func TestLookupOfSharedKey(t *testing.T) {
 	})
 }
 
+// The value of a header may look like a mask. It is found; any other mask is refused.
+func TestLookupOfWhatLooksLikeAMask(t *testing.T) {
+	onShared(t, func(t *testing.T, s *apitest.Server) {
+		c := s.Workspace(t)
+		p := c.CreateProvider(apitest.Custom(blockedURL, object{"name": "A", "credentials": object{"headers": object{"X-Range": "a...b"}}}))
+		wantFound(t, c, "a...b", p.ID+" A custom headers.x-range")
+		c.Post("/credentials/lookup", object{"value": "a...c"}).Problem(http.StatusUnprocessableEntity, "validation_failed", "value invalid")
+	})
+}
+
 func TestLookupIsAudited(t *testing.T) {
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)

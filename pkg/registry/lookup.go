@@ -33,15 +33,11 @@ type Found struct {
 
 // Lookup finds the credentials in the principal's workspace that have a value, which may
 // be pasted as for a new provider. The audit event is stored before it returns. It
-// returns rate_limited, and validation_failed for a mask.
+// returns rate_limited, and validation_failed for a mask that is not found.
 //
 // It compares keyed hashes that are stored with the encrypted values. It decrypts the
 // values of which the hash is not stored yet, so its answer is always complete.
 func (r *Registry) Lookup(ctx context.Context, by auth.Principal, value secret.Text) (found Found, err error) {
-	if provider.IsMask(value) {
-		return found, fault.Fields{{Name: "value", Code: fault.Invalid, Message: "must be the secret itself, not a mask"}}.
-			Invalid("Credential not looked up")
-	}
 	if err := r.limiter.Reveal(by); err != nil {
 		return found, err
 	}
@@ -63,6 +59,10 @@ func (r *Registry) Lookup(ctx context.Context, by auth.Principal, value secret.T
 	event := audit.Event{Workspace: by.Workspace, Action: audit.CredentialLookup, Outcome: audit.Success, Target: audit.Target{Type: "credential"}}
 	if err := r.audit.Record(ctx, event.Changed(nil, audit.Fields{"provider_ids": slices.Compact(ids)})); err != nil {
 		return Found{}, err
+	}
+	if len(found.Holders) == 0 && provider.IsMask(value) { // the value of a header may look like a mask
+		return Found{}, fault.Fields{{Name: "value", Code: fault.Invalid, Message: "must be the secret itself, not a mask"}}.
+			Invalid("Credential not looked up")
 	}
 	return found, nil
 }
