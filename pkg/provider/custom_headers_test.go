@@ -142,10 +142,10 @@ func openCustom(t *testing.T, url string, credentials map[string]string) provide
 // TestShortValuesOfHeadersAreNotCut: a short one may be an ordinary word.
 func TestShortValuesOfHeadersAreNotCut(t *testing.T) {
 	const long = "0123456789abcdef"
-	s := serve(t, 200, "application/json", `{"choices":[{"message":{"content":"research `+long+` `+long[:15]+` `+long+`x"}}]}`)
-	client := openCustom(t, s.URL, map[string]string{"headers.x-team": "research", "headers.x-key": long, "headers.x-short": long[:15], "headers.x-token": "Bearer " + long + "x"})
+	s := serve(t, 200, "application/json", `{"choices":[{"message":{"content":"research `+long+` `+long[:15]+` `+long+`x `+long[1:]+`y"}}]}`)
+	client := openCustom(t, s.URL, map[string]string{"headers.x-team": "research", "headers.x-key": long, "headers.x-short": long[:15], "headers.x-token": "Bearer " + long + "x", "headers.authorization": "Basic " + long[1:] + "y"})
 	result := client.Generate(t.Context(), provider.Prompt{ModelID: "m", Text: "x"}, nil)
-	if want := "research •••• " + long[:15] + " ••••"; result.Response != want {
+	if want := "research •••• " + long[:15] + " •••• ••••"; result.Response != want {
 		t.Errorf("the response is %q, want %q", result.Response, want)
 	}
 }

@@ -156,6 +156,9 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 			} else if len(value.Bytes()) >= minSecretInMap { // ASCII
 				c.redact.addBytes(value.Bytes())
 				c.redact.addBytes([]byte(barest(value.Reveal())))
+				if _, token, _ := strings.Cut(value.Reveal(), " "); len(token) >= minSecretInMap { // after the scheme
+					c.redact.add(token)
+				}
 			}
 		}
 	}
