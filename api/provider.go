@@ -104,7 +104,7 @@ type providerCreate struct {
 type settingsUpdate struct {
 	// The credentials to replace. A credential that is omitted, null, empty, the mask, or the object from a response keeps its value; `{"set":false}` removes it.
 	Credentials map[string]json.RawMessage `json:"credentials,omitempty" swaggertype:"object" extensions:"x-ref=ProviderCredentialsUpdate"`
-	// The config fields to change. Omitted fields keep their values.
+	// The config fields to change. Omitted fields keep their values, and an empty string removes an optional one.
 	Config map[string]json.RawMessage `json:"config,omitempty" swaggertype:"object" extensions:"x-ref=ProviderConfigUpdate"`
 } //	@name	SettingsUpdate
 

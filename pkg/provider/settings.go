@@ -228,8 +228,10 @@ func (s *spec[C, F]) readConfig(f field, raw json.RawMessage, given bool, stored
 	switch {
 	case !given:
 		value = stored
-	case string(raw) == "null":
+	case string(raw) == "null" && f.Required:
 		in.refuse(fault.Required, "must not be null")
+	case string(raw) == "null":
+		in.refuse(fault.Required, "must not be null; an empty string removes the value")
 	case !ok:
 		in.malformed = fault.Fields{{Name: in.path, Code: fault.Invalid, Message: "must be a string"}}
 	}

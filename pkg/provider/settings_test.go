@@ -247,3 +247,11 @@ func TestOpenNeedsEveryCredential(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestNullIsNoValue: the message says how to remove a value instead.
+func TestNullIsNoValue(t *testing.T) {
+	_, faults := read(t, lookup(t, "aws_bedrock"), json.RawMessage(`{"api_key":"ABSK1"}`), json.RawMessage(`{"region":null,"role_arn":null}`), provider.Stored{})
+	if len(faults) != 2 || strings.Contains(faults[0].Message, "empty string") || !strings.Contains(faults[1].Message, "an empty string removes") {
+		t.Errorf("%+v", faults)
+	}
+}

@@ -51,7 +51,7 @@ func readEdit(problems *editProblems, p Provider, typ provider.Type, request pro
 		_, replaced := settings.Credentials[field]
 		if !replaced && !slices.Contains(settings.Removed, field) {
 			problems.add(fault.CredentialsRequired, "credentials."+field, fault.Required,
-				"is required because base_url changes; a stored credential is never sent to another address")
+				"must be entered again, or removed, because base_url changes; a stored credential is never sent to another address")
 		}
 	}
 	return settings
