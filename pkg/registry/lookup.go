@@ -44,7 +44,7 @@ func (r *Registry) Lookup(ctx context.Context, by auth.Principal, value secret.T
 	hash := r.hash(by.Workspace, value)
 	err = r.store.ProvidersByHash(ctx, by.Workspace, hash, func(p Provider) error {
 		for _, field := range slices.Sorted(maps.Keys(p.Credentials)) {
-			stored, err := r.hashOf(p, field)
+			stored, err := r.hashOf(ctx, p, field)
 			found.add(Holder{ProviderID: p.ID, ProviderName: p.Name, ProviderType: p.Type, Field: field}, hmac.Equal(hash, stored), err != nil)
 		}
 		return nil

@@ -28,11 +28,11 @@ func macOf(key, message []byte) []byte {
 }
 
 // hashOf returns the hash of a stored credential.
-func (r *Registry) hashOf(p Provider, field string) ([]byte, error) {
+func (r *Registry) hashOf(ctx context.Context, p Provider, field string) ([]byte, error) {
 	if hash := p.Credentials[field].Hash; hash != nil {
 		return hash, nil
 	}
-	plain, err := r.open(p, field)
+	plain, err := r.openFresh(ctx, p, field)
 	if err != nil {
 		return nil, err
 	}
@@ -41,11 +41,11 @@ func (r *Registry) hashOf(p Provider, field string) ([]byte, error) {
 }
 
 // hashed returns a provider whose credentials have their hashes.
-func (r *Registry) hashed(p Provider) (Provider, error) {
+func (r *Registry) hashed(ctx context.Context, p Provider) (Provider, error) {
 	p.Credentials = maps.Clone(p.Credentials)
 	for field, credential := range p.Credentials {
 		var err error
-		if credential.Hash, err = r.hashOf(p, field); err != nil {
+		if credential.Hash, err = r.hashOf(ctx, p, field); err != nil {
 			return p, err
 		}
 		p.Credentials[field] = credential
@@ -77,7 +77,7 @@ func (r *Registry) HashCredentials(ctx context.Context) error {
 			var hashed []Provider
 			for _, p := range page {
 				after = p.ID
-				if p, err = r.hashed(p); err != nil {
+				if p, err = r.hashed(ctx, p); err != nil {
 					skipped, cause = skipped+1, err
 					continue
 				}

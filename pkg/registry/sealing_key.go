@@ -52,16 +52,24 @@ func (r *Registry) followSealingKey(ctx context.Context) error {
 	return nil
 }
 
-// openFresh is open. If the keyset lacks the key, it reads the file again first.
+// openFresh is open. If the keyset lacks the key, it reads the file again, and then the
+// provider: since p was read, the credential may have been resealed and its key retired.
 func (r *Registry) openFresh(ctx context.Context, p Provider, field string) (secret.Text, error) {
+	lacksKey := func() bool {
+		id, ok := secret.KeyID(p.Credentials[field].Sealed)
+		return ok && !slices.Contains(r.keyset.IDs(), id)
+	}
 	plain, err := r.open(p, field)
-	if err == nil {
-		return plain, nil
+	if err != nil && lacksKey() {
+		r.reload(ctx)
+		plain, err = r.open(p, field)
 	}
-	id, ok := secret.KeyID(p.Credentials[field].Sealed)
-	if !ok || slices.Contains(r.keyset.IDs(), id) {
-		return secret.Text{}, err
+	if err == nil || !lacksKey() {
+		return plain, err
 	}
-	r.reload(ctx)
-	return r.open(p, field)
+	fresh, readErr := r.store.Provider(ctx, p.Workspace, p.ID)
+	if readErr != nil || fresh.Connection != p.Connection { // the caller has other settings than those of the credential
+		return plain, err
+	}
+	return r.open(fresh, field)
 }

@@ -3,6 +3,7 @@ package registry_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 	"time"
@@ -156,6 +157,94 @@ func TestLoadsAMissingKey(t *testing.T) {
 	k.wantKey(t, stored.ID, third)
 	if result := k.test(t, stored); result.Endpoint == "" || reloads != 1 {
 		t.Errorf("the test gave %+v; the keyset was read %d times, want 1", result, reloads)
+	}
+}
+
+// afterRead calls a function once, after a provider was read.
+type afterRead struct {
+	registry.Store
+	then func()
+}
+
+func (s *afterRead) Provider(ctx context.Context, workspace, id string) (registry.Provider, error) {
+	p, err := s.Store.Provider(ctx, workspace, id)
+	s.called()
+	return p, err
+}
+
+func (s *afterRead) ProvidersByHash(ctx context.Context, workspace string, hash []byte, fn func(registry.Provider) error) error {
+	return s.Store.ProvidersByHash(ctx, workspace, hash, func(p registry.Provider) error {
+		s.called()
+		return fn(p)
+	})
+}
+
+func (s *afterRead) called() {
+	if then := s.then; then != nil {
+		s.then = nil
+		then()
+	}
+}
+
+// TestReadsAResealedValueAgain: no call fails because a credential was resealed, and its
+// key retired, after the provider was read.
+func TestReadsAResealedValueAgain(t *testing.T) {
+	k := newKit(t)
+	read := &afterRead{Store: k.store}
+	slow, _ := k.replica(t, func(c *registry.Config) { c.Store = read })
+	p := k.create(t, "p")
+	value := fmt.Sprint(k.upstream.Credentials["api_key"])
+	claim, err := k.keyset.Claim()
+	if err == nil {
+		_, err = k.store.Claim(t.Context(), registry.KeysetClaim, claim)
+	}
+	var master string
+	if err == nil {
+		master, err = k.keyset.SealToken([]byte("master"), []byte(registry.MasterClaim))
+	}
+	if err == nil {
+		_, err = k.store.Claim(t.Context(), registry.MasterClaim, []byte(master))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	replaceKey := func() {
+		old := k.keyset.SealingKey()
+		key := k.addKey(t)
+		k.load(t)
+		k.promote(t, key)
+		if err := k.keyset.SealUnder(key); err != nil {
+			t.Fatal(err)
+		}
+		keys := registry.NewKeys(k.store, unrecorded{})
+		if _, err := keys.Reseal(t.Context(), k.keyset, 0, func(registry.Resealing) {}, func(err error) { t.Error(err) }); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(filepath.Dir(k.file), "keyset.json")
+		if err := secret.Edit(t.Context(), path, nil, "", func(f *secret.File) error { return f.Disable(old) }); err != nil {
+			t.Fatal(err)
+		}
+		k.load(t)
+	}
+
+	read.then = replaceKey
+	if _, err := slow.Reveal(t.Context(), auth.Operator(workspace), p.ID, "api_key", ""); err != nil {
+		t.Error("reveal:", err)
+	}
+	k.forget(t, p.ID)
+	read.then = replaceKey
+	found, err := slow.Lookup(t.Context(), auth.Operator(workspace), secret.NewText(value))
+	if err != nil || len(found.Holders) != 1 || len(found.Unreadable) != 0 {
+		t.Errorf("lookup: %+v, %v", found, err)
+	}
+
+	// The settings that were read do not fit a credential of a later edit.
+	read.then = func() {
+		k.update(t, p.ID, newKey(t, "sk-of-an-edit"))
+		replaceKey()
+	}
+	if _, err := slow.Reveal(t.Context(), auth.Operator(workspace), p.ID, "api_key", ""); err == nil {
+		t.Error("reveal returned a credential of other settings than those that were read")
 	}
 }
 
