@@ -200,7 +200,7 @@ type resealCommand struct {
 
 // Help is shown by --help.
 func (resealCommand) Help() string {
-	return `Encrypts all stored values that are encrypted with another key than the present one again, while the service is running. Concurrent edits win, and neither versions nor times of edits change. The command can be interrupted and run again.
+	return `Encrypts all stored values that are encrypted with another key than the present one again, while the service is running. Concurrent edits win, and neither versions nor times of edits change. The command can be interrupted and run again. It is refused while a running process has not loaded the present key.
 
 A value that can't be decrypted is named by its ids and skipped; then the exit status is 1.
 

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -211,6 +212,10 @@ func (d *data) ready(ctx context.Context) error {
 	claim, err := d.store.Claimed(ctx, registry.KeysetClaim)
 	if err != nil || !d.keyset.Matches(claim) {
 		return fault.Wrap(fault.Unavailable, err, "the encryption keys are not those of the database")
+	}
+	sealing, err := d.store.SealingKey(ctx)
+	if err != nil || !slices.Contains(d.keyset.IDs(), sealing) {
+		return fault.Wrap(fault.Unavailable, err, "the keyset lacks the key %d, with which new values are encrypted", sealing)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -70,6 +71,23 @@ func TestProcessThatWasPaused(t *testing.T) {
 	if holders, err := a.data.store.KeyHolders(t.Context()); err != nil || len(holders) != 1 {
 		t.Errorf("alive are %v, %v; want the process, which reports before it writes", holders, err)
 	}
+	if err := a.data.ready(t.Context()); !fault.Is(err, fault.Unavailable) {
+		t.Errorf("ready without the key: %v", err)
+	}
+	both, err := secret.Load(t.Context(), copied, nil)
+	if err == nil {
+		err = both.SealUnder(id)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	reseal := func() error {
+		_, err := keys.Reseal(t.Context(), both, 0, func(registry.Resealing) {}, func(err error) { t.Error(err) })
+		return err
+	}
+	if err := reseal(); !fault.Is(err, fault.Conflict) {
+		t.Errorf("resealed what a process could not read any more: %v", err)
+	}
 	if n, err := a.registry.CountProviders(t.Context(), auth.DefaultWorkspace, registry.ProviderQuery{}); err != nil || n != 1 {
 		t.Errorf("there are %d providers, %v", n, err)
 	}
@@ -83,5 +101,8 @@ func TestProcessThatWasPaused(t *testing.T) {
 	}
 	if err != nil || a.data.keyset.SealingKey() != id {
 		t.Errorf("with the key: %v; the key %d seals, want %d", err, a.data.keyset.SealingKey(), id)
+	}
+	if err := errors.Join(a.data.ready(t.Context()), reseal()); err != nil {
+		t.Errorf("ready, and reseal, with the key: %v", err)
 	}
 }

@@ -31,13 +31,14 @@ type Resealing struct {
 // Reseal encrypts every stored value with the sealing key of the keyset that is
 // encrypted with another one. It writes at most perSecond values per second; 0: no
 // limit. It can be interrupted and repeated, and several processes can do it at once,
-// while others edit. It records its beginning and its end.
+// while others edit. It records its beginning and its end. It returns conflict while a
+// process has not loaded the sealing key.
 //
 // It calls progress after each batch, and passes the reason why a value can't be
 // decrypted to broken, without the value. Such values are skipped.
 func (k *Keys) Reseal(ctx context.Context, keys *secret.Keyset, perSecond int, progress func(Resealing), broken func(error)) (Resealing, error) {
 	r := &resealer{
-		store: k.store, keys: keys, key: keys.SealingKey(), size: maxReseal, limit: rate.NewLimiter(rate.Inf, 0),
+		Keys: k, keys: keys, key: keys.SealingKey(), size: maxReseal, limit: rate.NewLimiter(rate.Inf, 0),
 		progress: progress, broken: broken, unreadable: map[string]bool{},
 	}
 	if perSecond > 0 {
@@ -45,7 +46,7 @@ func (k *Keys) Reseal(ctx context.Context, keys *secret.Keyset, perSecond int, p
 		r.limit = rate.NewLimiter(rate.Limit(perSecond), r.size)
 		r.limit.AllowN(time.Now(), r.size) // it is paid for after a batch is written
 	}
-	if err := r.count(ctx); err != nil {
+	if err := errors.Join(k.loaded(ctx, r.key), r.count(ctx)); err != nil {
 		return r.Resealing, err
 	}
 	if err := k.audit.Record(ctx, keyEvent(audit.KeyReseal, r.key).Changed(nil, audit.Fields{"to_reseal": r.Total})); err != nil {
@@ -67,7 +68,7 @@ func (k *Keys) Reseal(ctx context.Context, keys *secret.Keyset, perSecond int, p
 // resealer is one run of [Reseal].
 type resealer struct {
 	Resealing
-	store      SealedStore
+	*Keys
 	keys       *secret.Keyset
 	key        uint32 // the sealing key
 	size       int    // of a batch
@@ -174,6 +175,9 @@ func (r *resealer) reseal(value sealedValue) ([]byte, error) {
 func (r *resealer) flush(ctx context.Context) error {
 	if len(r.batch) == 0 {
 		return nil
+	}
+	if err := r.loaded(ctx, r.key); err != nil { // a process that was paused may be back without the key
+		return err
 	}
 	written, err := r.store.Reseal(ctx, r.key, r.batch...)
 	if err != nil {
