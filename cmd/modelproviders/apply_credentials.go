@@ -76,6 +76,23 @@ func (p *planner) notFollowing(entry providerEntry, stored app.ProviderSettings,
 	return faults
 }
 
+// contradictions finds the settings of the entry that the service would leave out, because
+// others belong to another authentication method.
+func contradictions(entry providerEntry, checked app.CheckedSettings) (faults []manifestFault) {
+	const why = "belongs to another authentication method than other settings here; keep those of one method"
+	for _, name := range sortedNames(entry.Credentials) {
+		if !entry.Credentials[name].Removed && slices.Contains(checked.Removed, name) {
+			faults = append(faults, entry.fault("credentials."+name, why))
+		}
+	}
+	for _, name := range sortedNames(entry.Config) {
+		if entry.Config[name] != "" && checked.Config[name] == "" {
+			faults = append(faults, entry.fault("config."+name, why))
+		}
+	}
+	return faults
+}
+
 // inRequest returns the credentials as a request contains them. A credential with several
 // entries is sent with all of them; the empty ones keep what is stored.
 func inRequest(sent map[string]any, stored app.ProviderSettings) map[string]any {

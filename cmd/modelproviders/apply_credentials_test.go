@@ -128,8 +128,19 @@ func TestApplyChangesTheAuthMethod(t *testing.T) {
 		"update P  credentials.api_key  removed", "update P  credentials.secret_access_key  set"); got.stdout != want || writes.Load() != 2 {
 		t.Errorf("after %d writes, printed is\n%swant\n%s", writes.Load(), got.stdout, want)
 	}
-	got = r.apply(exitFailed, strings.Replace(pair, "credentials: {", "credentials: {api_key: {env: TEST_KEY}, ", 1), "--credentials", "always")
+	both := strings.Replace(pair, "credentials: {", "credentials: {api_key: {env: TEST_KEY}, ", 1)
+	got = r.apply(exitFailed, both, "--credentials", "always")
 	if !strings.Contains(got.stderr, "credentials.api_key can't be combined with") {
 		t.Errorf("the errors are %s", got.stderr)
+	}
+	// Only the key would be sent, because the pair is stored.
+	got = r.apply(exitFailed, both)
+	for _, field := range []string{"credentials.access_key_id", "credentials.secret_access_key", "config.role_arn"} {
+		if !strings.Contains(got.stderr, field+" belongs to another authentication method") {
+			t.Errorf("%s is not in the errors: %s", field, got.stderr)
+		}
+	}
+	if writes.Load() != 2 {
+		t.Errorf("there are %d writes", writes.Load())
 	}
 }

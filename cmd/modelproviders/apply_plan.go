@@ -98,6 +98,9 @@ func (p *planner) step(entry providerEntry, current *client.Provider) (*applySte
 	credentials := inRequest(sent, stored)
 	checked, invalid := app.ReadProviderSettings(entry.Type, app.ProviderSettings{Credentials: credentials, Config: entry.Config}, stored)
 	faults = append(faults, p.notFollowing(entry, stored, checked)...)
+	if len(invalid) == 0 {
+		faults = append(faults, contradictions(entry, checked)...)
+	}
 	for _, f := range invalid {
 		faults = append(faults, entry.fault(f.Name, "%s", strings.Replace(f.Message, "of this request", "of the type "+entry.Type, 1)))
 	}
