@@ -21,6 +21,25 @@ var removal = map[string]bool{"set": false}
 // `headers.x-team`. The service does not distinguish upper and lower case in it.
 func entryName(credential, entry string) string { return credential + "." + strings.ToLower(entry) }
 
+// nested returns credentials with the entries of each under its name; see [entryName].
+func nested[V any](credentials map[string]V) map[string]any {
+	all := map[string]any{}
+	for name, value := range credentials {
+		credential, entry, isEntry := strings.Cut(name, ".")
+		if !isEntry {
+			all[name] = value
+			continue
+		}
+		entries, _ := all[credential].(map[string]V)
+		if entries == nil {
+			entries = map[string]V{}
+			all[credential] = entries
+		}
+		entries[entry] = value
+	}
+	return all
+}
+
 // storedCredentials returns the names of the credentials that a provider has.
 func storedCredentials(p client.Provider) []string {
 	var names []string
@@ -96,23 +115,11 @@ func contradictions(entry providerEntry, checked app.CheckedSettings) (faults []
 // inRequest returns the credentials as a request contains them. A credential with several
 // entries is sent with all of them; the empty ones keep what is stored.
 func inRequest(sent map[string]any, stored app.ProviderSettings) map[string]any {
-	request, entries := map[string]any{}, map[string]map[string]any{}
-	for name, value := range sent {
-		credential, entry, isEntry := strings.Cut(name, ".")
-		if !isEntry {
-			request[name] = value
-			continue
-		}
-		if entries[credential] == nil {
-			entries[credential] = map[string]any{}
-			request[credential] = entries[credential]
-		}
-		entries[credential][entry] = value
-	}
+	request := nested(sent)
 	for name := range stored.Credentials {
 		credential, entry, _ := strings.Cut(name, ".")
-		if all := entries[credential]; all != nil && all[entry] == nil {
-			all[entry] = ""
+		if entries, ok := request[credential].(map[string]any); ok && entries[entry] == nil {
+			entries[entry] = ""
 		}
 	}
 	return request

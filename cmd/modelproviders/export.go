@@ -129,19 +129,7 @@ func (m modelEntry) MarshalYAML() (any, error) {
 
 // MarshalYAML writes the entries of a credential under its name.
 func (s sources) MarshalYAML() (any, error) { //nolint:unparam // a yaml.Marshaler
-	all := map[string]any{}
-	for name, from := range s {
-		credential, entry, isEntry := strings.Cut(name, ".")
-		if !isEntry {
-			all[name] = from
-			continue
-		}
-		if all[credential] == nil {
-			all[credential] = map[string]source{}
-		}
-		all[credential].(map[string]source)[entry] = from
-	}
-	return all, nil
+	return nested(s), nil
 }
 
 // MarshalYAML writes a source in one line.

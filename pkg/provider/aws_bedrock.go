@@ -82,7 +82,7 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 	b.service = service{signed(client, keys, config.Region)}
 	if !creds.APIKey.Empty() {
 		b.caller = "the user of the API key"
-		client, keys = withHeader(env.http, "Authorization", "Bearer "+creds.APIKey.Reveal()), aws.AnonymousCredentials{}
+		client, keys = withBearer(env.http, creds.APIKey), aws.AnonymousCredentials{}
 		b.service = service{client}
 	}
 	b.runtime = newBedrockRuntime(awsConfig(config.Region, keys, client), endpoint)
