@@ -147,7 +147,11 @@ func edit(ctx context.Context, path string, from, to KEK, out string, change fun
 		return fmt.Errorf("the keyset %s was not changed: %w", path, err)
 	}
 	if out != "" {
-		if err := createFile(out, content); err != nil {
+		err := createFile(out, content)
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("there is a file with this name already (%w); name another one", fs.ErrExist)
+		}
+		if err != nil {
 			return fmt.Errorf("could not create the keyset %s: %w", out, err)
 		}
 		return nil

@@ -203,8 +203,8 @@ func TestEditToAnotherFile(t *testing.T) {
 	}
 	// The key that is only in the other file may already seal.
 	written := content(t, out)
-	if err := secret.Edit(t.Context(), link, nil, out, add); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), out) {
-		t.Errorf("a file that exists: error %v, want fs.ErrExist and its name", err)
+	if err := secret.Edit(t.Context(), link, nil, out, add); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), out) || !strings.Contains(err.Error(), "name another") {
+		t.Errorf("a file that exists: error %v, want fs.ErrExist, its name and what to do", err)
 	}
 	if !bytes.Equal(content(t, out), written) {
 		t.Error("the other file was replaced")
