@@ -218,7 +218,7 @@ func (a *API) getProvider(c echo.Context) error {
 }
 
 // @Summary		Edit a provider
-// @Description	Changes the fields in the body and keeps the others. You can send a provider back as you received it. If base_url changes to another address, the request must contain new credentials.
+// @Description	Changes the fields in the body and keeps the others. You can send a provider back as you received it. If base_url changes to another address, the request must replace or remove every stored credential. Fields of another authentication method replace the fields of the present one, which are removed.
 // @ID				updateProvider
 // @Tags			providers
 // @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
