@@ -21,7 +21,11 @@ import (
 	"modelproviders/pkg/provider/providertest"
 )
 
-const oldKey, unknownKey = "sk-proj-leaked-0123456789abcdef", "sk-proj-unknown-0123456789abcdef"
+const (
+	oldKey     = "sk-proj-leaked-0123456789abcdef"
+	unknownKey = "sk-proj-unknown-0123456789abcdef"
+	headerKey  = "sk-header-leaked-0123456789abcdef"
+)
 
 // service is a service with fake upstreams, behind a proxy that is often busy.
 type service struct {
@@ -145,7 +149,7 @@ func testExamples(t *testing.T, run language) (printed []string) {
 	s := startService(t)
 	newKey := s.openAI.Credentials["api_key"].(string)
 	customKey := s.custom.Credentials["api_key"].(string)
-	secrets := []string{s.Token, oldKey, unknownKey, newKey, customKey}
+	secrets := []string{s.Token, oldKey, unknownKey, headerKey, newKey, customKey}
 	programs := watched(t, secrets)
 
 	// example runs an example and returns what it printed, with the exit status last.
@@ -218,6 +222,20 @@ func testExamples(t *testing.T, run language) (printed []string) {
 		"no provider has the old key",
 		"PROVIDER FIELD RESULT DETAIL",
 		"exit status 0")
+	// A key in a header is replaced too, and the other headers are kept.
+	gateway := s.In(t).CreateProvider(apitest.Object{"name": "Gateway", "type": "custom", "config": apitest.Object{"base_url": s.custom.URL},
+		"credentials": apitest.Object{"headers": apitest.Object{"Authorization": "Bearer " + headerKey, "X-Team": "research"}}})
+	table(t, "rotate a header", example("rotate-key", []string{"OLD_KEY=" + headerKey, "NEW_KEY=Bearer " + customKey}),
+		"PROVIDER FIELD RESULT DETAIL",
+		"Gateway headers.authorization replaced 0 of 0 models answer",
+		"exit status 0")
+	for field, value := range map[string]string{"authorization": "Bearer " + customKey, "x-team": "research"} {
+		answer := s.In(t).Post(gateway.Path()+"/credentials/headers."+field+"/reveal", nil).Is(http.StatusOK)
+		if got := answer.Object()["value"]; got != value {
+			t.Errorf("after the rotation, %s is %v", field, got)
+		}
+	}
+	s.In(t).Delete(gateway.Path()).Is(http.StatusNoContent)
 	// Only models that are available are tested.
 	retired := s.imported(t).Models[1]
 	s.In(t).Patch(retired.Path(), apitest.Object{"enabled": false}).Is(http.StatusOK)

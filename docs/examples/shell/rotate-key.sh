@@ -15,11 +15,17 @@ jq -r '.unreadable[] | "can not decrypt \(.field) of \(.provider_name)"' "$work/
 jq -c '.data[]' "$work/lookup" > "$work/holders"
 [ -s "$work/holders" ] || echo 'no provider has the old key' >&2
 
-change() { jq -n --arg field "$1" '{credentials: {($field): env.NEW_KEY}}'; }
+# change FIELD prints the edit of the provider in $work/old that replaces a key. Headers are
+# edited as a whole list, in which what was answered keeps the value.
+change() {
+  jq --arg field "$1" '.credentials as $old | $field | capture("^(?<name>[^.]+)(\\.(?<entry>.+))?$") |
+    {credentials: {(.name): (if .entry then $old[.name] + {(.entry): env.NEW_KEY} else env.NEW_KEY end)}}' "$work/old"
+}
 
 # rotate ID FIELD replaces one key. It sets result and detail.
 rotate() {
   result=failed
+  api GET "/providers/$1" > "$work/old" || return 1
   change "$2" | api POST "/providers/$1/check" -d @- > "$work/check" || return 1
   if [ "$(jq -r .status "$work/check")" != success ]; then
     result=kept detail="the new key: $(jq -r .error.message "$work/check")"

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"strings"
 	"text/tabwriter"
 
 	"modelproviders/pkg/client"
@@ -45,7 +46,7 @@ func main() {
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PROVIDER\tFIELD\tRESULT\tDETAIL")
 	for _, holder := range found.Data {
-		result, detail, ok := rotate(ctx, c, holder.ProviderID, map[string]string{holder.Field: newKey})
+		result, detail, ok := rotate(ctx, c, holder.ProviderID, holder.Field, newKey)
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", holder.ProviderName, holder.Field, result, detail)
 		complete = complete && ok
 	}
@@ -58,7 +59,12 @@ func main() {
 }
 
 // rotate replaces a credential of a provider.
-func rotate(ctx context.Context, c *client.Client, id string, credentials map[string]string) (result, detail string, ok bool) {
+func rotate(ctx context.Context, c *client.Client, id, field, key string) (result, detail string, ok bool) {
+	p, err := c.GetProvider(ctx, id)
+	if err != nil {
+		return "failed", err.Error(), false
+	}
+	credentials := change(p, field, key)
 	check, err := c.CheckProvider(ctx, id, client.SettingsUpdate{Credentials: credentials})
 	if err != nil {
 		return "failed", err.Error(), false
@@ -76,4 +82,21 @@ func rotate(ctx context.Context, c *client.Client, id string, credentials map[st
 	n := tests.Summary
 	detail = fmt.Sprintf("%d of %d models answer", n.Succeeded, n.Succeeded+n.Failed+n.Skipped)
 	return "replaced", detail, n.Failed+n.Skipped == 0
+}
+
+// change returns the credentials of an edit that replaces one. Headers are edited as a
+// whole list, in which an empty value keeps the stored one.
+func change(p client.Provider, field, key string) map[string]any {
+	header, isHeader := strings.CutPrefix(field, "headers.")
+	if !isHeader {
+		return map[string]any{field: key}
+	}
+	headers := map[string]string{}
+	for name := range p.Credentials {
+		if other, ok := strings.CutPrefix(name, "headers."); ok {
+			headers[other] = ""
+		}
+	}
+	headers[header] = key
+	return map[string]any{"headers": headers}
 }

@@ -12,9 +12,12 @@ const [oldKey, newKey] = [env('OLD_KEY'), env('NEW_KEY')];
 /** Replaces a credential of a provider, and returns what became of it. */
 async function rotate(id: string, field: string): Promise<{ result: string; detail: string; good?: boolean }> {
   const params = { path: { id } };
-  const credentials = { [field]: newKey };
   let result = 'failed';
   try {
+    const { credentials: old } = ok(await api.GET('/providers/{id}', { params }));
+    // Headers are edited as a whole list, in which what was answered keeps the value.
+    const header = /^headers\.(.+)/.exec(field)?.[1];
+    const credentials = header ? { headers: { ...old.headers, [header]: newKey } } : { [field]: newKey };
     const check = ok(await api.POST('/providers/{id}/check', { params, body: { credentials } }));
     if (check.error) {
       return { result: 'kept', detail: `the new key: ${check.error.message}` };
