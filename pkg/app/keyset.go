@@ -94,7 +94,7 @@ func checkKeyset(stored []registry.SealingKey, keys *secret.Keyset, claim []byte
 	case !matches && !known:
 		return otherKeyset(path, missing...)
 	case len(missing) > 0:
-		return lacksKeys(path, missing)
+		return lacksKeys(path, keys, missing)
 	case !matches:
 		return otherKeyset(path)
 	}
@@ -133,10 +133,14 @@ func joinIDs(ids []uint32) string {
 	return strings.Join(names, ", ")
 }
 
-// lacksKeys is the error for a keyset without keys that the database needs.
-func lacksKeys(path string, missing []uint32) error {
-	return fmt.Errorf("the keyset %s lacks the keys %s, with which values in this database are encrypted: restore a keyset that has them from a backup, "+
-		"or enable those that are disabled, such as with `modelproviders keys enable %d`", path, joinIDs(missing), missing[0])
+// lacksKeys is the error for a keyset without keys that the database needs, or in which
+// they are disabled.
+func lacksKeys(path string, keys *secret.Keyset, missing []uint32) error {
+	remedy := "restore a keyset that has them from a backup"
+	if i := slices.IndexFunc(missing, keys.Has); i >= 0 {
+		remedy += fmt.Sprintf(", or enable those that are disabled, such as with `modelproviders keys enable %d`", missing[i])
+	}
+	return fmt.Errorf("the keyset %s lacks the keys %s, with which values in this database are encrypted: %s", path, joinIDs(missing), remedy)
 }
 
 func warnExposed(keys *secret.Keyset, path string, logger *slog.Logger) {

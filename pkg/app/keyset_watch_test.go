@@ -247,8 +247,8 @@ func TestKeysetThatLacksANeededKey(t *testing.T) {
 	wants := func(err error) {
 		t.Helper()
 		if err == nil || !strings.Contains(err.Error(), fmt.Sprint(first)) || !strings.Contains(err.Error(), fmt.Sprint(second)) ||
-			!strings.Contains(err.Error(), "modelproviders keys enable") {
-			t.Errorf("got %v, want a refusal that names the keys %d and %d", err, first, second)
+			strings.Contains(err.Error(), "keys enable") {
+			t.Errorf("got %v, want a refusal that names the keys %d and %d, which are not there to be enabled", err, first, second)
 		}
 	}
 	wants(s.Reload(t.Context()))
@@ -258,6 +258,14 @@ func TestKeysetThatLacksANeededKey(t *testing.T) {
 	}
 	_, err := app.Start(t.Context(), app.Config{Addr: "127.0.0.1:0", DataDir: s.dir, TestTimeout: patience, DatabaseConnections: 4})
 	wants(err)
+	overwrite(t, path, present)
+	if err := secret.Edit(t.Context(), path, nil, "", func(f *secret.File) error { return f.Disable(first) }); err != nil {
+		t.Fatal(err)
+	}
+	_, err = app.Start(t.Context(), app.Config{Addr: "127.0.0.1:0", DataDir: s.dir, TestTimeout: patience, DatabaseConnections: 4})
+	if want := fmt.Sprintf("modelproviders keys enable %d", first); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("with a disabled key: %v, want %q", err, want)
+	}
 	overwrite(t, path, present)
 	running(t, func(c *app.Config) { c.DataDir = s.dir })
 }
