@@ -84,7 +84,7 @@ type addKeyCommand struct {
 
 // Help is shown by --help.
 func (addKeyCommand) Help() string {
-	return `Adds a new key to the keyset, and prints its id. The key decrypts nothing yet and encrypts nothing yet: see keys promote. Running processes load the changed keyset within seconds.
+	return `Adds a new key to the keyset, and prints its id. Nothing is encrypted with it yet: see keys promote. Running processes load the changed keyset within seconds.
 
     modelproviders keys add
     modelproviders keys add --out keyset-new.json`
@@ -145,7 +145,7 @@ type resealCommand struct {
 
 // Help is shown by --help.
 func (resealCommand) Help() string {
-	return `Encrypts all stored values that are encrypted with another key than the present one again, while the service is running. Concurrent edits win, and neither versions nor times of edits change. The command can be interrupted and run again. It is refused while a running process has not loaded the present key.
+	return `Encrypts every stored value again that is not encrypted with the present key, while the service is running. Concurrent edits win, and neither versions nor times of edits change. The command can be interrupted and run again. It is refused while a running process has not loaded the present key.
 
 A value that can't be decrypted is named by its ids and skipped; then the exit status is 1.
 

@@ -28,8 +28,8 @@ type Resealing struct {
 	Unreadable int `json:"unreadable"` // they can't be decrypted, and were skipped
 }
 
-// Reseal encrypts every stored value with the sealing key of the keyset that is
-// encrypted with another one. It writes at most perSecond values per second; 0: no
+// Reseal encrypts every stored value again that is not encrypted with the sealing key of
+// the keyset. It writes at most perSecond values per second; 0: no
 // limit. It can be interrupted and repeated, and several processes can do it at once,
 // while others edit. It records its beginning and its end. It returns conflict while a
 // process has not loaded the sealing key.
