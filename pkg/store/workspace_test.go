@@ -31,7 +31,7 @@ func TestStatementsNameTheWorkspace(t *testing.T) {
 		t.Fatal(err)
 	}
 	statement := regexp.MustCompile(`(?s)^(WITH|SELECT|UPDATE|DELETE)\b.*\b(providers|models|tokens|audit_events|audit_heads|idempotency_keys)\b`)
-	scoped := regexp.MustCompile(`\bworkspace = (\$1|u\.workspace)\b`) // u are uses of tokens, each with its workspace
+	scoped := regexp.MustCompile(`\bworkspace = (\$1|[eu]\.workspace)\b`) // e are new credentials and u uses of tokens, each with its workspace
 	checked, built := 0, 0
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
