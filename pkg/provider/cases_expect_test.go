@@ -39,6 +39,12 @@ func (e expectation) misses(o outcome) []string {
 	if e.Warnings != nil && !slices.Equal(o.Warnings, e.Warnings) {
 		miss("warnings are %q, want %q", o.Warnings, e.Warnings)
 	}
+	if e.ToolCalls != nil && !slices.Equal(o.ToolCalls, e.ToolCalls) {
+		miss("tool_calls are %q, want %q", o.ToolCalls, e.ToolCalls)
+	}
+	if e.Unsupported != nil {
+		same("unsupported", o.Failure.Unsupported, *e.Unsupported)
+	}
 	if len(e.Kind) > 0 && !slices.Contains(e.Kind, o.Failure.Kind) {
 		miss("kind is %q, want one of %q", o.Failure.Kind, e.Kind)
 	}
@@ -64,11 +70,11 @@ func (e expectation) misses(o outcome) []string {
 // A case that checks nothing would always pass, so each expectation has to be
 // missed by an outcome that is not as it says.
 func TestExpectationsAreMissed(t *testing.T) {
-	other := "Goodbye!"
+	other, yes, no := "Goodbye!", true, false
 	o := outcome{
 		HTTP: 200, Status: "failed", Response: "Hello!", FinishReason: "stop", Models: []string{"m"}, ProviderStatus: "active",
 		Failure:  provider.Failure{Kind: provider.Permission, Message: "No access.", Hint: "Ask for access."},
-		Warnings: []provider.WarningCode{provider.TokenLimit}, Texts: []string{"No access."},
+		Warnings: []provider.WarningCode{provider.TokenLimit}, ToolCalls: []string{"f {}"}, Texts: []string{"No access."},
 	}
 	same := o.Response
 	for name, c := range map[string]struct{ holds, misses expectation }{
@@ -84,6 +90,8 @@ func TestExpectationsAreMissed(t *testing.T) {
 		"hint_not":        {expectation{HintNot: []string{"no access"}}, expectation{HintNot: []string{"x", "Access"}}},
 		"message_has":     {expectation{MessageHas: []string{"no", "access"}}, expectation{MessageHas: []string{"access", "ask"}}},
 		"text":            {expectation{Text: []string{"access"}}, expectation{Text: []string{"access", "x"}}},
+		"tool_calls":      {expectation{ToolCalls: []string{"f {}"}}, expectation{ToolCalls: []string{}}},
+		"unsupported":     {expectation{Unsupported: &no}, expectation{Unsupported: &yes}},
 		"warnings":        {expectation{Warnings: []provider.WarningCode{"token_limit"}}, expectation{Warnings: []provider.WarningCode{}}},
 	} {
 		if misses := c.holds.misses(o); len(misses) > 0 {

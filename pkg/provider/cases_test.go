@@ -51,6 +51,23 @@ type caseRequest struct {
 	System          string   `json:"system"`
 	Temperature     *float64 `json:"temperature"`
 	MaxOutputTokens int      `json:"max_output_tokens"`
+	Tool            bool     `json:"tool"`   // offer the tool get_weather
+	Output          bool     `json:"output"` // ask for JSON with a schema
+}
+
+// prompt is the prompt of the case for a model.
+func (r caseRequest) prompt(modelID string) provider.Prompt {
+	p := provider.Prompt{
+		ModelID: modelID, Text: cmp.Or(r.Prompt, "Say hello."), System: r.System,
+		Temperature: r.Temperature, MaxOutputTokens: r.MaxOutputTokens,
+	}
+	if r.Tool {
+		p.Tool = weatherTool()
+	}
+	if r.Output {
+		p.Output = planSchema()
+	}
+	return p
 }
 
 // expectation is what the user has to be told; what is left out may be
@@ -69,6 +86,8 @@ type expectation struct {
 	MessageHas     []string               `json:"message_has"` // all of them
 	Text           []string               `json:"text"`        // all, anywhere in the answer
 	Warnings       []provider.WarningCode `json:"warnings"`    // exactly these
+	ToolCalls      []string               `json:"tool_calls"`  // exactly these, as name and arguments
+	Unsupported    *bool                  `json:"unsupported"` // the tool was refused
 }
 
 // outcome is what a user is told. Of several tests it is the last one's.
@@ -81,6 +100,7 @@ type outcome struct {
 	ProviderStatus string
 	Failure        provider.Failure // the zero value on success
 	Warnings       []provider.WarningCode
+	ToolCalls      []string
 	Texts          []string // all that was said, of each test
 }
 
@@ -213,12 +233,12 @@ func tested(ctx context.Context, t testing.TB, client provider.Client, r caseReq
 	if r.Stream {
 		onDelta = func(text string) { deltas.WriteString(text) }
 	}
-	result := client.Generate(ctx, provider.Prompt{
-		ModelID: modelID, Text: cmp.Or(r.Prompt, "Say hello."), System: r.System,
-		Temperature: r.Temperature, MaxOutputTokens: r.MaxOutputTokens,
-	}, onDelta)
+	result := client.Generate(ctx, r.prompt(modelID), onDelta)
 	o := outcome{HTTP: http.StatusOK, Status: "success", Response: result.Response, FinishReason: result.FinishReason}
 	o.Texts = append(o.Texts, result.Response)
+	for _, call := range result.ToolCalls {
+		o.ToolCalls = append(o.ToolCalls, call.Name+" "+string(call.Arguments))
+	}
 	for _, w := range result.Warnings {
 		o.Warnings = append(o.Warnings, w.Code)
 		o.Texts = append(o.Texts, string(w.Code), w.Message)

@@ -56,6 +56,7 @@ func (c *client) Generate(ctx context.Context, p Prompt, onDelta func(text strin
 	}
 	r := Result{
 		Response:     out.text.String(),
+		ToolCalls:    resultOf(a.toolCalls, e.redact),
 		Model:        modelName(e.redact, a.model, p.ModelID),
 		FinishReason: name(e.redact, a.finishReason),
 		Warnings:     warnings,

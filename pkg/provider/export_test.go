@@ -58,7 +58,7 @@ var ruleTables = []listedTable{
 }
 
 func ruleRows(rules []rule) []RuleRow {
-	scopes := []string{"", "account", "model", "no API", "gateway"}
+	scopes := []string{"", "account", "model", "no API", "gateway", "tools"}
 	var rows []RuleRow
 	for i := range rules {
 		r := &rules[i]

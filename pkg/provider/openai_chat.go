@@ -44,11 +44,8 @@ func withBearer(client *http.Client, key secret.Text) *http.Client {
 // that. The result describes the request that was answered. The error is a
 // *Failure.
 func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
-	form := chatForm{limit: o.limit, usage: p.stream}
-	a, err := o.complete(ctx, p, form)
-	for err != nil && form.adapt(lastCall(ctx)) {
-		a, err = o.complete(ctx, p, form)
-	}
+	form := chatForm{limit: o.limit, optional: optionalOf(p)}
+	a, err := form.send(ctx, func() (answer, error) { return o.complete(ctx, p, form) })
 	if err == nil {
 		if form.renamed {
 			a.warnings = append(a.warnings, Warning{LimitRenamed, "The server refused the parameter " + o.limit + ", so the output limit was sent as " + form.limit + "."})
@@ -59,7 +56,8 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 	if !wantsResponses(refused) {
 		return answer{}, refusal
 	}
-	a, err = o.respond(ctx, p)
+	form = chatForm{optional: optionalOf(p)}
+	a, err = form.send(ctx, func() (answer, error) { return o.respond(ctx, p, form) })
 	if err == nil {
 		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not support chat completions, so the Responses API was used."})
 		return a, nil
@@ -74,27 +72,38 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 
 // chatForm is what differs from server to server.
 type chatForm struct {
-	limit   string // the name of the output limit
-	renamed bool   // it is not the name that was tried first
-	usage   bool   // ask for the token usage of a stream
+	limit    string   // the name of the output limit
+	renamed  bool     // it is not the name that was tried first
+	optional []string // the parameters to send of those that a server may refuse
+}
+
+// send sends a prompt in the form, and sends it again as long as the answer says how to
+// change the form.
+func (f *chatForm) send(ctx context.Context, prompt func() (answer, error)) (answer, error) {
+	a, err := prompt()
+	for err != nil && f.adapt(lastCall(ctx)) {
+		a, err = prompt()
+	}
+	return a, err
 }
 
 // adapt changes the form if an answer says how, and reports whether it did. OpenAI's
 // newer models refuse max_tokens, older servers know only max_tokens, and some don't
-// know stream_options. The answer decides, not the name of the model.
+// know stream_options, or refuse the means for tools and schemas. The answer decides, not
+// the name of the model.
 func (f *chatForm) adapt(c *call) bool {
 	if c == nil || c.status < http.StatusBadRequest {
 		return false
 	}
-	switch said := c.problem(); {
-	case f.usage && said.refuses("stream_options"):
-		f.usage = false
-	case !f.renamed && said.refuses(f.limit):
-		f.renamed = true
-		f.limit = map[string]string{"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[f.limit]
-	default:
+	if param := refusedParam(c, f.optional); param != "" {
+		f.optional = slices.DeleteFunc(f.optional, func(sent string) bool { return sent == param })
+		return true
+	}
+	other := map[string]string{"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[f.limit]
+	if f.renamed || other == "" || !c.problem().refuses(f.limit) {
 		return false
 	}
+	f.limit, f.renamed = other, true
 	return true
 }
 
@@ -116,10 +125,10 @@ func (p problem) refuses(param string) bool {
 // complete makes one call of the Chat Completions API.
 func (o *openAIChat) complete(ctx context.Context, p prompt, form chatForm) (answer, error) {
 	sent, body := p.request(form.limit)
-	if form.usage {
-		options := map[string]any{"include_usage": true}
-		sent["stream_options"], body["stream_options"] = options, options
+	if form.sends(streamOptions) {
+		addParams(map[string]any{streamOptions: map[string]any{"include_usage": true}}, sent, body)
 	}
+	addParams(form.chatTools(p), sent, body)
 	messages := []map[string]string{{"role": "user", "content": p.Text}}
 	if p.System != "" {
 		messages = slices.Insert(messages, 0, map[string]string{"role": "system", "content": p.System})
@@ -177,8 +186,9 @@ func wantsResponses(c *call) bool {
 }
 
 // respond makes one call of the Responses API. It stores answers by default.
-func (o *openAIChat) respond(ctx context.Context, p prompt) (answer, error) {
+func (o *openAIChat) respond(ctx context.Context, p prompt, form chatForm) (answer, error) {
 	sent, body := p.request("max_output_tokens")
+	addParams(form.responsesTools(p), sent, body)
 	sent["store"], body["store"] = false, false
 	body["input"] = p.Text
 	if p.System != "" {

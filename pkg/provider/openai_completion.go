@@ -34,8 +34,8 @@ type chatMessage struct {
 	ReasoningContent string            `json:"reasoning_content"`
 	Thinking         string            `json:"thinking"`
 	ReasoningDetails []json.RawMessage `json:"reasoning_details"`
-	ToolCalls        []json.RawMessage `json:"tool_calls"`
-	FunctionCall     json.RawMessage   `json:"function_call"`
+	ToolCalls        []chatToolCall    `json:"tool_calls"`
+	FunctionCall     *chatFunction     `json:"function_call"`
 }
 
 // parts are the content, if it is a list.
@@ -65,7 +65,7 @@ func (m chatMessage) reasons() bool {
 }
 
 func (m chatMessage) callsTool() bool {
-	return len(m.ToolCalls) > 0 || len(m.FunctionCall) > 0 && string(m.FunctionCall) != "null"
+	return len(m.ToolCalls) > 0 || m.FunctionCall != nil
 }
 
 // readChat is the [reader] of the Chat Completions API.
@@ -106,7 +106,9 @@ func readChat(a *answer, data []byte, whole bool) (useful bool, err error) {
 	}
 	text, reasons, callsTool := message.text(), message.reasons(), message.callsTool()
 	a.reasoned = a.reasoned || reasons
-	a.calledTool = a.calledTool || callsTool
+	if err := message.readToolCalls(a, whole); err != nil {
+		return false, err
+	}
 	a.emit(text)
 	return text != "" || reasons || callsTool || deltaSays(data), nil
 }

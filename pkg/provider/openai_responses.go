@@ -10,17 +10,10 @@ import (
 // responsesResponse is what is read of an answer of the Responses API.
 // Source: OpenAI API reference, "Responses".
 type responsesResponse struct {
-	Model  string `json:"model"`
-	Status string `json:"status"`
-	Output []struct {
-		Type    string `json:"type"`
-		Content []struct {
-			Text    string `json:"text"`
-			Refusal string `json:"refusal"`
-		} `json:"content"`
-		Summary []json.RawMessage `json:"summary"`
-	} `json:"output"`
-	Error struct {
+	Model  string          `json:"model"`
+	Status string          `json:"status"`
+	Output []responsesItem `json:"output"`
+	Error  struct {
 		Code    string `json:"code"`
 		Message string `json:"message"`
 	} `json:"error"`
@@ -28,6 +21,18 @@ type responsesResponse struct {
 		Reason string `json:"reason"`
 	} `json:"incomplete_details"`
 	Usage *tokenUsage `json:"usage"`
+}
+
+// responsesItem is a part of the output: a message, reasoning, or the call of a tool.
+type responsesItem struct {
+	Type    string `json:"type"`
+	Content []struct {
+		Text    string `json:"text"`
+		Refusal string `json:"refusal"`
+	} `json:"content"`
+	Summary   []json.RawMessage `json:"summary"`
+	Name      string            `json:"name"`
+	Arguments json.RawMessage   `json:"arguments"`
 }
 
 // readResponse is the [reader] of the Responses API.
@@ -44,9 +49,11 @@ func readResponse(a *answer, data []byte, whole bool) (useful bool, err error) {
 		return true, nil
 	}
 	var event struct {
-		Type     string            `json:"type"`
-		Delta    string            `json:"delta"`
-		Response responsesResponse `json:"response"`
+		Type        string            `json:"type"`
+		Delta       string            `json:"delta"`
+		OutputIndex int               `json:"output_index"`
+		Item        responsesItem     `json:"item"`
+		Response    responsesResponse `json:"response"`
 	}
 	if unmarshalLoosely(data, &event) != nil {
 		return false, errNoAnswer
@@ -55,6 +62,10 @@ func readResponse(a *answer, data []byte, whole bool) (useful bool, err error) {
 	switch event.Type {
 	case "response.output_text.delta", "response.refusal.delta":
 		a.emit(event.Delta)
+	case "response.output_item.added":
+		return false, event.Item.readToolCall(a, event.OutputIndex, false)
+	case "response.function_call_arguments.delta":
+		return true, a.addToolCall(toolPiece{index: event.OutputIndex, arguments: event.Delta})
 	case "response.completed", "response.incomplete", "response.failed":
 		if err := event.Response.finish(a); err != nil {
 			return false, err
@@ -83,13 +94,26 @@ func (r *responsesResponse) finish(a *answer) error {
 		return answerError{message: r.Error.Message, code: r.Error.Code}
 	}
 	a.begun, a.model = true, r.Model
-	for _, item := range r.Output {
+	for i, item := range r.Output {
 		a.reasoned = a.reasoned || item.Type == "reasoning" && len(item.Summary)+len(item.Content) > 0
 		a.calledTool = a.calledTool || strings.HasSuffix(item.Type, "_call")
+		if err := item.readToolCall(a, i, true); err != nil {
+			return err
+		}
 	}
 	if r.Usage != nil {
 		a.usage = newUsage(r.Usage.Input, r.Usage.Output)
 	}
 	a.finish(cmp.Or(r.IncompleteDetails.Reason, finishStop), filteredEarly)
 	return nil
+}
+
+// readToolCall adds the item to an answer if it is a call of a function. A whole item has
+// all arguments, which came in events before if the answer is streamed.
+func (i responsesItem) readToolCall(a *answer, index int, whole bool) error {
+	if i.Type != "function_call" {
+		return nil
+	}
+	arguments, _ := argumentsOf(i.Arguments)
+	return a.addToolCall(toolPiece{index: index, name: i.Name, arguments: arguments, whole: whole && arguments != ""})
 }

@@ -175,6 +175,8 @@ type Prompt struct {
 	// MaxOutputTokens of 0 leaves the choice to the client.
 	MaxOutputTokens int
 	Temperature     *float64 // nil: not sent
+	Tool            *Tool    // that the model has to call; nil: none
+	Output          *Schema  // that the answer has to match; nil: any text
 }
 
 // Result is the outcome of one prompt.
@@ -183,7 +185,8 @@ type Result struct {
 	Failure *Failure
 
 	Response     string
-	Model        string // as the upstream names it
+	ToolCalls    []ToolCall // a model may answer with text although it has to call a tool
+	Model        string     // as the upstream names it
 	FinishReason string
 	Warnings     []Warning
 	Usage        *Usage // nil if the upstream does not report it
@@ -275,6 +278,9 @@ type Failure struct {
 	HTTPStatus int    // 0: no answer came
 	Code       string // the provider's own error code; empty: none
 	Hint       string // what a person can do about it; empty: unknown
+	// Unsupported says that the upstream refused the tool of the prompt, because the model
+	// cannot call any.
+	Unsupported bool
 
 	scope    scope   // what the failure concerns
 	tooLarge bool    // the answer was longer than is read

@@ -37,6 +37,7 @@ const (
 	ofModel         // only the model, whatever the kind
 	noAPI           // nothing at the address speaks the API
 	ofGateway       // decided by the kind, even if later rows set another scope
+	ofTools         // only the tool of the prompt, which is refused
 )
 
 // tables are the rules of a type, and its hints for kinds.
@@ -61,7 +62,7 @@ func (t tables) classify(c *call, said problem, model string) *Failure {
 	}
 	f.rules = t.find(reply{status, said, strings.ToLower(said.message), model, c.endpoint})
 	row := f.rules[len(f.rules)-1]
-	f.Kind, f.scope = row.kind, f.rules[0].scope
+	f.Kind, f.scope, f.Unsupported = row.kind, f.rules[0].scope, row.scope == ofTools
 	values := []string{"{model}", "`" + model + "`", "{endpoint}", c.endpoint}
 	if t.values != nil {
 		values = append(values, t.values(model, said)...)

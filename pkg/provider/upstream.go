@@ -44,6 +44,8 @@ type answer struct {
 	finishReason string // one of those below where the service has an equal one
 	reasoned     bool   // the answer has reasoning
 	calledTool   bool
+	toolCalls    []*toolCall
+	toolBytes    int      // the length of all of them
 	empty        *Failure // why there is no text, where the service says so
 	warnings     []Warning
 	usage        *Usage
