@@ -29,6 +29,7 @@ func AzureOpenAI() Fake {
 		},
 		Check:     checkAzure,
 		Authentic: func(r *Request) bool { return r.Header.Get("Api-Key") == azureKey },
+		Tool:      chatTool,
 		Answer:    answerAzure,
 	}
 }
@@ -126,6 +127,11 @@ func answerAzure(r *Request, mode Mode) (Answer, bool) {
 		return azureError(400, header, "OperationNotSupported", "This model is only supported in v1/responses and not in v1/chat/completions."), true
 	case OnlyMaxTokens, NoStreamOptions, NoTemperature:
 		return refusingParameter(r, mode, header)
+	case NoTools, NoToolChoice, NoSchema:
+		if param := refusedTool(r, mode); param != "" {
+			return azureRefusal(header, param), true
+		}
+		return azureSuccess(r, header), true
 	case NoModelList:
 		return azureError(404, header, "404", "Resource not found"), true
 	default:

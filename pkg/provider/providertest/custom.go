@@ -30,6 +30,7 @@ func Custom() Fake {
 		},
 		Check:     checkCustom,
 		Authentic: func(r *Request) bool { return bearer(r) == customKey },
+		Tool:      chatTool,
 		Answer:    answerCustom,
 	}
 }
@@ -98,6 +99,11 @@ func answerCustom(r *Request, mode Mode) (Answer, bool) {
 		return liteLLMError(404, header, "litellm.NotFoundError: NotFoundError: OpenAIException - This model is only supported in v1/responses and not in v1/chat/completions.", "None", "model"), true
 	case OnlyMaxTokens, NoStreamOptions, NoTemperature:
 		return refusingParameter(r, mode, header)
+	case NoTools, NoToolChoice, NoSchema:
+		if param := refusedTool(r, mode); param != "" {
+			return liteLLMRefusal(header, param), true
+		}
+		return customSuccess(r, header), true
 	case NoModelList:
 		return jsonAnswer(404, header, map[string]any{"detail": "Not Found"}), true
 	default:

@@ -23,6 +23,9 @@ func quiet() *log.Logger { return log.New(io.Discard, "", 0) }
 func (s *Server) misbehave(w http.ResponseWriter, r *Request, mode Mode, redirect string) {
 	if mode == Echo {
 		r.Text = s.confession()
+		if len(r.Calls) > 0 {
+			r.Calls[0].Arguments = string(encode(map[string]any{"city": r.Text}))
+		}
 	}
 	success, ok := s.Answer(r, Success)
 	if !ok {

@@ -29,6 +29,7 @@ func OpenAI() Fake {
 		Check:     checkOpenAI,
 		Authentic: func(r *Request) bool { return bearer(r) == openAIKey },
 		Auxiliary: refuseOpenAIProject,
+		Tool:      chatTool,
 		Answer:    answerOpenAI,
 	}
 }
@@ -115,6 +116,11 @@ func answerOpenAI(r *Request, mode Mode) (Answer, bool) {
 		return openAIError(http.StatusNotFound, header, "This model is only supported in v1/responses and not in v1/chat/completions.", "invalid_request_error", "model", ""), true
 	case OnlyMaxTokens, NoStreamOptions, NoTemperature:
 		return refusingParameter(r, mode, header)
+	case NoTools, NoToolChoice, NoSchema:
+		if param := refusedTool(r, mode); param != "" {
+			return openAIRefusal(header, param), true
+		}
+		return openAISuccess(r, header), true
 	case NoModelList:
 		return openAIError(http.StatusNotFound, header, "Invalid URL (GET /v1/models)", "invalid_request_error", "", ""), true
 	default:

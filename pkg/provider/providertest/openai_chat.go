@@ -28,6 +28,10 @@ type ChatRequest struct {
 	StreamOptions       *struct {
 		IncludeUsage bool `json:"include_usage"`
 	} `json:"stream_options"`
+	Tools          json.RawMessage `json:"tools"`
+	ToolChoice     json.RawMessage `json:"tool_choice"`
+	ResponseFormat json.RawMessage `json:"response_format"`
+	TextFormat     json.RawMessage `json:"text"` // of the Responses API
 }
 
 // ParseChat reads the body of a call as strictly as OpenAI does.
@@ -45,6 +49,8 @@ func ParseChat(body []byte) (ChatRequest, error) {
 		return c, errors.New("max_tokens and max_completion_tokens are both set")
 	case c.Temperature != nil && (*c.Temperature < 0 || *c.Temperature > 2):
 		return c, fmt.Errorf("temperature is %v", *c.Temperature)
+	case c.ToolChoice != nil && c.Tools == nil:
+		return c, errors.New("tool_choice without tools")
 	}
 	return c, nil
 }
@@ -66,16 +72,8 @@ func CheckChat(r *Request) error {
 	if c.MaxTokens == nil && c.MaxCompletionTokens == nil {
 		return errors.New("no output limit")
 	}
-	return checkJSONHeaders(r)
-}
-
-func checkResponses(r *Request) error {
-	c, err := ParseChat(r.Body)
-	if err != nil {
+	if err := c.checkChatTools(); err != nil {
 		return err
-	}
-	if c.Input == "" || c.MaxOutputTokens == nil || c.Messages != nil || c.Store == nil || *c.Store {
-		return fmt.Errorf("not a call of the Responses API: %s", r.Body)
 	}
 	return checkJSONHeaders(r)
 }
@@ -102,24 +100,24 @@ func checkNoEnvironment(r *Request) error {
 }
 
 // ChatAnswer is the answer of a model called modelID to a call of the Chat
-// Completions API: r.Text, in a stream where the call asks for one.
+// Completions API: r.Text or r.Calls, in a stream where the call asks for one.
 func ChatAnswer(r *Request, modelID, finish string, header http.Header) Answer {
 	c, err := ParseChat(r.Body)
 	if err != nil {
 		return Answer{Status: http.StatusTeapot, Body: []byte(err.Error())}
 	}
-	header = header.Clone()
+	header, finish = header.Clone(), finishOf(r, c, finish)
 	usage := map[string]any{"prompt_tokens": 9, "completion_tokens": 7, "total_tokens": 16}
 	if !c.Stream {
 		header.Set("Content-Type", "application/json")
+		message := map[string]any{"role": "assistant", "content": r.Text, "refusal": nil}
+		if len(r.Calls) > 0 {
+			message["content"], message["tool_calls"] = nil, chatCalls(r, r.Calls, false)
+		}
 		return Answer{Status: http.StatusOK, Header: header, Body: encode(map[string]any{
 			"id": "chatcmpl-1", "object": "chat.completion", "created": 1700000000, "model": modelID,
-			"choices": []any{map[string]any{
-				"index":    0,
-				"message":  map[string]any{"role": "assistant", "content": r.Text, "refusal": nil},
-				"logprobs": nil, "finish_reason": finish,
-			}},
-			"usage": usage, "system_fingerprint": "fp_1",
+			"choices": []any{map[string]any{"index": 0, "message": message, "logprobs": nil, "finish_reason": finish}},
+			"usage":   usage, "system_fingerprint": "fp_1",
 		})}
 	}
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -138,8 +136,8 @@ func ChatAnswer(r *Request, modelID, finish string, header http.Header) Answer {
 		return []any{map[string]any{"index": 0, "delta": delta, "logprobs": nil, "finish_reason": finish}}
 	}
 	chunk(choice(map[string]any{"role": "assistant", "content": "", "refusal": nil}, nil), nil)
-	for _, piece := range Pieces(r.Text) {
-		chunk(choice(map[string]any{"content": piece}, nil), nil)
+	for _, delta := range chatDeltas(r) {
+		chunk(choice(delta, nil), nil)
 	}
 	chunk(choice(map[string]any{}, finish), nil)
 	if c.StreamOptions != nil && c.StreamOptions.IncludeUsage {
@@ -148,40 +146,16 @@ func ChatAnswer(r *Request, modelID, finish string, header http.Header) Answer {
 	return Answer{Status: http.StatusOK, Header: header, Pieces: append(pieces, event([]byte("[DONE]")))}
 }
 
-// responsesAnswer is ChatAnswer of the Responses API.
-func responsesAnswer(r *Request, modelID string, header http.Header) Answer {
-	c, err := ParseChat(r.Body)
-	if err != nil {
-		return Answer{Status: http.StatusTeapot, Body: []byte(err.Error())}
+// chatDeltas are the deltas of a stream that has r.Text or r.Calls.
+func chatDeltas(r *Request) []map[string]any {
+	if len(r.Calls) > 0 {
+		return chatCallDeltas(r)
 	}
-	header = header.Clone()
-	response := func(status string) map[string]any {
-		return map[string]any{
-			"id": "resp_1", "object": "response", "created_at": 1700000000, "status": status, "model": modelID,
-			"error": nil, "incomplete_details": nil,
-			"output": []any{map[string]any{
-				"type": "message", "id": "msg_1", "status": "completed", "role": "assistant",
-				"content": []any{map[string]any{"type": "output_text", "text": r.Text, "annotations": []any{}}},
-			}},
-			"usage": map[string]any{"input_tokens": 9, "output_tokens": 7, "total_tokens": 16},
-		}
-	}
-	if !c.Stream {
-		header.Set("Content-Type", "application/json")
-		return Answer{Status: http.StatusOK, Header: header, Body: encode(response("completed"))}
-	}
-	header.Set("Content-Type", "text/event-stream; charset=utf-8")
-	var pieces [][]byte
-	send := func(name string, body map[string]any) {
-		body["type"] = name
-		pieces = append(pieces, append([]byte("event: "+name+"\n"), event(encode(body))...))
-	}
-	send("response.created", map[string]any{"response": response("in_progress")})
+	var deltas []map[string]any
 	for _, piece := range Pieces(r.Text) {
-		send("response.output_text.delta", map[string]any{"item_id": "msg_1", "output_index": 0, "content_index": 0, "delta": piece})
+		deltas = append(deltas, map[string]any{"content": piece})
 	}
-	send("response.completed", map[string]any{"response": response("completed")})
-	return Answer{Status: http.StatusOK, Header: header, Pieces: pieces}
+	return deltas
 }
 
 // openAIError is an error in OpenAI's form. Empty param and code are null.

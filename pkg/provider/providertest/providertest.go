@@ -46,6 +46,8 @@ type Fake struct {
 	// as the one for an access token. It is answered the same in every mode.
 	// nil, and false, where there is none.
 	Auxiliary func(r *Request) (Answer, bool)
+	// Tool returns the name of the tool that a prompt has, or empty.
+	Tool func(r *Request) string
 	// Answer is what the service answers in a mode; false where the mode is not
 	// one of its own. It knows [Success] and the modes of documented errors.
 	Answer func(r *Request, mode Mode) (Answer, bool)
@@ -93,6 +95,13 @@ type Request struct {
 	Body   []byte
 	// Text is what the model is to say.
 	Text string
+	// Calls are what the model is to call instead; empty: nothing.
+	Calls []Call
+	// Cut says that the output limit ends text and calls.
+	Cut bool
+	// Retyped says that arguments are a string where the API has an object, or the other
+	// way round.
+	Retyped bool
 
 	raw *http.Request
 }

@@ -26,11 +26,13 @@ type Server struct {
 
 	t testing.TB
 
-	mu       sync.Mutex
-	mode     Mode
-	text     string
-	requests []Request
-	redirect string
+	mu   sync.Mutex
+	mode Mode
+	text string
+	// arguments are those of calls of tools
+	arguments string
+	requests  []Request
+	redirect  string
 
 	left chan struct{}
 	stop func()
@@ -39,7 +41,7 @@ type Server struct {
 // Start serves a fake until the test ends. It answers with [Success].
 func Start(t testing.TB, fake Fake) *Server {
 	t.Helper()
-	s := &Server{Fake: fake, t: t, mode: Success, text: Text, left: make(chan struct{}, 1024)}
+	s := &Server{Fake: fake, t: t, mode: Success, text: Text, arguments: Arguments, left: make(chan struct{}, 1024)}
 	server := httptest.NewUnstartedServer(s)
 	server.Config.ErrorLog = quiet()
 	server.EnableHTTP2 = fake.TLS
@@ -122,7 +124,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 	}
 	raw.Body = io.NopCloser(bytes.NewReader(body))
 	s.mu.Lock()
-	mode, redirect := s.mode, s.redirect
+	mode, redirect, arguments := s.mode, s.redirect, s.arguments
 	r := Request{
 		Method: raw.Method, Path: raw.URL.EscapedPath(), Query: raw.URL.RawQuery,
 		Header: raw.Header.Clone(), Host: raw.Host, Body: body, Text: s.text, raw: raw,
@@ -146,6 +148,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 		s.answer(w, &r, Authentication)
 		return
 	}
+	tool := ""
+	if s.Tool != nil {
+		tool = s.Tool(&r)
+	}
+	mode = r.answerPrompt(mode, tool, arguments)
 	if _, own := s.Answer(&r, mode); own {
 		s.answer(w, &r, mode)
 		return

@@ -1,0 +1,109 @@
+package providertest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+)
+
+// Modes for a prompt with a tool, or with a schema. In [Success], and in every other mode
+// that is made of it, the model calls the tool that a prompt has, with the arguments of
+// [Server.CallWith], and says its text to any other prompt.
+const (
+	Prose            Mode = "prose"             // the model says its text instead of calling the tool
+	WrongArguments   Mode = "wrong arguments"   // the arguments match no strict schema
+	OtherTool        Mode = "other tool"        // the model calls a tool that the prompt does not have
+	TwoCalls         Mode = "two calls"         // the model calls the tool twice
+	RetypedArguments Mode = "retyped arguments" // a string where the API has an object, or an object where it has a string
+	CutOff           Mode = "cut off"           // the output limit ends the arguments, or the text, in their middle
+
+	NoTools      Mode = "no tools"       // tools are refused
+	NoToolChoice Mode = "no tool choice" // only the choice of a tool is refused
+	NoSchema     Mode = "no schema"      // the schema of an answer is refused
+)
+
+// Arguments are what a fake model calls a tool with, unless the test says otherwise.
+const Arguments = `{"city":"Paris"}`
+
+// Call is a call of a tool.
+type Call struct {
+	Name      string
+	Arguments string // JSON; the beginning of it in CutOff
+}
+
+// CallWith makes the model call tools with these arguments, a JSON object, from now on.
+func (s *Server) CallWith(arguments string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.arguments = arguments
+}
+
+// answerPrompt sets what the model says in a mode, or calls. It returns the mode of the
+// rest of the answer.
+func (r *Request) answerPrompt(mode Mode, tool, arguments string) Mode {
+	call := Call{tool, arguments}
+	switch mode {
+	case EmptyAnswer, Refused, Prose:
+		tool = ""
+	case WrongArguments:
+		call.Arguments = `{"unexpected":1}`
+	case OtherTool:
+		call.Name = "other_tool"
+	case CutOff:
+		r.Cut = true
+		call.Arguments = half(arguments)
+		r.Text = half(r.Text)
+	}
+	r.Retyped = mode == RetypedArguments
+	if tool != "" {
+		r.Calls = []Call{call}
+	}
+	switch mode {
+	case TwoCalls:
+		r.Calls = slices.Concat(r.Calls, r.Calls)
+		return Success
+	case Prose, WrongArguments, OtherTool, RetypedArguments, CutOff:
+		return Success
+	}
+	return mode
+}
+
+// half returns the first half of a text.
+func half(text string) string {
+	runes := []rune(text)
+	return string(runes[:len(runes)/2])
+}
+
+// checkSchema checks that a JSON Schema is strict: every object names all of its
+// properties as required, and allows no others.
+func checkSchema(schema map[string]any) error {
+	if schema == nil {
+		return errors.New("there is no schema")
+	}
+	if schema["type"] == "object" {
+		properties, _ := schema["properties"].(map[string]any)
+		required, _ := schema["required"].([]any)
+		if schema["additionalProperties"] != false || len(required) != len(properties) {
+			return fmt.Errorf("the schema is not strict: %s", encode(schema))
+		}
+		for _, name := range required {
+			property, _ := properties[fmt.Sprint(name)].(map[string]any)
+			if err := checkSchema(property); err != nil {
+				return err
+			}
+		}
+	}
+	if schema["type"] == "array" {
+		items, _ := schema["items"].(map[string]any)
+		return checkSchema(items)
+	}
+	return nil
+}
+
+// isJSON reports whether a part of a request is exactly a value.
+func isJSON(part json.RawMessage, want any) bool {
+	var got, wanted any
+	return json.Unmarshal(part, &got) == nil && json.Unmarshal(encode(want), &wanted) == nil && reflect.DeepEqual(got, wanted)
+}
