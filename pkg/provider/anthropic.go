@@ -47,8 +47,10 @@ func openAnthropic(creds anthropicCredentials, _ anthropicConfig, env environmen
 }
 
 func (a *anthropicUpstream) generate(ctx context.Context, p prompt) (answer, error) {
-	sent, body := claudeRequest(p)
-	return a.prompt(ctx, p, a.base+"/v1/messages", sent, body, readClaude)
+	return p.send(ctx, func(optional optionalParams) (answer, error) {
+		sent, body := claudeRequest(p, optional)
+		return a.prompt(ctx, p, a.base+"/v1/messages", sent, body, readClaude)
+	})
 }
 
 // models reads the list of models; one page holds as many as are wanted.

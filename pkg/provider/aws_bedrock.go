@@ -111,20 +111,27 @@ func signed(client *http.Client, keys aws.CredentialsProvider, region string) *h
 // generate calls a model. Source: Amazon Bedrock API reference, "Converse" and
 // "ConverseStream".
 func (b *bedrockUpstream) generate(ctx context.Context, p prompt) (answer, error) {
-	res, err := b.converse(ctx, p)
-	if err != nil {
-		return answer{}, err
-	}
-	a, err := readAnswer(ctx, p, p.parameters("maxTokens"), res, readConverse)
-	a.model = p.ModelID
-	return a, err
+	return p.send(ctx, func(optional optionalParams) (answer, error) {
+		p := p
+		p.stream = p.stream && (p.Tool == nil || optional.sends(toolStream))
+		res, err := b.converse(ctx, p, optional)
+		if err != nil {
+			return answer{}, err
+		}
+		a, err := readAnswer(ctx, p, p.parameters("maxTokens"), res, readConverse)
+		a.model = p.ModelID
+		return a, err
+	})
 }
 
 // converseBlock is a part of an answer, or a piece of one.
 type converseBlock struct {
 	Text             string          `json:"text"`
 	ReasoningContent json.RawMessage `json:"reasoningContent"`
-	ToolUse          json.RawMessage `json:"toolUse"`
+	ToolUse          *struct {
+		Name  string          `json:"name"`
+		Input json.RawMessage `json:"input"` // an object; in an event a piece of its text
+	} `json:"toolUse"`
 }
 
 // readConverse is the [reader] of Converse and ConverseStream.
@@ -135,10 +142,11 @@ func readConverse(a *answer, data []byte, whole bool) (useful bool, err error) {
 				Content []converseBlock `json:"content"`
 			} `json:"message"`
 		} `json:"output"`
-		Start      converseBlock `json:"start"` // in an event
-		Delta      converseBlock `json:"delta"`
-		StopReason string        `json:"stopReason"`
-		Usage      *struct {
+		Start             converseBlock `json:"start"` // in an event
+		Delta             converseBlock `json:"delta"`
+		ContentBlockIndex int           `json:"contentBlockIndex"`
+		StopReason        string        `json:"stopReason"`
+		Usage             *struct {
 			InputTokens  float64 `json:"inputTokens"`
 			OutputTokens float64 `json:"outputTokens"`
 		} `json:"usage"`
@@ -151,10 +159,20 @@ func readConverse(a *answer, data []byte, whole bool) (useful bool, err error) {
 	if whole {
 		blocks = r.Output.Message.Content
 	}
-	for _, block := range blocks {
+	for i, block := range blocks {
 		a.reasoned = a.reasoned || block.ReasoningContent != nil
-		a.calledTool = a.calledTool || block.ToolUse != nil
 		a.emit(block.Text)
+		if block.ToolUse == nil {
+			continue
+		}
+		piece := toolPiece{index: r.ContentBlockIndex, name: block.ToolUse.Name}
+		if whole {
+			piece.index = i
+		}
+		piece.arguments, piece.whole = argumentsOf(block.ToolUse.Input)
+		if err := a.addToolCall(piece); err != nil {
+			return false, err
+		}
 	}
 	if r.Usage != nil {
 		a.usage = newUsage(r.Usage.InputTokens, r.Usage.OutputTokens)

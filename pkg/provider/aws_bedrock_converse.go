@@ -3,11 +3,14 @@ package provider
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
+	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/document"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -51,7 +54,7 @@ func withoutTraceID(stack *middleware.Stack) error {
 }
 
 // converse sends a prompt.
-func (b *bedrockUpstream) converse(ctx context.Context, p prompt) (*http.Response, error) {
+func (b *bedrockUpstream) converse(ctx context.Context, p prompt, optional optionalParams) (*http.Response, error) {
 	messages := []types.Message{{
 		Role: types.ConversationRoleUser, Content: []types.ContentBlock{&types.ContentBlockMemberText{Value: p.Text}},
 	}}
@@ -63,22 +66,56 @@ func (b *bedrockUpstream) converse(ctx context.Context, p prompt) (*http.Respons
 	if p.Temperature != nil {
 		inference.Temperature = aws.Float32(float32(*p.Temperature))
 	}
-	var (
-		raw rawResponse
-		err error
-	)
+	tools := converseTools(p, optional)
+	output, err := converseOutput(p, optional)
+	if err != nil {
+		return nil, err
+	}
+	var raw rawResponse
 	if p.stream {
 		raw.result = &bedrockruntime.ConverseStreamOutput{}
 		_, err = b.runtime.ConverseStream(ctx, &bedrockruntime.ConverseStreamInput{
-			ModelId: &p.ModelID, Messages: messages, System: system, InferenceConfig: inference,
+			ModelId: &p.ModelID, Messages: messages, System: system, InferenceConfig: inference, ToolConfig: tools, OutputConfig: output,
 		}, bedrockruntime.WithAPIOptions(withoutEvents, raw.replace))
 	} else {
 		raw.result = &bedrockruntime.ConverseOutput{}
 		_, err = b.runtime.Converse(ctx, &bedrockruntime.ConverseInput{
-			ModelId: &p.ModelID, Messages: messages, System: system, InferenceConfig: inference,
+			ModelId: &p.ModelID, Messages: messages, System: system, InferenceConfig: inference, ToolConfig: tools, OutputConfig: output,
 		}, bedrockruntime.WithAPIOptions(raw.replace))
 	}
 	return raw.response, err
+}
+
+// converseTools returns the parameter for the tool of a prompt; nil if there is none.
+func converseTools(p prompt, optional optionalParams) *types.ToolConfiguration {
+	if p.Tool == nil {
+		return nil
+	}
+	config := &types.ToolConfiguration{Tools: []types.Tool{&types.ToolMemberToolSpec{Value: types.ToolSpecification{
+		Name: &p.Tool.Name, Description: &p.Tool.Description,
+		InputSchema: &types.ToolInputSchemaMemberJson{Value: document.NewLazyDocument(p.Tool.Parameters)},
+	}}}}
+	if optional.sends(toolChoice) {
+		config.ToolChoice = &types.ToolChoiceMemberTool{Value: types.SpecificToolChoice{Name: &p.Tool.Name}}
+	}
+	return config
+}
+
+// converseOutput returns the parameter for the schema of a prompt; nil if it is not sent.
+func converseOutput(p prompt, optional optionalParams) (*types.OutputConfig, error) {
+	if !optional.sends(responseFormat) {
+		return nil, nil
+	}
+	schema, err := json.Marshal(p.Output.Schema)
+	if err != nil {
+		return nil, fmt.Errorf("encode schema: %w", err)
+	}
+	return &types.OutputConfig{TextFormat: &types.OutputFormat{
+		Type: types.OutputFormatTypeJsonSchema,
+		Structure: &types.OutputFormatStructureMemberJsonSchema{Value: types.JsonSchemaDefinition{
+			Name: &p.Output.Name, Schema: aws.String(string(schema)),
+		}},
+	}}, nil
 }
 
 // withoutEvents removes the SDK's reader of event streams.

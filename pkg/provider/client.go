@@ -88,6 +88,7 @@ func (a answer) warningsOf(text bool) ([]Warning, error) {
 		f := &Failure{Kind: UpstreamError, Message: "The model ended without an answer.", Hint: "Try another prompt. If it happens again, the server may return the model's text in a field that this API does not have."}
 		if a.finishReason != "" {
 			f.Message = "The model ended without an answer (" + a.finishReason + ")."
+			f.Unsupported = a.malformed()
 		}
 		return nil, f
 	}

@@ -142,14 +142,16 @@ func (v *vertexUpstream) generate(ctx context.Context, p prompt) (a answer, err 
 // Messages API, but the path has the model and says whether to stream, and the
 // body has the version of the API. Source: Anthropic, "Claude on Vertex AI".
 func (v *vertexUpstream) generateClaude(ctx context.Context, model vertexModel, p prompt) (answer, error) {
-	sent, body := claudeRequest(p)
-	delete(body, "model")
-	body["anthropic_version"] = "vertex-2023-10-16"
 	method := "rawPredict"
 	if p.stream {
 		method = "streamRawPredict"
 	}
-	return v.prompt(ctx, p, v.location("v1")+model.path(method), sent, body, readClaude)
+	return p.send(ctx, func(optional optionalParams) (answer, error) {
+		sent, body := claudeRequest(p, optional)
+		delete(body, "model")
+		body["anthropic_version"] = "vertex-2023-10-16"
+		return v.prompt(ctx, p, v.location("v1")+model.path(method), sent, body, readClaude)
+	})
 }
 
 // generateOpen calls an open model, which Vertex AI serves in OpenAI's form.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"maps"
 )
 
 // geminiPart is a part of a prompt or of an answer of generateContent.
@@ -12,7 +13,10 @@ type geminiPart struct {
 	Text    string `json:"text"`
 	Thought bool   `json:"thought,omitempty"` // the text is reasoning
 
-	FunctionCall json.RawMessage `json:"functionCall,omitempty"`
+	FunctionCall *struct {
+		Name string          `json:"name"`
+		Args json.RawMessage `json:"args"`
+	} `json:"functionCall,omitempty"`
 }
 
 // geminiResponse is the answer of generateContent, and one event of its stream.
@@ -39,11 +43,9 @@ type geminiResponse struct {
 
 // generateGemini calls a model of Google's own.
 func (v *vertexUpstream) generateGemini(ctx context.Context, model vertexModel, p prompt) (answer, error) {
-	sent := p.parameters("maxOutputTokens")
 	parts := func(text string) []geminiPart { return []geminiPart{{Text: text}} }
 	body := map[string]any{
-		"contents":         []any{map[string]any{"role": "user", "parts": parts(p.Text)}},
-		"generationConfig": sent,
+		"contents": []any{map[string]any{"role": "user", "parts": parts(p.Text)}},
 	}
 	if p.System != "" {
 		body["systemInstruction"] = map[string]any{"parts": parts(p.System)}
@@ -52,7 +54,29 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, model vertexModel, 
 	if p.stream {
 		method = "streamGenerateContent?alt=sse"
 	}
-	return v.prompt(ctx, p, v.location("v1")+model.path(method), sent, body, readGemini)
+	return p.send(ctx, func(optional optionalParams) (answer, error) {
+		config := p.parameters("maxOutputTokens")
+		if optional.sends(responseFormat) {
+			config["responseMimeType"], config["responseJsonSchema"] = "application/json", p.Output.Schema
+		}
+		body, sent := maps.Clone(body), maps.Clone(config)
+		body["generationConfig"] = config
+		addParams(geminiTools(p, optional), sent, body)
+		return v.prompt(ctx, p, v.location("v1")+model.path(method), sent, body, readGemini)
+	})
+}
+
+// geminiTools returns the parameters for the tool of a prompt.
+func geminiTools(p prompt, optional optionalParams) map[string]any {
+	params := map[string]any{}
+	if p.Tool != nil {
+		function := map[string]any{"name": p.Tool.Name, "description": p.Tool.Description, "parametersJsonSchema": p.Tool.Parameters}
+		params["tools"] = []any{map[string]any{"functionDeclarations": []any{function}}}
+	}
+	if optional.sends(toolChoice) {
+		params["toolConfig"] = map[string]any{"functionCallingConfig": map[string]any{"mode": "ANY", "allowedFunctionNames": []string{p.Tool.Name}}}
+	}
+	return params
 }
 
 // readGemini is the [reader] of generateContent. A whole body may be a list of
@@ -89,7 +113,12 @@ func readGemini(a *answer, data []byte, whole bool) (useful bool, err error) {
 	}
 	candidate := r.Candidates[0]
 	for _, part := range candidate.Content.Parts {
-		a.calledTool = a.calledTool || part.FunctionCall != nil
+		if call := part.FunctionCall; call != nil { // never in pieces
+			piece := toolPiece{index: len(a.toolCalls), name: call.Name, arguments: string(call.Args)}
+			if err := a.addToolCall(piece); err != nil {
+				return false, err
+			}
+		}
 		useful = useful || part.Text != "" || part.FunctionCall != nil
 		switch {
 		case part.Text == "":
@@ -102,7 +131,7 @@ func readGemini(a *answer, data []byte, whole bool) (useful bool, err error) {
 	if reason := candidate.FinishReason; reason != "" {
 		a.finish(reason, candidate.FinishMessage)
 		if a.empty == nil && candidate.FinishMessage != "" && a.finishReason != finishStop {
-			a.empty = &Failure{Kind: UpstreamError, Message: candidate.FinishMessage, Code: reason}
+			a.empty = &Failure{Kind: UpstreamError, Message: candidate.FinishMessage, Code: reason, Unsupported: a.malformed()}
 		}
 	}
 	return useful, nil

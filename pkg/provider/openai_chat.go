@@ -44,7 +44,7 @@ func withBearer(client *http.Client, key secret.Text) *http.Client {
 // that. The result describes the request that was answered. The error is a
 // *Failure.
 func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
-	form := chatForm{limit: o.limit, optional: optionalOf(p)}
+	form := chatForm{limit: o.limit, optionalParams: optionalOf(p)}
 	a, err := form.send(ctx, func() (answer, error) { return o.complete(ctx, p, form) })
 	if err == nil {
 		if form.renamed {
@@ -56,7 +56,7 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 	if !wantsResponses(refused) {
 		return answer{}, refusal
 	}
-	form = chatForm{optional: optionalOf(p)}
+	form = chatForm{optionalParams: optionalOf(p)}
 	a, err = form.send(ctx, func() (answer, error) { return o.respond(ctx, p, form) })
 	if err == nil {
 		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not support chat completions, so the Responses API was used."})
@@ -72,9 +72,9 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 
 // chatForm is what differs from server to server.
 type chatForm struct {
-	limit    string   // the name of the output limit
-	renamed  bool     // it is not the name that was tried first
-	optional []string // the parameters to send of those that a server may refuse
+	optionalParams
+	limit   string // the name of the output limit
+	renamed bool   // it is not the name that was tried first
 }
 
 // send sends a prompt in the form, and sends it again as long as the answer says how to
@@ -92,15 +92,11 @@ func (f *chatForm) send(ctx context.Context, prompt func() (answer, error)) (ans
 // know stream_options, or refuse the means for tools and schemas. The answer decides, not
 // the name of the model.
 func (f *chatForm) adapt(c *call) bool {
-	if c == nil || c.status < http.StatusBadRequest {
-		return false
-	}
-	if param := refusedParam(c, f.optional); param != "" {
-		f.optional = slices.DeleteFunc(f.optional, func(sent string) bool { return sent == param })
+	if f.drop(c) {
 		return true
 	}
 	other := map[string]string{"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[f.limit]
-	if f.renamed || other == "" || !c.problem().refuses(f.limit) {
+	if f.renamed || other == "" || !c.failed() || !c.problem().refuses(f.limit) {
 		return false
 	}
 	f.limit, f.renamed = other, true

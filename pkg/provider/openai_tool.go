@@ -3,66 +3,7 @@ package provider
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
-	"slices"
 )
-
-// The parameters of OpenAI's APIs that are left out if a server refuses them. The
-// Responses API has other names for some.
-const (
-	streamOptions  = "stream_options"
-	strict         = "strict" // of a function and a response format
-	toolChoice     = "tool_choice"
-	responseFormat = "response_format"
-)
-
-// optionalOf returns the optional parameters that a prompt needs.
-func optionalOf(p prompt) (optional []string) {
-	if p.stream {
-		optional = append(optional, streamOptions)
-	}
-	if p.Tool != nil || p.Output != nil {
-		optional = append(optional, strict)
-	}
-	if p.Tool != nil {
-		optional = append(optional, toolChoice)
-	}
-	if p.Output != nil {
-		optional = append(optional, responseFormat)
-	}
-	return optional
-}
-
-// refusalWords are the words of which a refusal of a parameter contains one. Sources:
-// answers of OpenAI, Azure OpenAI, vLLM, llama.cpp, LM Studio, DeepSeek and Groq.
-var refusalWords = map[string]string{
-	strict:         "'strict'|`strict`|\"strict\"|.strict",
-	toolChoice:     "tool_choice|tool choice",
-	responseFormat: "response_format|response format|text.format|json_schema|json schema|structured output",
-}
-
-// refusedParam returns the first of the optional parameters that a server refuses, or "".
-// A refusal of a tool or a schema has many forms: the parameter may be unknown, or only its
-// value, or only together with the model. The response to the next request shows whether
-// the parameter was the reason.
-func refusedParam(c *call, optional []string) string {
-	said := c.problem()
-	for _, param := range optional {
-		words := refusalWords[param]
-		if words == "" && said.refuses(param) {
-			return param
-		}
-		if words != "" && !aboutAccount(c.status) && (said.param == param || said.says(words)) {
-			return param
-		}
-	}
-	return ""
-}
-
-// aboutAccount reports whether a status says that no other request would be accepted.
-func aboutAccount(status int) bool {
-	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusTooManyRequests
-}
 
 // chatTools returns the parameters of the Chat Completions API for the tool and the schema
 // of a prompt. Source: OpenAI API reference, "Create chat completion".
@@ -114,8 +55,6 @@ func (f chatForm) withStrict(object map[string]any) map[string]any {
 	}
 	return object
 }
-
-func (f chatForm) sends(param string) bool { return slices.Contains(f.optional, param) }
 
 // addParams adds parameters to a request, and to those that the result reports.
 func addParams(params map[string]any, sent, body map[string]any) {

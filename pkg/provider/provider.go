@@ -278,8 +278,8 @@ type Failure struct {
 	HTTPStatus int    // 0: no answer came
 	Code       string // the provider's own error code; empty: none
 	Hint       string // what a person can do about it; empty: unknown
-	// Unsupported says that the upstream refused the tool of the prompt, because the model
-	// cannot call any.
+	// Unsupported says that the model cannot do what the prompt asks for: the upstream
+	// refused the tool, or the model's call of it was malformed.
 	Unsupported bool
 
 	scope    scope   // what the failure concerns

@@ -38,7 +38,7 @@ var commonRules = []rule{
 
 	// Models and servers that cannot call tools.
 	{code: "unsupported_parameter|unknown_parameter|extra_forbidden", param: "tools", kind: InvalidRequest, scope: ofTools, hint: hintNoTools},
-	{status: "200 400 404 405 422 5xx", words: "not support tool|n't support tool|that support tool use|tools*not supported|tool calling*not supported|tool use*not supported|not support function call|function calling*not supported|unsupported param: tools|tools param requires|argument supplied: tools|not support parameters: ['tools'|enable-auto-tool-choice", kind: InvalidRequest, scope: ofTools, hint: hintNoTools},
+	{status: "200 400 404 405 422 5xx", words: "not support tool|n't support tool|n’t support tool|that support tool use|tools*not supported|tool calling*not supported|tool use*not supported|not support function call|function calling*not supported|function calling is not enabled|function calling is unsupported|unsupported param: tools|tools param requires|argument supplied: tools|not support parameters: ['tools'|enable-auto-tool-choice", kind: InvalidRequest, scope: ofTools, hint: hintNoTools},
 
 	// Content filters.
 	{code: "content_filter|content_policy_violation|responsibleaipolicyviolation|image_content_policy_violation|data_inspection_failed|invalid_prompt|prompt_blocked|sensitive_words_detected|*sensitivecontent*", kind: ContentFiltered},

@@ -84,6 +84,12 @@ func (a *answer) finish(reason, message string) {
 	}
 }
 
+// malformed reports whether the model's call of a tool, or its JSON, was malformed, so that
+// the service did not pass it on.
+func (a *answer) malformed() bool {
+	return strings.HasPrefix(a.finishReason, "malformed_") || a.finishReason == "unexpected_tool_call"
+}
+
 // filtered ends the answer because of a filter, so that there may be no text.
 func (a *answer) filtered(code, message string) {
 	a.ended = true
