@@ -23,6 +23,7 @@ type scenario struct {
 	// such answer is left out. Empty: any service.
 	mode providertest.Mode
 	run  func(t *testing.T, server *providertest.Server)
+	tool bool // it needs a fake that knows tools
 }
 
 // TestConformance runs every scenario for every type against the fakes of its
@@ -33,7 +34,7 @@ func TestConformance(t *testing.T) {
 	for _, s := range scenarios() {
 		cells[s.name] = map[string]string{}
 		for _, fake := range providertest.Variants(t) {
-			if s.mode != "" && !knows(fake, s.mode) {
+			if s.mode != "" && !knows(fake, s.mode) || s.tool && fake.Tool == nil {
 				cells[s.name][column(fake)] = "–"
 				continue
 			}

@@ -13,7 +13,7 @@ import (
 
 // scenarios are the rows of docs/providers.md.
 func scenarios() []scenario {
-	return slices.Concat(answers(), refusals(), others())
+	return slices.Concat(answers(), tools(), refusals(), others())
 }
 
 func answers() []scenario {
