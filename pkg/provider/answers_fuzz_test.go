@@ -31,11 +31,16 @@ func checkAnswer(t *testing.T, up upstream, model string, streamed bool) {
 	if streamed {
 		emit = func(s string) { deltas.WriteString(s) }
 	}
-	r := c.Generate(context.Background(), Prompt{ModelID: model, Text: "x"}, emit)
+	schema := map[string]any{"type": "object", "properties": map[string]any{}, "required": []any{}, "additionalProperties": false}
+	prompt := Prompt{ModelID: model, Text: "x", Tool: &Tool{Name: "f", Parameters: schema}, Output: &Schema{Name: "s", Schema: schema}}
+	r := c.Generate(context.Background(), prompt, emit)
 	if r.Failure == nil && streamed && deltas.String() != r.Response {
 		t.Errorf("deltas %q, response %q", deltas.String(), r.Response)
 	}
 	said := []string{r.Response, deltas.String(), r.Model, r.FinishReason, r.RequestID}
+	for _, call := range r.ToolCalls {
+		said = append(said, call.Name, string(call.Arguments))
+	}
 	if f := r.Failure; f != nil {
 		if f.Kind == "" || f.Message == "" {
 			t.Errorf("failure %+v", f)

@@ -35,6 +35,9 @@ func FuzzOpenAIAnswer(f *testing.F) {
 		"event: response.output_text.delta\ndata: {\"type\":\"response.output_text.delta\",\"delta\":\"x\"}\n\ndata: {\"type\":\"response.completed\",\"response\":{\"output\":[],\"status\":\"incomplete\",\"incomplete_details\":{\"reason\":\"max_output_tokens\"}}}\n\n",
 		`{"error":{"message":"This model is only supported in v1/responses","code":null,"param":"model"}}`,
 		`{"error":{"message":"Unsupported parameter: 'max_completion_tokens'","param":"max_completion_tokens","code":"unsupported_parameter"}}`,
+		`{"choices":[{"message":{"tool_calls":[{"id":"c","function":{"name":"f","arguments":"{\"key\":\"fuzzing-secret-0123\"}"}}]}}]}`,
+		"data: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"name\":\"f\",\"arguments\":\"fuzzing-\"}}]}}]}\n\ndata: {\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":0,\"function\":{\"arguments\":\"secret-0123\"}}]}}]}\n\ndata: [DONE]\n\n",
+		`{"error":{"message":"tool_choice, 'strict' and response_format are not supported"}}`, `{"error":{"message":"m does not support tools"}}`,
 		`{"choices":[{"message":{"content":[{"text":"a"},5]}}]}`, `{"choices":5}`, `null`, "data: 5\n\n", `<html>`,
 	} {
 		for _, status := range []int{200, 400, 404} {
