@@ -26,6 +26,11 @@ type scenario struct {
 	tool bool // it needs a fake that knows tools
 }
 
+// fits reports whether the service of a fake is capable of the scenario.
+func (s scenario) fits(fake providertest.Fake) bool {
+	return (s.mode == "" || knows(fake, s.mode)) && (!s.tool || fake.Tool != nil)
+}
+
 // TestConformance runs every scenario for every type against the fakes of its
 // upstream, and checks that docs/providers.md is up to date.
 func TestConformance(t *testing.T) {
@@ -34,7 +39,7 @@ func TestConformance(t *testing.T) {
 	for _, s := range scenarios() {
 		cells[s.name] = map[string]string{}
 		for _, fake := range providertest.Variants(t) {
-			if s.mode != "" && !knows(fake, s.mode) || s.tool && fake.Tool == nil {
+			if !s.fits(fake) {
 				cells[s.name][column(fake)] = "–"
 				continue
 			}

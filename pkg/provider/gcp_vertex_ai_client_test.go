@@ -15,7 +15,7 @@ import (
 func TestVertexFamilies(t *testing.T) {
 	for name, fake := range map[string]providertest.Fake{"Claude": providertest.GCPVertexAIClaude(), "open": providertest.GCPVertexAIOpen()} {
 		for _, s := range scenarios() {
-			if s.mode != "" && !knows(fake, s.mode) || s.name == "discovery" {
+			if !s.fits(fake) || s.name == "discovery" {
 				continue
 			}
 			t.Run(name+"/"+s.name, func(t *testing.T) { s.run(t, providertest.Start(t, withRequestID(fake))) })

@@ -150,7 +150,10 @@ func problemInObject(o map[string]any) problem {
 	if isCode {
 		return own
 	}
-	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp", "Output", "Response", "Error"} {
+	for _, name := range []string{"error", "detail", "errors", "fault", "base_resp", "Output", "Response", "Error", "message"} {
+		if _, isText := o[name].(string); isText && name == "message" {
+			continue
+		}
 		if inner := problemIn(o[name]); !inner.isEmpty() {
 			return inner.or(own)
 		}
