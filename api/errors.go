@@ -30,7 +30,7 @@ type problem struct {
 	// The path of the request.
 	Instance string `json:"instance" example:"/providers"`
 	// What went wrong, as a stable, machine-readable code.
-	Code string `json:"code" enums:"malformed_request,unauthenticated,forbidden,reveal_disabled,not_found,method_not_allowed,name_taken,model_exists,last_admin,conflict,version_mismatch,too_large,unsupported_media_type,validation_failed,type_immutable,credentials_required,idempotency_key_reused,rate_limited,internal,upstream_failed,unavailable" example:"validation_failed"`
+	Code string `json:"code" enums:"malformed_request,unauthenticated,forbidden,reveal_disabled,not_found,method_not_allowed,name_taken,model_exists,last_admin,conflict,gone,version_mismatch,too_large,unsupported_media_type,validation_failed,type_immutable,credentials_required,idempotency_key_reused,rate_limited,internal,upstream_failed,unavailable" example:"validation_failed"`
 	// The id of this request in the log.
 	RequestID string `json:"request_id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// All invalid fields of the request.
@@ -78,6 +78,7 @@ var answers = map[fault.Kind]struct {
 	fault.ModelExists:          {http.StatusConflict, "Model exists"},
 	fault.LastAdmin:            {http.StatusConflict, "Last admin"},
 	fault.Conflict:             {http.StatusConflict, "Conflict"},
+	fault.Gone:                 {http.StatusGone, "Gone"},
 	fault.VersionMismatch:      {http.StatusPreconditionFailed, "Version mismatch"},
 	fault.TooLarge:             {http.StatusRequestEntityTooLarge, "Too large"},
 	fault.UnsupportedMediaType: {http.StatusUnsupportedMediaType, "Unsupported media type"},

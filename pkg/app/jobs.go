@@ -16,6 +16,9 @@ const (
 	linkEvery    = 200 * time.Millisecond // audit events are linked within a second
 	flushEvery   = time.Second
 	cleanUpEvery = time.Minute
+	// Looking for old changes reads one of each workspace, so it is done less often.
+	dropChangesEvery = 10 * time.Minute
+	keepChanges      = 24 * time.Hour
 	// trySpaceEvery is how soon models are tested again when a full disk has space.
 	trySpaceEvery = time.Second
 	gatherFor     = time.Minute // refusals of one caller become one audit event
@@ -46,7 +49,9 @@ func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, watchKeys
 	every(linkEvery, "link_audit_events", couldNotLink, func() error { return d.events.Link(ctx) })
 	every(flushEvery, "record_refusals", couldNotRecord, func() error { return d.refusals.Flush(ctx, gatherFor) })
 	every(flushEvery, "store_token_use", couldNotNoteUses, func() error { return d.tokens.Flush(ctx) })
+	every(0, "number_changes", "could not number changes; readers of changes wait", func() error { return r.NumberChanges(ctx) })
 	every(cleanUpEvery, "clean_up", "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
+	every(dropChangesEvery, "drop_changes", "could not delete old changes", func() error { return d.store.DropChanges(ctx, cfg.Now().Add(-keepChanges)) })
 	every(trySpaceEvery, "try_space", "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
 	every(hashEvery, "hash_credentials", "could not hash all stored credentials; lookups decrypt the others", func() error { return r.HashCredentials(ctx) })
 	every(checkFileEvery, "check_file", "could not check the SQLite file for damage", func() error { return d.checkFile(ctx) })

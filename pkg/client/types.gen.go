@@ -117,6 +117,7 @@ const (
 	ProblemCodeConflict             ProblemCode = "conflict"
 	ProblemCodeCredentialsRequired  ProblemCode = "credentials_required"
 	ProblemCodeForbidden            ProblemCode = "forbidden"
+	ProblemCodeGone                 ProblemCode = "gone"
 	ProblemCodeIdempotencyKeyReused ProblemCode = "idempotency_key_reused"
 	ProblemCodeInternal             ProblemCode = "internal"
 	ProblemCodeLastAdmin            ProblemCode = "last_admin"

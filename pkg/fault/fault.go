@@ -28,6 +28,7 @@ const (
 	ModelExists          Kind = "model_exists"
 	LastAdmin            Kind = "last_admin"
 	Conflict             Kind = "conflict"
+	Gone                 Kind = "gone"
 	VersionMismatch      Kind = "version_mismatch"
 	TooLarge             Kind = "too_large"
 	UnsupportedMediaType Kind = "unsupported_media_type"

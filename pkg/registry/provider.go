@@ -201,7 +201,7 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 		if err := precondition.check("provider", p.Version); err != nil {
 			return err
 		}
-		if err := r.store.DeleteProvider(ctx, workspace, id); err != nil {
+		if err := r.store.DeleteProvider(ctx, p, r.clock()); err != nil {
 			return err
 		}
 		return r.audit.Record(ctx, p.event(audit.ProviderDelete).Changed(p.audited(), nil))

@@ -22,18 +22,20 @@ type Store interface {
 	// LockProvider is Provider, and locks the provider and its models for other
 	// writers until the transaction ends.
 	LockProvider(ctx context.Context, workspace, id string) (Provider, error)
-	// CreateProvider adds a provider with its models and the audit event. It returns
+	// CreateProvider adds a provider with its models, its change and the audit event. It returns
 	// name_taken, and [ErrKeyChanged] if the key of its credentials does not seal.
 	CreateProvider(ctx context.Context, p Provider, e audit.Event) error
-	// UpdateProvider writes the edit of a locked provider: its own columns, and the
-	// models whose id or version differs between before and after. It clears the
+	// UpdateProvider writes the edit of a locked provider: its own columns, the models whose
+	// id or version differs between before and after, and the [Changes]. It clears the
 	// provider's error if the connection version changed, and a model's last test if
 	// its model id changed. It returns name_taken, model_exists, and [ErrKeyChanged] if
 	// the key of credentials that are not stored yet does not seal.
 	UpdateProvider(ctx context.Context, before, after Provider) error
-	// DeleteProvider removes a provider, its models and its credentials. It
-	// returns not_found.
-	DeleteProvider(ctx context.Context, workspace, id string) error
+	// DeleteProvider removes a locked provider, its models and its credentials, and notes the
+	// change. It returns not_found.
+	DeleteProvider(ctx context.Context, p Provider, at time.Time) error
+
+	ChangeStore
 
 	// SealingKey returns the id of the key that seals; see [KeyStore].
 	SealingKey(ctx context.Context) (uint32, error)
@@ -57,8 +59,8 @@ type Store interface {
 	// nor updated_at.
 	StoreHashes(ctx context.Context, providers ...Provider) error
 
-	// RecordCall writes the result of a call to an upstream, with its audit event. It
-	// changes neither versions nor updated_at.
+	// RecordCall writes the result of a call to an upstream, with its audit event, and its
+	// change if it changes the status of the provider. It changes neither versions nor updated_at.
 	RecordCall(ctx context.Context, c Call) error
 	// HasSpace returns unavailable while the database has no space for such results.
 	HasSpace() error

@@ -6,11 +6,16 @@ import "time"
 type dialect struct {
 	combines bool   // several statements can be sent as one; see [Store.together]
 	tryLock  string // takes the lock $1 until the transaction ends, or returns false; empty if transactions run one at a time
+	// tryLocks is tryLock for the workspaces $1 with the locks $2. It returns those whose lock
+	// it has taken.
+	tryLocks string
 
 	// ifFirst is the condition of a statement that is sent together with others: the first
-	// of them, which has RETURNING, has changed a row. It is empty if they are not sent
-	// together.
+	// of them, which has RETURNING or locks rows, has changed or locked a row.
 	ifFirst string
+	// lockedProvider is a [storedProvider] that the first of several statements has locked,
+	// if they are sent together.
+	lockedProvider string
 	// lockSealingKeys waits for the transactions that have locked rows of sealing_keys,
 	// and lets no other do so. Without it, transactions that share a row could keep one
 	// that wants to change it waiting forever. It is empty if transactions run one at a time.

@@ -91,9 +91,15 @@ const dropKeys = `DELETE FROM idempotency_keys WHERE (workspace, key) IN (SELECT
 
 // DropIdempotentRequests implements [registry.IdempotencyStore].
 func (s *Store) DropIdempotentRequests(ctx context.Context, now time.Time) error {
+	return s.drop(ctx, dropKeys, now)
+}
+
+// drop runs a statement that removes up to $2 rows that are older than $1, until it removes
+// fewer.
+func (s *Store) drop(ctx context.Context, text string, before time.Time) error {
 	for dropped := int64(dropBatch); dropped == dropBatch; {
 		err := s.InOwnTx(ctx, func(ctx context.Context) (err error) {
-			dropped, err = s.exec(ctx, dropKeys, moment(now), dropBatch)
+			dropped, err = s.exec(ctx, text, moment(before), dropBatch)
 			return err
 		})
 		if err != nil {

@@ -170,7 +170,7 @@ func TestPostgresLockTimeout(t *testing.T) {
 		if _, err := s.LockProvider(ctx, workspace, p.ID); err != nil {
 			return err
 		}
-		if err := s.DeleteProvider(t.Context(), workspace, p.ID); !fault.Is(err, fault.Unavailable) {
+		if err := s.DeleteProvider(t.Context(), p, time.Now()); !fault.Is(err, fault.Unavailable) {
 			t.Errorf("deleting what another has locked: got %v", err)
 		}
 		return nil

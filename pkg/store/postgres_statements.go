@@ -13,8 +13,10 @@ func postgresDialect() dialect {
 	return dialect{
 		combines: true,
 		// https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS
-		tryLock: "SELECT pg_try_advisory_xact_lock($1)",
-		ifFirst: " WHERE EXISTS (SELECT 1 FROM s1)",
+		tryLock:        "SELECT pg_try_advisory_xact_lock($1)",
+		tryLocks:       "SELECT workspace FROM unnest($1::text[], $2::bigint[]) AS t(workspace, lock) WHERE pg_try_advisory_xact_lock(lock)",
+		ifFirst:        "EXISTS (SELECT 1 FROM s1)",
+		lockedProvider: "s1 p WHERE true",
 		// https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES
 		lockSealingKeys: "LOCK TABLE sealing_keys IN EXCLUSIVE MODE",
 

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
@@ -26,16 +27,21 @@ func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit
 	}
 	row := newProviderRow(p).columns().fields(fixed, editable)
 	first, models, event := statement{insertProvider, row}, s.addedModels(p, p.Models), addedEvent(e)
+	note := s.noted(s.noteCreated, registry.Changes(registry.Provider{}, p, p.CreatedAt)...)
 	if key != 0 {
 		first, models.sql, event.sql = statement{s.insertSealed, append(row, int64(key))}, s.insertSealedModels, s.insertSealedEvent
+		note.sql = s.noteSealed
 	}
-	others := []statement{models, event}
+	others := []statement{models, note, event}
 	if len(p.Models) == 0 {
 		others = others[1:]
 	}
 	added, err := s.firstThen(ctx, first, others...)
 	if err == nil && !added {
 		err = keyChanged()
+	}
+	if err == nil {
+		s.wakeNumberer(ctx, p.Workspace)
 	}
 	return s.asDuplicate(err, p)
 }
@@ -71,18 +77,18 @@ func repeatedModelID(models []registry.Model) string {
 	return ""
 }
 
-// updateProvider writes an edit. It clears an error that was observed with another
-// connection than $3.
+// updateProvider writes an edit of which $4 changes are noted. It clears an error that was
+// observed with another connection than $3.
 var updateProvider = func() string {
-	args := make(arguments, 3)
+	args := make(arguments, 4)
 	assigned := providerColumns.only(editable).join(func(c column) string { return c.name + " = " + args.add(nil) })
-	return "UPDATE providers SET " + assigned + ", error_kind = CASE WHEN connection = $3 THEN error_kind END WHERE workspace = $1 AND id = $2"
+	return "UPDATE providers SET " + assigned + ", error_kind = CASE WHEN connection = $3 THEN error_kind END, changes = changes + $4 WHERE workspace = $1 AND id = $2"
 }()
 
 // updateSealed is updateProvider on the condition that the key in the last parameter
 // seals.
 func (d dialect) updateSealed() string {
-	args := 3 + len(providerColumns.only(editable))
+	args := 4 + len(providerColumns.only(editable))
 	return updateProvider + " AND " + d.seals(fmt.Sprintf("$%d", args+1))
 }
 
@@ -92,7 +98,8 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 	if t := s.transaction(ctx); t == nil || !t.locked[lockedProvider{after.Workspace, after.ID}] {
 		return fmt.Errorf("UpdateProvider of provider %s, which the transaction has not locked", after.ID)
 	}
-	args := append([]any{after.Workspace, after.ID, after.Connection}, newProviderRow(after).columns().fields(editable)...)
+	changes := registry.Changes(before, after, after.UpdatedAt)
+	args := append([]any{after.Workspace, after.ID, after.Connection, len(changes)}, newProviderRow(after).columns().fields(editable)...)
 	key, err := newKey(after)
 	if err != nil {
 		return err
@@ -101,7 +108,11 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 	if key != 0 {
 		text, args = s.updateSealed, append(args, int64(key))
 	}
-	changed, err := s.exec(ctx, text, args...)
+	steps := []statement{{text, args}}
+	if len(changes) > 0 {
+		steps = []statement{s.noted(s.noteStored, changes...), steps[0]}
+	}
+	changed, err := s.together(ctx, steps...)
 	switch {
 	case err == nil && changed == 0 && key != 0: // the transaction has locked the provider
 		err = keyChanged()
@@ -109,16 +120,22 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 		err = notFound("provider", after.ID)
 	}
 	if err == nil {
+		s.wakeNumberer(ctx, after.Workspace)
 		err = s.writeModels(ctx, before, after)
 	}
 	return s.asDuplicate(err, after)
 }
 
 // DeleteProvider implements [registry.Store]. A foreign key deletes the models.
-func (s *Store) DeleteProvider(ctx context.Context, workspace, id string) error {
-	deleted, err := s.together(ctx, statement{`DELETE FROM providers WHERE workspace = $1 AND id = $2`, []any{workspace, id}})
-	if err == nil && deleted == 0 {
-		err = notFound("provider", id)
+func (s *Store) DeleteProvider(ctx context.Context, p registry.Provider, at time.Time) error {
+	deleted, err := s.together(ctx,
+		s.noted(s.noteStored, registry.Changes(p, registry.Provider{}, at)...),
+		statement{`DELETE FROM providers WHERE workspace = $1 AND id = $2`, []any{p.Workspace, p.ID}})
+	switch {
+	case err == nil && deleted == 0:
+		err = notFound("provider", p.ID)
+	case err == nil:
+		s.wakeNumberer(ctx, p.Workspace)
 	}
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,7 +59,7 @@ func TestRoundTrips(t *testing.T) {
 			}
 			before := count()
 			w.atCall = func() { w.before = count() - before }
-			if err := w.test(); err != nil || w.before != 1 {
+			if err := w.test(w.provider); err != nil || w.before != 1 {
 				t.Errorf("a test takes %d before its call, want 1; %v", w.before, err)
 			}
 		})
@@ -79,6 +80,9 @@ type counted struct {
 	idempotency *registry.Idempotency
 	token       string
 	provider    registry.Provider
+	refused     registry.Provider // the upstream refuses its key
+	modelID     string            // of the first model of new providers: the one that the upstream has
+	key         string            // of new providers
 	number      int
 	atCall      func() // runs when the upstream is called
 	before      int
@@ -117,7 +121,12 @@ func newCounted(t *testing.T, s *store.Store) *counted {
 	if w.token, _, err = w.tokens.Create(t.Context(), auth.Operator(workspace), auth.NewToken{Name: "t", Role: pointer(string(auth.Admin))}); err != nil {
 		t.Fatal(err)
 	}
+	w.modelID, w.key = upstream.ModelID, upstream.Credentials["api_key"].(string)
 	if w.provider, err = w.create(w.ctx, 2); err != nil {
+		t.Fatal(err)
+	}
+	w.key = "sk-0123456789abcdef"
+	if w.refused, err = w.create(w.ctx, 1); err != nil {
 		t.Fatal(err)
 	}
 	return w
@@ -132,9 +141,9 @@ func pointer[T any](value T) *T { return &value }
 func (w *counted) create(ctx context.Context, models int) (registry.Provider, error) {
 	w.number++
 	in := registry.NewProvider{Name: fmt.Sprint("P", w.number), Type: "openai",
-		Settings: provider.Request{Credentials: map[string]json.RawMessage{"api_key": []byte(`"sk-0123456789abcdef"`)}}}
+		Settings: provider.Request{Credentials: map[string]json.RawMessage{"api_key": []byte(strconv.Quote(w.key))}}}
 	for i := range models {
-		in.Models = append(in.Models, w.model(fmt.Sprint("gpt-", i)))
+		in.Models = append(in.Models, w.model(w.modelID+strings.Repeat("+", i)))
 	}
 	return w.CreateProvider(ctx, workspace, in)
 }
@@ -143,10 +152,11 @@ func (w *counted) model(id string) registry.ModelInput {
 	return registry.ModelInput{ModelID: &id, Stages: &[]string{"planning"}}
 }
 
-func (w *counted) test() error {
-	result, err := w.TestModel(w.ctx, workspace, w.provider.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Hello"}}, nil)
-	if err == nil && result.Endpoint == "" {
-		err = fmt.Errorf("nothing was called: %+v", result)
+// test tests a model, which fails except for that of w.provider.
+func (w *counted) test(p registry.Provider) error {
+	result, err := w.TestModel(w.ctx, workspace, p.Models[0].ID, registry.Draft{Prompt: provider.Prompt{Text: "Hello"}}, nil)
+	if err == nil && (result.Endpoint == "" || (result.Failure == nil) != (p.ID == w.provider.ID)) {
+		err = fmt.Errorf("got %+v", result)
 	}
 	return err
 }
@@ -188,10 +198,13 @@ func (w *counted) requests() []countedRequest {
 			_, err := w.Lookup(w.ctx, auth.Operator(workspace), secret.NewText("sk-0123456789abcdef"))
 			return err
 		}},
-		{"a test", 2, 4, w.test}, // SQLite: the read, and the health, the last test and the event in one transaction
-		{"a new provider", 1, 3, func() error { _, err := w.create(w.ctx, 3); return err }},
-		{"a new provider with many models", 1, 3, func() error { _, err := w.create(w.ctx, 200); return err }},
-		{"a new provider under an Idempotency-Key", 5, 5, func() error {
+		// SQLite: the read, and in one transaction whether the provider has an error, the last
+		// test and the event; for a failed test also the error.
+		{"a test", 2, 4, func() error { return w.test(w.provider) }},
+		{"a failed test", 2, 5, func() error { return w.test(w.refused) }},
+		{"a new provider", 1, 4, func() error { _, err := w.create(w.ctx, 3); return err }},
+		{"a new provider with many models", 1, 4, func() error { _, err := w.create(w.ctx, 200); return err }},
+		{"a new provider under an Idempotency-Key", 5, 6, func() error {
 			w.number++
 			key := registry.IdempotencyKey{Workspace: workspace, Principal: "p", Method: "POST", Path: "/providers", Key: fmt.Sprint(w.number)}
 			_, _, err := w.idempotency.Do(w.ctx, key, nil, func(ctx context.Context) (registry.Answer, error) {
@@ -200,21 +213,22 @@ func (w *counted) requests() []countedRequest {
 			})
 			return err
 		}},
-		{"a clone", 5, 5, func() error { // BEGIN, lock, models, the clone with its models and its event, COMMIT
+		{"a clone", 5, 6, func() error { // BEGIN, lock, models, the clone with its models, its change and its event, COMMIT
 			w.number++
 			_, err := w.CloneProvider(w.ctx, workspace, w.provider.ID, fmt.Sprint("P", w.number), fault.Problems{})
 			return err
 		}},
-		// BEGIN, lock, models, provider, event, COMMIT.
-		{"a rename", 6, 4, func() error { w.number++; return edit(registry.ProviderEdit{Name: pointer(fmt.Sprint("R", w.number))}) }},
+		// BEGIN, lock, models, provider with the note of the change, event, COMMIT. On SQLite the
+		// note is a statement.
+		{"a rename", 6, 5, func() error { w.number++; return edit(registry.ProviderEdit{Name: pointer(fmt.Sprint("R", w.number))}) }},
 		{"an edit that changes nothing", 4, 2, func() error { return edit(registry.ProviderEdit{}) }},
-		{"a new model", 7, 5, func() error {
+		{"a new model", 7, 6, func() error {
 			w.number++
 			_, err := w.AddModel(w.ctx, workspace, w.provider.ID, w.model(fmt.Sprint("new-", w.number)), fault.Problems{})
 			return err
 		}},
 		// On SQLite each event is a statement.
-		{"a hundred new models", 7, 104, func() error {
+		{"a hundred new models", 7, 105, func() error {
 			var all []registry.ModelInput
 			for range 100 {
 				w.number++
@@ -223,7 +237,7 @@ func (w *counted) requests() []countedRequest {
 			_, err := w.AddModels(w.ctx, workspace, w.provider.ID, all, fault.Problems{})
 			return err
 		}},
-		{"an edit of a model", 7, 5, func() error {
+		{"an edit of a model", 7, 6, func() error {
 			w.number++
 			_, err := w.UpdateModel(w.ctx, workspace, w.provider.ID, w.provider.Models[1].ID, registry.ModelEdit{ModelInput: registry.ModelInput{DisplayName: pointer(fmt.Sprint("M", w.number))}})
 			return err

@@ -19,6 +19,9 @@ import (
 // characters, and json_each takes five times as long.
 func sqliteDialect() dialect {
 	return dialect{
+		ifFirst:        "true",
+		lockedProvider: storedProvider,
+
 		recordset: sqliteRecordset,
 		jsonTime:  func(t time.Time) any { return t.UnixMilli() },
 		inIDs: func(args *arguments, ids []string) string {

@@ -23,13 +23,20 @@ type statement struct {
 type texts struct {
 	lockProvider, insertModels, updateModels, insertEvents, linkEvents string
 	insertSealed, insertSealedModels, insertSealedEvent, updateSealed  string
+	noteCreated, noteSealed, noteStored, noteFailing, noteActive       string
+	lockConnection, lockFailing, clearHealth, setHealth                string
 }
 
 func (d dialect) texts() texts {
 	return texts{
 		lockProvider: d.lockProvider(), insertModels: d.insertModels(), updateModels: d.updateModels(), insertEvents: d.insertEvents(), linkEvents: d.linkEvents(),
-		insertSealed: d.insertSealed(), insertSealedModels: d.insertModels() + d.ifFirst, insertSealedEvent: newEvent.insertSelect("audit_events") + d.ifFirst,
+		insertSealed:       d.insertSealed(),
+		insertSealedModels: d.insertModels() + " WHERE " + d.ifFirst, insertSealedEvent: newEvent.insertSelect("audit_events") + " WHERE " + d.ifFirst,
 		updateSealed: d.updateSealed(),
+		noteCreated:  d.noteChanges(newProvider), noteSealed: d.noteChanges(newProvider + " WHERE " + d.ifFirst), noteStored: d.noteChanges(storedProvider),
+		noteFailing: d.noteChanges(d.lockedProvider + becomesFailing), noteActive: d.noteChanges(d.lockedProvider + becomesActive),
+		lockConnection: lockConnection + d.forUpdate, lockFailing: lockConnection + " AND error_kind IS NOT NULL" + d.forUpdate,
+		clearHealth: clearHealth + d.ifFirst, setHealth: setHealth + d.ifFirst,
 	}
 }
 
@@ -109,7 +116,7 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 }
 
 // firstThen is together, but runs the others only if the first changes a row, and reports
-// whether it did. The texts of the others end with [dialect.ifFirst].
+// whether it did. The texts of the others have the condition [dialect.ifFirst].
 func (s *Store) firstThen(ctx context.Context, first statement, others ...statement) (changed bool, err error) {
 	if s.engine.combines {
 		last, err := s.together(ctx, append([]statement{first}, others...)...)

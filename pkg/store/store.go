@@ -64,6 +64,8 @@ type Store struct {
 	space  space
 	beaten atomic.Bool // Beat was called
 
+	unnumbered unnumbered
+
 	texts
 	combined sync.Map // texts of [Store.combine]
 }
@@ -112,6 +114,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	s.texts = s.engine.texts()
+	s.unnumbered.wake = make(chan struct{}, 1)
 	return s, nil
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
@@ -10,41 +11,87 @@ import (
 // The statements that record a call. They do not depend on data that was read before
 // the call, because it may have changed since.
 const (
-	// RETURNING lets a later part of the same statement wait for this one.
-	clearHealth = `UPDATE providers SET error_kind = NULL
-		WHERE workspace = $1 AND id = $2 AND connection = $3 AND error_kind IS NOT NULL RETURNING 1`
-	setHealth = `UPDATE providers SET error_since = CASE WHEN error_kind = $4 THEN error_since ELSE $7 END,
-		error_kind = $4, error_message = $5, error_model_id = $6
-		WHERE workspace = $1 AND id = $2 AND connection = $3 RETURNING 1`
+	// lockConnection locks the provider if it still has the connection.
+	lockConnection = `SELECT changes, version, enabled, error_kind FROM providers WHERE workspace = $1 AND id = $2 AND connection = $3`
+	clearHealth    = `UPDATE providers SET error_kind = NULL, changes = changes + CASE WHEN enabled THEN 1 ELSE 0 END
+		WHERE workspace = $1 AND id = $2 AND `
+	setHealth = `UPDATE providers SET error_since = CASE WHEN error_kind = $3 THEN error_since ELSE $6 END,
+		error_kind = $3, error_message = $4, error_model_id = $5,
+		changes = changes + CASE WHEN enabled AND error_kind IS NULL THEN 1 ELSE 0 END
+		WHERE workspace = $1 AND id = $2 AND `
 	setLastTest = `UPDATE models SET tested_at = $4, test_kind = $5, test_latency_ns = $6, test_connection = $7
 		WHERE workspace = $1 AND id = $2 AND model_id = $3 AND (test_connection IS NULL OR test_connection <= $7)`
-	// setLastTestSecond follows clearHealth or setHealth in one statement. It waits for
-	// the lock of the provider, because edits take that lock first.
+	// setLastTestSecond follows a lock of the provider in one statement. It waits for that
+	// lock, because edits take it first.
 	setLastTestSecond = setLastTest + " AND (SELECT count(*) FROM s1) >= 0"
+
+	// The conditions on the provider of a note: the call changes its status.
+	becomesFailing = " AND p.enabled AND p.error_kind IS NULL"
+	becomesActive  = " AND p.enabled"
 )
 
 // RecordCall implements [registry.Store].
 func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
-	var statements []statement
-	switch {
-	case c.Failure != nil:
-		statements = append(statements, statement{setHealth, []any{c.Workspace, c.ProviderID, c.Connection,
-			c.Failure.Kind, fault.Storable(c.Failure.Message), c.Failure.ModelID, moment(c.Failure.Since)}})
-	case c.Success:
-		statements = append(statements, statement{clearHealth, []any{c.Workspace, c.ProviderID, c.Connection}})
+	result := []statement{addedEvent(c.Event)}
+	if c.Test != nil {
+		result = append(result, s.lastTest(c))
 	}
-	if t := c.Test; t != nil {
-		kind := &t.Kind
-		if t.Success {
-			kind = nil
-		}
-		text := setLastTest
-		if s.engine.combines && len(statements) > 0 {
-			text = setLastTestSecond
-		}
-		statements = append(statements, statement{text, []any{c.Workspace, c.ModelID, c.UpstreamModelID,
-			moment(t.At), kind, int64(t.Latency), c.Connection}})
+	if !setsHealth(c) {
+		_, err := s.together(ctx, result...)
+		return err
 	}
-	_, err := s.together(ctx, append(statements, addedEvent(c.Event))...)
+	lock, write, note := s.health(c)
+	var noted int64
+	var err error
+	if s.engine.combines {
+		noted, err = s.together(ctx, slices.Concat([]statement{lock, write}, result, []statement{note})...)
+	} else {
+		err = s.InTx(ctx, func(ctx context.Context) error {
+			var enabled bool
+			var kind *string
+			found, err := s.one(ctx, lock.sql, lock.args, new(any), new(any), &enabled, &kind)
+			if err == nil && found && enabled && (kind == nil) == (c.Failure != nil) {
+				noted, err = s.exec(ctx, note.sql, note.args...)
+			}
+			if err != nil {
+				return err
+			}
+			if found {
+				result = append(result, write)
+			}
+			_, err = s.together(ctx, result...)
+			return err
+		})
+	}
+	if err == nil && noted > 0 {
+		s.wakeNumberer(ctx, c.Workspace)
+	}
 	return err
+}
+
+// health returns the statements that set or clear the error of the provider, and note the
+// change of its status.
+func (s *Store) health(c registry.Call) (lock, write, note statement) {
+	provider := []any{c.Workspace, c.ProviderID}
+	lock, write, note = statement{s.lockFailing, nil}, statement{s.clearHealth, provider}, s.noted(s.noteActive, c.StatusChange())
+	if f := c.Failure; f != nil {
+		lock.sql, note.sql = s.lockConnection, s.noteFailing
+		write = statement{s.setHealth, append(provider, f.Kind, fault.Storable(f.Message), f.ModelID, moment(f.Since))}
+	}
+	lock.args = append(provider, c.Connection)
+	return lock, write, note
+}
+
+func setsHealth(c registry.Call) bool { return c.Success || c.Failure != nil }
+
+func (s *Store) lastTest(c registry.Call) statement {
+	kind := &c.Test.Kind
+	if c.Test.Success {
+		kind = nil
+	}
+	text := setLastTest
+	if s.engine.combines && setsHealth(c) {
+		text = setLastTestSecond
+	}
+	return statement{text, []any{c.Workspace, c.ModelID, c.UpstreamModelID, moment(c.Test.At), kind, int64(c.Test.Latency), c.Connection}}
 }

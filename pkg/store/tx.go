@@ -21,6 +21,7 @@ type transaction struct {
 	// failed is the first error of a step. No statement runs after it and nothing is
 	// committed, as in PostgreSQL.
 	failed error
+	noted  []string // workspaces of which it has noted changes
 	ended  atomic.Bool
 }
 
@@ -62,12 +63,22 @@ func (s *Store) inTx(ctx context.Context, alone bool, fn func(ctx context.Contex
 	}
 	ctx, span := tracing.Start(ctx, "transaction")
 	defer func() { span.End(err) }()
+	var last *transaction
+	run := func(ctx context.Context) error {
+		last = s.transaction(ctx)
+		return fn(ctx)
+	}
+	defer func() {
+		if err == nil {
+			s.unnumbered.add(last.noted...)
+		}
+	}()
 	if s.engine.batches != nil {
 		ctx, cancel := bounded(ctx)
 		defer cancel()
-		return s.space.note(s.engine.batches.do(ctx, alone, func(db *gorm.DB) error { return s.runIn(ctx, db, fn) }))
+		return s.space.note(s.engine.batches.do(ctx, alone, func(db *gorm.DB) error { return s.runIn(ctx, db, run) }))
 	}
-	return s.repeat(ctx, func(ctx context.Context) error { return s.attempt(ctx, fn) })
+	return s.repeat(ctx, func(ctx context.Context) error { return s.attempt(ctx, run) })
 }
 
 // repeat runs fn, a transaction, until it does not collide with others.

@@ -50,7 +50,7 @@ func testClonedFrom(t *testing.T, s *store.Store) {
 		}))
 	}
 	want(original.ID)
-	noError(t, "delete the original", s.DeleteProvider(t.Context(), workspace, original.ID))
+	noError(t, "delete the original", s.DeleteProvider(t.Context(), original, start))
 	want("")
 	p, err := s.Provider(t.Context(), "other", theirs.ID)
 	noError(t, "read", err)

@@ -102,7 +102,7 @@ func testProviderList(t *testing.T, s *store.Store) {
 		noError(t, "first page", err)
 		last := first[3]
 		create(t, s, newProvider("0 before"), newProvider(last.Name+"!"))
-		noError(t, "delete the last row of the page", s.DeleteProvider(t.Context(), workspace, last.ID))
+		noError(t, "delete the last row of the page", s.DeleteProvider(t.Context(), last, start))
 		q.After = pointer(position(q.Sort, last.NameKey, last.CreatedAt, last.ID))
 		q.Limit = 1
 		next, err := s.Providers(t.Context(), workspace, q)

@@ -84,14 +84,14 @@ func testProvider(t *testing.T, s *store.Store) {
 		wantStored(t, s, many)
 	})
 	t.Run("deleted with everything", func(t *testing.T) {
-		noError(t, "delete", s.DeleteProvider(t.Context(), workspace, full.ID))
+		noError(t, "delete", s.DeleteProvider(t.Context(), full, start))
 		_, err := s.Provider(t.Context(), workspace, full.ID)
 		wantFault(t, "read the provider", err, fault.NotFound)
 		for _, m := range full.Models {
 			_, err := s.Model(t.Context(), workspace, m.ID)
 			wantFault(t, "read a model", err, fault.NotFound)
 		}
-		wantFault(t, "delete again", s.DeleteProvider(t.Context(), workspace, full.ID), fault.NotFound)
+		wantFault(t, "delete again", s.DeleteProvider(t.Context(), full, start), fault.NotFound)
 		create(t, s, full) // name, ids and credentials are free again
 		wantStored(t, s, full)
 	})
@@ -241,7 +241,7 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 			if err != nil {
 				return err
 			}
-			if err := s.DeleteProvider(ctx, workspace, p.ID); err != nil {
+			if err := s.DeleteProvider(ctx, p, start); err != nil {
 				return err
 			}
 			return s.UpdateProvider(ctx, locked, locked)

@@ -41,6 +41,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"AuditEvent":   testAuditEvent,
 		"AuditList":    testAuditList,
 		"AuditChain":   testAuditChain,
+		"Changes":      testChanges,
+		"ChangesGone":  testChangesGone,
 		"Replicas":     func(t *testing.T, s *store.Store) { Replicas(t, s) },
 		"Transaction":  testTransaction,
 		"Concurrency":  testConcurrency,

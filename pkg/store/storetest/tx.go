@@ -40,7 +40,7 @@ func testTransaction(t *testing.T, s *store.Store) {
 	c := newProvider("c", "m")
 	err = s.InTx(t.Context(), func(ctx context.Context) error {
 		noError(t, "create", add(ctx, s, c))
-		noError(t, "delete", s.DeleteProvider(ctx, workspace, a.ID))
+		noError(t, "delete", s.DeleteProvider(ctx, a, start))
 		return stop
 	})
 	if !errors.Is(err, stop) {
@@ -103,7 +103,7 @@ func testCancellation(t *testing.T, s *store.Store) {
 			_, err := s.Models(ctx, workspace, registry.ModelQuery{})
 			return err
 		},
-		func(ctx context.Context) error { return s.DeleteProvider(ctx, workspace, p.ID) },
+		func(ctx context.Context) error { return s.DeleteProvider(ctx, p, start) },
 		func(ctx context.Context) error { return s.SchemaCurrent(ctx) },
 	} {
 		if err := call(cancelled); !errors.Is(err, context.Canceled) || fault.As(err) != nil {
@@ -116,7 +116,7 @@ func testCancellation(t *testing.T, s *store.Store) {
 
 	inside, cancel := context.WithCancel(t.Context())
 	err := s.InTx(inside, func(ctx context.Context) error {
-		noError(t, "delete", s.DeleteProvider(ctx, workspace, p.ID))
+		noError(t, "delete", s.DeleteProvider(ctx, p, start))
 		cancel()
 		return nil
 	})

@@ -17,13 +17,15 @@ func testWorkspaces(t *testing.T, s *store.Store) {
 	mine, theirs := newProvider("same name", "m"), newProvider("same name", "m")
 	theirs.Workspace = "another"
 	create(t, s, mine, theirs)
+	intruder := theirs
+	intruder.Workspace = workspace
 	ctx := t.Context()
 
 	_, err := s.Provider(ctx, workspace, theirs.ID)
 	wantFault(t, "Provider", err, fault.NotFound)
 	_, err = s.Model(ctx, workspace, theirs.Models[0].ID)
 	wantFault(t, "Model", err, fault.NotFound)
-	wantFault(t, "DeleteProvider", s.DeleteProvider(ctx, workspace, theirs.ID), fault.NotFound)
+	wantFault(t, "DeleteProvider", s.DeleteProvider(ctx, intruder, start), fault.NotFound)
 	wantFault(t, "LockProvider", s.InTx(ctx, func(ctx context.Context) error {
 		_, err := s.LockProvider(ctx, workspace, theirs.ID)
 		return err
@@ -49,8 +51,6 @@ func testWorkspaces(t *testing.T, s *store.Store) {
 
 	before, err := s.Provider(ctx, "another", theirs.ID)
 	noError(t, "read theirs", err)
-	intruder := theirs
-	intruder.Workspace = workspace
 	noError(t, "RecordCall", s.RecordCall(ctx, call(intruder, registry.Call{
 		Failure: &registry.ProviderError{Kind: "blocked", Since: start},
 		Test:    &registry.LastTest{Success: true, At: start}, ModelID: theirs.Models[0].ID, UpstreamModelID: "m",

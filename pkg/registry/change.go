@@ -1,0 +1,236 @@
+package registry
+
+import (
+	"context"
+	"time"
+
+	"modelproviders/pkg/fault"
+)
+
+// Change is what happened to a provider or a model. It is stored in the transaction of
+// its write, and numbered after that has committed.
+type Change struct {
+	ID        string // UUIDv7
+	Workspace string
+	// Number is consecutive in the workspace. The changes of a provider and its models are
+	// numbered in the order of commits.
+	Number          int64
+	At              time.Time // UTC, whole milliseconds
+	Resource        ChangeResource
+	ResourceID      string
+	ProviderID      string
+	Action          ChangeAction
+	Version         int64 // of the resource
+	ProviderVersion int64
+
+	// Status is the status of a provider after the change, and "deleted" of a deleted one.
+	// Of a model it is "enabled", "disabled" or "deleted" if an edit changed that.
+	Status string
+	// Kind is the kind of the provider's error, if Status is [Error].
+	Kind string
+	// References is the number of references to the model, or to all models of the
+	// provider, before the change.
+	References int
+}
+
+// ChangeResource is what a change is about.
+type ChangeResource string
+
+// The resources of changes. A change of a provider covers its models.
+const (
+	ProviderResource ChangeResource = "provider"
+	ModelResource    ChangeResource = "model"
+)
+
+// ChangeAction is what happened to the resource of a change.
+type ChangeAction string
+
+// The actions of changes.
+const (
+	Created       ChangeAction = "created"
+	Updated       ChangeAction = "updated"
+	Deleted       ChangeAction = "deleted"
+	StatusChanged ChangeAction = "status_changed"
+	Verified      ChangeAction = "verified" // the status of a stage check of a model changed
+)
+
+// Statuses in changes, besides those of providers.
+const (
+	modelEnabled    = "enabled"
+	modelDisabled   = "disabled"
+	resourceDeleted = "deleted"
+)
+
+// ChangePosition is the position of a reader: the last change that it has read. The zero
+// value is the position before the first change.
+type ChangePosition struct {
+	Number int64
+	ID     string
+}
+
+// Position returns the position after the change.
+func (c Change) Position() ChangePosition { return ChangePosition{Number: c.Number, ID: c.ID} }
+
+// ChangeStore stores changes. All methods but NumberChanges and DropChanges are scoped to a
+// workspace.
+type ChangeStore interface {
+	// ChangeEnd returns the position after the last change of a workspace.
+	ChangeEnd(ctx context.Context, workspace string) (ChangePosition, error)
+	// ChangesAfter returns up to limit numbered changes after a position. It returns gone if
+	// they are not all stored any more, or if the position is not one of this database.
+	ChangesAfter(ctx context.Context, workspace string, after ChangePosition, limit int) ([]Change, error)
+	// NotedChanges returns a channel that has a value when this process has noted changes,
+	// and their transactions have committed.
+	NotedChanges() <-chan struct{}
+	// UnnumberedWorkspaces returns the workspaces with changes that are not numbered.
+	UnnumberedWorkspaces(ctx context.Context) ([]string, error)
+	// NumberChanges numbers the changes of workspaces, and of those in which this process has
+	// noted some. It returns the workspaces with newly numbered changes, of this call or, on
+	// SQLite, of the transactions that noted them.
+	NumberChanges(ctx context.Context, workspaces ...string) ([]string, error)
+	// DropChanges removes the changes before a time, except the last one before it of each
+	// workspace.
+	DropChanges(ctx context.Context, before time.Time) error
+}
+
+// ChangesGone returns the fault of a position from which changes can't be read.
+func ChangesGone() *fault.Error {
+	return fault.New(fault.Gone, "The changes after this cursor are no longer known. List providers and models again, and follow from a new cursor.")
+}
+
+// Changes returns what a write makes of a provider, in the order in which it is stored. A
+// provider without an id before the write is new, and one without an id after it is
+// deleted.
+func Changes(before, after Provider, at time.Time) []Change {
+	switch {
+	case before.ID == "":
+		return []Change{after.change(Created, at)}
+	case after.ID == "":
+		c := before.change(Deleted, at)
+		c.Status, c.Kind = resourceDeleted, ""
+		return []Change{c}
+	case before.Status() != after.Status():
+		return []Change{after.change(StatusChanged, at)}
+	case before.Name != after.Name || before.Connection != after.Connection:
+		return []Change{after.change(Updated, at)}
+	}
+	return modelChanges(before, after, at)
+}
+
+func modelChanges(before, after Provider, at time.Time) (changes []Change) {
+	removed := make(map[string]Model, len(before.Models))
+	for _, m := range before.Models {
+		removed[m.ID] = m
+	}
+	var kept []Change
+	for _, m := range after.Models {
+		old, stored := removed[m.ID]
+		delete(removed, m.ID)
+		switch {
+		case !stored:
+			kept = append(kept, m.change(after, Created, at))
+		case old.Version != m.Version:
+			c := m.change(after, Updated, at)
+			if old.Enabled != m.Enabled {
+				c.Status = modelStatus(m.Enabled)
+			}
+			kept = append(kept, c)
+		}
+	}
+	for _, m := range before.Models {
+		if _, gone := removed[m.ID]; gone {
+			c := m.change(after, Deleted, at)
+			c.Status = resourceDeleted
+			changes = append(changes, c)
+		}
+	}
+	return append(changes, kept...)
+}
+
+func modelStatus(enabled bool) string {
+	if enabled {
+		return modelEnabled
+	}
+	return modelDisabled
+}
+
+// change returns a change of the provider.
+func (p Provider) change(action ChangeAction, at time.Time) Change {
+	c := Change{
+		ID: newID(), Workspace: p.Workspace, At: at, Resource: ProviderResource, ResourceID: p.ID, ProviderID: p.ID,
+		Action: action, Version: p.Version, ProviderVersion: p.Version, Status: string(p.Status()),
+	}
+	if p.Status() == Error {
+		c.Kind = p.Error.Kind
+	}
+	return c
+}
+
+// change returns a change of a model of p.
+func (m Model) change(p Provider, action ChangeAction, at time.Time) Change {
+	return Change{
+		ID: newID(), Workspace: p.Workspace, At: at, Resource: ModelResource, ResourceID: m.ID, ProviderID: p.ID,
+		Action: action, Version: m.Version, ProviderVersion: p.Version,
+	}
+}
+
+// StatusChange returns the change of a call that changes the status of its provider. The
+// store knows the versions.
+func (c Call) StatusChange() Change {
+	change := Change{
+		ID: newID(), Workspace: c.Workspace, At: c.Event.At, Resource: ProviderResource, ResourceID: c.ProviderID, ProviderID: c.ProviderID,
+		Action: StatusChanged, Status: string(statusOf(true, c.Failure != nil)),
+	}
+	if c.Failure != nil {
+		change.Kind = c.Failure.Kind
+	}
+	return change
+}
+
+// ChangeEnd returns the position after the last change of a workspace.
+func (r *Registry) ChangeEnd(ctx context.Context, workspace string) (ChangePosition, error) {
+	return r.store.ChangeEnd(ctx, workspace)
+}
+
+// ChangesAfter returns up to limit changes after a position. It returns gone if they are
+// not all known any more, or if the position is not one of this database.
+func (r *Registry) ChangesAfter(ctx context.Context, workspace string, after ChangePosition, limit int) ([]Change, error) {
+	return r.store.ChangesAfter(ctx, workspace, after, limit)
+}
+
+// NumberChanges waits until this process notes changes, at most for a while, and then
+// numbers the changes of all processes.
+func (r *Registry) NumberChanges(ctx context.Context) error {
+	var unnumbered []string
+	var err error
+	select {
+	case <-r.store.NotedChanges():
+	case <-time.After(numberEvery):
+		if unnumbered, err = r.store.UnnumberedWorkspaces(ctx); err != nil {
+			return err
+		}
+	case <-ctx.Done():
+		return nil
+	}
+	_, err = r.store.NumberChanges(ctx, unnumbered...)
+	return err
+}
+
+// numberEvery is how often changes are looked for that their process could not number.
+const numberEvery = 200 * time.Millisecond
+
+// WaitForChange returns when there may be changes after a position, or with the error of
+// ctx.
+func (r *Registry) WaitForChange(ctx context.Context, workspace string, after ChangePosition) error {
+	for {
+		end, err := r.store.ChangeEnd(ctx, workspace)
+		if err != nil || end != after {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}

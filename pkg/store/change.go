@@ -1,0 +1,114 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"modelproviders/pkg/registry"
+)
+
+// changeRow is a row of changes.
+type changeRow struct {
+	registry.Change
+	counted int64 // the value of the provider's column changes
+}
+
+func (row *changeRow) columns() columns {
+	c := &row.Change
+	return columns{
+		{"id", &c.ID, fixed}, {"provider_change", &row.counted, fixed}, {"at", (*moment)(&c.At), fixed},
+		{"resource", &c.Resource, fixed}, {"resource_id", &c.ResourceID, fixed}, {"action", &c.Action, fixed},
+		{"version", &c.Version, fixed}, {"provider_version", &c.ProviderVersion, fixed},
+		{"status", &c.Status, fixed}, {"kind", &c.Kind, fixed}, {"reference_count", &c.References, fixed},
+		{"provider_id", &c.ProviderID, observed}, {"number", &c.Number, observed},
+	}
+}
+
+// newChange are the columns that a note of a change has for itself.
+var newChange = new(changeRow).columns().only(fixed)
+
+// The providers p that a note of changes is of, as they are before the write that is noted.
+const (
+	newProvider    = "(SELECT -1 AS changes, 0 AS version) AS p" // its creation is change 0
+	storedProvider = "providers p WHERE p.workspace = $1 AND p.id = $2"
+)
+
+// noteChanges is the text of a statement that notes changes of a provider; see
+// [Store.noted]. On SQLite it must run before the write that is noted.
+func (d dialect) noteChanges(provider string) string {
+	values := newChange.join(func(c column) string {
+		switch c.name {
+		case "provider_change":
+			return "p.changes + e.provider_change"
+		case "version", "provider_version":
+			return "CASE e." + c.name + " WHEN 0 THEN p.version ELSE e." + c.name + " END"
+		}
+		return "e." + c.name
+	})
+	return "INSERT INTO changes (workspace, provider_id, " + newChange.names("") + ") SELECT $1, $2, " + values +
+		" FROM (" + d.recordset("changes", "$3", newChange) + ") AS e, " + provider + " ORDER BY e.provider_change"
+}
+
+// noted is the statement that notes changes of one provider, with a text made by
+// [dialect.noteChanges]. The write must add their number to the provider's column changes.
+// A version that is 0 is the stored version of the provider. After the write,
+// [Store.wakeNumberer] must be called.
+func (s *Store) noted(text string, changes ...registry.Change) statement {
+	rows := make([]columns, len(changes))
+	for i, c := range changes {
+		row := changeRow{Change: c, counted: int64(i + 1)}
+		rows[i] = row.columns().only(fixed)
+	}
+	return statement{text, []any{changes[0].Workspace, changes[0].ProviderID, s.engine.records(rows...)}}
+}
+
+var findChanges = "SELECT " + new(changeRow).columns().names("") + " FROM changes WHERE workspace = $1 AND number >= $2 ORDER BY number LIMIT $3"
+
+// ChangeEnd implements [registry.Store].
+func (s *Store) ChangeEnd(ctx context.Context, workspace string) (end registry.ChangePosition, err error) {
+	_, err = s.one(ctx, "SELECT number, id FROM changes WHERE workspace = $1 AND number IS NOT NULL ORDER BY number DESC LIMIT 1",
+		[]any{workspace}, &end.Number, &end.ID)
+	return end, err
+}
+
+// ChangesAfter implements [registry.Store]. It also reads the change at the position, which
+// is kept as long as all changes after it are.
+func (s *Store) ChangesAfter(ctx context.Context, workspace string, after registry.ChangePosition, limit int) ([]registry.Change, error) {
+	var row changeRow
+	var found []registry.Change
+	if after.Number > 0 {
+		limit++
+	}
+	err := s.each(ctx, findChanges, []any{workspace, after.Number, limit}, row.columns().fields(), func() error {
+		row.Workspace = workspace
+		found = append(found, row.Change)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if after.Number > 0 {
+		if len(found) == 0 || found[0].Position() != after {
+			return nil, registry.ChangesGone()
+		}
+		found = found[1:]
+	}
+	for i, c := range found {
+		if c.Number != after.Number+int64(i)+1 {
+			return nil, registry.ChangesGone()
+		}
+	}
+	return found, nil
+}
+
+// dropChanges removes changes of all workspaces that are before $1, and whose successors
+// are. A reader that has read everything until then can therefore continue.
+const dropChanges = `DELETE FROM changes WHERE (workspace, id) IN (
+	SELECT c.workspace, c.id FROM changes c WHERE c.at < $1 AND EXISTS (
+		SELECT 1 FROM changes n WHERE n.workspace = c.workspace AND n.number > c.number AND n.at < $1)
+	LIMIT $2)`
+
+// DropChanges implements [registry.ChangeStore].
+func (s *Store) DropChanges(ctx context.Context, before time.Time) error {
+	return s.drop(ctx, dropChanges, before)
+}

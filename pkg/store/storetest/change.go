@@ -1,0 +1,240 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/store"
+)
+
+// number numbers what was noted.
+func number(t *testing.T, s *store.Store) {
+	t.Helper()
+	unnumbered, err := s.UnnumberedWorkspaces(t.Context())
+	noError(t, "read the workspaces with unnumbered changes", err)
+	_, err = s.NumberChanges(t.Context(), unnumbered...)
+	noError(t, "number changes", err)
+}
+
+// changesAfter reads the changes after a position.
+func changesAfter(t *testing.T, s *store.Store, after registry.ChangePosition) []registry.Change {
+	t.Helper()
+	changes, err := s.ChangesAfter(t.Context(), workspace, after, 1000)
+	noError(t, "read changes", err)
+	return changes
+}
+
+// editStored changes a stored provider as the registry does.
+func editStored(ctx context.Context, s *store.Store, id string, change func(p *registry.Provider)) error {
+	return s.InTx(ctx, func(ctx context.Context) error {
+		before, err := s.LockProvider(ctx, workspace, id)
+		if err != nil {
+			return err
+		}
+		after := before
+		after.Models = slices.Clone(before.Models)
+		after.Version++
+		change(&after)
+		return s.UpdateProvider(ctx, before, after)
+	})
+}
+
+func testChanges(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	p := newProvider("changed", "a", "b", "c")
+	end, err := s.ChangeEnd(ctx, workspace)
+	noError(t, "read the end", err)
+	if (end != registry.ChangePosition{}) {
+		t.Fatalf("the end of no changes is %+v", end)
+	}
+	if got := changesAfter(t, s, end); len(got) != 0 {
+		t.Fatalf("there are changes already: %+v", got)
+	}
+
+	first := registry.Change{Workspace: workspace, ProviderID: p.ID, At: start, Resource: "provider", ResourceID: p.ID}
+	// want checks what was noted since the last call, apart from id and number.
+	want := func(t *testing.T, wants ...func(*registry.Change)) {
+		t.Helper()
+		number(t, s)
+		got := changesAfter(t, s, end)
+		var wanted []registry.Change
+		for i, set := range wants {
+			c := first
+			set(&c)
+			if i < len(got) {
+				c.ID, c.Number = got[i].ID, end.Number+int64(i)+1
+			}
+			wanted = append(wanted, c)
+		}
+		if diff := cmp.Diff(wanted, got, cmpopts.EquateEmpty()); diff != "" {
+			t.Errorf("changes (-want +got):\n%s", diff)
+		}
+		var err error
+		before := end
+		if end, err = s.ChangeEnd(ctx, workspace); err != nil || end.Number != before.Number+int64(len(wants)) {
+			t.Errorf("the end is %+v, %v", end, err)
+		}
+	}
+	provider := func(action registry.ChangeAction, version int64, status, kind string) func(*registry.Change) {
+		return func(c *registry.Change) {
+			c.Action, c.Version, c.ProviderVersion, c.Status, c.Kind = action, version, version, status, kind
+		}
+	}
+	model := func(id string, action registry.ChangeAction, version, providerVersion int64, status string) func(*registry.Change) {
+		return func(c *registry.Change) {
+			c.Resource, c.ResourceID, c.Action, c.Version, c.ProviderVersion, c.Status = "model", id, action, version, providerVersion, status
+		}
+	}
+	failure := &registry.ProviderError{Kind: "authentication", Since: start}
+	change := func(fn func(p *registry.Provider)) {
+		t.Helper()
+		noError(t, "edit", editStored(ctx, s, p.ID, func(p *registry.Provider) { p.UpdatedAt = start; fn(p) }))
+	}
+	record := func(c registry.Call) {
+		t.Helper()
+		recorded := call(p, c)
+		recorded.Event.At = start
+		noError(t, "record", s.RecordCall(ctx, recorded))
+	}
+
+	t.Run("created", func(t *testing.T) {
+		create(t, s, p)
+		want(t, provider(registry.Created, 1, "active", ""))
+	})
+	t.Run("edits of the provider", func(t *testing.T) {
+		change(func(p *registry.Provider) { p.Name, p.NameKey = "renamed", "renamed" })
+		change(func(p *registry.Provider) { p.Enabled = false })
+		change(func(p *registry.Provider) { p.Enabled = true; p.Models = p.Models[:2] }) // covers its models
+		want(t, provider(registry.Updated, 2, "active", ""), provider(registry.StatusChanged, 3, "inactive", ""), provider(registry.StatusChanged, 4, "active", ""))
+	})
+	t.Run("edits of models", func(t *testing.T) {
+		added := newModel(p.ID, "d", start)
+		change(func(p *registry.Provider) {
+			p.Models[1].Enabled, p.Models[1].Version = false, 2
+			p.Models = append(p.Models[1:], added)
+		})
+		want(t, model(p.Models[0].ID, registry.Deleted, 1, 5, "deleted"), model(p.Models[1].ID, registry.Updated, 2, 5, "disabled"), model(added.ID, registry.Created, 1, 5, ""))
+	})
+	t.Run("calls that change the status", func(t *testing.T) {
+		record(registry.Call{Success: true})
+		want(t)
+		record(registry.Call{Failure: failure})
+		record(registry.Call{Failure: &registry.ProviderError{Kind: "unreachable", Since: start}}) // the same status
+		record(registry.Call{Test: &registry.LastTest{Kind: "timeout", At: start}, ModelID: p.Models[1].ID, UpstreamModelID: "b"})
+		want(t, provider(registry.StatusChanged, 5, "error", "authentication"))
+		record(registry.Call{Success: true})
+		record(registry.Call{Success: true})
+		want(t, provider(registry.StatusChanged, 5, "active", ""))
+	})
+	t.Run("calls of an inactive provider", func(t *testing.T) {
+		change(func(p *registry.Provider) { p.Enabled = false })
+		record(registry.Call{Failure: failure})
+		record(registry.Call{Success: true})
+		want(t, provider(registry.StatusChanged, 6, "inactive", ""))
+	})
+	t.Run("calls with an earlier connection", func(t *testing.T) {
+		change(func(p *registry.Provider) { p.Enabled = true; p.Connection++ })
+		record(registry.Call{Failure: failure})
+		want(t, provider(registry.StatusChanged, 7, "active", ""))
+	})
+	t.Run("not what is rolled back", func(t *testing.T) {
+		stop := errors.New("stop")
+		err := s.InTx(ctx, func(ctx context.Context) error {
+			noError(t, "edit", editStored(ctx, s, p.ID, func(p *registry.Provider) { p.Name = "never" }))
+			return stop
+		})
+		if !errors.Is(err, stop) {
+			t.Fatal(err)
+		}
+		wantFault(t, "take a name", add(ctx, s, newProvider("RENAMED")), fault.NameTaken)
+		change(func(p *registry.Provider) { p.Name = "again" })
+		want(t, provider(registry.Updated, 8, "active", ""))
+	})
+	t.Run("deleted", func(t *testing.T) {
+		noError(t, "delete", s.InTx(ctx, func(ctx context.Context) error {
+			locked, err := s.LockProvider(ctx, workspace, p.ID)
+			if err != nil {
+				return err
+			}
+			return s.DeleteProvider(ctx, locked, start)
+		}))
+		want(t, provider(registry.Deleted, 8, "deleted", ""))
+	})
+	t.Run("in pages", func(t *testing.T) {
+		all := changesAfter(t, s, registry.ChangePosition{})
+		var pages []registry.Change
+		var after registry.ChangePosition
+		for {
+			page, err := s.ChangesAfter(ctx, workspace, after, 2)
+			noError(t, "read a page", err)
+			if len(page) == 0 {
+				break
+			}
+			if len(page) > 2 {
+				t.Fatalf("a page has %d changes", len(page))
+			}
+			pages = append(pages, page...)
+			after = page[len(page)-1].Position()
+		}
+		if diff := cmp.Diff(all, pages); diff != "" || after != end {
+			t.Errorf("pages end at %+v, want %+v; changes (-all +pages):\n%s", after, end, diff)
+		}
+	})
+}
+
+// testChangesGone: positions from which not all changes are known, or of another history.
+func testChangesGone(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	day := func(n int) time.Time { return start.Add(time.Duration(n) * 24 * time.Hour) }
+	p := newProvider("p")
+	create(t, s, p)
+	for i := range 4 {
+		noError(t, "edit", editStored(ctx, s, p.ID, func(p *registry.Provider) { p.Name, p.UpdatedAt = fmt.Sprint("day ", i+1), day(i+1) }))
+	}
+	number(t, s)
+	all := changesAfter(t, s, registry.ChangePosition{})
+	if len(all) != 5 {
+		t.Fatalf("%d changes", len(all))
+	}
+	end := all[4].Position()
+	gone := func(t *testing.T, what string, at registry.ChangePosition) {
+		t.Helper()
+		changes, err := s.ChangesAfter(ctx, workspace, at, 10)
+		if !fault.Is(err, fault.Gone) {
+			t.Errorf("%s: got %+v, %v", what, changes, err)
+		}
+	}
+	gone(t, "above the end", registry.ChangePosition{Number: 6, ID: newID()})
+	gone(t, "another id", registry.ChangePosition{Number: 3, ID: newID()})
+	gone(t, "another id at the end", registry.ChangePosition{Number: 5, ID: newID()})
+
+	noError(t, "drop", s.DropChanges(ctx, day(3).Add(time.Hour)))
+	gone(t, "the beginning", registry.ChangePosition{})
+	gone(t, "a change that was dropped", all[2].Position())
+	if got := changesAfter(t, s, all[3].Position()); len(got) != 1 || got[0].ID != all[4].ID {
+		t.Errorf("after the last change before the time, got %+v", got)
+	}
+
+	noError(t, "drop all", s.DropChanges(ctx, day(100)))
+	gone(t, "the last change but one", all[3].Position())
+	if got, err := s.ChangeEnd(ctx, workspace); err != nil || got != end {
+		t.Errorf("the end is %+v, %v, want %+v", got, err, end)
+	}
+	if got := changesAfter(t, s, end); len(got) != 0 {
+		t.Errorf("after the end, got %+v", got)
+	}
+	noError(t, "edit", editStored(ctx, s, p.ID, func(p *registry.Provider) { p.Name, p.UpdatedAt = "later", day(101) }))
+	number(t, s)
+	if got := changesAfter(t, s, end); len(got) != 1 || got[0].Number != 6 {
+		t.Errorf("after what was the end for long, got %+v", got)
+	}
+}
