@@ -114,8 +114,8 @@ func readGemini(a *answer, data []byte, whole bool) (useful bool, err error) {
 	candidate := r.Candidates[0]
 	for _, part := range candidate.Content.Parts {
 		if call := part.FunctionCall; call != nil { // never in pieces
-			piece := toolPiece{index: len(a.toolCalls), name: call.Name, arguments: string(call.Args)}
-			if err := a.addToolCall(piece); err != nil {
+			arguments, _ := argumentsOf(call.Args)
+			if err := a.addToolCall(toolPiece{index: len(a.toolCalls), name: call.Name, arguments: arguments}); err != nil {
 				return false, err
 			}
 		}

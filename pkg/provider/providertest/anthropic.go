@@ -30,6 +30,7 @@ func Anthropic() Fake {
 		Endpoints: func(url string) string { return "anthropic=" + url },
 		Check:     checkAnthropic,
 		Authentic: func(r *Request) bool { return r.Header.Get("X-Api-Key") == anthropicKey },
+		Tool:      messagesTool,
 		Answer:    answerAnthropic,
 	}
 }
@@ -47,6 +48,10 @@ type messagesRequest struct {
 	System      []textBlock `json:"system"`
 	Temperature *float64    `json:"temperature"`
 	Stream      bool        `json:"stream"`
+
+	Tools        json.RawMessage `json:"tools"`
+	ToolChoice   json.RawMessage `json:"tool_choice"`
+	OutputConfig json.RawMessage `json:"output_config"`
 }
 
 type textBlock struct {
@@ -67,7 +72,7 @@ func parseMessages(body []byte) (messagesRequest, error) {
 	case m.System != nil && !isText(m.System):
 		return m, fmt.Errorf("system is %+v", m.System)
 	}
-	return m, nil
+	return m, m.checkTools()
 }
 
 func isText(blocks []textBlock) bool {
@@ -150,6 +155,12 @@ func answerMessages(r *Request, mode Mode, model string, header http.Header) (An
 		return MessagesAnswer(r, model, "refusal", header), true
 	case ErrorInSuccess:
 		return anthropicError(http.StatusOK, header, "api_error", "Internal server error"), true
+	case NoTools, NoToolChoice, NoSchema:
+		m, _ := parseMessages(r.Body) // a body that is wrong has no tool
+		if mode.refuses(m.Tools, m.ToolChoice, m.OutputConfig) {
+			return anthropicError(400, header, "invalid_request_error", messagesRefusals[mode]), true
+		}
+		return MessagesAnswer(r, model, "end_turn", header), true
 	case ErrorInStream:
 		if !streamed {
 			return Answer{}, false
@@ -206,9 +217,12 @@ func anthropicList(header http.Header, ids ...string) Answer {
 	})
 }
 
-// MessagesAnswer is the answer of a model to a call of the Messages API: r.Text,
-// in a stream where the call asks for one.
+// MessagesAnswer is the answer of a model to a call of the Messages API: r.Text or
+// r.Calls, in a stream where the call asks for one.
 func MessagesAnswer(r *Request, model, stop string, header http.Header) Answer {
+	if stop == "end_turn" {
+		stop = r.stop(stop, "tool_use", "max_tokens")
+	}
 	message := func(content []any, stop any, output int) map[string]any {
 		return map[string]any{
 			"id": "msg_01", "type": "message", "role": "assistant", "model": model, "content": content,
@@ -216,8 +230,8 @@ func MessagesAnswer(r *Request, model, stop string, header http.Header) Answer {
 		}
 	}
 	if !streams(r) {
-		content := []any{}
-		if r.Text != "" {
+		content := messagesCalls(r)
+		if r.Text != "" && len(r.Calls) == 0 {
 			content = append(content, map[string]any{"type": "text", "text": r.Text})
 		}
 		return jsonAnswer(http.StatusOK, header, message(content, stop, 7))
@@ -230,7 +244,8 @@ func MessagesAnswer(r *Request, model, stop string, header http.Header) Answer {
 		pieces = append(pieces, named(name, encode(body)))
 	}
 	say("message_start", map[string]any{"message": message([]any{}, nil, 1)})
-	if r.Text != "" {
+	messagesCallEvents(r, say)
+	if r.Text != "" && len(r.Calls) == 0 {
 		say("content_block_start", map[string]any{"index": 0, "content_block": map[string]any{"type": "text", "text": ""}})
 		say("ping", map[string]any{})
 		for _, piece := range Pieces(r.Text) {

@@ -2,6 +2,7 @@ package providertest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -72,6 +73,7 @@ func bedrockFake(key awsKey) Fake {
 		Endpoints: func(url string) string { return "aws_bedrock=" + url },
 		Check:     checkBedrock,
 		Authentic: func(r *Request) bool { return checkSigV4(r, key, bedrockRegion, "bedrock", time.Now()) == nil },
+		Tool:      converseTool,
 		Answer:    answerBedrock,
 	}
 }
@@ -96,6 +98,11 @@ type converseRequest struct {
 		MaxTokens   int      `json:"maxTokens"`
 		Temperature *float64 `json:"temperature"`
 	} `json:"inferenceConfig"`
+	ToolConfig struct {
+		Tools      json.RawMessage `json:"tools"`
+		ToolChoice json.RawMessage `json:"toolChoice"`
+	} `json:"toolConfig"`
+	OutputConfig json.RawMessage `json:"outputConfig"`
 }
 
 type converseBlock struct {
@@ -127,6 +134,9 @@ func checkBedrock(r *Request) error {
 		return fmt.Errorf("system is %+v", c.System)
 	case c.InferenceConfig.MaxTokens < 1:
 		return fmt.Errorf("maxTokens is %d", c.InferenceConfig.MaxTokens)
+	}
+	if err := c.checkTools(); err != nil {
+		return err
 	}
 	return checkJSONHeaders(r)
 }
@@ -183,6 +193,12 @@ func answerBedrock(r *Request, mode Mode) (Answer, bool) {
 	case Refused:
 		r.Text = ""
 		return ConverseAnswer(r, "guardrail_intervened"), true
+	case NoTools, NoToolChoice, NoSchema:
+		c := parseConverse(r)
+		if mode.refuses(c.ToolConfig.Tools, c.ToolConfig.ToolChoice, c.OutputConfig) {
+			return BedrockError(400, "ValidationException", converseRefusals[mode]), true
+		}
+		return ConverseAnswer(r, "end_turn"), true
 	case BrokenUTF8: // within a message whose checksum is right
 		success := ConverseAnswer(r, "end_turn")
 		if success.Pieces == nil {
@@ -246,22 +262,22 @@ func BedrockError(status int, code, message string) Answer {
 }
 
 // ConverseAnswer is the answer of a model to Converse, or to ConverseStream:
-// r.Text.
+// r.Text or r.Calls.
 func ConverseAnswer(r *Request, stop string) Answer {
+	if stop == "end_turn" {
+		stop = r.stop(stop, "tool_use", "max_tokens")
+	}
 	usage := map[string]any{"inputTokens": 9, "outputTokens": 7, "totalTokens": 16}
 	metrics := map[string]any{"latencyMs": 551}
 	if !strings.HasSuffix(r.Path, "/converse-stream") && r.Path != "" {
 		return jsonAnswer(http.StatusOK, bedrockHeaders(), map[string]any{
 			"metrics": metrics, "stopReason": stop, "usage": usage,
-			"output": map[string]any{"message": map[string]any{"role": "assistant", "content": []any{map[string]any{"text": r.Text}}}},
+			"output": map[string]any{"message": map[string]any{"role": "assistant", "content": converseContent(r)}},
 		})
 	}
 	pieces := [][]byte{frame("event", "messageStart", map[string]any{"role": "assistant", "p": "abcd"})}
-	for _, piece := range Pieces(r.Text) {
-		pieces = append(pieces, frame("event", "contentBlockDelta", map[string]any{"contentBlockIndex": 0, "delta": map[string]any{"text": piece}, "p": "abcdefgh"}))
-	}
+	pieces = append(pieces, converseFrames(r)...)
 	pieces = append(pieces,
-		frame("event", "contentBlockStop", map[string]any{"contentBlockIndex": 0}),
 		frame("event", "messageStop", map[string]any{"stopReason": stop}),
 		frame("event", "metadata", map[string]any{"metrics": metrics, "usage": usage}))
 	header := bedrockHeaders()

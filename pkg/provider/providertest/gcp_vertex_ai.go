@@ -25,20 +25,20 @@ var _ = register(GCPVertexAI)
 // endpoint, with a Gemini model. It verifies the service account's signature.
 // Source of its errors: Vertex AI, "API errors", and answers of the service.
 func GCPVertexAI() Fake {
-	return vertexFake(geminiModel, checkGemini, answerGemini)
+	return vertexFake(geminiModel, checkGemini, geminiTool, answerGemini)
 }
 
 // GCPVertexAIClaude is GCPVertexAI with a Claude model.
 func GCPVertexAIClaude() Fake {
-	return vertexFake(vertexClaude, checkVertexClaude, answerVertexClaude)
+	return vertexFake(vertexClaude, checkVertexClaude, messagesTool, answerVertexClaude)
 }
 
 // GCPVertexAIOpen is GCPVertexAI with an open model.
 func GCPVertexAIOpen() Fake {
-	return vertexFake(vertexOpenModel, checkVertexOpen, answerVertexOpen)
+	return vertexFake(vertexOpenModel, checkVertexOpen, chatTool, answerVertexOpen)
 }
 
-func vertexFake(model string, check func(*Request) error, answer func(*Request, Mode) (Answer, bool)) Fake {
+func vertexFake(model string, check func(*Request) error, tool func(*Request) string, answer func(*Request, Mode) (Answer, bool)) Fake {
 	account := sync.OnceValue(newServiceAccount)
 	return Fake{
 		Type:    "gcp_vertex_ai",
@@ -55,6 +55,7 @@ func vertexFake(model string, check func(*Request) error, answer func(*Request, 
 		},
 		Authentic: func(r *Request) bool { return bearer(r) == vertexToken },
 		Auxiliary: func(r *Request) (Answer, bool) { return answerToken(r, &account().key.PublicKey, time.Now()) },
+		Tool:      tool,
 		Answer: func(r *Request, mode Mode) (Answer, bool) {
 			if r.Method == http.MethodGet {
 				return answerVertexList(mode)

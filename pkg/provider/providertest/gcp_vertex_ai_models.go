@@ -16,9 +16,13 @@ type geminiRequest struct {
 	Contents          []geminiContent `json:"contents"`
 	SystemInstruction *geminiContent  `json:"systemInstruction"`
 	GenerationConfig  struct {
-		MaxOutputTokens int      `json:"maxOutputTokens"`
-		Temperature     *float64 `json:"temperature"`
+		MaxOutputTokens    int             `json:"maxOutputTokens"`
+		Temperature        *float64        `json:"temperature"`
+		ResponseMIMEType   string          `json:"responseMimeType"`
+		ResponseJSONSchema json.RawMessage `json:"responseJsonSchema"`
 	} `json:"generationConfig"`
+	Tools      json.RawMessage `json:"tools"`
+	ToolConfig json.RawMessage `json:"toolConfig"`
 }
 
 type geminiContent struct {
@@ -49,6 +53,9 @@ func checkGemini(r *Request) error {
 	case g.GenerationConfig.MaxOutputTokens < 1:
 		return fmt.Errorf("maxOutputTokens is %d", g.GenerationConfig.MaxOutputTokens)
 	}
+	if err := g.checkTools(); err != nil {
+		return err
+	}
 	return checkNoQuotaProject(r)
 }
 
@@ -62,6 +69,12 @@ func answerGemini(r *Request, mode Mode) (Answer, bool) {
 	case EmptyAnswer:
 		r.Text = ""
 		return GeminiAnswer(r, "MAX_TOKENS"), true
+	case NoTools, NoToolChoice, NoSchema:
+		g := parseGemini(r)
+		if mode.refuses(g.Tools, g.ToolConfig, g.GenerationConfig.ResponseJSONSchema) {
+			return GoogleError(400, "INVALID_ARGUMENT", geminiRefusals[mode], ""), true
+		}
+		return GeminiAnswer(r, "STOP"), true
 	case Refused, ContentFiltered:
 		return geminiEvents(r, map[string]any{
 			"promptFeedback": map[string]any{"blockReason": "PROHIBITED_CONTENT", "blockReasonMessage": "The prompt is blocked due to prohibited contents."},
@@ -85,13 +98,16 @@ func GoogleErrorIn(status, code int, rpcStatus, message string) Answer {
 }
 
 // GeminiAnswer is the answer of a Gemini model, which thinks before it says
-// r.Text, in a stream where the call asks for one.
+// r.Text or calls r.Calls, in a stream where the call asks for one.
 func GeminiAnswer(r *Request, finish string) Answer {
+	if finish == "STOP" {
+		finish = r.stop(finish, finish, "MAX_TOKENS")
+	}
 	usage := map[string]any{"promptTokenCount": 9, "candidatesTokenCount": 5, "thoughtsTokenCount": 2, "totalTokenCount": 16, "trafficType": "ON_DEMAND"}
-	response := func(part map[string]any, finish string) map[string]any {
+	response := func(finish string, parts ...any) map[string]any {
 		candidate := map[string]any{"index": 0, "content": map[string]any{"role": "model"}}
-		if part != nil {
-			candidate["content"] = map[string]any{"role": "model", "parts": []any{part}}
+		if len(parts) > 0 {
+			candidate["content"] = map[string]any{"role": "model", "parts": parts}
 		}
 		body := map[string]any{"candidates": []any{candidate}, "modelVersion": geminiModel + "-001", "createTime": "2025-06-01T00:00:00Z", "responseId": RequestID}
 		if finish != "" {
@@ -101,16 +117,13 @@ func GeminiAnswer(r *Request, finish string) Answer {
 		return body
 	}
 	if !geminiStreams(r) {
-		if r.Text == "" {
-			return geminiEvents(r, response(nil, finish))
-		}
-		return geminiEvents(r, response(map[string]any{"text": r.Text}, finish))
+		return geminiEvents(r, response(finish, geminiParts(r, []string{r.Text})...))
 	}
-	events := []map[string]any{response(map[string]any{"text": "Let me think.", "thought": true}, "")}
-	for _, piece := range Pieces(r.Text) {
-		events = append(events, response(map[string]any{"text": piece}, ""))
+	events := []map[string]any{response("", map[string]any{"text": "Let me think.", "thought": true})}
+	for _, part := range geminiParts(r, Pieces(r.Text)) {
+		events = append(events, response("", part))
 	}
-	return geminiEvents(r, append(events, response(map[string]any{"text": ""}, finish))...)
+	return geminiEvents(r, append(events, response(finish, map[string]any{"text": ""}))...)
 }
 
 func geminiStreams(r *Request) bool {
@@ -159,7 +172,7 @@ func answerVertexClaude(r *Request, mode Mode) (Answer, bool) {
 	header := vertexHeaders()
 	header.Set("Request-Id", "req_vrtx_0123456789abcdef")
 	switch mode {
-	case Success, EmptyAnswer, Refused, ErrorInSuccess, ErrorInStream, InvalidRequest, ContentFiltered, Overloaded:
+	case Success, EmptyAnswer, Refused, ErrorInSuccess, ErrorInStream, InvalidRequest, ContentFiltered, Overloaded, NoTools, NoToolChoice, NoSchema:
 		return answerMessages(r, mode, "claude-sonnet-4-20250514", header)
 	}
 	return vertexDocumented(mode, vertexClaude, "anthropic")
@@ -188,6 +201,11 @@ func answerVertexOpen(r *Request, mode Mode) (Answer, bool) {
 	}
 	switch mode {
 	case Success:
+		return ChatAnswer(r, vertexOpenModel, "stop", vertexHeaders()), true
+	case NoTools, NoToolChoice, NoSchema:
+		if param := refusedTool(r, mode); param != "" {
+			return GoogleError(400, "INVALID_ARGUMENT", "Request contains an invalid argument: "+param+" is not supported by the model.", ""), true
+		}
 		return ChatAnswer(r, vertexOpenModel, "stop", vertexHeaders()), true
 	case EmptyAnswer:
 		r.Text = ""

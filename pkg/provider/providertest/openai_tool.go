@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"regexp"
 )
 
 // function is a tool in the Chat Completions API.
@@ -64,7 +63,7 @@ func (c ChatRequest) checkChatTools() error {
 	_ = json.Unmarshal(c.ResponseFormat, &sent) // it is compared as a whole
 	tool := c.functionOf()
 	tool.Strict, sent.Schema.Strict = true, true
-	return c.checkParts(
+	return checkParts(tool.Name,
 		part{"tools", c.Tools, []any{map[string]any{"type": "function", "function": tool}}, tool.Parameters},
 		part{"tool_choice", c.ToolChoice, map[string]any{"type": "function", "function": map[string]any{"name": tool.Name}}, tool.Parameters},
 		part{"response_format", c.ResponseFormat, map[string]any{"type": "json_schema", "json_schema": sent.Schema}, sent.Schema.Schema},
@@ -80,39 +79,11 @@ func (c ChatRequest) checkResponsesTools() error {
 	_ = json.Unmarshal(c.TextFormat, &sent) // it is compared as a whole
 	tool := c.functionOf()
 	tool.Strict, sent.Format.Strict = true, true
-	return c.checkParts(
+	return checkParts(tool.Name,
 		part{"tools", c.Tools, []any{flatFunction{"function", tool}}, tool.Parameters},
 		part{"tool_choice", c.ToolChoice, map[string]any{"type": "function", "name": tool.Name}, tool.Parameters},
 		part{"text", c.TextFormat, map[string]any{"format": flatFormat{"json_schema", sent.Format}}, sent.Format.Schema},
 	)
-}
-
-// part is a parameter of a request, what it must be if it is there, and the schema in it.
-type part struct {
-	name   string
-	sent   json.RawMessage
-	want   any
-	schema map[string]any
-}
-
-var functionName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
-
-func (c ChatRequest) checkParts(parts ...part) error {
-	if name := c.functionOf().Name; c.Tools != nil && !functionName.MatchString(name) {
-		return fmt.Errorf("the name of the tool is %q", name)
-	}
-	for _, p := range parts {
-		if p.sent == nil {
-			continue
-		}
-		if !isJSON(p.sent, p.want) {
-			return fmt.Errorf("%s is %s, want %s", p.name, p.sent, encode(p.want))
-		}
-		if err := checkSchema(p.schema); err != nil {
-			return fmt.Errorf("%s: %w", p.name, err)
-		}
-	}
-	return nil
 }
 
 // refusedTool is the parameter that a server refuses in a mode; empty: the request has none.

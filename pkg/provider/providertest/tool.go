@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"regexp"
 	"slices"
 )
 
@@ -74,6 +75,65 @@ func (r *Request) answerPrompt(mode Mode, tool, arguments string) Mode {
 func half(text string) string {
 	runes := []rune(text)
 	return string(runes[:len(runes)/2])
+}
+
+// part is a parameter of a request, what it must be if it is there, and the schema in it.
+type part struct {
+	name   string
+	sent   json.RawMessage
+	want   any
+	schema map[string]any
+}
+
+var functionName = regexp.MustCompile(`^[a-zA-Z0-9_-]{1,64}$`)
+
+// checkParts checks the parameters of a request for a tool, of which the tool itself is the
+// first, and that for a schema.
+func checkParts(tool string, parts ...part) error {
+	if parts[0].sent != nil && !functionName.MatchString(tool) {
+		return fmt.Errorf("the name of the tool is %q", tool)
+	}
+	for _, p := range parts {
+		if p.sent == nil {
+			continue
+		}
+		if !isJSON(p.sent, p.want) {
+			return fmt.Errorf("%s is %s, want %s", p.name, p.sent, encode(p.want))
+		}
+		if err := checkSchema(p.schema); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+	}
+	return nil
+}
+
+// refuses reports whether a mode refuses a request with these parameters.
+func (m Mode) refuses(tools, choice, schema json.RawMessage) bool {
+	return m == NoTools && tools != nil || m == NoToolChoice && choice != nil || m == NoSchema && schema != nil
+}
+
+// stop is the reason why an answer ends, which is regular unless there are calls, or the
+// output limit cuts it off.
+func (r *Request) stop(regular, calls, cut string) string {
+	switch {
+	case r.Cut:
+		return cut
+	case len(r.Calls) > 0:
+		return calls
+	}
+	return regular
+}
+
+// input is the arguments of a call as an object. They are a string if they are retyped,
+// and empty if they are cut off.
+func (r *Request) input(call Call) any {
+	switch {
+	case r.Cut:
+		return map[string]any{}
+	case r.Retyped:
+		return call.Arguments
+	}
+	return json.RawMessage(call.Arguments)
 }
 
 // checkSchema checks that a JSON Schema is strict: every object names all of its
