@@ -120,6 +120,12 @@ func claudeSeeds() []string {
 			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hi\"}}\n\n" +
 			"event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"max_tokens\"},\"usage\":{\"output_tokens\":2}}\n\n" +
 			"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+		`{"type":"message","model":"m","content":[{"type":"tool_use","id":"t","name":"f","input":{"key":"fuzzing-secret-0123"}}],"stop_reason":"tool_use"}`,
+		"event: content_block_start\ndata: {\"type\":\"content_block_start\",\"index\":0,\"content_block\":{\"type\":\"tool_use\",\"name\":\"f\",\"input\":{}}}\n\n" +
+			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"fuzzing-\"}}\n\n" +
+			"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{\"type\":\"input_json_delta\",\"partial_json\":\"secret-0123\"}}\n\n" +
+			"event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n",
+		`{"type":"error","error":{"type":"invalid_request_error","message":"tool_choice, output_config.format: Extra inputs are not permitted"}}`,
 		"event: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"api_error\",\"message\":\"x\"}}\n\n",
 		"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"delta\":5}\n\n", `null`, `{"content":5}`, `{"content":[null]}`, `<html>`,
 	}
@@ -130,6 +136,10 @@ func FuzzBedrockAnswer(f *testing.F) {
 	for _, seed := range []struct{ event, body string }{
 		{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"text":"Hi"}}`},
 		{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"reasoningContent":{"text":"Hm"}}}`},
+		{"contentBlockStart", `{"contentBlockIndex":0,"start":{"toolUse":{"toolUseId":"t","name":"f"}}}`},
+		{"contentBlockDelta", `{"contentBlockIndex":0,"delta":{"toolUse":{"input":"{\"key\":\"fuzzing-secret-0123\"}"}}}`},
+		{"", `{"output":{"message":{"content":[{"toolUse":{"name":"f","input":{"key":"fuzzing-secret-0123"}}}]}},"stopReason":"tool_use"}`},
+		{"", `{"message":"This model doesn't support the toolConfig.toolChoice.tool, outputConfig fields."}`},
 		{"metadata", `{"usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3}}`},
 		{"throttlingException", `{"message":"Too many tokens"}`},
 		{"", `{"output":{"message":{"role":"assistant","content":[{"text":"Hi"}]}},"stopReason":"end_turn","usage":{"inputTokens":1,"outputTokens":2,"totalTokens":3}}`},
@@ -182,6 +192,9 @@ func FuzzVertexAnswer(f *testing.F) {
 		`{"candidates":[{"content":{"parts":[{"text":"Hi"}]},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":1},"modelVersion":"m","responseId":"r"}`,
 		`{"error":{"code":403,"message":"no","status":"PERMISSION_DENIED","details":[{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"SERVICE_DISABLED"}]}}`,
 		`[{"error":{"code":404,"message":"no","status":"NOT_FOUND"}}]`,
+		`{"candidates":[{"content":{"parts":[{"functionCall":{"name":"f","args":{"key":"fuzzing-secret-0123"}}}]},"finishReason":"STOP"}]}`,
+		`{"candidates":[{"finishReason":"MALFORMED_FUNCTION_CALL","finishMessage":"Malformed function call: f(fuzzing-secret-0123)"}]}`,
+		`{"error":{"code":400,"message":"forced function calling (mode = ANY), mimeType parameter","status":"INVALID_ARGUMENT"}}`,
 		"data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"Hi\"}]}}]}\r\n\r\ndata: {\"candidates\":[{\"finishReason\":\"MAX_TOKENS\"}]}\r\n\r\n",
 		"data: {\"choices\":[{\"delta\":{\"content\":\"Hi\"}}]}\n\ndata: [DONE]\n\n")
 	for _, seed := range seeds {

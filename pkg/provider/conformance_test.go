@@ -23,12 +23,11 @@ type scenario struct {
 	// such answer is left out. Empty: any service.
 	mode providertest.Mode
 	run  func(t *testing.T, server *providertest.Server)
-	tool bool // it needs a fake that knows tools
 }
 
 // fits reports whether the service of a fake is capable of the scenario.
 func (s scenario) fits(fake providertest.Fake) bool {
-	return (s.mode == "" || knows(fake, s.mode)) && (!s.tool || fake.Tool != nil)
+	return s.mode == "" || knows(fake, s.mode)
 }
 
 // TestConformance runs every scenario for every type against the fakes of its

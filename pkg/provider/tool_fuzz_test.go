@@ -43,13 +43,14 @@ func FuzzToolCallPieces(f *testing.F) {
 	})
 }
 
-// FuzzToolCalls feeds calls of any form to the readers of both APIs: they fail, or stay
+// FuzzToolCalls feeds calls of any form to the readers of all APIs: they fail, or stay
 // within their bounds and are valid UTF-8.
 func FuzzToolCalls(f *testing.F) {
 	for _, seed := range []string{
 		`{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}`, `{"function":{"name":"f","arguments":{"x":[1,{}]}}}`,
 		`{"index":-1,"function":{"arguments":null}}`, `{"index":"0","function":5}`, `null`, `{"function":{"name":"f","arguments":"\ud83d"}}`,
 		`{"type":"function_call","name":"f","arguments":"{}"}`, `{"type":"function_call","name":5,"arguments":{}}`,
+		`{"type":"tool_use","name":"f","input":{}}`, `{"type":"input_json_delta","partial_json":"{"}`, `{"name":"f","input":"{"}`, `{"name":"f","args":{}}`,
 	} {
 		f.Add(seed, seed)
 	}
@@ -60,8 +61,14 @@ func FuzzToolCalls(f *testing.F) {
 			"chat, stream":      `{"choices":[{"delta":{"tool_calls":[%]}}]}`,
 			"responses, whole":  `{"status":"completed","output":[%]}`,
 			"responses, stream": `{"type":"response.output_item.added","output_index":0,"item":%}`,
+			"claude, whole":     `{"type":"message","content":[%]}`,
+			"claude, stream":    `{"type":"content_block_delta","index":0,"delta":%}`,
+			"converse, whole":   `{"output":{"message":{"content":[{"toolUse":%}]}}}`,
+			"converse, stream":  `{"contentBlockIndex":0,"delta":{"toolUse":%}}`,
+			"gemini, stream":    `{"candidates":[{"content":{"parts":[{"functionCall":%}]}}]}`,
 		} {
-			read := map[bool]reader{true: readChat, false: readResponse}[strings.HasPrefix(name, "chat")]
+			api, _, _ := strings.Cut(name, ",")
+			read := map[string]reader{"chat": readChat, "responses": readResponse, "claude": readClaude, "converse": readConverse, "gemini": readGemini}[api]
 			a := &answer{emit: func(string) {}}
 			for _, call := range []string{first, second} {
 				_, _ = read(a, []byte(strings.Replace(form, "%", call, 1)), !strings.HasSuffix(name, "stream"))

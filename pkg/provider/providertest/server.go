@@ -148,11 +148,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 		s.answer(w, &r, Authentication)
 		return
 	}
-	tool := ""
-	if s.Tool != nil {
-		tool = s.Tool(&r)
-	}
-	mode = r.answerPrompt(mode, tool, arguments)
+	mode = r.answerPrompt(mode, s.Tool(&r), arguments)
 	if _, own := s.Answer(&r, mode); own {
 		s.answer(w, &r, mode)
 		return
