@@ -106,6 +106,7 @@ func TestSecrets(t *testing.T) {
 	for variable, secret := range map[string]string{
 		"MODELPROVIDERS_DATABASE_URL_FILE": "modelproviders-database", "MODELPROVIDERS_KEYSET": "modelproviders-keyset",
 		"MODELPROVIDERS_TLS_CERT": "modelproviders-tls", "MODELPROVIDERS_TLS_KEY": "modelproviders-tls",
+		"MODELPROVIDERS_WEBHOOK_SECRET_FILE": "modelproviders-webhook",
 	} {
 		if files[set[variable]] != secret {
 			t.Errorf("%s is %q, and the files are %v", variable, set[variable], files)
@@ -182,6 +183,9 @@ func TestRefusedValues(t *testing.T) {
 		"shutdownDelaySeconds: 5s":         "shutdownDelaySeconds",
 		"metrics: {port: 8080}":            "port",
 		"keyset: {secret: modelproviders}": "secret",
+		"webhook: {url: 'http://a.example.com', existingSecret: s}": "url",
+		"webhook: {url: 'https://a.example.com'}":                   "existingSecret",
+		"webhook: {existingSecret: s}":                              "existingSecret",
 	} {
 		if _, err := render(values); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", values, err)

@@ -38,6 +38,9 @@ type serveCommand struct {
 	EgressProxy       string        `group:"Calls to providers:" secret:"" help:"Proxy for upstream calls."`
 	TestTimeout       time.Duration `group:"Calls to providers:" default:"60s" help:"Time limit of one test, at most 1h."`
 
+	WebhookURL    string `group:"Webhooks:" name:"webhook-url" help:"https URL of a service that is told when a provider, or a model that something depends on, changes its status."`
+	WebhookSecret string `group:"Webhooks:" secret:"" help:"whsec_ secret that signs webhooks; several, separated by spaces, while it is replaced."`
+
 	Reveal        string `group:"Limits:" default:"on" enum:"on,off" help:"off: credentials are never revealed."`
 	RevealReason  string `group:"Limits:" default:"optional" enum:"optional,required" help:"Whether a reveal needs a reason: optional or required."`
 	RateTests     int    `group:"Limits:" default:"300" help:"Tests per minute in a workspace; 0: no limit."`
@@ -146,6 +149,7 @@ func (s serveCommand) config(out streams) app.Config {
 	cfg.Console = app.Console{Enabled: s.Console == "on", ClientID: s.OIDC.ClientID, Scopes: s.OIDC.Scopes}
 	cfg.CORSOrigins, cfg.TrustedProxies = s.CorsOrigins, s.TrustedProxies
 	cfg.ProviderEndpoints, cfg.AllowUpstreams, cfg.EgressProxy = s.ProviderEndpoints, s.AllowUpstreams, s.EgressProxy
+	cfg.WebhookURL, cfg.WebhookSecret = s.WebhookURL, app.Secret(s.WebhookSecret)
 	cfg.TLSCert, cfg.TLSKey, cfg.ShutdownDelay = s.TLSCert, s.TLSKey, s.ShutdownDelay
 	cfg.Reveal, cfg.RevealReason = s.Reveal == "on", s.RevealReason == "required"
 	cfg.TestTimeout, cfg.AuditRetention = s.TestTimeout, time.Duration(s.AuditRetention)*24*time.Hour

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"fmt"
 	"io"
 	"io/fs"
@@ -28,12 +29,24 @@ func refused(t *testing.T, variables map[string]string, args []string, words ...
 			t.Errorf("the error does not say %q: %v", word, err)
 		}
 	}
+	said := err.Error() + stderr.String()
+	if strings.Contains(said, "hunter22") || strings.Contains(said, base64.StdEncoding.EncodeToString([]byte("hunter22"))[:10]) {
+		t.Errorf("a secret is printed:\n%s", said)
+	}
 }
 
 func TestRefusedSettings(t *testing.T) {
 	cert, key := certificate(t)
 	otherCert, _ := certificate(t)
 	missing := filepath.Join(t.TempDir(), "missing.pem")
+	const hooks = "https://hooks.example.com/"
+	secretOf := func(n int) string {
+		return base64.StdEncoding.EncodeToString([]byte(strings.Repeat("hunter22", n)[:n]))
+	}
+	secret := "whsec_" + secretOf(24)
+	webhook := func(url, secret string) map[string]string {
+		return map[string]string{"WEBHOOK_URL": url, "WEBHOOK_SECRET": secret}
+	}
 	tests := map[string]struct {
 		set   map[string]string // the names without the prefix
 		words []string
@@ -51,6 +64,21 @@ func TestRefusedSettings(t *testing.T) {
 		"upstream that is a URL":     {map[string]string{"ALLOW_UPSTREAMS": "https://litellm.internal"}, []string{"MODELPROVIDERS_ALLOW_UPSTREAMS", "litellm.internal"}},
 		"upstream that is no CIDR":   {map[string]string{"ALLOW_UPSTREAMS": "10.0.0.0/99"}, []string{"MODELPROVIDERS_ALLOW_UPSTREAMS", "10.0.0.0/99"}},
 		"proxy without scheme":       {map[string]string{"EGRESS_PROXY": "proxy.internal:3128"}, []string{"MODELPROVIDERS_EGRESS_PROXY"}},
+		"webhook without secret":     {map[string]string{"WEBHOOK_URL": hooks}, []string{"MODELPROVIDERS_WEBHOOK_URL", "MODELPROVIDERS_WEBHOOK_SECRET"}},
+		"webhook secret alone":       {map[string]string{"WEBHOOK_SECRET": secret}, []string{"MODELPROVIDERS_WEBHOOK_SECRET", "MODELPROVIDERS_WEBHOOK_URL"}},
+		"webhook in clear text":      {webhook("http://hooks.example.com/", secret), []string{"MODELPROVIDERS_WEBHOOK_URL", "https", "loopback"}},
+		"webhook of another scheme":  {webhook("ftp://hooks.example.com/", secret), []string{"MODELPROVIDERS_WEBHOOK_URL", "https URL"}},
+		"webhook without host":       {webhook("https:///hook", secret), []string{"MODELPROVIDERS_WEBHOOK_URL", "https URL"}},
+		"webhook that is no URL":     {webhook("https://hooks.example.com:port/", secret), []string{"MODELPROVIDERS_WEBHOOK_URL", "https URL"}},
+		"webhook with a password":    {webhook("https://me:hunter22@hooks.example.com/", secret), []string{"MODELPROVIDERS_WEBHOOK_URL", "password"}},
+		"webhook with a fragment":    {webhook(hooks+"#x", secret), []string{"MODELPROVIDERS_WEBHOOK_URL", "fragment"}},
+		"webhook secret of no kind":  {webhook(hooks, "hunter22"), []string{"MODELPROVIDERS_WEBHOOK_SECRET", "whsec_", "openssl"}},
+		"webhook secret not base64":  {webhook(hooks, "whsec_hunter22!"), []string{"MODELPROVIDERS_WEBHOOK_SECRET", "whsec_"}},
+		"webhook secret too short":   {webhook(hooks, "whsec_"+secretOf(23)), []string{"MODELPROVIDERS_WEBHOOK_SECRET", "24 to 64"}},
+		"webhook secret too long":    {webhook(hooks, "whsec_"+secretOf(65)), []string{"MODELPROVIDERS_WEBHOOK_SECRET", "24 to 64"}},
+		"second webhook secret":      {webhook(hooks, secret+" hunter22"), []string{"MODELPROVIDERS_WEBHOOK_SECRET", "secret 2"}},
+		"too many webhook secrets":   {webhook(hooks, strings.Repeat(secret+" ", 6)), []string{"MODELPROVIDERS_WEBHOOK_SECRET", "1 to 5"}},
+		"webhook secret of spaces":   {webhook(hooks, " "), []string{"MODELPROVIDERS_WEBHOOK_SECRET", "1 to 5"}},
 		"no connections":             {map[string]string{"DATABASE_CONNECTIONS": "0"}, []string{"MODELPROVIDERS_DATABASE_CONNECTIONS", "0", "from 1"}},
 		"too many connections":       {map[string]string{"DATABASE_CONNECTIONS": "1001"}, []string{"MODELPROVIDERS_DATABASE_CONNECTIONS", "1001"}},
 		"pooler neither on nor off":  {map[string]string{"DATABASE_POOLER": "perhaps"}, []string{"database-pooler", "perhaps"}},

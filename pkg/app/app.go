@@ -22,6 +22,7 @@ import (
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/tracing"
 	"modelproviders/pkg/version"
+	"modelproviders/pkg/webhook"
 )
 
 const (
@@ -47,6 +48,7 @@ type App struct {
 	data          *data
 	registry      *registry.Registry
 	metrics       *metrics
+	webhooks      *webhook.Sender // nil: there are none
 	tracer        *tracing.Tracer // nil: requests are not traced
 	metricsServer *metricsServer  // nil: metrics have no address of their own
 	demo          *demo           // nil: not a demo
@@ -154,8 +156,26 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := a.openWebhooks(); err != nil {
+		return err
+	}
 	a.metrics.watchReloads(&a.reloaded)
 	return a.metrics.watch(a.data, a.registry, a.tracer)
+}
+
+// openWebhooks makes what sends webhooks. The URL is the operator's, so it is exempt from
+// the policy for upstream addresses.
+func (a *App) openWebhooks() error {
+	a.metrics.watchWebhooks(func() bool { return a.webhooks != nil && a.webhooks.Gone() })
+	if a.cfg.WebhookURL == "" {
+		return nil
+	}
+	receiver, err := webhook.NewReceiver(a.cfg.WebhookURL, a.cfg.WebhookSecret, a.guard.Transport(a.cfg.WebhookURL))
+	if err != nil {
+		return err
+	}
+	a.webhooks = webhook.NewSender(a.data.store, receiver, a.metrics.webhookSent, a.cfg.Logger)
+	return nil
 }
 
 func (a *App) handler() (http.Handler, error) {
@@ -218,7 +238,7 @@ func (a *App) serve(ctx context.Context) error {
 		}
 		a.served <- a.server.Serve(a.listener)
 	}()
-	a.stopJobs = a.data.startJobs(a.cfg, a.registry, a.metrics, a.watchKeyset)
+	a.stopJobs = a.data.startJobs(a.cfg, a.registry, a.metrics, a.webhooks, a.watchKeyset)
 	build := version.Read()
 	attrs := []any{slog.String("url", a.URL()), slog.String("version", build.Version), slog.String("commit", build.Commit)}
 	if a.console() != nil {

@@ -21,6 +21,7 @@ import (
 	"modelproviders/pkg/app"
 	"modelproviders/pkg/provider/providertest"
 	"modelproviders/pkg/store/storetest"
+	"modelproviders/pkg/webhook/webhooktest"
 )
 
 // TestNoSecretLeaves sends secrets through the service in every way, valid and invalid,
@@ -114,13 +115,14 @@ type canarySession struct {
 	clock    *atomic.Pointer[string] // what the clock panics with; nil: it doesn't
 	fakes    []*providertest.Server
 	repeater *repeater
+	receiver *webhooktest.Receiver
 }
 
 // statement is something that the service said, and to what.
 type statement struct{ where, text string }
 
 func newCanarySession(t *testing.T, database database, fakes ...providertest.Fake) *canarySession {
-	c := &canarySession{t: t, database: database, secrets: newSecrets(), clock: &atomic.Pointer[string]{}, repeater: newRepeater(t)}
+	c := &canarySession{t: t, database: database, secrets: newSecrets(), clock: &atomic.Pointer[string]{}, repeater: newRepeater(t), receiver: webhooktest.Start(t)}
 	var endpoints []string
 	roots := c.repeater.roots
 	for _, fake := range fakes {
@@ -143,8 +145,9 @@ func newCanarySession(t *testing.T, database database, fakes ...providertest.Fak
 			}
 			return time.Now()
 		}
-	}, database.config)
+	}, database.config, telling(c.receiver))
 	c.log = output
+	c.secrets.add("secret of webhooks", strings.TrimPrefix(c.receiver.Secret, "whsec_"))
 	c.secrets.add("admin token", c.token)
 	c.secrets.addKeyset(t, filepath.Join(c.dir, "keyset.json"))
 	return c
@@ -206,6 +209,9 @@ func (c *canarySession) inspect(when string) {
 	search := c.secrets.inParts()
 	for _, s := range c.said {
 		search.in(c.t, s.where, []byte(s.text))
+	}
+	for _, m := range c.receiver.Attempts() {
+		search.in(c.t, "a webhook", []byte(m.Text))
 	}
 	search.in(c.t, "the log "+when, []byte(c.log.String()))
 	search, c.said = c.secrets.whole(), nil

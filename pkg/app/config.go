@@ -53,6 +53,8 @@ type Config struct {
 	ProviderEndpoints string // type=URL,…
 	AllowUpstreams    []string
 	EgressProxy       string
+	WebhookURL        string      // of a service that is told of changes; empty: none
+	WebhookSecret     secret.Text // one or more, separated by spaces
 	BasePath          string
 	TLSCert           string
 	TLSKey            string
@@ -73,6 +75,9 @@ type Config struct {
 	Heartbeat   time.Duration    // how often a silent stream sends a comment; 0: 10 s
 	Now         func() time.Time // nil: the system's clock
 }
+
+// Secret returns a secret of a [Config].
+func Secret(plain string) secret.Text { return secret.NewText(plain) }
 
 func (c Config) withDefaults() Config {
 	c.ReadTimeout = cmp.Or(c.ReadTimeout, defaultReadTimeout)
@@ -125,7 +130,7 @@ func (c Config) adminTokenPath() string { return filepath.Join(c.DataDir, "admin
 // store configures the database. On SQLite the store chooses the number of
 // connections.
 func (c Config) store(existing bool) store.Config {
-	cfg := store.Config{DatabaseURL: c.DatabaseURL, SQLitePath: c.sqlitePath(), Pooler: c.DatabasePooler, Existing: existing, Logger: c.Logger}
+	cfg := store.Config{DatabaseURL: c.DatabaseURL, SQLitePath: c.sqlitePath(), Pooler: c.DatabasePooler, Existing: existing, Webhooks: c.WebhookURL != "", Logger: c.Logger}
 	if c.DatabaseURL != "" {
 		cfg.MaxConns = c.DatabaseConnections
 	}

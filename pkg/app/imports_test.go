@@ -39,6 +39,8 @@ func directions() map[string][]string {
 		"pkg/store":       {"pkg/registry", "pkg/auth", "pkg/audit", "pkg/audit/chain", "pkg/fault", "pkg/tracing"},
 		"api":             {"pkg/registry", "pkg/provider", "pkg/secret", "pkg/auth", "pkg/audit", "pkg/fault", "docs", "pkg/strictjson", "pkg/version", "pkg/tracing"},
 
+		"pkg/webhook": {"pkg/registry", "pkg/provider", "pkg/auth", "pkg/secret", "pkg/version"},
+
 		"cmd/modelproviders":                {"pkg/app", "pkg/client", "pkg/fault", "pkg/version"},
 		"docs/examples/go/import-providers": {"pkg/client"},
 		"docs/examples/go/rotate-key":       {"pkg/client"},
@@ -62,6 +64,7 @@ func kits() map[string][]string {
 		"pkg/provider/providertest": {"pkg/provider"},
 		"pkg/secret/kek/kektest":    {"pkg/secret/kek", "pkg/provider"},
 		"pkg/store/storetest":       {"pkg/store"},
+		"pkg/webhook/webhooktest":   {"pkg/webhook"},
 	}
 }
 
@@ -69,19 +72,20 @@ func kits() map[string][]string {
 func edges() map[string][]string {
 	kits := slices.Collect(maps.Keys(kits()))
 	return map[string][]string{
-		"github.com/labstack/echo":   {"api"},
-		"gorm.io":                    {"pkg/store"},
-		"github.com/pressly/goose":   {"pkg/store"},
-		"github.com/tink-crypto":     {"pkg/secret", "pkg/secret/kek"},
-		"github.com/hashicorp/vault": {"pkg/secret/kek"},
-		"github.com/aws":             append(kits, "pkg/provider", "pkg/secret/kek"),
-		"github.com/go-jose":         {"pkg/auth", "pkg/auth/authtest", "pkg/secret/kek/kektest"},
-		"github.com/zitadel":         {"pkg/auth/authtest"},
-		"code.dny.dev/ssrf":          {"pkg/egress"},
-		"github.com/alecthomas/kong": {"cmd/modelproviders"},
-		"github.com/prometheus":      {"api", "pkg/app"},
-		"go.opentelemetry.io":        {"pkg/tracing"},
-		"testing":                    kits,
+		"github.com/labstack/echo":     {"api"},
+		"gorm.io":                      {"pkg/store"},
+		"github.com/pressly/goose":     {"pkg/store"},
+		"github.com/tink-crypto":       {"pkg/secret", "pkg/secret/kek"},
+		"github.com/hashicorp/vault":   {"pkg/secret/kek"},
+		"github.com/aws":               append(kits, "pkg/provider", "pkg/secret/kek"),
+		"github.com/go-jose":           {"pkg/auth", "pkg/auth/authtest", "pkg/secret/kek/kektest"},
+		"github.com/zitadel":           {"pkg/auth/authtest"},
+		"code.dny.dev/ssrf":            {"pkg/egress"},
+		"github.com/alecthomas/kong":   {"cmd/modelproviders"},
+		"github.com/prometheus":        {"api", "pkg/app"},
+		"go.opentelemetry.io":          {"pkg/tracing"},
+		"github.com/standard-webhooks": {"pkg/webhook", "pkg/webhook/webhooktest"},
+		"testing":                      kits,
 	}
 }
 

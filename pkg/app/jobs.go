@@ -10,6 +10,7 @@ import (
 
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
+	"modelproviders/pkg/webhook"
 )
 
 const (
@@ -21,6 +22,7 @@ const (
 	keepChanges      = 24 * time.Hour
 	// trySpaceEvery is how soon models are tested again when a full disk has space.
 	trySpaceEvery = time.Second
+	sendEvery     = time.Second
 	gatherFor     = time.Minute // refusals of one caller become one audit event
 
 	// hashEvery is how often credentials without a hash are looked for. They were stored
@@ -34,7 +36,7 @@ const (
 
 // startJobs starts the background jobs. stop ends them, and finishes the work that
 // the last requests left for them.
-func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, watchKeyset func(context.Context) error) (stop func(context.Context) error) {
+func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, webhooks *webhook.Sender, watchKeyset func(context.Context) error) (stop func(context.Context) error) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	every := func(period time.Duration, name, failure string, job func() error) {
@@ -51,17 +53,25 @@ func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, watchKeys
 	every(flushEvery, "store_token_use", couldNotNoteUses, func() error { return d.tokens.Flush(ctx) })
 	every(0, "number_changes", "could not number changes; readers of changes wait", func() error { return r.NumberChanges(ctx) })
 	every(cleanUpEvery, "clean_up", "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
-	every(dropChangesEvery, "drop_changes", "could not delete old changes", func() error { return d.store.DropChanges(ctx, cfg.Now().Add(-keepChanges)) })
+	every(dropChangesEvery, "drop_changes", "could not delete old changes", func() error { return d.dropChanges(ctx, cfg.Now().Add(-keepChanges), m) })
 	every(trySpaceEvery, "try_space", "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
 	every(hashEvery, "hash_credentials", "could not hash all stored credentials; lookups decrypt the others", func() error { return r.HashCredentials(ctx) })
 	every(checkFileEvery, "check_file", "could not check the SQLite file for damage", func() error { return d.checkFile(ctx) })
 	every(beatEvery, "heartbeat", "the heartbeat failed; this process keeps its share of the limits", func() error { return d.beat(ctx) })
 	every(watchEvery, "watch_keyset", "could not look whether the keyset has changed", func() error { return watchKeyset(ctx) })
 	every(measureEvery, "measure_database", "could not count unlinked audit events", func() error { return m.measure(ctx, d.store) })
+	if webhooks != nil {
+		every(sendEvery, "send_webhooks", "could not find out which webhooks are due", func() error { return webhooks.SendDue(ctx) })
+	}
 	return func(last context.Context) error {
 		cancel()
 		running.Wait()
+		var interrupted error
+		if webhooks != nil {
+			interrupted = webhooks.Stop(last)
+		}
 		return errors.Join(
+			failed("could not store which webhooks were delivered", interrupted),
 			failed("could not report that this process has stopped", d.store.Leave(last, d.process)),
 			failed(couldNotNoteUses, d.tokens.Flush(last)),
 			failed(couldNotRecord, d.refusals.Flush(last, 0)),
@@ -125,4 +135,18 @@ func (d *data) cleanUp(ctx context.Context, cfg Config) error {
 		err = errors.Join(err, d.events.Drop(ctx, now.Add(-cfg.AuditRetention)))
 	}
 	return err
+}
+
+// dropChanges removes changes that are before a time. It counts those of which the receiver
+// of webhooks was not told.
+func (d *data) dropChanges(ctx context.Context, before time.Time, m *metrics) error {
+	untold, err := d.store.DropWebhooks(ctx, before)
+	if err != nil {
+		return err
+	}
+	if untold > 0 {
+		m.webhooksDropped.Add(float64(untold))
+		d.logger.Error("dropped webhooks that could not be delivered within 24 hours; the receiver has missed changes", slog.Int64("webhooks", untold))
+	}
+	return d.store.DropChanges(ctx, before)
 }

@@ -22,12 +22,15 @@ type metrics struct {
 	*prometheus.Registry
 	factory promauto.Factory
 
-	calls         *prometheus.CounterVec
-	callSeconds   *prometheus.HistogramVec
-	statusChanges *prometheus.CounterVec
-	jobFailures   *prometheus.CounterVec
-	databaseUp    prometheus.Gauge
-	unlinked      prometheus.Gauge
+	calls           *prometheus.CounterVec
+	callSeconds     *prometheus.HistogramVec
+	statusChanges   *prometheus.CounterVec
+	jobFailures     *prometheus.CounterVec
+	webhookAttempts *prometheus.CounterVec
+	webhooksDropped prometheus.Counter
+	webhooksWaiting prometheus.Gauge
+	databaseUp      prometheus.Gauge
+	unlinked        prometheus.Gauge
 }
 
 // namespace begins the names of the metrics.
@@ -47,6 +50,14 @@ func newMetrics() *metrics {
 		m.statusChanges.WithLabelValues(string(status))
 	}
 	m.jobFailures = m.counters("job_failures_total", "Failed runs of background jobs, by name.", "name")
+	m.webhookAttempts = m.counters("webhook_attempts_total", "Attempts to deliver webhooks, by outcome: delivered, failed.", "outcome")
+	for _, outcome := range []string{delivered, undelivered} {
+		m.webhookAttempts.WithLabelValues(outcome)
+	}
+	m.webhooksDropped = m.factory.NewCounter(prometheus.CounterOpts{
+		Name: namespace + "webhooks_dropped_total", Help: "Webhooks that were not delivered within 24 hours, and were dropped.",
+	})
+	m.webhooksWaiting = m.gauge("webhooks_waiting", "Webhooks of all processes that at least one attempt failed to deliver and that will be sent again, counted every 10 seconds up to 10000.")
 	m.databaseUp = m.gauge("database_up", "Whether the database answered when it was last checked, which is done every 10 seconds.")
 	m.unlinked = m.gauge("audit_unlinked_events", "Audit events that are not linked to their chain yet, counted every 10 seconds up to 10000. More than a few for a minute mean that linking fails.")
 	return m
@@ -87,6 +98,26 @@ func (m *metrics) UpstreamCalled(c registry.UpstreamCall) {
 // StatusChanged implements [registry.Observer].
 func (m *metrics) StatusChanged(to registry.Status) {
 	m.statusChanges.WithLabelValues(string(to)).Inc()
+}
+
+// The outcomes of attempts to deliver webhooks.
+const (
+	delivered   = "delivered"
+	undelivered = "failed"
+)
+
+func (m *metrics) webhookSent(ok bool) {
+	outcome := undelivered
+	if ok {
+		outcome = delivered
+	}
+	m.webhookAttempts.WithLabelValues(outcome).Inc()
+}
+
+func (m *metrics) watchWebhooks(gone func() bool) {
+	m.read("webhooks_gone", "1 if the receiver of webhooks answered 410, so that this process sends no more of them.", func() float64 {
+		return float(gone())
+	})
 }
 
 // watch adds the metrics that are read from the parts of a service.
@@ -162,7 +193,7 @@ func (m *metrics) watchLimits(l *auth.Limiter) {
 
 const (
 	measureEvery = 10 * time.Second
-	maxCounted   = 10_000 // unlinked events
+	maxCounted   = 10_000 // unlinked events, or webhooks
 )
 
 // measure looks at the database.
@@ -174,7 +205,13 @@ func (m *metrics) measure(ctx context.Context, s *store.Store) error {
 		m.databaseUp.Set(0)
 		return err
 	}
+	waiting, err := s.CountWaitingWebhooks(ctx, maxCounted)
+	if err != nil {
+		m.databaseUp.Set(0)
+		return err
+	}
 	m.databaseUp.Set(1)
+	m.webhooksWaiting.Set(float64(waiting))
 	m.unlinked.Set(float64(unlinked))
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 	"modelproviders/pkg/secret/kek"
 	"modelproviders/pkg/store"
 	"modelproviders/pkg/tracing"
+	"modelproviders/pkg/webhook"
 )
 
 // EnvironmentPrefix begins the names of all environment variables of the program.
@@ -79,6 +80,8 @@ func (c Config) Check() SettingErrors {
 		{"provider-endpoints", checkEndpoints(c.ProviderEndpoints)},
 		{"allow-upstreams", egress.CheckAllow(c.AllowUpstreams)},
 		{"egress-proxy", egress.CheckProxy(c.EgressProxy)},
+		{"webhook-url", c.checkWebhookURL()},
+		{"webhook-secret", c.checkWebhookSecret()},
 		{"test-timeout", checkTimeout(c.TestTimeout, maxTestTimeout)},
 		{"shutdown-delay", checkDelay(c.ShutdownDelay)},
 		{"rate-tests", checkRate(c.Limits.TestsPerMinute)},
@@ -221,6 +224,26 @@ func checkEach(values []string, check func(string) error) error {
 func checkEndpoints(list string) error {
 	_, err := provider.ParseEndpoints(list)
 	return err
+}
+
+func (c Config) checkWebhookURL() error {
+	switch {
+	case c.WebhookURL == "":
+		return nil
+	case c.WebhookSecret.Empty():
+		return fmt.Errorf("needs %s, which is not set", Setting("webhook-secret"))
+	}
+	return webhook.CheckURL(c.WebhookURL)
+}
+
+func (c Config) checkWebhookSecret() error {
+	switch {
+	case c.WebhookSecret.Empty():
+		return nil
+	case c.WebhookURL == "":
+		return fmt.Errorf("needs %s, which is not set", Setting("webhook-url"))
+	}
+	return webhook.CheckSecrets(c.WebhookSecret)
 }
 
 func checkDelay(delay time.Duration) error {

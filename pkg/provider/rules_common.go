@@ -14,6 +14,9 @@ var kindHints = map[FailureKind]string{
 	ContentFiltered: "A content filter refused the prompt. Try another prompt. The provider and the model work.",
 }
 
+// Hint returns what a person can do about failures of a kind; "" if nothing is known.
+func Hint(kind FailureKind) string { return kindHints[kind] }
+
 const (
 	hintTooLong  = "The prompt and max_output_tokens together do not fit the model's context. Shorten the prompt, or lower max_output_tokens."
 	hintNoChat   = "Model {model} is not a chat model. Choose a chat model."

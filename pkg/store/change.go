@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"modelproviders/pkg/registry"
@@ -36,7 +37,8 @@ const (
 // noteChanges is the text of a statement that notes changes of a provider; see
 // [Store.noted]. On SQLite it must run before the write that is noted.
 func (d dialect) noteChanges(provider string) string {
-	values := newChange.join(func(c column) string {
+	row := append(slices.Clone(newChange), webhookDue(nil))
+	values := row.join(func(c column) string {
 		switch c.name {
 		case "provider_change":
 			return "p.changes + e.provider_change"
@@ -45,8 +47,8 @@ func (d dialect) noteChanges(provider string) string {
 		}
 		return "e." + c.name
 	})
-	return "INSERT INTO changes (workspace, provider_id, " + newChange.names("") + ") SELECT $1, $2, " + values +
-		" FROM (" + d.recordset("changes", "$3", newChange) + ") AS e, " + provider + " ORDER BY e.provider_change"
+	return "INSERT INTO changes (workspace, provider_id, " + row.names("") + ") SELECT $1, $2, " + values +
+		" FROM (" + d.recordset("changes", "$3", row) + ") AS e, " + provider + " ORDER BY e.provider_change"
 }
 
 // noted is the statement that notes changes of one provider, with a text made by
@@ -57,7 +59,7 @@ func (s *Store) noted(text string, changes ...registry.Change) statement {
 	rows := make([]columns, len(changes))
 	for i, c := range changes {
 		row := changeRow{Change: c, counted: int64(i + 1)}
-		rows[i] = row.columns().only(fixed)
+		rows[i] = append(row.columns().only(fixed), s.webhookDue(&row.Change))
 	}
 	return statement{text, []any{changes[0].Workspace, changes[0].ProviderID, s.engine.records(rows...)}}
 }

@@ -31,6 +31,7 @@ func postgresDialect() dialect {
 		contains:   "strpos",
 		hasStage:   "m.stages @> '{%s}'",
 		secondsAgo: func(seconds int) string { return fmt.Sprintf("(now() - interval '%d seconds')", seconds) },
+		inSeconds:  func(parameter string) string { return "(now() + make_interval(secs => " + parameter + "))" },
 		indexedBy:  func(string) string { return "" },
 		violates: func(err error, constraint, _ string) bool {
 			var e *pgconn.PgError

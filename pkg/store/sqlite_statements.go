@@ -32,6 +32,9 @@ func sqliteDialect() dialect {
 		secondsAgo: func(seconds int) string {
 			return fmt.Sprintf("(CAST(unixepoch('subsec') * 1000 AS integer) - %d)", seconds*1000)
 		},
+		inSeconds: func(parameter string) string {
+			return "CAST((unixepoch('subsec') + " + parameter + ") * 1000 AS integer)"
+		},
 		indexedBy: func(index string) string { return " INDEXED BY " + index },
 		nested:    " CROSS", // https://www.sqlite.org/optoverview.html#crossjoin
 		rareProviders: ` AND CASE WHEN (SELECT count(*) FROM (SELECT 1 FROM providers p INDEXED BY providers_created WHERE p.workspace = $1<conditions> LIMIT 11)) < 11

@@ -25,6 +25,7 @@ type texts struct {
 	insertSealed, insertSealedModels, insertSealedEvent, updateSealed  string
 	noteCreated, noteSealed, noteStored, noteFailing, noteActive       string
 	lockConnection, lockFailing, clearHealth, setHealth                string
+	leaseWebhook, delayWebhook                                         string
 }
 
 func (d dialect) texts() texts {
@@ -37,6 +38,7 @@ func (d dialect) texts() texts {
 		noteFailing: d.noteChanges(d.lockedProvider + becomesFailing), noteActive: d.noteChanges(d.lockedProvider + becomesActive),
 		lockConnection: lockConnection + d.forUpdate, lockFailing: lockConnection + " AND error_kind IS NOT NULL" + d.forUpdate,
 		clearHealth: clearHealth + d.ifFirst, setHealth: setHealth + d.ifFirst,
+		leaseWebhook: d.leaseWebhook(), delayWebhook: d.delayWebhook(),
 	}
 }
 

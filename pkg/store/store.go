@@ -50,6 +50,7 @@ type Config struct {
 	// connections to transactions. Settings and prepared statements are then lost.
 	Pooler   bool
 	Existing bool         // refuse an empty database instead of creating a schema
+	Webhooks bool         // a receiver of webhooks is told of changes
 	ReadOnly bool         // create and change nothing, even if the schema is not current
 	Logger   *slog.Logger // for migrations and repeated transactions; may be nil
 
@@ -65,6 +66,7 @@ type Store struct {
 	beaten atomic.Bool // Beat was called
 
 	unnumbered unnumbered
+	webhooks   bool // a receiver of webhooks is told of changes
 
 	texts
 	combined sync.Map // texts of [Store.combine]
@@ -74,6 +76,7 @@ var (
 	_ registry.Store            = (*Store)(nil)
 	_ registry.IdempotencyStore = (*Store)(nil)
 	_ registry.KeyStore         = (*Store)(nil)
+	_ registry.WebhookStore     = (*Store)(nil)
 	_ auth.Store                = (*Store)(nil)
 	_ audit.Store               = (*Store)(nil)
 )
@@ -92,7 +95,7 @@ type engine struct {
 // Open opens the database and migrates its schema. Several processes may do so at
 // once. It refuses a database whose schema is newer than the program.
 func Open(ctx context.Context, c Config) (*Store, error) {
-	s := &Store{log: c.Logger}
+	s := &Store{log: c.Logger, webhooks: c.Webhooks}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -15,6 +15,6 @@ func TestSQLite(t *testing.T) {
 func TestPostgres(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, func(t *testing.T) *store.Store {
-		return storetest.Open(t, store.Config{DatabaseURL: storetest.Postgres(t)})
+		return storetest.Open(t, store.Config{DatabaseURL: storetest.Postgres(t), Webhooks: true})
 	})
 }

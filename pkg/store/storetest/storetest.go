@@ -20,33 +20,35 @@ import (
 // test and returns an empty store, which it also closes.
 func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 	for name, test := range map[string]func(*testing.T, *store.Store){
-		"Provider":     testProvider,
-		"ProviderEdit": testProviderEdit,
-		"ProviderList": testProviderList,
-		"ClonedFrom":   testClonedFrom,
-		"ModelList":    testModelList,
-		"Workspaces":   testWorkspaces,
-		"LastTest":     testLastTest,
-		"Health":       testHealth,
-		"Token":        testToken,
-		"TokenList":    testTokenList,
-		"Lookup":       testLookup,
-		"Reseal":       testReseal,
-		"Claim":        testClaim,
-		"Processes":    testProcesses,
-		"SealingKeys":  testSealingKeys,
-		"Promote":      testPromote,
-		"Sealing":      testSealing,
-		"Idempotency":  testIdempotency,
-		"AuditEvent":   testAuditEvent,
-		"AuditList":    testAuditList,
-		"AuditChain":   testAuditChain,
-		"Changes":      testChanges,
-		"ChangesGone":  testChangesGone,
-		"Replicas":     func(t *testing.T, s *store.Store) { Replicas(t, s) },
-		"Transaction":  testTransaction,
-		"Concurrency":  testConcurrency,
-		"Cancellation": testCancellation,
+		"Provider":      testProvider,
+		"ProviderEdit":  testProviderEdit,
+		"ProviderList":  testProviderList,
+		"ClonedFrom":    testClonedFrom,
+		"ModelList":     testModelList,
+		"Workspaces":    testWorkspaces,
+		"LastTest":      testLastTest,
+		"Health":        testHealth,
+		"Token":         testToken,
+		"TokenList":     testTokenList,
+		"Lookup":        testLookup,
+		"Reseal":        testReseal,
+		"Claim":         testClaim,
+		"Processes":     testProcesses,
+		"SealingKeys":   testSealingKeys,
+		"Promote":       testPromote,
+		"Sealing":       testSealing,
+		"Idempotency":   testIdempotency,
+		"AuditEvent":    testAuditEvent,
+		"AuditList":     testAuditList,
+		"AuditChain":    testAuditChain,
+		"Changes":       testChanges,
+		"ChangesGone":   testChangesGone,
+		"Webhooks":      testWebhooks,
+		"WebhookLeases": testWebhookLeases,
+		"Replicas":      func(t *testing.T, s *store.Store) { Replicas(t, s) },
+		"Transaction":   testTransaction,
+		"Concurrency":   testConcurrency,
+		"Cancellation":  testCancellation,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -81,5 +83,5 @@ func Open(t testing.TB, config store.Config) *store.Store {
 // SQLite returns a store on a fresh SQLite file.
 func SQLite(t testing.TB) *store.Store {
 	t.Helper()
-	return Open(t, store.Config{SQLitePath: filepath.Join(t.TempDir(), "store.db")})
+	return Open(t, store.Config{SQLitePath: filepath.Join(t.TempDir(), "store.db"), Webhooks: true})
 }
