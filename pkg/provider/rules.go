@@ -37,7 +37,7 @@ const (
 	ofModel         // only the model, whatever the kind
 	noAPI           // nothing at the address speaks the API
 	ofGateway       // decided by the kind, even if later rows set another scope
-	ofTools         // only the tool of the prompt, which is refused
+	ofTools         // only what the prompt asks of the model: to call a tool, or to write JSON
 )
 
 // tables are the rules of a type, and its hints for kinds.

@@ -18,12 +18,13 @@ var kindHints = map[FailureKind]string{
 func Hint(kind FailureKind) string { return kindHints[kind] }
 
 const (
-	hintTooLong  = "The prompt and max_output_tokens together do not fit the model's context. Shorten the prompt, or lower max_output_tokens."
-	hintNoChat   = "Model {model} is not a chat model. Choose a chat model."
-	hintNoTools  = "Model {model} cannot call tools here. Choose another model for tools, or enable tool calling on its server."
-	hintDisabled = "The provider has disabled this account, its organization or its project. Look for the reason in the provider's console, or ask its support."
-	hintLocation = "The provider does not accept calls from the address or the country of this server. Allow this address for the key, or run this service elsewhere."
-	hintFirewall = "A firewall in front of the API refused this server. Ask its operator to allow calls from this server."
+	hintTooLong    = "The prompt and max_output_tokens together do not fit the model's context. Shorten the prompt, or lower max_output_tokens."
+	hintNoChat     = "Model {model} is not a chat model. Choose a chat model."
+	hintUnreadable = "The server could not read what model {model} wrote as a call of the tool, or as JSON. Choose another model for this."
+	hintNoTools    = "Model {model} cannot call tools here. Choose another model for tools, or enable tool calling on its server."
+	hintDisabled   = "The provider has disabled this account, its organization or its project. Look for the reason in the provider's console, or ask its support."
+	hintLocation   = "The provider does not accept calls from the address or the country of this server. Allow this address for the key, or run this service elsewhere."
+	hintFirewall   = "A firewall in front of the API refused this server. Ask its operator to allow calls from this server."
 
 	hintAllowModel  = "This key is not allowed to use model {model}. Give the key, or its project, access to the model."
 	hintTemperature = "Model {model} does not accept this temperature. Leave temperature out, or choose another value."
@@ -39,9 +40,11 @@ var commonRules = []rule{
 	{words: "received model group|available model group fallbacks|litellm.*error: |litellm.*exception - |exceeded budget for model|exceeded their budget for model", scope: ofModel},
 	{status: "401 402 403", words: "provider returned error", scope: ofModel}, // OpenRouter's
 
-	// Models and servers that cannot call tools.
+	// Models and servers that cannot call tools, or write JSON.
 	{code: "unsupported_parameter|unknown_parameter|extra_forbidden", param: "tools", kind: InvalidRequest, scope: ofTools, hint: hintNoTools},
 	{status: "200 400 404 405 422 5xx", words: "not support tool|n't support tool|n’t support tool|that support tool use|tools*not supported|tool calling*not supported|tool use*not supported|not support function call|function calling*not supported|function calling is not enabled|function calling is unsupported|unsupported param: tools|tools param requires|argument supplied: tools|not support parameters: ['tools'|enable-auto-tool-choice", kind: InvalidRequest, scope: ofTools, hint: hintNoTools},
+	{code: "tool_use_failed|json_validate_failed", kind: InvalidRequest, scope: ofTools, hint: hintUnreadable}, // Groq's
+	{words: "'failed_generation'|error parsing tool call", kind: InvalidRequest, scope: ofTools, hint: hintUnreadable},
 
 	// Content filters.
 	{code: "content_filter|content_policy_violation|responsibleaipolicyviolation|image_content_policy_violation|data_inspection_failed|invalid_prompt|prompt_blocked|sensitive_words_detected|*sensitivecontent*", kind: ContentFiltered},
