@@ -27,7 +27,7 @@ type liveSettings struct {
 }
 
 // TestLive calls the real upstream of each type whose variable is set. It sends
-// about six short prompts, which may cost money.
+// about ten short prompts, which may cost money.
 func TestLive(t *testing.T) {
 	for _, typ := range provider.Types() {
 		t.Run(typ.Name(), func(t *testing.T) {
@@ -49,6 +49,8 @@ func TestLive(t *testing.T) {
 			t.Run("success", func(t *testing.T) { liveSuccess(t, client, live) })
 			t.Run("stream", func(t *testing.T) { liveStream(t, client, live) })
 			t.Run("system and limit", func(t *testing.T) { liveLimit(t, client, live) })
+			t.Run("tool", func(t *testing.T) { liveTool(t, client, live) })
+			t.Run("schema", func(t *testing.T) { liveSchema(t, client, live) })
 			t.Run("wrong model", func(t *testing.T) { liveWrongModel(t, client, typ) })
 			t.Run("wrong key", func(t *testing.T) { liveWrongKey(t, typ, live) })
 			t.Run("discovery", func(t *testing.T) { liveDiscovery(t, client, live) })
@@ -112,6 +114,36 @@ func answered(t *testing.T, result provider.Result) {
 
 func liveSuccess(t *testing.T, client provider.Client, live liveSettings) {
 	answered(t, client.Generate(liveContext(t), provider.Prompt{ModelID: live.ModelID, Text: "Say hello in one short sentence."}, nil))
+}
+
+// liveTool forces a call of a tool. A model that cannot call tools has to be told apart.
+func liveTool(t *testing.T, client provider.Client, live liveSettings) {
+	for name, onDelta := range map[string]func(string){"whole": nil, "stream": func(string) {}} {
+		prompt := provider.Prompt{ModelID: live.ModelID, Text: "What is the weather in Paris?", Tool: weatherTool()}
+		result := client.Generate(liveContext(t), prompt, onDelta)
+		if result.Failure != nil && result.Failure.Unsupported {
+			t.Logf("%s: the model cannot call tools: %s", name, result.Failure.Message)
+			continue
+		}
+		succeeded(t, result)
+		t.Logf("%s: sent %v, calls %v, text %q", name, result.Sent, result.ToolCalls, result.Response)
+		for _, call := range result.ToolCalls {
+			var arguments struct{ City string }
+			if err := json.Unmarshal(call.Arguments, &arguments); err != nil || call.Name != "get_weather" || arguments.City == "" {
+				t.Errorf("%s: %s %s, %v", name, call.Name, call.Arguments, err)
+			}
+		}
+	}
+}
+
+// liveSchema asks for JSON. A server without structured output may answer with other text.
+func liveSchema(t *testing.T, client provider.Client, live liveSettings) {
+	for name, onDelta := range map[string]func(string){"whole": nil, "stream": func(string) {}} {
+		prompt := provider.Prompt{ModelID: live.ModelID, Text: "Plan a walk as JSON: {\"steps\": [\"…\"]}", Output: planSchema()}
+		result := client.Generate(liveContext(t), prompt, onDelta)
+		succeeded(t, result)
+		t.Logf("%s: sent %v, text %q", name, result.Sent, result.Response)
+	}
 }
 
 func liveStream(t *testing.T, client provider.Client, live liveSettings) {
