@@ -51,7 +51,9 @@ func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, webhooks 
 	every(linkEvery, "link_audit_events", couldNotLink, func() error { return d.events.Link(ctx) })
 	every(flushEvery, "record_refusals", couldNotRecord, func() error { return d.refusals.Flush(ctx, gatherFor) })
 	every(flushEvery, "store_token_use", couldNotNoteUses, func() error { return d.tokens.Flush(ctx) })
-	every(0, "number_changes", "could not number changes; readers of changes wait", func() error { return r.NumberChanges(ctx) })
+	every(0, "number_changes", couldNotNumber, func() error { return r.NumberChanges(ctx) })
+	every(0, "listen_for_changes", "could not listen for changes; they are looked for several times a second", func() error { return r.ListenForChanges(ctx) })
+	every(0, "read_changes", "could not read changes; those who wait for them wait longer", func() error { return r.ReadChanges(ctx) })
 	every(cleanUpEvery, "clean_up", "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
 	every(dropChangesEvery, "drop_changes", "could not delete old changes", func() error { return d.dropChanges(ctx, cfg.Now().Add(-keepChanges), m) })
 	every(trySpaceEvery, "try_space", "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
@@ -75,7 +77,8 @@ func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, webhooks 
 			failed("could not report that this process has stopped", d.store.Leave(last, d.process)),
 			failed(couldNotNoteUses, d.tokens.Flush(last)),
 			failed(couldNotRecord, d.refusals.Flush(last, 0)),
-			failed(couldNotLink, d.events.Link(last)))
+			failed(couldNotLink, d.events.Link(last)),
+			failed(couldNotNumber, r.NumberLastChanges(last)))
 	}
 }
 
@@ -83,6 +86,7 @@ func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, webhooks 
 const (
 	couldNotLink     = "could not link audit events"
 	couldNotRecord   = "could not record refusals"
+	couldNotNumber   = "could not number changes; those who wait for them wait longer"
 	couldNotNoteUses = "could not store when tokens were last used"
 )
 

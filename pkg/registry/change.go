@@ -71,8 +71,7 @@ type ChangePosition struct {
 // Position returns the position after the change.
 func (c Change) Position() ChangePosition { return ChangePosition{Number: c.Number, ID: c.ID} }
 
-// ChangeStore stores changes. All methods but NumberChanges and DropChanges are scoped to a
-// workspace.
+// ChangeStore stores changes.
 type ChangeStore interface {
 	// ChangeEnd returns the position after the last change of a workspace.
 	ChangeEnd(ctx context.Context, workspace string) (ChangePosition, error)
@@ -88,6 +87,12 @@ type ChangeStore interface {
 	// noted some. It returns the workspaces with newly numbered changes, of this call or, on
 	// SQLite, of the transactions that noted them.
 	NumberChanges(ctx context.Context, workspaces ...string) ([]string, error)
+	// ListenForChanges calls fn with the workspaces in which a process has numbered changes.
+	// It first calls listening, after which it misses none. It returns
+	// [errors.ErrUnsupported] if the database can't tell, and otherwise only after an error.
+	ListenForChanges(ctx context.Context, listening func(), fn func(workspace string)) error
+	// ChangeEnds returns the ids of the last changes of workspaces that have any.
+	ChangeEnds(ctx context.Context, workspaces []string) (map[string]string, error)
 	// DropChanges removes the changes before a time, except the last one before it of each
 	// workspace.
 	DropChanges(ctx context.Context, before time.Time) error
@@ -192,45 +197,30 @@ func (r *Registry) ChangeEnd(ctx context.Context, workspace string) (ChangePosit
 	return r.store.ChangeEnd(ctx, workspace)
 }
 
-// ChangesAfter returns up to limit changes after a position. It returns gone if they are
-// not all known any more, or if the position is not one of this database.
+// ChangesAfter returns up to limit changes after a position, which the caller must not
+// change. It returns gone if they are not all known any more, or if the position is not one
+// of this database.
 func (r *Registry) ChangesAfter(ctx context.Context, workspace string, after ChangePosition, limit int) ([]Change, error) {
+	if recent := r.feeds.recent(workspace, after, limit); len(recent) > 0 {
+		return recent, nil
+	}
 	return r.store.ChangesAfter(ctx, workspace, after, limit)
 }
 
-// NumberChanges waits until this process notes changes, at most for a while, and then
-// numbers the changes of all processes.
-func (r *Registry) NumberChanges(ctx context.Context) error {
-	var unnumbered []string
-	var err error
-	select {
-	case <-r.store.NotedChanges():
-	case <-time.After(numberEvery):
-		if unnumbered, err = r.store.UnnumberedWorkspaces(ctx); err != nil {
-			return err
-		}
-	case <-ctx.Done():
+// WaitForChange returns when there may be changes after a position, or with the error of
+// ctx. It needs no connection to the database, and a [Registry.ChangesAfter] that follows it
+// seldom does: one query reads the new changes of a workspace for all who wait. So who has
+// read all changes should wait before reading again.
+func (r *Registry) WaitForChange(ctx context.Context, workspace string, after ChangePosition) error {
+	feed, moved := r.feeds.enter(workspace, after)
+	if feed == nil {
 		return nil
 	}
-	_, err = r.store.NumberChanges(ctx, unnumbered...)
-	return err
-}
-
-// numberEvery is how often changes are looked for that their process could not number.
-const numberEvery = 200 * time.Millisecond
-
-// WaitForChange returns when there may be changes after a position, or with the error of
-// ctx.
-func (r *Registry) WaitForChange(ctx context.Context, workspace string, after ChangePosition) error {
-	for {
-		end, err := r.store.ChangeEnd(ctx, workspace)
-		if err != nil || end != after {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(50 * time.Millisecond):
-		}
+	defer r.feeds.leave(feed)
+	select {
+	case <-moved:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

@@ -67,6 +67,8 @@ type Registry struct {
 	observer    Observer
 	now         func() time.Time
 
+	feeds *changeFeeds
+
 	clients  *lru.Cache[clientKey, *keptClient]
 	building singleflight.Group
 
@@ -91,7 +93,7 @@ func New(cfg Config) (*Registry, error) {
 	return &Registry{
 		Reader: cfg.Store, store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, maySeal: cfg.BeforeSealing, reload: cfg.ReloadKeyset,
 		lookupKey: cfg.LookupKey, limiter: cfg.Limiter,
-		transport: cfg.Transport, endpoints: cfg.Endpoints, testTimeout: cfg.TestTimeout, observer: cfg.Observer, now: cfg.Now, clients: clients,
+		transport: cfg.Transport, endpoints: cfg.Endpoints, testTimeout: cfg.TestTimeout, observer: cfg.Observer, now: cfg.Now, feeds: newChangeFeeds(), clients: clients,
 	}, nil
 }
 

@@ -66,14 +66,31 @@ func (s *Store) noted(text string, changes ...registry.Change) statement {
 
 var findChanges = "SELECT " + new(changeRow).columns().names("") + " FROM changes WHERE workspace = $1 AND number >= $2 ORDER BY number LIMIT $3"
 
-// ChangeEnd implements [registry.Store].
+// ChangeEnd implements [registry.ChangeStore].
 func (s *Store) ChangeEnd(ctx context.Context, workspace string) (end registry.ChangePosition, err error) {
 	_, err = s.one(ctx, "SELECT number, id FROM changes WHERE workspace = $1 AND number IS NOT NULL ORDER BY number DESC LIMIT 1",
 		[]any{workspace}, &end.Number, &end.ID)
 	return end, err
 }
 
-// ChangesAfter implements [registry.Store]. It also reads the change at the position, which
+// ChangeEnds implements [registry.ChangeStore].
+func (s *Store) ChangeEnds(ctx context.Context, workspaces []string) (map[string]string, error) {
+	ends := make(map[string]string, len(workspaces))
+	var workspace string
+	var end *string
+	var args arguments
+	query := `SELECT v.value, (SELECT CAST(c.id AS text) FROM changes c
+		WHERE c.workspace = v.value AND c.number IS NOT NULL ORDER BY c.number DESC LIMIT 1) FROM ` + s.engine.list(&args, workspaces)
+	err := s.each(ctx, query, args, []any{&workspace, &end}, func() error {
+		if end != nil {
+			ends[workspace] = *end
+		}
+		return nil
+	})
+	return ends, err
+}
+
+// ChangesAfter implements [registry.ChangeStore]. It also reads the change at the position, which
 // is kept as long as all changes after it are.
 func (s *Store) ChangesAfter(ctx context.Context, workspace string, after registry.ChangePosition, limit int) ([]registry.Change, error) {
 	var row changeRow

@@ -31,10 +31,11 @@ type dialect struct {
 	jsonTime  func(time.Time) any
 	inIDs     func(args *arguments, ids []string) string // the condition that an id is in a list
 
-	contains   string                        // the function in contains(text, part) > 0
-	hasStage   string                        // the condition that a model serves the stage %s
-	secondsAgo func(seconds int) string      // by the clock of the database
-	inSeconds  func(parameter string) string // a parameter of seconds from now, by that clock
+	list       func(args *arguments, values []string) string // a table v with a column value
+	contains   string                                        // the function in contains(text, part) > 0
+	hasStage   string                                        // the condition that a model serves the stage %s
+	secondsAgo func(seconds int) string                      // by the clock of the database
+	inSeconds  func(parameter string) string                 // a parameter of seconds from now, by that clock
 	indexedBy  func(index string) string
 	nested     string // makes a join read the tables in their order in the statement
 	// rareProviders, unless empty, goes before <conditions> on the providers of

@@ -93,8 +93,12 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 	if err != nil {
 		return engine{}, 0, errors.Join(err, pool.Close())
 	}
+	var listen *pgx.ConnConfig
+	if !c.Pooler {
+		listen = config
+	}
 	return engine{
-		writer: handle, reader: handle, pool: pool, dialect: postgresDialect(),
+		writer: handle, reader: handle, pool: pool, listen: listen, dialect: postgresDialect(),
 		classify: classifyPostgres, exists: func() error { return nil },
 	}, schema, nil
 }

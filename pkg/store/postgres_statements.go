@@ -26,8 +26,11 @@ func postgresDialect() dialect {
 		recordset: func(table, parameter string, row columns) string {
 			return "SELECT " + row.names("") + " FROM jsonb_populate_recordset(NULL::" + table + ", " + parameter + "::jsonb)"
 		},
-		jsonTime:   func(t time.Time) any { return millis(t) },
-		inIDs:      func(args *arguments, ids []string) string { return "= ANY(" + args.add(ids) + ")" },
+		jsonTime: func(t time.Time) any { return millis(t) },
+		inIDs:    func(args *arguments, ids []string) string { return "= ANY(" + args.add(ids) + ")" },
+		list: func(args *arguments, values []string) string {
+			return "unnest(" + args.add(values) + "::text[]) AS v(value)"
+		},
 		contains:   "strpos",
 		hasStage:   "m.stages @> '{%s}'",
 		secondsAgo: func(seconds int) string { return fmt.Sprintf("(now() - interval '%d seconds')", seconds) },

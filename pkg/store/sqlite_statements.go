@@ -27,6 +27,9 @@ func sqliteDialect() dialect {
 		inIDs: func(args *arguments, ids []string) string {
 			return "IN (SELECT value FROM json_each(" + args.add(encoded(ids)) + "))"
 		},
+		list: func(args *arguments, values []string) string {
+			return "json_each(" + args.add(encoded(values)) + ") AS v"
+		},
 		contains: "instr",
 		hasStage: `instr(m.stages, '"%s"') > 0`,
 		secondsAgo: func(seconds int) string {

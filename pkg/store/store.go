@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/pressly/goose/v3"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
@@ -83,9 +84,10 @@ var (
 
 // engine contains what differs between the databases.
 type engine struct {
-	writer, reader *gorm.DB      // for transactions, and for everything else; one pool on PostgreSQL
-	batches        *batches      // runs the transactions of SQLite; else nil
-	pool           *postgresPool // of PostgreSQL; else nil
+	writer, reader *gorm.DB        // for transactions, and for everything else; one pool on PostgreSQL
+	batches        *batches        // runs the transactions of SQLite; else nil
+	pool           *postgresPool   // of PostgreSQL; else nil
+	listen         *pgx.ConnConfig // of a connection that gets notifications; nil: there are none
 	dialect
 	classify func(error) class // sorts the errors of the driver
 	exists   func() error      // returns an error when the database is no longer the one that was opened
