@@ -101,8 +101,8 @@ func TestForbidden(t *testing.T) {
 func TestRoles(t *testing.T) {
 	may := map[auth.Role][]auth.Scope{
 		auth.Viewer: {auth.ProvidersRead},
-		auth.Editor: {auth.ProvidersRead, auth.ProvidersWrite, auth.ModelsTest},
-		auth.Admin:  {auth.ProvidersRead, auth.ProvidersWrite, auth.ModelsTest, auth.CredentialsReveal, auth.AuditRead, auth.TokensWrite},
+		auth.Editor: {auth.ProvidersRead, auth.ProvidersWrite, auth.ModelsTest, auth.ReferencesWrite},
+		auth.Admin:  {auth.ProvidersRead, auth.ProvidersWrite, auth.ModelsTest, auth.ReferencesWrite, auth.CredentialsReveal, auth.AuditRead, auth.TokensWrite},
 	}
 	onShared(t, func(t *testing.T, s *apitest.Server) {
 		for role, scopes := range may {

@@ -97,6 +97,7 @@ func (a *API) routes() []Route {
 		read   = auth.ProvidersRead
 		write  = auth.ProvidersWrite
 		test   = auth.ModelsTest
+		refer  = auth.ReferencesWrite
 		reveal = auth.CredentialsReveal
 		tokens = auth.TokensWrite
 		events = auth.AuditRead
@@ -108,6 +109,7 @@ func (a *API) routes() []Route {
 	providers := append([]string{"q", "name", "type", "status", "sort", "view", "count"}, listed...)
 	ofProvider := append([]string{"q", "stage", "enabled", "sort", "count"}, listed...)
 	models := append([]string{"provider_id", "provider_type", "provider_status", "available"}, ofProvider...)
+	force := []string{"force"}
 	happened := append([]string{"action", "actor", "provider_id", "outcome", "from", "to"}, listed...)
 	return []Route{
 		{http.MethodGet, "/provider-types", read, a.listProviderTypes, nil, ""},
@@ -121,8 +123,8 @@ func (a *API) routes() []Route {
 		{http.MethodPost, "/providers", write, a.createProvider, nil, key},
 		{http.MethodPost, "/providers/:id/clone", write, a.cloneProvider, nil, key},
 		{http.MethodGet, "/providers/:id", read, a.getProvider, nil, ""},
-		{http.MethodPatch, "/providers/:id", write, a.updateProvider, nil, match},
-		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, nil, match},
+		{http.MethodPatch, "/providers/:id", write, a.updateProvider, force, match},
+		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, force, match},
 		{http.MethodPost, "/providers/:id/test", test, a.testProvider, nil, ""},
 		{http.MethodPost, "/providers/:id/test-models", test, a.testModels, nil, ""},
 		{http.MethodPost, "/providers/:id/check", test, a.checkProvider, nil, ""},
@@ -135,12 +137,16 @@ func (a *API) routes() []Route {
 		{http.MethodPost, "/providers/:id/models", write, a.createModel, nil, key},
 		{http.MethodPost, "/providers/:id/models/bulk", write, a.createModels, nil, key},
 		{http.MethodGet, "/providers/:id/models/:model", read, a.getProviderModel, nil, ""},
-		{http.MethodPatch, "/providers/:id/models/:model", write, a.updateModel, nil, match},
-		{http.MethodDelete, "/providers/:id/models/:model", write, a.deleteModel, nil, match},
+		{http.MethodPatch, "/providers/:id/models/:model", write, a.updateModel, force, match},
+		{http.MethodDelete, "/providers/:id/models/:model", write, a.deleteModel, force, match},
 
 		{http.MethodGet, "/models", read, a.listModels, models, ""},
 		{http.MethodGet, "/models/:id", read, a.getModel, nil, ""},
 		{http.MethodPost, "/models/:id/test", test, a.testModel, nil, ""},
+		{http.MethodGet, "/models/:id/references", read, a.listReferences, listed, ""},
+		{http.MethodGet, "/models/:id/references/:ref", read, a.getReference, nil, ""},
+		{http.MethodPut, "/models/:id/references/:ref", refer, a.putReference, nil, ""},
+		{http.MethodDelete, "/models/:id/references/:ref", refer, a.deleteReference, nil, ""},
 
 		{http.MethodGet, "/metrics", operator, a.getMetrics, nil, ""},
 		{http.MethodGet, "/me", anyone, a.getMe, nil, ""},
@@ -192,8 +198,9 @@ func New(cfg Config) (http.Handler, error) {
 			g.HEAD(r.Path, handler)
 		}
 	}
-	// Without this, :model would match slashes, too.
+	// Without these, the last parameter would match slashes, too.
 	g.RouteNotFound("/providers/:id/models/:model/*", echo.NotFoundHandler)
+	g.RouteNotFound("/models/:id/references/:ref/*", echo.NotFoundHandler)
 	m.add(e.Routes(), cfg.BasePath)
 	return compressed(e)
 }

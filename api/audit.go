@@ -55,7 +55,7 @@ type auditActor struct {
 // auditTarget is what an event was done to.
 type auditTarget struct {
 	// What kind of object it is.
-	Type string `json:"type" enums:"provider,model,credential,token,provider_type,route,key" example:"provider"`
+	Type string `json:"type" enums:"provider,model,reference,credential,token,provider_type,route,key" example:"provider"`
 	// The id.
 	ID string `json:"id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// The name at that time.

@@ -174,6 +174,8 @@ func (s *boundsService) path(t *testing.T, b bound, typ string, p apitest.Provid
 			segments[i] = modelID(p)
 		case segments[i-1] == "credentials":
 			segments[i] = p.Stored()[0]
+		case segments[i-1] == "references":
+			segments[i] = "rule"
 		default:
 			t.Fatalf("%s: this test knows no value of {%s}", b.op.path, name)
 		}

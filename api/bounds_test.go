@@ -33,6 +33,7 @@ var untried = map[string]string{
 	"edit config.project maxLength 256 x gcp_vertex_ai":    projects,
 	"edit config.project maxLength 256 😀 gcp_vertex_ai":    projects,
 	"edit config.project maxLength 256 😀 openai":           projects,
+	"putReference url minLength 1":                         tooShort,
 	"config.project minLength 1":                           tooShort,
 	"config.region minLength 1":                            tooShort,
 	"credentials.service_account_json minLength 1":         tooShort,
@@ -142,8 +143,8 @@ func (a attempt) asDescribed() bool {
 	if a.probe.accepted {
 		return status < 300 || status == http.StatusBadGateway // the upstream can't be called
 	}
-	if a.bound.in == "path" {
-		return status == http.StatusNotFound
+	if a.bound.in == "path" && status == http.StatusNotFound {
+		return true
 	}
 	if status != http.StatusBadRequest && status != http.StatusUnprocessableEntity {
 		return false

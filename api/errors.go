@@ -30,13 +30,17 @@ type problem struct {
 	// The path of the request.
 	Instance string `json:"instance" example:"/providers"`
 	// What went wrong, as a stable, machine-readable code.
-	Code string `json:"code" enums:"malformed_request,unauthenticated,forbidden,reveal_disabled,not_found,method_not_allowed,name_taken,model_exists,last_admin,conflict,gone,version_mismatch,too_large,unsupported_media_type,validation_failed,type_immutable,credentials_required,idempotency_key_reused,rate_limited,internal,upstream_failed,unavailable" example:"validation_failed"`
+	Code string `json:"code" enums:"malformed_request,unauthenticated,forbidden,reveal_disabled,not_found,method_not_allowed,name_taken,model_exists,last_admin,in_use,conflict,gone,version_mismatch,too_large,unsupported_media_type,validation_failed,type_immutable,credentials_required,idempotency_key_reused,rate_limited,internal,upstream_failed,unavailable" example:"validation_failed"`
 	// The id of this request in the log.
 	RequestID string `json:"request_id" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
 	// All invalid fields of the request.
 	Errors []fieldError `json:"errors,omitempty"`
 	// The error of the provider's service, if the code is upstream_failed.
 	Upstream *upstreamError `json:"upstream,omitempty"`
+	// What depends on the models that the request would remove or disable, at most 100 references, if the code is in_use.
+	References []referenceInUse `json:"references,omitempty"`
+	// The number of all these references, if the code is in_use.
+	ReferenceCount int `json:"reference_count,omitempty" example:"1"`
 } // @name Problem
 
 // fieldError is one invalid field.
@@ -77,6 +81,7 @@ var answers = map[fault.Kind]struct {
 	fault.NameTaken:            {http.StatusConflict, "Name taken"},
 	fault.ModelExists:          {http.StatusConflict, "Model exists"},
 	fault.LastAdmin:            {http.StatusConflict, "Last admin"},
+	fault.InUse:                {http.StatusConflict, "In use"},
 	fault.Conflict:             {http.StatusConflict, "Conflict"},
 	fault.Gone:                 {http.StatusGone, "Gone"},
 	fault.VersionMismatch:      {http.StatusPreconditionFailed, "Version mismatch"},
@@ -183,6 +188,12 @@ func problemOf(f *fault.Error, c echo.Context) problem {
 	}
 	if u := f.Upstream; u != nil {
 		p.Upstream = &upstreamError{Kind: u.Kind, Message: u.Message, HTTPStatus: u.HTTPStatus, Hint: u.Hint}
+	}
+	if u := f.Use; u != nil {
+		p.ReferenceCount = u.Count
+		for _, r := range u.References {
+			p.References = append(p.References, referenceInUse(r))
+		}
 	}
 	return p
 }

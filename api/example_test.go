@@ -34,7 +34,7 @@ func TestExamples(t *testing.T) {
 					if op.id == "getMetrics" { // of the default workspace only
 						c = s.Admin(t)
 					}
-					ids := seedExamples(t, c, op.creates)
+					ids := op.seed(t, c)
 					path, edits := op.exampleParameters(t)
 					answer := c.Do(op.method, ids.Replace(path), ids.Replace(body), edits...)
 					if answer.Status >= http.StatusMultipleChoices {
@@ -49,16 +49,19 @@ func TestExamples(t *testing.T) {
 	})
 }
 
-// seedExamples creates the objects of the examples, and returns what replaces their
-// ids, and the key file, which has no example because it contains a private key. If
-// the request creates the model, another one is created.
-func seedExamples(t *testing.T, c *apitest.Client, creates bool) *strings.Replacer {
+// seed creates the objects of the examples, and returns what replaces their ids, and the
+// key file, which has no example because it contains a private key. If the request
+// creates the model, another one is created.
+func (op describedOperation) seed(t *testing.T, c *apitest.Client) *strings.Replacer {
 	t.Helper()
 	provider := apitest.OpenAI(object{"models": list{apitest.GPT("gpt-4-turbo", nil)}})
-	if creates {
+	if op.creates {
 		provider["models"] = list{apitest.GPT("gpt-4", nil)}
 	}
 	p := c.CreateProvider(provider)
+	if strings.Contains(op.path, "/references") { // with a reference, the model can't be deleted
+		refer(c, p.Models[0], "rule-7")
+	}
 	token := c.Post("/tokens", object{"name": "CI", "role": "viewer"}).Is(http.StatusCreated).Object()
 	keyFile, err := json.Marshal(apitest.Settings(t)["gcp_vertex_ai"]["credentials"].(object)["service_account_json"])
 	if err != nil {

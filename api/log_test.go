@@ -20,7 +20,7 @@ func TestLog(t *testing.T) {
 		p := blockedProvider(c)
 		m := p.Models[0]
 		routes := strings.NewReplacer(p.ID, ":id", unknownID, ":id", m.ID, ":id", "/provider-types/openai", "/provider-types/:type", "/provider-types/custom", "/provider-types/:type", "/api_key/", "/:field/",
-			"/models/"+m.ID, "/models/:model")
+			"/models/"+m.ID, "/models/:model", "/references/rule", "/references/:ref")
 		var last string
 		for _, o := range operations(p) {
 			answer := o.do(c)

@@ -28,6 +28,8 @@ type modelOfProvider struct {
 	Enabled bool `json:"enabled" example:"true"`
 	// The result of the last test; null before the first test and after model_id was changed.
 	LastTest *lastTest `json:"last_test" extensions:"x-nullable"`
+	// The number of references, which say that something depends on the model.
+	ReferenceCount int `json:"reference_count" example:"0"`
 	revision
 } //	@name	ModelOfProvider
 
@@ -109,6 +111,7 @@ type modelChanges struct {
 	ProviderStatus  json.RawMessage `json:"provider_status,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 	ProviderEnabled json.RawMessage `json:"provider_enabled,omitempty" strict:"readonly" swaggertype:"boolean" readonly:"true"`
 	LastTest        any             `json:"last_test,omitempty" strict:"readonly" swaggertype:"object" readonly:"true"`
+	ReferenceCount  any             `json:"reference_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
 	CreatedAt       any             `json:"created_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 	UpdatedAt       any             `json:"updated_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 }
@@ -280,13 +283,17 @@ func (a *API) getProviderModel(c echo.Context) error {
 // @Failure		409		{object}	problem
 // @Router			/providers/{id}/models/{model} [patch]
 func (a *API) updateModel(c echo.Context) error {
+	condition, err := precondition(c)
+	if err != nil {
+		return err
+	}
 	var body modelUpdate
 	problems, err := decode(c, &body)
 	if err != nil {
 		return err
 	}
 	m, err := a.Registry.UpdateModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"),
-		registry.ModelEdit{ModelInput: body.input(), If: registry.Precondition{Match: ifMatch(c)}, Problems: problems})
+		registry.ModelEdit{ModelInput: body.input(), If: condition, Problems: problems})
 	if err != nil {
 		return err
 	}
@@ -294,15 +301,20 @@ func (a *API) updateModel(c echo.Context) error {
 }
 
 // @Summary		Delete a model
-// @Description	The provider's version increases.
+// @Description	The provider's version increases. The references to the model are removed, too.
 // @ID				deleteModel
 // @Tags			models
 // @Param			id		path	string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			model	path	string	true	"Id of the model"		format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Success		204
+// @Failure		409	{object}	problem
 // @Router			/providers/{id}/models/{model} [delete]
 func (a *API) deleteModel(c echo.Context) error {
-	err := a.Registry.DeleteModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), registry.Precondition{Match: ifMatch(c)})
+	condition, err := precondition(c)
+	if err != nil {
+		return err
+	}
+	err = a.Registry.DeleteModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), condition)
 	if err != nil {
 		return err
 	}
@@ -352,7 +364,7 @@ func (m modelUpdateOfProvider) input() registry.ModelInput {
 func toModelOfProvider(m registry.Model) modelOfProvider {
 	out := modelOfProvider{
 		ID: m.ID, ProviderID: m.ProviderID, ModelID: m.ModelID, DisplayName: m.DisplayName,
-		SupportedStages: names(m.Stages), Enabled: m.Enabled,
+		SupportedStages: names(m.Stages), Enabled: m.Enabled, ReferenceCount: m.References,
 		revision: revision{m.Version, timestamp(m.CreatedAt), timestamp(m.UpdatedAt)},
 	}
 	if t := m.LastTest; t != nil {

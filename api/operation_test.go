@@ -58,6 +58,7 @@ func operations(p apitest.Provider) []operation {
 		read   = auth.ProvidersRead
 		write  = auth.ProvidersWrite
 		test   = auth.ModelsTest
+		refer  = auth.ReferencesWrite
 		reveal = auth.CredentialsReveal
 		tokens = auth.TokensWrite
 		events = auth.AuditRead
@@ -92,6 +93,10 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodGet, "/models", nil, read},
 		{http.MethodGet, "/models/" + m.ID, nil, read},
 		{http.MethodPost, "/models/" + m.ID + "/test", object{"prompt": "Hi"}, test},
+		{http.MethodPut, "/models/" + m.ID + "/references/rule", object{"label": "Rule"}, refer},
+		{http.MethodGet, "/models/" + m.ID + "/references", nil, read},
+		{http.MethodGet, "/models/" + m.ID + "/references/rule", nil, read},
+		{http.MethodDelete, "/models/" + m.ID + "/references/rule", nil, refer},
 		{http.MethodGet, "/me", nil, ""},
 		{http.MethodGet, "/tokens", nil, tokens},
 		{http.MethodPost, "/tokens", object{"name": "another", "scopes": list{string(tokens)}}, tokens},

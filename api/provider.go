@@ -35,6 +35,8 @@ type providerFields struct {
 	EnabledModelCount int `json:"enabled_model_count" example:"1"`
 	// The number of models.
 	ModelCount int `json:"model_count" example:"1"`
+	// The number of references to its models.
+	ReferenceCount int `json:"reference_count" example:"0"`
 	// The id of the provider that this one was cloned from; null if there is none, or if it was deleted.
 	ClonedFrom *string `json:"cloned_from" format:"uuid" extensions:"x-nullable" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b20"`
 }
@@ -129,6 +131,7 @@ type providerUpdate struct {
 	Error             any             `json:"error,omitempty" strict:"readonly" swaggertype:"object" readonly:"true"`
 	EnabledModelCount any             `json:"enabled_model_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
 	ModelCount        any             `json:"model_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
+	ReferenceCount    any             `json:"reference_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
 	ClonedFrom        any             `json:"cloned_from,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 	CreatedAt         any             `json:"created_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 	UpdatedAt         any             `json:"updated_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
@@ -228,15 +231,20 @@ func (a *API) getProvider(c echo.Context) error {
 // @Router			/providers/{id} [patch]
 func (a *API) updateProvider(c echo.Context) error {
 	ctx, workspace, id := c.Request().Context(), principal(c).Workspace, c.Param("id")
+	condition, err := precondition(c)
+	if err != nil {
+		return err
+	}
 	var body providerUpdate
 	problems, err := decodeWithSettings(c, &body)
 	if err != nil {
 		return err
 	}
+	condition.Version = body.Version
 	edit := registry.ProviderEdit{
 		Name: body.Name, Type: body.Type, Status: body.Status,
 		Settings: provider.Request(body.settingsUpdate),
-		If:       registry.Precondition{Match: ifMatch(c), Version: body.Version},
+		If:       condition,
 		ReadOnly: registry.ReadOnly{"id": body.ID, "type_label": body.TypeLabel, "enabled": body.Enabled},
 		Problems: problems,
 	}
@@ -252,14 +260,19 @@ func (a *API) updateProvider(c echo.Context) error {
 }
 
 // @Summary		Delete a provider
-// @Description	Deletes the provider with its models and credentials.
+// @Description	Deletes the provider with its models, their references, and its credentials.
 // @ID				deleteProvider
 // @Tags			providers
 // @Param			id	path	string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Success		204
+// @Failure		409	{object}	problem
 // @Router			/providers/{id} [delete]
 func (a *API) deleteProvider(c echo.Context) error {
-	err := a.Registry.DeleteProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), registry.Precondition{Match: ifMatch(c)})
+	condition, err := precondition(c)
+	if err != nil {
+		return err
+	}
+	err = a.Registry.DeleteProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), condition)
 	if err != nil {
 		return err
 	}
@@ -288,7 +301,7 @@ func toProviderFields(p registry.Provider) providerFields {
 	out := providerFields{
 		ID: p.ID, Name: p.Name, Type: p.Type, TypeLabel: p.Type, Status: string(p.Status()), Enabled: p.Enabled,
 		Credentials: map[string]any{}, Config: map[string]string{},
-		EnabledModelCount: counts.Enabled, ModelCount: counts.All,
+		EnabledModelCount: counts.Enabled, ModelCount: counts.All, ReferenceCount: counts.References,
 	}
 	if typ, ok := provider.Lookup(p.Type); ok {
 		form := typ.Form()

@@ -279,6 +279,15 @@ func ifMatch(c echo.Context) []int64 {
 	return versions
 }
 
+// precondition returns the condition that a request makes for an edit. It returns
+// malformed_request.
+func precondition(c echo.Context) (registry.Precondition, error) {
+	q := newQuery(c)
+	force := q.flag("force")
+	p := registry.Precondition{Match: ifMatch(c), Force: force != nil && *force}
+	return p, q.faults.Err(fault.MalformedRequest, badQuery)
+}
+
 // parseIfMatch reads If-Match (RFC 9110, section 13.1.1): `*`, or a list of entity
 // tags. It accepts weak tags because proxies weaken tags.
 func parseIfMatch(given []string) ([]int64, error) {

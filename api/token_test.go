@@ -35,7 +35,7 @@ func TestTokens(t *testing.T) {
 		c := s.Workspace(t)
 		made := newToken(c, object{"name": " Deploy script ", "role": "editor", "expires_at": "2999-01-31T09:30:00+01:00"})
 		if made.Name != "Deploy script" || made.Workspace != c.Workspace || *made.Role != "editor" || *made.ExpiresAt != "2999-01-31T08:30:00.000Z" ||
-			!slices.Equal(made.Scopes, []string{"providers:read", "providers:write", "models:test"}) || !strings.HasPrefix(made.Token, "mp_") || made.LastUsedAt != nil {
+			!slices.Equal(made.Scopes, []string{"providers:read", "providers:write", "models:test", "references:write"}) || !strings.HasPrefix(made.Token, "mp_") || made.LastUsedAt != nil {
 			t.Errorf("made %+v", made)
 		}
 		scoped := newToken(c, object{"name": "Auditor", "scopes": list{"audit:read", "providers:read"}})

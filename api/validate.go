@@ -3,6 +3,7 @@ package api
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"reflect"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ const embedded = "<embedded>"
 //	text      no control characters
 //	model_id  no path segments . and ..
 //	stage     a pipeline stage
+//	page_url  an absolute URL of http or https without user and password
 //	distinct  after dive: no earlier element of the list is equal
 //
 // unique, which would stop at the list, only describes what distinct checks.
@@ -41,6 +43,7 @@ var rules = sync.OnceValue(func() *validator.Validate {
 	for tag, rule := range map[string]validator.Func{
 		"text":     text(fault.IsText),
 		"model_id": text(isModelID),
+		"page_url": text(isPageURL),
 		"stage":    text(func(s string) bool { return registry.Stage(s).Label() != "" }),
 		"distinct": isDistinct,
 		"unique":   func(validator.FieldLevel) bool { return true },
@@ -79,6 +82,11 @@ func isModelID(id string) bool {
 	return true
 }
 
+func isPageURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
+}
+
 // validate returns the fields of a request body that break a rule of their tags.
 func validate(body any) fault.Fields {
 	var broken validator.ValidationErrors
@@ -113,6 +121,8 @@ func explain(b validator.FieldError) (fault.Code, string) {
 		return fault.Invalid, "must be one of " + strings.Join(names(registry.Stages()), ", ")
 	case tag == "distinct":
 		return fault.Duplicate, "is the same as an earlier element"
+	case tag == "page_url":
+		return fault.Invalid, "must be an absolute URL of http or https without user and password"
 	case tag == "model_id":
 		return fault.Invalid, "must not contain the path segments . and .."
 	}

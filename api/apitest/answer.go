@@ -77,6 +77,22 @@ type problem struct {
 		Message string `json:"message"`
 	} `json:"errors"`
 	Upstream Object `json:"upstream"`
+	InUse
+}
+
+// InUse is what depends on models that a request would remove or disable.
+type InUse struct {
+	References []ReferenceInUse `json:"references"`
+	Count      int              `json:"reference_count"`
+}
+
+// ReferenceInUse is one thing that depends on a model.
+type ReferenceInUse struct {
+	ID      string `json:"id"`
+	ModelID string `json:"model_id"`
+	Ref     string `json:"ref"`
+	Label   string `json:"label"`
+	URL     string `json:"url"`
 }
 
 // Problem checks that the answer is a problem document with a status, a code and
@@ -109,6 +125,15 @@ func (a *Answer) Problem(status int, code string, fields ...string) string {
 		a.t.Errorf("%s is refused for\n  %s\nnot for\n  %s", a.call, strings.Join(got, "\n  "), strings.Join(fields, "\n  "))
 	}
 	return p.Detail
+}
+
+// InUse is Problem for what is in use. It returns what uses it.
+func (a *Answer) InUse() InUse {
+	a.t.Helper()
+	a.Problem(http.StatusConflict, "in_use")
+	var p problem
+	a.Into(&p)
+	return p.InUse
 }
 
 // excerpt returns the beginning of the body, for messages.

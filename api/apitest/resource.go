@@ -22,6 +22,7 @@ type Provider struct {
 	Config            map[string]string `json:"config"`
 	EnabledModelCount int               `json:"enabled_model_count"`
 	ModelCount        int               `json:"model_count"`
+	ReferenceCount    int               `json:"reference_count"`
 	ClonedFrom        *string           `json:"cloned_from"`
 	Models            []Model           `json:"models"`
 	Version           int64             `json:"version"`
@@ -122,6 +123,7 @@ type Model struct {
 	SupportedStages []string  `json:"supported_stages"`
 	Enabled         bool      `json:"enabled"`
 	LastTest        *LastTest `json:"last_test"`
+	ReferenceCount  int       `json:"reference_count"`
 	Version         int64     `json:"version"`
 	CreatedAt       string    `json:"created_at"`
 	UpdatedAt       string    `json:"updated_at"`

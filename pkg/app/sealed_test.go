@@ -75,6 +75,7 @@ func fill(t *testing.T, s *service) (credentials int) {
 		made := s.must(t, 201, "POST", "/providers", body, "Idempotency-Key", fmt.Sprint("create ", i))
 		credentials += countSet(made.body["credentials"].(object))
 		s.must(t, 200, "GET", "/providers?limit=1", nil) // with a cursor
+		s.must(t, 201, "PUT", "/models/"+made.body["models"].([]any)[0].(object)["id"].(string)+"/references/rule", object{"label": "Rule"})
 	}
 	return credentials
 }

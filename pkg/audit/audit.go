@@ -38,7 +38,7 @@ type Actor struct {
 
 // Target is the thing that was changed or used, with its name at that time.
 type Target struct {
-	Type string // `provider`, `model`, `credential`, `token`, `provider_type`, `route`, `key`
+	Type string // `provider`, `model`, `reference`, `credential`, `token`, `provider_type`, `route`, `key`
 	ID   string
 	Name string
 }
@@ -59,6 +59,8 @@ const (
 	ModelUpdate      Action = "model.update"
 	ModelDelete      Action = "model.delete"
 	ModelTest        Action = "model.test"
+	ReferencePut     Action = "reference.put"
+	ReferenceDelete  Action = "reference.delete"
 	CredentialReveal Action = "credential.reveal"
 	CredentialLookup Action = "credential.lookup"
 	TokenCreate      Action = "token.create"
@@ -75,7 +77,7 @@ const (
 // Actions returns every action.
 func Actions() []Action {
 	return []Action{ProviderCreate, ProviderClone, ProviderUpdate, ProviderDelete, ProviderTest, ProviderDiscover, ProviderCheck,
-		ModelCreate, ModelUpdate, ModelDelete, ModelTest, CredentialReveal, CredentialLookup, TokenCreate, TokenRevoke, AccessDenied,
+		ModelCreate, ModelUpdate, ModelDelete, ModelTest, ReferencePut, ReferenceDelete, CredentialReveal, CredentialLookup, TokenCreate, TokenRevoke, AccessDenied,
 		KeyAdd, KeyPromote, KeyReseal, KeyRetire, KeyEnable, KeyDestroy}
 }
 

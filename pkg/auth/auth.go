@@ -26,6 +26,7 @@ const (
 	ProvidersRead     Scope = "providers:read"
 	ProvidersWrite    Scope = "providers:write"
 	ModelsTest        Scope = "models:test"
+	ReferencesWrite   Scope = "references:write"
 	CredentialsReveal Scope = "credentials:reveal"
 	AuditRead         Scope = "audit:read"
 	TokensWrite       Scope = "tokens:write"
@@ -33,7 +34,7 @@ const (
 
 // Scopes returns all scopes in the order in which the API lists them.
 func Scopes() []Scope {
-	return []Scope{ProvidersRead, ProvidersWrite, ModelsTest, CredentialsReveal, AuditRead, TokensWrite}
+	return []Scope{ProvidersRead, ProvidersWrite, ModelsTest, ReferencesWrite, CredentialsReveal, AuditRead, TokensWrite}
 }
 
 // scopesWhere returns the scopes for which keep is true, in the API's order.
@@ -57,7 +58,7 @@ func (r Role) Scopes() []Scope {
 	case Viewer:
 		return []Scope{ProvidersRead}
 	case Editor:
-		return []Scope{ProvidersRead, ProvidersWrite, ModelsTest}
+		return []Scope{ProvidersRead, ProvidersWrite, ModelsTest, ReferencesWrite}
 	case Admin:
 		return Scopes()
 	}

@@ -155,7 +155,24 @@ func TestEveryOperation(t *testing.T) {
 	all(t, c.ListTokens(ctx, client.ListTokensParams{}))
 	check(t, c.RevokeToken(ctx, token.ID))
 	all(t, c.ListAuditEvents(ctx, client.ListAuditEventsParams{ProviderID: p.ID, Outcome: client.AuditOutcomeSuccess, From: time.Date(2026, 1, 2, 3, 4, 5, 678e6, time.UTC)}))
-	check(t, c.DeleteModel(ctx, p.ID, m.ID))
+	reference := must(c.PutReference(ctx, m.ID, "rules/EU support", client.ReferencePut{Label: "Rule: EU support", URL: "https://routing.example.com/7"}))(t)
+	must(c.PutReference(ctx, m.ID, reference.Ref, client.ReferencePut{Label: reference.Label, URL: reference.URL}))(t)
+	if again := must(c.GetReference(ctx, m.ID, reference.Ref))(t); again != reference || reference.Ref != "rules/EU support" {
+		t.Errorf("the reference %+v is read as %+v", reference, again)
+	}
+	must(c.PutReference(ctx, m.ID, "other", client.ReferencePut{Label: "Other"}))(t)
+	if references := all(t, c.ListReferences(ctx, m.ID, client.ListReferencesParams{Limit: 1})); len(references) != 2 {
+		t.Errorf("the references are %+v", references)
+	}
+	check(t, c.DeleteReference(ctx, m.ID, "other"))
+	var problem *client.Problem
+	if err := c.DeleteModel(ctx, p.ID, m.ID); !errors.Is(err, client.ProblemCodeInUse) || !errors.As(err, &problem) || len(problem.References) != 1 ||
+		problem.ReferenceCount != 1 || problem.References[0].Ref != reference.Ref || problem.References[0].ID != m.ID {
+		t.Errorf("a model that is used is deleted: %v", err)
+	}
+	must(c.UpdateModel(ctx, p.ID, m.ID, client.ModelUpdate{Enabled: new(false)}, client.Force()))(t)
+	must(c.UpdateProvider(ctx, p.ID, client.ProviderUpdate{Status: client.ProviderStatusActive}, client.Force()))(t)
+	check(t, c.DeleteModel(ctx, p.ID, m.ID, client.Force(), client.IfVersion(must(c.GetModel(ctx, m.ID))(t).Version)))
 	if clone := must(c.CloneProvider(ctx, p.ID, client.ProviderClone{Name: "Clone"}))(t); clone.ClonedFrom != p.ID {
 		t.Errorf("the clone is of %q", clone.ClonedFrom)
 	}

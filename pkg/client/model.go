@@ -56,8 +56,8 @@ func (c *Client) CreateModels(ctx context.Context, providerID string, models []M
 
 // UpdateModel changes the fields that are set. If Version is set and is not the current
 // one, the problem is [ProblemCodeVersionMismatch] and nothing is changed.
-func (c *Client) UpdateModel(ctx context.Context, providerID, id string, changes ModelUpdate) (Model, error) {
-	return send[Model](ctx, c, patch(changes, "providers", providerID, "models", id))
+func (c *Client) UpdateModel(ctx context.Context, providerID, id string, changes ModelUpdate, options ...CallOption) (Model, error) {
+	return send[Model](ctx, c, patch(changes, "providers", providerID, "models", id).with(options))
 }
 
 // DeleteModel removes a model from its provider.

@@ -37,8 +37,8 @@ func (c *Client) CloneProvider(ctx context.Context, id string, clone ProviderClo
 
 // UpdateProvider changes the fields that are set. If Version is set and is not the current
 // one, the problem is [ProblemCodeVersionMismatch] and nothing is changed.
-func (c *Client) UpdateProvider(ctx context.Context, id string, changes ProviderUpdate) (Provider, error) {
-	return send[Provider](ctx, c, patch(changes, "providers", id))
+func (c *Client) UpdateProvider(ctx context.Context, id string, changes ProviderUpdate, options ...CallOption) (Provider, error) {
+	return send[Provider](ctx, c, patch(changes, "providers", id).with(options))
 }
 
 // DeleteProvider deletes a provider with its credentials and models.

@@ -24,25 +24,31 @@ const (
 )
 
 // CallOption changes one call.
-type CallOption func(http.Header)
+type CallOption func(*request)
 
 // IfVersion makes a deletion fail with [ProblemCodeVersionMismatch] if the resource has
 // another version. Edits have a field for it, such as [ProviderUpdate.Version].
 func IfVersion(version int64) CallOption {
-	return func(header http.Header) { header.Set("If-Match", strconv.Quote(strconv.FormatInt(version, 10))) }
+	return func(r *request) { r.header.Set("If-Match", strconv.Quote(strconv.FormatInt(version, 10))) }
 }
 
 // IdempotencyKey replaces the random key of a method that creates. Two calls with the same
 // key within 24 hours create once, also if they are made by different processes.
 func IdempotencyKey(key string) CallOption {
-	return func(header http.Header) { header.Set("Idempotency-Key", key) }
+	return func(r *request) { r.header.Set("Idempotency-Key", key) }
+}
+
+// Force makes an edit or a deletion remove and disable models, and their provider, also if
+// they have references. Without it, the problem is [ProblemCodeInUse].
+func Force() CallOption {
+	return func(r *request) { r.params = map[string]bool{"force": true} }
 }
 
 // request is a request of the API, which can be sent several times.
 type request struct {
 	method string
 	path   []string
-	params any // a struct of query parameters
+	params any // query parameters: a struct, or a map
 	body   any // is sent as JSON
 	header http.Header
 	once   bool // is not sent again
@@ -60,6 +66,10 @@ func patch(body any, path ...string) request {
 	return request{method: http.MethodPatch, path: path, body: body, header: http.Header{}}
 }
 
+func put(body any, path ...string) request {
+	return request{method: http.MethodPut, path: path, body: body, header: http.Header{}}
+}
+
 func remove(path ...string) request {
 	return request{method: http.MethodDelete, path: path, header: http.Header{}}
 }
@@ -73,7 +83,7 @@ func (r request) query(params any) request {
 // with applies options.
 func (r request) with(options []CallOption) request {
 	for _, option := range options {
-		option(r.header)
+		option(&r)
 	}
 	return r
 }
@@ -108,7 +118,7 @@ func (r request) address(base string) (string, error) {
 	return address.String(), err
 }
 
-// encodeQuery encodes a struct of scalars. Its JSON has their names and forms.
+// encodeQuery encodes a struct or a map of scalars. Its JSON has their names and forms.
 func encodeQuery(params any) (string, error) {
 	text, err := json.Marshal(params)
 	if err != nil {

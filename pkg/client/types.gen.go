@@ -26,6 +26,8 @@ const (
 	AuditActionProviderDiscover AuditAction = "provider.discover"
 	AuditActionProviderTest     AuditAction = "provider.test"
 	AuditActionProviderUpdate   AuditAction = "provider.update"
+	AuditActionReferenceDelete  AuditAction = "reference.delete"
+	AuditActionReferencePut     AuditAction = "reference.put"
 	AuditActionTokenCreate      AuditAction = "token.create"
 	AuditActionTokenRevoke      AuditAction = "token.revoke"
 )
@@ -53,6 +55,7 @@ const (
 	AuditTargetTypeModel        AuditTargetType = "model"
 	AuditTargetTypeProvider     AuditTargetType = "provider"
 	AuditTargetTypeProviderType AuditTargetType = "provider_type"
+	AuditTargetTypeReference    AuditTargetType = "reference"
 	AuditTargetTypeRoute        AuditTargetType = "route"
 	AuditTargetTypeToken        AuditTargetType = "token"
 )
@@ -119,6 +122,7 @@ const (
 	ProblemCodeForbidden            ProblemCode = "forbidden"
 	ProblemCodeGone                 ProblemCode = "gone"
 	ProblemCodeIdempotencyKeyReused ProblemCode = "idempotency_key_reused"
+	ProblemCodeInUse                ProblemCode = "in_use"
 	ProblemCodeInternal             ProblemCode = "internal"
 	ProblemCodeLastAdmin            ProblemCode = "last_admin"
 	ProblemCodeMalformedRequest     ProblemCode = "malformed_request"
@@ -179,6 +183,7 @@ const (
 	ScopeModelsTest        Scope = "models:test"
 	ScopeProvidersRead     Scope = "providers:read"
 	ScopeProvidersWrite    Scope = "providers:write"
+	ScopeReferencesWrite   Scope = "references:write"
 	ScopeTokensWrite       Scope = "tokens:write"
 )
 
@@ -792,6 +797,9 @@ type Model struct {
 	// ProviderType The stable name of a provider type.
 	ProviderType ProviderTypeName `json:"provider_type"`
 
+	// ReferenceCount The number of references, which say that something depends on the model.
+	ReferenceCount int64 `json:"reference_count"`
+
 	// SupportedStages The pipeline stages that the model serves, in the order of GET /stages.
 	SupportedStages []StageName `json:"supported_stages"`
 
@@ -851,6 +859,9 @@ type ModelOfProvider struct {
 
 	// ProviderID The id of the provider.
 	ProviderID string `json:"provider_id"`
+
+	// ReferenceCount The number of references, which say that something depends on the model.
+	ReferenceCount int64 `json:"reference_count"`
 
 	// SupportedStages The pipeline stages that the model serves, in the order of GET /stages.
 	SupportedStages []StageName `json:"supported_stages"`
@@ -1008,6 +1019,12 @@ type Problem struct {
 	// Instance The path of the request.
 	Instance string `json:"instance"`
 
+	// ReferenceCount The number of all these references, if the code is in_use.
+	ReferenceCount int64 `json:"reference_count,omitempty,omitzero"`
+
+	// References What depends on the models that the request would remove or disable, at most 100 references, if the code is in_use.
+	References []ReferenceInUse `json:"references,omitzero"`
+
 	// RequestID The id of this request in the log.
 	RequestID string `json:"request_id"`
 
@@ -1064,6 +1081,9 @@ type Provider struct {
 
 	// Name The name, unique in the workspace regardless of case.
 	Name string `json:"name"`
+
+	// ReferenceCount The number of references to its models.
+	ReferenceCount int64 `json:"reference_count"`
 
 	// Status `inactive` is disabled, `error` is enabled but failing, `active` is enabled and not failing.
 	Status ProviderStatus `json:"status"`
@@ -1226,6 +1246,60 @@ type ProviderUpdate struct {
 
 	// Version The version that was read. If the current version differs, the response is 412.
 	Version int64 `json:"version,omitempty,omitzero"`
+}
+
+// Reference One thing that depends on a model.
+type Reference struct {
+	// CreatedAt When it was added: UTC, RFC 3339 with milliseconds.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Label What depends on the model, for people.
+	Label string `json:"label"`
+
+	// Ref The id that the client chose; unique for the model.
+	Ref string `json:"ref"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// URL A page about it, which this service only shows; absent if there is none.
+	URL string `json:"url,omitempty,omitzero"`
+}
+
+// ReferenceInUse A reference to a model that the request would remove or disable.
+type ReferenceInUse struct {
+	// ID The id of the model.
+	ID string `json:"id"`
+
+	// Label What depends on the model.
+	Label string `json:"label"`
+
+	// ModelID The id of the model at the provider.
+	ModelID string `json:"model_id"`
+
+	// Ref The id that the client chose; unique for the model.
+	Ref string `json:"ref"`
+
+	// URL A page about it; absent if there is none.
+	URL string `json:"url,omitempty,omitzero"`
+}
+
+// ReferenceList One page of references.
+type ReferenceList struct {
+	// Data The references of this page, ordered by ref.
+	Data []Reference `json:"data"`
+
+	// NextCursor The cursor of the next page; null on the last page.
+	NextCursor string `json:"next_cursor"`
+}
+
+// ReferencePut Says that something depends on a model.
+type ReferencePut struct {
+	// Label What depends on the model, for people.
+	Label string `json:"label"`
+
+	// URL A page about it, an absolute URL of http or https. This service only shows it.
+	URL string `json:"url,omitempty,omitzero"`
 }
 
 // RevealRequest The reason why a credential is revealed.
@@ -1567,6 +1641,15 @@ type ListModelsParams struct {
 	// Count Whether the response contains `total`, the number of entries on all pages.
 	Count bool `form:"count,omitempty" json:"count,omitempty,omitzero"`
 
+	// Limit The maximum number of entries on a page.
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
+
+	// Cursor The `next_cursor` of the previous page.
+	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// ListReferencesParams defines parameters for ListReferences.
+type ListReferencesParams struct {
 	// Limit The maximum number of entries on a page.
 	Limit int64 `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 

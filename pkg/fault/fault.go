@@ -27,6 +27,7 @@ const (
 	NameTaken            Kind = "name_taken"
 	ModelExists          Kind = "model_exists"
 	LastAdmin            Kind = "last_admin"
+	InUse                Kind = "in_use"
 	Conflict             Kind = "conflict"
 	Gone                 Kind = "gone"
 	VersionMismatch      Kind = "version_mismatch"
@@ -154,6 +155,7 @@ type Error struct {
 	Fields     Fields
 	RetryAfter time.Duration // how long a client should wait; 0: not specified
 	Upstream   *Upstream     // what a provider answered, with UpstreamFailed only
+	Use        *Use          // what depends on models, with InUse only
 	Err        error         // the cause, which is logged but never answered
 }
 
@@ -163,6 +165,21 @@ type Upstream struct {
 	Message    string
 	HTTPStatus int // 0: there was no answer
 	Hint       string
+}
+
+// Use is what depends on models that can't be removed or disabled because of it.
+type Use struct {
+	References []Reference // some of them
+	Count      int         // of all
+}
+
+// Reference is one thing that depends on a model.
+type Reference struct {
+	ID      string // of the model
+	ModelID string // the upstream's id of the model
+	Ref     string
+	Label   string
+	URL     string // empty: none
 }
 
 // New returns an error whose message for the user is made from format and args.

@@ -23,6 +23,7 @@ type Model struct {
 	Stages      []Stage
 	Enabled     bool
 	LastTest    *LastTest
+	References  int // the number of references
 	Version     int64
 	CreatedAt   time.Time // UTC, whole milliseconds
 	UpdatedAt   time.Time // of the last edit; UTC, whole milliseconds
@@ -114,7 +115,7 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 // addModels is AddModels; prefix is put before the name of a field of inputs[i].
 func (r *Registry) addModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, problems fault.Problems, prefix func(i int) string) ([]Model, error) {
 	var added []Model
-	p, err := r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
+	p, err := r.editProvider(ctx, workspace, providerID, false, func(p *Provider, now time.Time) (bool, error) {
 		added = nil
 		present, seen := map[string]bool{}, map[string]bool{}
 		for _, m := range p.Models {
@@ -140,12 +141,12 @@ func (r *Registry) addModels(ctx context.Context, workspace, providerID string, 
 		}
 		p.Models = append(p.Models, added...)
 		return true, problems.Err("Models not added")
-	}, func(ctx context.Context, _, _ Provider) error {
+	}, func(_, _ Provider) []audit.Event {
 		events := make([]audit.Event, len(added))
 		for i, m := range added {
 			events[i] = m.event(workspace, audit.ModelCreate).Changed(nil, m.audited())
 		}
-		return r.audit.Record(ctx, events...)
+		return events
 	})
 	if err != nil {
 		return nil, err
@@ -158,10 +159,10 @@ func (r *Registry) addModels(ctx context.Context, workspace, providerID string, 
 
 // UpdateModel changes a model of a provider. An edit that changes nothing
 // leaves both versions as they are. It returns not_found, validation_failed,
-// version_mismatch and model_exists.
+// version_mismatch, model_exists and in_use.
 func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id string, edit ModelEdit) (Model, error) {
 	var m Model
-	p, err := r.editModel(ctx, workspace, providerID, id, func(p *Provider, i int, now time.Time) (bool, error) {
+	p, err := r.editModel(ctx, workspace, providerID, id, edit.If.Force, func(p *Provider, i int, now time.Time) (bool, error) {
 		problems := edit.Problems
 		m = p.Models[i]
 		mismatch := Precondition{Match: edit.If.Match, Version: edit.Version}.check("model", m.Version)
@@ -179,42 +180,42 @@ func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id st
 		}
 		p.Models[i] = m
 		return changed, nil
-	}, func(ctx context.Context, before Model) error {
-		return r.audit.Record(ctx, m.event(workspace, audit.ModelUpdate).Changed(before.audited(), m.audited()))
+	}, func(before Model) audit.Event {
+		return m.event(workspace, audit.ModelUpdate).Changed(before.audited(), m.audited())
 	})
 	m.Provider = p.forModel()
 	return m, err
 }
 
-// DeleteModel removes a model of a provider. It returns not_found and
-// version_mismatch.
+// DeleteModel removes a model of a provider with its references. It returns not_found,
+// version_mismatch and in_use.
 func (r *Registry) DeleteModel(ctx context.Context, workspace, providerID, id string, precondition Precondition) error {
-	_, err := r.editModel(ctx, workspace, providerID, id, func(p *Provider, i int, _ time.Time) (bool, error) {
+	_, err := r.editModel(ctx, workspace, providerID, id, precondition.Force, func(p *Provider, i int, _ time.Time) (bool, error) {
 		if err := precondition.check("model", p.Models[i].Version); err != nil {
 			return false, err
 		}
 		p.Models = slices.Delete(p.Models, i, i+1)
 		return true, nil
-	}, func(ctx context.Context, before Model) error {
-		return r.audit.Record(ctx, before.event(workspace, audit.ModelDelete).Changed(before.audited(), nil))
+	}, func(before Model) audit.Event {
+		return before.event(workspace, audit.ModelDelete).Changed(before.audited(), nil)
 	})
 	return err
 }
 
 // editModel is editProvider for the model with that id, the provider's i-th.
-func (r *Registry) editModel(ctx context.Context, workspace, providerID, id string,
+func (r *Registry) editModel(ctx context.Context, workspace, providerID, id string, force bool,
 	apply func(p *Provider, i int, now time.Time) (bool, error),
-	record func(ctx context.Context, before Model) error,
+	event func(before Model) audit.Event,
 ) (Provider, error) {
 	var before Model
-	return r.editProvider(ctx, workspace, providerID, func(p *Provider, now time.Time) (bool, error) {
+	return r.editProvider(ctx, workspace, providerID, force, func(p *Provider, now time.Time) (bool, error) {
 		i := slices.IndexFunc(p.Models, func(m Model) bool { return m.ID == id })
 		if i < 0 {
 			return false, fault.New(fault.NotFound, "There is no model with the id %q in this provider.", id)
 		}
 		before = p.Models[i]
 		return apply(p, i, now)
-	}, func(ctx context.Context, _, _ Provider) error { return record(ctx, before) })
+	}, func(_, _ Provider) []audit.Event { return []audit.Event{event(before)} })
 }
 
 // setModels replaces the models of a provider. stale is the error for an outdated

@@ -44,8 +44,8 @@ type Provider struct {
 	UpdatedAt time.Time // of the last edit; UTC, whole milliseconds
 }
 
-// ModelCounts are the numbers of models of a provider.
-type ModelCounts struct{ All, Enabled int }
+// ModelCounts are the numbers of models of a provider, and of references to them.
+type ModelCounts struct{ All, Enabled, References int }
 
 // ModelCounts returns the counts of the models.
 func (p Provider) ModelCounts() ModelCounts {
@@ -57,6 +57,7 @@ func (p Provider) ModelCounts() ModelCounts {
 		if m.Enabled {
 			counts.Enabled++
 		}
+		counts.References += m.References
 	}
 	return counts
 }
@@ -158,16 +159,16 @@ func (r *Registry) add(ctx context.Context, p *Provider, credentials map[string]
 
 // UpdateProvider changes a provider. The version changes only if something else does.
 // It returns not_found, malformed_request, validation_failed, type_immutable,
-// credentials_required, version_mismatch and name_taken.
+// credentials_required, version_mismatch, name_taken and in_use.
 func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edit ProviderEdit) (p Provider, err error) {
 	if len(edit.Problems.Malformed) > 0 { // no need for a lock
 		return Provider{}, r.refuseEdit(ctx, workspace, id, edit)
 	}
 	err = r.sealing(ctx, func() error {
-		p, err = r.editProvider(ctx, workspace, id, func(p *Provider, now time.Time) (bool, error) {
+		p, err = r.editProvider(ctx, workspace, id, edit.If.Force, func(p *Provider, now time.Time) (bool, error) {
 			return r.applyEdit(p, edit, now)
-		}, func(ctx context.Context, before, after Provider) error {
-			return r.audit.Record(ctx, after.event(audit.ProviderUpdate).Changed(before.audited(), after.audited()))
+		}, func(before, after Provider) []audit.Event {
+			return []audit.Event{after.event(audit.ProviderUpdate).Changed(before.audited(), after.audited())}
 		})
 		return err
 	})
@@ -190,8 +191,8 @@ func (r *Registry) refuseEdit(ctx context.Context, workspace, id string, edit Pr
 	return problems.err("Provider not changed")
 }
 
-// DeleteProvider deletes a provider with its models and credentials. It returns
-// not_found and version_mismatch.
+// DeleteProvider deletes a provider with its models, their references, and its
+// credentials. It returns not_found, version_mismatch and in_use.
 func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, precondition Precondition) error {
 	var p Provider
 	err := r.store.InTx(ctx, func(ctx context.Context) (err error) {
@@ -201,10 +202,14 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 		if err := precondition.check("provider", p.Version); err != nil {
 			return err
 		}
+		forced, err := r.checkUse(ctx, p, Provider{}, precondition.Force)
+		if err != nil {
+			return err
+		}
 		if err := r.store.DeleteProvider(ctx, p, r.clock()); err != nil {
 			return err
 		}
-		return r.audit.Record(ctx, p.event(audit.ProviderDelete).Changed(p.audited(), nil))
+		return r.audit.Record(ctx, forcedEvents(forced, p.event(audit.ProviderDelete).Changed(p.audited(), nil))...)
 	})
 	if err == nil {
 		r.forgetClient(p)
@@ -213,11 +218,11 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 }
 
 // editProvider makes all changes of stored providers and their models: it locks the
-// provider, and if apply changed it, increments its version, writes it and calls
-// record.
-func (r *Registry) editProvider(ctx context.Context, workspace, id string,
+// provider, and if apply changed it, increments its version, writes it and records
+// events. For force see [Registry.checkUse].
+func (r *Registry) editProvider(ctx context.Context, workspace, id string, force bool,
 	apply func(*Provider, time.Time) (changed bool, err error),
-	record func(ctx context.Context, before, after Provider) error,
+	events func(before, after Provider) []audit.Event,
 ) (Provider, error) {
 	var p, before Provider
 	err := r.store.InTx(ctx, func(ctx context.Context) (err error) {
@@ -231,12 +236,16 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string,
 		if err != nil || !changed {
 			return err
 		}
+		forced, err := r.checkUse(ctx, before, p, force)
+		if err != nil {
+			return err
+		}
 		p.Version++
 		p.UpdatedAt = now
 		if err := r.store.UpdateProvider(ctx, before, p); err != nil {
 			return err
 		}
-		return record(ctx, before, p)
+		return r.audit.Record(ctx, forcedEvents(forced, events(before, p)...)...)
 	})
 	if err == nil && p.Version != before.Version {
 		r.forgetClient(before)

@@ -59,6 +59,15 @@ type Store interface {
 	// nor updated_at.
 	StoreHashes(ctx context.Context, providers ...Provider) error
 
+	// References returns up to q.Limit references, ordered by model and ref.
+	References(ctx context.Context, workspace string, q ReferenceQuery) ([]Reference, error)
+	// PutReference adds a reference to a model of a locked provider, or changes the one
+	// with the same ref. It changes neither versions nor updated_at of the model.
+	PutReference(ctx context.Context, workspace string, r Reference) error
+	// DeleteReference removes a reference from a model of a locked provider, like
+	// PutReference.
+	DeleteReference(ctx context.Context, workspace, modelID, ref string) error
+
 	// RecordCall writes the result of a call to an upstream, with its audit event, and its
 	// change if it changes the status of the provider. It changes neither versions nor updated_at.
 	RecordCall(ctx context.Context, c Call) error
@@ -132,6 +141,14 @@ type ModelQuery struct {
 	Sort      Sort
 	After     *Position
 	Limit     int
+}
+
+// ReferenceQuery selects references.
+type ReferenceQuery struct {
+	ModelIDs []string
+	Ref      string // only those with this ref, unless it is empty
+	After    string // only those with a later ref
+	Limit    int
 }
 
 // Sort is the order of a list. Equal rows are ordered by id, in the same

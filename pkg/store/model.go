@@ -32,6 +32,7 @@ func (row *modelRow) columns() columns {
 		{"version", &m.Version, editable}, {"updated_at", (*moment)(&m.UpdatedAt), editable},
 		{"tested_at", &row.testedAt, observed}, {"test_kind", &row.testKind, observed},
 		{"test_latency_ns", &row.testLatency, observed}, {"test_connection", &row.testConnection, observed},
+		{"reference_count", &m.References, observed},
 	}
 }
 

@@ -107,12 +107,12 @@ func (s *Store) countModelsOf(ctx context.Context, workspace string, providers [
 	c.and("m.provider_id " + s.engine.inIDs(&c.args, slices.Collect(maps.Keys(index))))
 	var id string
 	var counts registry.ModelCounts
-	query := "SELECT m.provider_id, count(*), count(*) FILTER (WHERE m.enabled) FROM models m" +
+	query := "SELECT m.provider_id, count(*), count(*) FILTER (WHERE m.enabled), CAST(sum(m.reference_count) AS bigint) FROM models m" +
 		s.engine.indexedBy("models_provider") + c.text.String() + " GROUP BY m.provider_id"
 	for _, p := range index {
 		p.Counts = &registry.ModelCounts{}
 	}
-	return s.each(ctx, query, c.args, []any{&id, &counts.All, &counts.Enabled}, func() error {
+	return s.each(ctx, query, c.args, []any{&id, &counts.All, &counts.Enabled, &counts.References}, func() error {
 		*index[id].Counts = counts
 		return nil
 	})

@@ -43,6 +43,9 @@ func (row tokenRow) token() auth.Token {
 	if len(row.Scopes) == 0 {
 		row.Scopes = nil
 	}
+	if scopes := row.Role.Scopes(); scopes != nil {
+		row.Scopes = scopes // the role may have got a scope since the token was created
+	}
 	return auth.Token{
 		ID: row.ID, Workspace: row.Workspace, Name: row.Name, Role: row.Role, Scopes: row.Scopes, Hash: row.Hash,
 		CreatedAt: time.Time(row.Created), ExpiresAt: (*time.Time)(row.Expires),

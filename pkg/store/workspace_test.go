@@ -30,7 +30,7 @@ func TestStatementsNameTheWorkspace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement := regexp.MustCompile(`(?s)^(WITH|SELECT|UPDATE|DELETE)\b.*\b(providers|models|tokens|audit_events|audit_heads|idempotency_keys)\b`)
+	statement := regexp.MustCompile(`(?s)^(WITH|SELECT|UPDATE|DELETE)\b.*\b(providers|models|model_references|tokens|audit_events|audit_heads|idempotency_keys)\b`)
 	scoped := regexp.MustCompile(`\bworkspace = (\$1|[eu]\.workspace)\b`) // e are new credentials and u uses of tokens, each with its workspace
 	checked, built := 0, 0
 	for _, name := range files {

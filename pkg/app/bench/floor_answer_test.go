@@ -65,6 +65,7 @@ type providerAnswer struct {
 	Config            map[string]string           `json:"config"`
 	EnabledModelCount int                         `json:"enabled_model_count"`
 	ModelCount        int                         `json:"model_count"`
+	ReferenceCount    int                         `json:"reference_count"`
 	Models            []modelAnswer               `json:"models"`
 	Version           int64                       `json:"version"`
 	CreatedAt         moment                      `json:"created_at"`
@@ -105,6 +106,7 @@ func (p *providerAnswer) finish() {
 		if m.Enabled {
 			p.EnabledModelCount++
 		}
+		p.ReferenceCount += m.References
 	}
 }
 
@@ -149,6 +151,7 @@ type modelAnswer struct {
 	Stages      stageList   `json:"supported_stages"`
 	Enabled     bool        `json:"enabled"`
 	LastTest    *testedLast `json:"last_test"`
+	References  int         `json:"reference_count"`
 	Version     int64       `json:"version"`
 	CreatedAt   moment      `json:"created_at"`
 	UpdatedAt   moment      `json:"updated_at"`
@@ -180,7 +183,7 @@ type modelRow struct {
 // fields are where the columns go.
 func (m *modelRow) fields() []any {
 	return []any{&m.ID, &m.ProviderID, &m.ModelID, &m.DisplayName, &m.Stages, &m.Enabled, &m.testedAt, &m.kind,
-		&m.latency, &m.connection, &m.Version, &m.CreatedAt, &m.UpdatedAt}
+		&m.latency, &m.connection, &m.References, &m.Version, &m.CreatedAt, &m.UpdatedAt}
 }
 
 // answer shows the last test where it ran with the provider's connection.

@@ -60,7 +60,7 @@ const (
 	providerColumns = `p.id, p.name, p.type, p.enabled, p.error_kind, p.error_message, p.error_model_id, p.error_since,
 		p.credentials, p.config, p.version, p.connection, p.created_at, p.updated_at`
 	modelColumns = `m.id, m.provider_id, m.model_id, m.display_name, m.stages, m.enabled, m.tested_at, m.test_kind,
-		m.test_latency_ns, m.test_connection, m.version, m.created_at, m.updated_at`
+		m.test_latency_ns, m.test_connection, m.reference_count, m.version, m.created_at, m.updated_at`
 )
 
 // provider reads a provider with its models. The ones that are measured have

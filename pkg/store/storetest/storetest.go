@@ -26,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"ClonedFrom":    testClonedFrom,
 		"ModelList":     testModelList,
 		"Workspaces":    testWorkspaces,
+		"Reference":     testReference,
 		"LastTest":      testLastTest,
 		"Health":        testHealth,
 		"Token":         testToken,

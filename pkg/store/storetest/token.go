@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -43,6 +44,13 @@ func testToken(t *testing.T, s *store.Store) {
 		}
 	}
 	has(true)
+
+	earlier := newToken("earlier")
+	earlier.Role, earlier.Scopes = auth.Admin, auth.Viewer.Scopes() // the role had fewer scopes then
+	noError(t, "create", s.CreateToken(t.Context(), earlier))
+	if got, err := s.TokenByHash(t.Context(), earlier.Hash); err != nil || !slices.Equal(got.Scopes, auth.Scopes()) {
+		t.Errorf("the token of a role that got scopes has %v, %v", got.Scopes, err)
+	}
 
 	_, err := s.TokenByHash(t.Context(), []byte("no such hash"))
 	wantFault(t, "an unknown hash", err, fault.NotFound)
