@@ -201,16 +201,15 @@ func (r *Registry) ChangeEnd(ctx context.Context, workspace string) (ChangePosit
 // change. It returns gone if they are not all known any more, or if the position is not one
 // of this database.
 func (r *Registry) ChangesAfter(ctx context.Context, workspace string, after ChangePosition, limit int) ([]Change, error) {
-	if recent := r.feeds.recent(workspace, after, limit); len(recent) > 0 {
+	if recent, known := r.feeds.recent(workspace, after, limit); known {
 		return recent, nil
 	}
 	return r.store.ChangesAfter(ctx, workspace, after, limit)
 }
 
 // WaitForChange returns when there may be changes after a position, or with the error of
-// ctx. It needs no connection to the database, and a [Registry.ChangesAfter] that follows it
-// seldom does: one query reads the new changes of a workspace for all who wait. So who has
-// read all changes should wait before reading again.
+// ctx. It needs no connection to the database, and while somebody waits, [Registry.ChangesAfter]
+// seldom does: one query reads the new changes of a workspace for all who wait.
 func (r *Registry) WaitForChange(ctx context.Context, workspace string, after ChangePosition) error {
 	feed, moved := r.feeds.enter(workspace, after)
 	if feed == nil {

@@ -29,6 +29,7 @@ type changeFeeds struct {
 type changeFeed struct {
 	base    ChangePosition // before the first of changes
 	changes []Change       // consecutive
+	read    bool           // base is a position in the database
 	behind  bool           // there may be changes that it does not have
 	moved   chan struct{}  // closed when it gets changes, or is dropped
 	readers int            // that wait
@@ -165,7 +166,11 @@ func (fs *changeFeeds) add(workspace string, changes []Change) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	feed := fs.feeds[workspace]
-	if feed == nil || len(changes) == 0 || changes[0].Number != feed.end().Number+1 {
+	if feed == nil || len(changes) > 0 && changes[0].Number != feed.end().Number+1 { // dropped meanwhile
+		return
+	}
+	feed.read = true
+	if len(changes) == 0 {
 		return
 	}
 	feed.behind = feed.behind || len(changes) == maxRecent
@@ -178,18 +183,20 @@ func (fs *changeFeeds) add(workspace string, changes []Change) {
 	feed.moved = make(chan struct{})
 }
 
-// recent returns up to limit changes after a position, if they are in memory.
-func (fs *changeFeeds) recent(workspace string, after ChangePosition, limit int) []Change {
+// recent returns up to limit changes after a position, and whether they are known: a feed
+// that has been read knows what comes after each position in it. After its end, nothing
+// does until it has read more.
+func (fs *changeFeeds) recent(workspace string, after ChangePosition, limit int) (changes []Change, known bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	feed := fs.feeds[workspace]
-	if feed == nil {
-		return nil
+	if feed == nil || !feed.read {
+		return nil, false
 	}
 	i := after.Number - feed.base.Number
-	if i < 0 || i >= int64(len(feed.changes)) || i == 0 && feed.base != after || i > 0 && feed.changes[i-1].Position() != after {
-		return nil
+	if i < 0 || i > int64(len(feed.changes)) || i == 0 && feed.base != after || i > 0 && feed.changes[i-1].Position() != after {
+		return nil, false
 	}
-	changes := feed.changes[i:]
-	return slices.Clip(changes[:min(limit, len(changes))])
+	changes = feed.changes[i:]
+	return slices.Clip(changes[:min(limit, len(changes))]), true
 }

@@ -45,10 +45,10 @@ func following(t *testing.T, s *store.Store) *registry.Registry {
 func follow(ctx context.Context, r *registry.Registry, after registry.ChangePosition, n int) ([]registry.Change, error) {
 	var all []registry.Change
 	for len(all) < n {
-		if err := r.WaitForChange(ctx, workspace, after); err != nil {
-			return all, err
-		}
 		changes, err := r.ChangesAfter(ctx, workspace, after, 100)
+		if err == nil && len(changes) == 0 {
+			err = r.WaitForChange(ctx, workspace, after)
+		}
 		if err != nil {
 			return all, err
 		}
