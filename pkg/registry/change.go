@@ -107,19 +107,22 @@ func ChangesGone() *fault.Error {
 // provider without an id before the write is new, and one without an id after it is
 // deleted.
 func Changes(before, after Provider, at time.Time) []Change {
+	var c Change
 	switch {
 	case before.ID == "":
-		return []Change{after.change(Created, at)}
+		c = after.change(Created, at)
 	case after.ID == "":
-		c := before.change(Deleted, at)
+		c = before.change(Deleted, at)
 		c.Status, c.Kind = resourceDeleted, ""
-		return []Change{c}
 	case before.Status() != after.Status():
-		return []Change{after.change(StatusChanged, at)}
+		c = after.change(StatusChanged, at)
 	case before.Name != after.Name || before.Connection != after.Connection:
-		return []Change{after.change(Updated, at)}
+		c = after.change(Updated, at)
+	default:
+		return modelChanges(before, after, at)
 	}
-	return modelChanges(before, after, at)
+	c.References = before.ModelCounts().References
+	return []Change{c}
 }
 
 func modelChanges(before, after Provider, at time.Time) (changes []Change) {
@@ -175,12 +178,12 @@ func (p Provider) change(action ChangeAction, at time.Time) Change {
 func (m Model) change(p Provider, action ChangeAction, at time.Time) Change {
 	return Change{
 		ID: newID(), Workspace: p.Workspace, At: at, Resource: ModelResource, ResourceID: m.ID, ProviderID: p.ID,
-		Action: action, Version: m.Version, ProviderVersion: p.Version,
+		Action: action, Version: m.Version, ProviderVersion: p.Version, References: m.References,
 	}
 }
 
 // StatusChange returns the change of a call that changes the status of its provider. The
-// store knows the versions.
+// store knows the versions and the number of references.
 func (c Call) StatusChange() Change {
 	change := Change{
 		ID: newID(), Workspace: c.Workspace, At: c.Event.At, Resource: ProviderResource, ResourceID: c.ProviderID, ProviderID: c.ProviderID,

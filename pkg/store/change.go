@@ -34,6 +34,9 @@ const (
 	storedProvider = "providers p WHERE p.workspace = $1 AND p.id = $2"
 )
 
+// storedReferences is the number of references to all models of the provider $2.
+const storedReferences = `(SELECT coalesce(sum(m.reference_count), 0) FROM models m WHERE m.workspace = $1 AND m.provider_id = $2)`
+
 // noteChanges is the text of a statement that notes changes of a provider; see
 // [Store.noted]. On SQLite it must run before the write that is noted.
 func (d dialect) noteChanges(provider string) string {
@@ -44,6 +47,8 @@ func (d dialect) noteChanges(provider string) string {
 			return "p.changes + e.provider_change"
 		case "version", "provider_version":
 			return "CASE e." + c.name + " WHEN 0 THEN p.version ELSE e." + c.name + " END"
+		case "reference_count":
+			return "CASE e.version WHEN 0 THEN " + storedReferences + " ELSE e.reference_count END"
 		}
 		return "e." + c.name
 	})
@@ -53,7 +58,8 @@ func (d dialect) noteChanges(provider string) string {
 
 // noted is the statement that notes changes of one provider, with a text made by
 // [dialect.noteChanges]. The write must add their number to the provider's column changes.
-// A version that is 0 is the stored version of the provider. After the write,
+// A version that is 0 is the stored version of the provider, and then the references are
+// those of its models. After the write,
 // [Store.wakeNumberer] must be called.
 func (s *Store) noted(text string, changes ...registry.Change) statement {
 	rows := make([]columns, len(changes))

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -106,4 +107,48 @@ func testReference(t *testing.T, s *store.Store) {
 	noError(t, "delete the provider", s.DeleteProvider(t.Context(), stored(t, s, p.ID), start))
 	want(registry.ReferenceQuery{ModelIDs: []string{one.ModelID, ofB.ModelID}, Limit: 9})
 	want(registry.ReferenceQuery{ModelIDs: []string{other.Models[0].ID}, Limit: 9}, newReference(other.Models[0], "one"))
+}
+
+// testReferenceChanges checks that a change knows how many references there were before it.
+func testReferenceChanges(t *testing.T, s *store.Store) {
+	ctx := t.Context()
+	p := newProvider("p", "a", "b", "c")
+	other := newProvider("other", "m")
+	create(t, s, p, other)
+	noError(t, "put", s.InTx(ctx, func(ctx context.Context) error {
+		for _, r := range []registry.Reference{newReference(p.Models[0], "1"), newReference(p.Models[0], "2"), newReference(p.Models[1], "1"), newReference(other.Models[0], "1")} {
+			noError(t, "put", s.PutReference(ctx, workspace, r))
+		}
+		return nil
+	}))
+	edit := func(change func(p *registry.Provider)) {
+		t.Helper()
+		noError(t, "edit", editStored(ctx, s, p.ID, change))
+	}
+	edit(func(p *registry.Provider) {
+		p.Models[0].Enabled = false
+		for i := range p.Models {
+			p.Models[i].Version++
+		}
+	})
+	noError(t, "record", s.RecordCall(ctx, call(p, registry.Call{Failure: &registry.ProviderError{Kind: "unreachable", Since: start}})))
+	noError(t, "record", s.RecordCall(ctx, call(p, registry.Call{Success: true})))
+	edit(func(p *registry.Provider) { p.Name = "renamed" })
+	edit(func(p *registry.Provider) { p.Models = p.Models[1:] })
+	edit(func(p *registry.Provider) { p.Enabled, p.Models = false, nil })
+	noError(t, "delete", s.DeleteProvider(ctx, stored(t, s, p.ID), start))
+
+	number(t, s)
+	var got []string
+	for _, c := range changesAfter(t, s, registry.ChangePosition{}) {
+		if c.ProviderID == p.ID {
+			got = append(got, fmt.Sprintln(c.Resource, c.Action, c.Status, c.References))
+		}
+	}
+	want := []string{"provider created active 0\n", "model updated disabled 2\n", "model updated  1\n", "model updated  0\n",
+		"provider status_changed error 3\n", "provider status_changed active 3\n", "provider updated active 3\n", "model deleted deleted 2\n",
+		"provider status_changed inactive 1\n", "provider deleted deleted 0\n"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
 }
