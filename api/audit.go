@@ -46,8 +46,8 @@ type auditEvent struct {
 type auditActor struct {
 	// The id of a token, or the subject of a user at the OIDC issuer; empty for an unknown caller.
 	Subject string `json:"subject" example:"0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa"`
-	// How the caller signed in; `operator` is the command line, `none` is a service without authentication; empty for an unknown caller.
-	Kind string `json:"kind" enums:"token,oidc,none,operator," example:"token"`
+	// How the caller signed in; `operator` is the command line, `none` is a service without authentication, `service` is the service itself, such as a check in the background; empty for an unknown caller.
+	Kind string `json:"kind" enums:"token,oidc,none,operator,service," example:"token"`
 	// The name at that time: of a token, or the e-mail address or user name that the OIDC issuer gave; empty if there is none. Users may choose it at some issuers; only the subject identifies them.
 	Name string `json:"name" example:"Deploy script"`
 } //	@name	AuditActor

@@ -50,7 +50,7 @@ func (a *API) checkProviderType(c echo.Context) error {
 }
 
 // @Summary		Check a provider
-// @Description	Checks the stored settings without calling a model, by asking the provider's service for its list of models, and sets or clears the provider's error. With changes in the request, they are applied for this check, and nothing is stored; if they would send a stored credential to another address, the request is refused. A failed check is answered with 200, too.
+// @Description	Checks the stored settings without calling a model, by asking the provider's service for its list of models, and sets or clears the provider's error and its last check. With changes in the request, they are applied for this check, and nothing is stored; if they would send a stored credential to another address, the request is refused. A failed check is answered with 200, too.
 // @ID				checkProvider
 // @Tags			tests
 // @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)

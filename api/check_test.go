@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -52,6 +53,43 @@ func TestACheckOfEachType(t *testing.T) {
 			})
 		}
 	}, reaching(fakes...))
+}
+
+// A provider shows the last check of its stored settings, everywhere it is answered, and
+// can be sent back with it.
+func TestLastCheck(t *testing.T) {
+	onEachWithFake(t, providertest.OpenAI, func(t *testing.T, s *apitest.Server, fake *providertest.Server) {
+		admin := s.Admin(t)
+		p := admin.CreateProvider(providerOf(fake))
+		if p.LastCheck != nil {
+			t.Errorf("a new provider has the last check %+v", p.LastCheck)
+		}
+		want := func(status, kind string) {
+			t.Helper()
+			var list, summary apitest.Page[apitest.Provider]
+			admin.Get("/providers?name=" + url.QueryEscape(p.Name)).Is(http.StatusOK).Into(&list)
+			admin.Get("/providers?view=summary&name=" + url.QueryEscape(p.Name)).Is(http.StatusOK).Into(&summary)
+			edited := admin.EditProvider(p.ID, admin.Provider(p.ID))
+			for where, got := range map[string]apitest.Provider{"GET": admin.Provider(p.ID), "list": list.Data[0], "summary": summary.Data[0], "PATCH": edited} {
+				if c := got.LastCheck; c == nil || c.Status != status || c.Kind != kind || c.By != "discovery" || c.At == "" {
+					t.Errorf("%s has the last check %+v, want %s %s", where, c, status, kind)
+				}
+			}
+		}
+		admin.Post(p.Path()+"/check", settingsOf(fake, nil)).Is(http.StatusOK)
+		if c := admin.Provider(p.ID).LastCheck; c != nil {
+			t.Errorf("a check of a draft is stored: %+v", c)
+		}
+		admin.Post(p.Path()+"/check", nil).Is(http.StatusOK)
+		want("success", "")
+		fake.Use(providertest.RateLimited)
+		admin.Post(p.Path()+"/check", nil).Is(http.StatusOK)
+		want("failed", "rate_limited")
+		admin.EditProvider(p.ID, object{"credentials": object{"api_key": "sk-" + apitest.Secret}})
+		if c := admin.Provider(p.ID).LastCheck; c != nil {
+			t.Errorf("the last check of another key is shown: %+v", c)
+		}
+	})
 }
 
 func TestACheckThatFails(t *testing.T) {

@@ -27,6 +27,8 @@ type providerFields struct {
 	Enabled bool `json:"enabled" example:"true"`
 	// The current error of the provider; null if there is none.
 	Error *providerError `json:"error" extensions:"x-nullable"`
+	// The last check of the connection, by `POST /providers/{id}/check` without changes or in the background; null before the first one, and after credentials or config changed.
+	LastCheck *lastCheck `json:"last_check" extensions:"x-nullable"`
 	// One entry for each credential of the type, without its value.
 	Credentials map[string]any `json:"credentials" swaggertype:"object" extensions:"x-ref=ProviderCredentialStates"`
 	// The type's config fields.
@@ -68,7 +70,8 @@ type providerListed struct {
 } //	@name	ProviderListed
 
 // providerError is a failure of the whole provider, not of one request or model.
-// A test, a check or a discovery sets it. Any success, and any change of
+// A test, a check or a discovery sets it. In the background, two failed checks in a row,
+// at least a minute apart, set it. Any success, and any change of
 // credentials or config, clears it.
 type providerError struct {
 	// Why the call failed.
@@ -80,6 +83,18 @@ type providerError struct {
 	// When the error was first observed.
 	Since timestamp `json:"since" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
 } //	@name	ProviderError
+
+// lastCheck is the result of the last check of a connection.
+type lastCheck struct {
+	// Whether the provider's service answered and did not refuse the credentials.
+	Status string `json:"status" extensions:"x-ref=TestStatus" example:"success"`
+	// Why the check failed; absent if it succeeded.
+	Kind string `json:"kind,omitempty" extensions:"x-ref=FailureKind" example:"authentication"`
+	// When it ended.
+	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
+	// `discovery`: by the list of models. `test`: by a prompt to a model, because the list does not prove the credentials.
+	By string `json:"by" enums:"discovery,test" example:"discovery"`
+} //	@name	LastCheck
 
 // providerList is one page of providers.
 type providerList struct {
@@ -129,6 +144,7 @@ type providerUpdate struct {
 	TypeLabel         json.RawMessage `json:"type_label,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 	Enabled           json.RawMessage `json:"enabled,omitempty" strict:"readonly" swaggertype:"boolean" readonly:"true"`
 	Error             any             `json:"error,omitempty" strict:"readonly" swaggertype:"object" readonly:"true"`
+	LastCheck         any             `json:"last_check,omitempty" strict:"readonly" swaggertype:"object" readonly:"true"`
 	EnabledModelCount any             `json:"enabled_model_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
 	ModelCount        any             `json:"model_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
 	ReferenceCount    any             `json:"reference_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
@@ -309,6 +325,9 @@ func toProviderFields(p registry.Provider) providerFields {
 	}
 	if p.ClonedFrom != "" {
 		out.ClonedFrom = &p.ClonedFrom
+	}
+	if c := p.LastCheck; c != nil {
+		out.LastCheck = &lastCheck{Status: testStatus(c.Success), Kind: c.Kind, At: timestamp(c.At), By: string(c.By)}
 	}
 	if e := p.Error; e != nil {
 		out.Error = &providerError{Kind: e.Kind, Message: e.Message, Since: timestamp(e.Since)}

@@ -18,6 +18,7 @@ type Provider struct {
 	Status            string            `json:"status"`
 	Enabled           bool              `json:"enabled"`
 	Error             *ProviderError    `json:"error"`
+	LastCheck         *LastCheck        `json:"last_check"`
 	Credentials       Credentials       `json:"credentials"`
 	Config            map[string]string `json:"config"`
 	EnabledModelCount int               `json:"enabled_model_count"`
@@ -36,6 +37,14 @@ type ProviderError struct {
 	Message string  `json:"message"`
 	ModelID *string `json:"model_id"`
 	Since   string  `json:"since"`
+}
+
+// LastCheck is the outcome of the last check of a connection.
+type LastCheck struct {
+	Status string `json:"status"`
+	Kind   string `json:"kind"`
+	At     string `json:"at"`
+	By     string `json:"by"`
 }
 
 // Credentials are the credentials of a provider, by the names that reveal takes:

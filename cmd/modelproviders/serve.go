@@ -37,6 +37,8 @@ type serveCommand struct {
 	AllowUpstreams    []string      `group:"Calls to providers:" help:"Hosts or CIDRs that a base_url may reach in addition to the public internet, comma-separated."`
 	EgressProxy       string        `group:"Calls to providers:" secret:"" help:"Proxy for upstream calls."`
 	TestTimeout       time.Duration `group:"Calls to providers:" default:"60s" help:"Time limit of one test, at most 1h."`
+	CheckEvery        checkPeriod   `group:"Calls to providers:" default:"off" help:"How often each active provider is checked: a duration from 1m to 24h, or off."`
+	CheckTestsPerDay  int           `group:"Calls to providers:" default:"24" help:"Tests of a model per day and provider for these checks, if its list of models does not prove the credentials; 0: no tests."`
 
 	WebhookURL    string `group:"Webhooks:" name:"webhook-url" help:"https URL of a service that is told when a provider, or a model that something depends on, changes its status."`
 	WebhookSecret string `group:"Webhooks:" secret:"" help:"whsec_ secret that signs webhooks; several, separated by spaces, while it is replaced."`
@@ -124,6 +126,23 @@ func (r *retention) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// checkPeriod is a duration, or 0 for `off`.
+type checkPeriod time.Duration
+
+// UnmarshalText implements [encoding.TextUnmarshaler].
+func (p *checkPeriod) UnmarshalText(text []byte) error {
+	if string(text) == "off" {
+		*p = 0
+		return nil
+	}
+	period, err := time.ParseDuration(string(text))
+	if err != nil || period == 0 {
+		return fmt.Errorf("%q must be a duration such as 5m or 1h, or off", text)
+	}
+	*p = checkPeriod(period)
+	return nil
+}
+
 // oidcFlags configure sign-in through an issuer.
 type oidcFlags struct {
 	Issuer         string `help:"OpenID Connect issuer whose JWT access tokens are accepted, exactly as in the iss claim of its tokens; by default, only API tokens are accepted."`
@@ -153,6 +172,7 @@ func (s serveCommand) config(out streams) app.Config {
 	cfg.TLSCert, cfg.TLSKey, cfg.ShutdownDelay = s.TLSCert, s.TLSKey, s.ShutdownDelay
 	cfg.Reveal, cfg.RevealReason = s.Reveal == "on", s.RevealReason == "required"
 	cfg.TestTimeout, cfg.AuditRetention = s.TestTimeout, time.Duration(s.AuditRetention)*24*time.Hour
+	cfg.Checks = app.Checks{Every: time.Duration(s.CheckEvery), TestsPerDay: s.CheckTestsPerDay}
 	cfg.Limits = app.Limits{TestsPerMinute: s.RateTests, TestsInFlight: s.TestsInFlight,
 		RevealsPerMinute: s.RateReveals, SignInsPerMinute: s.RateSignIns}
 	return cfg

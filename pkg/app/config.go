@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"modelproviders/pkg/auth"
+	"modelproviders/pkg/registry"
 	"modelproviders/pkg/secret"
 	"modelproviders/pkg/secret/kek"
 	"modelproviders/pkg/store"
@@ -18,6 +19,9 @@ import (
 
 // Limits bound what callers may do.
 type Limits = auth.Limits
+
+// Checks says how often providers are checked in the background.
+type Checks = registry.CheckSchedule
 
 // OIDC configures sign-in through an issuer. Logger and Now are set by the service.
 type OIDC = auth.OIDCConfig
@@ -65,6 +69,7 @@ type Config struct {
 	Reveal         bool
 	RevealReason   bool
 	TestTimeout    time.Duration
+	Checks         Checks
 	AuditRetention time.Duration // in whole days; 0: forever
 	Limits         Limits
 

@@ -65,9 +65,18 @@ func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, webhooks 
 	if webhooks != nil {
 		every(sendEvery, "send_webhooks", "could not find out which webhooks are due", func() error { return webhooks.SendDue(ctx) })
 	}
+	var checker *registry.HealthChecker
+	if cfg.Checks.Every > 0 {
+		checker = newChecker(cfg, d, r, m)
+		every(scheduleEvery, scheduleChecks, "could not schedule the checks of new providers", func() error { return m.schedule(ctx, checker) })
+		every(checkEvery, checkProviders, couldNotCheck, func() error { return checker.Start(ctx) })
+	}
 	return func(last context.Context) error {
 		cancel()
 		running.Wait()
+		if checker != nil {
+			checker.Wait()
+		}
 		var interrupted error
 		if webhooks != nil {
 			interrupted = webhooks.Stop(last)

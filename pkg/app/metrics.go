@@ -25,6 +25,8 @@ type metrics struct {
 	calls           *prometheus.CounterVec
 	callSeconds     *prometheus.HistogramVec
 	statusChanges   *prometheus.CounterVec
+	healthChecks    *prometheus.CounterVec
+	checkLag        prometheus.Gauge
 	jobFailures     *prometheus.CounterVec
 	webhookAttempts *prometheus.CounterVec
 	webhooksDropped prometheus.Counter
@@ -40,7 +42,7 @@ func newMetrics() *metrics {
 	r := prometheus.NewRegistry()
 	m := &metrics{Registry: r, factory: promauto.With(r)}
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.calls = m.counters("upstream_calls_total", "Calls to upstreams, by type of the provider, operation (test, check, discovery), outcome (success, failure, abandoned by the caller) and kind of failure.", "type", "operation", "outcome", "kind")
+	m.calls = m.counters("upstream_calls_total", "Calls to upstreams, by type of the provider, operation (test, check, discovery, health_check), outcome (success, failure, abandoned by the caller) and kind of failure.", "type", "operation", "outcome", "kind")
 	m.callSeconds = m.factory.NewHistogramVec(prometheus.HistogramOpts{
 		Name: namespace + "upstream_call_duration_seconds", Help: "How long calls to upstreams took.",
 		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60},
@@ -49,6 +51,13 @@ func newMetrics() *metrics {
 	for _, status := range []registry.Status{registry.Active, registry.Inactive, registry.Error} {
 		m.statusChanges.WithLabelValues(string(status))
 	}
+	m.healthChecks = m.counters("health_checks_total", "Checks of providers in the background, by what decided (discovery, test) and outcome (success, failure of the provider, inconclusive, dropped because the lease had ended or the connection was changed).", "by", "outcome")
+	for _, by := range []registry.CheckMethod{registry.ByDiscovery, registry.ByTest} {
+		for _, outcome := range registry.CheckOutcomes() {
+			m.healthChecks.WithLabelValues(string(by), string(outcome))
+		}
+	}
+	m.checkLag = m.gauge("health_check_lag_seconds", "How long the health check that is due longest has been due; 0 if they are off.")
 	m.jobFailures = m.counters("job_failures_total", "Failed runs of background jobs, by name.", "name")
 	m.webhookAttempts = m.counters("webhook_attempts_total", "Attempts to deliver webhooks, by outcome: delivered, failed.", "outcome")
 	for _, outcome := range []string{delivered, undelivered} {
@@ -118,6 +127,11 @@ func (m *metrics) watchWebhooks(gone func() bool) {
 	m.read("webhooks_gone", "1 if the receiver of webhooks answered 410, so that this process sends no more of them.", func() float64 {
 		return float(gone())
 	})
+}
+
+// HealthChecked implements [registry.Observer].
+func (m *metrics) HealthChecked(by registry.CheckMethod, outcome registry.CheckOutcome) {
+	m.healthChecks.WithLabelValues(string(by), string(outcome)).Inc()
 }
 
 // watch adds the metrics that are read from the parts of a service.

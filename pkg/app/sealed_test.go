@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"modelproviders/pkg/app"
 	"modelproviders/pkg/provider/providertest"
@@ -41,7 +42,7 @@ func TestEverythingSealedIsKnown(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			change, open := on(t)
-			s := running(t, change)
+			s := running(t, change, func(c *app.Config) { c.Checks.Every = time.Hour })
 			credentials := fill(t, s)
 			driver, source, config := open(s.dir)
 			keys, err := app.ListKeys(t.Context(), app.Config{DataDir: s.dir, DatabaseURL: config.DatabaseURL, DatabaseConnections: 2})
@@ -53,6 +54,10 @@ func TestEverythingSealedIsKnown(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer db.Close()
+			eventually(t, "health checks are scheduled", func() bool {
+				var n int
+				return db.QueryRowContext(t.Context(), "SELECT count(*) FROM health_checks").Scan(&n) == nil && n > 0
+			})
 			found := searchSealed(t, db, driver, keys[0].ID)
 			if want := credentials + 2; len(found) != want || keys[0].Values != want || keys[0].Kinds["credentials"] != credentials {
 				t.Errorf("there are %d encrypted values in the database, and %d are known, of %d credentials, the fingerprint and the master key.\n"+

@@ -58,6 +58,9 @@ func (w SettingErrors) Error() string {
 const (
 	maxDatabaseConnections = 1000 // far more than a process can use
 	maxTestTimeout         = time.Hour
+	minCheckEvery          = time.Minute
+	maxCheckEvery          = 24 * time.Hour
+	maxCheckTests          = 24 * 60         // one a minute
 	maxShutdownDelay       = 5 * time.Minute // longer than load balancers take to notice a stop
 	maxRate                = 1_000_000
 	maxBasePath            = 200
@@ -83,6 +86,8 @@ func (c Config) Check() SettingErrors {
 		{"webhook-url", c.checkWebhookURL()},
 		{"webhook-secret", c.checkWebhookSecret()},
 		{"test-timeout", checkTimeout(c.TestTimeout, maxTestTimeout)},
+		{"check-every", checkPeriod(c.Checks.Every)},
+		{"check-tests-per-day", checkTests(c.Checks.TestsPerDay)},
 		{"shutdown-delay", checkDelay(c.ShutdownDelay)},
 		{"rate-tests", checkRate(c.Limits.TestsPerMinute)},
 		{"tests-in-flight", checkRate(c.Limits.TestsInFlight)},
@@ -256,6 +261,20 @@ func checkDelay(delay time.Duration) error {
 func checkTimeout(timeout, longest time.Duration) error {
 	if timeout <= 0 || timeout > longest {
 		return fmt.Errorf("%s must be longer than 0 and at most %s", timeout, longest)
+	}
+	return nil
+}
+
+func checkPeriod(period time.Duration) error {
+	if period != 0 && (period < minCheckEvery || period > maxCheckEvery) {
+		return fmt.Errorf("%v must be from %v to %v, or off", period, minCheckEvery, maxCheckEvery)
+	}
+	return nil
+}
+
+func checkTests(tests int) error {
+	if tests < 0 || tests > maxCheckTests {
+		return fmt.Errorf("%d must be from 1 to %d, or 0 for no tests", tests, maxCheckTests)
 	}
 	return nil
 }

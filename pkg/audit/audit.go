@@ -32,7 +32,7 @@ type Event struct {
 // Actor is the caller who did it.
 type Actor struct {
 	Subject string
-	Kind    string // `token`, `oidc`, `none`, or `operator` for the command line
+	Kind    string // `token`, `oidc`, `none`, `operator` for the command line, or `service` for what it does by itself
 	Name    string // at that time; empty if there is none
 }
 

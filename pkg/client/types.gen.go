@@ -38,6 +38,7 @@ const (
 	AuditActorKindNone     AuditActorKind = "none"
 	AuditActorKindOIDC     AuditActorKind = "oidc"
 	AuditActorKindOperator AuditActorKind = "operator"
+	AuditActorKindService  AuditActorKind = "service"
 	AuditActorKindToken    AuditActorKind = "token"
 )
 
@@ -99,6 +100,12 @@ const (
 // Defines values for HealthStatus.
 const (
 	HealthStatusOK HealthStatus = "ok"
+)
+
+// Defines values for LastCheckBy.
+const (
+	LastCheckByDiscovery LastCheckBy = "discovery"
+	LastCheckByTest      LastCheckBy = "test"
 )
 
 // Defines values for MeKind.
@@ -273,7 +280,7 @@ type AuditAction string
 
 // AuditActor Who caused an event.
 type AuditActor struct {
-	// Kind How the caller signed in; `operator` is the command line, `none` is a service without authentication; empty for an unknown caller.
+	// Kind How the caller signed in; `operator` is the command line, `none` is a service without authentication, `service` is the service itself, such as a check in the background; empty for an unknown caller.
 	Kind AuditActorKind `json:"kind"`
 
 	// Name The name at that time: of a token, or the e-mail address or user name that the OIDC issuer gave; empty if there is none. Users may choose it at some issuers; only the subject identifies them.
@@ -283,7 +290,7 @@ type AuditActor struct {
 	Subject string `json:"subject"`
 }
 
-// AuditActorKind How the caller signed in; `operator` is the command line, `none` is a service without authentication; empty for an unknown caller.
+// AuditActorKind How the caller signed in; `operator` is the command line, `none` is a service without authentication, `service` is the service itself, such as a check in the background; empty for an unknown caller.
 type AuditActorKind string
 
 // AuditChange One changed field.
@@ -692,6 +699,37 @@ type Health struct {
 // HealthStatus Always `ok`.
 type HealthStatus string
 
+// LastCheck The result of the last check of a connection.
+type LastCheck struct {
+	// At When it ended.
+	At time.Time `json:"at"`
+
+	// By `discovery`: by the list of models. `test`: by a prompt to a model, because the list does not prove the credentials.
+	By LastCheckBy `json:"by"`
+
+	// Kind Why a call to a provider failed.
+	//
+	// - `authentication`: the provider rejects the credentials
+	// - `permission`: the credentials are valid but do not allow the call
+	// - `quota_exceeded`: the account has no credit left
+	// - `rate_limited`: a rate limit of the provider was exceeded
+	// - `model_not_found`: the account has no such model
+	// - `invalid_request`: the provider rejects the request
+	// - `content_filtered`: the provider rejects the prompt or the answer
+	// - `timeout`: the provider did not answer in time
+	// - `unreachable`: no connection could be made
+	// - `blocked`: this service is not allowed to call the address
+	// - `misconfigured`: there is no API at the configured address
+	// - `upstream`: the provider's service failed
+	Kind FailureKind `json:"kind,omitempty,omitzero"`
+
+	// Status Whether the model answered.
+	Status TestStatus `json:"status"`
+}
+
+// LastCheckBy `discovery`: by the list of models. `test`: by a prompt to a model, because the list does not prove the credentials.
+type LastCheckBy string
+
 // LastTest The result of the last test of a model.
 type LastTest struct {
 	// At When it ended.
@@ -1073,6 +1111,9 @@ type Provider struct {
 	// ID The id, a UUIDv7.
 	ID string `json:"id"`
 
+	// LastCheck The last check of the connection, by `POST /providers/{id}/check` without changes or in the background; null before the first one, and after credentials or config changed.
+	LastCheck *LastCheck `json:"last_check"`
+
 	// ModelCount The number of models.
 	ModelCount int64 `json:"model_count"`
 
@@ -1140,7 +1181,7 @@ type ProviderCredentials = any
 // ProviderCredentialsUpdate The credentials that an edit replaces. The fields depend on the provider type.
 type ProviderCredentialsUpdate = any
 
-// ProviderError A failure of the whole provider, not of one request or model. A test, a check or a discovery sets it. Any success, and any change of credentials or config, clears it.
+// ProviderError A failure of the whole provider, not of one request or model. A test, a check or a discovery sets it. In the background, two failed checks in a row, at least a minute apart, set it. Any success, and any change of credentials or config, clears it.
 type ProviderError struct {
 	// Kind Why the call failed.
 	Kind ProviderErrorKind `json:"kind"`

@@ -67,7 +67,7 @@ func failed(e audit.Event, failure *provider.Failure) audit.Event {
 func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, e audit.Event, failure *provider.Failure) error {
 	c.Workspace, c.ProviderID, c.Connection = p.Workspace, p.ID, p.Connection
 	if failure != nil && failure.OfProvider() {
-		c.Failure = &ProviderError{Kind: string(failure.Kind), Message: failure.Message, ModelID: c.UpstreamModelID, Since: r.clock()}
+		c.Failure = newProviderError(failure, c.UpstreamModelID, r.clock())
 	}
 	ctx, cancel := lasting(ctx)
 	defer cancel()

@@ -65,7 +65,7 @@ func (r *Registry) discover(ctx context.Context, c connection, search string) (A
 	if failed != nil && failure == nil {
 		return AvailableModels{}, fault.Wrap(fault.Internal, failed, "The provider's models could not be read.")
 	}
-	if err := r.recordOutcome(ctx, c, found.Supported, failure); err != nil {
+	if err := r.recordOutcome(ctx, c, Call{Success: found.Supported}, failure); err != nil {
 		return AvailableModels{}, err
 	}
 	return available(found, failure, search, c.provider.Models)

@@ -16,7 +16,7 @@ type CheckResult struct {
 
 // CheckProvider checks whether a provider's upstream accepts its credentials. Without
 // settings in the draft, it sets or clears the provider's error like
-// [Registry.AvailableModels]; otherwise it stores only an event. A failure of the
+// [Registry.AvailableModels], and becomes the last check; otherwise it stores only an event. A failure of the
 // upstream is a result, not an error. It returns not_found, malformed_request,
 // validation_failed, credentials_required and rate_limited.
 func (r *Registry) CheckProvider(ctx context.Context, workspace, id string, draft Draft) (CheckResult, error) {
@@ -38,6 +38,13 @@ func (r *Registry) CheckType(ctx context.Context, workspace, typeName string, dr
 	return r.check(ctx, c)
 }
 
+func lastCheck(failure *provider.Failure, by CheckMethod, at time.Time) *LastCheck {
+	if failure != nil {
+		return &LastCheck{Kind: string(failure.Kind), By: by, At: at}
+	}
+	return &LastCheck{Success: true, By: by, At: at}
+}
+
 // check counts as a test. See [Registry.callUpstream].
 func (r *Registry) check(ctx context.Context, c connection) (CheckResult, error) {
 	defer c.end()
@@ -49,5 +56,7 @@ func (r *Registry) check(ctx context.Context, c connection) (CheckResult, error)
 	if err != nil {
 		return CheckResult{}, r.recordAbandoned(ctx, c.event, err)
 	}
-	return CheckResult{CheckResult: result, CheckedAt: r.clock()}, r.recordOutcome(ctx, c, result.Listed, result.Failure)
+	at := r.clock()
+	outcome := Call{Success: result.Listed, Check: lastCheck(result.Failure, ByDiscovery, at)}
+	return CheckResult{CheckResult: result, CheckedAt: at}, r.recordOutcome(ctx, c, outcome, result.Failure)
 }

@@ -51,11 +51,11 @@ func (d Draft) isEmpty() bool {
 	return len(d.Settings.Credentials)+len(d.Settings.Config)+len(d.Problems.Malformed)+len(d.Problems.Invalid) == 0
 }
 
-// recordOutcome records the event of a call. If the settings are stored, it also sets
-// the provider's error, or clears it on success.
-func (r *Registry) recordOutcome(ctx context.Context, c connection, success bool, failure *provider.Failure) error {
+// recordOutcome records the event of a call. If the settings are stored, it also records
+// the outcome, and the failure as the provider's error if it is one.
+func (r *Registry) recordOutcome(ctx context.Context, c connection, outcome Call, failure *provider.Failure) error {
 	if !c.stored {
 		return r.recordEvent(ctx, failed(c.event, failure))
 	}
-	return r.recordCall(ctx, c.provider, Call{Success: success}, c.event, failure)
+	return r.recordCall(ctx, c.provider, outcome, c.event, failure)
 }

@@ -15,6 +15,8 @@ type Observer interface {
 	// StatusChanged is called after the status of a provider has changed. Creating
 	// and deleting a provider does not change it.
 	StatusChanged(to Status)
+	// HealthChecked is called after a check in the background, with what decided.
+	HealthChecked(by CheckMethod, outcome CheckOutcome)
 }
 
 // UpstreamCall is a call to an upstream that has ended.
@@ -34,6 +36,8 @@ const (
 	OperationTest      Operation = "test"
 	OperationCheck     Operation = "check"
 	OperationDiscovery Operation = "discovery"
+
+	OperationHealthCheck Operation = "health_check" // in the background
 )
 
 // unobserved is the Observer of a registry without one.
@@ -44,6 +48,9 @@ func (unobserved) UpstreamCalled(UpstreamCall) {}
 
 // StatusChanged implements [Observer].
 func (unobserved) StatusChanged(Status) {}
+
+// HealthChecked implements [Observer].
+func (unobserved) HealthChecked(CheckMethod, CheckOutcome) {}
 
 // ClientStats are counts of the cached clients.
 type ClientStats struct {

@@ -17,6 +17,7 @@ type observed struct {
 	mu       sync.Mutex
 	calls    []registry.UpstreamCall
 	statuses []registry.Status
+	checks   []string
 }
 
 func (o *observed) UpstreamCalled(c registry.UpstreamCall) {
@@ -29,6 +30,12 @@ func (o *observed) StatusChanged(to registry.Status) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.statuses = append(o.statuses, to)
+}
+
+func (o *observed) HealthChecked(by registry.CheckMethod, outcome registry.CheckOutcome) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.checks = append(o.checks, string(by)+" "+string(outcome))
 }
 
 func (o *observed) want(t *testing.T, when string, statuses ...registry.Status) {

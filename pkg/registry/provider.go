@@ -26,6 +26,8 @@ type Provider struct {
 	Enabled bool
 	Error   *ProviderError
 
+	LastCheck *LastCheck // nil: the connection was not checked since it changed
+
 	// Credentials has the encrypted value of each credential field.
 	Credentials map[string]Credential
 	Config      map[string]string
@@ -77,6 +79,27 @@ type ProviderError struct {
 	ModelID string // the upstream's id of the model that was called, if any
 	Since   time.Time
 }
+
+func newProviderError(f *provider.Failure, modelID string, since time.Time) *ProviderError {
+	return &ProviderError{Kind: string(f.Kind), Message: f.Message, ModelID: modelID, Since: since}
+}
+
+// LastCheck is the outcome of the last check of a connection.
+type LastCheck struct {
+	Success bool
+	Kind    string // a provider.FailureKind; empty on success
+	By      CheckMethod
+	At      time.Time
+}
+
+// CheckMethod is how a connection is checked.
+type CheckMethod string
+
+// The methods.
+const (
+	ByDiscovery CheckMethod = "discovery"
+	ByTest      CheckMethod = "test"
+)
 
 // Status is the status of a provider.
 type Status string
@@ -292,7 +315,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 	p.Name, p.NameKey, p.Enabled, p.Config = name, Fold(name), enabled, settings.Config
 	if reconnected {
 		p.Connection++
-		p.Error = nil
+		p.Error, p.LastCheck = nil, nil
 		for i := range p.Models {
 			p.Models[i].LastTest = nil
 		}

@@ -113,7 +113,9 @@ type Call struct {
 	ModelID         string
 	UpstreamModelID string
 
-	Event audit.Event
+	Check *LastCheck // unless nil, becomes the last check, under the same condition
+
+	Event audit.Event // none, if it has no id
 }
 
 // ProviderQuery selects and orders providers. Zero values select everything.

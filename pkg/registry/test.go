@@ -112,9 +112,9 @@ func (r *Registry) generate(ctx context.Context, event audit.Event, client provi
 	return TestResult{Result: result, ProviderID: event.ProviderID, TestedAt: r.clock()}, err
 }
 
-// callUpstream makes a call within the time limit of tests. It returns rate_limited
-// if the workspace has too many calls, unavailable if the database has no space for the
-// result, and an error if the client went away.
+// callUpstream makes a call for a user. It returns rate_limited if the workspace has too
+// many calls, unavailable if the database has no space for the result, and an error if
+// the client went away.
 func (r *Registry) callUpstream(ctx context.Context, workspace string, client provider.Client, operation Operation, call func(ctx context.Context) *provider.Failure) error {
 	if err := r.store.HasSpace(); err != nil {
 		return err
@@ -124,6 +124,12 @@ func (r *Registry) callUpstream(ctx context.Context, workspace string, client pr
 		return err
 	}
 	defer leave()
+	return r.callBounded(ctx, client, operation, call)
+}
+
+// callBounded makes a call within the time limit of tests. It returns an error if ctx
+// ended.
+func (r *Registry) callBounded(ctx context.Context, client provider.Client, operation Operation, call func(ctx context.Context) *provider.Failure) error {
 	bounded, cancel := context.WithTimeout(ctx, r.testTimeout)
 	defer cancel()
 	bounded, span := tracing.Start(bounded, "upstream "+string(operation))

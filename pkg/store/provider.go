@@ -21,6 +21,10 @@ type providerRow struct {
 	hashedConnection                      *int64  // the connection version with the credentials that hashes are of
 	errorKind, errorMessage, errorModelID *string
 	errorSince                            *moment
+	checkedAt                             *moment // nil: never
+	checkKind                             *string // nil: success
+	checkBy                               *string
+	checkConnection                       *int64
 }
 
 func (row *providerRow) columns() columns {
@@ -34,6 +38,8 @@ func (row *providerRow) columns() columns {
 		{"version", &p.Version, editable}, {"connection", &p.Connection, editable}, {"updated_at", (*moment)(&p.UpdatedAt), editable},
 		{"error_kind", &row.errorKind, observed}, {"error_message", &row.errorMessage, observed},
 		{"error_model_id", &row.errorModelID, observed}, {"error_since", &row.errorSince, observed},
+		{"checked_at", &row.checkedAt, observed}, {"check_kind", &row.checkKind, observed},
+		{"check_by", &row.checkBy, observed}, {"check_connection", &row.checkConnection, observed},
 	}
 }
 
@@ -84,7 +90,8 @@ func newProviderRow(p registry.Provider) *providerRow {
 	return row
 }
 
-// provider maps a row to a provider without models.
+// provider maps a row to a provider without models. It leaves out a check that began with
+// another version of the connection.
 func (row providerRow) provider() (registry.Provider, error) {
 	p := row.Provider
 	if row.clonedFrom != nil {
@@ -92,6 +99,12 @@ func (row providerRow) provider() (registry.Provider, error) {
 	}
 	if row.errorKind != nil {
 		p.Error = &registry.ProviderError{Kind: *row.errorKind, Message: *row.errorMessage, ModelID: *row.errorModelID, Since: time.Time(*row.errorSince)}
+	}
+	if row.checkConnection != nil && *row.checkConnection == p.Connection {
+		p.LastCheck = &registry.LastCheck{Success: row.checkKind == nil, By: registry.CheckMethod(*row.checkBy), At: time.Time(*row.checkedAt)}
+		if row.checkKind != nil {
+			p.LastCheck.Kind = *row.checkKind
+		}
 	}
 	var sealed map[string]sealedCredential
 	if err := json.Unmarshal([]byte(row.credentials), &sealed); err != nil {

@@ -26,6 +26,8 @@ type texts struct {
 	noteCreated, noteSealed, noteStored, noteFailing, noteActive       string
 	lockConnection, lockFailing, clearHealth, setHealth                string
 	leaseWebhook, delayWebhook                                         string
+	clearHealthChecked, setHealthChecked, recordCheckSecond            string
+	insertSchedule, markScheduled, nextCheck, claimChecks              string
 }
 
 func (d dialect) texts() texts {
@@ -39,6 +41,9 @@ func (d dialect) texts() texts {
 		lockConnection: lockConnection + d.forUpdate, lockFailing: lockConnection + " AND error_kind IS NOT NULL" + d.forUpdate,
 		clearHealth: clearHealth + d.ifFirst, setHealth: setHealth + d.ifFirst,
 		leaseWebhook: d.leaseWebhook(), delayWebhook: d.delayWebhook(),
+		clearHealthChecked: withCheck(clearHealth, 3) + d.ifFirst, setHealthChecked: withCheck(setHealth, 7) + d.ifFirst,
+		recordCheckSecond: recordCheck + " AND " + d.ifFirst,
+		insertSchedule:    d.insertSchedule(), markScheduled: d.markScheduled(), nextCheck: d.nextCheck(), claimChecks: d.claimChecks(),
 	}
 }
 

@@ -78,6 +78,7 @@ var (
 	_ registry.IdempotencyStore = (*Store)(nil)
 	_ registry.KeyStore         = (*Store)(nil)
 	_ registry.WebhookStore     = (*Store)(nil)
+	_ registry.HealthCheckStore = (*Store)(nil)
 	_ auth.Store                = (*Store)(nil)
 	_ audit.Store               = (*Store)(nil)
 )

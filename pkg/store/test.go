@@ -13,7 +13,7 @@ import (
 const (
 	// lockConnection locks the provider if it still has the connection.
 	lockConnection = `SELECT changes, version, enabled, error_kind FROM providers WHERE workspace = $1 AND id = $2 AND connection = $3`
-	clearHealth    = `UPDATE providers SET error_kind = NULL, changes = changes + CASE WHEN enabled THEN 1 ELSE 0 END
+	clearHealth    = `UPDATE providers SET error_kind = NULL, changes = changes + CASE WHEN enabled AND error_kind IS NOT NULL THEN 1 ELSE 0 END
 		WHERE workspace = $1 AND id = $2 AND `
 	setHealth = `UPDATE providers SET error_since = CASE WHEN error_kind = $3 THEN error_since ELSE $6 END,
 		error_kind = $3, error_message = $4, error_model_id = $5,
@@ -27,16 +27,22 @@ const (
 
 	// The conditions on the provider of a note: the call changes its status.
 	becomesFailing = " AND p.enabled AND p.error_kind IS NULL"
-	becomesActive  = " AND p.enabled"
+	becomesActive  = " AND p.enabled AND p.error_kind IS NOT NULL"
 )
 
 // RecordCall implements [registry.Store].
 func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
-	result := []statement{addedEvent(c.Event)}
+	var result []statement
+	if c.Event.ID != "" {
+		result = append(result, addedEvent(c.Event))
+	}
 	if c.Test != nil {
 		result = append(result, s.lastTest(c))
 	}
 	if !setsHealth(c) {
+		if c.Check != nil {
+			result = append(result, recordedCheck(recordCheck, c))
+		}
 		_, err := s.together(ctx, result...)
 		return err
 	}
@@ -77,6 +83,13 @@ func (s *Store) health(c registry.Call) (lock, write, note statement) {
 	if f := c.Failure; f != nil {
 		lock.sql, note.sql = s.lockConnection, s.noteFailing
 		write = statement{s.setHealth, append(provider, f.Kind, fault.Storable(f.Message), f.ModelID, moment(f.Since))}
+	}
+	if c.Check != nil { // it is stored even if there is no error to clear
+		lock.sql = s.lockConnection
+		write.sql, write.args = s.clearHealthChecked, append(write.args, lastCheckArgs(c)...)
+		if c.Failure != nil {
+			write.sql = s.setHealthChecked
+		}
 	}
 	lock.args = append(provider, c.Connection)
 	return lock, write, note

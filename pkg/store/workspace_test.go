@@ -30,8 +30,8 @@ func TestStatementsNameTheWorkspace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	statement := regexp.MustCompile(`(?s)^(WITH|SELECT|UPDATE|DELETE)\b.*\b(providers|models|model_references|tokens|audit_events|audit_heads|idempotency_keys)\b`)
-	scoped := regexp.MustCompile(`\bworkspace = (\$1|[eu]\.workspace)\b`) // e are new credentials and u uses of tokens, each with its workspace
+	statement := regexp.MustCompile(`(?s)^(WITH|SELECT|UPDATE|DELETE)\b.*\b(providers|models|model_references|tokens|audit_events|audit_heads|idempotency_keys|health_checks)\b`)
+	scoped := regexp.MustCompile(`\bworkspace = (\$1|[eu]\.workspace)\b`) // e are new credentials or checks, and u uses of tokens, each with its workspace
 	checked, built := 0, 0
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
@@ -45,7 +45,7 @@ func TestStatementsNameTheWorkspace(t *testing.T) {
 			text, ok := sqlOf(n)
 			if ok && statement.MatchString(text) {
 				checked++
-				ofAll := text == dropKeys || text == countUnlinked
+				ofAll := text == dropKeys || text == countUnlinked || text == findUnscheduled || text == firstDue
 				if !scoped.MatchString(text) && !strings.Contains(text, "where(") && !ofAll {
 					t.Errorf("%s: a statement without a workspace: %s", name, text)
 				}

@@ -1,0 +1,41 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"modelproviders/pkg/registry"
+)
+
+const (
+	checkEvery    = time.Second     // how often a process looks for checks that are due
+	scheduleEvery = 2 * time.Second // how often it looks for new providers
+
+	// The names of the jobs.
+	checkProviders = "check_providers"
+	scheduleChecks = "schedule_checks"
+
+	couldNotCheck = "could not check a provider"
+)
+
+// newChecker returns what checks providers in the background.
+func newChecker(cfg Config, d *data, r *registry.Registry, m *metrics) *registry.HealthChecker {
+	failures := m.jobFailures.WithLabelValues(checkProviders)
+	return registry.NewHealthChecker(r, d.store, cfg.Checks, func(err error) {
+		failures.Inc()
+		cfg.Logger.Error(couldNotCheck, slog.Any("error", err))
+	})
+}
+
+// schedule schedules the checks of new providers, and measures how late checks are.
+func (m *metrics) schedule(ctx context.Context, checker *registry.HealthChecker) error {
+	if err := checker.Schedule(ctx); err != nil {
+		return err
+	}
+	lag, err := checker.Lag(ctx)
+	if err == nil {
+		m.checkLag.Set(lag.Seconds())
+	}
+	return err
+}
