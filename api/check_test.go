@@ -69,7 +69,9 @@ func TestLastCheck(t *testing.T) {
 			var list, summary apitest.Page[apitest.Provider]
 			admin.Get("/providers?name=" + url.QueryEscape(p.Name)).Is(http.StatusOK).Into(&list)
 			admin.Get("/providers?view=summary&name=" + url.QueryEscape(p.Name)).Is(http.StatusOK).Into(&summary)
-			edited := admin.EditProvider(p.ID, admin.Provider(p.ID))
+			var sent object
+			admin.Get(p.Path()).Is(http.StatusOK).Into(&sent)
+			edited := admin.EditProvider(p.ID, sent)
 			for where, got := range map[string]apitest.Provider{"GET": admin.Provider(p.ID), "list": list.Data[0], "summary": summary.Data[0], "PATCH": edited} {
 				if c := got.LastCheck; c == nil || c.Status != status || c.Kind != kind || c.By != "discovery" || c.At == "" {
 					t.Errorf("%s has the last check %+v, want %s %s", where, c, status, kind)
