@@ -45,7 +45,7 @@ func withBearer(client *http.Client, key secret.Text) *http.Client {
 // *Failure.
 func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 	form := chatForm{limit: o.limit, optionalParams: optionalOf(p)}
-	a, err := form.send(ctx, func() (answer, error) { return o.complete(ctx, p, form) })
+	a, err := sendAdapted(ctx, form.adapt, func() (answer, error) { return o.complete(ctx, p, form) })
 	if err == nil {
 		if form.renamed {
 			a.warnings = append(a.warnings, Warning{LimitRenamed, "The server refused the parameter " + o.limit + ", so the output limit was sent as " + form.limit + "."})
@@ -57,7 +57,7 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 		return answer{}, refusal
 	}
 	form = chatForm{optionalParams: optionalOf(p)}
-	a, err = form.send(ctx, func() (answer, error) { return o.respond(ctx, p, form) })
+	a, err = sendAdapted(ctx, form.adapt, func() (answer, error) { return o.respond(ctx, p, form) })
 	if err == nil {
 		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not support chat completions, so the Responses API was used."})
 		return a, nil
@@ -75,16 +75,6 @@ type chatForm struct {
 	optionalParams
 	limit   string // the name of the output limit
 	renamed bool   // it is not the name that was tried first
-}
-
-// send sends a prompt in the form, and sends it again as long as the answer says how to
-// change the form.
-func (f *chatForm) send(ctx context.Context, prompt func() (answer, error)) (answer, error) {
-	a, err := prompt()
-	for err != nil && f.adapt(lastCall(ctx)) {
-		a, err = prompt()
-	}
-	return a, err
 }
 
 // adapt changes the form if an answer says how, and reports whether it did. OpenAI's

@@ -80,9 +80,15 @@ func aboutAccount(status int) bool {
 // upstream refuses.
 func (p prompt) send(ctx context.Context, call func(optionalParams) (answer, error)) (answer, error) {
 	optional := optionalOf(p)
-	a, err := call(optional)
-	for err != nil && optional.drop(lastCall(ctx)) {
-		a, err = call(optional)
+	return sendAdapted(ctx, optional.drop, func() (answer, error) { return call(optional) })
+}
+
+// sendAdapted sends a prompt, and sends it again as long as its answer says how to adapt
+// it, which adapt does and reports.
+func sendAdapted(ctx context.Context, adapt func(*call) bool, send func() (answer, error)) (answer, error) {
+	a, err := send()
+	for err != nil && adapt(lastCall(ctx)) {
+		a, err = send()
 	}
 	return a, err
 }

@@ -279,7 +279,7 @@ type Failure struct {
 	Code       string // the provider's own error code; empty: none
 	Hint       string // what a person can do about it; empty: unknown
 	// Unsupported says that the model cannot do what the prompt asks for: the upstream
-	// refused the tool, or the model's call of it was malformed.
+	// refused the tool, or could not read the model's call of it, or its JSON.
 	Unsupported bool
 
 	scope    scope   // what the failure concerns

@@ -12,19 +12,10 @@ type inputTool struct {
 	InputSchema map[string]any `json:"input_schema"`
 }
 
-// toolOf returns the tool in a request; its name is empty if there is none.
-func (m messagesRequest) toolOf() inputTool {
-	var tools []inputTool
-	if json.Unmarshal(m.Tools, &tools) != nil || len(tools) == 0 {
-		return inputTool{}
-	}
-	return tools[0]
-}
-
 // messagesTool returns the name of the tool in a request.
 func messagesTool(r *Request) string {
 	m, _ := parseMessages(r.Body) // a body that is wrong has no tool
-	return m.toolOf().Name
+	return firstOf[inputTool](m.Tools).Name
 }
 
 // checkTools checks the parameters for a tool and a schema. Source: Anthropic API
@@ -36,7 +27,7 @@ func (m messagesRequest) checkTools() error {
 		} `json:"format"`
 	}
 	_ = json.Unmarshal(m.OutputConfig, &sent) // it is compared as a whole
-	tool, schema := m.toolOf(), sent.Format.Schema
+	tool, schema := firstOf[inputTool](m.Tools), sent.Format.Schema
 	return checkParts(tool.Name,
 		part{"tools", m.Tools, []any{tool}, tool.InputSchema},
 		part{"tool_choice", m.ToolChoice, map[string]any{"type": "tool", "name": tool.Name}, tool.InputSchema},

@@ -22,17 +22,10 @@ func parseConverse(r *Request) (c converseRequest) {
 	return c
 }
 
-// toolOf returns the tool in a request; its name is empty if there is none.
-func (c converseRequest) toolOf() toolSpec {
-	var tools []toolSpec
-	if json.Unmarshal(c.ToolConfig.Tools, &tools) != nil || len(tools) == 0 {
-		return toolSpec{}
-	}
-	return tools[0]
-}
-
 // converseTool returns the name of the tool in a request.
-func converseTool(r *Request) string { return parseConverse(r).toolOf().ToolSpec.Name }
+func converseTool(r *Request) string {
+	return firstOf[toolSpec](parseConverse(r).ToolConfig.Tools).ToolSpec.Name
+}
 
 // checkTools checks the parameters for a tool and a schema. Source: Amazon Bedrock API
 // reference, "ToolConfiguration" and "OutputConfig".
@@ -52,7 +45,7 @@ func (c converseRequest) checkTools() error {
 	output := sent.TextFormat.Structure.JSONSchema
 	var schema map[string]any
 	_ = json.Unmarshal([]byte(output.Schema), &schema) // without a schema it is refused
-	tool := c.toolOf()
+	tool := firstOf[toolSpec](c.ToolConfig.Tools)
 	name, parameters := tool.ToolSpec.Name, tool.ToolSpec.InputSchema.JSON
 	return checkParts(name,
 		part{"tools", c.ToolConfig.Tools, []any{tool}, parameters},

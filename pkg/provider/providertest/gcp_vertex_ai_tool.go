@@ -20,13 +20,10 @@ func parseGemini(r *Request) (g geminiRequest) {
 
 // toolOf returns the tool in a request; its name is empty if there is none.
 func (g geminiRequest) toolOf() functionDeclaration {
-	var tools []struct {
-		FunctionDeclarations []functionDeclaration `json:"functionDeclarations"`
+	type tool struct {
+		FunctionDeclarations json.RawMessage `json:"functionDeclarations"`
 	}
-	if json.Unmarshal(g.Tools, &tools) != nil || len(tools) == 0 || len(tools[0].FunctionDeclarations) == 0 {
-		return functionDeclaration{}
-	}
-	return tools[0].FunctionDeclarations[0]
+	return firstOf[functionDeclaration](firstOf[tool](g.Tools).FunctionDeclarations)
 }
 
 // geminiTool returns the name of the tool in a request.

@@ -35,17 +35,10 @@ type flatFormat struct {
 
 // functionOf returns the tool in a request of either API; its name is empty if there is none.
 func (c ChatRequest) functionOf() function {
-	var tools []struct {
-		Function function `json:"function"`
-		function
+	if tool := firstOf[struct{ Function function }](c.Tools); tool.Function.Name != "" {
+		return tool.Function
 	}
-	if json.Unmarshal(c.Tools, &tools) != nil || len(tools) == 0 {
-		return function{}
-	}
-	if tools[0].Function.Name != "" {
-		return tools[0].Function
-	}
-	return tools[0].function
+	return firstOf[function](c.Tools) // in the Responses API
 }
 
 // chatTool returns the name of the tool in a request of either API.

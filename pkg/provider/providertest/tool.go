@@ -107,6 +107,15 @@ func checkParts(tool string, parts ...part) error {
 	return nil
 }
 
+// firstOf returns the first element of a list, or the zero value if there is none.
+func firstOf[T any](list json.RawMessage) (first T) {
+	var all []T
+	if json.Unmarshal(list, &all) == nil && len(all) > 0 {
+		return all[0]
+	}
+	return first
+}
+
 // refuses reports whether a mode refuses a request with these parameters.
 func (m Mode) refuses(tools, choice, schema json.RawMessage) bool {
 	return m == NoTools && tools != nil || m == NoToolChoice && choice != nil || m == NoSchema && schema != nil
