@@ -35,6 +35,7 @@ type Config struct {
 	Audit         *audit.Log
 	Refusals      *audit.Refusals
 	Keyset        *secret.Keyset // seals the cursors of lists
+	ChangeKey     []byte         // authenticates the cursors of changes
 	Metrics       *prometheus.Registry
 	Tracer        *tracing.Tracer // nil: requests are not traced
 	Logger        *slog.Logger
@@ -42,9 +43,9 @@ type Config struct {
 	Ready func(context.Context) error
 	// Warnings returns what an operator should repair although the service is ready.
 	Warnings func() []string
-	// Stopping reports whether the service is stopping, so that connections are closed
-	// after their next answer.
-	Stopping func() bool
+	// Stopping ends when the service begins to stop: connections are closed after their
+	// next answer, and nobody waits for changes any more.
+	Stopping context.Context
 
 	// BasePath is the prefix of all routes, such as `/api/v1`, or "".
 	BasePath string
@@ -147,6 +148,7 @@ func (a *API) routes() []Route {
 		{http.MethodGet, "/models/:id/references/:ref", read, a.getReference, nil, ""},
 		{http.MethodPut, "/models/:id/references/:ref", refer, a.putReference, nil, ""},
 		{http.MethodDelete, "/models/:id/references/:ref", refer, a.deleteReference, nil, ""},
+		{http.MethodGet, "/changes", read, a.listChanges, []string{"after", "wait", "limit"}, ""},
 
 		{http.MethodGet, "/metrics", operator, a.getMetrics, nil, ""},
 		{http.MethodGet, "/me", anyone, a.getMe, nil, ""},

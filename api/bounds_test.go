@@ -15,6 +15,8 @@ import (
 // name without an operation is for all of them, and `*` is any setting.
 var untried = map[string]string{
 	"cursor maxLength 5000":                                "cursors are made by the service, and none is that long",
+	"listChanges after maxLength 2048":                     "cursors are made by the service, and none is that long",
+	"listChanges wait maxLength 2048":                      "it is a duration",
 	"display_name maxLength 256":                           longName,
 	"models[0].display_name maxLength 256":                 longName,
 	"updateProvider status enum error":                     "an error is observed, not set: it is accepted only as the present status",

@@ -11,8 +11,8 @@ import (
 const minCompressed = 1 << 10
 
 // compressed compresses the answers to GET for clients that accept gzip. Answers
-// that carry a secret are answers to POST, and problem documents and event streams
-// have other media types.
+// that carry a secret are answers to POST, and problem documents have another media
+// type.
 func compressed(next http.Handler) (http.Handler, error) {
 	wrap, err := gzhttp.NewWrapper(
 		gzhttp.MinSize(minCompressed),
@@ -25,7 +25,7 @@ func compressed(next http.Handler) (http.Handler, error) {
 	}
 	gzipped := wrap(next)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
+		if r.Method == http.MethodGet && !wantsEvents(r) {
 			gzipped.ServeHTTP(w, r)
 		} else {
 			next.ServeHTTP(w, r)

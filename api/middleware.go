@@ -68,7 +68,7 @@ func (a *API) closeWhenStopping(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		response := c.Response()
 		response.Before(func() {
-			if a.Stopping() {
+			if a.Stopping.Err() != nil {
 				response.Header().Set("Connection", "close")
 			}
 		})
@@ -196,6 +196,9 @@ func (a *API) handle(c echo.Context, r Route) error {
 	limit := a.RequestTimeout
 	if r.scope == auth.ModelsTest {
 		limit += 2 * a.TestTimeout // of several tests, the last may begin after the first has timed out
+	}
+	if r.waits() {
+		limit += maxChangeStream
 	}
 	ctx, cancel := context.WithTimeout(audit.WithSource(c.Request().Context(), sourceOf(c, p)), limit)
 	defer cancel()

@@ -73,6 +73,7 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodPost, "/provider-types/custom/check", settings, test},
 		{http.MethodPost, "/provider-types/custom/available-models", settings, test},
 		{http.MethodGet, "/stages", nil, read},
+		{http.MethodGet, "/changes", nil, read},
 		{http.MethodGet, "/providers", nil, read},
 		{http.MethodPost, "/providers", apitest.OpenAI(nil), write},
 		{http.MethodPost, p.Path() + "/clone", object{"name": apitest.UniqueName("Clone")}, write},

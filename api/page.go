@@ -29,14 +29,7 @@ type page struct {
 // wrong with the whole query.
 func (q *query) page() (page, error) {
 	count := q.flag("count")
-	p := page{limit: defaultLimit, cursor: q.c.QueryParam("cursor"), count: count != nil && *count}
-	if q.c.QueryParams().Has("limit") {
-		limit, err := strconv.Atoi(q.c.QueryParam("limit"))
-		if err != nil || limit < 1 || limit > maxLimit {
-			q.faults.Add("limit", fault.Invalid, "must be a whole number from 1 to %d", maxLimit)
-		}
-		p.limit = limit
-	}
+	p := page{limit: q.limit(), cursor: q.c.QueryParam("cursor"), count: count != nil && *count}
 	switch {
 	case p.cursor == "":
 		q.presentButEmpty("cursor")
@@ -44,6 +37,18 @@ func (q *query) page() (page, error) {
 		q.faults.Add("cursor", fault.TooLong, "must have at most %d characters", maxCursor)
 	}
 	return p, q.faults.Err(fault.MalformedRequest, badQuery)
+}
+
+// limit reads the maximum number of entries on a page.
+func (q *query) limit() int {
+	if !q.c.QueryParams().Has("limit") {
+		return defaultLimit
+	}
+	limit, err := strconv.Atoi(q.c.QueryParam("limit"))
+	if err != nil || limit < 1 || limit > maxLimit {
+		q.faults.Add("limit", fault.Invalid, "must be a whole number from 1 to %d", maxLimit)
+	}
+	return limit
 }
 
 // total returns what count returns if the request asks for it, and nil if not.

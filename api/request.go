@@ -185,6 +185,9 @@ const badQuery = "Query parameters are invalid; see errors."
 // values of its query.
 func (r Route) lists() bool { return slices.Contains(r.Query, "limit") }
 
+// waits reports whether a request of the route may wait for changes.
+func (r Route) waits() bool { return slices.Contains(r.Query, "wait") }
+
 // maxQueryValue bounds one query parameter except cursor, in characters.
 const maxQueryValue = 2048
 
@@ -257,6 +260,14 @@ func (q *query) time(name string) time.Time {
 	return read(q, name, "a time such as 2026-01-31T09:30:00Z (RFC 3339)", func(given string) (time.Time, bool) {
 		t, err := time.Parse(time.RFC3339, given)
 		return t.UTC(), err == nil
+	})
+}
+
+// duration reads a time span from 0 to max.
+func (q *query) duration(name string, max time.Duration) time.Duration {
+	return read(q, name, fmt.Sprintf("a duration such as 30s, at most %v", max), func(given string) (time.Duration, bool) {
+		d, err := time.ParseDuration(given)
+		return d, err == nil && d >= 0 && d <= max
 	})
 }
 

@@ -37,6 +37,7 @@ func TestWrongMethod(t *testing.T) {
 			"/me":                               {"GET", "HEAD"},
 			"/tokens":                           {"GET", "HEAD", "POST"},
 			"/tokens/" + unknownID:              {"DELETE"},
+			"/changes":                          {"GET", "HEAD"},
 			"/audit-events":                     {"GET", "HEAD"},
 			"/metrics":                          {"GET", "HEAD"},
 			"/healthz":                          {"GET", "HEAD"},

@@ -29,27 +29,27 @@ func wantsEvents(r *http.Request) bool {
 	return false
 }
 
-// stream answers with server-sent events (WHATWG HTML, section 9.2), which run sends.
-// If run fails, it answers with a problem document, or with an `error` event that
+// stream is [API.streamEvents] for events without ids.
+func (a *API) stream(c echo.Context, run func(ctx context.Context, send sendEvent) error) error {
+	return a.streamEvents(c, func(ctx context.Context, events *eventWriter) error { return run(ctx, events.send) })
+}
+
+// streamEvents answers with server-sent events (WHATWG HTML, section 9.2), which run
+// sends. If run fails, it answers with a problem document, or with an `error` event that
 // contains it if the stream has begun.
 //
-// With each heartbeat the token is checked again. If it was revoked or has expired,
-// the run is canceled and the stream ends with an `error`. The run is also canceled if
-// the client doesn't read a chunk within a heartbeat.
-func (a *API) stream(c echo.Context, run func(ctx context.Context, send sendEvent) error) error {
+// The token is checked again at intervals. If it was revoked or has expired, the run is
+// canceled and the stream ends with an `error`. The run is also canceled if the client
+// doesn't read a chunk within a heartbeat.
+func (a *API) streamEvents(c echo.Context, run func(ctx context.Context, events *eventWriter) error) error {
 	ctx, end := context.WithCancelCause(c.Request().Context())
 	defer end(nil)
-	events := &eventWriter{c: c, logger: a.Logger, patience: a.Heartbeat, end: end}
-	check := func(ctx context.Context) {
-		if err := a.checkAgain(ctx, c); err != nil {
-			end(err)
-		}
-	}
+	events := &eventWriter{c: c, logger: a.Logger, patience: a.Heartbeat, end: end, written: time.Now()}
 	err := func() error {
 		// The heartbeat stops when the run ends. Otherwise a beat between the check
 		// below and the problem document would begin the stream.
-		defer events.beat(ctx, a.Heartbeat, check)()
-		return run(ctx, events.send)
+		defer a.keepChecking(ctx, c, end, events.beat)()
+		return run(ctx, events)
 	}()
 	err = endedBy(ctx, err)
 	switch {
@@ -67,8 +67,34 @@ func (a *API) stream(c echo.Context, run func(ctx context.Context, send sendEven
 	return nil
 }
 
-// sendEvent sends an event with data as JSON. It can be called concurrently.
-type sendEvent func(event string, data any)
+// recheckEvery is how often the token of a request that takes long is checked again.
+const recheckEvery = time.Second
+
+// keepChecking calls each and checks the token of a request again, at intervals until it
+// is stopped. If the token was revoked or has expired, it ends the request.
+func (a *API) keepChecking(ctx context.Context, c echo.Context, end context.CancelCauseFunc, each func()) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	ticker := time.NewTicker(min(recheckEvery, a.Heartbeat))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-ticker.C:
+				each()
+				if err := a.checkAgain(ctx, c); err != nil {
+					end(err)
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		ticker.Stop()
+		cancel()
+		wg.Wait()
+	}
+}
 
 // checkAgain returns unauthenticated if the token of a request was revoked or has
 // expired since the request began. If the check fails, the token counts as valid.
@@ -81,6 +107,9 @@ func (a *API) checkAgain(ctx context.Context, c echo.Context) error {
 	return nil
 }
 
+// sendEvent sends an event with data as JSON. It can be called concurrently.
+type sendEvent func(event string, data any)
+
 // eventWriter writes server-sent events and flushes each. The first event begins
 // the response.
 type eventWriter struct {
@@ -90,18 +119,39 @@ type eventWriter struct {
 	end      context.CancelCauseFunc // cancels the run
 	mu       sync.Mutex
 	started  bool
-	stalled  bool // the client didn't read a chunk
+	written  time.Time // when the last chunk was written
+	stalled  bool      // the client didn't read a chunk
 }
 
-func (w *eventWriter) send(event string, data any) {
+func (w *eventWriter) send(event string, data any) { w.sendWithID("", event, data) }
+
+// sendWithID sends an event with an id, with which a client can resume the stream.
+func (w *eventWriter) sendWithID(id, event string, data any) {
 	var chunk bytes.Buffer
-	chunk.WriteString("event: " + event + "\ndata: ")
+	chunk.WriteString("event: " + event)
+	if id != "" {
+		chunk.WriteString("\nid: " + id)
+	}
+	chunk.WriteString("\ndata: ")
 	if err := encodeJSON(&chunk, data); err != nil { // ends with a newline
 		w.logger.Error("could not encode an event", slog.String("request_id", requestID(w.c)), slog.Any("error", err))
 		return
 	}
 	chunk.WriteString("\n")
 	w.write(chunk.Bytes())
+}
+
+// sendID sends an id without an event.
+func (w *eventWriter) sendID(id string) { w.write([]byte("id: " + id + "\n\n")) }
+
+// beat sends a comment if nothing was sent for a while.
+func (w *eventWriter) beat() {
+	w.mu.Lock()
+	silent := time.Since(w.written) >= w.patience
+	w.mu.Unlock()
+	if silent {
+		w.write([]byte(": still waiting\n\n"))
+	}
 }
 
 func (w *eventWriter) begun() bool {
@@ -125,7 +175,8 @@ func (w *eventWriter) write(chunk []byte) {
 		w.c.Response().WriteHeader(http.StatusOK)
 	}
 	response := http.NewResponseController(w.c.Response())
-	err := response.SetWriteDeadline(time.Now().Add(w.patience))
+	w.written = time.Now()
+	err := response.SetWriteDeadline(w.written.Add(w.patience))
 	if err == nil {
 		_, err = w.c.Response().Write(chunk)
 	}
@@ -146,28 +197,5 @@ func (w *eventWriter) write(chunk []byte) {
 func (w *eventWriter) finish() {
 	if w.c.Request().ProtoMajor == 1 {
 		_ = http.NewResponseController(w.c.Response()).SetWriteDeadline(time.Now().Add(w.patience))
-	}
-}
-
-// beat writes a comment and calls check at intervals, until it is stopped.
-func (w *eventWriter) beat(ctx context.Context, every time.Duration, check func(context.Context)) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	ticker := time.NewTicker(every)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			select {
-			case <-ticker.C:
-				w.write([]byte(": still waiting\n\n"))
-				check(ctx)
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
-	return func() {
-		ticker.Stop()
-		cancel()
-		wg.Wait()
 	}
 }

@@ -11,12 +11,15 @@ import (
 
 // eventChecker checks server-sent events (WHATWG HTML, section 9.2) as their
 // bytes arrive: each against the schema, with its data parsed, and that a
-// `result`, the `summary` of several results, or an `error` comes last.
+// `result`, the `summary` of several results, or an `error` comes last. A stream whose
+// events have ids has no last event.
 type eventChecker struct {
 	schema  *jsonschema.Schema
 	partial []byte // of a line
 	event   string
+	id      string
 	data    []string
+	resumes bool // an event had an id
 	last    bool // the event that ends the stream was seen
 	err     error
 }
@@ -44,6 +47,8 @@ func (c *eventChecker) line(line string) error {
 	case field == "": // a comment
 	case field == "event":
 		c.event = value
+	case field == "id":
+		c.id, c.resumes = value, true
 	case field == "data":
 		c.data = append(c.data, value)
 	default:
@@ -54,6 +59,7 @@ func (c *eventChecker) line(line string) error {
 
 func (c *eventChecker) dispatch() error {
 	if c.event == "" && len(c.data) == 0 {
+		c.id = "" // which is told alone
 		return nil
 	}
 	if c.last {
@@ -63,12 +69,16 @@ func (c *eventChecker) dispatch() error {
 	if err != nil {
 		return fmt.Errorf("the data of an event %q is no JSON: %w", c.event, err)
 	}
-	if err := c.schema.Validate(map[string]any{"event": c.event, "data": data}); err != nil {
+	parsed := map[string]any{"event": c.event, "data": data}
+	if c.id != "" {
+		parsed["id"] = c.id
+	}
+	if err := c.schema.Validate(parsed); err != nil {
 		return fmt.Errorf("event %q: %w", c.event, err)
 	}
 	_, several := object(data)["model_id"] // a result of several, which a summary follows
 	c.last = c.event == "result" && !several || c.event == "summary" || c.event == "error"
-	c.event, c.data = "", nil
+	c.event, c.id, c.data = "", "", nil
 	return nil
 }
 
@@ -78,7 +88,7 @@ func (c *eventChecker) end() error {
 	case c.err != nil:
 	case len(c.partial) > 0 || c.event != "" || len(c.data) > 0:
 		c.err = errors.New("the stream ends within an event")
-	case !c.last:
+	case !c.last && !c.resumes:
 		c.err = errors.New("the stream ends without a result or an error")
 	}
 	return c.err

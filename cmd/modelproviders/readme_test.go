@@ -16,28 +16,35 @@ import (
 	"modelproviders/pkg/provider/providertest"
 )
 
-var update = flag.Bool("update", false, "write the answers of the README's session anew")
+var update = flag.Bool("update", false, "write the answers of the sessions in documents anew")
 
-const readme = "../../README.md"
-
-// step is one command of the README's session with the answer printed below it.
+// step is one command of a session with the answer printed below it.
 type step struct{ command, answer string }
 
 var stepForm = regexp.MustCompile("(?s)```sh\n(.*?)```\n(?:\n```text\n(.*?)```\n)?")
 
-// TestReadmeSession runs the README's session as it is printed, in a shell,
-// against the program and a stand-in for OpenAI, and compares each answer but
-// for what differs every time.
+// TestReadmeSession runs the sessions of the README and of docs/changes.md as they are
+// printed, in a shell, against the program and a stand-in for OpenAI, and compares each
+// answer but for what differs every time.
 func TestReadmeSession(t *testing.T) {
+	for _, document := range []string{"README.md", "docs/changes.md"} {
+		t.Run(document, func(t *testing.T) {
+			t.Parallel()
+			testSession(t, filepath.Join("../..", document))
+		})
+	}
+}
+
+func testSession(t *testing.T, document string) {
 	for _, program := range []string{"bash", "curl", "jq"} {
 		if _, err := exec.LookPath(program); err != nil {
 			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is not installed, so the README's session can't be run", program)
+				t.Fatalf("%s is not installed, so the session can't be run", program)
 			}
-			t.Skipf("%s is not installed, so the README's session can't be run", program)
+			t.Skipf("%s is not installed, so the session can't be run", program)
 		}
 	}
-	text, err := os.ReadFile(readme)
+	text, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +66,7 @@ func TestReadmeSession(t *testing.T) {
 		answers[i] = hide(hide(answers[i]))
 	}
 	if *update {
-		writeSession(t, string(text), answers)
+		writeSession(t, document, string(text), answers)
 		return
 	}
 	if len(steps) != len(answers) {
@@ -67,12 +74,12 @@ func TestReadmeSession(t *testing.T) {
 	}
 	for i, s := range steps {
 		for line := range strings.SplitSeq(s.command+s.answer, "\n") {
-			if len(line) > 100 {
+			if len(line) > 100 && !strings.HasPrefix(line, "data: ") {
 				t.Errorf("a line of the session has %d bytes: %s", len(line), line)
 			}
 		}
 		if got, want := normalise(answers[i]), normalise(s.answer); got != want {
-			t.Errorf("the README's answer is not the real one; go test ./cmd/modelproviders -run Readme -update writes it\n%s\n got: %s\nwant: %s", s.command, got, want)
+			t.Errorf("the answer is not the real one; go test ./cmd/modelproviders -run Readme -update writes it\n%s\n got: %s\nwant: %s", s.command, got, want)
 		}
 	}
 }
@@ -146,7 +153,7 @@ func runSession(t *testing.T, dir, addr, key string, steps []step) []string {
 	return answers[:len(answers)-1]
 }
 
-func writeSession(t *testing.T, text string, answers []string) {
+func writeSession(t *testing.T, document, text string, answers []string) {
 	t.Helper()
 	i := 0
 	text = stepForm.ReplaceAllStringFunc(text, func(found string) string {
@@ -158,7 +165,7 @@ func writeSession(t *testing.T, text string, answers []string) {
 		i++
 		return block
 	})
-	if err := os.WriteFile(readme, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(document, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -169,6 +176,7 @@ func normalise(answer string) string {
 		`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`,
 		`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z`,
 		`_ms": ?\d+`,
+		`[\w-]{54}`, // a cursor of changes
 	} {
 		answer = regexp.MustCompile(varying).ReplaceAllString(answer, "~")
 	}

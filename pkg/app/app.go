@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -56,7 +55,8 @@ type App struct {
 	served        chan error
 	stopJobs      func(context.Context) error // nil: no jobs run
 	reloaded      reloaded
-	stopping      atomic.Bool
+	stopping      context.Context // ends when the service begins to stop
+	stop          context.CancelFunc
 	unread        unread
 	requests      context.Context // of all requests
 	cut           context.CancelCauseFunc
@@ -72,6 +72,7 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	}
 	app = &App{cfg: cfg, metrics: newMetrics(), served: make(chan error, 1), unread: unread{conns: map[net.Conn]bool{}}}
 	app.reloaded.failed, app.reloaded.busy = map[string]string{}, semaphore.NewWeighted(1)
+	app.stopping, app.stop = context.WithCancel(context.Background())
 	app.requests, app.cut = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
@@ -188,8 +189,8 @@ func (a *App) handler() (http.Handler, error) {
 	}
 	return api.New(api.Config{
 		Registry: a.registry, Authenticator: authenticator, Tokens: a.data.tokens, Limiter: a.data.limiter,
-		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Keyset: a.data.keyset,
-		Metrics: a.metrics.Registry, Tracer: a.tracer, Logger: a.cfg.Logger, Ready: a.ready, Warnings: a.reloaded.warn, Stopping: a.stopping.Load,
+		Idempotency: a.data.idempotency, Audit: a.data.events, Refusals: a.data.refusals, Keyset: a.data.keyset, ChangeKey: a.data.changeKey,
+		Metrics: a.metrics.Registry, Tracer: a.tracer, Logger: a.cfg.Logger, Ready: a.ready, Warnings: a.reloaded.warn, Stopping: a.stopping,
 		BasePath: a.cfg.BasePath, CORSOrigins: a.cfg.CORSOrigins, TrustedProxies: a.cfg.TrustedProxies,
 		Console: a.console(), LoopbackOnly: a.cfg.AuthOff, Reveal: a.cfg.Reveal, RevealReason: a.cfg.RevealReason,
 		RequestTimeout: requestTimeout, TestTimeout: a.cfg.TestTimeout, Heartbeat: a.cfg.Heartbeat,

@@ -43,6 +43,7 @@ type data struct {
 	store       *store.Store
 	keyset      *secret.Keyset
 	lookupKey   []byte // see [registry.Config]
+	changeKey   []byte // see [api.Config]
 	events      *audit.Log
 	refusals    *audit.Refusals
 	tokens      *auth.Tokens
@@ -123,6 +124,9 @@ func (d *data) openKeys(ctx context.Context, cfg Config, lost error) (err error)
 		return err
 	}
 	if d.lookupKey, err = hkdf.Key(sha256.New, master, nil, "credential lookup", sha256.Size); err != nil {
+		return err
+	}
+	if d.changeKey, err = hkdf.Key(sha256.New, master, nil, "change cursors", sha256.Size); err != nil {
 		return err
 	}
 	d.refusals = audit.NewRefusals(d.events, auth.DefaultWorkspace)

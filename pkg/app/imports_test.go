@@ -45,6 +45,7 @@ func directions() map[string][]string {
 		"docs/examples/go/import-providers": {"pkg/client"},
 		"docs/examples/go/rotate-key":       {"pkg/client"},
 		"docs/examples/go/test-models":      {"pkg/client"},
+		"docs/examples/routing":             {"pkg/client"},
 		"cmd/openapi":                       {"api", "pkg/provider", "pkg/registry", "pkg/auth", "pkg/audit"},
 	}
 	for name := range table {

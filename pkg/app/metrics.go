@@ -195,9 +195,11 @@ func (m *metrics) watchClients(r *registry.Registry) {
 func (m *metrics) watchLimits(l *auth.Limiter) {
 	m.read("processes", "Live processes on this database, which share the limits.", func() float64 { return float64(l.Stats().Processes) })
 	m.read("tests_in_flight", "Tests, checks and discoveries that are running.", func() float64 { return float64(l.Stats().TestsInFlight) })
+	m.read("change_waits", "Requests that wait for changes, including streams.", func() float64 { return float64(l.Stats().Waits) })
 	for limit, refused := range map[string]func() uint64{
 		"tests":           func() uint64 { return l.Stats().Refused.Tests },
 		"tests_in_flight": func() uint64 { return l.Stats().Refused.TestsInFlight },
+		"change_waits":    func() uint64 { return l.Stats().Refused.Waits },
 		"reveals":         func() uint64 { return l.Stats().Refused.Reveals },
 		"sign_ins":        func() uint64 { return l.Stats().Refused.SignIns },
 	} {

@@ -26,7 +26,7 @@ func (a *App) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	a.cfg.Logger.Info("stopping", slog.Duration("delay", a.cfg.ShutdownDelay))
-	a.stopping.Store(true)
+	a.stop()
 	select {
 	case err := <-a.served:
 		a.cfg.Logger.Error("could not serve", slog.Any("error", err))
@@ -43,7 +43,7 @@ func (a *App) Run(ctx context.Context) error {
 // in flight may finish; shortly before the end, those that still run are answered
 // with 503. The error says what could not be finished.
 func (a *App) Close() error {
-	a.stopping.Store(true)
+	a.stop()
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.StopTimeout)
 	defer cancel()
 	return errors.Join(a.endRequests(ctx), a.release(ctx))
@@ -143,7 +143,7 @@ func within(ctx context.Context, late string, fn func() error) error {
 
 // ready returns unavailable if the service can't serve requests, or soon won't.
 func (a *App) ready(ctx context.Context) error {
-	if a.stopping.Load() {
+	if a.stopping.Err() != nil {
 		return fault.New(fault.Unavailable, "the service is stopping")
 	}
 	return a.data.ready(ctx)

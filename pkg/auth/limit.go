@@ -33,6 +33,8 @@ type Limiter struct {
 	signIns   *rates
 	inFlight  map[string]int // tests by workspace
 	refused   uint64         // tests, because too many were in flight
+	waits     map[string]int // by workspace
+	noWaits   uint64         // refused waits
 }
 
 // NewLimiter returns a limiter for a single process; see [Limiter.Share].
@@ -42,7 +44,7 @@ func NewLimiter(limits Limits, now func() time.Time) *Limiter {
 		tests:    newRates(limits.TestsPerMinute, "tests in this workspace"),
 		reveals:  newRates(limits.RevealsPerMinute, "reveals"),
 		signIns:  newRates(limits.SignInsPerMinute, "failed sign-ins from this address"),
-		inFlight: map[string]int{},
+		inFlight: map[string]int{}, waits: map[string]int{},
 	}
 }
 
@@ -75,15 +77,39 @@ func (l *Limiter) Test(workspace string) (leave func(), err error) {
 	if err := l.tests.take(workspace, l.now()); err != nil {
 		return nil, err
 	}
-	l.inFlight[workspace]++
-	return func() { l.leave(workspace) }, nil
+	return l.enter(l.inFlight, workspace), nil
 }
 
-func (l *Limiter) leave(workspace string) {
+// Bounds of requests that wait for changes.
+const (
+	maxWaits   = 100 // of a workspace, in each process
+	retryWaits = 10 * time.Second
+)
+
+// Wait counts a request that waits for changes in a workspace until leave is called.
+// It returns rate_limited if there are too many.
+func (l *Limiter) Wait(workspace string) (leave func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.inFlight[workspace]--; l.inFlight[workspace] == 0 {
-		delete(l.inFlight, workspace)
+	if l.waits[workspace] >= maxWaits {
+		l.noWaits++
+		f := fault.New(fault.RateLimited, "Too many requests wait for changes of this workspace. The limit is %d.", maxWaits)
+		f.RetryAfter = retryWaits
+		return nil, f
+	}
+	return l.enter(l.waits, workspace), nil
+}
+
+// enter counts a request in a workspace until leave is called. The caller holds the
+// mutex.
+func (l *Limiter) enter(counts map[string]int, workspace string) (leave func()) {
+	counts[workspace]++
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if counts[workspace]--; counts[workspace] == 0 {
+			delete(counts, workspace)
+		}
 	}
 }
 
@@ -108,8 +134,9 @@ func (l *Limiter) take(r *rates, key string) error {
 type LimiterStats struct {
 	Processes     int // that share the limits
 	TestsInFlight int // in all workspaces
+	Waits         int // for changes, in all workspaces
 	// Refused is how often each limit was exceeded.
-	Refused struct{ Tests, TestsInFlight, Reveals, SignIns uint64 }
+	Refused struct{ Tests, TestsInFlight, Waits, Reveals, SignIns uint64 }
 }
 
 // Stats returns the counts.
@@ -120,7 +147,10 @@ func (l *Limiter) Stats() LimiterStats {
 	for _, tests := range l.inFlight {
 		s.TestsInFlight += tests
 	}
-	s.Refused.Tests, s.Refused.TestsInFlight = l.tests.refused, l.refused
+	for _, waits := range l.waits {
+		s.Waits += waits
+	}
+	s.Refused.Tests, s.Refused.TestsInFlight, s.Refused.Waits = l.tests.refused, l.refused, l.noWaits
 	s.Refused.Reveals, s.Refused.SignIns = l.reveals.refused, l.signIns.refused
 	return s
 }

@@ -115,7 +115,14 @@ func TestEveryOperation(t *testing.T) {
 	c := connect(t, s, func(base http.RoundTripper) http.RoundTripper { return checker.RoundTripper(base, "") })
 	ctx := t.Context()
 
+	start := must(c.ListChanges(ctx, client.ListChangesParams{}))(t)
 	p := must(c.CreateProvider(ctx, openAI("OpenAI")))(t)
+	for change, err := range c.StreamChanges(ctx, start.NextCursor) {
+		if check(t, err); change.ID != p.ID {
+			t.Errorf("a change is %+v", change)
+		}
+		break
+	}
 	m := must(c.CreateModel(ctx, p.ID, gpt("gpt-5")))(t)
 	must(c.CreateModels(ctx, p.ID, []client.ModelCreate{gpt("o1"), gpt("o2")}))(t)
 	must(c.UpdateModel(ctx, p.ID, m.ID, client.ModelUpdate{DisplayName: "GPT-5", Enabled: new(false), Version: m.Version}))(t)

@@ -61,6 +61,21 @@ const (
 	AuditTargetTypeToken        AuditTargetType = "token"
 )
 
+// Defines values for ChangeAction.
+const (
+	ChangeActionCreated       ChangeAction = "created"
+	ChangeActionDeleted       ChangeAction = "deleted"
+	ChangeActionStatusChanged ChangeAction = "status_changed"
+	ChangeActionUpdated       ChangeAction = "updated"
+	ChangeActionVerified      ChangeAction = "verified"
+)
+
+// Defines values for ChangeResource.
+const (
+	ChangeResourceModel    ChangeResource = "model"
+	ChangeResourceProvider ChangeResource = "provider"
+)
+
 // Defines values for FailureKind.
 const (
 	FailureKindAuthentication  FailureKind = "authentication"
@@ -438,6 +453,48 @@ type AzureOpenAIMicrosoftEntraIDConfig struct {
 type AzureOpenAIMicrosoftEntraIDCredentials struct {
 	// ClientSecret The value of a client secret of the app registration, not its secret ID. White space around the value, quotes around it and a leading `Bearer ` are removed before it is validated.
 	ClientSecret string `json:"client_secret"`
+}
+
+// Change Something that happened to a provider or a model.
+type Change struct {
+	// Action What happened. `status_changed`: the status of the provider is another one. `verified`: the result of a stage check of the model is another one. Deleting a provider deletes its models without a change for each.
+	Action ChangeAction `json:"action"`
+
+	// At When it happened.
+	At time.Time `json:"at"`
+
+	// Cursor The position of this change. Send it as `after` to read the changes after it.
+	Cursor string `json:"cursor"`
+
+	// ID The id of the provider or the model.
+	ID string `json:"id"`
+
+	// ProviderID The id of the provider, also if a model changed.
+	ProviderID string `json:"provider_id"`
+
+	// ProviderVersion The version of the provider after the change.
+	ProviderVersion int64 `json:"provider_version"`
+
+	// Resource What kind of object changed. A change of a provider can be one of its models, too: read them again.
+	Resource ChangeResource `json:"resource"`
+
+	// Version The version of the provider or the model after the change; the last one if it was deleted.
+	Version int64 `json:"version"`
+}
+
+// ChangeAction What happened. `status_changed`: the status of the provider is another one. `verified`: the result of a stage check of the model is another one. Deleting a provider deletes its models without a change for each.
+type ChangeAction string
+
+// ChangeResource What kind of object changed. A change of a provider can be one of its models, too: read them again.
+type ChangeResource string
+
+// ChangeList One page of changes.
+type ChangeList struct {
+	// Data The changes of this page, oldest first.
+	Data []Change `json:"data"`
+
+	// NextCursor Where to continue: the cursor of the last change of this page, or the one that was sent if there is none. It is never null.
+	NextCursor string `json:"next_cursor"`
 }
 
 // CheckResult The result of a check of a connection, successful or failed.
@@ -1651,6 +1708,18 @@ type ListAuditEventsParams struct {
 
 	// Cursor The `next_cursor` of the previous page.
 	Cursor string `form:"cursor,omitempty" json:"cursor,omitempty,omitzero"`
+}
+
+// ListChangesParams defines parameters for ListChanges.
+type ListChangesParams struct {
+	// After Only changes after this cursor. Without it, the response contains no changes but the cursor of the present end.
+	After string `form:"after,omitempty" json:"after,omitempty,omitzero"`
+
+	// Wait How long to wait if there is no change, up to `60s`. Without `after` it has no effect.
+	Wait string `form:"wait,omitempty" json:"wait,omitempty,omitzero"`
+
+	// Limit The maximum number of entries on a page.
+	Limit int64 `form:"limit,omitempty" json:"limit,omitempty,omitzero"`
 }
 
 // ListModelsParams defines parameters for ListModels.

@@ -1,6 +1,6 @@
 // Uses of the client that must compile.
 
-import { createClient, ProblemError, stream, type Schemas } from '../src/client.js';
+import { createClient, ProblemError, stream, streamChanges, type Schemas } from '../src/client.js';
 
 const api = createClient({ baseUrl: 'https://models.example.com', token: 'mp_…' });
 
@@ -92,4 +92,11 @@ for await (const event of stream(api, '/providers/{id}/test-models', { params: {
   } else if (event.event === 'summary') {
     console.log(event.data.failed);
   }
+}
+
+// Changes, from a cursor of the present end.
+const { data: start } = await api.GET('/changes');
+const { data: waited } = await api.GET('/changes', { params: { query: { after: start?.next_cursor ?? '', wait: '30s' } } });
+for await (const change of streamChanges(api, waited?.next_cursor ?? '', { signal: new AbortController().signal })) {
+  console.log(change.resource === 'model', change.action === 'deleted', change.provider_id);
 }

@@ -1,6 +1,6 @@
 // Mistakes that must not compile. tsc reports a directive without an error below it.
 
-import { createClient, stream, type Schemas } from '../src/client.js';
+import { createClient, stream, streamChanges, type Schemas } from '../src/client.js';
 
 // @ts-expect-error: a client needs a token
 createClient({ baseUrl: 'https://models.example.com' });
@@ -76,4 +76,11 @@ for await (const event of stream(api, '/models/{id}/test', { params, body: { pro
     // @ts-expect-error: the status is in the result
     console.log(event.data.status);
   }
+}
+
+// @ts-expect-error: a stream of changes begins at a cursor
+streamChanges(api);
+for await (const change of streamChanges(api, 'a')) {
+  // @ts-expect-error: a change does not say what it was
+  console.log(change.name);
 }

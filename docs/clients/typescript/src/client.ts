@@ -2,10 +2,12 @@
 // npm run build.
 
 import createFetchClient, { mergeHeaders, type Client, type ClientOptions, type FetchOptions } from 'openapi-fetch';
-import { EventSourceParserStream } from 'eventsource-parser/stream';
+import { receive, type Started } from './events.js';
 import type { components, paths } from './schema.js';
 
 export type { components, operations, paths } from './schema.js';
+export { streamChanges } from './changes.js';
+export { ProblemError } from './events.js';
 
 /** The schemas of the API by name, such as `Schemas['Provider']`. */
 export type Schemas = components['schemas'];
@@ -40,14 +42,6 @@ interface Streaming<Event> {
   post: { responses: { 200: { content: { 'text/event-stream': Event } } } };
 }
 
-/** An error response of the service. */
-export class ProblemError extends Error {
-  constructor(readonly problem: Schemas['Problem']) {
-    super(problem.detail);
-    this.name = 'ProblemError';
-  }
-}
-
 /**
  * Runs one or several tests and yields its events as they arrive. Leaving the loop, or aborting
  * `signal`, cancels the test. Throws a ProblemError if the service refuses the
@@ -60,24 +54,13 @@ export async function* stream<P extends StreamPath>(
 ): AsyncGenerator<StreamEvent<P>, void, undefined> {
   const post = api.POST as (path: P, options: object) => Promise<Started>;
   const headers = mergeHeaders(options.headers, { Accept: 'text/event-stream' });
-  const { data, error } = await post(path, { ...options, parseAs: 'stream', headers });
-  if (error) {
-    throw new ProblemError(error);
-  }
-  const events = data.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
   let last: string | undefined;
-  try {
-    for (let next = await events.read(); !next.done; next = await events.read()) {
-      last = next.value.event;
-      yield { event: last, data: JSON.parse(next.value.data) } as StreamEvent<P>;
-    }
-  } finally {
-    await events.cancel();
+  for await (const event of receive(post(path, { ...options, parseAs: 'stream', headers }))) {
+    last = event.event;
+    yield event as StreamEvent<P>;
   }
   const end = path.endsWith('/test-models') ? 'summary' : 'result';
   if (last !== end && last !== 'error') {
     throw new Error(`The stream ended before its ${end}.`);
   }
 }
-
-type Started = { data: ReadableStream<BufferSource>; error?: never } | { data?: never; error: Schemas['Problem'] };

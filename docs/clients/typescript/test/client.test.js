@@ -4,7 +4,7 @@
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { createClient, ProblemError, stream } from '../dist/client.js';
+import { createClient, ProblemError, stream, streamChanges } from '../dist/client.js';
 
 const { MODELPROVIDERS_URL: baseUrl, MODELPROVIDERS_TOKEN: token, OPENAI_API_KEY: apiKey } = process.env;
 const api = createClient({ baseUrl, token });
@@ -152,4 +152,55 @@ test('a stream of several tests ends with their summary', async () => {
     events.push(event.event);
   }
   assert.deepEqual(events, ['result', 'summary']);
+});
+
+test('streams changes', { timeout: 10_000 }, async () => {
+  const { data: start } = await api.GET('/changes');
+  const rename = (display_name) =>
+    api.PATCH('/providers/{id}/models/{model}', {
+      params: { path: { id: model.provider_id, model: model.id } },
+      body: { display_name },
+    });
+  await rename('First');
+  const versions = [];
+  for await (const change of streamChanges(api, start.next_cursor)) {
+    assert.deepEqual([change.resource, change.id, change.action], ['model', model.id, 'updated']);
+    versions.push(change.version);
+    if (versions.length === 2) {
+      break;
+    }
+    await rename('Second');
+  }
+  assert.equal(versions[1], versions[0] + 1);
+});
+
+test('a stream of changes continues after the last one', { timeout: 10_000 }, async () => {
+  const asked = [];
+  const answers = [
+    () => new Response('id: c0\n\nevent: change\nid: c1\ndata: {"cursor":"c1"}\n\n', { headers: { 'Content-Type': 'text/event-stream' } }),
+    () => Promise.reject(new TypeError('fetch failed')),
+    () => Response.json({ status: 503, code: 'unavailable' }, { status: 503 }),
+    () => new Response('event: reset\nid: c9\ndata: {"next_cursor":"c9"}\n\n', { headers: { 'Content-Type': 'text/event-stream' } }),
+  ];
+  const service = createClient({
+    baseUrl,
+    token,
+    fetch: async ({ url }) => answers[asked.push(new URL(url).searchParams.get('after')) - 1](),
+  });
+  const received = [];
+  await assert.rejects(async () => {
+    for await (const change of streamChanges(service, 'c0')) {
+      received.push(change.cursor);
+    }
+  }, (error) => error instanceof ProblemError && error.problem.code === 'gone');
+  assert.deepEqual(received, ['c1']);
+  assert.deepEqual(asked, ['c0', 'c1', 'c1', 'c1']);
+});
+
+test('a stream of changes ends if it is refused or aborted', { timeout: 10_000 }, async () => {
+  await assert.rejects(streamChanges(api, 'bogus').next(), (error) => error.problem.status === 400);
+  const { data: start } = await api.GET('/changes');
+  const cancel = new AbortController();
+  setTimeout(() => cancel.abort(), 50);
+  await assert.rejects(streamChanges(api, start.next_cursor, { signal: cancel.signal }).next(), { name: 'AbortError' });
 });

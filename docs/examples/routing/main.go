@@ -1,0 +1,42 @@
+// Command routing keeps a table of the models that a router may use, by stage, and prints
+// it at the start and whenever it has changed.
+//
+//	MODELPROVIDERS_URL=… MODELPROVIDERS_TOKEN=… routing
+//
+// It keeps nothing on disk: when it starts, it reads the list of models, and then the
+// changes. If the service restarts, it keeps the table and continues. The token needs the
+// role viewer.
+package main
+
+import (
+	"context"
+	"log"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"modelproviders/pkg/client"
+)
+
+func main() {
+	log.SetFlags(0)
+	c, err := client.New(os.Getenv("MODELPROVIDERS_URL"), os.Getenv("MODELPROVIDERS_TOKEN"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	t := table{client: c, out: os.Stdout, models: map[string]client.Model{}}
+	for {
+		err := t.follow(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		log.Print("reading all models again: ", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
