@@ -23,6 +23,7 @@ type applyCommand struct {
 	File        string `short:"f" required:"" help:"File to apply; - reads stdin."`
 	DryRun      bool   `help:"Only print what would change; the exit status is 2 if something would."`
 	Prune       bool   `help:"Delete providers that are not in the file, and models that are not in their provider's list."`
+	Force       bool   `help:"Also remove and disable models that have references, and their providers."`
 	Credentials string `default:"missing" enum:"missing,always,never" help:"Which credentials of the file are sent: those that the service does not have, and all if base_url changes (missing); all (always); none (never)."`
 }
 
@@ -58,7 +59,7 @@ func (c applyCommand) Run(ctx context.Context, out streams) error {
 	if err = errors.Join(err, content.Close()); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	a := &applier{service: service, planner: planner{mode: c.Credentials, prune: c.Prune, secrets: secrets{dir: dir}}}
+	a := &applier{service: service, force: c.Force, planner: planner{mode: c.Credentials, prune: c.Prune, secrets: secrets{dir: dir}}}
 	if err := a.plan(ctx, entries, faults); err != nil {
 		return err
 	}
@@ -67,6 +68,10 @@ func (c applyCommand) Run(ctx context.Context, out streams) error {
 	}
 	if !c.DryRun {
 		a.run(ctx)
+	} else if !c.Force {
+		if err := a.checkUse(ctx); err != nil {
+			return err
+		}
 	}
 	return c.report(out, a, name)
 }
@@ -84,6 +89,7 @@ func (c applyCommand) read() (name, dir string, content io.ReadCloser, err error
 type applier struct {
 	planner
 	service *client.Client
+	force   bool         // removes and disables also what has references
 	steps   []*applyStep // in the order of the file; deletions come last, by name
 	faults  []manifestFault
 }
@@ -195,15 +201,19 @@ func (a *applier) executeAgain(ctx context.Context, s *applyStep) error {
 }
 
 func (a *applier) send(ctx context.Context, s *applyStep) (err error) {
+	var options []client.CallOption
+	if a.force {
+		options = append(options, client.Force())
+	}
 	switch s.action {
 	case actionCreate:
 		return a.create(ctx, s)
 	case actionUpdate:
-		_, err = a.service.UpdateProvider(ctx, s.id, s.update)
+		_, err = a.service.UpdateProvider(ctx, s.id, s.update, options...)
 	case actionDelete:
-		err = a.service.DeleteProvider(ctx, s.id, client.IfVersion(s.version))
+		err = a.service.DeleteProvider(ctx, s.id, append(options, client.IfVersion(s.version))...)
 	}
-	return err
+	return asInUse(err)
 }
 
 // create creates a provider. The API creates active ones only.
@@ -230,6 +240,10 @@ func (c applyCommand) report(out streams, a *applier, name string) error {
 		default:
 			count["failed"]++
 			fmt.Fprintf(out.stderr, "%s: %s\n", oneLine(s.name), oneLine(s.err.Error()))
+			var use inUseError
+			if errors.As(s.err, &use) {
+				use.print(out.stderr)
+			}
 		}
 	}
 	if err := printRecords(out, c.outputFlags, changeColumns(), changes...); err != nil {

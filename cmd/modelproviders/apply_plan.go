@@ -37,6 +37,7 @@ type applyStep struct {
 	create  client.ProviderCreate
 	update  client.ProviderUpdate
 	changes []change
+	lost    []client.ModelOfProvider // are removed or disabled, themselves or with the provider
 	err     error
 }
 
@@ -66,7 +67,7 @@ func statusOf(p client.Provider) string {
 }
 
 func deletion(p client.Provider) *applyStep {
-	s := &applyStep{name: p.Name, action: actionDelete, id: p.ID, version: p.Version}
+	s := &applyStep{name: p.Name, action: actionDelete, id: p.ID, version: p.Version, lost: p.Models}
 	s.note("", string(p.Type), "")
 	return s
 }
@@ -156,6 +157,9 @@ func (s *applyStep) planSettings(current *client.Provider, config map[string]str
 	if s.entry.Status != "" && s.entry.Status != status {
 		s.update.Status = client.ProviderStatus(s.entry.Status)
 		s.note("status", status, s.entry.Status)
+		if s.entry.Status == statusInactive {
+			s.lost = current.Models
+		}
 	}
 	changed := map[string]string{}
 	both := maps.Clone(current.Config)
@@ -214,6 +218,7 @@ func (s *applyStep) planModels(current *client.Provider, prune bool) (faults []m
 			list = append(list, s.editedModel(entry, model))
 		case prune:
 			s.noteModel(actionDelete, model.ModelID, "", strings.Join(stageNames(model.SupportedStages), " "), "")
+			s.lose(model)
 		default:
 			list = append(list, client.ModelUpdateOfProvider{ID: model.ID})
 		}
@@ -247,9 +252,19 @@ func (s *applyStep) editedModel(entry modelEntry, current client.ModelOfProvider
 	}
 	if entry.Enabled != nil && *entry.Enabled != current.Enabled {
 		edit.Enabled = entry.Enabled
+		if current.Enabled {
+			s.lose(current)
+		}
 		s.noteModel(actionUpdate, current.ModelID, "enabled", fmt.Sprint(current.Enabled), fmt.Sprint(*entry.Enabled))
 	}
 	return edit
+}
+
+// lose notes that a model is removed or disabled, unless all are with their provider.
+func (s *applyStep) lose(model client.ModelOfProvider) {
+	if s.update.Status != client.ProviderStatusInactive {
+		s.lost = append(s.lost, model)
+	}
 }
 
 func sameSet(a, b []string) bool {

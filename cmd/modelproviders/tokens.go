@@ -38,7 +38,7 @@ type createTokenCommand struct {
 
 // Help is shown by --help.
 func (createTokenCommand) Help() string {
-	return `Prints the value of the new token, which can't be shown again. The service may be running. Viewers read; editors also write and test; admins also reveal credentials, manage tokens and read audit events.
+	return `Prints the value of the new token, which can't be shown again. The service may be running. Viewers read; editors also write, test, and register what depends on models; admins also reveal credentials, manage tokens and read audit events.
 
     modelproviders tokens create --name 'acme admin' --role admin --workspace acme`
 }
