@@ -1,3 +1,9 @@
+// Package webhook tells a service of the operator, the receiver, of changed statuses, as
+// Standard Webhooks specify (https://www.standardwebhooks.com).
+//
+// The store knows which changes the receiver must still be told of. A [Sender] leases one
+// after the other and sends it to the [Receiver], signed. What is not accepted is sent
+// again, so each message arrives at least once, unless the receiver is away for a day.
 package webhook
 
 import (
@@ -59,7 +65,7 @@ func (s *Sender) Gone() bool { return s.gone.Load() }
 func (s *Sender) SendDue(ctx context.Context) error {
 	for !s.gone.Load() {
 		if s.slots.Acquire(ctx, 1) != nil {
-			return nil // the process stops
+			return nil //nolint:nilerr // the process stops
 		}
 		due, found, err := s.store.LeaseWebhook(ctx, leaseTime)
 		if err != nil || !found {

@@ -148,7 +148,7 @@ func TestWebhookSecretsRotate(t *testing.T) {
 
 func TestWebhookFailures(t *testing.T) {
 	other := webhooktest.Start(t)
-	hang := func(w http.ResponseWriter, r *http.Request) {
+	hang := func(_ http.ResponseWriter, r *http.Request) {
 		select {
 		case <-r.Context().Done():
 		case <-time.After(10 * time.Second):
@@ -158,11 +158,13 @@ func TestWebhookFailures(t *testing.T) {
 		answer http.HandlerFunc
 		says   string
 	}{
-		"refuses":     {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "500 Internal Server Error"},
-		"redirects":   {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, other.URL, 307) }, "307 Temporary Redirect"},
+		"refuses": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }, "500 Internal Server Error"},
+		"redirects": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, other.URL, http.StatusTemporaryRedirect)
+		}, "307 Temporary Redirect"},
 		"is slow":     {hang, "Timeout"},
 		"hangs up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, "EOF"},
-		"not changed": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(304) }, "304 Not Modified"},
+		"not changed": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNotModified) }, "304 Not Modified"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -269,7 +271,7 @@ func TestWebhookReceiverIsGone(t *testing.T) {
 func TestWebhookEndlessAnswer(t *testing.T) {
 	receiver := webhooktest.Start(t)
 	receiver.Answer(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(200)
+		w.WriteHeader(http.StatusOK)
 		for r.Context().Err() == nil {
 			if _, err := io.WriteString(w, strings.Repeat("x", 32<<10)); err != nil {
 				return
@@ -299,7 +301,7 @@ func TestWebhooksAtOnce(t *testing.T) {
 		count(1)
 		defer count(-1)
 		time.Sleep(20 * time.Millisecond)
-		w.WriteHeader(204)
+		w.WriteHeader(http.StatusNoContent)
 	})
 	s := newSender(t, receiver.URL, receiver.Secret)
 	s.receiver.http.Timeout = time.Minute
@@ -324,7 +326,7 @@ func TestWebhookStop(t *testing.T) {
 			return
 		}
 		time.Sleep(100 * time.Millisecond)
-		w.WriteHeader(204)
+		w.WriteHeader(http.StatusNoContent)
 	})
 	s := newSender(t, receiver.URL, receiver.Secret)
 	s.receiver.http.Timeout = time.Minute

@@ -3,6 +3,7 @@
 package webhooktest
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
@@ -94,7 +95,7 @@ func (r *Receiver) Return() {
 	r.t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	listener, err := net.Listen("tcp", r.address)
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", r.address)
 	if err != nil {
 		r.t.Fatal("listen for webhooks: ", err)
 	}
