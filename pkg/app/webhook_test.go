@@ -74,6 +74,38 @@ func TestWebhooks(t *testing.T) {
 	})
 }
 
+// The receiver is told of models that have references, whatever else an edit changes.
+func TestWebhooksOfModelsInUse(t *testing.T) {
+	onEachDatabase(t, func(t *testing.T, database func(*app.Config)) {
+		t.Parallel()
+		receiver, upstream := webhooktest.Start(t), providertest.Start(t, providertest.Custom())
+		s := running(t, database, telling(receiver))
+		id, model := s.connect(t, upstream)
+		provider := "/providers/" + id
+		use := func(model string) {
+			s.must(t, 201, "PUT", "/models/"+model+"/references/rule", object{"label": "A rule"})
+		}
+		s.must(t, 200, "PATCH", provider+"/models/"+model, object{"enabled": false})
+		s.must(t, 200, "PATCH", provider+"/models/"+model, object{"enabled": true})
+		use(model)
+		s.must(t, 200, "PATCH", provider+"/models/"+model+"?force=true", object{"enabled": false})
+		s.must(t, 200, "PATCH", provider+"/models/"+model, object{"enabled": true})
+		s.must(t, 200, "PATCH", provider+"/models/"+model, object{"display_name": "Renamed"})
+		upstream.Use(providertest.Authentication)
+		s.must(t, 200, "POST", "/models/"+model+"/test", aPrompt())
+		s.must(t, 200, "PATCH", provider+"?force=true", object{"name": "Renamed", "models": []object{}})
+		use(s.must(t, 201, "POST", provider+"/models", object{"model_id": "another", "supported_stages": []string{"planning"}}).string("id"))
+		s.must(t, 204, "DELETE", provider+"?force=true", nil)
+		wantSaid(t, receiver, id, "model disabled", "model enabled", "provider error", "model deleted", "provider deleted")
+		for _, m := range receiver.Accepted() {
+			isModel := m.Body.Type == "model.status_changed"
+			if m.Body.Data["reference_count"] != 1.0 || isModel != (m.Body.Data["id"] == model) {
+				t.Errorf("a message says %s", m.Text)
+			}
+		}
+	})
+}
+
 // A receiver that is away is told of everything when it is back.
 func TestWebhookReceiverIsAway(t *testing.T) {
 	t.Parallel()

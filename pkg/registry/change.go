@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"modelproviders/pkg/fault"
@@ -105,7 +106,8 @@ func ChangesGone() *fault.Error {
 
 // Changes returns what a write makes of a provider, in the order in which it is stored. A
 // provider without an id before the write is new, and one without an id after it is
-// deleted.
+// deleted. The status of a model in use is a change of its own even if one of the provider
+// covers it, because receivers of webhooks must be told of it.
 func Changes(before, after Provider, at time.Time) []Change {
 	var c Change
 	switch {
@@ -122,7 +124,16 @@ func Changes(before, after Provider, at time.Time) []Change {
 		return modelChanges(before, after, at)
 	}
 	c.References = before.ModelCounts().References
-	return []Change{c}
+	changes := []Change{c}
+	if before.ID != "" && after.ID != "" {
+		changes = append(changes, modelsInUse(before, after, at)...)
+	}
+	return changes
+}
+
+// modelsInUse returns the changes of models that receivers of webhooks are told of.
+func modelsInUse(before, after Provider, at time.Time) []Change {
+	return slices.DeleteFunc(modelChanges(before, after, at), func(c Change) bool { return !c.Webhook() })
 }
 
 func modelChanges(before, after Provider, at time.Time) (changes []Change) {

@@ -147,7 +147,7 @@ func testReferenceChanges(t *testing.T, s *store.Store) {
 	}
 	want := []string{"provider created active 0\n", "model updated disabled 2\n", "model updated  1\n", "model updated  0\n",
 		"provider status_changed error 3\n", "provider status_changed active 3\n", "provider updated active 3\n", "model deleted deleted 2\n",
-		"provider status_changed inactive 1\n", "provider deleted deleted 0\n"}
+		"provider status_changed inactive 1\n", "model deleted deleted 1\n", "provider deleted deleted 0\n"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("changes (-want +got):\n%s", diff)
 	}

@@ -15,6 +15,7 @@ import (
 // testWebhooks checks which changes a receiver of webhooks is told of, and that one process
 // at a time has each of them.
 func testWebhooks(t *testing.T, s *store.Store) {
+	const ended = -time.Second // the databases round times
 	ctx := t.Context()
 	lease := func(d time.Duration) *registry.Webhook {
 		t.Helper()
@@ -27,7 +28,7 @@ func testWebhooks(t *testing.T, s *store.Store) {
 	}
 	nothingDue := func(when string) {
 		t.Helper()
-		if w := lease(0); w != nil {
+		if w := lease(ended); w != nil {
 			t.Fatalf("%s, this is due: %+v", when, w)
 		}
 	}
@@ -56,18 +57,18 @@ func testWebhooks(t *testing.T, s *store.Store) {
 	nothingDue("while it is leased")
 	waiting(0)
 
-	noError(t, "delay", s.DelayWebhook(ctx, *got, 0))
+	noError(t, "delay", s.DelayWebhook(ctx, *got, ended))
 	second := lease(time.Hour)
 	if second == nil || second.ID != got.ID || second.Attempts != 2 {
 		t.Fatalf("leased %+v, then %+v", got, second)
 	}
 	waiting(1)
-	noError(t, "delay without the lease", s.DelayWebhook(ctx, *got, 0))
+	noError(t, "delay without the lease", s.DelayWebhook(ctx, *got, ended))
 	nothingDue("after a process without the lease delayed it")
 	noError(t, "delay", s.DelayWebhook(ctx, *second, time.Hour))
 	nothingDue("during the pause")
 	noError(t, "deliver", s.WebhookDelivered(ctx, *got))
-	noError(t, "delay what was delivered", s.DelayWebhook(ctx, *second, 0))
+	noError(t, "delay what was delivered", s.DelayWebhook(ctx, *second, ended))
 	nothingDue("after it was delivered")
 	waiting(0)
 
@@ -76,14 +77,14 @@ func testWebhooks(t *testing.T, s *store.Store) {
 	failing.Event.At = start.Add(time.Second)
 	noError(t, "record a call", s.RecordCall(ctx, failing))
 	number(t, s)
-	on, failed := lease(0), lease(time.Hour) // the one that has been due for longer comes first
+	on, failed := lease(ended), lease(time.Hour) // the one that has been due for longer comes first
 	if on == nil || on.Status != "active" || failed == nil || failed.Status != "error" || failed.Kind != "authentication" {
 		t.Fatalf("leased %+v and %+v", on, failed)
 	}
 	if again := lease(time.Hour); again == nil || again.ID != on.ID || again.Attempts != 2 {
 		t.Fatalf("after its lease has ended, leased %+v", again)
 	}
-	noError(t, "delay", s.DelayWebhook(ctx, *failed, 0))
+	noError(t, "delay", s.DelayWebhook(ctx, *failed, ended))
 	if n, err := s.DropWebhooks(ctx, start.Add(time.Second)); err != nil || n != 1 {
 		t.Errorf("dropped %d, %v", n, err)
 	}
