@@ -32,6 +32,8 @@ func TestWrongSettingsAreReportedAtOnce(t *testing.T) {
 	variables := []wrong{
 		{"auth", "perhaps", `"perhaps" must be on or off`},
 		{"test-timeout", "soon", `"soon" must be a duration such as 90s or 10m`},
+		{"check-every", "30s", "30s must be from 1m0s to 24h0m0s, or off"},
+		{"check-tests-per-day", "1441", "1441 must be from 1 to 1440, or 0"},
 		{"rate-tests", "-1", "-1 must be from 1"},
 		{"rate-reveals", "many", `"many" must be a whole number`},
 		{"tests-in-flight", "1000001", "1000001 must be from 1"},

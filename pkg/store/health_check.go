@@ -29,11 +29,15 @@ func (d dialect) markScheduled() string {
 		WHERE providers.workspace = e.workspace AND providers.id = e.provider_id`
 }
 
-// ScheduleChecks implements [registry.HealthCheckStore].
+// ScheduleChecks implements [registry.HealthCheckStore]. If there is nothing to schedule, it
+// opens no transaction.
 func (s *Store) ScheduleChecks(ctx context.Context, limit int, due func(providerID string) time.Time) (scheduled int, err error) {
+	var workspace, id string
+	if found, err := s.one(ctx, findUnscheduled, []any{1}, &workspace, &id); err != nil || !found {
+		return 0, err
+	}
 	err = s.InOwnTx(ctx, func(ctx context.Context) error {
 		var rows []columns
-		var workspace, id string
 		err := s.each(ctx, findUnscheduled+s.engine.skipLocked, []any{limit}, []any{&workspace, &id}, func() error {
 			ws, providerID, at := workspace, id, due(id)
 			rows = append(rows, scheduleRow(&ws, &providerID, &at))
@@ -87,7 +91,7 @@ func (s *Store) ClaimChecks(ctx context.Context, claim registry.CheckClaim) (cla
 	var failedAt *moment
 	args := []any{moment(claim.Now), claim.Limit, claim.Lease, moment(claim.Until), moment(claim.Now.UTC().Truncate(24 * time.Hour)), claim.TestsPerDay}
 	fields := []any{&row.Workspace, &row.ProviderID, &row.Testing, &row.Connection, &row.NeedsTest, &row.Failures, &failedAt}
-	err = s.InTx(ctx, func(ctx context.Context) error {
+	run := func(ctx context.Context) error {
 		claimed = nil
 		return s.each(ctx, s.claimChecks, args, fields, func() error {
 			one := row
@@ -98,7 +102,12 @@ func (s *Store) ClaimChecks(ctx context.Context, claim registry.CheckClaim) (cla
 			claimed = append(claimed, one)
 			return nil
 		})
-	})
+	}
+	if s.engine.combines {
+		err = s.repeat(ctx, run)
+	} else {
+		err = s.InTx(ctx, run)
+	}
 	return claimed, err
 }
 

@@ -45,7 +45,7 @@ func (s *Store) CountModels(ctx context.Context, workspace string, q registry.Mo
 	}
 	tables := "models m"
 	if q.ProviderType != "" || q.ProviderStatus != "" || q.Available != nil {
-		tables = "providers p" + s.engine.nested + " JOIN models m" + s.engine.indexedBy("models_provider") +
+		tables = "providers p" + s.engine.indexedBy("providers_created") + s.engine.nested + " JOIN models m" + s.engine.indexedBy("models_provider") +
 			" ON m.workspace = p.workspace AND m.provider_id = p.id"
 	}
 	return s.count(ctx, "SELECT count(*) FROM "+tables+c.text.String(), c.args)

@@ -30,8 +30,26 @@ func TestCosts(t *testing.T) {
 			for i := range 50 {
 				storetest.SeedWorkspace(t, s.Writer(), postgres, fmt.Sprint("other ", i), 1_000_000+1000*i, 20, models)
 			}
+			now := scheduleAll(t, s)
 			d.execute(t, s, d.optimise...)
 			cost := d.costs(t, s)
+			cost("looking for new providers", 2, 10, func() error {
+				_, err := s.ScheduleChecks(t.Context(), 1000, func(string) time.Time { return now })
+				return err
+			})
+			cost("looking for a check that is due", 5, 10, func() error {
+				_, _, err := s.NextCheck(t.Context())
+				return err
+			})
+			cost("leasing checks that are due", 250, 0, func() error { // on SQLite, another connection does so
+				claimed, err := s.ClaimChecks(t.Context(), registry.CheckClaim{
+					Now: now.Add(time.Hour), Lease: "0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10", Until: now.Add(2 * time.Hour), Limit: 16, TestsPerDay: 24,
+				})
+				if err == nil && len(claimed) != 16 {
+					err = fmt.Errorf("leased %d checks", len(claimed))
+				}
+				return err
+			})
 			yes, no := true, false
 			for _, q := range []registry.ModelQuery{
 				{}, {Enabled: &yes}, {Available: &yes}, {Available: &no}, {ProviderType: "openai"}, {ProviderStatus: registry.Error},
@@ -80,6 +98,23 @@ func TestCosts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// scheduleAll schedules the checks of all providers within an hour from the time that it
+// returns.
+func scheduleAll(t *testing.T, s *store.Store) (now time.Time) {
+	t.Helper()
+	now, _, err := s.NextCheck(t.Context())
+	for n, found := 0, 1; err == nil && found > 0; n++ {
+		found, err = s.ScheduleChecks(t.Context(), 1000, func(string) time.Time {
+			n++
+			return now.Add(time.Duration(n%3600) * time.Second)
+		})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return now
 }
 
 // at is the position of the seeded row with the number n, whose name has the
