@@ -108,7 +108,7 @@ func (a *API) routes() []Route {
 	)
 	listed := []string{"limit", "cursor"}
 	providers := append([]string{"q", "name", "type", "status", "sort", "view", "count"}, listed...)
-	ofProvider := append([]string{"q", "stage", "enabled", "sort", "count"}, listed...)
+	ofProvider := append([]string{"q", "stage", "verified", "enabled", "sort", "count"}, listed...)
 	models := append([]string{"provider_id", "provider_type", "provider_status", "available"}, ofProvider...)
 	force := []string{"force"}
 	happened := append([]string{"action", "actor", "provider_id", "outcome", "from", "to"}, listed...)
@@ -144,6 +144,7 @@ func (a *API) routes() []Route {
 		{http.MethodGet, "/models", read, a.listModels, models, ""},
 		{http.MethodGet, "/models/:id", read, a.getModel, nil, ""},
 		{http.MethodPost, "/models/:id/test", test, a.testModel, nil, ""},
+		{http.MethodPost, "/models/:id/verify", test, a.verifyModel, nil, ""},
 		{http.MethodGet, "/models/:id/references", read, a.listReferences, listed, ""},
 		{http.MethodGet, "/models/:id/references/:ref", read, a.getReference, nil, ""},
 		{http.MethodPut, "/models/:id/references/:ref", refer, a.putReference, nil, ""},

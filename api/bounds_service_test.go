@@ -124,7 +124,7 @@ func (s *boundsService) send(t *testing.T, a attempt) attempt {
 	var p apitest.Provider
 	if strings.Contains(b.op.path, "{id}") {
 		p = c.CreateProvider(object{
-			"name": apitest.UniqueName("p"), "type": typeName(typ), "models": list{apitest.GPT("gpt-4", nil)},
+			"name": apitest.UniqueName("p"), "type": typeName(typ), "models": list{apitest.GPT("gpt-4", object{"supported_stages": allStages()})},
 			"credentials": s.settings[typ]["credentials"], "config": s.settings[typ]["config"],
 		})
 	}

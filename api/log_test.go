@@ -95,6 +95,7 @@ func TestLogOfClientAddress(t *testing.T) {
 // ended, and for which provider it was, but not what the upstream said.
 func TestLogOfUpstreamCalls(t *testing.T) {
 	onEachWithFake(t, providertest.OpenAI, func(t *testing.T, s *apitest.Server, fake *providertest.Server) {
+		fake.PassChecks()
 		c := s.Admin(t)
 		p := c.CreateProvider(withTwoModels(fake))
 		merged := func(a, b object) object {
@@ -115,6 +116,7 @@ func TestLogOfUpstreamCalls(t *testing.T) {
 			want object
 		}{
 			{"/models/" + p.Models[0].ID + "/test", one, ofModel},
+			{"/models/" + p.Models[0].ID + "/verify", nil, ofModel},
 			{p.Path() + "/test", test(object{}), ofProvider},
 			{p.Path() + "/test-models", several, ofProvider},
 			{p.Path() + "/check", nil, ofProvider},
@@ -129,7 +131,7 @@ func TestLogOfUpstreamCalls(t *testing.T) {
 			}
 			for _, call := range calls {
 				answers := []*apitest.Answer{c.Post(call.path, call.body)}
-				if strings.Contains(call.path, "/test") {
+				if strings.Contains(call.path, "/test") || strings.HasSuffix(call.path, "/verify") {
 					answers = append(answers, c.Post(call.path, call.body, asEvents))
 				}
 				for _, answer := range answers {
@@ -137,6 +139,10 @@ func TestLogOfUpstreamCalls(t *testing.T) {
 					want := merged(call.want, object{"outcome": outcome, "level": "INFO"})
 					counts := strings.HasSuffix(call.path, "/test-models")
 					switch {
+					case strings.HasSuffix(call.path, "/verify") && outcome == "failed":
+						want = merged(want, object{"passed": 0.0, "failed": 0.0, "errors": 1.0, "skipped": 0.0})
+					case strings.HasSuffix(call.path, "/verify"):
+						want = merged(want, object{"passed": 1.0, "failed": 0.0, "errors": 0.0, "skipped": 0.0})
 					case counts && outcome == "failed":
 						want = merged(want, object{"failed": 1.0, "succeeded": 0.0, "skipped": 0.0})
 					case counts:

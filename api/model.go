@@ -9,6 +9,7 @@ import (
 
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -28,6 +29,8 @@ type modelOfProvider struct {
 	Enabled bool `json:"enabled" example:"true"`
 	// The result of the last test; null before the first test and after model_id was changed.
 	LastTest *lastTest `json:"last_test" extensions:"x-nullable"`
+	// The last check of each stage that was checked; empty after model_id or the provider's credentials or config were changed. A stage that is removed loses its check.
+	StageChecks map[string]stageCheck `json:"stage_checks"`
 	// The number of references, which say that something depends on the model.
 	ReferenceCount int `json:"reference_count" example:"0"`
 	revision
@@ -57,6 +60,14 @@ type lastTest struct {
 	// When it ended.
 	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:31:00.000Z"`
 } //	@name	LastTest
+
+// stageCheck is the last check of a stage of a model.
+type stageCheck struct {
+	// Whether the model does what the stage asks of it, or `error` if it could not be called.
+	Status string `json:"status" enums:"passed,failed,error" example:"passed"`
+	// When it ended.
+	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:32:00.000Z"`
+} //	@name	StageCheck
 
 // modelList is one page of models.
 type modelList struct {
@@ -94,7 +105,7 @@ type modelsCreate struct {
 
 // modelChanges is what an edit can change in a model.
 type modelChanges struct {
-	// The id of the model at the provider. Changing it clears last_test.
+	// The id of the model at the provider. Changing it clears last_test and stage_checks.
 	ModelID *string `json:"model_id,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text,model_id" example:"gpt-4-turbo"`
 	// The display name, of at most 100 characters unless it is the model_id.
 	DisplayName *string `json:"display_name,omitempty" strict:"trim" validate:"omitempty,min=1,max=256,text" example:"GPT-4 Turbo"`
@@ -111,6 +122,7 @@ type modelChanges struct {
 	ProviderStatus  json.RawMessage `json:"provider_status,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 	ProviderEnabled json.RawMessage `json:"provider_enabled,omitempty" strict:"readonly" swaggertype:"boolean" readonly:"true"`
 	LastTest        any             `json:"last_test,omitempty" strict:"readonly" swaggertype:"object" readonly:"true"`
+	StageChecks     any             `json:"stage_checks,omitempty" strict:"readonly" swaggertype:"object" readonly:"true"`
 	ReferenceCount  any             `json:"reference_count,omitempty" strict:"readonly" swaggertype:"integer" readonly:"true"`
 	CreatedAt       any             `json:"created_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
 	UpdatedAt       any             `json:"updated_at,omitempty" strict:"readonly" swaggertype:"string" readonly:"true"`
@@ -136,6 +148,7 @@ type modelUpdateOfProvider struct {
 // @Tags			models
 // @Param			q				query		string	false	"Text that the display name or model_id contains, ignoring case"	maxlength(2048)	example(gpt)
 // @Param			stage			query		string	false	"Only models that serve this stage"									extensions(x-ref=StageName)
+// @Param			verified		query		boolean	false	"Only models whose last check of this stage passed, or only the others; needs stage"
 // @Param			enabled			query		boolean	false	"Only enabled models, or only disabled ones"
 // @Param			provider_id		query		string	false	"Only models of this provider"				format(uuid)
 // @Param			provider_type	query		string	false	"Only models of providers of this type"		extensions(x-ref=ProviderTypeName)
@@ -143,6 +156,7 @@ type modelUpdateOfProvider struct {
 // @Param			available		query		boolean	false	"Only models that are enabled and whose provider is enabled, or only the others"
 // @Param			sort			query		string	false	"Sort order; name is the display name"	extensions(x-ref=SortOrder)	default(name)
 // @Success		200				{object}	modelList
+// @Failure		422				{object}	problem
 // @Router			/models [get]
 func (a *API) listModels(c echo.Context) error {
 	q := newQuery(c)
@@ -162,6 +176,10 @@ func (a *API) listModels(c echo.Context) error {
 func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
 	list func(ctx context.Context, workspace string, query registry.ModelQuery) ([]registry.Model, error),
 ) error {
+	if query.Verified != nil && query.Stage == "" {
+		faults := fault.Fields{{Name: "stage", Code: fault.Required, Message: "is required with verified"}}
+		return faults.Err(fault.ValidationFailed, badQuery)
+	}
 	workspace := principal(c).Workspace
 	models, next, err := readPage(a.Keyset, listing{"models", workspace, query}, page, func(after *registry.Position, limit int) ([]registry.Model, error) {
 		query.After, query.Limit = after, limit
@@ -183,9 +201,11 @@ func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
 // @Param		id		path		string	true	"Id of the provider"												format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param		q		query		string	false	"Text that the display name or model_id contains, ignoring case"	maxlength(2048)	example(gpt)
 // @Param		stage	query		string	false	"Only models that serve this stage"									extensions(x-ref=StageName)
+// @Param		verified	query		boolean	false	"Only models whose last check of this stage passed, or only the others; needs stage"
 // @Param		enabled	query		boolean	false	"Only enabled models, or only disabled ones"
 // @Param		sort	query		string	false	"Sort order; name is the display name"	extensions(x-ref=SortOrder)	default(name)
 // @Success	200		{object}	modelList
+// @Failure	422		{object}	problem
 // @Router		/providers/{id}/models [get]
 func (a *API) listProviderModels(c echo.Context) error {
 	q := newQuery(c)
@@ -325,10 +345,11 @@ func modelPath(m registry.Model) string { return "/providers/" + m.ProviderID + 
 
 func (q *query) models() registry.ModelQuery {
 	return registry.ModelQuery{
-		Search:  registry.Fold(q.text("q")),
-		Stage:   oneOf(q, "stage", registry.Stages()...),
-		Enabled: q.flag("enabled"),
-		Sort:    q.sort(),
+		Search:   registry.Fold(q.text("q")),
+		Stage:    oneOf(q, "stage", registry.Stages()...),
+		Verified: q.flag("verified"),
+		Enabled:  q.flag("enabled"),
+		Sort:     q.sort(),
 	}
 }
 
@@ -365,7 +386,11 @@ func toModelOfProvider(m registry.Model) modelOfProvider {
 	out := modelOfProvider{
 		ID: m.ID, ProviderID: m.ProviderID, ModelID: m.ModelID, DisplayName: m.DisplayName,
 		SupportedStages: names(m.Stages), Enabled: m.Enabled, ReferenceCount: m.References,
-		revision: revision{m.Version, timestamp(m.CreatedAt), timestamp(m.UpdatedAt)},
+		StageChecks: make(map[string]stageCheck, len(m.StageChecks)),
+		revision:    revision{m.Version, timestamp(m.CreatedAt), timestamp(m.UpdatedAt)},
+	}
+	for stage, check := range m.StageChecks {
+		out.StageChecks[string(stage)] = stageCheck{Status: string(check.Status), At: timestamp(check.At)}
 	}
 	if t := m.LastTest; t != nil {
 		out.LastTest = &lastTest{Status: testStatus(t.Success), Kind: t.Kind, LatencyMS: milliseconds(t.Latency), At: timestamp(t.At)}

@@ -42,7 +42,7 @@ func (o operation) String() string { return o.method + " " + o.path }
 
 // bodyIsOptional reports whether the operation does without its body.
 func (o operation) bodyIsOptional() bool {
-	return strings.HasSuffix(o.path, "/reveal") || strings.HasPrefix(o.path, "/providers/") &&
+	return strings.HasSuffix(o.path, "/reveal") || strings.HasSuffix(o.path, "/verify") || strings.HasPrefix(o.path, "/providers/") &&
 		(strings.HasSuffix(o.path, "/check") || strings.HasSuffix(o.path, "/available-models"))
 }
 
@@ -94,6 +94,7 @@ func operations(p apitest.Provider) []operation {
 		{http.MethodGet, "/models", nil, read},
 		{http.MethodGet, "/models/" + m.ID, nil, read},
 		{http.MethodPost, "/models/" + m.ID + "/test", object{"prompt": "Hi"}, test},
+		{http.MethodPost, "/models/" + m.ID + "/verify", object{"stages": list{"planning"}}, test},
 		{http.MethodPut, "/models/" + m.ID + "/references/rule", object{"label": "Rule"}, refer},
 		{http.MethodGet, "/models/" + m.ID + "/references", nil, read},
 		{http.MethodGet, "/models/" + m.ID + "/references/rule", nil, read},

@@ -57,6 +57,7 @@ func TestWrongMethod(t *testing.T) {
 			"/models":                           {"GET", "HEAD"},
 			"/models/" + m.ID:                   {"GET", "HEAD"},
 			"/models/" + m.ID + "/test":         {"POST"},
+			"/models/" + m.ID + "/verify":       {"POST"},
 			"/models/" + m.ID + "/references":   {"GET", "HEAD"},
 			"/models/" + m.ID + "/references/x": {"GET", "HEAD", "PUT", "DELETE"},
 			"/provider-types/openai/test":       {"POST"},

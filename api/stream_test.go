@@ -182,7 +182,7 @@ func TestAStreamWhileTheDatabaseIsAway(t *testing.T) {
 		p := c.CreateProvider(providerOf(fake))
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
-		next := linesOfTest(t, ctx, c, s.URL+"/models/"+p.Models[0].ID+"/test")
+		next := linesOfTest(t, ctx, c, s.URL+"/models/"+p.Models[0].ID+"/test", prompt)
 		beats := func(what string) {
 			t.Helper()
 			for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
@@ -203,9 +203,9 @@ func TestAStreamWhileTheDatabaseIsAway(t *testing.T) {
 }
 
 // linesOfTest begins a streamed test and returns what reads its lines.
-func linesOfTest(t *testing.T, ctx context.Context, c *apitest.Client, url string) (next func() string) {
+func linesOfTest(t *testing.T, ctx context.Context, c *apitest.Client, url string, test object) (next func() string) {
 	t.Helper()
-	body, err := json.Marshal(prompt)
+	body, err := json.Marshal(test)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -275,7 +275,7 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 		// The only place is free again.
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 			ctx, leave := context.WithCancel(t.Context())
-			first := linesOfTest(t, ctx, c, s.URL+"/models/"+p.Models[0].ID+"/test")()
+			first := linesOfTest(t, ctx, c, s.URL+"/models/"+p.Models[0].ID+"/test", prompt)()
 			leave()
 			if strings.HasPrefix(first, "event: delta") {
 				break
@@ -310,7 +310,7 @@ func TestDeltasComeAtOnce(t *testing.T) {
 		p := admin.CreateProvider(providerOf(fake))
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
-		next := linesOfTest(t, ctx, admin, s.URL+"/models/"+p.Models[0].ID+"/test")
+		next := linesOfTest(t, ctx, admin, s.URL+"/models/"+p.Models[0].ID+"/test", prompt)
 		if line := next(); line != "event: delta\n" {
 			t.Fatalf("the first line is %q", line)
 		}

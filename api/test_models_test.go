@@ -165,7 +165,7 @@ func TestAClientThatLeavesWhileModelsAreTested(t *testing.T) {
 		p := admin.CreateProvider(withTwoModels(fake))
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
-		next := linesOfTest(t, ctx, admin, s.URL+p.Path()+"/test-models")
+		next := linesOfTest(t, ctx, admin, s.URL+p.Path()+"/test-models", prompt)
 		if line := next(); line != ": still waiting\n" {
 			t.Fatalf("the first line is %q", line)
 		}

@@ -76,7 +76,7 @@ func (c *eventChecker) dispatch() error {
 	if err := c.schema.Validate(parsed); err != nil {
 		return fmt.Errorf("event %q: %w", c.event, err)
 	}
-	_, several := object(data)["model_id"] // a result of several, which a summary follows
+	_, several := object(data)["id"] // a result of several, which a summary follows
 	c.last = c.event == "result" && !several || c.event == "summary" || c.event == "error"
 	c.event, c.id, c.data = "", "", nil
 	return nil

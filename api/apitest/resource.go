@@ -121,21 +121,22 @@ func Flat(credentials Object) Object {
 // Model is a model as it is answered. The facts of its provider are nil where
 // it is answered among the models of that.
 type Model struct {
-	ID              string    `json:"id"`
-	ProviderID      string    `json:"provider_id"`
-	ProviderName    *string   `json:"provider_name"`
-	ProviderType    *string   `json:"provider_type"`
-	ProviderStatus  *string   `json:"provider_status"`
-	ProviderEnabled *bool     `json:"provider_enabled"`
-	ModelID         string    `json:"model_id"`
-	DisplayName     string    `json:"display_name"`
-	SupportedStages []string  `json:"supported_stages"`
-	Enabled         bool      `json:"enabled"`
-	LastTest        *LastTest `json:"last_test"`
-	ReferenceCount  int       `json:"reference_count"`
-	Version         int64     `json:"version"`
-	CreatedAt       string    `json:"created_at"`
-	UpdatedAt       string    `json:"updated_at"`
+	ID              string                `json:"id"`
+	ProviderID      string                `json:"provider_id"`
+	ProviderName    *string               `json:"provider_name"`
+	ProviderType    *string               `json:"provider_type"`
+	ProviderStatus  *string               `json:"provider_status"`
+	ProviderEnabled *bool                 `json:"provider_enabled"`
+	ModelID         string                `json:"model_id"`
+	DisplayName     string                `json:"display_name"`
+	SupportedStages []string              `json:"supported_stages"`
+	Enabled         bool                  `json:"enabled"`
+	LastTest        *LastTest             `json:"last_test"`
+	StageChecks     map[string]StageCheck `json:"stage_checks"`
+	ReferenceCount  int                   `json:"reference_count"`
+	Version         int64                 `json:"version"`
+	CreatedAt       string                `json:"created_at"`
+	UpdatedAt       string                `json:"updated_at"`
 }
 
 // LastTest is the outcome of the last test of a model.
@@ -144,6 +145,12 @@ type LastTest struct {
 	Kind      string `json:"kind"`
 	LatencyMS int64  `json:"latency_ms"`
 	At        string `json:"at"`
+}
+
+// StageCheck is the last check of a stage of a model.
+type StageCheck struct {
+	Status string `json:"status"`
+	At     string `json:"at"`
 }
 
 // Page is one page of a list.

@@ -42,7 +42,7 @@ func newMetrics() *metrics {
 	r := prometheus.NewRegistry()
 	m := &metrics{Registry: r, factory: promauto.With(r)}
 	r.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	m.calls = m.counters("upstream_calls_total", "Calls to upstreams, by type of the provider, operation (test, check, discovery, health_check), outcome (success, failure, abandoned by the caller) and kind of failure.", "type", "operation", "outcome", "kind")
+	m.calls = m.counters("upstream_calls_total", "Calls to upstreams, by type of the provider, operation (test, verify, check, discovery, health_check), outcome (success, failure, abandoned by the caller) and kind of failure.", "type", "operation", "outcome", "kind")
 	m.callSeconds = m.factory.NewHistogramVec(prometheus.HistogramOpts{
 		Name: namespace + "upstream_call_duration_seconds", Help: "How long calls to upstreams took.",
 		Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20, 30, 60},

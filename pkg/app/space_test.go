@@ -43,6 +43,7 @@ func fullDisk(t *testing.T, disk *storetest.Disk, change func(*app.Config)) {
 	sent := len(upstream.Requests())
 	for path, body := range map[string]object{
 		"/models/" + model + "/test":                   aPrompt(),
+		"/models/" + model + "/verify":                 {},
 		"/providers/" + provider + "/test":             {"prompt": "Say hello.", "model_id": upstream.ModelID},
 		"/providers/" + provider + "/test-models":      aPrompt(),
 		"/providers/" + provider + "/check":            {},

@@ -197,7 +197,9 @@ func TestStopAnswersWhatItCutsOff(t *testing.T) {
 		body         any
 		accept       string
 	}{
-		{20, "POST", "/models/" + model + "/test", aPrompt(), "application/json"},
+		{18, "POST", "/models/" + model + "/test", aPrompt(), "application/json"},
+		{1, "POST", "/models/" + model + "/verify", nil, "application/json"},
+		{1, "POST", "/models/" + model + "/verify", nil, "text/event-stream"},
 		{20, "POST", "/models/" + model + "/test", aPrompt(), "text/event-stream"},
 		{6, "POST", "/provider-types/custom/test", draft, "application/json"},
 		{4, "POST", "/providers/" + provider + "/test", draft, "text/event-stream"},

@@ -59,6 +59,7 @@ const (
 	ModelUpdate      Action = "model.update"
 	ModelDelete      Action = "model.delete"
 	ModelTest        Action = "model.test"
+	ModelVerify      Action = "model.verify"
 	ReferencePut     Action = "reference.put"
 	ReferenceDelete  Action = "reference.delete"
 	CredentialReveal Action = "credential.reveal"
@@ -77,7 +78,7 @@ const (
 // Actions returns every action.
 func Actions() []Action {
 	return []Action{ProviderCreate, ProviderClone, ProviderUpdate, ProviderDelete, ProviderTest, ProviderDiscover, ProviderCheck,
-		ModelCreate, ModelUpdate, ModelDelete, ModelTest, ReferencePut, ReferenceDelete, CredentialReveal, CredentialLookup, TokenCreate, TokenRevoke, AccessDenied,
+		ModelCreate, ModelUpdate, ModelDelete, ModelTest, ModelVerify, ReferencePut, ReferenceDelete, CredentialReveal, CredentialLookup, TokenCreate, TokenRevoke, AccessDenied,
 		KeyAdd, KeyPromote, KeyReseal, KeyRetire, KeyEnable, KeyDestroy}
 }
 

@@ -133,12 +133,14 @@ func TestEveryOperation(t *testing.T) {
 		Credentials: client.OpenAICredentials{APIKey: "sk-other"}}))(t)
 	all(t, c.ListProviders(ctx, client.ListProvidersParams{Status: client.ProviderStatusInactive, View: client.ListProvidersParamsViewSummary}))
 	all(t, c.ListModels(ctx, client.ListModelsParams{Enabled: new(false), Stage: client.StageNamePlanning}))
-	all(t, c.ListProviderModels(ctx, p.ID, client.ListProviderModelsParams{Q: "GPT"}))
+	all(t, c.ListProviderModels(ctx, p.ID, client.ListProviderModelsParams{Q: "GPT", Stage: client.StageNamePlanning, Verified: new(false)}))
 
 	must(c.TestModel(ctx, m.ID, client.TestRequest{Prompt: "Hi", Temperature: new(0.0)}))(t)
 	must(must(c.StreamTestModel(ctx, m.ID, client.TestRequest{Prompt: "Hi"}))(t).Result())(t)
 	must(c.TestModels(ctx, p.ID, client.ModelsTestRequest{Prompt: "Hi", ModelIDs: []string{"o1"}}))(t)
 	must(must(c.StreamTestModels(ctx, p.ID, client.ModelsTestRequest{Prompt: "Hi"}))(t).Result())(t)
+	must(c.VerifyModel(ctx, m.ID, client.VerifyRequest{}))(t)
+	must(must(c.StreamVerifyModel(ctx, m.ID, client.VerifyRequest{Stages: []client.StageName{client.StageNamePlanning}}))(t).Result())(t)
 	edit := client.EditTestRequest{ModelID: "gpt-5", Prompt: "Hi", Credentials: map[string]any{"api_key": "sk-new"}}
 	must(c.TestProvider(ctx, p.ID, edit))(t)
 	must(must(c.StreamTestProvider(ctx, p.ID, edit))(t).Result())(t)

@@ -19,6 +19,10 @@ type TestStream = Stream[TestDelta, TestResult]
 // tests end, and then a summary.
 type ModelsTestStream = Stream[ModelTestResult, ModelsTestSummary]
 
+// VerificationStream is the verification of a model: the results of its stages in the order
+// in which the checks end, and then all of them.
+type VerificationStream = Stream[StageResult, Verification]
+
 // Stream is a response that arrives in several events and ends with a result.
 //
 //	for delta := range stream.Events() {

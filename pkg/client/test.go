@@ -25,6 +25,16 @@ func (c *Client) StreamTestModels(ctx context.Context, providerID string, test M
 	return stream[ModelTestResult, ModelsTestSummary](ctx, c, request, "result", "summary")
 }
 
+// VerifyModel checks stages of a model, and returns what came of it.
+func (c *Client) VerifyModel(ctx context.Context, id string, verify VerifyRequest) (Verification, error) {
+	return send[Verification](ctx, c, post(verify, "models", id, "verify"))
+}
+
+// StreamVerifyModel is [Client.VerifyModel] with each stage's result as soon as it is there.
+func (c *Client) StreamVerifyModel(ctx context.Context, id string, verify VerifyRequest) (*VerificationStream, error) {
+	return stream[StageResult, Verification](ctx, c, post(verify, "models", id, "verify"), "check", "result")
+}
+
 // TestProvider tests changes of a provider before they are saved.
 func (c *Client) TestProvider(ctx context.Context, providerID string, test EditTestRequest) (TestResult, error) {
 	return send[TestResult](ctx, c, post(test, "providers", providerID, "test"))

@@ -19,6 +19,7 @@ const (
 	AuditActionModelDelete      AuditAction = "model.delete"
 	AuditActionModelTest        AuditAction = "model.test"
 	AuditActionModelUpdate      AuditAction = "model.update"
+	AuditActionModelVerify      AuditAction = "model.verify"
 	AuditActionProviderCheck    AuditAction = "provider.check"
 	AuditActionProviderClone    AuditAction = "provider.clone"
 	AuditActionProviderCreate   AuditAction = "provider.create"
@@ -222,12 +223,27 @@ const (
 	SortOrderName           SortOrder = "name"
 )
 
+// Defines values for StageCheckStatus.
+const (
+	StageCheckStatusError  StageCheckStatus = "error"
+	StageCheckStatusFailed StageCheckStatus = "failed"
+	StageCheckStatusPassed StageCheckStatus = "passed"
+)
+
 // Defines values for StageName.
 const (
 	StageNameGuardrail     StageName = "guardrail"
 	StageNamePlanning      StageName = "planning"
 	StageNameSummarization StageName = "summarization"
 	StageNameToolCall      StageName = "tool_call"
+)
+
+// Defines values for StageResultStatus.
+const (
+	StageResultStatusError   StageResultStatus = "error"
+	StageResultStatusFailed  StageResultStatus = "failed"
+	StageResultStatusPassed  StageResultStatus = "passed"
+	StageResultStatusSkipped StageResultStatus = "skipped"
 )
 
 // Defines values for TestStatus.
@@ -895,6 +911,9 @@ type Model struct {
 	// ReferenceCount The number of references, which say that something depends on the model.
 	ReferenceCount int64 `json:"reference_count"`
 
+	// StageChecks The last check of each stage that was checked; empty after model_id or the provider's credentials or config were changed. A stage that is removed loses its check.
+	StageChecks map[string]StageCheck `json:"stage_checks"`
+
 	// SupportedStages The pipeline stages that the model serves, in the order of GET /stages.
 	SupportedStages []StageName `json:"supported_stages"`
 
@@ -958,6 +977,9 @@ type ModelOfProvider struct {
 	// ReferenceCount The number of references, which say that something depends on the model.
 	ReferenceCount int64 `json:"reference_count"`
 
+	// StageChecks The last check of each stage that was checked; empty after model_id or the provider's credentials or config were changed. A stage that is removed loses its check.
+	StageChecks map[string]StageCheck `json:"stage_checks"`
+
 	// SupportedStages The pipeline stages that the model serves, in the order of GET /stages.
 	SupportedStages []StageName `json:"supported_stages"`
 
@@ -1000,7 +1022,7 @@ type ModelUpdate struct {
 	// Enabled Whether the model is enabled.
 	Enabled *bool `json:"enabled,omitempty"`
 
-	// ModelID The id of the model at the provider. Changing it clears last_test.
+	// ModelID The id of the model at the provider. Changing it clears last_test and stage_checks.
 	ModelID string `json:"model_id,omitempty,omitzero"`
 
 	// SupportedStages The pipeline stages that the model serves; at least one.
@@ -1021,7 +1043,7 @@ type ModelUpdateOfProvider struct {
 	// ID The id of the model to edit. Without it, the model with the same model_id is edited, or created if there is none.
 	ID string `json:"id,omitempty,omitzero"`
 
-	// ModelID The id of the model at the provider. Changing it clears last_test.
+	// ModelID The id of the model at the provider. Changing it clears last_test and stage_checks.
 	ModelID string `json:"model_id,omitempty,omitzero"`
 
 	// SupportedStages The pipeline stages that the model serves; at least one.
@@ -1457,6 +1479,18 @@ type Stage struct {
 	Stage StageName `json:"stage"`
 }
 
+// StageCheck The last check of a stage of a model.
+type StageCheck struct {
+	// At When it ended.
+	At time.Time `json:"at"`
+
+	// Status Whether the model does what the stage asks of it, or `error` if it could not be called.
+	Status StageCheckStatus `json:"status"`
+}
+
+// StageCheckStatus Whether the model does what the stage asks of it, or `error` if it could not be called.
+type StageCheckStatus string
+
 // StageList The list of all stages.
 type StageList struct {
 	// Data The stages, in pipeline order.
@@ -1465,6 +1499,33 @@ type StageList struct {
 
 // StageName The stable name of a pipeline stage.
 type StageName string
+
+// StageResult The outcome of the check of one stage.
+type StageResult struct {
+	// Detail What the model did, or why the stage was skipped: a rate limit was exceeded, or the calls before it took too long. Absent if a call failed.
+	Detail string `json:"detail,omitempty,omitzero"`
+
+	// Error Why a call to a provider's service failed.
+	Error *UpstreamError `json:"error,omitempty"`
+
+	// LatencyMS The time that the calls took, in milliseconds; absent if the stage was skipped.
+	LatencyMS int64 `json:"latency_ms,omitempty,omitzero"`
+
+	// Response What the model answered, at most 10,000 characters; only if it failed the check.
+	Response string `json:"response,omitempty,omitzero"`
+
+	// Stage The stable name of a pipeline stage.
+	Stage StageName `json:"stage"`
+
+	// Status `passed` if the model does what the stage asks of it, `failed` if not, `error` if a call failed, `skipped` if the stage was not checked.
+	Status StageResultStatus `json:"status"`
+
+	// Usage The number of tokens used.
+	Usage *TokenUsage `json:"usage,omitempty"`
+}
+
+// StageResultStatus `passed` if the model does what the stage asks of it, `failed` if not, `error` if a call failed, `skipped` if the stage was not checked.
+type StageResultStatus string
 
 // TestRequest A prompt to test a model with.
 type TestRequest struct {
@@ -1683,6 +1744,24 @@ type UpstreamError struct {
 	Message string `json:"message"`
 }
 
+// Verification The outcome of the checks of a model.
+type Verification struct {
+	// ModelID The id of the model at the provider.
+	ModelID string `json:"model_id"`
+
+	// Results The outcome for each stage, in the order of GET /stages.
+	Results []StageResult `json:"results"`
+
+	// VerifiedAt When the checks ended.
+	VerifiedAt time.Time `json:"verified_at"`
+}
+
+// VerifyRequest Selects the stages to check.
+type VerifyRequest struct {
+	// Stages The stages to check, of those that the model serves. If omitted, all of them are checked.
+	Stages []StageName `json:"stages,omitzero"`
+}
+
 // ListAuditEventsParams defines parameters for ListAuditEvents.
 type ListAuditEventsParams struct {
 	// Action Only events with this action
@@ -1729,6 +1808,9 @@ type ListModelsParams struct {
 
 	// Stage Only models that serve this stage
 	Stage StageName `form:"stage,omitempty" json:"stage,omitempty,omitzero"`
+
+	// Verified Only models whose last check of this stage passed, or only the others; needs stage
+	Verified *bool `form:"verified,omitempty" json:"verified,omitempty"`
 
 	// Enabled Only enabled models, or only disabled ones
 	Enabled *bool `form:"enabled,omitempty" json:"enabled,omitempty"`
@@ -1825,6 +1907,9 @@ type ListProviderModelsParams struct {
 
 	// Stage Only models that serve this stage
 	Stage StageName `form:"stage,omitempty" json:"stage,omitempty,omitzero"`
+
+	// Verified Only models whose last check of this stage passed, or only the others; needs stage
+	Verified *bool `form:"verified,omitempty" json:"verified,omitempty"`
 
 	// Enabled Only enabled models, or only disabled ones
 	Enabled *bool `form:"enabled,omitempty" json:"enabled,omitempty"`

@@ -54,9 +54,10 @@ func (m Model) audited() audit.Fields {
 	return audit.Fields{"model_id": m.ModelID, "display_name": m.DisplayName, "supported_stages": m.Stages, "enabled": m.Enabled}
 }
 
-// failed returns the event of a call that failed unless failure is nil.
+// failed returns the event of a call that failed unless failure is nil. An event of a
+// failure keeps its reason.
 func failed(e audit.Event, failure *provider.Failure) audit.Event {
-	if failure != nil {
+	if failure != nil && e.Outcome == audit.Success {
 		e.Outcome, e.Reason = audit.Failure, string(failure.Kind)
 	}
 	return e
@@ -73,7 +74,7 @@ func (r *Registry) recordCall(ctx context.Context, p Provider, c Call, e audit.E
 	defer cancel()
 	e = failed(e, failure)
 	c.Event = r.audit.Seal(ctx, e)
-	if c.changesStatus(p) {
+	if c.changesStatus(p) || len(c.Checks) > 0 {
 		return unrecorded(e, r.recordChange(ctx, c))
 	}
 	return unrecorded(e, r.store.RecordCall(ctx, c))
@@ -125,9 +126,14 @@ func (r *Registry) recordAbandoned(ctx context.Context, e audit.Event, gone erro
 	if fault.As(gone) != nil {
 		return gone
 	}
+	return errors.Join(gone, r.recordEvent(ctx, abandoned(ctx, e)))
+}
+
+// abandoned returns the event of a call that ended with its context.
+func abandoned(ctx context.Context, e audit.Event) audit.Event {
 	e.Outcome, e.Reason = audit.Failure, "the caller went away"
 	if cause := fault.As(context.Cause(ctx)); cause != nil {
 		e.Reason = string(cause.Kind)
 	}
-	return errors.Join(gone, r.recordEvent(ctx, e))
+	return e
 }

@@ -21,6 +21,16 @@ func (r *Registry) Client(ctx context.Context, workspace, id string) (provider.C
 	return client, nil
 }
 
+// Judge checks answers to the prompts of a stage.
+func Judge(stage Stage, answers ...provider.Result) StageResult {
+	var result StageResult
+	result.judge(stageChecks()[stage], answers)
+	return result
+}
+
+// CheckPrompts returns the prompts of the check of a stage.
+func CheckPrompts(stage Stage) []provider.Prompt { return stageChecks()[stage].prompts }
+
 // KeptClients counts the clients that are kept, and the calls that use them.
 func (r *Registry) KeptClients() (clients, calls int) {
 	for _, c := range r.clients.Values() {

@@ -34,6 +34,7 @@ type Operation string
 // The operations.
 const (
 	OperationTest      Operation = "test"
+	OperationVerify    Operation = "verify"
 	OperationCheck     Operation = "check"
 	OperationDiscovery Operation = "discovery"
 
@@ -71,9 +72,9 @@ func (c Call) changesStatus(p Provider) bool {
 	return (c.Success || c.Failure != nil) && p.Status() != statusOf(p.Enabled, c.Failure != nil)
 }
 
-// recordChange records a call that changes the status of its provider. Concurrent
-// calls may have the same result, so it locks the provider to find out which of them
-// changed the status.
+// recordChange records a call that changes the status of its provider, or has checks.
+// Concurrent calls may have the same result, so it locks the provider to find out which
+// of them changed the status.
 func (r *Registry) recordChange(ctx context.Context, c Call) error {
 	changed := false
 	err := r.store.InTx(ctx, func(ctx context.Context) error {
@@ -81,7 +82,13 @@ func (r *Registry) recordChange(ctx context.Context, c Call) error {
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		changed = err == nil && now.Connection == c.Connection && c.changesStatus(now)
+		current := err == nil && now.Connection == c.Connection
+		changed = current && c.changesStatus(now)
+		if current {
+			if err := r.storeChecks(ctx, now, c); err != nil {
+				return err
+			}
+		}
 		return r.store.RecordCall(ctx, c)
 	})
 	if err == nil && changed {

@@ -23,7 +23,8 @@ type Model struct {
 	Stages      []Stage
 	Enabled     bool
 	LastTest    *LastTest
-	References  int // the number of references
+	StageChecks map[Stage]StageCheck // only of Stages; never changed in place
+	References  int                  // the number of references
 	Version     int64
 	CreatedAt   time.Time // UTC, whole milliseconds
 	UpdatedAt   time.Time // of the last edit; UTC, whole milliseconds
@@ -327,8 +328,9 @@ func applyModel(m *Model, in ModelInput, now time.Time, prefix string, faults *f
 		m.Enabled = *in.Enabled
 	}
 	m.NameKey = Fold(m.DisplayName)
+	m.StageChecks = checksOf(m.StageChecks, m.Stages)
 	if m.ModelID != before.ModelID {
-		m.LastTest = nil
+		m.LastTest, m.StageChecks = nil, nil
 	}
 	changed := isNew || m.ModelID != before.ModelID || m.DisplayName != before.DisplayName ||
 		m.Enabled != before.Enabled || !slices.Equal(m.Stages, before.Stages)

@@ -317,7 +317,7 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 		p.Connection++
 		p.Error, p.LastCheck = nil, nil
 		for i := range p.Models {
-			p.Models[i].LastTest = nil
+			p.Models[i].LastTest, p.Models[i].StageChecks = nil, nil
 		}
 		if err := r.seal(p, settings, now); err != nil {
 			return false, err

@@ -59,6 +59,10 @@ type Store interface {
 	// nor updated_at.
 	StoreHashes(ctx context.Context, providers ...Provider) error
 
+	// SetStageChecks writes the stage checks of a model of a locked provider, and notes the
+	// changes, of which there may be none. It changes neither versions nor updated_at.
+	SetStageChecks(ctx context.Context, p Provider, m Model, changes ...Change) error
+
 	// References returns up to q.Limit references, ordered by model and ref.
 	References(ctx context.Context, workspace string, q ReferenceQuery) ([]Reference, error)
 	// PutReference adds a reference to a model of a locked provider, or changes the one
@@ -113,6 +117,9 @@ type Call struct {
 	ModelID         string
 	UpstreamModelID string
 
+	// Checks, by stage, are stored by [Registry.storeChecks].
+	Checks map[Stage]StageCheck
+
 	Check *LastCheck // unless nil, becomes the last check, under the same condition
 
 	Event audit.Event // none, if it has no id
@@ -134,6 +141,7 @@ type ProviderQuery struct {
 type ModelQuery struct {
 	Search         string // substring of the folded display name or of the folded model id
 	Stage          Stage
+	Verified       *bool // of Stage: its last check passed; false selects the rest
 	Enabled        *bool
 	ProviderID     string
 	ProviderType   string

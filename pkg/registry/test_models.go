@@ -109,8 +109,14 @@ func (r *Registry) testOneOf(ctx context.Context, p Provider, m Model, client pr
 		test.Skipped = fault.As(err).Message
 		return test, nil
 	}
-	if text := test.Result.Response; utf8.RuneCountInString(text) > maxReportedAnswer {
-		test.Result.Response = string([]rune(text)[:maxReportedAnswer-1]) + "…"
-	}
+	test.Result.Response = reported(test.Result.Response)
 	return test, err
+}
+
+// reported returns as much of an answer as is reported of several.
+func reported(text string) string {
+	if utf8.RuneCountInString(text) <= maxReportedAnswer {
+		return text
+	}
+	return string([]rune(text)[:maxReportedAnswer-1]) + "…"
 }

@@ -34,6 +34,7 @@ type dialect struct {
 	list       func(args *arguments, values []string) string // a table v with a column value
 	contains   string                                        // the function in contains(text, part) > 0
 	hasStage   string                                        // the condition that a model serves the stage %s
+	hasPassed  string                                        // the condition that the last check of the stage %s passed
 	secondsAgo func(seconds int) string                      // by the clock of the database
 	inSeconds  func(parameter string) string                 // a parameter of seconds from now, by that clock
 	indexedBy  func(index string) string

@@ -20,6 +20,9 @@ type modelRow struct {
 	testKind       *string // nil: success
 	testLatency    *int64
 	testConnection *int64
+
+	checks           stageChecks
+	checksConnection *int64
 }
 
 func (row *modelRow) columns() columns {
@@ -29,6 +32,7 @@ func (row *modelRow) columns() columns {
 		{"model_id", &m.ModelID, editable}, {"model_key", &row.modelKey, editable},
 		{"display_name", &m.DisplayName, editable}, {"name_key", &m.NameKey, editable},
 		{"stages", (*stages)(&m.Stages), editable}, {"enabled", &m.Enabled, editable},
+		{"stage_checks", &row.checks, editable}, {"checks_connection", &row.checksConnection, editable},
 		{"version", &m.Version, editable}, {"updated_at", (*moment)(&m.UpdatedAt), editable},
 		{"tested_at", &row.testedAt, observed}, {"test_kind", &row.testKind, observed},
 		{"test_latency_ns", &row.testLatency, observed}, {"test_connection", &row.testConnection, observed},
@@ -60,8 +64,8 @@ func (s *stages) Scan(value any) error {
 	return nil
 }
 
-// model maps a row to a model. It leaves out a test that began with another version
-// of the provider's connection.
+// model maps a row to a model. It leaves out tests and checks that began with another
+// version of the provider's connection.
 func (row modelRow) model(connection int64) registry.Model {
 	m := row.Model
 	if row.testConnection != nil && *row.testConnection == connection {
@@ -69,6 +73,9 @@ func (row modelRow) model(connection int64) registry.Model {
 		if row.testKind != nil {
 			m.LastTest.Kind = *row.testKind
 		}
+	}
+	if row.checksConnection != nil && *row.checksConnection == connection {
+		m.StageChecks = row.checks
 	}
 	return m
 }
@@ -128,7 +135,7 @@ var written = modelColumns.only(fixed, editable)
 func (s *Store) modelRecords(p registry.Provider, models []registry.Model) string {
 	rows := make([]columns, len(models))
 	for i, m := range models {
-		row := modelRow{Model: m, modelKey: registry.Fold(m.ModelID)}
+		row := modelRow{Model: m, modelKey: registry.Fold(m.ModelID), checks: m.StageChecks, checksConnection: &p.Connection}
 		row.ProviderID, row.Stages = p.ID, append([]registry.Stage{}, m.Stages...)
 		rows[i] = row.columns().only(fixed, editable)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -44,7 +45,7 @@ func (s *Store) CountModels(ctx context.Context, workspace string, q registry.Mo
 		return 0, err
 	}
 	tables := "models m"
-	if q.ProviderType != "" || q.ProviderStatus != "" || q.Available != nil {
+	if q.ProviderType != "" || q.ProviderStatus != "" || q.Available != nil || q.Verified != nil {
 		tables = "providers p" + s.engine.indexedBy("providers_created") + s.engine.nested + " JOIN models m" + s.engine.indexedBy("models_provider") +
 			" ON m.workspace = p.workspace AND m.provider_id = p.id"
 	}
@@ -62,6 +63,17 @@ func (s *Store) modelConditions(workspace string, q registry.ModelQuery, rare st
 		}
 		// With a parameter, PostgreSQL would plan the query again for each call.
 		c.and(fmt.Sprintf(s.engine.hasStage, q.Stage))
+	}
+	if q.Verified != nil {
+		if q.Stage == "" {
+			return nil, errors.New("models are verified for a stage, and there is none")
+		}
+		passed := "m.checks_connection = p.connection AND " + fmt.Sprintf(s.engine.hasPassed, q.Stage)
+		if *q.Verified {
+			c.and(passed)
+		} else {
+			c.and("(" + passed + ") IS NOT TRUE")
+		}
 	}
 	if q.Enabled != nil {
 		c.and("m.enabled = ?", *q.Enabled)

@@ -33,6 +33,7 @@ func postgresDialect() dialect {
 		},
 		contains:   "strpos",
 		hasStage:   "m.stages @> '{%s}'",
+		hasPassed:  "m.stage_checks::jsonb #>> '{%s,status}' = 'passed'",
 		secondsAgo: func(seconds int) string { return fmt.Sprintf("(now() - interval '%d seconds')", seconds) },
 		inSeconds:  func(parameter string) string { return "(now() + make_interval(secs => " + parameter + "))" },
 		indexedBy:  func(string) string { return "" },

@@ -30,8 +30,9 @@ func sqliteDialect() dialect {
 		list: func(args *arguments, values []string) string {
 			return "json_each(" + args.add(encoded(values)) + ") AS v"
 		},
-		contains: "instr",
-		hasStage: `instr(m.stages, '"%s"') > 0`,
+		contains:  "instr",
+		hasStage:  `instr(m.stages, '"%s"') > 0`,
+		hasPassed: "m.stage_checks ->> '$.%s.status' = 'passed'",
 		secondsAgo: func(seconds int) string {
 			return fmt.Sprintf("(CAST(unixepoch('subsec') * 1000 AS integer) - %d)", seconds*1000)
 		},

@@ -151,6 +151,7 @@ type modelAnswer struct {
 	Stages      stageList   `json:"supported_stages"`
 	Enabled     bool        `json:"enabled"`
 	LastTest    *testedLast `json:"last_test"`
+	StageChecks struct{}    `json:"stage_checks"`
 	References  int         `json:"reference_count"`
 	Version     int64       `json:"version"`
 	CreatedAt   moment      `json:"created_at"`

@@ -29,6 +29,8 @@ type Server struct {
 	mu   sync.Mutex
 	mode Mode
 	text string
+	// texts are what the model says to requests that contain the key
+	texts map[string]string
 	// arguments are those of calls of tools
 	arguments string
 	requests  []Request
@@ -74,6 +76,17 @@ func (s *Server) Say(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.text = text
+}
+
+// SayTo makes the model say a text to requests whose body contains part, which has no
+// characters that JSON escapes, from now on.
+func (s *Server) SayTo(part, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.texts == nil {
+		s.texts = map[string]string{}
+	}
+	s.texts[part] = text
 }
 
 // RedirectTo is where [Redirect] points to.
@@ -128,6 +141,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, raw *http.Request) {
 	r := Request{
 		Method: raw.Method, Path: raw.URL.EscapedPath(), Query: raw.URL.RawQuery,
 		Header: raw.Header.Clone(), Host: raw.Host, Body: body, Text: s.text, raw: raw,
+	}
+	for part, text := range s.texts {
+		if bytes.Contains(body, []byte(part)) {
+			r.Text = text
+		}
 	}
 	s.mu.Unlock()
 	if s.Auxiliary != nil {

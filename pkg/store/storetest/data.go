@@ -42,6 +42,7 @@ func newModel(providerID, modelID string, created time.Time) registry.Model {
 	return registry.Model{
 		ID: newID(), ProviderID: providerID, ModelID: modelID, DisplayName: name, NameKey: registry.Fold(name),
 		Stages: []registry.Stage{registry.Planning}, Enabled: true, Version: 1, CreatedAt: created, UpdatedAt: created,
+		StageChecks: map[registry.Stage]registry.StageCheck{registry.Planning: {Status: registry.StageFailed, At: start}},
 	}
 }
 

@@ -133,10 +133,16 @@ func testModelList(t *testing.T, s *store.Store) {
 			m := newModel(p.ID, fmt.Sprintf("Org/%d-%d", j, i), start.Add(time.Duration(j)*time.Millisecond))
 			m.DisplayName = []string{"GPT", "Claude 100%", "gpt", "Ünï_x"}[random.IntN(4)] // not unique
 			m.NameKey = registry.Fold(m.DisplayName)
-			m.Enabled, m.Stages = yes(), nil
+			m.Enabled, m.Stages, m.StageChecks = yes(), nil, nil
 			for _, stage := range registry.Stages() {
 				if yes() {
 					m.Stages = append(m.Stages, stage)
+				}
+			}
+			for _, stage := range m.Stages {
+				status := []registry.StageStatus{"", registry.StagePassed, registry.StageFailed, registry.StageError}[random.IntN(4)]
+				if status != "" {
+					m.StageChecks = withCheck(m.StageChecks, stage, status)
 				}
 			}
 			p.Models = append(p.Models, m)
@@ -150,7 +156,9 @@ func testModelList(t *testing.T, s *store.Store) {
 		maybe := func() *bool { return []*bool{nil, nil, pointer(true), pointer(false)}[random.IntN(4)] }
 		q.Enabled, q.Available = maybe(), maybe()
 		stages := append(registry.Stages(), "", "", "")
-		q.Stage = stages[random.IntN(len(stages))]
+		if q.Stage = stages[random.IntN(len(stages))]; q.Stage != "" {
+			q.Verified = maybe()
+		}
 		q.ProviderType = []string{"", "", "openai", "custom", "nothing"}[random.IntN(5)]
 		q.ProviderStatus = []registry.Status{"", "", registry.Active, registry.Inactive, registry.Error}[random.IntN(5)]
 		q.Search = []string{"", "", "", "gpt", "%", "_", "org/1", "ï", "0-"}[random.IntN(9)]
@@ -184,6 +192,7 @@ func testModelList(t *testing.T, s *store.Store) {
 
 func matches(m registry.Model, q registry.ModelQuery) bool {
 	return (q.Stage == "" || slices.Contains(m.Stages, q.Stage)) &&
+		(q.Verified == nil || *q.Verified == (m.StageChecks[q.Stage].Status == registry.StagePassed)) &&
 		(q.Enabled == nil || *q.Enabled == m.Enabled) &&
 		(q.Available == nil || *q.Available == (m.Enabled && m.Provider.Enabled)) &&
 		(q.ProviderID == "" || q.ProviderID == m.ProviderID) &&

@@ -135,6 +135,9 @@ func testProviderEdit(t *testing.T, s *store.Store) {
 				"another": {Sealed: []byte("x"), UpdatedAt: start},
 			}
 			p.Version, p.Connection, p.UpdatedAt = 2, 2, start.Add(time.Hour)
+			for i := range p.Models { // those of another connection don't count
+				p.Models[i].StageChecks = nil
+			}
 		}))
 		wantStored(t, s, p)
 		m, err := s.Model(t.Context(), workspace, p.Models[0].ID)

@@ -29,6 +29,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"Reference":        testReference,
 		"ReferenceChanges": testReferenceChanges,
 		"LastTest":         testLastTest,
+		"StageChecks":      testStageChecks,
 		"Health":           testHealth,
 		"HealthCheck":      testHealthCheck,
 		"CheckBudget":      testCheckBudget,

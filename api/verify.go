@@ -1,0 +1,109 @@
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/registry"
+)
+
+// verifyRequest selects the stages to check.
+type verifyRequest struct {
+	// The stages to check, of those that the model serves. If omitted, all of them are checked.
+	Stages *[]string `json:"stages,omitempty" validate:"omitempty,min=1,max=100,unique,dive,stage,distinct" extensions:"x-ref=StageName" example:"planning"`
+} //	@name	VerifyRequest
+
+// stageResult is the outcome of the check of one stage.
+type stageResult struct {
+	// The stage.
+	Stage string `json:"stage" extensions:"x-ref=StageName" example:"planning"`
+	// `passed` if the model does what the stage asks of it, `failed` if not, `error` if a call failed, `skipped` if the stage was not checked.
+	Status string `json:"status" enums:"passed,failed,error,skipped" example:"passed"`
+	// What the model did, or why the stage was skipped: a rate limit was exceeded, or the calls before it took too long. Absent if a call failed.
+	Detail string `json:"detail,omitempty" example:"Made a plan of 4 steps."`
+	// What the model answered, at most 10,000 characters; only if it failed the check.
+	Response string `json:"response,omitempty" example:"First, copy the website."`
+	// Why a call failed; only with status `error`.
+	Error *upstreamError `json:"error,omitempty"`
+	// The time that the calls took, in milliseconds; absent if the stage was skipped.
+	LatencyMS *int64 `json:"latency_ms,omitempty" example:"900"`
+	// The number of tokens used by the calls; absent if the provider doesn't report it.
+	Usage *tokenUsage `json:"usage,omitempty"`
+} //	@name	StageResult
+
+// verification is the outcome of the checks of a model.
+type verification struct {
+	// The id of the model at the provider.
+	ModelID string `json:"model_id" example:"gpt-4-turbo"`
+	// The outcome for each stage, in the order of GET /stages.
+	Results []stageResult `json:"results"`
+	// When the checks ended.
+	VerifiedAt timestamp `json:"verified_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:32:00.000Z"`
+} //	@name	Verification
+
+// @Summary		Verify the stages of a model
+// @Description	Checks whether the model does what its stages ask of it, two stages at a time, and stores the results as `stage_checks` of the model. A check calls the model once, that of `guardrail` twice. Each call counts as a test for the rate limits; stages whose calls are refused by a limit are skipped, and keep their last check. No call begins later than the time limit of one test after the request. With `Accept: text/event-stream`, a `check` event follows each check, and one `result` event ends the stream. Disconnecting cancels the calls to the provider.
+// @ID				verifyModel
+// @Tags			tests
+// @Param			id		path		string			true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
+// @Param			body	body		verifyRequest	false	"The stages"
+// @Success		200		{object}	verification
+// @Router			/models/{id}/verify [post]
+func (a *API) verifyModel(c echo.Context) error {
+	var body verifyRequest
+	problems, err := decodeOptional(c, &body)
+	if err != nil {
+		return err
+	}
+	run := func(ctx context.Context, onCheck func(registry.StageResult)) (verification, error) {
+		done, err := a.Registry.VerifyModel(ctx, principal(c).Workspace, c.Param("id"), body.Stages, problems, onCheck)
+		if err == nil {
+			logVerification(c, done)
+		}
+		return verification{
+			ModelID: done.Model.ModelID, Results: mapped(done.Results, toStageResult), VerifiedAt: timestamp(done.VerifiedAt),
+		}, err
+	}
+	if wantsEvents(c.Request()) {
+		return a.stream(c, func(ctx context.Context, send sendEvent) error {
+			done, err := run(ctx, func(result registry.StageResult) { send("check", toStageResult(result)) })
+			if err == nil {
+				send("result", done)
+			}
+			return err
+		})
+	}
+	done, err := run(c.Request().Context(), func(registry.StageResult) {})
+	if err != nil {
+		return err
+	}
+	return c.JSON(http.StatusOK, done)
+}
+
+// logVerification adds the number of stages with each outcome to the log line.
+func logVerification(c echo.Context, done registry.Verification) {
+	counts := map[registry.StageStatus]int{}
+	for _, result := range done.Results {
+		counts[result.Status]++
+	}
+	logCall(c, done.Model.ProviderID, counts[registry.StagePassed] == len(done.Results),
+		slog.String("model_id", done.Model.ID), slog.Int("passed", counts[registry.StagePassed]), slog.Int("failed", counts[registry.StageFailed]),
+		slog.Int("errors", counts[registry.StageError]), slog.Int("skipped", counts[registry.StageSkipped]))
+}
+
+func toStageResult(r registry.StageResult) stageResult {
+	out := stageResult{
+		Stage: string(r.Stage), Status: string(r.Status), Detail: r.Detail, Response: r.Response, Usage: (*tokenUsage)(r.Usage),
+	}
+	if r.Failure != nil {
+		out.Error = toUpstreamError(r.Failure)
+	}
+	if r.Status != registry.StageSkipped {
+		ms := milliseconds(r.Latency)
+		out.LatencyMS = &ms
+	}
+	return out
+}

@@ -1,0 +1,282 @@
+package registry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"modelproviders/pkg/audit"
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
+)
+
+// StageStatus is the outcome of the check of a stage.
+type StageStatus string
+
+// The outcomes of the API contract.
+const (
+	StagePassed  StageStatus = "passed"
+	StageFailed  StageStatus = "failed" // the model does not do what the stage asks of it
+	StageError   StageStatus = "error"  // a call failed
+	StageSkipped StageStatus = "skipped"
+)
+
+// StageCheck is the last check of a stage of a model. It was not skipped.
+type StageCheck struct {
+	Status StageStatus `json:"status"`
+	At     time.Time   `json:"at"`
+}
+
+// StageResult is the outcome of the check of a stage.
+type StageResult struct {
+	Stage    Stage
+	Status   StageStatus
+	Latency  time.Duration     // of all calls
+	Usage    *provider.Usage   // of all calls; nil if the upstream does not report it
+	Detail   string            // why it has the status; empty if a call failed
+	Response string            // what the model answered, if it failed the check
+	Failure  *provider.Failure // of the call, if one failed
+}
+
+// Verification is the outcome of the checks of a model.
+type Verification struct {
+	Model      Model
+	Results    []StageResult // in the order of [Stages]
+	VerifiedAt time.Time
+}
+
+// stagesAtOnce limits the checks of one request that run at the same time.
+const stagesAtOnce = 2
+
+// VerifyModel checks whether a model does what its stages ask of it: all that it serves
+// or, unless it is nil, those in stages. It stores the results, and sets or clears the
+// provider's error like [Registry.TestModel]. Nothing is stored if the connection or the
+// model id changed during the calls. Each result is passed to onCheck, from several
+// goroutines. A stage is skipped if a call is rate limited, or would begin later than a
+// test may last. It returns not_found and validation_failed.
+func (r *Registry) VerifyModel(ctx context.Context, workspace, id string, stages *[]string, problems fault.Problems, onCheck func(StageResult)) (Verification, error) {
+	m, p, err := r.store.ModelAndProvider(ctx, workspace, id)
+	if err != nil {
+		return Verification{}, err
+	}
+	wanted := stagesToCheck(m, stages, &problems.Invalid)
+	if err := problems.Err("Model not verified"); err != nil {
+		return Verification{}, err
+	}
+	client, end, err := r.clientOf(ctx, p)
+	if err != nil {
+		return Verification{}, err
+	}
+	defer end()
+	v := &verifier{Registry: r, provider: p, model: m, client: client, latest: time.Now().Add(r.testTimeout)}
+	results, err := v.run(ctx, wanted, onCheck)
+	done := Verification{Model: m, Results: results, VerifiedAt: r.clock()}
+	return done, v.record(ctx, done, err)
+}
+
+// stagesToCheck returns the stages of these names, or all of the model if names is nil.
+func stagesToCheck(m Model, names *[]string, faults *fault.Fields) []Stage {
+	if names == nil {
+		return m.Stages
+	}
+	for i, name := range *names {
+		if !slices.Contains(m.Stages, Stage(name)) && Stage(name).Label() != "" { // the API refuses others
+			faults.Add(fmt.Sprintf("stages[%d]", i), fault.Invalid, "is not a stage that this model serves; add it to supported_stages first")
+		}
+	}
+	return stagesOf(*names)
+}
+
+// verifier checks one model.
+type verifier struct {
+	*Registry
+	provider Provider
+	model    Model
+	client   provider.Client
+	latest   time.Time // no call begins later
+
+	mu     sync.Mutex
+	called bool
+	// The last call that says something about the provider.
+	success bool
+	failure *provider.Failure
+}
+
+// run checks stages, a few at a time. The results of the checks that ended are valid
+// even with an error.
+func (v *verifier) run(ctx context.Context, stages []Stage, onCheck func(StageResult)) ([]StageResult, error) {
+	checks, results := stageChecks(), make([]StageResult, len(stages))
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(stagesAtOnce)
+	for i, stage := range stages {
+		group.Go(func() error {
+			result, err := v.check(ctx, checks[stage])
+			if err != nil {
+				return err
+			}
+			result.Stage = stage
+			results[i] = result
+			onCheck(result)
+			return nil
+		})
+	}
+	err := group.Wait()
+	return slices.DeleteFunc(results, func(r StageResult) bool { return r.Status == "" }), err
+}
+
+// check calls the model with the prompts of a check and judges the answers.
+func (v *verifier) check(ctx context.Context, check stageCheck) (out StageResult, err error) {
+	var answers []provider.Result
+	for _, prompt := range check.prompts {
+		if err := ctx.Err(); err != nil {
+			return out, err
+		}
+		if time.Now().After(v.latest) {
+			return StageResult{Status: StageSkipped, Detail: "The calls before it took too long."}, nil
+		}
+		answer, err := v.call(ctx, prompt)
+		if fault.Is(err, fault.RateLimited) {
+			return StageResult{Status: StageSkipped, Detail: fault.As(err).Message}, nil
+		}
+		if err != nil {
+			return out, err
+		}
+		out.Latency += answer.Latency
+		out.addUsage(answer.Usage)
+		switch f := answer.Failure; {
+		case f != nil && f.Unsupported:
+			out.Status, out.Detail = StageFailed, f.Message
+			return out, nil
+		case f != nil:
+			out.Status, out.Failure = StageError, f
+			return out, nil
+		}
+		answers = append(answers, answer)
+	}
+	out.judge(check, answers)
+	return out, nil
+}
+
+// call makes one call to the model. It counts as a test; see [Registry.callUpstream].
+func (v *verifier) call(ctx context.Context, prompt provider.Prompt) (provider.Result, error) {
+	prompt.ModelID, prompt.MaxOutputTokens = v.model.ModelID, checkTokens
+	var result provider.Result
+	err := v.callUpstream(ctx, v.provider.Workspace, v.client, OperationVerify, func(ctx context.Context) *provider.Failure {
+		result = v.client.Generate(ctx, prompt, nil)
+		return result.Failure
+	})
+	if err != nil {
+		return result, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.called = true
+	switch {
+	case result.Failure == nil:
+		v.success, v.failure = true, nil
+	case result.Failure.OfProvider():
+		v.success, v.failure = false, result.Failure
+	}
+	return result, nil
+}
+
+func (out *StageResult) addUsage(u *provider.Usage) {
+	switch {
+	case u == nil:
+	case out.Usage == nil:
+		sum := *u
+		out.Usage = &sum
+	default:
+		out.Usage.InputTokens += u.InputTokens
+		out.Usage.OutputTokens += u.OutputTokens
+	}
+}
+
+// judge sets status, detail and response after calls that succeeded.
+func (out *StageResult) judge(check stageCheck, answers []provider.Result) {
+	v := check.judge(answers)
+	out.Status, out.Detail = StagePassed, v.detail
+	if v.passed {
+		return
+	}
+	out.Status = StageFailed
+	var said []string
+	for _, answer := range answers {
+		said = append(said, answer.Response)
+		for _, call := range answer.ToolCalls {
+			said = append(said, call.Name+" "+string(call.Arguments))
+		}
+		for _, warning := range answer.Warnings {
+			switch warning.Code {
+			case provider.TokenLimit:
+				out.Detail += fmt.Sprintf(" It was cut off at the limit of %d tokens, which includes reasoning.", checkTokens)
+			case provider.ReasoningOnly:
+				out.Detail += " " + warning.Message
+			}
+		}
+	}
+	out.Response = reported(strings.TrimSpace(strings.Join(said, "\n")))
+}
+
+// record stores the results and the event of the checks. err is what ended them early.
+func (v *verifier) record(ctx context.Context, done Verification, err error) error {
+	if fault.As(err) != nil || err == nil && !v.called {
+		return err
+	}
+	event := v.model.event(v.provider.Workspace, audit.ModelVerify)
+	checks := map[Stage]StageCheck{}
+	var reasons []string
+	for _, result := range done.Results {
+		if result.Status != StageSkipped {
+			checks[result.Stage] = StageCheck{Status: result.Status, At: done.VerifiedAt}
+		}
+		if result.Status != StagePassed {
+			reasons = append(reasons, fmt.Sprintf("%s: %s", result.Stage, result.Status))
+		}
+	}
+	if len(reasons) > 0 {
+		event.Outcome, event.Reason = audit.Failure, strings.Join(reasons, ", ")
+	}
+	if err != nil {
+		event = abandoned(ctx, event)
+	}
+	c := Call{Success: v.success, Checks: checks, ModelID: v.model.ID, UpstreamModelID: v.model.ModelID}
+	return errors.Join(err, v.recordCall(ctx, v.provider, c, event, v.failure))
+}
+
+// storeChecks stores the checks of a call for its model in the locked provider p, if it
+// has the same model id as in the call. It leaves out stages that the model no longer
+// serves.
+func (r *Registry) storeChecks(ctx context.Context, p Provider, c Call) error {
+	i := slices.IndexFunc(p.Models, func(m Model) bool { return m.ID == c.ModelID && m.ModelID == c.UpstreamModelID })
+	if i < 0 || len(c.Checks) == 0 {
+		return nil
+	}
+	m := p.Models[i]
+	checks, changed := map[Stage]StageCheck{}, false
+	maps.Copy(checks, m.StageChecks)
+	for stage, check := range checksOf(c.Checks, m.Stages) {
+		changed = changed || checks[stage].Status != check.Status
+		checks[stage] = check
+	}
+	m.StageChecks = checks
+	var changes []Change
+	if changed {
+		changes = append(changes, m.change(p, Verified, c.Event.At))
+	}
+	return r.store.SetStageChecks(ctx, p, m, changes...)
+}
+
+// checksOf returns the checks of these stages.
+func checksOf(checks map[Stage]StageCheck, stages []Stage) map[Stage]StageCheck {
+	kept := maps.Clone(checks)
+	maps.DeleteFunc(kept, func(stage Stage, _ StageCheck) bool { return !slices.Contains(stages, stage) })
+	return kept
+}
