@@ -20,6 +20,8 @@ export class APIError extends Error {
     this.code = problem.code ?? 'unreachable';
     this.fields = problem.errors ?? [];
     this.upstream = problem.upstream;
+    this.references = problem.references ?? [];
+    this.referenceCount = problem.reference_count ?? 0;
     this.requestID = problem.request_id ?? '';
     this.retryAfter = retryAfter ?? 0;
   }
@@ -94,18 +96,25 @@ export class API {
    * @param {string} id
    * @param {object} body the changed fields
    * @param {number} [version] the version that the changes were made to
+   * @param {boolean} [force] even if models are in use
    * @returns {Promise<Provider>}
    */
-  updateProvider(id, body, version) {
-    return this.json(`/providers/${id}`, { method: 'PATCH', body, headers: match(version) });
+  updateProvider(id, body, version, force) {
+    return this.json(`/providers/${id}`, {
+      method: 'PATCH',
+      body,
+      headers: match(version),
+      query: forced(force),
+    });
   }
 
   /**
    * @param {string} id
    * @param {number} version
+   * @param {boolean} [force] even if models are in use
    */
-  async deleteProvider(id, version) {
-    await this.send(`/providers/${id}`, { method: 'DELETE', headers: match(version) });
+  async deleteProvider(id, version, force) {
+    await this.send(`/providers/${id}`, { method: 'DELETE', headers: match(version), query: forced(force) });
   }
 
   /**
@@ -285,6 +294,11 @@ function match(version) {
   /** @type {Record<string, string>} */
   const headers = version === undefined ? {} : { 'If-Match': `"${version}"` };
   return headers;
+}
+
+/** @param {boolean | undefined} force */
+function forced(force) {
+  return { force: force || undefined };
 }
 
 /** @param {Response} response */

@@ -52,6 +52,7 @@ export function makeCard(context, provider, actions) {
             provider.type_label,
             settings ? h('span', { class: 'card-config' }, ` · ${settings}`) : null,
           ),
+          lastCheck(provider),
         ),
         may('providers:write')
           ? h(
@@ -210,6 +211,22 @@ function modelItem({ stages, may }, provider, model, actions) {
           onclick: () => actions.test(provider, model),
         })
       : null,
+  );
+}
+
+/** @param {Provider} provider */
+function lastCheck({ last_check: check }) {
+  if (!check) {
+    return null;
+  }
+  const how = check.by === 'test' ? 'by a short prompt to a model' : 'by listing its models';
+  const failed = check.kind ? `: ${kindLabel(check.kind)}` : '';
+  return h(
+    'p',
+    { class: 'muted small' },
+    failed ? 'Last check failed ' : 'Checked ',
+    h('time', { datetime: check.at, title: `${dateTime(check.at)}, ${how}` }, ago(check.at)),
+    failed,
   );
 }
 

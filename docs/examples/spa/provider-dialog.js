@@ -5,6 +5,7 @@ import { ask, confirm, openDialog } from './dialog.js';
 import { openDiscovery } from './discovery.js';
 import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
 import { duration } from './format.js';
+import { unlessInUse } from './in-use.js';
 import { ModelsEditor, entryOf, same } from './models-editor.js';
 import { failure, hint, kindLabel, notice, quote } from './notice.js';
 import { typeIcon } from './parts.js';
@@ -209,7 +210,12 @@ class ProviderDialog {
     await whileBusy(this.saveButton, async () => {
       try {
         this.saved = await this.send();
-        this.dialog.end();
+        if (this.saved) {
+          this.dialog.end();
+          return;
+        }
+        this.dialog.body.inert = false;
+        focused?.focus();
       } catch (error) {
         this.dialog.body.inert = false;
         focused?.focus();
@@ -224,8 +230,13 @@ class ProviderDialog {
 
   async send() {
     const body = this.body();
-    if (this.provider) {
-      return this.context.api.updateProvider(this.provider.id, body, this.provider.version);
+    const { provider } = this;
+    if (provider) {
+      return unlessInUse({
+        title: `${provider.name} is in use`,
+        action: 'Save anyway',
+        change: (force) => this.context.api.updateProvider(provider.id, body, provider.version, force),
+      });
     }
     const text = JSON.stringify(body);
     if (this.attempt.body !== text) {

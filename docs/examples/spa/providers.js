@@ -5,6 +5,7 @@ import { makeCard } from './card.js';
 import { ask, confirm } from './dialog.js';
 import { fill, h, icon, uniqueID, whileBusy } from './dom.js';
 import { count } from './format.js';
+import { unlessInUse } from './in-use.js';
 import { kindLabel, toast } from './notice.js';
 import { openProviderDialog } from './provider-dialog.js';
 import { openTestAllDrawer } from './test-all-drawer.js';
@@ -357,7 +358,17 @@ export class ProvidersScreen {
       return;
     }
     try {
-      await this.context.api.deleteProvider(provider.id, provider.version);
+      const deleted = await unlessInUse({
+        title: `${provider.name} is in use`,
+        action: 'Delete anyway',
+        change: async (force) => {
+          await this.context.api.deleteProvider(provider.id, provider.version, force);
+          return true;
+        },
+      });
+      if (!deleted) {
+        return;
+      }
     } catch (error) {
       if (error instanceof APIError && error.code === 'version_mismatch') {
         await this.refresh(provider.id);
@@ -382,8 +393,16 @@ export class ProvidersScreen {
   async power(provider, button) {
     const status = provider.enabled ? 'inactive' : 'active';
     try {
-      const saved = await whileBusy(button, () => this.context.api.updateProvider(provider.id, { status }));
-      this.update(saved);
+      const saved = await whileBusy(button, () =>
+        unlessInUse({
+          title: `${provider.name} is in use`,
+          action: 'Switch off anyway',
+          change: (force) => this.context.api.updateProvider(provider.id, { status }, undefined, force),
+        }),
+      );
+      if (saved) {
+        this.update(saved);
+      }
     } catch (error) {
       this.report(error);
     }

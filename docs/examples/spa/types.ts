@@ -23,6 +23,7 @@ export type ProviderList = Omit<Schemas['ProviderList'], 'data'> & { data: Provi
 export type ProviderStatus = Schemas['ProviderStatus'];
 export type ProviderType = Schemas['ProviderType'];
 export type ProviderTypeList = Schemas['ProviderTypeList'];
+export type ReferenceInUse = Schemas['ReferenceInUse'];
 export type Scope = Schemas['Scope'];
 export type Stage = Schemas['Stage'];
 export type StageList = Schemas['StageList'];

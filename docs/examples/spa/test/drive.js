@@ -184,6 +184,9 @@ const flows = {
     });
     await message.waitFor();
     await hasFocus(button(card(page, 'Mistyped gateway'), 'Check again'));
+    await card(page, 'Mistyped gateway')
+      .getByText('Last check failed just now: There is no API at this address')
+      .waitFor();
     await button(message, 'Dismiss').focus();
     await page.keyboard.press('Enter');
     await hasFocus(button(card(page, 'Mistyped gateway'), 'Check again'));
@@ -484,6 +487,69 @@ const flows = {
     await button(page, 'Delete Staging').click();
     await button(page, 'Delete provider').click();
     await card(page, 'Staging').waitFor({ state: 'detached' });
+  },
+
+  async 'models in use'(page) {
+    const { data } = await api(page, 'GET', '/providers?q=europe');
+    const model = data[0].models.find(({ display_name: name }) => name === 'GPT-4 Turbo');
+    const rule = { label: 'Rule: EU support', url: 'https://routing.example.com/rules/7' };
+    await api(page, 'PUT', `/models/${model.id}/references/rule-7`, rule);
+    await api(page, 'PUT', `/models/${model.id}/references/report`, { label: 'Nightly report' });
+
+    const power = page.getByRole('switch', { name: 'OpenAI Europe is enabled' });
+    const question = page.getByRole('alertdialog', { name: 'OpenAI Europe is in use' });
+    await power.focus();
+    await page.keyboard.press('Space');
+    const link = question.getByRole('link', { name: rule.label });
+    assert.equal(await link.getAttribute('href'), rule.url);
+    assert.equal(await link.getAttribute('rel'), 'noopener noreferrer');
+    await question.getByText('Nightly report').waitFor();
+    await hasFocus(button(question, 'Cancel'));
+    await look(page, 'in-use');
+    await page.keyboard.press('Escape');
+    await hasFocus(power);
+    assert.equal(await power.getAttribute('aria-checked'), 'true');
+
+    await button(page, 'Edit OpenAI Europe').click();
+    const form = dialog(page, 'Edit OpenAI Europe');
+    await button(form.getByRole('group', { name: 'GPT-4 Turbo' }), 'Remove this model').click();
+    await button(form, 'Save changes').click();
+    await question.getByText('Nightly report').waitFor();
+    await button(question, 'Cancel').click();
+    await hasFocus(button(form, 'Save changes'));
+    await page.keyboard.press('Escape');
+    await button(page, 'Discard').click();
+    await form.waitFor({ state: 'detached' });
+
+    await power.click();
+    await button(question, 'Switch off anyway').click();
+    await card(page, 'OpenAI Europe').getByText('Inactive', { exact: true }).waitFor();
+    await power.click();
+    await card(page, 'OpenAI Europe').getByText('Active', { exact: true }).waitFor();
+    for (const ref of ['rule-7', 'report']) {
+      await api(page, 'DELETE', `/models/${model.id}/references/${ref}`);
+    }
+
+    // A forced delete, and a reference without a page of its own.
+    const used = await api(page, 'POST', '/providers', {
+      name: 'Used',
+      type: 'openai',
+      credentials: { api_key: 'sk-used' },
+      models: [{ model_id: 'gpt-used', supported_stages: ['planning'] }],
+    });
+    await api(page, 'PUT', `/models/${used.models[0].id}/references/r`, { label: 'A job' });
+    await page.reload();
+    await button(page, 'Delete Used').click();
+    await button(page, 'Delete provider').click();
+    const inUse = page.getByRole('alertdialog', { name: 'Used is in use' });
+    await inUse.getByText('A job').waitFor();
+    assert.equal(await inUse.getByRole('link').count(), 0);
+    await button(inUse, 'Cancel').click();
+    await card(page, 'Used').waitFor();
+    await button(page, 'Delete Used').click();
+    await button(page, 'Delete provider').click();
+    await button(inUse, 'Delete anyway').click();
+    await card(page, 'Used').waitFor({ state: 'detached' });
   },
 
   async 'the service is away'(page) {
