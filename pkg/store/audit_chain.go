@@ -30,6 +30,12 @@ func (s *Store) Head(ctx context.Context, workspace string) (chain.Head, error) 
 	return head, err
 }
 
+// lockNumber is the number of a lock that has names. If two locks had the same number, their
+// holders would only wait for each other.
+func lockNumber(names ...string) int64 {
+	return int64(binary.BigEndian.Uint64(digest(names...)))
+}
+
 // LockHead implements [chain.Store]. It must be called in a transaction. The lock is
 // a number derived from a name, because a new chain has no row to lock.
 func (s *Store) LockHead(ctx context.Context, workspace string) (chain.Head, error) {
@@ -37,10 +43,8 @@ func (s *Store) LockHead(ctx context.Context, workspace string) (chain.Head, err
 		return chain.Head{}, errors.New("LockHead outside a transaction locks nothing")
 	}
 	if s.engine.tryLock != "" {
-		// If two workspaces had the same number, they would only wait for each other.
-		number := int64(binary.BigEndian.Uint64(digest("audit head", workspace)))
 		var locked bool
-		if _, err := s.one(ctx, s.engine.tryLock, []any{number}, &locked); err != nil {
+		if _, err := s.one(ctx, s.engine.tryLock, []any{lockNumber("audit head", workspace)}, &locked); err != nil {
 			return chain.Head{}, err
 		}
 		if !locked {

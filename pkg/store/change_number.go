@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"encoding/binary"
 	"maps"
 	"slices"
 	"sync"
@@ -117,8 +116,7 @@ const changesChannel = "modelproviders_changes"
 func (s *Store) numberChanges(ctx context.Context, workspaces []string) (numbered []string, err error) {
 	locks := make([]int64, len(workspaces))
 	for i, workspace := range workspaces {
-		// If two workspaces had the same lock, they would only wait for each other.
-		locks[i] = int64(binary.BigEndian.Uint64(digest("changes", workspace)))
+		locks[i] = lockNumber("changes", workspace)
 	}
 	var workspace string
 	var locked []string

@@ -79,7 +79,8 @@ func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
 // change of its status.
 func (s *Store) health(c registry.Call) (lock, write, note statement) {
 	provider := []any{c.Workspace, c.ProviderID}
-	lock, write, note = statement{s.lockFailing, nil}, statement{s.clearHealth, provider}, s.noted(s.noteActive, c.StatusChange())
+	lock = statement{s.lockFailing, []any{c.Workspace, c.ProviderID, c.Connection}}
+	write, note = statement{s.clearHealth, provider}, s.noted(s.noteActive, c.StatusChange())
 	if f := c.Failure; f != nil {
 		lock.sql, note.sql = s.lockConnection, s.noteFailing
 		write = statement{s.setHealth, append(provider, f.Kind, fault.Storable(f.Message), f.ModelID, moment(f.Since))}
@@ -91,7 +92,6 @@ func (s *Store) health(c registry.Call) (lock, write, note statement) {
 			write.sql = s.setHealthChecked
 		}
 	}
-	lock.args = append(provider, c.Connection)
 	return lock, write, note
 }
 

@@ -29,6 +29,8 @@ func TestMain(m *testing.M) {
 		err = serveFloor(os.Args[1], os.Args[2])
 	case "hostile":
 		err = serveHostile()
+	case "relay":
+		err = serveRelay(os.Args[1])
 	case "upstream":
 		err = serveUpstream()
 	default:

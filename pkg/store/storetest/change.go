@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -20,9 +21,12 @@ import (
 func number(t *testing.T, s *store.Store) {
 	t.Helper()
 	unnumbered, err := s.UnnumberedWorkspaces(t.Context())
-	noError(t, "read the workspaces with unnumbered changes", err)
-	_, err = s.NumberChanges(t.Context(), unnumbered...)
-	noError(t, "number changes", err)
+	if err == nil {
+		_, err = s.NumberChanges(t.Context(), unnumbered...)
+	}
+	if err != nil {
+		t.Error("number changes:", err)
+	}
 }
 
 // changesAfter reads the changes after a position.
@@ -236,5 +240,59 @@ func testChangesGone(t *testing.T, s *store.Store) {
 	number(t, s)
 	if got := changesAfter(t, s, end); len(got) != 1 || got[0].Number != 6 {
 		t.Errorf("after what was the end for long, got %+v", got)
+	}
+}
+
+// changeTogether has many callers edit one provider and providers of their own, while every
+// store numbers: the changes of a provider are in the order of its versions.
+func changeTogether(t *testing.T, stores ...*store.Store) {
+	const callers, edits = 8, 10
+	s := stores[0]
+	number(t, s) // what other tests have noted
+	begin, err := s.ChangeEnd(t.Context(), workspace)
+	noError(t, "read the end", err)
+	shared := newProvider("shared by writers")
+	create(t, s, shared)
+	ctx, stop := context.WithCancel(t.Context())
+	var numbering sync.WaitGroup
+	for _, s := range stores {
+		for range 2 {
+			numbering.Go(func() {
+				for ctx.Err() == nil {
+					number(t, s)
+				}
+			})
+		}
+	}
+	together(callers, func(i int) {
+		s := stores[i%len(stores)]
+		own := newProvider(fmt.Sprint("of writer ", i))
+		if err := add(t.Context(), s, own); err != nil {
+			t.Error(err)
+			return
+		}
+		for n := range edits {
+			for _, p := range []registry.Provider{shared, own} {
+				err := editStored(t.Context(), s, p.ID, func(p *registry.Provider) {
+					p.Name, p.NameKey = fmt.Sprint(i, n, p.ID), fmt.Sprint(i, n, p.ID)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		}
+	})
+	stop()
+	numbering.Wait()
+	number(t, s)
+	versions := map[string]int64{}
+	for _, c := range changesAfter(t, s, begin) {
+		if c.Version != versions[c.ProviderID]+1 {
+			t.Fatalf("after version %d comes %+v", versions[c.ProviderID], c)
+		}
+		versions[c.ProviderID] = c.Version
+	}
+	if len(versions) != 1+callers || versions[shared.ID] != 1+callers*edits {
+		t.Errorf("%d providers have changed, the shared one %d times", len(versions), versions[shared.ID])
 	}
 }
