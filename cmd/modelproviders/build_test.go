@@ -12,6 +12,7 @@ import (
 // TestBuildHasTheCommit builds the program in a clone of the repository, as an image
 // does: without what .dockerignore excludes.
 func TestBuildHasTheCommit(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("builds the program")
 	}

@@ -15,6 +15,7 @@ import (
 
 // TestLostDatabase: an empty database is refused where files show that there was one.
 func TestLostDatabase(t *testing.T) {
+	t.Parallel()
 	for name, test := range map[string]struct {
 		gone  []string // of the data directory
 		shows string   // the file that shows that there was a database
@@ -62,6 +63,7 @@ func TestLostDatabase(t *testing.T) {
 }
 
 func TestLostPostgres(t *testing.T) {
+	t.Parallel()
 	dir, keyset := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "keyset.json")
 	flags := func(url string, more ...string) []string {
 		return append([]string{"--keyset", keyset, "--database-url", url}, more...)
@@ -139,6 +141,7 @@ func TestFirstStartThatWasKilled(t *testing.T) {
 
 // TestFirstStartKilledAtAnyTime kills first starts after random times.
 func TestFirstStartKilledAtAnyTime(t *testing.T) {
+	t.Parallel()
 	storetest.Long(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	for range 20 {

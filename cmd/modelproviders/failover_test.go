@@ -13,6 +13,7 @@ import (
 // the address of the database to it: no acknowledged write is lost, and the service
 // goes on by itself.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	primary := storetest.StartDurableCluster(t)
 	standby := primary.StartStandby(t)
 	address := storetest.StartAddress(t, primary)

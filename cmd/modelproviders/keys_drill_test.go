@@ -217,6 +217,7 @@ func (d *drill) restoreDatabase() {
 }
 
 func TestDrillLostKeyset(t *testing.T) {
+	t.Parallel()
 	const heading = "The keyset is lost"
 	d := newDrill(t)
 	removeFile(t, d.keyset)
@@ -229,6 +230,7 @@ func TestDrillLostKeyset(t *testing.T) {
 
 // TestDrillLostKeysetWithoutCopy saves everything through the process that still runs.
 func TestDrillLostKeysetWithoutCopy(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("curl"); err != nil {
 		if os.Getenv("CI") == "true" {
 			t.Fatal(err)
@@ -265,6 +267,7 @@ func TestDrillLostKeysetWithoutCopy(t *testing.T) {
 }
 
 func TestDrillLeakedKeyset(t *testing.T) {
+	t.Parallel()
 	d := newDrill(t)
 	leaked := readFile(t, d.keyset)
 	old := d.key(seals)
@@ -280,6 +283,7 @@ func TestDrillLeakedKeyset(t *testing.T) {
 }
 
 func TestDrillLeakedDatabase(t *testing.T) {
+	t.Parallel()
 	d := newDrill(t)
 	old := d.key(seals)
 	d.do("keys.md", "The database has leaked", 0, "OLD="+old)
@@ -295,6 +299,7 @@ func TestDrillLeakedDatabase(t *testing.T) {
 // TestDrillLostKMSKey wraps a keyset by each KMS, loses the key there, and wraps the
 // copy of the keyset by another KMS.
 func TestDrillLostKMSKey(t *testing.T) {
+	t.Parallel()
 	const heading = "The key of the KMS is lost"
 	fakes := kektest.Fakes()
 	for i, fake := range fakes {
@@ -332,6 +337,7 @@ func TestDrillLostKMSKey(t *testing.T) {
 }
 
 func TestDrillRestoredBackup(t *testing.T) {
+	t.Parallel()
 	const heading = "An old backup was restored"
 	d := newDrill(t)
 	old := d.key(seals)
@@ -351,6 +357,7 @@ func TestDrillRestoredBackup(t *testing.T) {
 }
 
 func TestDrillOverwrittenKeyset(t *testing.T) {
+	t.Parallel()
 	d := newDrill(t)
 	other := filepath.Join(d.TempDir(), "keyset.json")
 	if out, err := d.shell("modelproviders keys create --keyset " + other); err != nil {
@@ -367,6 +374,7 @@ func TestDrillOverwrittenKeyset(t *testing.T) {
 }
 
 func TestDrillDestroyedTooEarly(t *testing.T) {
+	t.Parallel()
 	const heading = "A key was destroyed too early"
 	d := newDrill(t)
 	old := d.key(seals)
@@ -404,6 +412,7 @@ func (d *drill) repeat(heading string, index int, variables ...string) {
 }
 
 func TestDrillRotationOnOneMachine(t *testing.T) {
+	t.Parallel()
 	const heading = "On one machine"
 	d := newDrill(t)
 	first := d.key(seals)
@@ -422,6 +431,7 @@ func TestDrillRotationOnOneMachine(t *testing.T) {
 }
 
 func TestDrillRotationOnSeveralMachines(t *testing.T) {
+	t.Parallel()
 	const heading = "On several machines"
 	d := newDrill(t)
 	old := d.key(seals)
@@ -453,6 +463,7 @@ esac
 `
 
 func TestDrillRotationOnKubernetes(t *testing.T) {
+	t.Parallel()
 	const heading = "On Kubernetes"
 	d := newDrill(t)
 	old := d.key(seals)

@@ -17,9 +17,14 @@ import (
 // TestRotation rotates the key of a service under load. After each step, every process
 // can open everything; no call fails, and no edit is lost.
 func TestRotation(t *testing.T) {
+	t.Parallel()
 	storetest.Long(t)
-	t.Run("SQLite", func(t *testing.T) { rotate(newRotating(t, "", "one")) })
+	t.Run("SQLite", func(t *testing.T) {
+		t.Parallel()
+		rotate(newRotating(t, "", "one"))
+	})
 	t.Run("PostgreSQL", func(t *testing.T) {
+		t.Parallel()
 		r := newRotating(t, storetest.Postgres(t), "first", "second")
 		r.out = t.TempDir()
 		rotate(r)

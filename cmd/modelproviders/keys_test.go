@@ -236,9 +236,11 @@ func TestRotate(t *testing.T) {
 
 // TestRotateInterrupted kills a rotation at every step, and runs it again.
 func TestRotateInterrupted(t *testing.T) {
+	t.Parallel()
 	storetest.Long(t)
 	for _, step := range []string{"Added the key", "Waiting until", "New values", `"done":[1-9]`, "Retired the key"} {
 		t.Run(step, func(t *testing.T) {
+			t.Parallel()
 			onBothDatabases(t, 30, func(t *testing.T, b *keysBed) {
 				b.killedAt(t, []string{"rotate", "--rate", "20"}, step)
 				b.wantReadable(t, theFirstKey)
@@ -257,6 +259,7 @@ func TestRotateInterrupted(t *testing.T) {
 
 // TestRotateContinues: what a kill can leave between two writes is finished.
 func TestRotateContinues(t *testing.T) {
+	t.Parallel()
 	b := newKeysBed(t, 1)
 	dir := filepath.Dir(b.keyset)
 	t.Run("a key in the file only", func(t *testing.T) {
@@ -427,6 +430,7 @@ func TestReadOnlyKeyset(t *testing.T) {
 
 // TestRotateWaits for processes that have not loaded the key, and says which.
 func TestRotateWaits(t *testing.T) {
+	t.Parallel()
 	storetest.Long(t)
 	url, dir := storetest.Postgres(t), t.TempDir()
 	b := newKeysBed(t, 1, "--database-url", url)

@@ -23,6 +23,7 @@ var kills = flag.Int("kills", 10, "how often the service is killed under load on
 // TestKilledService kills the service under load, over and over: everything that it
 // acknowledged is there, and nothing is half written.
 func TestKilledService(t *testing.T) {
+	t.Parallel()
 	storetest.Long(t)
 	t.Run("SQLite", func(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "data")
@@ -107,6 +108,7 @@ func secretFiles(t *testing.T, dir string) []byte {
 
 // TestKilledPostgres kills all processes of PostgreSQL under load, over and over.
 func TestKilledPostgres(t *testing.T) {
+	t.Parallel()
 	cluster := storetest.StartDurableCluster(t)
 	dir := filepath.Join(t.TempDir(), "data")
 	args := append(loadFlags(), "--data-dir", dir, "--database-url", cluster.URL())

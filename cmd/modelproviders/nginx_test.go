@@ -21,6 +21,7 @@ import (
 // TestRollingRestart restarts two processes behind nginx one after the other, under
 // load, without a failed call. nginx has the configuration in docs/deploy/nginx.
 func TestRollingRestart(t *testing.T) {
+	t.Parallel()
 	storetest.Long(t)
 	addresses := []string{freeAddress(t), freeAddress(t)}
 	front := startNginx(t, addresses)

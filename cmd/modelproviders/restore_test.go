@@ -17,6 +17,7 @@ import (
 // TestRestore backs up a service under load and restores it elsewhere. The commands
 // are those of docs/operations.md.
 func TestRestore(t *testing.T) {
+	t.Parallel()
 	storetest.Long(t)
 	t.Run("SQLite", func(t *testing.T) {
 		dir, other := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "data")
