@@ -3,7 +3,7 @@
 import { readEvents } from './events.js';
 
 /**
- * @import { AvailableModels, CheckResult, Draft, ListProviders, Me, ModelsTestEvent, Problem, Provider, ProviderList, ProviderTypeList, StageList, TestEvent } from './types'
+ * @import { AvailableModels, CheckResult, Draft, ListProviders, Me, ModelsTestEvent, Problem, Provider, ProviderList, ProviderTypeList, StageList, TestEvent, VerifyEvent } from './types'
  * @typedef {{method?: string, query?: Record<string, string | number | boolean | undefined>, body?: unknown,
  *   headers?: Record<string, string>, signal?: AbortSignal}} Options
  */
@@ -180,6 +180,18 @@ export class API {
    */
   testModels(id, body, signal) {
     return this.stream(`/providers/${id}/test-models`, body, signal, 'summary');
+  }
+
+  /**
+   * Checks whether a model does what its stages need, and yields each check and the
+   * result.
+   *
+   * @param {string} id
+   * @param {AbortSignal} signal ends the checks
+   * @returns {AsyncGenerator<VerifyEvent>}
+   */
+  verify(id, signal) {
+    return this.stream(`/models/${id}/verify`, {}, signal, 'result');
   }
 
   /**

@@ -4,6 +4,7 @@ import { h, icon, iconButton } from './dom.js';
 import { ago, count, dateTime, duration } from './format.js';
 import { kindLabel, quote } from './notice.js';
 import { statusChip, toggle, typeIcon } from './parts.js';
+import { stageChip } from './verify-drawer.js';
 
 /**
  * @import { Context, Model, Provider } from './types'
@@ -16,6 +17,7 @@ import { statusChip, toggle, typeIcon } from './parts.js';
  * @property {(provider: Provider, button: HTMLButtonElement) => void} check
  * @property {(provider: Provider, model: Model) => void} test
  * @property {(provider: Provider) => void} testAll
+ * @property {(provider: Provider, model: Model) => void} verify
  */
 
 /** How many models a card shows before the rest is folded away. */
@@ -186,8 +188,8 @@ function modelList(context, provider, actions) {
  * @param {Actions} actions
  */
 function modelItem({ stages, may }, provider, model, actions) {
-  const labels = model.supported_stages.map(
-    (stage) => stages.find((known) => known.stage === stage)?.label ?? stage,
+  const chips = model.supported_stages.map((stage) =>
+    stageChip(stages.find((known) => known.stage === stage)?.label ?? stage, model.stage_checks[stage]),
   );
   return h(
     'li',
@@ -202,14 +204,22 @@ function modelItem({ stages, may }, provider, model, actions) {
       'div',
       { class: 'model-stages' },
       model.enabled ? null : h('span', { class: 'chip disabled' }, 'Disabled'),
-      labels.map((label) => h('span', { class: 'chip stage' }, label)),
+      chips,
     ),
     lastTest(model),
     may('models:test')
-      ? iconButton('play', `Test ${model.display_name}`, {
-          class: 'play',
-          onclick: () => actions.test(provider, model),
-        })
+      ? h(
+          'div',
+          { class: 'model-actions' },
+          iconButton('verify', `Verify the stages of ${model.display_name}`, {
+            class: 'play',
+            onclick: () => actions.verify(provider, model),
+          }),
+          iconButton('play', `Test ${model.display_name}`, {
+            class: 'play',
+            onclick: () => actions.test(provider, model),
+          }),
+        )
       : null,
   );
 }

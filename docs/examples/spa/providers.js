@@ -10,6 +10,7 @@ import { kindLabel, toast } from './notice.js';
 import { openProviderDialog } from './provider-dialog.js';
 import { openTestAllDrawer } from './test-all-drawer.js';
 import { openTestDrawer } from './test-drawer.js';
+import { openVerifyDrawer } from './verify-drawer.js';
 
 /**
  * @import { Context, ListProviders, Model, Provider, ProviderStatus } from './types'
@@ -82,6 +83,7 @@ export class ProvidersScreen {
       check: (provider, button) => this.check(provider, button),
       test: (provider, model) => this.test(provider, model),
       testAll: (provider) => this.testAll(provider),
+      verify: (provider, model) => this.verify(provider, model),
     };
   }
 
@@ -421,6 +423,16 @@ export class ProvidersScreen {
     } catch (error) {
       this.report(error);
     }
+    await this.refresh(provider.id);
+  }
+
+  /**
+   * @param {Provider} provider
+   * @param {Model} model
+   */
+  async verify(provider, model) {
+    const { api, stages } = this.context;
+    await openVerifyDrawer(api, model, stages, `${provider.name} · ${provider.type_label}`);
     await this.refresh(provider.id);
   }
 

@@ -27,8 +27,10 @@ export type ReferenceInUse = Schemas['ReferenceInUse'];
 export type Scope = Schemas['Scope'];
 export type Stage = Schemas['Stage'];
 export type StageList = Schemas['StageList'];
+export type StageResult = Schemas['StageResult'];
 export type StageName = Schemas['StageName'];
 export type TestResult = Schemas['TestResult'];
+export type Verification = Schemas['Verification'];
 export type ListProviders = NonNullable<operations['listProviders']['parameters']['query']>;
 
 /** What an element may contain; null and false are left out. */
@@ -43,6 +45,9 @@ export interface Draft {
 /** An event of a streamed test of several models. */
 export type ModelsTestEvent =
   { event: 'result'; data: ModelTestResult } | { event: 'summary'; data: ModelsTestSummary };
+
+/** An event of the streamed checks of a model's stages. */
+export type VerifyEvent = { event: 'check'; data: StageResult } | { event: 'result'; data: Verification };
 
 /** An event of a streamed test. */
 export type TestEvent = { event: 'delta'; data: { text: string } } | { event: 'result'; data: TestResult };

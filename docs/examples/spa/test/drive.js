@@ -152,6 +152,29 @@ const flows = {
     await page.keyboard.press('Escape');
   },
 
+  async 'verifying a model'(page) {
+    await button(page, 'Verify the stages of GPT-4 Turbo').click();
+    const drawer = dialog(page, 'Verify GPT-4 Turbo');
+    await drawer.getByText('1 of 2 verified.').waitFor();
+    await drawer.getByText('The plan is not the JSON that was asked for').waitFor();
+    await hasFocus(button(drawer, 'Verify again'));
+    await look(page, 'verify');
+    const held = [];
+    await page.route('**/verify', (route) => held.push(route));
+    await page.keyboard.press('Enter');
+    await hasFocus(button(drawer, 'Stop'));
+    await page.keyboard.press('Enter');
+    await drawer.getByText('Stopped.').waitFor();
+    await hasFocus(button(drawer, 'Verify again'));
+    await page.unroute('**/verify');
+    await page.keyboard.press('Escape');
+    const model = card(page, 'Production OpenAI').getByRole('listitem').filter({ hasText: 'GPT-4 Turbo' });
+    await model.getByText('Tool call: Verified').waitFor();
+    await model.getByText('Planning: Failed').waitFor();
+    await hasFocus(button(page, 'Verify the stages of GPT-4 Turbo'));
+    await look(page, 'verified');
+  },
+
   async 'adding more'(page) {
     for (const [name, base] of [
       ['Team gateway', setup.custom.base_url],
