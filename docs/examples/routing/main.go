@@ -1,5 +1,6 @@
-// Command routing keeps a table of the models that a router may use, by stage, and prints
-// it at the start and whenever it has changed.
+// Command routing keeps a table of the models that a router may use, and prints it at the
+// start and whenever it has changed: by stage, those that are available and have passed the
+// check of the stage.
 //
 //	MODELPROVIDERS_URL=… MODELPROVIDERS_TOKEN=… routing
 //

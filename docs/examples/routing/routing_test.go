@@ -19,6 +19,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"modelproviders/pkg/client"
+	"modelproviders/pkg/provider/providertest"
 	"modelproviders/pkg/store/storetest"
 )
 
@@ -91,6 +92,7 @@ func (o *output) String() string {
 type scenario struct {
 	*testing.T
 	addr, dir, database string
+	upstream            *providertest.Server
 	service, router     *program
 	admin               *client.Client
 	env                 []string // of the router
@@ -103,7 +105,8 @@ func begin(t *testing.T, database string) *scenario {
 		t.Fatal(err)
 	}
 	listener.Close()
-	s := &scenario{T: t, addr: listener.Addr().String(), dir: t.TempDir(), database: database}
+	s := &scenario{T: t, addr: listener.Addr().String(), dir: t.TempDir(), database: database, upstream: providertest.Start(t, providertest.OpenAI())}
+	s.upstream.PassChecks()
 	s.startService()
 	token, err := os.ReadFile(filepath.Join(s.dir, "admin.token"))
 	if err != nil {
@@ -119,7 +122,8 @@ func begin(t *testing.T, database string) *scenario {
 
 func (s *scenario) startService() {
 	s.Helper()
-	s.service = run(s.T, "modelproviders", []string{"MODELPROVIDERS_DATABASE_URL=" + s.database}, "--addr", s.addr, "--data-dir", s.dir)
+	s.service = run(s.T, "modelproviders", []string{"MODELPROVIDERS_DATABASE_URL=" + s.database},
+		"--addr", s.addr, "--data-dir", s.dir, "--provider-endpoints", s.upstream.ProviderEndpoints())
 	s.eventually("the service serves", func() bool { return strings.Contains(s.service.stderr.String(), "msg=serving") })
 }
 
@@ -136,11 +140,12 @@ func (s *scenario) eventually(what string, holds func() bool) {
 func (s *scenario) follows(what string) {
 	s.Helper()
 	var rows []string
-	for model, err := range s.admin.ListModels(s.Context(), client.ListModelsParams{Available: new(true)}) {
-		if err != nil {
-			s.Fatal(err)
-		}
-		for _, stage := range model.SupportedStages {
+	for _, stage := range []client.StageName{client.StageNamePlanning, client.StageNameToolCall, client.StageNameGuardrail} {
+		params := client.ListModelsParams{Available: new(true), Stage: stage, Verified: new(true)}
+		for model, err := range s.admin.ListModels(s.Context(), params) {
+			if err != nil {
+				s.Fatal(err)
+			}
 			rows = append(rows, strings.Join([]string{string(stage), model.ProviderName, model.ModelID}, " "))
 		}
 	}
@@ -177,8 +182,18 @@ func TestRouterFollows(t *testing.T) {
 			first, second := s.create("First"), s.create("Second")
 			s.follows("after two providers were created")
 			m := first.Models[0]
+			s.verify(first)
+			s.verify(second)
+			s.follows("after they were verified")
 			s.edit(first, m, client.ModelUpdate{SupportedStages: []client.StageName{client.StageNameToolCall, client.StageNameGuardrail}})
 			s.follows("after other stages")
+			s.verify(first)
+			s.follows("after these were verified")
+			s.update(first, client.ProviderUpdate{Credentials: client.OpenAICredentials{APIKey: "sk-other"}})
+			s.follows("after another key")
+			s.update(first, client.ProviderUpdate{Credentials: s.upstream.Credentials})
+			s.verify(first)
+			s.follows("after a key that was verified")
 			s.edit(first, m, client.ModelUpdate{Enabled: new(false)})
 			s.follows("after a model was disabled")
 			s.must(s.admin.DeleteModel(t.Context(), second.ID, second.Models[1].ID))
@@ -193,6 +208,7 @@ func TestRouterFollows(t *testing.T) {
 			s.service.kill()
 			s.startService()
 			third := s.create("Third")
+			s.verify(third)
 			s.follows("after the service was killed")
 			if said := s.router.stderr.String(); said != "" {
 				t.Errorf("the router read all models again: %s", said)
@@ -214,6 +230,7 @@ func TestRouterReadsAgain(t *testing.T) {
 	t.Parallel()
 	s := begin(t, "")
 	p := s.create("First")
+	s.verify(p)
 	s.follows("at first")
 	s.must(s.router.Process.Signal(syscall.SIGSTOP))
 	start, err := s.admin.ListChanges(t.Context(), client.ListChangesParams{})
@@ -253,11 +270,20 @@ func (s *scenario) create(name string) client.Provider {
 		return client.ModelCreate{ModelID: id, SupportedStages: []client.StageName{client.StageNamePlanning}}
 	}
 	p, err := s.admin.CreateProvider(s.Context(), client.ProviderCreate{
-		Name: name, Type: client.ProviderTypeNameOpenAI, Credentials: client.OpenAICredentials{APIKey: "sk-test"},
-		Models: []client.ModelCreate{model("gpt-4o"), model("gpt-5")},
+		Name: name, Type: client.ProviderTypeNameOpenAI, Credentials: s.upstream.Credentials,
+		Models: []client.ModelCreate{model(s.upstream.ModelID), model("gpt-5")},
 	})
 	s.must(err)
 	return p
+}
+
+// verify checks the stages of all models.
+func (s *scenario) verify(p client.Provider) {
+	s.Helper()
+	for _, model := range p.Models {
+		_, err := s.admin.VerifyModel(s.Context(), model.ID, client.VerifyRequest{})
+		s.must(err)
+	}
 }
 
 func (s *scenario) update(p client.Provider, update client.ProviderUpdate) {

@@ -78,12 +78,15 @@ func (t *table) read(ctx context.Context, providerID string) error {
 	return nil
 }
 
-// print prints the table if it is another one than the last.
+// print prints the models that passed the check of a stage, by stage, if that is another
+// table than the last.
 func (t *table) print() {
 	var rows []string
 	for _, model := range t.models {
 		for _, stage := range model.SupportedStages {
-			rows = append(rows, fmt.Sprintf("%s\t%s\t%s", stage, model.ProviderName, model.ModelID))
+			if model.StageChecks[string(stage)].Status == client.StageCheckStatusPassed {
+				rows = append(rows, fmt.Sprintf("%s\t%s\t%s", stage, model.ProviderName, model.ModelID))
+			}
 		}
 	}
 	slices.Sort(rows)
