@@ -128,10 +128,11 @@ func TestMetrics(t *testing.T) {
 func TestMetricsWithoutDatabase(t *testing.T) {
 	cluster := storetest.StartCluster(t)
 	url := cluster.Database(t)
-	s := running(t, withMetrics, onPostgres(url, filepath.Join(t.TempDir(), "keyset.json")))
+	s := running(t, withMetrics, onPostgres(url, filepath.Join(t.TempDir(), "keyset.json")), func(c *app.Config) { c.Checks.Every = time.Hour })
 	s.wantMetrics(t, `modelproviders_database_up 1`)
 	cluster.Stop(t)
-	s.wantMetrics(t, `modelproviders_database_up 0`, `modelproviders_job_failures_total\{name="heartbeat"\} [1-9].*`)
+	s.wantMetrics(t, `modelproviders_database_up 0`, `modelproviders_job_failures_total\{name="heartbeat"\} [1-9].*`,
+		`modelproviders_job_failures_total\{name="check_providers"\} [1-9].*`)
 	began := time.Now()
 	s.scrape(t)
 	if took := time.Since(began); took > 5*time.Second {

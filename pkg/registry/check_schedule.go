@@ -32,11 +32,11 @@ func (s CheckSchedule) interval(needsTest bool) time.Duration {
 // between checks doubles.
 func (s CheckSchedule) next(c HealthCheck, now time.Time) time.Time {
 	interval := s.interval(c.NeedsTest)
-	intervals := max(1, longestBackoff/interval)
-	if c.Failures < 16 {
-		intervals = min(intervals, 1<<max(0, c.Failures-1))
+	pause := interval
+	for n := 1; n < c.Failures && 2*pause <= longestBackoff; n++ {
+		pause *= 2
 	}
-	return dueAfter(c.ProviderID, now.Add(intervals*interval-interval/2), interval)
+	return dueAfter(c.ProviderID, now.Add(pause-interval/2), interval)
 }
 
 // dueAfter returns the first time after t at which a provider is checked. The times of one
@@ -44,8 +44,9 @@ func (s CheckSchedule) next(c HealthCheck, now time.Time) time.Time {
 // also after the service was away and found all of them due.
 func dueAfter(providerID string, t time.Time, interval time.Duration) time.Time {
 	hash := fnv.New64a()
-	_, _ = hash.Write([]byte(providerID)) // never fails: see its documentation
-	due := t.Truncate(interval).Add(time.Duration(hash.Sum64() % uint64(interval)))
+	_, _ = hash.Write([]byte(providerID))                    // never fails: see its documentation
+	offset := time.Duration(hash.Sum64() % uint64(interval)) //nolint:gosec // an interval is positive
+	due := t.Truncate(interval).Add(offset)
 	if !due.After(t) {
 		due = due.Add(interval)
 	}

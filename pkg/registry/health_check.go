@@ -114,8 +114,8 @@ func (h *HealthChecker) Lag(ctx context.Context) (time.Duration, error) {
 // start. They end early when ctx ends; see [HealthChecker.Wait].
 func (h *HealthChecker) Start(ctx context.Context) error {
 	for {
-		if h.slots.Acquire(ctx, 1) != nil {
-			return nil
+		if err := h.slots.Acquire(ctx, 1); err != nil {
+			return nil //nolint:nilerr // the service stops
 		}
 		free := 1
 		for free < checksAtOnce && h.slots.TryAcquire(1) {
@@ -154,8 +154,8 @@ func (c leased) now() time.Time { return c.claimed.Add(time.Since(c.began)) }
 // claim leases up to limit checks that are due. Without a check that is due, it writes
 // nothing.
 func (h *HealthChecker) claim(ctx context.Context, limit int) ([]leased, error) {
-	if h.store.HasSpace() != nil {
-		return nil, nil // the results could not be stored
+	if err := h.store.HasSpace(); err != nil {
+		return nil, nil //nolint:nilerr // it is reported already, and results could not be stored
 	}
 	began := time.Now()
 	now, due, err := h.checks.NextCheck(ctx)

@@ -206,7 +206,7 @@ func TestChecksOfANewConnection(t *testing.T) {
 func TestNothingIsCheckedThatIsSwitchedOff(t *testing.T) {
 	t.Parallel()
 	c := newChecked(t, everyQuarter)
-	c.kit.upstream = providertest.Start(t, withoutList(providertest.Custom()))
+	c.upstream = providertest.Start(t, withoutList(providertest.Custom()))
 	p := c.create(t, "one")
 	c.update(t, p.ID, registry.ProviderEdit{Status: pointer("inactive")})
 	c.pass(t, 6*time.Hour)
@@ -245,7 +245,7 @@ func TestUnprovenLists(t *testing.T) {
 	c := newChecked(t, registry.CheckSchedule{Every: 15 * time.Minute})
 	fake := providertest.Custom()
 	fake.Authentic = func(r *providertest.Request) bool { return r.Method == http.MethodGet }
-	c.kit.upstream = providertest.Start(t, fake)
+	c.upstream = providertest.Start(t, fake)
 	p := c.create(t, "one")
 	c.test(t, p)
 	c.pass(t, time.Hour)

@@ -97,7 +97,7 @@ func (one dayCase) run(t *testing.T) string {
 		t.Cleanup(transport.CloseIdleConnections)
 		config.Transport = func(...string) http.RoundTripper { return transport }
 	})
-	c.kit.upstream = server
+	c.upstream = server
 	midnight := c.now(t).Truncate(24 * time.Hour).Add(24 * time.Hour)
 	c.run(t, midnight)
 	p := c.create(t, "one")
