@@ -31,10 +31,10 @@ export async function unlessInUse({ title, action, change }) {
 }
 
 /** @param {APIError} error */
-function warning({ message, references, referenceCount }) {
+function warning({ references, referenceCount }) {
   const more = referenceCount - references.length;
   return [
-    h('p', {}, message),
+    h('p', {}, 'These depend on its models, and may stop working:'),
     h(
       'ul',
       { class: 'references', 'aria-label': 'What depends on it' },
