@@ -3,6 +3,7 @@ package registry_test
 import (
 	"encoding/json"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,8 +16,8 @@ func says(text string) provider.Result { return provider.Result{Response: text} 
 
 // calls is an answer with calls: names and arguments in turn.
 func calls(pairs ...string) (r provider.Result) {
-	for i := 0; i < len(pairs); i += 2 {
-		r.ToolCalls = append(r.ToolCalls, provider.ToolCall{Name: pairs[i], Arguments: json.RawMessage(pairs[i+1])})
+	for pair := range slices.Chunk(pairs, 2) {
+		r.ToolCalls = append(r.ToolCalls, provider.ToolCall{Name: pair[0], Arguments: json.RawMessage(pair[1])})
 	}
 	return r
 }

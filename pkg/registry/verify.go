@@ -150,15 +150,10 @@ func (v *verifier) check(ctx context.Context, check stageCheck) (out StageResult
 		}
 		out.Latency += answer.Latency
 		out.addUsage(answer.Usage)
-		switch f := answer.Failure; {
-		case f != nil && f.Unsupported:
-			out.Status, out.Detail = StageFailed, f.Message
-			return out, nil
-		case f != nil:
-			out.Status, out.Failure = StageError, f
-			return out, nil
-		}
 		answers = append(answers, answer)
+		if answer.Failure != nil {
+			break
+		}
 	}
 	out.judge(check, answers)
 	return out, nil
@@ -199,8 +194,15 @@ func (out *StageResult) addUsage(u *provider.Usage) {
 	}
 }
 
-// judge sets status, detail and response after calls that succeeded.
+// judge sets the outcome of calls, of which the last may have failed.
 func (out *StageResult) judge(check stageCheck, answers []provider.Result) {
+	if f := answers[len(answers)-1].Failure; f != nil {
+		out.Status, out.Failure = StageError, f
+		if f.Unsupported {
+			out.Status, out.Failure, out.Detail = StageFailed, nil, f.Message
+		}
+		return
+	}
 	v := check.judge(answers)
 	out.Status, out.Detail = StagePassed, v.detail
 	if v.passed {

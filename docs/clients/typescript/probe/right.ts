@@ -94,6 +94,17 @@ for await (const event of stream(api, '/providers/{id}/test-models', { params: {
   }
 }
 
+// Checks of the stages of a model as a stream, and the models that passed.
+for await (const event of stream(api, '/models/{id}/verify', { params: { path: { id: 'a' } }, body: { stages: ['planning'] } })) {
+  if (event.event === 'check') {
+    console.log(event.data.stage === 'planning', event.data.status === 'passed', event.data.detail, event.data.error?.kind);
+  } else if (event.event === 'result') {
+    console.log(event.data.results.length, event.data.verified_at);
+  }
+}
+const { data: verified } = await api.GET('/models', { params: { query: { stage: 'tool_call', verified: true } } });
+console.log(verified?.data[0]?.stage_checks['tool_call']?.status === 'passed');
+
 // Changes, from a cursor of the present end.
 const { data: start } = await api.GET('/changes');
 const { data: waited } = await api.GET('/changes', { params: { query: { after: start?.next_cursor ?? '', wait: '30s' } } });
