@@ -20,15 +20,15 @@ type verifyRequest struct {
 type stageResult struct {
 	// The stage.
 	Stage string `json:"stage" extensions:"x-ref=StageName" example:"planning"`
-	// `passed` if the model does what the stage asks of it, `failed` if not, `error` if a call failed, `skipped` if the stage was not checked.
-	Status string `json:"status" enums:"passed,failed,error,skipped" example:"passed"`
-	// What the model did, or why the stage was skipped: a rate limit was exceeded, or the calls before it took too long. Absent if a call failed.
+	// `passed` if the model does what the stage asks of it, `failed` if not, `error` if a call failed.
+	Status string `json:"status" enums:"passed,failed,error" example:"passed"`
+	// What the model did; absent if a call failed.
 	Detail string `json:"detail,omitempty" example:"Made a plan of 4 steps."`
 	// What the model answered, at most 10,000 characters; only if it failed the check.
 	Response string `json:"response,omitempty" example:"First, copy the website."`
 	// Why a call failed; only with status `error`.
 	Error *upstreamError `json:"error,omitempty"`
-	// The time that the calls took, in milliseconds; absent if the stage was skipped.
+	// The time that the calls took, in milliseconds; absent if a limit of this service refused a call.
 	LatencyMS *int64 `json:"latency_ms,omitempty" example:"900"`
 	// The number of tokens used by the calls; absent if the provider doesn't report it.
 	Usage *tokenUsage `json:"usage,omitempty"`
@@ -45,7 +45,7 @@ type verification struct {
 } //	@name	Verification
 
 // @Summary		Verify the stages of a model
-// @Description	Checks whether the model does what its stages ask of it, two stages at a time, and stores the results as `stage_checks` of the model. A check calls the model once, that of `guardrail` twice. Each call counts as a test for the rate limits; stages whose calls are refused by a limit are skipped, and keep their last check. No call begins later than the time limit of one test after the request. With `Accept: text/event-stream`, a `check` event follows each check, and one `result` event ends the stream. Disconnecting cancels the calls to the provider.
+// @Description	Checks whether the model does what its stages ask of it, two stages at a time, and stores the results as `stage_checks` of the model. A check calls the model once, that of `guardrail` twice. Each call counts as a test for the rate limits; a stage with a call that they refuse has the error `rate_limited`, and its stored check does not change. If they refuse all calls, the response is 429. No call begins later than the time limit of one test after the request; a stage with such a call has the error `timeout`. With `Accept: text/event-stream`, a `check` event follows each check, and one `result` event ends the stream. Disconnecting cancels the calls to the provider.
 // @ID				verifyModel
 // @Tags			tests
 // @Param			id		path		string			true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
@@ -91,7 +91,7 @@ func logVerification(c echo.Context, done registry.Verification) {
 	}
 	logCall(c, done.Model.ProviderID, counts[registry.StagePassed] == len(done.Results),
 		slog.String("model_id", done.Model.ID), slog.Int("passed", counts[registry.StagePassed]), slog.Int("failed", counts[registry.StageFailed]),
-		slog.Int("errors", counts[registry.StageError]), slog.Int("skipped", counts[registry.StageSkipped]))
+		slog.Int("errors", counts[registry.StageError]))
 }
 
 func toStageResult(r registry.StageResult) stageResult {
@@ -101,7 +101,7 @@ func toStageResult(r registry.StageResult) stageResult {
 	if r.Failure != nil {
 		out.Error = toUpstreamError(r.Failure)
 	}
-	if r.Status != registry.StageSkipped {
+	if !r.Refused {
 		ms := milliseconds(r.Latency)
 		out.LatencyMS = &ms
 	}

@@ -215,17 +215,19 @@ func TestAVerificationIsStreamed(t *testing.T) {
 	})
 }
 
-func TestStagesThatABoundSkips(t *testing.T) {
+func TestStagesThatALimitRefuses(t *testing.T) {
 	fake := providertest.Start(t, providertest.Custom())
 	fake.PassChecks()
 	onEach(t, func(t *testing.T, s *apitest.Server) {
 		s.Clock.Stop()
 		admin := s.Admin(t)
 		p := admin.CreateProvider(withAllStages(fake))
-		done := verificationOf(admin.Post("/models/"+p.Models[0].ID+"/verify", object{"stages": list{"guardrail"}}))
-		if result := done.Results[0]; result.Status != "skipped" || result.LatencyMS != nil || !strings.Contains(result.Detail, "The limit is 1 per minute.") {
+		path, body := "/models/"+p.Models[0].ID+"/verify", object{"stages": list{"guardrail"}}
+		done := verificationOf(admin.Post(path, body))
+		if result := done.Results[0]; result.Status != "error" || result.LatencyMS != nil || result.Error.Kind != "rate_limited" || !strings.Contains(result.Error.Message, "The limit is 1 per minute.") {
 			t.Errorf("got %+v", done)
 		}
+		admin.Post(path, body).Problem(http.StatusTooManyRequests, "rate_limited")
 		if checks := admin.Model(p.Models[0].ID).StageChecks; len(checks) != 0 {
 			t.Errorf("stored %v", checks)
 		}

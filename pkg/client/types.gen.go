@@ -240,10 +240,9 @@ const (
 
 // Defines values for StageResultStatus.
 const (
-	StageResultStatusError   StageResultStatus = "error"
-	StageResultStatusFailed  StageResultStatus = "failed"
-	StageResultStatusPassed  StageResultStatus = "passed"
-	StageResultStatusSkipped StageResultStatus = "skipped"
+	StageResultStatusError  StageResultStatus = "error"
+	StageResultStatusFailed StageResultStatus = "failed"
+	StageResultStatusPassed StageResultStatus = "passed"
 )
 
 // Defines values for TestStatus.
@@ -1502,13 +1501,13 @@ type StageName string
 
 // StageResult The outcome of the check of one stage.
 type StageResult struct {
-	// Detail What the model did, or why the stage was skipped: a rate limit was exceeded, or the calls before it took too long. Absent if a call failed.
+	// Detail What the model did; absent if a call failed.
 	Detail string `json:"detail,omitempty,omitzero"`
 
 	// Error Why a call to a provider's service failed.
 	Error *UpstreamError `json:"error,omitempty"`
 
-	// LatencyMS The time that the calls took, in milliseconds; absent if the stage was skipped.
+	// LatencyMS The time that the calls took, in milliseconds; absent if a limit of this service refused a call.
 	LatencyMS int64 `json:"latency_ms,omitempty,omitzero"`
 
 	// Response What the model answered, at most 10,000 characters; only if it failed the check.
@@ -1517,14 +1516,14 @@ type StageResult struct {
 	// Stage The stable name of a pipeline stage.
 	Stage StageName `json:"stage"`
 
-	// Status `passed` if the model does what the stage asks of it, `failed` if not, `error` if a call failed, `skipped` if the stage was not checked.
+	// Status `passed` if the model does what the stage asks of it, `failed` if not, `error` if a call failed.
 	Status StageResultStatus `json:"status"`
 
 	// Usage The number of tokens used.
 	Usage *TokenUsage `json:"usage,omitempty"`
 }
 
-// StageResultStatus `passed` if the model does what the stage asks of it, `failed` if not, `error` if a call failed, `skipped` if the stage was not checked.
+// StageResultStatus `passed` if the model does what the stage asks of it, `failed` if not, `error` if a call failed.
 type StageResultStatus string
 
 // TestRequest A prompt to test a model with.

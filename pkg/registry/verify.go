@@ -22,13 +22,12 @@ type StageStatus string
 
 // The outcomes of the API contract.
 const (
-	StagePassed  StageStatus = "passed"
-	StageFailed  StageStatus = "failed" // the model does not do what the stage asks of it
-	StageError   StageStatus = "error"  // a call failed
-	StageSkipped StageStatus = "skipped"
+	StagePassed StageStatus = "passed"
+	StageFailed StageStatus = "failed" // the model does not do what the stage asks of it
+	StageError  StageStatus = "error"  // a call failed
 )
 
-// StageCheck is the last check of a stage of a model. It was not skipped.
+// StageCheck is the last check of a stage of a model.
 type StageCheck struct {
 	Status StageStatus `json:"status"`
 	At     time.Time   `json:"at"`
@@ -43,6 +42,9 @@ type StageResult struct {
 	Detail   string            // why it has the status; empty if a call failed
 	Response string            // what the model answered, if it failed the check
 	Failure  *provider.Failure // of the call, if one failed
+	// Refused says that the check was not made or not finished, because a limit of this
+	// service refused a call. The result is not stored.
+	Refused bool
 }
 
 // Verification is the outcome of the checks of a model.
@@ -59,8 +61,9 @@ const stagesAtOnce = 2
 // or, unless it is nil, those in stages. It stores the results, and sets or clears the
 // provider's error like [Registry.TestModel]. Nothing is stored if the connection or the
 // model id changed during the calls. Each result is passed to onCheck, from several
-// goroutines. A stage is skipped if a call is rate limited, or would begin later than a
-// test may last. It returns not_found and validation_failed.
+// goroutines. A stage has a [StageResult.Refused] result if a call is rate limited, or
+// would begin later than a test may last. It returns not_found, validation_failed, and
+// rate_limited if all calls are.
 func (r *Registry) VerifyModel(ctx context.Context, workspace, id string, stages *[]string, problems fault.Problems, onCheck func(StageResult)) (Verification, error) {
 	m, p, err := r.store.ModelAndProvider(ctx, workspace, id)
 	if err != nil {
@@ -104,6 +107,7 @@ type verifier struct {
 
 	mu     sync.Mutex
 	called bool
+	limit  error // the last refusal of the limit on tests
 	// The last call that says something about the provider.
 	success bool
 	failure *provider.Failure
@@ -123,11 +127,21 @@ func (v *verifier) run(ctx context.Context, stages []Stage, onCheck func(StageRe
 			}
 			result.Stage = stage
 			results[i] = result
-			onCheck(result)
+			if !result.Refused {
+				onCheck(result)
+			}
 			return nil
 		})
 	}
 	err := group.Wait()
+	if err == nil && !v.called {
+		return nil, v.limit
+	}
+	for _, result := range results {
+		if result.Refused {
+			onCheck(result)
+		}
+	}
 	return slices.DeleteFunc(results, func(r StageResult) bool { return r.Status == "" }), err
 }
 
@@ -139,11 +153,14 @@ func (v *verifier) check(ctx context.Context, check stageCheck) (out StageResult
 			return out, err
 		}
 		if time.Now().After(v.latest) {
-			return StageResult{Status: StageSkipped, Detail: "The calls before it took too long."}, nil
+			return refusedCheck(provider.Timeout, "The calls before this one took too long.", "Verify this stage alone."), nil
 		}
 		answer, err := v.call(ctx, prompt)
 		if fault.Is(err, fault.RateLimited) {
-			return StageResult{Status: StageSkipped, Detail: fault.As(err).Message}, nil
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.limit = err
+			return refusedCheck(provider.RateLimited, fault.As(err).Message, "This is a limit of this service. Verify this stage again later."), nil
 		}
 		if err != nil {
 			return out, err
@@ -157,6 +174,10 @@ func (v *verifier) check(ctx context.Context, check stageCheck) (out StageResult
 	}
 	out.judge(check, answers)
 	return out, nil
+}
+
+func refusedCheck(kind provider.FailureKind, message, hint string) StageResult {
+	return StageResult{Status: StageError, Failure: &provider.Failure{Kind: kind, Message: message, Hint: hint}, Refused: true}
 }
 
 // call makes one call to the model. It counts as a test; see [Registry.callUpstream].
@@ -229,14 +250,14 @@ func (out *StageResult) judge(check stageCheck, answers []provider.Result) {
 
 // record stores the results and the event of the checks. err is what ended them early.
 func (v *verifier) record(ctx context.Context, done Verification, err error) error {
-	if fault.As(err) != nil || err == nil && !v.called {
+	if fault.As(err) != nil {
 		return err
 	}
 	event := v.model.event(v.provider.Workspace, audit.ModelVerify)
 	checks := map[Stage]StageCheck{}
 	var reasons []string
 	for _, result := range done.Results {
-		if result.Status != StageSkipped {
+		if !result.Refused {
 			checks[result.Stage] = StageCheck{Status: result.Status, At: done.VerifiedAt}
 		}
 		if result.Status != StagePassed {

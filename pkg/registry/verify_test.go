@@ -328,28 +328,33 @@ func TestVerifiedChanges(t *testing.T) {
 	noted("the provider works again", registry.Verified, registry.StatusChanged)
 }
 
-// TestChecksThatABoundSkips keep what is stored.
-func TestChecksThatABoundSkips(t *testing.T) {
+// TestChecksThatALimitRefuses keep what is stored.
+func TestChecksThatALimitRefuses(t *testing.T) {
 	k := newKit(t, func(c *registry.Config) { c.Limiter = auth.NewLimiter(auth.Limits{TestsPerMinute: 11}, time.Now) })
 	p := k.withAllStages(t)
 	k.verify(t, p)
 	done := k.verify(t, p, registry.ToolCall, registry.Planning)
 	wantResults(t, done, "planning passed, tool_call passed")
 	done = k.verify(t, p) // 4 calls are left
-	skipped := 0
+	refused := 0
 	for _, result := range done.Results {
-		if result.Status == registry.StageSkipped {
-			skipped++
-			if !strings.Contains(result.Detail, "The limit is 11 per minute.") || result.Failure != nil {
-				t.Errorf("skipped: %+v", result)
+		if result.Refused {
+			refused++
+			if result.Status != registry.StageError || result.Failure.Kind != provider.RateLimited || !strings.Contains(result.Failure.Message, "The limit is 11 per minute.") {
+				t.Errorf("refused: %+v", result)
 			}
 		}
 	}
-	if skipped != 1 || len(k.upstream.Requests()) != 11 {
-		t.Errorf("%d of %d were skipped after %d calls", skipped, len(done.Results), len(k.upstream.Requests()))
+	if refused != 1 || len(k.upstream.Requests()) != 11 {
+		t.Errorf("%d of %d were refused after %d calls", refused, len(done.Results), len(k.upstream.Requests()))
 	}
-	wantResults(t, k.verify(t, p, registry.Planning), "planning skipped")
-	k.wantChecks(t, "after skipped checks", p, allPassed)
+	_, err := k.VerifyModel(t.Context(), workspace, p.Models[0].ID, nil, fault.Problems{}, func(result registry.StageResult) {
+		t.Errorf("told %+v although no call was made", result)
+	})
+	if !fault.Is(err, fault.RateLimited) {
+		t.Errorf("after all calls were refused: %v", err)
+	}
+	k.wantChecks(t, "after refused checks", p, allPassed)
 }
 
 // TestTwoChecksAtATime: a caller who goes away ends them, and no other begins. What
@@ -384,14 +389,14 @@ func TestTwoChecksAtATime(t *testing.T) {
 	}
 }
 
-// TestALateCheckIsSkipped: no call begins later than a test may last.
-func TestALateCheckIsSkipped(t *testing.T) {
+// TestALateCheckIsRefused: no call begins later than a test may last.
+func TestALateCheckIsRefused(t *testing.T) {
 	k := newKit(t, func(c *registry.Config) { c.TestTimeout = 200 * time.Millisecond })
 	p := k.withAllStages(t)
 	k.upstream.Use(providertest.Silent)
 	done := k.verify(t, p)
-	wantResults(t, done, "planning error, tool_call error, summarization skipped, guardrail skipped")
-	if done.Results[0].Failure.Kind != provider.Timeout {
+	wantResults(t, done, "planning error, tool_call error, summarization error, guardrail error")
+	if done.Results[0].Failure.Kind != provider.Timeout || done.Results[0].Refused || !done.Results[3].Refused {
 		t.Errorf("got %+v", done.Results[0])
 	}
 }

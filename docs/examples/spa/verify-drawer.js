@@ -15,7 +15,6 @@ const statuses = {
   passed: { label: 'Verified', tone: 'active' },
   failed: { label: 'Failed', tone: 'error' },
   error: { label: 'Not checked', tone: '' },
-  skipped: { label: 'Skipped', tone: '' },
 };
 
 /**
@@ -145,7 +144,7 @@ export function stageChip(label, check) {
   }
   const { label: word } = statuses[check.status];
   const title = `${word}, ${dateTime(check.at)}`;
-  const mark = { passed: 'check', failed: 'alert', error: 'info', skipped: 'info' }[check.status];
+  const mark = { passed: 'check', failed: 'alert', error: 'info' }[check.status];
   return h(
     'span',
     { class: `chip stage ${check.status}`, title },
