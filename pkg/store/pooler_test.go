@@ -13,6 +13,6 @@ func TestPooler(t *testing.T) {
 	t.Parallel()
 	pooler := storetest.StartPgBouncer(t, 5)
 	storetest.Run(t, func(t *testing.T) *store.Store {
-		return storetest.Open(t, store.Config{DatabaseURL: pooler.Database(t), Pooler: true})
+		return storetest.Open(t, store.Config{DatabaseURL: pooler.Database(t), Pooler: true, Webhooks: true})
 	})
 }
