@@ -19,6 +19,7 @@ type changeFeeds struct {
 	wake      chan struct{} // has a value if a feed is behind
 	listening atomic.Bool   // the database tells when there are changes
 
+	swept  time.Time // when changes that are not numbered were last looked for
 	polled time.Time // when the ends of all feeds were last compared
 
 	mu    sync.Mutex

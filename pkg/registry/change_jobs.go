@@ -20,13 +20,14 @@ const (
 
 // The methods below are background jobs. Each is called again when it has returned.
 
-// NumberChanges waits until this process has noted changes, at most for a while, and then
-// numbers changes.
+// NumberChanges waits until this process has noted changes, or until it is time to look for
+// those of other processes, and then numbers changes.
 func (r *Registry) NumberChanges(ctx context.Context) error {
 	var unnumbered []string
 	select {
 	case <-r.store.NotedChanges():
-	case <-time.After(numberEvery):
+	case <-time.After(time.Until(r.feeds.swept.Add(numberEvery))):
+		r.feeds.swept = time.Now()
 		var err error
 		if unnumbered, err = r.store.UnnumberedWorkspaces(ctx); err != nil {
 			return err

@@ -126,12 +126,13 @@ func (s *Store) ChangesAfter(ctx context.Context, workspace string, after regist
 	return found, nil
 }
 
-// dropChanges removes changes of all workspaces that are before $1, and whose successors
-// are. A reader that has read everything until then can therefore continue.
+// dropChanges removes changes of all workspaces that are before $1, if the next one of the
+// workspace is, too. A reader that has read everything until then can therefore continue.
+// It begins with the latest, because the first ones are mostly the last of their workspace.
 const dropChanges = `DELETE FROM changes WHERE (workspace, id) IN (
-	SELECT c.workspace, c.id FROM changes c WHERE c.at < $1 AND EXISTS (
-		SELECT 1 FROM changes n WHERE n.workspace = c.workspace AND n.number > c.number AND n.at < $1)
-	LIMIT $2)`
+	SELECT c.workspace, c.id FROM changes c WHERE c.at < $1 AND (
+		SELECT n.at FROM changes n WHERE n.workspace = c.workspace AND n.number > c.number ORDER BY n.number LIMIT 1) < $1
+	ORDER BY c.at DESC LIMIT $2)`
 
 // DropChanges implements [registry.ChangeStore].
 func (s *Store) DropChanges(ctx context.Context, before time.Time) error {

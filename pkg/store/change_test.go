@@ -140,6 +140,36 @@ func TestChangesAreFollowed(t *testing.T) {
 	}
 }
 
+// TestABusyProcessNumbersForOthers: a process that has changes of its own to number all the
+// time also numbers those that another process has left.
+func TestABusyProcessNumbersForOthers(t *testing.T) {
+	t.Parallel()
+	config := store.Config{DatabaseURL: storetest.Postgres(t), MaxConns: 2}
+	busy, left := storetest.Open(t, config), storetest.Open(t, config)
+	r := following(t, busy)
+	own, others := benchmarkProvider(), benchmarkProvider()
+	others.Workspace = "of another process"
+	for s, p := range map[*store.Store]registry.Provider{busy: own, left: others} {
+		if err := addProvider(t.Context(), s, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deadline := time.Now().Add(20 * time.Second)
+	for i := 0; time.Now().Before(deadline); i++ {
+		if err := rename(t.Context(), busy, own, fmt.Sprint("name ", i)); err != nil {
+			t.Fatal(err)
+		}
+		end, err := r.ChangeEnd(t.Context(), others.Workspace)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if end.Number > 0 {
+			return
+		}
+	}
+	t.Error("the change that another process has left is not numbered")
+}
+
 // TestWaitersLearnOfAnotherHistory: when the database is restored while readers wait, they learn
 // that their position is gone.
 func TestWaitersLearnOfAnotherHistory(t *testing.T) {

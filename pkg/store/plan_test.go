@@ -1,6 +1,7 @@
 package store_test
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"fmt"
 	"regexp"
@@ -100,6 +101,28 @@ func TestCosts(t *testing.T) {
 	}
 }
 
+// TestCostOfDroppingChanges: of each workspace one old change stays, and to find that out,
+// its other changes are not read.
+func TestCostOfDroppingChanges(t *testing.T) {
+	t.Parallel()
+	const workspaces, recent = 50, 100
+	s := databases()[0].open(t)
+	_, err := s.Writer().ExecContext(t.Context(), `WITH RECURSIVE w(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM w WHERE i < $1),
+		n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < $2)
+		INSERT INTO changes (workspace, id, provider_id, provider_change, at, resource, resource_id, action, version, provider_version, status, kind, reference_count)
+		SELECT 'ws ' || w.i, 'id ' || n.i, 'provider', n.i, n.i, 'provider', 'provider', 'updated', 1, 1, '', '', 0 FROM n, w ORDER BY n.i, w.i`, workspaces, recent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := pagesRead(t, s.Writer())
+	if err := s.DropChanges(t.Context(), time.UnixMilli(1)); err != nil {
+		t.Fatal(err)
+	}
+	if read := pagesRead(t, s.Writer()) - before; read > 10*workspaces {
+		t.Errorf("it reads %d pages", read)
+	}
+}
+
 // scheduleAll schedules the checks of all providers within an hour from the time that it
 // returns.
 func scheduleAll(t *testing.T, s *store.Store) (now time.Time) {
@@ -140,13 +163,13 @@ func (d database) costs(t *testing.T, s *store.Store) func(what string, rows, pa
 		*noted = nil
 		before := 0
 		if d.name == "SQLite" {
-			before = pagesRead(t, s)
+			before = pagesRead(t, s.Reader())
 		}
 		if err := call(); err != nil {
 			t.Fatal(err)
 		}
 		if d.name == "SQLite" {
-			if read := pagesRead(t, s) - before; read > pages {
+			if read := pagesRead(t, s.Reader()) - before; read > pages {
 				t.Errorf("%s reads %d pages, want at most %d", what, read, pages)
 			}
 			return
@@ -162,10 +185,10 @@ func (d database) costs(t *testing.T, s *store.Store) func(what string, rows, pa
 	}
 }
 
-// pagesRead is how many pages the connection that reads has looked at so far.
-func pagesRead(t *testing.T, s *store.Store) (pages int) {
+// pagesRead is how many pages the connection of a pool to SQLite has looked at so far.
+func pagesRead(t *testing.T, pool *sql.DB) (pages int) {
 	t.Helper()
-	conn, err := s.Reader().Conn(t.Context())
+	conn, err := pool.Conn(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
