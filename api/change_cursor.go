@@ -58,7 +58,7 @@ func (a *API) changeMAC(workspace string, position []byte) []byte {
 	return mac.Sum(nil)[:changeMACSize]
 }
 
-// changeCursor reads a cursor of the changes of a workspace; nil for none. field is the
+// readChangeCursor reads a cursor of the changes of a workspace; nil for none. field is the
 // parameter or header that it was sent in.
 func (a *API) readChangeCursor(q *query, field, cursor string) *registry.ChangePosition {
 	if cursor == "" {

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"bufio"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -163,38 +162,13 @@ func TestWaitsOfAWorkspaceAreLimited(t *testing.T) {
 func TestASilentStreamOfChanges(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
 		c := s.Workspace(t)
-		lines := linesOf(t, c, s.URL+"/changes")
+		lines := linesOf(t, t.Context(), c, http.MethodGet, s.URL+"/changes", nil)
 		for beats := 0; beats < 3; {
 			if lines() == ": still waiting\n" {
 				beats++
 			}
 		}
 	}, func(cfg *app.Config) { cfg.Heartbeat = 20 * time.Millisecond })
-}
-
-// linesOf begins a stream and returns what reads its lines.
-func linesOf(t *testing.T, c *apitest.Client, url string) (next func() string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+c.Token)
-	request.Header.Set("Accept", "text/event-stream")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { response.Body.Close() })
-	lines := bufio.NewReader(response.Body)
-	return func() string {
-		t.Helper()
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			t.Fatalf("after %q: %v", line, err)
-		}
-		return line
-	}
 }
 
 // TestAReaderOfChangesThatDoesNotRead loses its stream, and delays nobody.

@@ -182,7 +182,7 @@ func TestAStreamWhileTheDatabaseIsAway(t *testing.T) {
 		p := c.CreateProvider(providerOf(fake))
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
-		next := linesOfTest(t, ctx, c, s.URL+"/models/"+p.Models[0].ID+"/test", prompt)
+		next := linesOf(t, ctx, c, http.MethodPost, s.URL+"/models/"+p.Models[0].ID+"/test", prompt)
 		beats := func(what string) {
 			t.Helper()
 			for began := time.Now(); time.Since(began) < 200*time.Millisecond; {
@@ -202,14 +202,14 @@ func TestAStreamWhileTheDatabaseIsAway(t *testing.T) {
 	}, reaching(fake), func(cfg *app.Config) { cfg.TestTimeout, cfg.Heartbeat = time.Minute, 20*time.Millisecond })
 }
 
-// linesOfTest begins a streamed test and returns what reads its lines.
-func linesOfTest(t *testing.T, ctx context.Context, c *apitest.Client, url string, test object) (next func() string) {
+// linesOf begins a stream and returns what reads its lines.
+func linesOf(t *testing.T, ctx context.Context, c *apitest.Client, method, url string, body object) (next func() string) {
 	t.Helper()
-	body, err := json.Marshal(test)
+	encoded, err := json.Marshal(body)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(encoded))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,6 +229,25 @@ func linesOfTest(t *testing.T, ctx context.Context, c *apitest.Client, url strin
 			t.Fatalf("after %q: %v", line, err)
 		}
 		return line
+	}
+}
+
+// leaveDuringCalls begins a stream of a request during which the fake, which does not
+// answer, is called, and leaves: the calls end.
+func leaveDuringCalls(t *testing.T, fake *providertest.Server, calls int, c *apitest.Client, url string, body object) {
+	t.Helper()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
+	if line := linesOf(t, ctx, c, http.MethodPost, url, body)(); line != ": still waiting\n" {
+		t.Fatalf("the first line is %q", line)
+	}
+	leave()
+	for range calls {
+		select {
+		case <-fake.Left():
+		case <-time.After(5 * time.Second):
+			t.Fatal("a call went on after the client had left")
+		}
 	}
 }
 
@@ -275,7 +294,7 @@ func TestAClientThatDoesNotRead(t *testing.T) {
 		// The only place is free again.
 		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 			ctx, leave := context.WithCancel(t.Context())
-			first := linesOfTest(t, ctx, c, s.URL+"/models/"+p.Models[0].ID+"/test", prompt)()
+			first := linesOf(t, ctx, c, http.MethodPost, s.URL+"/models/"+p.Models[0].ID+"/test", prompt)()
 			leave()
 			if strings.HasPrefix(first, "event: delta") {
 				break
@@ -310,7 +329,7 @@ func TestDeltasComeAtOnce(t *testing.T) {
 		p := admin.CreateProvider(providerOf(fake))
 		ctx, leave := context.WithCancel(t.Context())
 		defer leave()
-		next := linesOfTest(t, ctx, admin, s.URL+"/models/"+p.Models[0].ID+"/test", prompt)
+		next := linesOf(t, ctx, admin, http.MethodPost, s.URL+"/models/"+p.Models[0].ID+"/test", prompt)
 		if line := next(); line != "event: delta\n" {
 			t.Fatalf("the first line is %q", line)
 		}

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -163,19 +162,6 @@ func TestAClientThatLeavesWhileModelsAreTested(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
 		admin := s.Admin(t)
 		p := admin.CreateProvider(withTwoModels(fake))
-		ctx, leave := context.WithCancel(t.Context())
-		defer leave()
-		next := linesOfTest(t, ctx, admin, s.URL+p.Path()+"/test-models", prompt)
-		if line := next(); line != ": still waiting\n" {
-			t.Fatalf("the first line is %q", line)
-		}
-		leave()
-		for range 2 {
-			select {
-			case <-fake.Left():
-			case <-time.After(5 * time.Second):
-				t.Fatal("a call went on after the client had left")
-			}
-		}
+		leaveDuringCalls(t, fake, 2, admin, s.URL+p.Path()+"/test-models", prompt)
 	}, reaching(fake), func(cfg *app.Config) { cfg.TestTimeout, cfg.Heartbeat = time.Minute, 20*time.Millisecond })
 }

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -241,19 +240,6 @@ func TestAClientThatLeavesWhileAModelIsVerified(t *testing.T) {
 	onEach(t, func(t *testing.T, s *apitest.Server) {
 		admin := s.Admin(t)
 		p := admin.CreateProvider(withAllStages(fake))
-		ctx, leave := context.WithCancel(t.Context())
-		defer leave()
-		next := linesOfTest(t, ctx, admin, s.URL+"/models/"+p.Models[0].ID+"/verify", object{})
-		if line := next(); line != ": still waiting\n" {
-			t.Fatalf("the first line is %q", line)
-		}
-		leave()
-		for range 2 {
-			select {
-			case <-fake.Left():
-			case <-time.After(5 * time.Second):
-				t.Fatal("a call went on after the client had left")
-			}
-		}
+		leaveDuringCalls(t, fake, 2, admin, s.URL+"/models/"+p.Models[0].ID+"/verify", object{})
 	}, reaching(fake), func(cfg *app.Config) { cfg.TestTimeout, cfg.Heartbeat = time.Minute, 20*time.Millisecond })
 }

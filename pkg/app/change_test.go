@@ -82,7 +82,7 @@ func TestWaitsOutlastTheTimeouts(t *testing.T) {
 	upstream := providertest.Start(t, providertest.Custom())
 	s := running(t, func(c *app.Config) { c.ReadTimeout, c.TestTimeout = 200*time.Millisecond, 200*time.Millisecond })
 	provider, _ := s.connect(t, upstream)
-	request, err := http.NewRequestWithContext(t.Context(), "GET", s.URL()+"/changes", nil)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.URL()+"/changes", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

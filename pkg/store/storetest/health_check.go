@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"sync"
@@ -181,17 +180,7 @@ func testCheckBudget(t *testing.T, s *store.Store) {
 	}
 	edit := func(change func(p *registry.Provider)) {
 		t.Helper()
-		noError(t, "edit", s.InTx(t.Context(), func(ctx context.Context) error {
-			before, err := s.LockProvider(ctx, workspace, p.ID)
-			if err != nil {
-				return err
-			}
-			after := before
-			after.Models = slices.Clone(before.Models)
-			after.Version++
-			change(&after)
-			return s.UpdateProvider(ctx, before, after)
-		}))
+		noError(t, "edit", editStored(t.Context(), s, p.ID, change))
 	}
 	needs := registry.HealthCheck{Connection: 3, NeedsTest: true}
 	round("nothing is known", 2, false, needs)
