@@ -90,6 +90,7 @@ var bedrockTables = tables{
 
 		{code: "modeltimeoutexception", kind: Timeout, hint: "The model took too long. Lower max_output_tokens, or try again."},
 		{code: "modelnotreadyexception", kind: UpstreamError, hint: "The model is starting. Try again in a few minutes."},
+		{code: "modelerrorexception|modelstreamerrorexception", words: "invalid sequence as part of tooluse", kind: InvalidRequest, scope: ofTools, hint: hintUnreadable}, // Amazon Nova's
 		{code: "modelerrorexception|modelstreamerrorexception", kind: UpstreamError, hint: "The model failed while it answered. Nothing is wrong with this provider. Try again."},
 		{code: "unknownoperationexception", kind: Misconfigured, hint: "The AWS service that answered is not Amazon Bedrock. Check that region {region} has Amazon Bedrock, and that the endpoint that the operator configured is right."},
 		{code: "internalserverexception|internalfailure|serviceunavailable*", kind: UpstreamError, hint: "Amazon Bedrock failed. Nothing is wrong with this provider. Try again."},

@@ -94,6 +94,9 @@ func TestRefusalsOfToolsAndSchemas(t *testing.T) {
 	bedrock := func(message string) providertest.Answer {
 		return providertest.BedrockError(400, "ValidationException", message)
 	}
+	nova := func(message string) providertest.Answer {
+		return providertest.BedrockError(424, "ModelErrorException", message)
+	}
 	google := func(message string) providertest.Answer {
 		return providertest.GoogleError(400, "INVALID_ARGUMENT", message, "")
 	}
@@ -117,6 +120,7 @@ func TestRefusalsOfToolsAndSchemas(t *testing.T) {
 
 		{providertest.AWSBedrock(), "toolChoice", bedrock, "This model doesn't support the toolConfig.toolChoice.tool field. Remove toolConfig.toolChoice.tool and try again.", false},
 		{providertest.AWSBedrock(), "toolChoice", bedrock, "The model returned the following errors: Thinking may not be enabled when tool_choice forces tool use.", false},
+		{providertest.AWSBedrock(), "toolConfig", nova, "Model produced invalid sequence as part of ToolUse. Please refer to the model tool use troubleshooting guide.", true},
 		{providertest.AWSBedrock(), "outputConfig", bedrock, "This model doesn't support the outputConfig field. Remove outputConfig and try again.", false},
 		{providertest.AWSBedrock(), "outputConfig", bedrock, "The model returned the following errors: " + extra, false},
 		{providertest.AWSBedrock(), "toolConfig", bedrock, "This model doesn't support tool use.", true},
