@@ -201,7 +201,7 @@ func (r *Registry) checkUse(ctx context.Context, before, after Provider, force b
 	if len(used) > 1 {
 		what = fmt.Sprintf("%d models are", len(used))
 	}
-	e := fault.New(fault.InUse, "%s in use; reference_count is %d. To remove or disable anyway, repeat the request with force=true.", what, use.Count)
+	e := fault.New(fault.InUse, "%s in use; reference_count is %d. To do this anyway, repeat the request with force=true.", what, use.Count)
 	e.Use = &use
 	return false, e
 }
