@@ -66,6 +66,7 @@ func stageCases() []stageCase {
 		one(guardrail, "the model blocks no message", "", "ALLOW", failed),
 		one(guardrail, "the model answers the messages", "", "How can I help you?", failed),
 
+		{allStages(), "the model reasons first, with more than 2,048 tokens", providertest.LongReasoning, "", passed},
 		{allStages(), "the service refuses the credentials", providertest.Authentication, "", callError},
 		{allStages(), "the service refuses the call because of a rate limit", providertest.RateLimited, "", callError},
 		{allStages(), "the service is overloaded", providertest.Overloaded, "", callError},

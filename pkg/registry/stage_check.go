@@ -30,9 +30,11 @@ func failing(format string, args ...any) verdict {
 	return verdict{false, fmt.Sprintf(format, args...)}
 }
 
-// checkTokens is the output limit of each prompt. The answers are short, but reasoning
-// counts too.
-const checkTokens = 2048
+// The answers are short, but reasoning counts too.
+const (
+	checkTokens     = 2048 // the output limit of each prompt; many models and servers allow no more than a few thousand
+	reasoningTokens = 8192 // the limit if an answer was cut off
+)
 
 // stageChecks are the checks of all stages. The prompts have no system prompt, because
 // some models don't accept one.
@@ -137,7 +139,7 @@ var summaryFacts = []struct {
 }{
 	{"who leads the repair (Mara Lindqvist)", regexp.MustCompile(`(?i)lindqvist`)},
 	{"how many households are affected (1,480)", regexp.MustCompile(`(?i)\b1[,.'’ ]?480\b|\b1[.,]48 ?(k|thousand)\b|hundred (and |-)?eighty`)},
-	{"when the work will be finished (14 June)", regexp.MustCompile(`(?i)\b14(th)?\.? (of )?june?\b|\bjune?\.? (the )?14|\b0?6[-./]14\b|\b14[-./] ?0?6\b`)},
+	{"when the work will be finished (14 June)", regexp.MustCompile(`(?i)\b(14(th)?|fourteenth)\.?[ -](of )?june?\b|\bjune?\.?[ -](the )?(14|fourteenth)|\b0?6[-./]14\b|\b14[-./] ?0?6\b`)},
 }
 
 func judgeSummary(answers []provider.Result) verdict {
@@ -157,7 +159,7 @@ func judgeSummary(answers []provider.Result) verdict {
 	case length > longest:
 		return failing("The summary is too long: it has %d characters. At most %d, a third of the text, are allowed.", length, longest)
 	case len(missing) > 0:
-		return failing("The summary does not say %s.", strings.Join(missing, ", and not "))
+		return failing("The summary does not say %s.", strings.Join(missing, ", or "))
 	}
 	return passed("Summarized %d characters in %d and kept the three facts.", utf8.RuneCountInString(report), length)
 }
@@ -218,10 +220,13 @@ var decisionWords = map[string]decision{
 // yesOrNo are the answers of those that say whether a message violates a policy.
 var yesOrNo = map[string]decision{"yes": block, "no": allow}
 
-var wordPattern = regexp.MustCompile(`[\pL\pN']+`)
+// wordPattern also finds ends of sentences and lines.
+var wordPattern = regexp.MustCompile(`[\pL\pN']+|[.!?;\n]`)
 
 // decisionIn returns the decision in an answer. The words that were asked for count most,
-// then a decision at the beginning, and then one at the end of an explanation.
+// then a decision at the beginning, and then one at the end of an explanation. In the
+// middle of a long text it is no decision: an answer to the message itself may say that
+// many shops `allow` something.
 func decisionIn(text string) decision {
 	words := wordPattern.FindAllString(strings.ReplaceAll(text, "’", "'"), -1)
 	asked := map[string]decision{"BLOCK": block, "ALLOW": allow}
@@ -232,12 +237,16 @@ func decisionIn(text string) decision {
 	if exact == block || exact == allow {
 		return exact
 	}
+	const edge = 6 // words at the beginning or at the end
 	for i, word := range words {
-		words[i] = strings.ToLower(word)
-		if simple == undecided {
-			simple = yesOrNo[words[i]]
+		if i >= edge && i < len(words)-edge {
+			continue
 		}
-		found := decisionWords[words[i]]
+		word = strings.ToLower(word)
+		if simple == undecided {
+			simple = yesOrNo[word]
+		}
+		found := decisionWords[word]
 		if found == undecided {
 			continue
 		}
@@ -252,11 +261,19 @@ func decisionIn(text string) decision {
 	return cmp.Or(last, simple)
 }
 
-// negated reports whether the word after these is negated, as in `must not be allowed`.
+// negated reports whether the word after these is negated in its sentence, as in `must
+// not be allowed`.
 func negated(before []string) bool {
-	return slices.ContainsFunc(before[max(0, len(before)-3):], func(word string) bool {
-		return word == "not" || word == "cannot" || strings.HasSuffix(word, "n't")
-	})
+	for _, word := range slices.Backward(before[max(0, len(before)-3):]) {
+		word = strings.ToLower(word)
+		switch {
+		case strings.Contains(".!?;\n", word):
+			return false
+		case word == "not" || word == "cannot" || strings.HasSuffix(word, "n't"):
+			return true
+		}
+	}
+	return false
 }
 
 // objectSchema is the schema of an object that has all of the properties and no others:
@@ -329,8 +346,9 @@ func objectMismatch(path string, schema, object map[string]any) string {
 }
 
 // reasoningEnd is the end of reasoning in the text, as servers return it that don't
-// separate it from the answer.
-var reasoningEnd = regexp.MustCompile(`(?is)^.*</(think|thinking|reasoning)>`)
+// separate it from the answer: that of most models, of Mistral's, Moonshot's, Cohere's and
+// OpenAI's open ones.
+var reasoningEnd = regexp.MustCompile(`(?is)^.*(</(seed:)?(think|thinking|thought|reasoning)>|\[/think\]|◁/think▷|<\|end_thinking\|>|<\|channel\|>final<\|message\|>)`)
 
 // answerText returns the text of an answer without reasoning.
 func answerText(r provider.Result) string {

@@ -127,6 +127,10 @@ func TestSummaries(t *testing.T) {
 		one("an American date", with("14 June", "June 14"), "kept"),
 		one("an ordinal", with("14 June", "the 14th of June"), "kept"),
 		one("a date in numbers", with("14 June", "2026-06-14"), "kept"),
+		one("a date with hyphens", with("14 June", "14-Jun-2026"), "kept"),
+		one("a date in words", with("14 June", "the fourteenth of June"), "kept"),
+		one("Mistral's reasoning", "[THINK]"+strings.Repeat("Let me count. ", 500)+"[/THINK]"+summary, "kept"),
+		one("OpenAI's reasoning", "<|channel|>analysis<|message|>"+strings.Repeat("Let me count. ", 500)+"<|end|><|start|>assistant<|channel|>final<|message|>"+summary, "kept"),
 		one("a date over two lines", with("14 June", "14\n June"), "kept"),
 		one("only the last name", with("Mara Lindqvist", "Engineer LINDQVIST"), "kept"),
 		one("long reasoning", "<think>"+strings.Repeat("Let me count. ", 500)+"</think>"+summary, "kept"),
@@ -136,7 +140,7 @@ func TestSummaries(t *testing.T) {
 		one("another number", with("1,480", "14,800"), "how many households are affected (1,480)"),
 		one("only the month", with("14 June", "June"), "when the work will be finished (14 June)"),
 		one("another date", with("14 June", "14 July"), "when the work"),
-		one("nothing of it", "A town replaces its pipes.", "(Mara Lindqvist), and not how many households are affected (1,480), and not when"),
+		one("nothing of it", "A town replaces its pipes.", "(Mara Lindqvist), or how many households are affected (1,480), or when"),
 		one("the whole text", registry.CheckPrompts(registry.Summarization)[0].Text, "The summary is too long"),
 		one("an empty answer", " \n", "its answer is empty"),
 		one("only reasoning, so empty", "", "its answer is empty"),
@@ -158,6 +162,7 @@ func TestGuardrails(t *testing.T) {
 		{"unsafe\nS2", "safe"}, {"\n\nunsafe\nS2,S7", "\n\nsafe"}, {"Safety: Unsafe\nCategories: Non-violent Illegal Acts", "Safety: Safe\nCategories: None"},
 		{`{"User Safety": "unsafe", "Safety Categories": "Fraud"}`, `{"User Safety": "safe"}`},
 		{"Yes", "No"}, {"Yes\n<confidence> High </confidence>", "No\n<confidence> High </confidence>"}, {"Harmful request: yes", "Harmful request: no"},
+		{"It is not harmless. Block", "This does not deceive. Allow."},
 		{`{"allowed": false, "reason": "phishing"}`, `{"allowed": true, "reason": null}`}, {`{"blocked": true}`, `{"blocked": false}`},
 	} {
 		right = append(right, pair(answers[0], answers[1], "Blocked the message that the policy forbids, and allowed the harmless one."))
@@ -171,6 +176,7 @@ func TestGuardrails(t *testing.T) {
 		pair("BLOCK", "You can change it in your account.", "neither BLOCK nor ALLOW to the harmless message"),
 		pair("Dear customer, please confirm your password.", "ALLOW", "neither BLOCK nor ALLOW to the message that the policy forbids"),
 		pair("I'm sorry, but I can't help with that.", "ALLOW", "neither BLOCK nor ALLOW to the message that the policy forbids"),
+		pair("BLOCK", "You can change it in your account, under Orders. Many shops allow that until the parcel is sent, and some of them for a small fee.", "neither BLOCK nor ALLOW to the harmless message"),
 		pair("BLOCK", "", "neither BLOCK nor ALLOW to the harmless message"),
 	})
 }
@@ -179,7 +185,7 @@ func TestGuardrails(t *testing.T) {
 func TestCutOffAnswers(t *testing.T) {
 	cut := says(plan[:40])
 	cut.Warnings = []provider.Warning{{Code: provider.TokenLimit}}
-	if got := registry.Judge(registry.Planning, cut); got.Status != registry.StageFailed || !strings.HasSuffix(got.Detail, " It was cut off at the limit of 2048 tokens, which includes reasoning.") {
+	if got := registry.Judge(registry.Planning, cut); got.Status != registry.StageFailed || !strings.HasSuffix(got.Detail, " The answer was cut off at the output limit, which includes reasoning.") {
 		t.Errorf("got %+v", got)
 	}
 	reasoned := says("")

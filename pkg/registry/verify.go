@@ -149,24 +149,18 @@ func (v *verifier) run(ctx context.Context, stages []Stage, onCheck func(StageRe
 func (v *verifier) check(ctx context.Context, check stageCheck) (out StageResult, err error) {
 	var answers []provider.Result
 	for _, prompt := range check.prompts {
-		if err := ctx.Err(); err != nil {
-			return out, err
-		}
-		if time.Now().After(v.latest) {
+		answer, err := v.answer(ctx, prompt, &out)
+		switch {
+		case errors.Is(err, errTooLate):
 			return refusedCheck(provider.Timeout, "The calls before this one took too long.", "Verify this stage alone."), nil
-		}
-		answer, err := v.call(ctx, prompt)
-		if fault.Is(err, fault.RateLimited) {
+		case fault.Is(err, fault.RateLimited):
 			v.mu.Lock()
 			defer v.mu.Unlock()
 			v.limit = err
 			return refusedCheck(provider.RateLimited, fault.As(err).Message, "This is a limit of this service. Verify this stage again later."), nil
-		}
-		if err != nil {
+		case err != nil:
 			return out, err
 		}
-		out.Latency += answer.Latency
-		out.addUsage(answer.Usage)
 		answers = append(answers, answer)
 		if answer.Failure != nil {
 			break
@@ -180,17 +174,48 @@ func refusedCheck(kind provider.FailureKind, message, hint string) StageResult {
 	return StageResult{Status: StageError, Failure: &provider.Failure{Kind: kind, Message: message, Hint: hint}, Refused: true}
 }
 
-// call makes one call to the model. It counts as a test; see [Registry.callUpstream].
-func (v *verifier) call(ctx context.Context, prompt provider.Prompt) (provider.Result, error) {
-	prompt.ModelID, prompt.MaxOutputTokens = v.model.ModelID, checkTokens
-	var result provider.Result
-	err := v.callUpstream(ctx, v.provider.Workspace, v.client, OperationVerify, func(ctx context.Context) *provider.Failure {
+// answer returns the model's answer to a prompt. If it is cut off, the model gets the
+// prompt again with a higher output limit, because reasoning can need more than the
+// answer. If that limit is not allowed, the first answer counts.
+func (v *verifier) answer(ctx context.Context, prompt provider.Prompt, out *StageResult) (provider.Result, error) {
+	prompt.MaxOutputTokens = checkTokens
+	first, err := v.call(ctx, prompt, out)
+	if err != nil || !isCutOff(first) {
+		return first, err
+	}
+	prompt.MaxOutputTokens = reasoningTokens
+	second, err := v.call(ctx, prompt, out)
+	if f := second.Failure; f != nil && f.Kind == provider.InvalidRequest {
+		return first, err
+	}
+	return second, err
+}
+
+func isCutOff(answer provider.Result) bool {
+	return slices.ContainsFunc(answer.Warnings, func(w provider.Warning) bool { return w.Code == provider.TokenLimit })
+}
+
+var errTooLate = errors.New("it is too late for another call")
+
+// call makes one call to the model. It counts as a test; see [Registry.callUpstream]. It
+// also returns errTooLate.
+func (v *verifier) call(ctx context.Context, prompt provider.Prompt, out *StageResult) (result provider.Result, err error) {
+	if err := ctx.Err(); err != nil {
+		return result, err
+	}
+	if time.Now().After(v.latest) {
+		return result, errTooLate
+	}
+	prompt.ModelID = v.model.ModelID
+	err = v.callUpstream(ctx, v.provider.Workspace, v.client, OperationVerify, func(ctx context.Context) *provider.Failure {
 		result = v.client.Generate(ctx, prompt, nil)
 		return result.Failure
 	})
 	if err != nil {
 		return result, err
 	}
+	out.Latency += result.Latency
+	out.addUsage(result.Usage)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.called = true
@@ -236,11 +261,11 @@ func (out *StageResult) judge(check stageCheck, answers []provider.Result) {
 		for _, call := range answer.ToolCalls {
 			said = append(said, call.Name+" "+string(call.Arguments))
 		}
+		if isCutOff(answer) {
+			out.Detail += " The answer was cut off at the output limit, which includes reasoning."
+		}
 		for _, warning := range answer.Warnings {
-			switch warning.Code {
-			case provider.TokenLimit:
-				out.Detail += fmt.Sprintf(" It was cut off at the limit of %d tokens, which includes reasoning.", checkTokens)
-			case provider.ReasoningOnly:
+			if warning.Code == provider.ReasoningOnly {
 				out.Detail += " " + warning.Message
 			}
 		}

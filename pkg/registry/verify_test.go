@@ -285,6 +285,30 @@ func TestToolsThatAreRefused(t *testing.T) {
 	wantResults(t, k.verify(t, p, registry.Planning), "planning passed")
 }
 
+// TestLongReasoning: a model whose answers are cut off gets more tokens, if that is
+// allowed.
+func TestLongReasoning(t *testing.T) {
+	k := newKit(t)
+	p := k.withAllStages(t)
+	k.upstream.Use(providertest.LongReasoning)
+	done := k.verify(t, p)
+	wantResults(t, done, allPassed)
+	if calls := len(k.upstream.Requests()); calls != 10 {
+		t.Errorf("%d calls, want 10", calls)
+	}
+	if one := k.verify(t, p, registry.Planning).Results[0]; one.Usage.OutputTokens != 2*k.test(t, p).Usage.OutputTokens {
+		t.Errorf("the usage %+v is not that of both calls", one.Usage)
+	}
+	k.upstream.Use(providertest.LowLimit)
+	done = k.verify(t, p, registry.Planning, registry.ToolCall)
+	wantResults(t, done, "planning failed, tool_call failed")
+	for _, result := range done.Results {
+		if !strings.HasSuffix(result.Detail, "The answer was cut off at the output limit, which includes reasoning.") {
+			t.Errorf("got %+v", result)
+		}
+	}
+}
+
 // TestVerifiedChanges: a verification is a change if the status of a check differs.
 func TestVerifiedChanges(t *testing.T) {
 	k := newKit(t)

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 )
 
 // Modes for a prompt with a tool, or with a schema. In [Success], and in every other mode
@@ -19,6 +20,8 @@ const (
 	TwoCalls         Mode = "two calls"         // the model calls the tool twice
 	RetypedArguments Mode = "retyped arguments" // a string where the API has an object, or an object where it has a string
 	CutOff           Mode = "cut off"           // the output limit ends the arguments, or the text, in their middle
+	LongReasoning    Mode = "long reasoning"    // as CutOff if the limit is below 4,096 tokens
+	LowLimit         Mode = "low limit"         // as CutOff; a limit of 4,096 tokens or more is an [InvalidRequest]
 
 	NoTools      Mode = "no tools"       // tools are refused
 	NoToolChoice Mode = "no tool choice" // only the choice of a tool is refused
@@ -45,6 +48,14 @@ func (s *Server) CallWith(arguments string) {
 // rest of the answer.
 func (r *Request) answerPrompt(mode Mode, tool, arguments string) Mode {
 	call := Call{tool, arguments}
+	switch highLimit := r.outputLimit() >= 4096; {
+	case mode == LongReasoning && highLimit:
+		mode = Success
+	case mode == LowLimit && highLimit:
+		mode = InvalidRequest
+	case mode == LongReasoning || mode == LowLimit:
+		mode = CutOff
+	}
 	switch mode {
 	case EmptyAnswer, Refused, Prose:
 		tool = ""
@@ -69,6 +80,18 @@ func (r *Request) answerPrompt(mode Mode, tool, arguments string) Mode {
 		return Success
 	}
 	return mode
+}
+
+var outputLimit = regexp.MustCompile(`(?i)"max_?(?:completion_?|output_?)?tokens":(\d+)`)
+
+// outputLimit returns the output limit of a prompt, under its name in any API; 0: none.
+func (r *Request) outputLimit() int {
+	found := outputLimit.FindSubmatch(r.Body)
+	if found == nil {
+		return 0
+	}
+	limit, _ := strconv.Atoi(string(found[1]))
+	return limit
 }
 
 // half returns the first half of a text.
