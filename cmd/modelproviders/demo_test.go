@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -33,6 +34,16 @@ func TestDemo(t *testing.T) {
 	tested := s.must(t, http.StatusOK, "POST", "/models/"+model["id"].(string)+"/test", `{"prompt":"Hello"}`)
 	if tested.text("status") != "success" || !strings.HasSuffix(tested.text("response"), "Hello") {
 		t.Errorf("the test of the model answers %v", tested.body)
+	}
+	verified := s.must(t, http.StatusOK, "POST", "/models/"+model["id"].(string)+"/verify", "")
+	results, _ := verified.body["results"].([]any)
+	statuses := map[any]any{}
+	for _, result := range results {
+		result, _ := result.(map[string]any)
+		statuses[result["stage"]] = result["status"]
+	}
+	if want := (map[any]any{"planning": "passed", "tool_call": "passed", "summarization": "failed", "guardrail": "failed"}); !maps.Equal(statuses, want) {
+		t.Errorf("the checks of the model are %v, want %v", statuses, want)
 	}
 	got := s.try(t, providertest.Start(t, providertest.Custom()))
 	if failure, _ := got.body["error"].(map[string]any); failure["kind"] != "blocked" {

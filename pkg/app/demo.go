@@ -87,11 +87,22 @@ func listDemoModels(w http.ResponseWriter, _ *http.Request) {
 }
 
 // completeDemoChat answers like OpenAI's chat completions
-// (https://platform.openai.com/docs/api-reference/chat), word by word when streaming.
+// (https://platform.openai.com/docs/api-reference/chat), word by word when streaming. It
+// calls a tool and writes JSON if it is asked to, so that a model passes two of the checks
+// of stages, and fails the others.
 func completeDemoChat(w http.ResponseWriter, r *http.Request) {
 	var request struct {
 		Stream   bool
 		Messages []struct{ Content string }
+		Tools    []struct {
+			Function struct {
+				Name       string
+				Parameters map[string]any
+			}
+		}
+		Format struct {
+			JSONSchema struct{ Schema map[string]any } `json:"json_schema"`
+		} `json:"response_format"`
 	}
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&request); err != nil || len(request.Messages) == 0 {
 		w.WriteHeader(http.StatusBadRequest)
@@ -101,6 +112,9 @@ func completeDemoChat(w http.ResponseWriter, r *http.Request) {
 	prompt := strings.Fields(request.Messages[len(request.Messages)-1].Content)
 	words := strings.Fields("This is a simulated answer, not that of a real model. You wrote:")
 	words = append(words, prompt[:min(len(prompt), 50)]...)
+	if schema := request.Format.JSONSchema.Schema; schema != nil {
+		words = []string{sampleJSON(schema)}
+	}
 	chunk := func(object, message string, content, finish any) map[string]any {
 		return map[string]any{
 			"id": "chatcmpl-demo", "object": object, "created": time.Now().Unix(), "model": demoModel,
@@ -109,7 +123,13 @@ func completeDemoChat(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if !request.Stream {
-		writeDemoJSON(w, chunk("chat.completion", "message", strings.Join(words, " "), "stop"))
+		answer := chunk("chat.completion", "message", strings.Join(words, " "), "stop")
+		if len(request.Tools) > 0 {
+			function := request.Tools[0].Function
+			call := map[string]any{"id": "call_demo", "type": "function", "function": map[string]any{"name": function.Name, "arguments": sampleJSON(function.Parameters)}}
+			answer["choices"] = []any{map[string]any{"index": 0, "message": map[string]any{"role": "assistant", "tool_calls": []any{call}}, "finish_reason": "tool_calls"}}
+		}
+		writeDemoJSON(w, answer)
 		return
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
@@ -126,6 +146,29 @@ func completeDemoChat(w http.ResponseWriter, r *http.Request) {
 		time.Sleep(30 * time.Millisecond)
 	}
 	fmt.Fprint(w, "data: [DONE]\n\n")
+}
+
+// sampleJSON is the JSON of a value of a JSON Schema.
+func sampleJSON(schema map[string]any) string {
+	data, _ := json.Marshal(sample(schema)) // objects, lists and strings only
+	return string(data)
+}
+
+func sample(schema map[string]any) any {
+	switch schema["type"] {
+	case "object":
+		object := map[string]any{}
+		properties, _ := schema["properties"].(map[string]any)
+		for name, property := range properties {
+			schema, _ := property.(map[string]any)
+			object[name] = sample(schema)
+		}
+		return object
+	case "array":
+		schema, _ := schema["items"].(map[string]any)
+		return []any{sample(schema), sample(schema)}
+	}
+	return "simulated"
 }
 
 func writeDemoJSON(w http.ResponseWriter, value any) {

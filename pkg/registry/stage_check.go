@@ -267,7 +267,7 @@ func negated(before []string) bool {
 	for _, word := range slices.Backward(before[max(0, len(before)-3):]) {
 		word = strings.ToLower(word)
 		switch {
-		case strings.Contains(".!?;\n", word):
+		case strings.ContainsAny(word, ".!?;\n"):
 			return false
 		case word == "not" || word == "cannot" || strings.HasSuffix(word, "n't"):
 			return true
