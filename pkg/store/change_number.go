@@ -94,7 +94,8 @@ func (s *Store) NumberChanges(ctx context.Context, workspaces ...string) (number
 }
 
 // numberChanges numbers the changes of the workspaces $1, whose locks the transaction has.
-// It notifies every process, itself included.
+// It notifies every process, itself included. Webhooks are due by the clock of the
+// database; that of the process that noted a change may be ahead.
 const numberChanges = `WITH c AS (
 		SELECT workspace, id, provider_id, provider_change FROM changes WHERE workspace = ANY($1) AND number IS NULL
 		ORDER BY workspace, provider_id, provider_change LIMIT $2
@@ -103,7 +104,8 @@ const numberChanges = `WITH c AS (
 			+ row_number() OVER (PARTITION BY workspace ORDER BY provider_id, provider_change) AS number
 		FROM c
 	), numbered AS (
-		UPDATE changes SET number = n.number FROM n WHERE changes.workspace = n.workspace AND changes.id = n.id RETURNING changes.workspace
+		UPDATE changes SET number = n.number, webhook_due_at = CASE WHEN webhook_due_at > now() THEN now() ELSE webhook_due_at END
+		FROM n WHERE changes.workspace = n.workspace AND changes.id = n.id RETURNING changes.workspace
 	)
 	SELECT workspace, pg_notify('` + changesChannel + `', workspace) FROM numbered GROUP BY workspace`
 
