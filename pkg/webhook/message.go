@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"encoding/json"
-	"time"
 
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
@@ -10,9 +9,9 @@ import (
 
 // message is the body of a webhook. docs/operations.md describes it.
 type message struct {
-	Type      string    `json:"type"`
-	Timestamp time.Time `json:"timestamp"` // of the change
-	Data      data      `json:"data"`
+	Type      string `json:"type"`
+	Timestamp string `json:"timestamp"` // of the change
+	Data      data   `json:"data"`
 }
 
 // data names a provider or a model as `GET /changes` does. It contains nothing that a
@@ -28,9 +27,12 @@ type data struct {
 	ReferenceCount int    `json:"reference_count"`
 }
 
+// timestampLayout is that of times in the API: UTC, RFC 3339 with milliseconds.
+const timestampLayout = "2006-01-02T15:04:05.000Z"
+
 // body returns the message about a change.
 func body(c registry.Change) []byte {
-	text, _ := json.Marshal(message{Type: string(c.Resource) + ".status_changed", Timestamp: c.At.UTC(), Data: data{
+	text, _ := json.Marshal(message{Type: string(c.Resource) + ".status_changed", Timestamp: c.At.UTC().Format(timestampLayout), Data: data{
 		Workspace: c.Workspace, Number: c.Number, ID: c.ResourceID, ProviderID: c.ProviderID, Status: c.Status,
 		Kind: c.Kind, Hint: provider.Hint(provider.FailureKind(c.Kind)), ReferenceCount: c.References,
 	}}) // strings and numbers only

@@ -64,7 +64,7 @@ func (m *memory) DelayWebhook(_ context.Context, _ registry.Webhook, pause time.
 // providerChange is a webhook that was attempted before.
 func providerChange(id string, attempts int) registry.Webhook {
 	return registry.Webhook{Attempts: attempts, Change: registry.Change{
-		ID: id, Workspace: "acme", Number: 7, At: time.UnixMilli(1795824000123), Resource: registry.ProviderResource, ResourceID: "p1", ProviderID: "p1",
+		ID: id, Workspace: "acme", Number: 7, At: time.UnixMilli(1795824000120), Resource: registry.ProviderResource, ResourceID: "p1", ProviderID: "p1",
 		Action: registry.StatusChanged, Status: "error", Kind: "authentication", References: 3,
 	}}
 }
@@ -116,7 +116,7 @@ func TestWebhookMessage(t *testing.T) {
 	if len(got) != 1 || got[0].ID != "c1" || len(s.store.delivered) != 1 {
 		t.Fatalf("received %+v, noted %v", got, s.store.delivered)
 	}
-	const want = `{"type":"provider.status_changed","timestamp":"2026-11-28T00:00:00.123Z","data":{"workspace":"acme","number":7,"id":"p1","provider_id":"p1",` +
+	const want = `{"type":"provider.status_changed","timestamp":"2026-11-28T00:00:00.120Z","data":{"workspace":"acme","number":7,"id":"p1","provider_id":"p1",` +
 		`"status":"error","kind":"authentication","hint":"Replace the credentials of this provider.","reference_count":3}}`
 	if got[0].Text != want {
 		t.Errorf("the body is\n%s", got[0].Text)
@@ -128,7 +128,7 @@ func TestWebhookMessage(t *testing.T) {
 	model := providerChange("c2", 0)
 	model.Resource, model.ResourceID, model.Action, model.Status, model.Kind = registry.ModelResource, "m1", registry.Updated, "disabled", ""
 	s.send(t, model)
-	const wantModel = `{"type":"model.status_changed","timestamp":"2026-11-28T00:00:00.123Z","data":{"workspace":"acme","number":7,"id":"m1","provider_id":"p1",` +
+	const wantModel = `{"type":"model.status_changed","timestamp":"2026-11-28T00:00:00.120Z","data":{"workspace":"acme","number":7,"id":"m1","provider_id":"p1",` +
 		`"status":"disabled","reference_count":3}}`
 	if got := receiver.Accepted(); len(got) != 2 || got[1].Text != wantModel {
 		t.Errorf("received %+v", got)
