@@ -265,7 +265,7 @@ func (q *query) time(name string) time.Time {
 
 // duration reads a time span from 0 to max.
 func (q *query) duration(name string, max time.Duration) time.Duration {
-	return read(q, name, fmt.Sprintf("a duration such as 30s, at most %v", max), func(given string) (time.Duration, bool) {
+	return read(q, name, fmt.Sprintf("a duration such as 30s, at most %gs", max.Seconds()), func(given string) (time.Duration, bool) {
 		d, err := time.ParseDuration(given)
 		return d, err == nil && d >= 0 && d <= max
 	})

@@ -3,6 +3,9 @@
 import type { ModelProviders, Schemas } from './client.js';
 import { ProblemError, receive, type Started } from './events.js';
 
+/** The service sends a comment after 10 silent seconds. A connection that is silent for longer is broken. */
+const maxSilence = 60_000;
+
 /**
  * Yields the changes of the workspace after a cursor as they happen. If the connection breaks or
  * the service is away, it connects again and continues, without losing or repeating a change.
@@ -17,9 +20,17 @@ export async function* streamChanges(
 ): AsyncGenerator<Schemas['Change'], void, undefined> {
   const get = api.GET as (path: '/changes', options: object) => Promise<Started>;
   for (let failures = 0; ; failures++) {
-    const request = { ...options, params: { query: { after } }, parseAs: 'stream', headers: { Accept: 'text/event-stream' } };
+    const silent = new AbortController();
+    const signal = AbortSignal.any(options.signal ? [options.signal, silent.signal] : [silent.signal]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const heard = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => silent.abort(), maxSilence);
+    };
+    heard();
+    const request = { signal, params: { query: { after } }, parseAs: 'stream', headers: { Accept: 'text/event-stream' } };
     try {
-      for await (const { event, data } of receive(get('/changes', request))) {
+      for await (const { event, data } of receive(get('/changes', request), heard)) {
         failures = 0;
         if (event === 'change') {
           const change = data as Schemas['Change'];
@@ -36,6 +47,8 @@ export async function* streamChanges(
       if (refused || options.signal?.aborted) {
         throw error;
       }
+    } finally {
+      clearTimeout(timer);
     }
     const wait = 200 * 2 ** Math.min(failures, 5);
     await new Promise((done) => setTimeout(done, wait * (0.5 + Math.random() / 2)));

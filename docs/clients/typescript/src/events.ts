@@ -11,13 +11,23 @@ export class ProblemError extends Error {
   }
 }
 
-/** Yields the events of a response. */
-export async function* receive(started: Promise<Started>): AsyncGenerator<{ event?: string | undefined; data: unknown }> {
+/** Yields the events of a response. Calls `heard` when anything arrives, comments too. */
+export async function* receive(
+  started: Promise<Started>,
+  heard = () => {},
+): AsyncGenerator<{ event?: string | undefined; data: unknown }> {
   const { data, error } = await started;
   if (error) {
     throw new ProblemError(error);
   }
-  const events = data.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream()).getReader();
+  const watched = new TransformStream<string, string>({
+    transform(chunk, next) {
+      heard();
+      next.enqueue(chunk);
+    },
+  });
+  const text = data.pipeThrough(new TextDecoderStream()).pipeThrough(watched);
+  const events = text.pipeThrough(new EventSourceParserStream()).getReader();
   try {
     for (let next = await events.read(); !next.done; next = await events.read()) {
       yield { event: next.value.event, data: JSON.parse(next.value.data) };

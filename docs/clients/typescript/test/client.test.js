@@ -197,6 +197,28 @@ test('a stream of changes continues after the last one', { timeout: 10_000 }, as
   assert.deepEqual(asked, ['c0', 'c1', 'c1', 'c1']);
 });
 
+test('a stream of changes connects again if it is silent', { timeout: 10_000 }, async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const passing = setInterval(() => t.mock.timers.tick(1_000), 1);
+  let asked = 0;
+  const service = createClient({
+    baseUrl,
+    token,
+    async fetch({ signal }) {
+      if (asked++ > 0) {
+        return Response.json({ status: 410, code: 'gone' }, { status: 410 });
+      }
+      const body = new ReadableStream({
+        start: (controller) => signal.addEventListener('abort', () => controller.error(signal.reason)),
+      });
+      return new Response(body, { headers: { 'Content-Type': 'text/event-stream' } });
+    },
+  });
+  await assert.rejects(streamChanges(service, 'c0').next(), ProblemError);
+  clearInterval(passing);
+  assert.equal(asked, 2);
+});
+
 test('a stream of changes ends if it is refused or aborted', { timeout: 10_000 }, async () => {
   await assert.rejects(streamChanges(api, 'bogus').next(), (error) => error.problem.status === 400);
   const { data: start } = await api.GET('/changes');
