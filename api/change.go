@@ -33,7 +33,7 @@ type change struct {
 	ID string `json:"id" format:"uuid" example:"0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d"`
 	// The id of the provider, also if a model changed.
 	ProviderID string `json:"provider_id" format:"uuid" example:"0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10"`
-	// What happened. `status_changed`: the status of the provider is another one. `verified`: the result of a stage check of the model is another one. Deleting a provider deletes its models without a change for each.
+	// What happened. `status_changed`: the status of the provider changed. `verified`: the status of a stage check of the model changed. Deleting a provider deletes its models without a change for each.
 	Action string `json:"action" enums:"created,updated,deleted,status_changed,verified" example:"updated"`
 	// The version of the provider or the model after the change; the last one if it was deleted.
 	Version int64 `json:"version" example:"2"`

@@ -98,7 +98,7 @@ func (a *API) getReference(c echo.Context) error {
 // @ID				putReference
 // @Tags			references
 // @Param			id		path		string			true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
-// @Param			ref		path		string			true	"An id that the client chooses: any text without control characters but `.` and `..`, escaped as one segment of the path (`/` as `%2F`)"	minlength(1)	maxlength(200)	example(rule-7)
+// @Param			ref		path		string			true	"An id that the client chooses: any text without control characters, except `.` and `..`, escaped as one segment of the path (`/` as `%2F`)"	minlength(1)	maxlength(200)	example(rule-7)
 // @Param			body	body		referencePut	true	"The reference"
 // @Success		200		{object}	referenceResponse
 // @Success		201		{object}	referenceResponse

@@ -472,7 +472,7 @@ type AzureOpenAIMicrosoftEntraIDCredentials struct {
 
 // Change Something that happened to a provider or a model.
 type Change struct {
-	// Action What happened. `status_changed`: the status of the provider is another one. `verified`: the result of a stage check of the model is another one. Deleting a provider deletes its models without a change for each.
+	// Action What happened. `status_changed`: the status of the provider changed. `verified`: the status of a stage check of the model changed. Deleting a provider deletes its models without a change for each.
 	Action ChangeAction `json:"action"`
 
 	// At When it happened.
@@ -497,7 +497,7 @@ type Change struct {
 	Version int64 `json:"version"`
 }
 
-// ChangeAction What happened. `status_changed`: the status of the provider is another one. `verified`: the result of a stage check of the model is another one. Deleting a provider deletes its models without a change for each.
+// ChangeAction What happened. `status_changed`: the status of the provider changed. `verified`: the status of a stage check of the model changed. Deleting a provider deletes its models without a change for each.
 type ChangeAction string
 
 // ChangeResource What kind of object changed. A change of a provider can be one of its models, too: read them again.

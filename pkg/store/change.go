@@ -59,8 +59,7 @@ func (d dialect) noteChanges(provider string) string {
 // noted is the statement that notes changes of one provider, with a text made by
 // [dialect.noteChanges]. The write must add their number to the provider's column changes.
 // A version that is 0 is the stored version of the provider, and then the references are
-// those of its models. After the write,
-// [Store.wakeNumberer] must be called.
+// those of its models. After the write, [Store.wakeNumberer] must be called.
 func (s *Store) noted(text string, changes ...registry.Change) statement {
 	rows := make([]columns, len(changes))
 	for i, c := range changes {
