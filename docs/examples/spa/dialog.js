@@ -29,11 +29,17 @@ import { makeField } from './fields.js';
  */
 export function openDialog({ title, subtitle, kind = '', urgent = false, mayClose = async () => true }) {
   const titleID = uniqueID('title');
-  const body = h('div', { class: 'dialog-body' });
+  const bodyID = uniqueID('body');
+  const body = h('div', { class: 'dialog-body', id: bodyID });
   const footer = h('footer', { class: 'dialog-footer' });
   const element = h(
     'dialog',
-    { class: `dialog ${kind}`.trim(), 'aria-labelledby': titleID, role: urgent ? 'alertdialog' : null },
+    {
+      class: `dialog ${kind}`.trim(),
+      'aria-labelledby': titleID,
+      // A question is read with its text.
+      ...(urgent ? { role: 'alertdialog', 'aria-describedby': bodyID } : {}),
+    },
     h(
       'header',
       { class: 'dialog-header' },

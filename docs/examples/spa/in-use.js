@@ -2,8 +2,9 @@
 
 import { APIError } from './api.js';
 import { confirm } from './dialog.js';
-import { h, icon } from './dom.js';
+import { h } from './dom.js';
 import { count } from './format.js';
+import { externalLink } from './parts.js';
 
 /** @import { ReferenceInUse } from './types' */
 
@@ -45,13 +46,11 @@ function warning({ references, referenceCount }) {
 }
 
 /**
- * A link to the page of what depends on a model, which opens in another tab. An address
- * of any other kind than that of a page is not linked.
+ * What depends on a model, with a link to its page. An address of any other kind than that
+ * of a page is not linked.
  *
  * @param {ReferenceInUse} reference
  */
 function link({ label, url = '' }) {
-  return /^https?:\/\//i.test(url)
-    ? h('a', { href: url, target: '_blank', rel: 'noopener noreferrer' }, label, icon('external'))
-    : h('span', {}, label);
+  return /^https?:\/\//i.test(url) ? externalLink(url, label) : h('span', {}, label);
 }

@@ -2,7 +2,7 @@
 
 import { h, icon } from './dom.js';
 
-/** @import { Provider, ProviderType, Stage, StageName } from './types' */
+/** @import { Child, Provider, ProviderType, Stage, StageName } from './types' */
 
 /**
  * The icon of a provider type.
@@ -20,6 +20,22 @@ export function typeIcon(type, address) {
         height: 40,
       })
     : null;
+}
+
+/**
+ * A link to a page elsewhere, which opens in another tab.
+ *
+ * @param {string} href
+ * @param {string} label
+ */
+export function externalLink(href, label) {
+  return h(
+    'a',
+    { href, target: '_blank', rel: 'noopener noreferrer' },
+    label,
+    icon('external'),
+    h('span', { class: 'visually-hidden' }, ' (opens in a new tab)'),
+  );
 }
 
 /** @param {Provider} provider */
@@ -81,4 +97,36 @@ export function stageChoice(stages, chosen, legend, onChange = () => {}) {
         box.checked = chosen.includes(stage);
       }),
   };
+}
+
+/**
+ * A row of a list of results that has no result.
+ *
+ * @param {string} label
+ * @param {Child} state
+ */
+export function emptyRow(label, state) {
+  return h('div', { class: 'test-row' }, h('strong', {}, label), h('span', { class: 'muted small' }, state));
+}
+
+/**
+ * A row of a list of results, which can be opened.
+ *
+ * @param {{label: string, word: string, tone: string, note: string, open?: boolean}} row word and tone are those of its chip
+ * @param {Child[]} content
+ */
+export function resultRow({ label, word, tone, note, open = false }, ...content) {
+  return h(
+    'details',
+    { open },
+    h(
+      'summary',
+      { class: 'test-row' },
+      h('strong', {}, label),
+      h('span', { class: `chip status ${tone}`.trim() }, word),
+      h('span', { class: 'muted small' }, note),
+      icon('chevron'),
+    ),
+    h('div', { class: 'result' }, content),
+  );
 }

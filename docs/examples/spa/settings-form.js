@@ -3,6 +3,7 @@
 import { makeSecret } from './credential-field.js';
 import { fill, h, icon, uniqueID } from './dom.js';
 import { makeField } from './fields.js';
+import { externalLink } from './parts.js';
 import { makeSecretMap } from './secret-map.js';
 
 /**
@@ -40,13 +41,7 @@ export class SettingsForm {
       h(
         'p',
         { class: 'type-about' },
-        h(
-          'a',
-          { href: type.docs_url, target: '_blank', rel: 'noopener noreferrer' },
-          `Where to get credentials for ${type.label}`,
-          icon('external'),
-          h('span', { class: 'visually-hidden' }, ' (opens in a new tab)'),
-        ),
+        externalLink(type.docs_url, `Where to get credentials for ${type.label}`),
       ),
       type.auth_methods.length > 1 ? this.methodChoice() : null,
       this.inputs,

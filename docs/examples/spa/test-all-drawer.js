@@ -2,15 +2,16 @@
 
 import { APIError } from './api.js';
 import { openDialog } from './dialog.js';
-import { fill, h, icon } from './dom.js';
+import { fill, h } from './dom.js';
 import { count, duration } from './format.js';
 import { failure } from './notice.js';
+import { emptyRow, resultRow } from './parts.js';
 import { PromptForm } from './prompt-form.js';
 import { outcome } from './test-result.js';
 
 /**
  * @import { API } from './api.js'
- * @import { Child, Model, ModelTestResult, ModelsTestSummary, Provider } from './types'
+ * @import { Model, ModelTestResult, ModelsTestSummary, Provider } from './types'
  */
 
 /**
@@ -30,7 +31,9 @@ export async function openTestAllDrawer(api, provider) {
   const form = new PromptForm({ action: 'Test All', send: () => send(), stop: () => controller.abort() });
   const summary = h('p', { class: 'test-summary', role: 'status' });
   const alerts = h('div', { class: 'alerts' });
-  const rows = new Map(enabled.map((model) => [model.id, h('li', {}, rowOf(model, 'Not tested'))]));
+  const rows = new Map(
+    enabled.map((model) => [model.id, h('li', {}, emptyRow(model.display_name, 'Not tested'))]),
+  );
   dialog.body.append(
     form.element,
     alerts,
@@ -44,7 +47,10 @@ export async function openTestAllDrawer(api, provider) {
     fill(alerts);
     summary.textContent = '';
     for (const model of enabled) {
-      fill(/** @type {HTMLElement} */ (rows.get(model.id)), rowOf(model, h('span', { class: 'spinner' })));
+      fill(
+        /** @type {HTMLElement} */ (rows.get(model.id)),
+        emptyRow(model.display_name, h('span', { class: 'spinner' })),
+      );
     }
     try {
       for await (const { event, data } of api.testModels(provider.id, form.value(), controller.signal)) {
@@ -54,7 +60,7 @@ export async function openTestAllDrawer(api, provider) {
           const row = rows.get(data.id);
           const model = enabled.find((model) => model.id === data.id);
           if (row && model) {
-            fill(row, resultRow(model, data));
+            fill(row, modelRow(model, data));
           }
         }
       }
@@ -77,43 +83,15 @@ export async function openTestAllDrawer(api, provider) {
 
 /**
  * @param {Model} model
- * @param {Child} state
- */
-function rowOf(model, state) {
-  return h(
-    'div',
-    { class: 'test-row' },
-    h('strong', {}, model.display_name),
-    h('span', { class: 'muted small' }, state),
-  );
-}
-
-/**
- * @param {Model} model
  * @param {ModelTestResult} tested
  */
-function resultRow(model, { status, result, detail }) {
+function modelRow({ display_name: label }, { status, result, detail }) {
   if (!result) {
-    return rowOf(model, `Skipped. ${detail ?? ''}`);
+    return emptyRow(label, `Skipped. ${detail ?? ''}`);
   }
-  const failed = status === 'failed';
-  return h(
-    'details',
-    {},
-    h(
-      'summary',
-      { class: 'test-row' },
-      h('strong', {}, model.display_name),
-      h('span', { class: `chip status ${failed ? 'error' : 'active'}` }, failed ? 'Failed' : 'Success'),
-      h(
-        'span',
-        { class: 'muted small' },
-        result.error ? result.error.kind.replaceAll('_', ' ') : duration(result.latency_ms),
-      ),
-      icon('chevron'),
-    ),
-    h('div', { class: 'result' }, outcome(result)),
-  );
+  const note = result.error ? result.error.kind.replaceAll('_', ' ') : duration(result.latency_ms);
+  const chip = status === 'failed' ? { word: 'Failed', tone: 'error' } : { word: 'Success', tone: 'active' };
+  return resultRow({ label, note, ...chip }, outcome(result));
 }
 
 /** @param {ModelsTestSummary} summary */

@@ -4,10 +4,11 @@ import { openDialog } from './dialog.js';
 import { fill, h, icon } from './dom.js';
 import { dateTime, duration } from './format.js';
 import { failure, hint, kindLabel, notice, quote } from './notice.js';
+import { emptyRow, resultRow } from './parts.js';
 
 /**
  * @import { API } from './api.js'
- * @import { Child, Model, Stage, StageResult } from './types'
+ * @import { Model, Stage, StageResult } from './types'
  */
 
 /** What the status of a stage check is called, and the class of its chip. */
@@ -60,7 +61,7 @@ export async function openVerifyDrawer(api, model, stages, about) {
     fill(alerts);
     summary.textContent = 'Checking…';
     for (const [stage, row] of rows) {
-      fill(row, rowOf(labelOf(stage), h('span', { class: 'spinner' })));
+      fill(row, emptyRow(labelOf(stage), h('span', { class: 'spinner' })));
     }
     /** @type {StageResult[]} */
     const results = [];
@@ -70,7 +71,7 @@ export async function openVerifyDrawer(api, model, stages, about) {
           results.push(data);
           const row = rows.get(data.stage);
           if (row) {
-            fill(row, resultRow(labelOf(data.stage), data));
+            fill(row, stageRow(labelOf(data.stage), data));
           }
         }
       }
@@ -99,36 +100,15 @@ export async function openVerifyDrawer(api, model, stages, about) {
 
 /**
  * @param {string} label
- * @param {Child} state
- */
-function rowOf(label, state) {
-  return h('div', { class: 'test-row' }, h('strong', {}, label), h('span', { class: 'muted small' }, state));
-}
-
-/**
- * @param {string} label
  * @param {StageResult} result
  */
-function resultRow(label, { status, latency_ms: latency, detail, response, error }) {
+function stageRow(label, { status, latency_ms: latency, detail, response, error }) {
   const { label: word, tone } = statuses[status];
-  return h(
-    'details',
-    { open: status !== 'passed' },
-    h(
-      'summary',
-      { class: 'test-row' },
-      h('strong', {}, label),
-      h('span', { class: `chip status ${tone}`.trim() }, word),
-      h('span', { class: 'muted small' }, latency === undefined ? '' : duration(latency)),
-      icon('chevron'),
-    ),
-    h(
-      'div',
-      { class: 'result' },
-      error ? notice('error', kindLabel(error.kind), quote(error.message), hint(error.hint)) : null,
-      detail ? h('p', {}, detail) : null,
-      response ? h('div', { class: 'answer' }, response) : null,
-    ),
+  return resultRow(
+    { label, word, tone, note: latency === undefined ? '' : duration(latency), open: status !== 'passed' },
+    error ? notice('error', kindLabel(error.kind), quote(error.message), hint(error.hint)) : null,
+    detail ? h('p', {}, detail) : null,
+    response ? h('div', { class: 'answer' }, response) : null,
   );
 }
 

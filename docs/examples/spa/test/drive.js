@@ -523,10 +523,11 @@ const flows = {
     const question = page.getByRole('alertdialog', { name: 'OpenAI Europe is in use' });
     await power.focus();
     await page.keyboard.press('Space');
-    const link = question.getByRole('link', { name: rule.label });
+    const link = question.getByRole('link', { name: `${rule.label} (opens in a new tab)`, exact: true });
     assert.equal(await link.getAttribute('href'), rule.url);
     assert.equal(await link.getAttribute('rel'), 'noopener noreferrer');
-    await question.getByText('Nightly report').waitFor();
+    const read = await question.getAttribute('aria-describedby');
+    await page.locator(`[id="${read}"]`).getByText('Nightly report').waitFor();
     await hasFocus(button(question, 'Cancel'));
     await look(page, 'in-use');
     await page.keyboard.press('Escape');
