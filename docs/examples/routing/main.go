@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log"
 	"os"
 	"os/signal"
@@ -33,6 +34,9 @@ func main() {
 		err := t.follow(ctx)
 		if ctx.Err() != nil {
 			return
+		}
+		if errors.Is(err, client.ProblemCodeUnauthenticated) || errors.Is(err, client.ProblemCodeForbidden) {
+			log.Fatal(err)
 		}
 		log.Print("reading all models again: ", err)
 		select {

@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"database/sql"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -255,6 +256,12 @@ func TestRouterReadsAgain(t *testing.T) {
 	s.eventually("the router says that it reads all models", func() bool {
 		return strings.Contains(s.router.stderr.String(), "reading all models again: The changes after")
 	})
+
+	var revoked *exec.ExitError
+	router := run(t, "routing", []string{s.env[0], "MODELPROVIDERS_TOKEN=mp_revoked"})
+	if err := router.Wait(); !errors.As(err, &revoked) || !strings.Contains(router.stderr.String(), "token is not valid") {
+		t.Errorf("a router with a token that is not valid ends with %v, and says: %s", err, router.stderr.String())
+	}
 }
 
 func (s *scenario) must(err error) {
