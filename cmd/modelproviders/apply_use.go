@@ -15,8 +15,8 @@ type inUseError struct {
 	count      int64                   // of all
 }
 
-func (e inUseError) Error() string {
-	return fmt.Sprintf("not changed, because models that would be removed or disabled have %d references; --force does it anyway", e.count)
+func (inUseError) Error() string {
+	return "not changed, because models that would be removed or disabled are in use; --force does it anyway"
 }
 
 // print writes the references, one per line.
