@@ -45,7 +45,7 @@ type verification struct {
 } //	@name	Verification
 
 // @Summary		Verify the stages of a model
-// @Description	Checks whether the model does what its stages ask of it, two stages at a time, and stores the results as `stage_checks` of the model. A check calls the model once, that of `guardrail` twice. Each call counts as a test for the rate limits; a stage with a call that they refuse has the error `rate_limited`, and its stored check does not change. If they refuse all calls, the response is 429. No call begins later than the time limit of one test after the request; a stage with such a call has the error `timeout`. With `Accept: text/event-stream`, a `check` event follows each check, and one `result` event ends the stream. Disconnecting cancels the calls to the provider.
+// @Description	Checks whether the model does what its stages ask of it, two stages at a time, and stores the results as `stage_checks` of the model. A check calls the model once, that of `guardrail` twice, and once more for each answer that was cut off at the output limit. Each call counts as a test for the rate limits; a stage with a call that they refuse has the error `rate_limited`, and its stored check does not change. If they refuse all calls, the response is 429. No call begins later than the time limit of one test after the request; a stage with such a call has the error `timeout`. With `Accept: text/event-stream`, a `check` event follows each check, and one `result` event ends the stream. Disconnecting cancels the calls to the provider.
 // @ID				verifyModel
 // @Tags			tests
 // @Param			id		path		string			true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
