@@ -34,6 +34,14 @@ type stageResult struct {
 	Usage *tokenUsage `json:"usage,omitempty"`
 } //	@name	StageResult
 
+// stageCheck is the last check of a stage of a model.
+type stageCheck struct {
+	// Whether the model does what the stage asks of it, or `error` if it could not be called.
+	Status string `json:"status" enums:"passed,failed,error" example:"passed"`
+	// When it ended.
+	At timestamp `json:"at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:32:00.000Z"`
+} //	@name	StageCheck
+
 // verification is the outcome of the checks of a model.
 type verification struct {
 	// The id of the model at the provider.

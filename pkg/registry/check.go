@@ -14,11 +14,28 @@ type CheckResult struct {
 	CheckedAt time.Time
 }
 
+// LastCheck is the outcome of the last check of a connection.
+type LastCheck struct {
+	Success bool
+	Kind    string // a provider.FailureKind; empty on success
+	By      CheckMethod
+	At      time.Time
+}
+
+// CheckMethod is how a connection is checked.
+type CheckMethod string
+
+// The methods.
+const (
+	ByDiscovery CheckMethod = "discovery"
+	ByTest      CheckMethod = "test"
+)
+
 // CheckProvider checks whether a provider's upstream accepts its credentials. Without
 // settings in the draft, it sets or clears the provider's error like
-// [Registry.AvailableModels], and becomes the last check; otherwise it stores only an event. A failure of the
-// upstream is a result, not an error. It returns not_found, malformed_request,
-// validation_failed, credentials_required and rate_limited.
+// [Registry.AvailableModels], and stores the last check; otherwise it stores only an event.
+// A failure of the upstream is a result, not an error. It returns not_found,
+// malformed_request, validation_failed, credentials_required and rate_limited.
 func (r *Registry) CheckProvider(ctx context.Context, workspace, id string, draft Draft) (CheckResult, error) {
 	c, err := r.connect(ctx, workspace, id, draft, audit.ProviderCheck, "Connection not checked")
 	if err != nil {

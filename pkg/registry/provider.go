@@ -84,23 +84,6 @@ func newProviderError(f *provider.Failure, modelID string, since time.Time) *Pro
 	return &ProviderError{Kind: string(f.Kind), Message: f.Message, ModelID: modelID, Since: since}
 }
 
-// LastCheck is the outcome of the last check of a connection.
-type LastCheck struct {
-	Success bool
-	Kind    string // a provider.FailureKind; empty on success
-	By      CheckMethod
-	At      time.Time
-}
-
-// CheckMethod is how a connection is checked.
-type CheckMethod string
-
-// The methods.
-const (
-	ByDiscovery CheckMethod = "discovery"
-	ByTest      CheckMethod = "test"
-)
-
 // Status is the status of a provider.
 type Status string
 

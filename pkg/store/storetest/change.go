@@ -52,6 +52,61 @@ func editStored(ctx context.Context, s *store.Store, id string, change func(p *r
 	})
 }
 
+// noted compares the changes of one provider that are noted with those that are wanted.
+type noted struct {
+	*store.Store
+	p   registry.Provider
+	end registry.ChangePosition
+}
+
+// want checks what was noted since the last call, apart from id and number.
+func (n *noted) want(t *testing.T, wants ...func(*registry.Change)) {
+	t.Helper()
+	number(t, n.Store)
+	got := changesAfter(t, n.Store, n.end)
+	var wanted []registry.Change
+	for i, set := range wants {
+		c := registry.Change{Workspace: workspace, ProviderID: n.p.ID, At: start, Resource: "provider", ResourceID: n.p.ID}
+		set(&c)
+		if i < len(got) {
+			c.ID, c.Number = got[i].ID, n.end.Number+int64(i)+1
+		}
+		wanted = append(wanted, c)
+	}
+	if diff := cmp.Diff(wanted, got, cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
+	}
+	var err error
+	before := n.end
+	if n.end, err = n.ChangeEnd(t.Context(), workspace); err != nil || n.end.Number != before.Number+int64(len(wants)) {
+		t.Errorf("the end is %+v, %v", n.end, err)
+	}
+}
+
+func (n *noted) edit(t *testing.T, change func(p *registry.Provider)) {
+	t.Helper()
+	noError(t, "edit", editStored(t.Context(), n.Store, n.p.ID, func(p *registry.Provider) { p.UpdatedAt = start; change(p) }))
+}
+
+func (n *noted) record(t *testing.T, c registry.Call) {
+	t.Helper()
+	recorded := call(n.p, c)
+	recorded.Event.At = start
+	noError(t, "record", n.RecordCall(t.Context(), recorded))
+}
+
+func ofProvider(action registry.ChangeAction, version int64, status, kind string) func(*registry.Change) {
+	return func(c *registry.Change) {
+		c.Action, c.Version, c.ProviderVersion, c.Status, c.Kind = action, version, version, status, kind
+	}
+}
+
+func ofModel(id string, action registry.ChangeAction, version, providerVersion int64, status string) func(*registry.Change) {
+	return func(c *registry.Change) {
+		c.Resource, c.ResourceID, c.Action, c.Version, c.ProviderVersion, c.Status = "model", id, action, version, providerVersion, status
+	}
+}
+
 func testChanges(t *testing.T, s *store.Store) {
 	ctx := t.Context()
 	p := newProvider("changed", "a", "b", "c")
@@ -63,136 +118,90 @@ func testChanges(t *testing.T, s *store.Store) {
 	if got := changesAfter(t, s, end); len(got) != 0 {
 		t.Fatalf("there are changes already: %+v", got)
 	}
+	n := &noted{s, p, end}
+	create(t, s, p)
+	n.want(t, ofProvider(registry.Created, 1, "active", ""))
 
-	first := registry.Change{Workspace: workspace, ProviderID: p.ID, At: start, Resource: "provider", ResourceID: p.ID}
-	// want checks what was noted since the last call, apart from id and number.
-	want := func(t *testing.T, wants ...func(*registry.Change)) {
-		t.Helper()
-		number(t, s)
-		got := changesAfter(t, s, end)
-		var wanted []registry.Change
-		for i, set := range wants {
-			c := first
-			set(&c)
-			if i < len(got) {
-				c.ID, c.Number = got[i].ID, end.Number+int64(i)+1
-			}
-			wanted = append(wanted, c)
-		}
-		if diff := cmp.Diff(wanted, got, cmpopts.EquateEmpty()); diff != "" {
-			t.Errorf("changes (-want +got):\n%s", diff)
-		}
-		var err error
-		before := end
-		if end, err = s.ChangeEnd(ctx, workspace); err != nil || end.Number != before.Number+int64(len(wants)) {
-			t.Errorf("the end is %+v, %v", end, err)
-		}
+	n.edit(t, func(p *registry.Provider) { p.Name, p.NameKey = "renamed", "renamed" })
+	n.edit(t, func(p *registry.Provider) { p.Enabled = false })
+	n.edit(t, func(p *registry.Provider) { p.Enabled = true; p.Models = p.Models[:2] }) // covers its models
+	n.want(t, ofProvider(registry.Updated, 2, "active", ""), ofProvider(registry.StatusChanged, 3, "inactive", ""), ofProvider(registry.StatusChanged, 4, "active", ""))
+
+	added := newModel(p.ID, "d", start)
+	n.edit(t, func(p *registry.Provider) {
+		p.Models[1].Enabled, p.Models[1].Version = false, 2
+		p.Models = append(p.Models[1:], added)
+	})
+	n.want(t, ofModel(p.Models[0].ID, registry.Deleted, 1, 5, "deleted"), ofModel(p.Models[1].ID, registry.Updated, 2, 5, "disabled"), ofModel(added.ID, registry.Created, 1, 5, ""))
+
+	stop := errors.New("stop") // what is rolled back is not noted
+	err = s.InTx(ctx, func(ctx context.Context) error {
+		noError(t, "edit", editStored(ctx, s, p.ID, func(p *registry.Provider) { p.Name = "never" }))
+		return stop
+	})
+	if !errors.Is(err, stop) {
+		t.Fatal(err)
 	}
-	provider := func(action registry.ChangeAction, version int64, status, kind string) func(*registry.Change) {
-		return func(c *registry.Change) {
-			c.Action, c.Version, c.ProviderVersion, c.Status, c.Kind = action, version, version, status, kind
+	wantFault(t, "take a name", add(ctx, s, newProvider("RENAMED")), fault.NameTaken)
+	n.edit(t, func(p *registry.Provider) { p.Name = "again" })
+	n.want(t, ofProvider(registry.Updated, 6, "active", ""))
+
+	noError(t, "delete", s.InTx(ctx, func(ctx context.Context) error {
+		locked, err := s.LockProvider(ctx, workspace, p.ID)
+		if err != nil {
+			return err
 		}
-	}
-	model := func(id string, action registry.ChangeAction, version, providerVersion int64, status string) func(*registry.Change) {
-		return func(c *registry.Change) {
-			c.Resource, c.ResourceID, c.Action, c.Version, c.ProviderVersion, c.Status = "model", id, action, version, providerVersion, status
+		return s.DeleteProvider(ctx, locked, start)
+	}))
+	n.want(t, ofProvider(registry.Deleted, 6, "deleted", ""))
+	wantPages(t, s, n.end)
+}
+
+// wantPages reads all changes in pages of two, up to an end.
+func wantPages(t *testing.T, s *store.Store, end registry.ChangePosition) {
+	t.Helper()
+	all := changesAfter(t, s, registry.ChangePosition{})
+	var pages []registry.Change
+	var after registry.ChangePosition
+	for {
+		page, err := s.ChangesAfter(t.Context(), workspace, after, 2)
+		noError(t, "read a page", err)
+		if len(page) == 0 {
+			break
 		}
+		if len(page) > 2 {
+			t.Fatalf("a page has %d changes", len(page))
+		}
+		pages = append(pages, page...)
+		after = page[len(page)-1].Position()
 	}
+	if diff := cmp.Diff(all, pages); diff != "" || after != end {
+		t.Errorf("pages end at %+v, want %+v; changes (-all +pages):\n%s", after, end, diff)
+	}
+}
+
+// testChangesOfCalls: calls note a change only if they change the status of the provider.
+func testChangesOfCalls(t *testing.T, s *store.Store) {
+	n := &noted{Store: s, p: newProvider("called", "a", "b")}
+	create(t, s, n.p)
 	failure := &registry.ProviderError{Kind: "authentication", Since: start}
-	change := func(fn func(p *registry.Provider)) {
-		t.Helper()
-		noError(t, "edit", editStored(ctx, s, p.ID, func(p *registry.Provider) { p.UpdatedAt = start; fn(p) }))
-	}
-	record := func(c registry.Call) {
-		t.Helper()
-		recorded := call(p, c)
-		recorded.Event.At = start
-		noError(t, "record", s.RecordCall(ctx, recorded))
-	}
+	n.record(t, registry.Call{Success: true})
+	n.want(t, ofProvider(registry.Created, 1, "active", ""))
+	n.record(t, registry.Call{Failure: failure})
+	n.record(t, registry.Call{Failure: &registry.ProviderError{Kind: "unreachable", Since: start}}) // the same status
+	n.record(t, registry.Call{Test: &registry.LastTest{Kind: "timeout", At: start}, ModelID: n.p.Models[1].ID, UpstreamModelID: "b"})
+	n.want(t, ofProvider(registry.StatusChanged, 1, "error", "authentication"))
+	n.record(t, registry.Call{Success: true})
+	n.record(t, registry.Call{Success: true})
+	n.want(t, ofProvider(registry.StatusChanged, 1, "active", ""))
 
-	t.Run("created", func(t *testing.T) {
-		create(t, s, p)
-		want(t, provider(registry.Created, 1, "active", ""))
-	})
-	t.Run("edits of the provider", func(t *testing.T) {
-		change(func(p *registry.Provider) { p.Name, p.NameKey = "renamed", "renamed" })
-		change(func(p *registry.Provider) { p.Enabled = false })
-		change(func(p *registry.Provider) { p.Enabled = true; p.Models = p.Models[:2] }) // covers its models
-		want(t, provider(registry.Updated, 2, "active", ""), provider(registry.StatusChanged, 3, "inactive", ""), provider(registry.StatusChanged, 4, "active", ""))
-	})
-	t.Run("edits of models", func(t *testing.T) {
-		added := newModel(p.ID, "d", start)
-		change(func(p *registry.Provider) {
-			p.Models[1].Enabled, p.Models[1].Version = false, 2
-			p.Models = append(p.Models[1:], added)
-		})
-		want(t, model(p.Models[0].ID, registry.Deleted, 1, 5, "deleted"), model(p.Models[1].ID, registry.Updated, 2, 5, "disabled"), model(added.ID, registry.Created, 1, 5, ""))
-	})
-	t.Run("calls that change the status", func(t *testing.T) {
-		record(registry.Call{Success: true})
-		want(t)
-		record(registry.Call{Failure: failure})
-		record(registry.Call{Failure: &registry.ProviderError{Kind: "unreachable", Since: start}}) // the same status
-		record(registry.Call{Test: &registry.LastTest{Kind: "timeout", At: start}, ModelID: p.Models[1].ID, UpstreamModelID: "b"})
-		want(t, provider(registry.StatusChanged, 5, "error", "authentication"))
-		record(registry.Call{Success: true})
-		record(registry.Call{Success: true})
-		want(t, provider(registry.StatusChanged, 5, "active", ""))
-	})
-	t.Run("calls of an inactive provider", func(t *testing.T) {
-		change(func(p *registry.Provider) { p.Enabled = false })
-		record(registry.Call{Failure: failure})
-		record(registry.Call{Success: true})
-		want(t, provider(registry.StatusChanged, 6, "inactive", ""))
-	})
-	t.Run("calls with an earlier connection", func(t *testing.T) {
-		change(func(p *registry.Provider) { p.Enabled = true; p.Connection++ })
-		record(registry.Call{Failure: failure})
-		want(t, provider(registry.StatusChanged, 7, "active", ""))
-	})
-	t.Run("not what is rolled back", func(t *testing.T) {
-		stop := errors.New("stop")
-		err := s.InTx(ctx, func(ctx context.Context) error {
-			noError(t, "edit", editStored(ctx, s, p.ID, func(p *registry.Provider) { p.Name = "never" }))
-			return stop
-		})
-		if !errors.Is(err, stop) {
-			t.Fatal(err)
-		}
-		wantFault(t, "take a name", add(ctx, s, newProvider("RENAMED")), fault.NameTaken)
-		change(func(p *registry.Provider) { p.Name = "again" })
-		want(t, provider(registry.Updated, 8, "active", ""))
-	})
-	t.Run("deleted", func(t *testing.T) {
-		noError(t, "delete", s.InTx(ctx, func(ctx context.Context) error {
-			locked, err := s.LockProvider(ctx, workspace, p.ID)
-			if err != nil {
-				return err
-			}
-			return s.DeleteProvider(ctx, locked, start)
-		}))
-		want(t, provider(registry.Deleted, 8, "deleted", ""))
-	})
-	t.Run("in pages", func(t *testing.T) {
-		all := changesAfter(t, s, registry.ChangePosition{})
-		var pages []registry.Change
-		var after registry.ChangePosition
-		for {
-			page, err := s.ChangesAfter(ctx, workspace, after, 2)
-			noError(t, "read a page", err)
-			if len(page) == 0 {
-				break
-			}
-			if len(page) > 2 {
-				t.Fatalf("a page has %d changes", len(page))
-			}
-			pages = append(pages, page...)
-			after = page[len(page)-1].Position()
-		}
-		if diff := cmp.Diff(all, pages); diff != "" || after != end {
-			t.Errorf("pages end at %+v, want %+v; changes (-all +pages):\n%s", after, end, diff)
-		}
-	})
+	n.edit(t, func(p *registry.Provider) { p.Enabled = false })
+	n.record(t, registry.Call{Failure: failure})
+	n.record(t, registry.Call{Success: true})
+	n.want(t, ofProvider(registry.StatusChanged, 2, "inactive", ""))
+	n.edit(t, func(p *registry.Provider) { p.Enabled = true; p.Connection++ })
+	n.record(t, registry.Call{Failure: failure}) // of an earlier connection
+	n.want(t, ofProvider(registry.StatusChanged, 3, "active", ""))
 }
 
 // testChangesGone: positions from which not all changes are known, or of another history.

@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		"AuditList":        testAuditList,
 		"AuditChain":       testAuditChain,
 		"Changes":          testChanges,
+		"ChangesOfCalls":   testChangesOfCalls,
 		"ChangesGone":      testChangesGone,
 		"Webhooks":         testWebhooks,
 		"WebhookLeases":    testWebhookLeases,
