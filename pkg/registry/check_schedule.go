@@ -36,7 +36,11 @@ func (s CheckSchedule) next(c HealthCheck, now time.Time) time.Time {
 	for n := 1; n < c.Failures && 2*pause <= longestBackoff; n++ {
 		pause *= 2
 	}
-	return dueAfter(c.ProviderID, now.Add(pause-interval/2), interval)
+	due := dueAfter(c.ProviderID, now.Add(pause-interval/2), interval)
+	if second := c.FailedAt.Add(failuresApart); c.Failures == 1 && due.Before(second) {
+		return second // a failure then marks the provider
+	}
+	return due
 }
 
 // dueAfter returns the first time after t at which a provider is checked. The times of one

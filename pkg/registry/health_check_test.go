@@ -149,6 +149,33 @@ func TestTwoFailuresMarkAndOneSuccessClears(t *testing.T) {
 	}
 }
 
+// The second failure marks a provider that is checked every minute, although the first
+// check took longer.
+func TestTwoFailuresOfASlowProvider(t *testing.T) {
+	t.Parallel()
+	c := newChecked(t, registry.CheckSchedule{Every: time.Minute})
+	p := c.create(t, "one")
+	c.pass(t, time.Minute)
+	c.upstream.Use(providertest.Authentication)
+	now, due, err := c.store.NextCheck(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.ahead = due.Sub(now)
+	g := c.holdUp()
+	if err := c.checker.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-g.arrived
+	time.Sleep(100 * time.Millisecond)
+	close(g.open)
+	c.checker.Wait()
+	c.gate.Store(nil)
+	wantStatus(t, c.read(t, p.ID), registry.Active, "")
+	c.pass(t, 80*time.Second)
+	wantStatus(t, c.read(t, p.ID), registry.Error, provider.Authentication)
+}
+
 // Failures that are not the provider's do not mark it, however many there are, and the
 // error of a test of a user is cleared by a check.
 func TestChecksThatSayNothing(t *testing.T) {
