@@ -28,15 +28,21 @@ func main() {
 		log.Fatal(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	t := table{client: c, out: os.Stdout, models: map[string]client.Model{}}
+	err = keep(ctx, &t)
+	interrupted := ctx.Err() != nil
+	stop()
+	if !interrupted {
+		log.Fatal(err)
+	}
+}
+
+// keep keeps a table until the context ends, or the token is refused.
+func keep(ctx context.Context, t *table) error {
 	for {
 		err := t.follow(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if errors.Is(err, client.ProblemCodeUnauthenticated) || errors.Is(err, client.ProblemCodeForbidden) {
-			log.Fatal(err)
+		if ctx.Err() != nil || errors.Is(err, client.ProblemCodeUnauthenticated) || errors.Is(err, client.ProblemCodeForbidden) {
+			return err
 		}
 		log.Print("reading all models again: ", err)
 		select {
