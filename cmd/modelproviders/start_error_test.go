@@ -66,6 +66,7 @@ func TestRefusedSettings(t *testing.T) {
 		"proxy without scheme":       {map[string]string{"EGRESS_PROXY": "proxy.internal:3128"}, []string{"MODELPROVIDERS_EGRESS_PROXY"}},
 		"webhook without secret":     {map[string]string{"WEBHOOK_URL": hooks}, []string{"MODELPROVIDERS_WEBHOOK_URL", "MODELPROVIDERS_WEBHOOK_SECRET"}},
 		"webhook secret alone":       {map[string]string{"WEBHOOK_SECRET": secret}, []string{"MODELPROVIDERS_WEBHOOK_SECRET", "MODELPROVIDERS_WEBHOOK_URL"}},
+		"webhook, two errors":        {map[string]string{"WEBHOOK_URL": "http://hooks.example.com/"}, []string{"2 errors", "loopback", "must be set"}},
 		"webhook in clear text":      {webhook("http://hooks.example.com/", secret), []string{"MODELPROVIDERS_WEBHOOK_URL", "https", "loopback"}},
 		"webhook of another scheme":  {webhook("ftp://hooks.example.com/", secret), []string{"MODELPROVIDERS_WEBHOOK_URL", "https URL"}},
 		"webhook without host":       {webhook("https:///hook", secret), []string{"MODELPROVIDERS_WEBHOOK_URL", "https URL"}},

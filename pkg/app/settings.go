@@ -233,22 +233,22 @@ func checkEndpoints(list string) error {
 
 func (c Config) checkWebhookURL() error {
 	switch {
-	case c.WebhookURL == "":
-		return nil
-	case c.WebhookSecret.Empty():
-		return fmt.Errorf("needs %s, which is not set", Setting("webhook-secret"))
+	case c.WebhookURL != "":
+		return webhook.CheckURL(c.WebhookURL)
+	case !c.WebhookSecret.Empty():
+		return fmt.Errorf("must be set, because %s is", Setting("webhook-secret"))
 	}
-	return webhook.CheckURL(c.WebhookURL)
+	return nil
 }
 
 func (c Config) checkWebhookSecret() error {
 	switch {
-	case c.WebhookSecret.Empty():
-		return nil
-	case c.WebhookURL == "":
-		return fmt.Errorf("needs %s, which is not set", Setting("webhook-url"))
+	case !c.WebhookSecret.Empty():
+		return webhook.CheckSecrets(c.WebhookSecret)
+	case c.WebhookURL != "":
+		return fmt.Errorf("must be set, because %s is", Setting("webhook-url"))
 	}
-	return webhook.CheckSecrets(c.WebhookSecret)
+	return nil
 }
 
 func checkDelay(delay time.Duration) error {
