@@ -501,7 +501,7 @@ func TestDoctorOfKeys(t *testing.T) {
 	if got := detail("keyset"); !strings.Contains(got, "lacks the keys "+one) {
 		t.Errorf("says of the keyset: %s", got)
 	}
-	refused(t, nil, append([]string{"serve"}, b.flags...), one, "keys enable")
+	refused(t, nil, append([]string{"serve", "--addr", "127.0.0.1:0"}, b.flags...), one, "keys enable")
 	b.keys(t, "enable", one)
 	wantHealthy(t, b.flags...)
 	if got := b.actions(t); got[len(got)-1] != "keys.enable" {
