@@ -203,8 +203,10 @@ func TestRouterFollows(t *testing.T) {
 			s.follows("after a provider was renamed")
 			s.update(second, client.ProviderUpdate{Status: client.ProviderStatusInactive})
 			s.follows("after a provider was disabled")
-			s.update(second, client.ProviderUpdate{Status: client.ProviderStatusActive, Models: []client.ModelUpdateOfProvider{}})
-			s.follows("after all models of a provider were removed")
+			s.update(second, client.ProviderUpdate{Status: client.ProviderStatusActive})
+			s.follows("after a provider was enabled")
+			s.update(second, client.ProviderUpdate{Models: []client.ModelUpdateOfProvider{}})
+			s.follows("after all models of a provider were removed") // the table was printed, so the router only waits
 
 			s.service.kill()
 			s.startService()
