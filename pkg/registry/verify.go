@@ -132,7 +132,7 @@ func (v *verifier) run(ctx context.Context, stages []Stage, onCheck func(StageRe
 		})
 	}
 	err := group.Wait()
-	if err == nil && !v.called {
+	if err == nil && !v.called && v.limit != nil {
 		return nil, v.limit
 	}
 	for _, result := range results {
