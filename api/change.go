@@ -17,6 +17,9 @@ const (
 	// stoppingWait bounds waits that begin while the service is stopping. It is long
 	// enough that clients don't come back all the time.
 	stoppingWait = time.Second
+	// lastChanges is how long waits go on when the service begins to stop, so that they
+	// learn of a change that was committed just before.
+	lastChanges = 300 * time.Millisecond
 
 	headerLastEventID = "Last-Event-ID"
 )
@@ -176,14 +179,14 @@ func (a *API) sendChanges(ctx, until context.Context, workspace string, after re
 	return ctx.Err()
 }
 
-// waiting returns the context of a wait, which ends after a time, and when the service
-// begins to stop.
+// waiting returns the context of a wait, which ends after a time, and soon after the
+// service begins to stop.
 func (a *API) waiting(ctx context.Context, limit time.Duration) (until context.Context, stop func()) {
 	if a.Stopping.Err() != nil {
 		return context.WithTimeout(ctx, min(limit, stoppingWait))
 	}
 	until, cancel := context.WithTimeout(ctx, limit)
-	forget := context.AfterFunc(a.Stopping, cancel)
+	forget := context.AfterFunc(a.Stopping, func() { time.AfterFunc(lastChanges, cancel) })
 	return until, func() {
 		forget()
 		cancel()
