@@ -54,22 +54,24 @@ func (l *stageList) Scan(value any) error {
 
 // providerAnswer is a provider as it is answered.
 type providerAnswer struct {
-	ID                string                      `json:"id"`
-	Name              string                      `json:"name"`
-	Type              string                      `json:"type"`
-	TypeLabel         string                      `json:"type_label"`
-	Status            string                      `json:"status"`
-	Enabled           bool                        `json:"enabled"`
-	Error             *errorAnswer                `json:"error"`
-	Credentials       map[string]credentialAnswer `json:"credentials"`
-	Config            map[string]string           `json:"config"`
-	EnabledModelCount int                         `json:"enabled_model_count"`
-	ModelCount        int                         `json:"model_count"`
-	ReferenceCount    int                         `json:"reference_count"`
-	Models            []modelAnswer               `json:"models"`
-	Version           int64                       `json:"version"`
-	CreatedAt         moment                      `json:"created_at"`
-	UpdatedAt         moment                      `json:"updated_at"`
+	ID                string            `json:"id"`
+	Name              string            `json:"name"`
+	Type              string            `json:"type"`
+	TypeLabel         string            `json:"type_label"`
+	Status            string            `json:"status"`
+	Enabled           bool              `json:"enabled"`
+	Error             *errorAnswer      `json:"error"`
+	LastCheck         *struct{}         `json:"last_check"`  // none
+	ClonedFrom        *string           `json:"cloned_from"` // none
+	Credentials       map[string]any    `json:"credentials"`
+	Config            map[string]string `json:"config"`
+	EnabledModelCount int               `json:"enabled_model_count"`
+	ModelCount        int               `json:"model_count"`
+	ReferenceCount    int               `json:"reference_count"`
+	Models            []modelAnswer     `json:"models"`
+	Version           int64             `json:"version"`
+	CreatedAt         moment            `json:"created_at"`
+	UpdatedAt         moment            `json:"updated_at"`
 
 	credentials map[string]sealedCredential
 	connection  int64
@@ -97,7 +99,7 @@ type sealedCredential struct {
 // finish fills in what follows from the rest.
 func (p *providerAnswer) finish() {
 	p.TypeLabel, p.Status = "Custom (LiteLLM)", statusOf(p.Enabled, p.Error != nil)
-	p.Credentials = make(map[string]credentialAnswer, len(p.credentials))
+	p.Credentials = map[string]any{"headers": struct{}{}}
 	for field, c := range p.credentials {
 		p.Credentials[field] = credentialAnswer{Set: true, Masked: "••••••••", UpdatedAt: c.UpdatedAt}
 	}
