@@ -29,7 +29,7 @@ func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit
 	first, models, event := statement{insertProvider, row}, s.addedModels(p, p.Models), addedEvent(e)
 	note := s.noted(s.noteCreated, registry.Changes(registry.Provider{}, p, p.CreatedAt)...)
 	if key != 0 {
-		first, models.sql, event.sql = statement{s.insertSealed, append(row, int64(key))}, s.insertSealedModels, s.insertSealedEvent
+		first, models.sql, event.sql = statement{s.insertSealed, append(row, int64(key))}, s.insertSealedModels, s.insertEventIfFirst
 		note.sql = s.noteSealed
 	}
 	others := []statement{models, note, event}

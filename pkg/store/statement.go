@@ -22,7 +22,7 @@ type statement struct {
 // texts are statements that depend on the database.
 type texts struct {
 	lockProvider, insertModels, updateModels, insertEvents, linkEvents string
-	insertSealed, insertSealedModels, insertSealedEvent, updateSealed  string
+	insertSealed, insertSealedModels, insertEventIfFirst, updateSealed string
 	noteCreated, noteSealed, noteStored, noteFailing, noteActive       string
 	lockConnection, lockFailing, clearHealth, setHealth                string
 	leaseWebhook, delayWebhook                                         string
@@ -34,7 +34,7 @@ func (d dialect) texts() texts {
 	return texts{
 		lockProvider: d.lockProvider(), insertModels: d.insertModels(), updateModels: d.updateModels(), insertEvents: d.insertEvents(), linkEvents: d.linkEvents(),
 		insertSealed:       d.insertSealed(),
-		insertSealedModels: d.insertModels() + " WHERE " + d.ifFirst, insertSealedEvent: newEvent.insertSelect("audit_events") + " WHERE " + d.ifFirst,
+		insertSealedModels: d.insertModels() + " WHERE " + d.ifFirst, insertEventIfFirst: newEvent.insertSelect("audit_events") + " WHERE " + d.ifFirst,
 		updateSealed: d.updateSealed(),
 		noteCreated:  d.noteChanges(newProvider), noteSealed: d.noteChanges(newProvider + " WHERE " + d.ifFirst), noteStored: d.noteChanges(storedProvider),
 		noteFailing: d.noteChanges(d.lockedProvider + becomesFailing), noteActive: d.noteChanges(d.lockedProvider + becomesActive),

@@ -25,6 +25,9 @@ const (
 	// lock, because edits take it first.
 	setLastTestSecond = setLastTest + " AND (SELECT count(*) FROM s1) >= 0"
 
+	// isHealthy finds the provider if it has the connection, and no error to clear.
+	isHealthy = `SELECT 1 FROM providers WHERE workspace = $1 AND id = $2 AND connection = $3 AND error_kind IS NULL`
+
 	// The conditions on the provider of a note: the call changes its status.
 	becomesFailing = " AND p.enabled AND p.error_kind IS NULL"
 	becomesActive  = " AND p.enabled AND p.error_kind IS NOT NULL"
@@ -32,6 +35,11 @@ const (
 
 // RecordCall implements [registry.Store].
 func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
+	if s.engine.combines && c.Success && c.Test != nil {
+		if recorded, err := s.recordUsual(ctx, c); recorded || err != nil {
+			return err
+		}
+	}
 	var result []statement
 	if c.Event.ID != "" {
 		result = append(result, addedEvent(c.Event))
@@ -73,6 +81,14 @@ func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
 		s.wakeNumberer(ctx, c.Workspace)
 	}
 	return err
+}
+
+// recordUsual records the success of a test if the provider has no error to clear, and
+// reports whether it did. The statement does nothing else, because most calls are such.
+func (s *Store) recordUsual(ctx context.Context, c registry.Call) (recorded bool, err error) {
+	test, event := s.lastTest(c), addedEvent(c.Event)
+	test.sql, event.sql = setLastTest+" AND "+s.engine.ifFirst, s.insertEventIfFirst
+	return s.firstThen(ctx, statement{isHealthy, []any{c.Workspace, c.ProviderID, c.Connection}}, test, event)
 }
 
 // health returns the statements that set or clear the error of the provider, and note the
