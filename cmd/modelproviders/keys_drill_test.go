@@ -231,12 +231,7 @@ func TestDrillLostKeyset(t *testing.T) {
 // TestDrillLostKeysetWithoutCopy saves everything through the process that still runs.
 func TestDrillLostKeysetWithoutCopy(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("curl"); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
+	needsPrograms(t, "curl")
 	const heading = "The keyset is lost"
 	d := newDrill(t)
 	removeFile(t, d.keyset)

@@ -305,3 +305,16 @@ func encode(t *testing.T, value any) string {
 	}
 	return string(text)
 }
+
+// needsPrograms skips a test for which a program is not installed, and fails it with CI=true.
+func needsPrograms(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("CI") == "true" {
+				t.Fatal(err)
+			}
+			t.Skip(err)
+		}
+	}
+}

@@ -36,14 +36,7 @@ func TestReadmeSession(t *testing.T) {
 }
 
 func testSession(t *testing.T, document string) {
-	for _, program := range []string{"bash", "curl", "jq"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is not installed, so the session can't be run", program)
-			}
-			t.Skipf("%s is not installed, so the session can't be run", program)
-		}
-	}
+	needsPrograms(t, "bash", "curl", "jq")
 	text, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)

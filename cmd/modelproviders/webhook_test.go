@@ -100,14 +100,7 @@ func webhooksAreNotLost(t *testing.T, dir string, args []string, open func() *sq
 
 // TestWebhookDocumentation runs the receiver and the commands in operations.md.
 func TestWebhookDocumentation(t *testing.T) {
-	for _, program := range []string{"curl", "openssl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("CI") != "" {
-				t.Fatal(err)
-			}
-			t.Skip(err)
-		}
-	}
+	needsPrograms(t, "curl", "openssl")
 	_, section, _ := strings.Cut(readFile(t, filepath.Join("..", "..", "docs", "operations.md")), "\n## Webhooks\n")
 	block := func(language string) string {
 		found := regexp.MustCompile("(?s)```" + language + "\n(.*?)```").FindStringSubmatch(section)

@@ -114,8 +114,8 @@ func (h *HealthChecker) Lag(ctx context.Context) (time.Duration, error) {
 // start. They end early when ctx ends; see [HealthChecker.Wait].
 func (h *HealthChecker) Start(ctx context.Context) error {
 	for {
-		if err := h.slots.Acquire(ctx, 1); err != nil {
-			return nil //nolint:nilerr // the service stops
+		if err := h.slots.Acquire(ctx, 1); err != nil { // the service stops
+			return err
 		}
 		free := 1
 		for free < checksAtOnce && h.slots.TryAcquire(1) {

@@ -64,8 +64,8 @@ func (s *Sender) Gone() bool { return s.gone.Load() }
 // them. It may return before the last ones are sent.
 func (s *Sender) SendDue(ctx context.Context) error {
 	for !s.gone.Load() {
-		if s.slots.Acquire(ctx, 1) != nil {
-			return nil //nolint:nilerr // the process stops
+		if err := s.slots.Acquire(ctx, 1); err != nil { // the process stops
+			return err
 		}
 		due, found, err := s.store.LeaseWebhook(ctx, leaseTime)
 		if err != nil || !found {
