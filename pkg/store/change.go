@@ -28,14 +28,37 @@ func (row *changeRow) columns() columns {
 // newChange are the columns that a note of a change has for itself.
 var newChange = new(changeRow).columns().only(fixed)
 
-// The providers p that a note of changes is of, as they are before the write that is noted.
-const (
-	newProvider    = "(SELECT -1 AS changes, 0 AS version) AS p" // its creation is change 0
-	storedProvider = "providers p WHERE p.workspace = $1 AND p.id = $2"
-)
+// storedProvider is the provider that changes are noted of, as it is before the write that
+// is noted.
+const storedProvider = "providers p WHERE p.workspace = $1 AND p.id = $2"
 
 // storedReferences is the number of references to all models of the provider $2.
 const storedReferences = `(SELECT coalesce(sum(m.reference_count), 0) FROM models m WHERE m.workspace = $1 AND m.provider_id = $2)`
+
+// insertChanges is the beginning of a statement that notes changes of the provider $2.
+// Each is the one with the given number of those that the write notes.
+func (d dialect) insertChanges(row columns, values, number string) string {
+	names := "workspace, provider_id, " + row.names("")
+	if d.lastChange != "" {
+		names, values = names+", number", values+", "+d.lastChange+" + "+number
+	}
+	return "INSERT INTO changes (" + names + ") SELECT $1, $2, " + values
+}
+
+// noteCreation is the text of a statement that notes the creation of a provider. See
+// [Store.noted].
+func (d dialect) noteCreation() string {
+	row := append(slices.Clone(newChange), webhookDue(nil))
+	args := make(arguments, 2)
+	return d.insertChanges(row, args.add(row.fields()...), "1") + " WHERE " + d.ifFirst
+}
+
+// notedCreation is the statement that notes the creation of a provider, which is its change 0.
+func (s *Store) notedCreation(p registry.Provider) statement {
+	row := changeRow{Change: registry.Changes(registry.Provider{}, p, p.CreatedAt)[0]}
+	args := []any{p.Workspace, p.ID}
+	return statement{s.noteCreation, append(args, append(row.columns().only(fixed), s.webhookDue(&row.Change)).fields()...)}
+}
 
 // noteChanges is the text of a statement that notes changes of a provider; see
 // [Store.noted]. On SQLite it must run before the write that is noted.
@@ -52,8 +75,7 @@ func (d dialect) noteChanges(provider string) string {
 		}
 		return "e." + c.name
 	})
-	return "INSERT INTO changes (workspace, provider_id, " + row.names("") + ") SELECT $1, $2, " + values +
-		" FROM (" + d.recordset("changes", "$3", row) + ") AS e, " + provider + " ORDER BY e.provider_change"
+	return d.insertChanges(row, values, "e.provider_change") + " FROM (" + d.recordset("changes", "$3", row) + ") AS e, " + provider + " ORDER BY e.provider_change"
 }
 
 // noted is the statement that notes changes of one provider, with a text made by
@@ -128,8 +150,8 @@ func (s *Store) ChangesAfter(ctx context.Context, workspace string, after regist
 // dropChanges removes changes of all workspaces that are before $1, if the next one of the
 // workspace is, too. A reader that has read everything until then can therefore continue.
 // It begins with the latest, because the first ones are mostly the last of their workspace.
-const dropChanges = `DELETE FROM changes WHERE (workspace, id) IN (
-	SELECT c.workspace, c.id FROM changes c WHERE c.at < $1 AND (
+const dropChanges = `DELETE FROM changes WHERE (workspace, number) IN (
+	SELECT c.workspace, c.number FROM changes c WHERE c.at < $1 AND (
 		SELECT n.at FROM changes n WHERE n.workspace = c.workspace AND n.number > c.number ORDER BY n.number LIMIT 1) < $1
 	ORDER BY c.at DESC LIMIT $2)`
 

@@ -10,12 +10,15 @@ import (
 
 // On PostgreSQL, changes are numbered after their transactions have committed: a number that
 // is taken before the commit is no order of commits. On SQLite, where transactions run one
-// at a time, a trigger numbers them.
+// at a time, they are numbered when they are noted.
 
 const (
-	maxNumbered   = 2000 // changes that one transaction numbers
-	maxWorkspaces = 100  // of which one transaction numbers changes
+	maxNumbered   = 2000 // changes that one statement numbers
+	maxWorkspaces = 100  // of which one statement numbers changes
 	numberAgain   = 5 * time.Millisecond
+	// numberPause is the least time between two statements. Under load, one numbers the
+	// changes of many transactions.
+	numberPause = 10 * time.Millisecond
 )
 
 // unnumbered are the workspaces in which this process has noted changes.
@@ -24,6 +27,8 @@ type unnumbered struct {
 
 	mu         sync.Mutex
 	workspaces map[string]bool
+
+	last time.Time // when changes were last numbered
 }
 
 func (u *unnumbered) add(workspaces ...string) {
@@ -67,7 +72,7 @@ func (s *Store) NotedChanges() <-chan struct{} { return s.unnumbered.wake }
 
 // UnnumberedWorkspaces implements [registry.ChangeStore].
 func (s *Store) UnnumberedWorkspaces(ctx context.Context) ([]string, error) {
-	if s.engine.tryLocks == "" {
+	if s.engine.lastChange != "" {
 		return nil, nil
 	}
 	return s.workspacesOf(ctx, "changes", " AND number IS NULL")
@@ -75,39 +80,52 @@ func (s *Store) UnnumberedWorkspaces(ctx context.Context) ([]string, error) {
 
 // NumberChanges implements [registry.ChangeStore].
 func (s *Store) NumberChanges(ctx context.Context, workspaces ...string) (numbered []string, err error) {
-	workspaces = append(workspaces, s.unnumbered.take()...)
-	if s.engine.tryLocks == "" {
-		return workspaces, nil
+	if s.engine.lastChange != "" {
+		return append(workspaces, s.unnumbered.take()...), nil
 	}
+	select {
+	case <-time.After(time.Until(s.unnumbered.last.Add(numberPause))):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	defer func() { s.unnumbered.last = time.Now() }()
+	workspaces = append(workspaces, s.unnumbered.take()...)
 	slices.Sort(workspaces)
 	for some := range slices.Chunk(slices.Compact(workspaces), maxWorkspaces) {
-		err := s.InTx(ctx, func(ctx context.Context) error {
-			done, err := s.numberChanges(ctx, some)
-			numbered = append(numbered, done...)
-			return err
-		})
+		done, err := s.numberChanges(ctx, some)
 		if err != nil {
 			return numbered, err
 		}
+		numbered = append(numbered, done...)
 	}
 	return numbered, nil
 }
 
-// numberChanges numbers the changes of the workspaces $1, whose locks the transaction has.
-// It notifies every process, itself included. Webhooks are due by the clock of the
-// database; that of the process that noted a change may be ahead.
-const numberChanges = `WITH c AS (
-		SELECT workspace, id, provider_id, provider_change FROM changes WHERE workspace = ANY($1) AND number IS NULL
-		ORDER BY workspace, provider_id, provider_change LIMIT $2
+// numberChanges numbers up to $3 changes of the workspaces $1, except those of workspaces
+// whose locks, $2, another process has. It notifies every process, itself included. Webhooks
+// are due by the clock of the database; that of the process that noted a change may be ahead.
+//
+// It may not see what the previous holder of a lock has numbered. That it does not number
+// again, and if it gives another change the same number, it fails with a violation of
+// changes_number.
+const numberChanges = `WITH l AS MATERIALIZED (
+		SELECT workspace, (SELECT coalesce(max(c.number), 0) FROM changes c WHERE c.workspace = w.workspace) AS number
+		FROM unnest($1::text[], $2::bigint[]) AS w(workspace, lock) WHERE pg_try_advisory_xact_lock(lock)
+	), c AS (
+		SELECT c.workspace, c.provider_id, c.provider_change, l.number FROM l JOIN changes c ON c.workspace = l.workspace
+		WHERE c.number IS NULL ORDER BY c.workspace, c.provider_id, c.provider_change LIMIT $3
 	), n AS (
-		SELECT workspace, id, coalesce((SELECT max(h.number) FROM changes h WHERE h.workspace = c.workspace), 0)
-			+ row_number() OVER (PARTITION BY workspace ORDER BY provider_id, provider_change) AS number
+		SELECT workspace, provider_id, provider_change,
+			number + row_number() OVER (PARTITION BY workspace ORDER BY provider_id, provider_change) AS number
 		FROM c
 	), numbered AS (
 		UPDATE changes SET number = n.number, webhook_due_at = CASE WHEN webhook_due_at > now() THEN now() ELSE webhook_due_at END
-		FROM n WHERE changes.workspace = n.workspace AND changes.id = n.id RETURNING changes.workspace
+		FROM n WHERE changes.workspace = n.workspace AND changes.provider_id = n.provider_id
+			AND changes.provider_change = n.provider_change AND changes.number IS NULL
+		RETURNING changes.workspace
 	)
-	SELECT workspace, pg_notify('` + changesChannel + `', workspace) FROM numbered GROUP BY workspace`
+	SELECT l.workspace, CASE WHEN count(numbered.workspace) > 0 THEN pg_notify('` + changesChannel + `', l.workspace)::text END
+	FROM l LEFT JOIN numbered ON numbered.workspace = l.workspace GROUP BY l.workspace`
 
 // changesChannel is the channel of notifications about numbered changes; the payload is the
 // workspace.
@@ -120,26 +138,21 @@ func (s *Store) numberChanges(ctx context.Context, workspaces []string) (numbere
 	for i, workspace := range workspaces {
 		locks[i] = lockNumber("changes", workspace)
 	}
+	busy := slices.Clone(workspaces)
 	var workspace string
-	var locked []string
-	err = s.each(ctx, s.engine.tryLocks, []any{workspaces, locks}, []any{&workspace}, func() error {
-		locked = append(locked, workspace)
+	var notified *string
+	err = s.each(ctx, numberChanges, []any{workspaces, locks, maxNumbered}, []any{&workspace, &notified}, func() error {
+		busy = slices.DeleteFunc(busy, func(w string) bool { return w == workspace })
+		if notified != nil {
+			numbered = append(numbered, workspace)
+		}
 		return nil
 	})
-	if err != nil {
-		return nil, err
+	if s.engine.violates(err, "changes_number", "") {
+		err = nil
 	}
-	if len(locked) < len(workspaces) {
-		busy := slices.DeleteFunc(slices.Clone(workspaces), func(w string) bool { return slices.Contains(locked, w) })
+	if err == nil {
 		time.AfterFunc(numberAgain, func() { s.unnumbered.add(busy...) })
 	}
-	if len(locked) == 0 {
-		return nil, nil
-	}
-	// Only this statement sees what the previous holders of the locks have committed.
-	err = s.each(ctx, numberChanges, []any{locked, maxNumbered}, []any{&workspace, new(any)}, func() error {
-		numbered = append(numbered, workspace)
-		return nil
-	})
 	return numbered, err
 }

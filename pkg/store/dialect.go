@@ -6,9 +6,9 @@ import "time"
 type dialect struct {
 	combines bool   // several statements can be sent as one; see [Store.together]
 	tryLock  string // takes the lock $1 until the transaction ends, or returns false; empty if transactions run one at a time
-	// tryLocks is tryLock for the workspaces $1 with the locks $2. It returns those whose lock
-	// it has taken.
-	tryLocks string
+	// lastChange is the number of the last change of the workspace $1; empty if changes are
+	// numbered after their transactions have committed.
+	lastChange string
 
 	// ifFirst is the condition of a statement that is sent together with others: the first
 	// of them, which has RETURNING or locks rows, has changed or locked a row.

@@ -109,8 +109,8 @@ func TestCostOfDroppingChanges(t *testing.T) {
 	s := databases()[0].open(t)
 	_, err := s.Writer().ExecContext(t.Context(), `WITH RECURSIVE w(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM w WHERE i < $1),
 		n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < $2)
-		INSERT INTO changes (workspace, id, provider_id, provider_change, at, resource, resource_id, action, version, provider_version, status, kind, reference_count)
-		SELECT 'ws ' || w.i, 'id ' || n.i, 'provider', n.i, n.i, 'provider', 'provider', 'updated', 1, 1, '', '', 0 FROM n, w ORDER BY n.i, w.i`, workspaces, recent)
+		INSERT INTO changes (workspace, id, provider_id, provider_change, at, resource, resource_id, action, version, provider_version, status, kind, reference_count, number)
+		SELECT 'ws ' || w.i, 'id ' || n.i, 'provider', n.i, n.i, 'provider', 'provider', 'updated', 1, 1, '', '', 0, n.i FROM n, w ORDER BY n.i, w.i`, workspaces, recent)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,7 +14,6 @@ func postgresDialect() dialect {
 		combines: true,
 		// https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADVISORY-LOCKS
 		tryLock:        "SELECT pg_try_advisory_xact_lock($1)",
-		tryLocks:       "SELECT workspace FROM unnest($1::text[], $2::bigint[]) AS t(workspace, lock) WHERE pg_try_advisory_xact_lock(lock)",
 		ifFirst:        "EXISTS (SELECT 1 FROM s1)",
 		lockedProvider: "s1 p WHERE true",
 		// https://www.postgresql.org/docs/current/explicit-locking.html#LOCKING-TABLES

@@ -10,13 +10,10 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-var insertProvider = providerColumns.only(fixed, editable).insertInto("providers")
-
-// insertSealed is insertProvider on the condition that the key in the last parameter
-// seals.
-func (d dialect) insertSealed() string {
+// insertProvider adds a provider if the key in the last parameter seals.
+func (d dialect) insertProvider() string {
 	row := providerColumns.only(fixed, editable)
-	return row.insertSelect("providers") + " WHERE " + d.seals(fmt.Sprintf("$%d", len(row)+1)) + " RETURNING 1"
+	return row.insertSelect("providers") + " WHERE " + d.seals(len(row)+1) + " RETURNING 1"
 }
 
 // CreateProvider implements [registry.Store].
@@ -25,16 +22,13 @@ func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit
 	if err != nil {
 		return err
 	}
-	row := newProviderRow(p).columns().fields(fixed, editable)
-	first, models, event := statement{insertProvider, row}, s.addedModels(p, p.Models), addedEvent(e)
-	note := s.noted(s.noteCreated, registry.Changes(registry.Provider{}, p, p.CreatedAt)...)
-	if key != 0 {
-		first, models.sql, event.sql = statement{s.insertSealed, append(row, int64(key))}, s.insertSealedModels, s.insertEventIfFirst
-		note.sql = s.noteSealed
-	}
-	others := []statement{models, note, event}
-	if len(p.Models) == 0 {
-		others = others[1:]
+	first := statement{s.insertProvider, append(newProviderRow(p).columns().fields(fixed, editable), int64(key))}
+	others := []statement{s.notedCreation(p), addedEvent(e)}
+	others[1].sql = s.insertEventIfFirst
+	if len(p.Models) > 0 {
+		models := s.addedModels(p, p.Models)
+		models.sql = s.insertModelsIfFirst
+		others = append(others, models)
 	}
 	added, err := s.firstThen(ctx, first, others...)
 	if err == nil && !added {
@@ -77,19 +71,13 @@ func repeatedModelID(models []registry.Model) string {
 	return ""
 }
 
-// updateProvider writes an edit of which $4 changes are noted. It clears an error that was
-// observed with another connection than $3.
-var updateProvider = func() string {
+// updateProvider writes an edit of which $4 changes are noted, if the key in the last
+// parameter seals. It clears an error that was observed with another connection than $3.
+func (d dialect) updateProvider() string {
 	args := make(arguments, 4)
 	assigned := providerColumns.only(editable).join(func(c column) string { return c.name + " = " + args.add(nil) })
-	return "UPDATE providers SET " + assigned + ", error_kind = CASE WHEN connection = $3 THEN error_kind END, changes = changes + $4 WHERE workspace = $1 AND id = $2"
-}()
-
-// updateSealed is updateProvider on the condition that the key in the last parameter
-// seals.
-func (d dialect) updateSealed() string {
-	args := 4 + len(providerColumns.only(editable))
-	return updateProvider + " AND " + d.seals(fmt.Sprintf("$%d", args+1))
+	return "UPDATE providers SET " + assigned + ", error_kind = CASE WHEN connection = $3 THEN error_kind END, changes = changes + $4" +
+		" WHERE workspace = $1 AND id = $2 AND " + d.seals(len(args)+1)
 }
 
 // UpdateProvider implements [registry.Store]. The transaction must have locked
@@ -104,11 +92,7 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 	if err != nil {
 		return err
 	}
-	text := updateProvider
-	if key != 0 {
-		text, args = s.updateSealed, append(args, int64(key))
-	}
-	steps := []statement{{text, args}}
+	steps := []statement{{s.updateProvider, append(args, int64(key))}}
 	if len(changes) > 0 {
 		steps = []statement{s.noted(s.noteStored, changes...), steps[0]}
 	}

@@ -17,7 +17,8 @@ func TestSchemasAgree(t *testing.T) {
 	sqlite, postgres := databases[0].open(t), databases[1].open(t)
 
 	if diff := cmp.Diff(
-		column(t, sqlite, `SELECT m.name || '.' || c.name || CASE WHEN c."notnull" THEN ' NOT NULL' ELSE '' END
+		// On SQLite changes always have a number, which is their primary key.
+		column(t, sqlite, `SELECT m.name || '.' || c.name || CASE WHEN c."notnull" AND (m.name <> 'changes' OR c.name <> 'number') THEN ' NOT NULL' ELSE '' END
 			FROM sqlite_master m, pragma_table_xinfo(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE '%sq%'
 			AND m.name NOT LIKE 'goose_%'`),
 		column(t, postgres, `SELECT table_name || '.' || column_name || CASE is_nullable WHEN 'NO' THEN ' NOT NULL' ELSE '' END
@@ -37,7 +38,7 @@ func TestSchemasAgree(t *testing.T) {
 			|| CASE WHEN i.indpred IS NOT NULL THEN ' partial' ELSE '' END
 			FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class r ON r.oid = i.indrelid
 			WHERE r.relnamespace = 'public'::regnamespace AND NOT i.indisprimary
-			AND c.relname <> 'changes_unnumbered'`), // on SQLite a trigger numbers changes
+			AND c.relname NOT IN ('changes_unnumbered', 'changes_number')`),
 	); diff != "" {
 		t.Errorf("indexes (-SQLite +PostgreSQL):\n%s", diff)
 	}

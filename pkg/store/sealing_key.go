@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"modelproviders/pkg/fault"
@@ -95,10 +96,11 @@ func (s *Store) LockSealingKey(ctx context.Context) (uint32, error) {
 	return known(s.sealingKey(ctx, s.engine.forUpdate))
 }
 
-// seals is the condition that the key in a parameter seals. On PostgreSQL it also locks
-// that key's row, so that no other key can be promoted until the transaction ends.
-func (d dialect) seals(parameter string) string {
-	return "EXISTS (SELECT 1 FROM sealing_keys WHERE sealing AND id = " + parameter + d.forShare + ")"
+// seals is the condition that the key in a parameter seals, or is 0. On PostgreSQL it also
+// locks that key's row, so that no other key can be promoted until the transaction ends.
+func (d dialect) seals(parameter int) string {
+	key := fmt.Sprintf("CAST($%d AS bigint)", parameter)
+	return "(" + key + " = 0 OR EXISTS (SELECT 1 FROM sealing_keys WHERE sealing AND id = " + key + d.forShare + "))"
 }
 
 // newKey returns the key of the credentials that are not stored yet; 0 if there are none.

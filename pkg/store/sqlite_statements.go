@@ -19,6 +19,7 @@ import (
 // characters, and json_each takes five times as long.
 func sqliteDialect() dialect {
 	return dialect{
+		lastChange:     "(SELECT coalesce(max(number), 0) FROM changes WHERE workspace = $1)",
 		ifFirst:        "true",
 		lockedProvider: storedProvider,
 

@@ -22,8 +22,8 @@ type statement struct {
 // texts are statements that depend on the database.
 type texts struct {
 	lockProvider, insertModels, updateModels, insertEvents, linkEvents string
-	insertSealed, insertSealedModels, insertEventIfFirst, updateSealed string
-	noteCreated, noteSealed, noteStored, noteFailing, noteActive       string
+	insertProvider, insertModelsIfFirst, insertEventIfFirst            string
+	updateProvider, noteCreation, noteStored, noteFailing, noteActive  string
 	lockConnection, lockFailing, clearHealth, setHealth                string
 	leaseWebhook, delayWebhook                                         string
 	clearHealthChecked, setHealthChecked, recordCheckSecond            string
@@ -33,10 +33,9 @@ type texts struct {
 func (d dialect) texts() texts {
 	return texts{
 		lockProvider: d.lockProvider(), insertModels: d.insertModels(), updateModels: d.updateModels(), insertEvents: d.insertEvents(), linkEvents: d.linkEvents(),
-		insertSealed:       d.insertSealed(),
-		insertSealedModels: d.insertModels() + " WHERE " + d.ifFirst, insertEventIfFirst: newEvent.insertSelect("audit_events") + " WHERE " + d.ifFirst,
-		updateSealed: d.updateSealed(),
-		noteCreated:  d.noteChanges(newProvider), noteSealed: d.noteChanges(newProvider + " WHERE " + d.ifFirst), noteStored: d.noteChanges(storedProvider),
+		insertProvider: d.insertProvider(), updateProvider: d.updateProvider(),
+		insertModelsIfFirst: d.insertModels() + " WHERE " + d.ifFirst, insertEventIfFirst: newEvent.insertSelect("audit_events") + " WHERE " + d.ifFirst,
+		noteCreation: d.noteCreation(), noteStored: d.noteChanges(storedProvider),
 		noteFailing: d.noteChanges(d.lockedProvider + becomesFailing), noteActive: d.noteChanges(d.lockedProvider + becomesActive),
 		lockConnection: lockConnection + d.forUpdate, lockFailing: lockConnection + " AND error_kind IS NOT NULL" + d.forUpdate,
 		clearHealth: clearHealth + d.ifFirst, setHealth: setHealth + d.ifFirst,

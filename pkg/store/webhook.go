@@ -22,7 +22,7 @@ func (s *Store) webhookDue(c *registry.Change) column {
 // the longest time.
 func (d dialect) leaseWebhook() string {
 	return `UPDATE changes SET webhook_due_at = ` + d.inSeconds("$1") + `, webhook_attempts = webhook_attempts + 1
-		WHERE (workspace, id) = (SELECT t.workspace, t.id FROM changes t
+		WHERE (workspace, number) = (SELECT t.workspace, t.number FROM changes t
 			WHERE t.webhook_due_at <= ` + d.secondsAgo(0) + ` AND t.number IS NOT NULL ORDER BY t.webhook_due_at LIMIT 1` + d.skipLocked + `)
 		RETURNING workspace, webhook_attempts, ` + new(changeRow).columns().names("")
 }
@@ -40,23 +40,23 @@ func (s *Store) LeaseWebhook(ctx context.Context, lease time.Duration) (w regist
 	return w, found, err
 }
 
-const webhookDelivered = `UPDATE changes SET webhook_due_at = NULL WHERE workspace = $1 AND id = $2`
+const webhookDelivered = `UPDATE changes SET webhook_due_at = NULL WHERE workspace = $1 AND number = $2`
 
 // WebhookDelivered implements [registry.WebhookStore].
 func (s *Store) WebhookDelivered(ctx context.Context, w registry.Webhook) error {
-	_, err := s.together(ctx, statement{webhookDelivered, []any{w.Workspace, w.ID}})
+	_, err := s.together(ctx, statement{webhookDelivered, []any{w.Workspace, w.Number}})
 	return err
 }
 
 // delayWebhook is the text of the statement that ends a lease.
 func (d dialect) delayWebhook() string {
 	return `UPDATE changes SET webhook_due_at = ` + d.inSeconds("$4") + `
-		WHERE workspace = $1 AND id = $2 AND webhook_attempts = $3 AND webhook_due_at IS NOT NULL`
+		WHERE workspace = $1 AND number = $2 AND webhook_attempts = $3 AND webhook_due_at IS NOT NULL`
 }
 
 // DelayWebhook implements [registry.WebhookStore].
 func (s *Store) DelayWebhook(ctx context.Context, w registry.Webhook, pause time.Duration) error {
-	_, err := s.together(ctx, statement{s.delayWebhook, []any{w.Workspace, w.ID, w.Attempts, pause.Seconds()}})
+	_, err := s.together(ctx, statement{s.delayWebhook, []any{w.Workspace, w.Number, w.Attempts, pause.Seconds()}})
 	return err
 }
 

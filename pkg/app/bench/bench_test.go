@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 var (
 	roundLength = flag.Duration("round", time.Second, "how long a round lasts")
 	roundCount  = flag.Int("rounds", 5, "how many rounds there are of each call")
+	onlyCalls   = flag.String("calls", "", "the calls that BenchmarkService makes, such as test,create; all by default")
 )
 
 // BenchmarkService prints a table a database. It fails on a call that fails,
@@ -56,12 +58,16 @@ func measure(b *testing.B, program, upstream string, cluster *storetest.Cluster)
 	}
 	body := m.lastBody()
 
-	one := alternate(b, m.settle, together(test(fast), 1, m.product), together(test(fast), 1, m.floor), together(chat(body), 1, m.direct))
-	m.table.add("test", "1", one[0], one[1], nil)
-	m.table.add("- direct call", "1", figures{}, one[2], nil)
-	m.table.add("- added", "1", added(one[0], one[2]), added(one[1], one[2]), p50AtMost(1.6))
-	m.compare("test", test(fast), manyCallers, perSecondAtLeast(atFloor))
-	m.pacedTest(body)
+
+
+	if measured("test") {
+		one := alternate(b, m.settle, together(test(fast), 1, m.product), together(test(fast), 1, m.floor), together(chat(body), 1, m.direct))
+		m.table.add("test", "1", one[0], one[1], nil)
+		m.table.add("- direct call", "1", figures{}, one[2], nil)
+		m.table.add("- added", "1", added(one[0], one[2]), added(one[1], one[2]), p50AtMost(1.6))
+		m.compare("test", test(fast), manyCallers, perSecondAtLeast(atFloor))
+		m.pacedTest(body)
+	}
 	for _, c := range []struct {
 		name          string
 		call          call
@@ -72,8 +78,10 @@ func measure(b *testing.B, program, upstream string, cluster *storetest.Cluster)
 		{"models by stage", models, p50AtMost(2), nil},
 		{"create", create(upstream), perSecondAtLeast(0.75), perSecondAtLeast(0.75)}, // last: it adds to what the others read
 	} {
-		m.compare(c.name, c.call, 1, c.alone)
-		m.compare(c.name, c.call, manyCallers, c.loaded)
+		if measured(c.name) {
+			m.compare(c.name, c.call, 1, c.alone)
+			m.compare(c.name, c.call, manyCallers, c.loaded)
+		}
 	}
 
 	name := b.Name()[strings.LastIndex(b.Name(), "/")+1:]
@@ -81,9 +89,14 @@ func measure(b *testing.B, program, upstream string, cluster *storetest.Cluster)
 	fmt.Printf("- memory in MB: product %.0f idle, at most %.0f during the run with up to %d callers (goals: 40 and 100); floor at most %.0f\n",
 		m.idle, memory(m.process.pid, "VmHWM"), manyCallers, memory(m.floorPID, "VmHWM"))
 	fmt.Printf("- linking the audit events of a round took at most %.1f s after its end\n", m.owed.Seconds())
-	if cluster != nil {
+	if cluster != nil && *onlyCalls == "" {
 		m.twoProcesses()
 	}
+}
+
+// measured reports whether a call is one of -calls.
+func measured(call string) bool {
+	return *onlyCalls == "" || slices.Contains(strings.Split(*onlyCalls, ","), call)
 }
 
 // compare measures the product and the floor with a call.

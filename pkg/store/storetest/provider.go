@@ -92,8 +92,13 @@ func testProvider(t *testing.T, s *store.Store) {
 			wantFault(t, "read a model", err, fault.NotFound)
 		}
 		wantFault(t, "delete again", s.DeleteProvider(t.Context(), full, start), fault.NotFound)
-		create(t, s, full) // name, ids and credentials are free again
-		wantStored(t, s, full)
+		again := full // the name, the credentials and the ids of models are free again
+		again.ID, again.Models = newID(), slices.Clone(full.Models)
+		for i := range again.Models {
+			again.Models[i].ProviderID = again.ID
+		}
+		create(t, s, again)
+		wantStored(t, s, again)
 	})
 }
 

@@ -21,9 +21,9 @@ CREATE TABLE changes (
     kind text NOT NULL,
     reference_count bigint NOT NULL,
     number bigint, -- null: not numbered yet
-    PRIMARY KEY (workspace, id),
-    CONSTRAINT changes_number UNIQUE (workspace, number)
+    PRIMARY KEY (workspace, provider_id, provider_change)
 );
 
+CREATE UNIQUE INDEX changes_number ON changes (workspace, number) WHERE number IS NOT NULL;
 CREATE INDEX changes_unnumbered ON changes (workspace, provider_id, provider_change) WHERE number IS NULL;
 CREATE INDEX changes_at ON changes (at);

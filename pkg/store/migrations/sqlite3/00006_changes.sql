@@ -18,18 +18,8 @@ CREATE TABLE changes (
     status text NOT NULL,
     kind text NOT NULL,
     reference_count integer NOT NULL,
-    number integer, -- null: only until the trigger has run
-    PRIMARY KEY (workspace, id)
-) STRICT;
+    number integer NOT NULL,
+    PRIMARY KEY (workspace, number)
+) STRICT, WITHOUT ROWID;
 
-CREATE UNIQUE INDEX changes_number ON changes (workspace, number);
 CREATE INDEX changes_at ON changes (at);
-
--- Transactions of SQLite run one at a time, so the numbers are in the order of commits.
--- On PostgreSQL they are not; see docs/adr/0020-changes.md.
--- +goose StatementBegin
-CREATE TRIGGER changes_number AFTER INSERT ON changes BEGIN
-    UPDATE changes SET number = 1 + coalesce((SELECT max(number) FROM changes WHERE workspace = NEW.workspace), 0)
-        WHERE workspace = NEW.workspace AND id = NEW.id;
-END;
--- +goose StatementEnd
