@@ -58,8 +58,6 @@ func measure(b *testing.B, program, upstream string, cluster *storetest.Cluster)
 	}
 	body := m.lastBody()
 
-
-
 	if measured("test") {
 		one := alternate(b, m.settle, together(test(fast), 1, m.product), together(test(fast), 1, m.floor), together(chat(body), 1, m.direct))
 		m.table.add("test", "1", one[0], one[1], nil)
