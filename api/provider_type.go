@@ -112,7 +112,7 @@ func (a *API) getProviderType(c echo.Context) error {
 }
 
 // lookupType returns the type that the path names, or not_found.
-func lookupType(c echo.Context) (provider.Type, error) {
+func lookupType(c echo.Context) (*provider.Type, error) {
 	typ, ok := provider.Lookup(c.Param("type"))
 	if !ok {
 		return nil, fault.New(fault.NotFound, "There is no provider type %q. GET /provider-types lists the types.", c.Param("type"))
@@ -121,10 +121,10 @@ func lookupType(c echo.Context) (provider.Type, error) {
 }
 
 func providerTypeNames() []string {
-	return mapped(provider.Types(), provider.Type.Name)
+	return mapped(provider.Types(), (*provider.Type).Name)
 }
 
-func (a *API) toProviderType(t provider.Type) providerType {
+func (a *API) toProviderType(t *provider.Type) providerType {
 	f := t.Form()
 	return providerType{
 		Type: f.Type, Label: f.Label, Description: f.Description, DocsURL: f.DocsURL,

@@ -15,7 +15,7 @@ import (
 // type, those of the credentials and of the config for each authentication method, and,
 // for all types together, what a request to create and an edit may contain. choices has
 // the references to the schemas of a type, by its name.
-func settingsSchemas(types []provider.Type) (schemas object, choices map[string]typeChoices, err error) {
+func settingsSchemas(types []*provider.Type) (schemas object, choices map[string]typeChoices, err error) {
 	schemas, choices = object{}, map[string]typeChoices{}
 	var names, goNames []any // goNames become constants of generated clients
 	credentials := settings{schemas: schemas, suffix: "Credentials", edit: object{}, longest: map[string]int{}}
@@ -61,7 +61,7 @@ type typeChoices struct{ credentials, config []any }
 // splitByType makes a schema with settings of any type a choice of one schema for
 // each type. The field `type` tells them apart, so that generated clients refuse
 // settings of another type.
-func splitByType(schemas object, name string, types []provider.Type, settings map[string]typeChoices) {
+func splitByType(schemas object, name string, types []*provider.Type, settings map[string]typeChoices) {
 	whole := at(schemas, name)
 	var choices []any
 	mapping := object{}

@@ -23,7 +23,7 @@ const fuzzSecret = "fuzzing-secret-0123"
 // whatever comes is a success or an explained failure, and free of secrets.
 func checkAnswer(t *testing.T, up upstream, model string, streamed bool) {
 	t.Helper()
-	c := newClient([]string{"X-Request-Id"})
+	c := &client{typ: &Type{requestIDHeaders: []string{"X-Request-Id"}}, redact: newRedactor()}
 	c.redact.add(fuzzSecret)
 	c.upstream = up
 	var deltas strings.Builder

@@ -10,7 +10,7 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
+var anthropicAPI = register(Type{
 	form: Form{
 		Type:               "anthropic",
 		Label:              "Anthropic",
@@ -22,8 +22,7 @@ var anthropicAPI = register(spec[anthropicCredentials, anthropicConfig]{
 
 	endpointNames:    []string{"anthropic"},
 	requestIDHeaders: []string{"Request-Id"},
-	open:             openAnthropic,
-})
+}, openAnthropic)
 
 type anthropicCredentials struct {
 	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-ant-…" help:"An API key from the Claude Console, under API keys. It begins with sk-ant-."`

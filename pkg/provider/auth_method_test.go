@@ -16,14 +16,13 @@ import (
 
 // twoMethods is a made-up type with two authentication methods, and with optional fields
 // of one method and of both.
-var twoMethods = register(spec[twoMethodsCredentials, twoMethodsConfig]{
+var twoMethods = register(Type{
 	form: Form{
 		Type: "two_methods", Label: "Two",
 		AuthMethods: []AuthMethod{{"pair", "Key pair"}, {"login", "Login"}},
 	},
-	open: func(c twoMethodsCredentials, f twoMethodsConfig, _ environment) (upstream, error) {
-		return openedWith{credentials: c, config: f}, nil
-	},
+}, func(c twoMethodsCredentials, f twoMethodsConfig, _ environment) (upstream, error) {
+	return openedWith{credentials: c, config: f}, nil
 })
 
 type twoMethodsCredentials struct {
@@ -293,8 +292,10 @@ func TestUnknownAuthMethodsAndFieldsPanic(t *testing.T) {
 		A secret.Text `json:"a" kind:"secret" needs:"other"`
 	}
 	for name, call := range map[string]func(){
-		"method": func() { register(spec[wrongMethod, struct{}]{}) },
-		"field":  func() { register(spec[wrongNeed, struct{}]{}) },
+		"method": func() {
+			register(Type{}, func(wrongMethod, struct{}, environment) (upstream, error) { return nil, nil })
+		},
+		"field": func() { register(Type{}, func(wrongNeed, struct{}, environment) (upstream, error) { return nil, nil }) },
 	} {
 		func() {
 			defer func() {

@@ -16,7 +16,7 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
+var awsBedrock = register(Type{
 	form: Form{
 		Type:               "aws_bedrock",
 		Label:              "AWS Bedrock",
@@ -30,8 +30,7 @@ var awsBedrock = register(spec[bedrockCredentials, bedrockConfig]{
 	endpointNames:    []string{"aws_bedrock", "aws_bedrock_control", "aws_sts"},
 	requestIDHeaders: []string{"X-Amzn-Requestid", "X-Amz-Request-Id"},
 	unproven:         "Calling a model needs another permission. Test a model to check it.",
-	open:             openBedrock,
-})
+}, openBedrock)
 
 type bedrockCredentials struct {
 	AccessKeyID     secret.Text `json:"access_key_id" label:"AWS Access Key ID" kind:"secret" group:"access_key,Access key" auth_method:"access_key" validate:"required,max=4096,printascii" placeholder:"AKIA…" help:"The ID of an access key. That of a long-lived key begins with AKIA. Its IAM user needs the permission bedrock:InvokeModel, or sts:AssumeRole if there is a role."`

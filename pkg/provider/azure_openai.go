@@ -10,7 +10,7 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-var azureOpenAI = register(spec[azureCredentials, azureConfig]{
+var azureOpenAI = register(Type{
 	form: Form{
 		Type:               "azure_openai",
 		Label:              "Azure OpenAI",
@@ -24,10 +24,9 @@ var azureOpenAI = register(spec[azureCredentials, azureConfig]{
 	endpointNames:    []string{"entra"},
 	requestIDHeaders: []string{"Apim-Request-Id", "X-Ms-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"base_url": cleanAzureURL},
-	origin:           func(config azureConfig) string { return originOf(config.BaseURL) },
+	origin:           originOf,
 	unproven:         "Azure does not list deployments. Test a model to check its deployment name.",
-	open:             openAzure,
-})
+}, openAzure)
 
 type azureCredentials struct {
 	APIKey       secret.Text `json:"api_key" label:"API Key" kind:"secret" auth_method:"api_key" validate:"required,max=4096,printascii" placeholder:"0123456789abcdef…" help:"One of the two keys of the resource, under Keys and Endpoint in the Azure portal."`

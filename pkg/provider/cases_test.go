@@ -215,7 +215,7 @@ func refused(faults fault.Fields) outcome {
 
 // openAt opens a client whose type is called at the endpoints that are named for
 // it.
-func openAt(t testing.TB, typ provider.Type, settings provider.Settings, endpoints provider.Endpoints, guard *egress.Guard) provider.Client {
+func openAt(t testing.TB, typ *provider.Type, settings provider.Settings, endpoints provider.Endpoints, guard *egress.Guard) provider.Client {
 	t.Helper()
 	options := provider.OpenOptions{Transport: guard.Transport(endpoints.Origins(typ.Name())...), Endpoints: endpoints}
 	client, err := typ.Open(settings.Credentials, settings.Config, options)

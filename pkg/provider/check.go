@@ -43,8 +43,8 @@ func (c *client) Check(ctx context.Context) CheckResult {
 	case r.Detail != "":
 	default:
 		r.Proven, r.Detail = true, "The provider accepts the credentials."
-		if c.unproven != "" {
-			r.Detail += " " + c.unproven
+		if c.typ.unproven != "" {
+			r.Detail += " " + c.typ.unproven
 		}
 	}
 	c.measure(&r.Result, e, answer{}, &output{})

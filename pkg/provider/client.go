@@ -22,20 +22,14 @@ const (
 // client is the [Client] of every type. It wraps the type's upstream, measures times,
 // explains failures, and removes secrets from everything that it returns.
 type client struct {
-	typ       string
-	upstream  upstream
-	secrets   []secret.Text
-	redact    *redactor
-	idHeaders []string
-	unproven  string // see [spec]
-}
-
-func newClient(idHeaders []string) *client {
-	return &client{redact: newRedactor(), idHeaders: idHeaders}
+	typ      *Type
+	upstream upstream
+	secrets  []secret.Text
+	redact   *redactor
 }
 
 // Type implements [Client.Type].
-func (c *client) Type() string { return c.typ }
+func (c *client) Type() string { return c.typ.Name() }
 
 // Generate implements [Client.Generate].
 func (c *client) Generate(ctx context.Context, p Prompt, onDelta func(text string)) Result {
@@ -170,7 +164,7 @@ func (c *client) measure(r *Result, e *exchange, a answer, out *output) {
 	}
 	r.Timing, r.Endpoint = call.timing(), call.endpoint
 	r.Latency = r.Timing.Total
-	r.RequestID = cmp.Or(r.RequestID, name(e.redact, call.requestID(c.idHeaders)))
+	r.RequestID = cmp.Or(r.RequestID, name(e.redact, call.requestID(c.typ.requestIDHeaders)))
 	if out.onDelta != nil && !out.first.IsZero() {
 		// A short answer may have arrived completely before its first word is read.
 		r.FirstToken = min(out.first.Sub(call.times.sent), r.Latency)

@@ -14,7 +14,7 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-var custom = register(spec[customCredentials, customConfig]{
+var custom = register(Type{
 	form: Form{
 		Type:               "custom",
 		Label:              "Custom (LiteLLM)",
@@ -26,12 +26,11 @@ var custom = register(spec[customCredentials, customConfig]{
 
 	requestIDHeaders: []string{"X-Request-Id", "X-Litellm-Call-Id", "Request-Id", "Apim-Request-Id", "Cf-Ray"},
 	parse:            map[string]func(string) (string, error){"base_url": checkCustomURL, "headers": headerName},
-	origin: func(config customConfig) string {
-		origin, _, _ := customBase(config.BaseURL)
+	origin: func(baseURL string) string {
+		origin, _, _ := customBase(baseURL)
 		return origin
 	},
-	open: openCustom,
-})
+}, openCustom)
 
 type customCredentials struct {
 	APIKey  secret.Text `json:"api_key" label:"API Key" kind:"secret" excludes:"headers.authorization" validate:"max=4096,printascii" placeholder:"sk-…" help:"The API key of the server. Leave it empty if the server needs none."`

@@ -106,7 +106,7 @@ func askOnce(t *testing.T, key string, transport http.RoundTripper, emit func(st
 // askIn sends a prompt with a key to a server like OpenAI's.
 func askIn(ctx context.Context, t *testing.T, key string, transport http.RoundTripper, emit func(string)) Result {
 	t.Helper()
-	c := newClient(nil)
+	c := &client{typ: &Type{}, redact: newRedactor()}
 	c.redact.add(key)
 	client := withBearer(newHTTPClient(transport), secret.NewText(key))
 	c.upstream = newOpenAIChat(client, "http://upstream.example/v1", openAITables)

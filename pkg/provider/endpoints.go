@@ -54,7 +54,7 @@ func (e Endpoints) Origins(typeName string) []string {
 		return nil
 	}
 	var origins []string
-	for _, name := range typ.endpoints() {
+	for _, name := range typ.endpointNames {
 		if u, err := url.Parse(e.byName[name]); err == nil && u.Host != "" {
 			origins = append(origins, u.Scheme+"://"+u.Host)
 		}
@@ -66,7 +66,7 @@ func (e Endpoints) Origins(typeName string) []string {
 func endpointNames() []string {
 	var names []string
 	for _, t := range table {
-		names = append(names, t.endpoints()...)
+		names = append(names, t.endpointNames...)
 	}
 	return names
 }

@@ -24,9 +24,10 @@ const (
 // field is one setting of a type, as its tags describe it.
 type field struct {
 	FormField
-	index     int    // in the Go struct
-	rules     string // of the validator, without required
-	maxLength int    // in characters, or bytes for a secret_json; 0: no bound
+	index     int                                // in the Go struct
+	parse     func(value string) (string, error) // see [Type]; nil: none
+	rules     string                             // of the validator, without required
+	maxLength int                                // in characters, or bytes for a secret_json; 0: no bound
 	ascii     bool
 	pattern   *regexp.Regexp // nil: any
 	message   string         // about a value that does not match the pattern

@@ -102,7 +102,7 @@ func TestRequiredFields(t *testing.T) {
 }
 
 // credentialNames are the names of a type's credentials, in the order of its form.
-func credentialNames(typ provider.Type) []string {
+func credentialNames(typ *provider.Type) []string {
 	var names []string
 	for _, f := range typ.Form().Credentials {
 		names = append(names, f.Name)
@@ -112,7 +112,7 @@ func credentialNames(typ provider.Type) []string {
 
 // requiredCredentials are those that a type requires with its first authentication
 // method.
-func requiredCredentials(typ provider.Type) []string {
+func requiredCredentials(typ *provider.Type) []string {
 	form := typ.Form()
 	var names []string
 	for _, f := range form.Credentials {

@@ -10,7 +10,7 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
+var gcpVertexAI = register(Type{
 	form: Form{
 		Type:               "gcp_vertex_ai",
 		Label:              "GCP Vertex AI",
@@ -25,8 +25,7 @@ var gcpVertexAI = register(spec[vertexCredentials, vertexConfig]{
 	requestIDHeaders: []string{"Request-Id", "X-Goog-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"service_account_json": checkServiceAccount},
 	unproven:         "The list of models is the same for all projects and regions. Test a model to check the project and the region.",
-	open:             openVertex,
-})
+}, openVertex)
 
 type vertexCredentials struct {
 	ServiceAccount secret.Text `json:"service_account_json" label:"Service Account JSON" kind:"secret_json" validate:"required,max_bytes=16384" placeholder:"{\"type\": \"service_account\", \"project_id\": \"my-project\", …}" help:"The whole key file of a service account with the role Vertex AI User."`

@@ -61,7 +61,7 @@ func TestLive(t *testing.T) {
 
 // open opens a client as the program does. The host of the base URL may be any,
 // for who runs the test has named it.
-func (l liveSettings) open(t *testing.T, typ provider.Type, credentials map[string]any) provider.Client {
+func (l liveSettings) open(t *testing.T, typ *provider.Type, credentials map[string]any) provider.Client {
 	t.Helper()
 	settings, faults := read(t, typ, encode(t, credentials), encode(t, l.Config), provider.Stored{})
 	if len(faults) > 0 {
@@ -171,7 +171,7 @@ func liveLimit(t *testing.T, client provider.Client, live liveSettings) {
 	}
 }
 
-func liveWrongModel(t *testing.T, client provider.Client, typ provider.Type) {
+func liveWrongModel(t *testing.T, client provider.Client, typ *provider.Type) {
 	result := client.Generate(liveContext(t), provider.Prompt{ModelID: "no-such-model-0123456789", Text: "Hello."}, nil)
 	if result.Failure == nil && typ.Name() == "custom" {
 		t.Skip("the server answers whatever model is named")
@@ -190,7 +190,7 @@ func liveWrongModel(t *testing.T, client provider.Client, typ provider.Type) {
 	}
 }
 
-func liveWrongKey(t *testing.T, typ provider.Type, live liveSettings) {
+func liveWrongKey(t *testing.T, typ *provider.Type, live liveSettings) {
 	wrong := map[string]any{}
 	for name, value := range live.Credentials {
 		wrong[name] = value

@@ -6,7 +6,7 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-var openAI = register(spec[openAICredentials, openAIConfig]{
+var openAI = register(Type{
 	form: Form{
 		Type:               "openai",
 		Label:              "OpenAI",
@@ -18,8 +18,7 @@ var openAI = register(spec[openAICredentials, openAIConfig]{
 
 	endpointNames:    []string{"openai"},
 	requestIDHeaders: []string{"X-Request-Id"},
-	open:             openOpenAI,
-})
+}, openOpenAI)
 
 type openAICredentials struct {
 	APIKey secret.Text `json:"api_key" label:"API Key" kind:"secret" validate:"required,max=4096,printascii" placeholder:"sk-proj-…" help:"An API key from platform.openai.com, under API keys. It begins with sk-."`

@@ -1,8 +1,7 @@
 // Package provider knows the model providers: which settings each type needs,
 // how to check them, and how to talk to the service behind it.
 //
-// A type is one file with a [spec] over two structs, one for credentials and
-// one for config. The tags of those structs are the single source for strict
+// A [Type] is one file with two structs, one for credentials and one for config. The tags of those structs are the single source for strict
 // decoding, validation, the form description and the JSON Schema. Everything in
 // the credentials struct is secret and is never returned; everything in the
 // config struct is plain text. No code outside this package names a type.
@@ -19,35 +18,8 @@ import (
 	"net/http"
 	"time"
 
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
 )
-
-// Type is one kind of provider, such as `openai`.
-type Type interface {
-	// Name is the type's stable name on the wire.
-	Name() string
-	// Form describes the settings for a user interface.
-	Form() Form
-
-	// Read merges the settings of a request into the stored ones, and trims,
-	// normalises and validates them. It returns all problems at once, named
-	// `credentials.…` and `config.…`. The Settings are valid only if there is none.
-	// Fields of another [AuthMethod] than the stored one replace all of its fields.
-	Read(request Request, stored Stored) (Settings, fault.Problems)
-
-	// Origin is the normalised base URL of a config (scheme, host, port and
-	// path, without `/v1` and a trailing slash), or "" for a type without one.
-	// A stored credential must not be sent to another origin.
-	Origin(config map[string]string) string
-
-	// Open builds a client. The credentials and the config are those that Read
-	// accepted; every required credential is present.
-	Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error)
-
-	// endpoints are the names of the endpoints that an operator may replace.
-	endpoints() []string
-}
 
 // Request contains the settings in a request: the JSON of each value by its field.
 type Request struct {

@@ -40,12 +40,12 @@ func entriesOf[V any](f field, credentials map[string]V) map[string]V {
 // readMap reads a secret_map. An object in the request is the whole wanted map, in which
 // a value that says nothing new keeps the stored one. readMap returns an input for the
 // map itself, and one for each entry that is wanted or stored.
-func (s *spec[C, F]) readMap(f field, raw json.RawMessage, stored []string) []*input {
+func (f field) readMap(raw json.RawMessage, stored []string) []*input {
 	whole := &input{field: f, path: "credentials." + f.Name}
 	given := len(raw) > 0 && string(raw) != "null"
 	var entries []*input
 	if given {
-		entries = s.readEntries(whole, raw, stored)
+		entries = whole.readEntries(raw, stored)
 	}
 	for _, name := range stored {
 		if f.isEntry(name) && !slices.ContainsFunc(entries, func(in *input) bool { return in.Name == name }) {
@@ -58,7 +58,7 @@ func (s *spec[C, F]) readMap(f field, raw json.RawMessage, stored []string) []*i
 }
 
 // readEntries reads the object of a secret_map in a request.
-func (s *spec[C, F]) readEntries(whole *input, raw json.RawMessage, stored []string) []*input {
+func (whole *input) readEntries(raw json.RawMessage, stored []string) []*input {
 	var request struct {
 		Credentials map[string]map[string]json.RawMessage `json:"credentials"`
 	}
@@ -76,7 +76,7 @@ func (s *spec[C, F]) readEntries(whole *input, raw json.RawMessage, stored []str
 	}
 	var entries []*input
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		in := s.readEntry(whole.field, name, wanted[name], stored)
+		in := whole.readEntry(name, wanted[name], stored)
 		if slices.ContainsFunc(entries, func(other *input) bool { return other.Name == in.Name }) {
 			in.refuse(fault.Duplicate, "is the same name as another one, except for upper and lower case")
 		}
@@ -86,14 +86,14 @@ func (s *spec[C, F]) readEntries(whole *input, raw json.RawMessage, stored []str
 }
 
 // readEntry reads one entry of a secret_map in a request.
-func (s *spec[C, F]) readEntry(f field, name string, raw json.RawMessage, stored []string) *input {
+func (f field) readEntry(name string, raw json.RawMessage, stored []string) *input {
 	path := "credentials." + f.Name + "." + name
 	if len(name) > maxEntryName {
 		path = "credentials." + f.Name + "." + strictjson.Shorten(name)
 	}
-	normal, err := s.parse[f.Name](name)
+	normal, err := f.parse(name)
 	f.Name += "." + normal
-	in := s.readCredential(f, path, raw, slices.Contains(stored, f.Name))
+	in := f.readCredential(path, raw, slices.Contains(stored, f.Name))
 	switch {
 	case err != nil:
 		in.problem = &fault.Field{Name: path, Code: fault.Invalid, Message: err.Error()}

@@ -34,28 +34,31 @@ func (in *input) refuse(code fault.Code, format string, args ...any) {
 	}
 }
 
-// Read implements [Type.Read].
-func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Problems) {
+// Read merges the settings of a request into the stored ones, and trims,
+// normalises and validates them. It returns all problems at once, named
+// `credentials.…` and `config.…`. The Settings are valid only if there is none.
+// Fields of another [AuthMethod] than the stored one replace all of its fields.
+func (t *Type) Read(request Request, stored Stored) (Settings, fault.Problems) {
 	problems := fault.Problems{Malformed: slices.Concat(
-		unknownFields(s.credentialFields, request.Credentials).Under("credentials"),
-		unknownFields(s.configFields, request.Config).Under("config"),
+		unknownFields(t.credentialFields, request.Credentials).Under("credentials"),
+		unknownFields(t.configFields, request.Config).Under("config"),
 	)}
 	var credentials, config []*input
-	for _, f := range s.credentialFields {
+	for _, f := range t.credentialFields {
 		raw := request.Credentials[f.Name]
 		if f.Kind == KindSecretMap {
-			credentials = append(credentials, s.readMap(f, raw, stored.Credentials)...)
+			credentials = append(credentials, f.readMap(raw, stored.Credentials)...)
 			continue
 		}
-		credentials = append(credentials, s.readCredential(f, "credentials."+f.Name, raw, slices.Contains(stored.Credentials, f.Name)))
+		credentials = append(credentials, f.readCredential("credentials."+f.Name, raw, slices.Contains(stored.Credentials, f.Name)))
 	}
-	for _, f := range s.configFields {
+	for _, f := range t.configFields {
 		raw, given := request.Config[f.Name]
-		config = append(config, s.readConfig(f, raw, given, stored.Config[f.Name]))
+		config = append(config, f.readConfig(raw, given, stored.Config[f.Name]))
 	}
 	inputs := slices.Concat(credentials, config)
-	method := s.form.chooseMethod(inputs)
-	s.form.checkTogether(inputs, method)
+	method := t.form.chooseMethod(inputs)
+	t.form.checkTogether(inputs, method)
 
 	settings := Settings{Credentials: map[string]secret.Text{}, Config: map[string]string{}}
 	for _, in := range inputs {
@@ -84,7 +87,7 @@ func (s *spec[C, F]) Read(request Request, stored Stored) (Settings, fault.Probl
 // readCredential reads a credential. It is a string, or the object in a response with a
 // provider, which keeps the stored value, or removes it if it says that none is set. A
 // secret_json can also be the JSON object itself.
-func (s *spec[C, F]) readCredential(f field, path string, raw json.RawMessage, stored bool) *input {
+func (f field) readCredential(path string, raw json.RawMessage, stored bool) *input {
 	in := &input{field: f, path: path, stored: stored}
 	value, removed, malformed := f.credential(path, raw)
 	switch {
@@ -101,7 +104,7 @@ func (s *spec[C, F]) readCredential(f field, path string, raw json.RawMessage, s
 		in.refuse(fault.Invalid, "must be the secret itself, not a mask; leave the field out to keep the stored secret")
 	default:
 		in.given, in.set = true, true
-		in.value, in.problem = s.check(in, value)
+		in.value, in.problem = in.check(value)
 	}
 	return in
 }
@@ -222,7 +225,7 @@ func isMask(f field, value string) bool {
 }
 
 // readConfig reads a config field: the value of the request, or else the stored one.
-func (s *spec[C, F]) readConfig(f field, raw json.RawMessage, given bool, stored string) *input {
+func (f field) readConfig(raw json.RawMessage, given bool, stored string) *input {
 	in := &input{field: f, path: "config." + f.Name, stored: stored != ""}
 	value, ok := stringOf(raw)
 	switch {
@@ -236,7 +239,7 @@ func (s *spec[C, F]) readConfig(f field, raw json.RawMessage, given bool, stored
 		in.malformed = fault.Fields{{Name: in.path, Code: fault.Invalid, Message: "must be a string"}}
 	}
 	if in.set = value != ""; in.set {
-		in.value, in.problem = s.check(in, value)
+		in.value, in.problem = in.check(value)
 	}
 	in.given = given && in.set && in.value != stored
 	return in

@@ -16,7 +16,7 @@ import (
 	"modelproviders/pkg/strictjson"
 )
 
-func lookup(t testing.TB, name string) provider.Type {
+func lookup(t testing.TB, name string) *provider.Type {
 	t.Helper()
 	typ, ok := provider.Lookup(name)
 	if !ok {
@@ -35,7 +35,7 @@ func codes(faults fault.Fields) map[string]fault.Code {
 }
 
 // read reads settings as the API does, and returns all that is wrong with them.
-func read(t testing.TB, typ provider.Type, credentials, config json.RawMessage, stored provider.Stored) (provider.Settings, fault.Fields) {
+func read(t testing.TB, typ *provider.Type, credentials, config json.RawMessage, stored provider.Stored) (provider.Settings, fault.Fields) {
 	t.Helper()
 	credentialsRead, problems := members(t, "credentials", credentials)
 	configRead, more := members(t, "config", config)

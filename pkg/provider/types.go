@@ -4,7 +4,7 @@ import "slices"
 
 // table is every type, in the order of the contract. It is the only list of
 // types in the program.
-var table = []Type{
+var table = []*Type{
 	openAI,
 	anthropicAPI,
 	azureOpenAI,
@@ -14,10 +14,10 @@ var table = []Type{
 }
 
 // Types returns every provider type, in the order in which they are shown.
-func Types() []Type { return slices.Clone(table) }
+func Types() []*Type { return slices.Clone(table) }
 
 // Lookup returns the type with that name.
-func Lookup(name string) (Type, bool) {
+func Lookup(name string) (*Type, bool) {
 	for _, t := range table {
 		if t.Name() == name {
 			return t, true

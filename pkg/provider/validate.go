@@ -11,8 +11,8 @@ import (
 	"modelproviders/pkg/fault"
 )
 
-// newValidator makes a validator that knows max_bytes.
-func newValidator() *validator.Validate {
+// validate knows max_bytes, too.
+var validate = func() *validator.Validate {
 	v := validator.New()
 	err := v.RegisterValidation("max_bytes", func(level validator.FieldLevel) bool {
 		limit, err := strconv.Atoi(level.Param())
@@ -22,20 +22,20 @@ func newValidator() *validator.Validate {
 		panic("provider: " + err.Error())
 	}
 	return v
-}
+}()
 
 // check checks one trimmed value, which is not empty, against the rules of its field,
 // and normalises it.
-func (s *spec[C, F]) check(f *input, value string) (string, *fault.Field) {
+func (in *input) check(value string) (string, *fault.Field) {
 	broken := func(code fault.Code, message string) (string, *fault.Field) {
-		return "", &fault.Field{Name: f.path, Code: code, Message: message}
+		return "", &fault.Field{Name: in.path, Code: code, Message: message}
 	}
-	if f.Kind != kindSecretJSON && strings.ContainsFunc(value, unicode.IsControl) {
+	if in.Kind != kindSecretJSON && strings.ContainsFunc(value, unicode.IsControl) {
 		return broken(fault.Invalid, "must not contain control characters or line breaks")
 	}
 	var invalid validator.ValidationErrors
-	if errors.As(s.validate.Var(value, f.rules), &invalid) {
-		switch limit := strconv.Itoa(f.maxLength); invalid[0].Tag() {
+	if errors.As(validate.Var(value, in.rules), &invalid) {
+		switch limit := strconv.Itoa(in.maxLength); invalid[0].Tag() {
 		case "max":
 			return broken(fault.TooLong, "must have at most "+limit+" characters")
 		case "max_bytes":
@@ -44,14 +44,13 @@ func (s *spec[C, F]) check(f *input, value string) (string, *fault.Field) {
 			return broken(fault.Invalid, "must consist of printable ASCII characters")
 		}
 	}
-	if f.pattern != nil && !f.pattern.MatchString(value) {
-		return broken(fault.Invalid, f.message)
+	if in.pattern != nil && !in.pattern.MatchString(value) {
+		return broken(fault.Invalid, in.message)
 	}
-	parse := s.parse[f.Name]
-	if parse == nil {
+	if in.parse == nil || in.Kind == KindSecretMap {
 		return value, nil
 	}
-	normal, err := parse(value)
+	normal, err := in.parse(value)
 	if err != nil {
 		return broken(fault.Invalid, err.Error())
 	}

@@ -184,7 +184,7 @@ func (r *Registry) openEdit(ctx context.Context, p Provider, draft Draft, outcom
 
 // openClient opens a client of a type with the operator's endpoints. Closing it
 // wipes the credentials.
-func (r *Registry) openClient(typ provider.Type, credentials map[string]secret.Text, config map[string]string, redact map[string]secret.Text) (provider.Client, error) {
+func (r *Registry) openClient(typ *provider.Type, credentials map[string]secret.Text, config map[string]string, redact map[string]secret.Text) (provider.Client, error) {
 	client, err := typ.Open(credentials, config, provider.OpenOptions{
 		Transport: r.transport(r.endpoints.Origins(typ.Name())...),
 		Endpoints: r.endpoints,

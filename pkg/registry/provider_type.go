@@ -10,7 +10,7 @@ import (
 )
 
 // lookupType returns the type of a stored provider.
-func lookupType(p Provider) (provider.Type, error) {
+func lookupType(p Provider) (*provider.Type, error) {
 	typ, ok := provider.Lookup(p.Type)
 	if !ok {
 		return nil, fault.New(fault.Internal, "Provider %s is of the type %q, which this version does not know.", p.ID, p.Type)
@@ -40,7 +40,7 @@ func typeNames() string {
 
 // readEdit reads settings laid over those of a stored provider. Stored
 // credentials that would follow a base URL to another address are a problem.
-func readEdit(problems *editProblems, p Provider, typ provider.Type, request provider.Request) provider.Settings {
+func readEdit(problems *editProblems, p Provider, typ *provider.Type, request provider.Request) provider.Settings {
 	stored := slices.Sorted(maps.Keys(p.Credentials))
 	settings, more := typ.Read(request, provider.Stored{Credentials: stored, Config: p.Config})
 	problems.Add(more)

@@ -8,16 +8,14 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-playground/validator/v10"
-
 	"modelproviders/pkg/egress"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
 )
 
-// spec is one provider type over its credentials struct C, whose fields are
-// secret.Text or [secretMap], and its config struct F, whose fields are string. Tags on
-// the fields say everything about a setting:
+// Type is one kind of provider, such as `openai`. Its settings are the fields of two
+// structs: credentials, whose fields are secret.Text or [secretMap], and config, whose
+// fields are string. Tags on the fields say everything about a setting:
 //
 //	json         the name on the wire
 //	label        the name for people
@@ -38,7 +36,7 @@ import (
 // required only if that method is used. A field without a value is an empty string, or an
 // empty [secret.Text]. In a secret_map, the rules are for each value, and the entry x of
 // the field headers is stored as the credential headers.x.
-type spec[C, F any] struct {
+type Type struct {
 	form Form // without the fields and schemas, which come from the tags, and the icon
 
 	// endpointNames are the names of the services whose public endpoint the operator
@@ -53,19 +51,16 @@ type spec[C, F any] struct {
 	// say; of a secret_map, the names. Its error says what is wrong, without the value.
 	parse map[string]func(value string) (string, error)
 
-	// origin is the normalised base URL of a config; nil for types without one.
-	origin func(config F) string
+	// origin is the origin of the setting base_url; nil for types without one.
+	origin func(baseURL string) string
 
 	// unproven says, in a sentence, what is not known even if the list of models could
 	// be read with the credentials; empty: nothing.
 	unproven string
 
-	// open builds the upstream of a client. It makes no calls.
-	open func(credentials C, config F, env environment) (upstream, error)
-
 	credentialFields []field
 	configFields     []field
-	validate         *validator.Validate
+	open             func(credentials map[string]secret.Text, config map[string]string, env environment) (upstream, error)
 }
 
 // icons has an image of each type, icons/{type}.svg.
@@ -84,74 +79,81 @@ type environment struct {
 	hide func(plain string)
 }
 
-// register completes a spec by the tags of its structs. It panics on an invalid tag,
-// so that the program does not start.
-func register[C, F any](s spec[C, F]) *spec[C, F] {
-	s.validate = newValidator()
-	s.form.Icon, _ = icons.ReadFile("icons/" + s.form.Type + ".svg") // a test finds types without one
-	s.credentialFields = fieldsOf(reflect.TypeFor[C](), reflect.TypeFor[secret.Text](), reflect.TypeFor[secretMap]())
-	s.configFields = fieldsOf(reflect.TypeFor[F](), reflect.TypeFor[string]())
-	for name := range s.parse {
-		s.mustKnow(name)
+// register completes a type by the tags of its structs. open builds the upstream of a
+// client, and makes no calls. register panics on an invalid tag, so that the program does
+// not start.
+func register[C, F any](t Type, open func(credentials C, config F, env environment) (upstream, error)) *Type {
+	t.form.Icon, _ = icons.ReadFile("icons/" + t.form.Type + ".svg") // a test finds types without one
+	t.credentialFields = fieldsOf(reflect.TypeFor[C](), reflect.TypeFor[secret.Text](), reflect.TypeFor[secretMap]())
+	t.configFields = fieldsOf(reflect.TypeFor[F](), reflect.TypeFor[string]())
+	t.open = func(credentials map[string]secret.Text, config map[string]string, env environment) (upstream, error) {
+		return open(fill[C](t.credentialFields, credentials), fill[F](t.configFields, config), env)
 	}
-	for _, f := range s.fields() {
+	for name, parse := range t.parse {
+		t.mustFind(name).parse = parse
+	}
+	for _, f := range t.fields() {
 		for _, other := range []string{f.Needs, f.excludes} {
 			if name, _, _ := strings.Cut(other, "."); name != "" {
-				s.mustKnow(name)
+				t.mustFind(name)
 			}
 		}
-		if f.AuthMethod != "" && s.form.methodLabel(f.AuthMethod) == "" {
-			panic(fmt.Sprintf("provider: field %s of %s has the unknown auth_method %q", f.Name, s.form.Type, f.AuthMethod))
+		if f.AuthMethod != "" && t.form.methodLabel(f.AuthMethod) == "" {
+			panic(fmt.Sprintf("provider: field %s of %s has the unknown auth_method %q", f.Name, t.form.Type, f.AuthMethod))
 		}
 	}
-	return &s
+	return &t
 }
 
-func (s *spec[C, F]) fields() []field { return slices.Concat(s.credentialFields, s.configFields) }
+func (t *Type) fields() []field { return slices.Concat(t.credentialFields, t.configFields) }
 
-// mustKnow panics if the type has no field of that name.
-func (s *spec[C, F]) mustKnow(name string) {
-	if !slices.ContainsFunc(s.fields(), func(f field) bool { return f.Name == name }) {
-		panic(fmt.Sprintf("provider: %s has no field %q", s.form.Type, name))
+// mustFind panics if the type has no field of that name.
+func (t *Type) mustFind(name string) *field {
+	for _, fields := range [][]field{t.credentialFields, t.configFields} {
+		if i := slices.IndexFunc(fields, func(f field) bool { return f.Name == name }); i >= 0 {
+			return &fields[i]
+		}
 	}
+	panic(fmt.Sprintf("provider: %s has no field %q", t.form.Type, name))
 }
 
-// Name implements [Type.Name].
-func (s *spec[C, F]) Name() string { return s.form.Type }
+// Name is the type's stable name on the wire.
+func (t *Type) Name() string { return t.form.Type }
 
-// Form implements [Type.Form].
-func (s *spec[C, F]) Form() Form {
-	f := s.form
-	for _, credential := range s.credentialFields {
+// Form describes the settings for a user interface.
+func (t *Type) Form() Form {
+	f := t.form
+	for _, credential := range t.credentialFields {
 		f.Credentials = append(f.Credentials, credential.FormField)
 	}
-	for _, setting := range s.configFields {
+	for _, setting := range t.configFields {
 		f.Config = append(f.Config, setting.FormField)
 	}
-	f.CredentialsSchema = schemaOf(f.Label+" credentials", s.credentialFields, f.AuthMethods)
-	f.ConfigSchema = schemaOf(f.Label+" config", s.configFields, f.AuthMethods)
+	f.CredentialsSchema = schemaOf(f.Label+" credentials", t.credentialFields, f.AuthMethods)
+	f.ConfigSchema = schemaOf(f.Label+" config", t.configFields, f.AuthMethods)
 	return f
 }
 
-// Origin implements [Type.Origin].
-func (s *spec[C, F]) Origin(config map[string]string) string {
-	if s.origin == nil {
+// Origin is the normalised base URL of a config (scheme, host, port and path, without
+// `/v1` and a trailing slash), or "" for a type without one. A stored credential must not
+// be sent to another origin.
+func (t *Type) Origin(config map[string]string) string {
+	if t.origin == nil {
 		return ""
 	}
-	return s.origin(fill[F](s.configFields, config))
+	return t.origin(config["base_url"])
 }
 
-// Open implements [Type.Open].
-func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error) {
-	if err := s.checkComplete(credentials, config); err != nil {
+// Open builds a client. The credentials and the config are those that Read accepted.
+func (t *Type) Open(credentials map[string]secret.Text, config map[string]string, opts OpenOptions) (Client, error) {
+	if err := t.checkComplete(credentials, config); err != nil {
 		return nil, err
 	}
-	c := newClient(s.requestIDHeaders)
-	c.typ, c.unproven = s.form.Type, s.unproven
+	c := &client{typ: t, redact: newRedactor()}
 	for _, values := range []map[string]secret.Text{credentials, opts.Redact} {
 		for name, value := range values {
 			c.secrets = append(c.secrets, value)
-			if !s.isEntry(name) {
+			if !t.isEntry(name) {
 				c.redact.addBytes(value.Bytes())
 			} else if len(value.Bytes()) >= minSecretInMap { // ASCII
 				c.redact.addBytes(value.Bytes())
@@ -168,44 +170,41 @@ func (s *spec[C, F]) Open(credentials map[string]secret.Text, config map[string]
 		endpoints: opts.Endpoints.byName,
 		hide:      c.redact.add,
 	}
-	if s.origin != nil { // a user chose the address
+	if t.origin != nil { // a user chose the address
 		env.http = newHTTPClient(egress.Untrusted(opts.Transport))
 	}
-	up, err := s.open(fill[C](s.credentialFields, credentials), fill[F](s.configFields, config), env)
-	if err != nil {
+	var err error
+	if c.upstream, err = t.open(credentials, config, env); err != nil {
 		c.Close()
 		return nil, err
 	}
-	c.upstream = up
 	return c, nil
 }
 
 // checkComplete returns an error if a required credential is missing.
-func (s *spec[C, F]) checkComplete(credentials map[string]secret.Text, config map[string]string) error {
+func (t *Type) checkComplete(credentials map[string]secret.Text, config map[string]string) error {
 	has := func(f field) bool { return !credentials[f.Name].Empty() || config[f.Name] != "" }
 	method := ""
-	for _, f := range s.fields() {
+	for _, f := range t.fields() {
 		if f.AuthMethod != "" && has(f) {
 			method = f.AuthMethod
 			break
 		}
 	}
-	if method == "" && len(s.form.AuthMethods) > 0 {
-		method = s.form.AuthMethods[0].Name
+	if method == "" && len(t.form.AuthMethods) > 0 {
+		method = t.form.AuthMethods[0].Name
 	}
-	for _, f := range s.credentialFields {
+	for _, f := range t.credentialFields {
 		if f.Required && f.isFor(method) && !has(f) {
-			return fault.New(fault.Internal, "The credential %s of this %s provider is missing.", f.Name, s.form.Label)
+			return fault.New(fault.Internal, "The credential %s of this %s provider is missing.", f.Name, t.form.Label)
 		}
 	}
 	return nil
 }
 
-func (s *spec[C, F]) endpoints() []string { return s.endpointNames }
-
 // isEntry reports whether a credential is an entry of a secret_map.
-func (s *spec[C, F]) isEntry(credential string) bool {
-	return slices.ContainsFunc(s.credentialFields, func(f field) bool { return f.isEntry(credential) })
+func (t *Type) isEntry(credential string) bool {
+	return slices.ContainsFunc(t.credentialFields, func(f field) bool { return f.isEntry(credential) })
 }
 
 // fill returns a settings struct with values, which are given by wire name.
