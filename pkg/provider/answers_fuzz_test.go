@@ -215,8 +215,8 @@ func FuzzVertexAnswer(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		tokens := up.(*vertexUpstream).http.Transport.(*tokenTransport)
-		tokens.keep(fuzzSecret, time.Now().Add(time.Hour), time.Now().Add(time.Hour))
+		tokens := up.(*vertexUpstream).http.Transport.(*tokenTransport[string])
+		tokens.token, tokens.expires, tokens.renew = fuzzSecret, time.Now().Add(time.Hour), time.Now().Add(time.Hour)
 		checkAnswer(t, up, []string{"gemini-2.5-flash", "claude-sonnet-4", "meta/llama"}[model%3], stream)
 	})
 }
@@ -237,7 +237,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		transport := answering{status, "application/json", body}
 		client := newHTTPClient(transport)
 		entra := withToken(environment{http: client, tokens: client}, entraTokenConfig(azureCredentials{}, azureConfig{}, ""), entraTokenTables)
-		for _, tokens := range []*tokenTransport{googleTokens(t, account, transport, ""), entra.Transport.(*tokenTransport)} {
+		for _, tokens := range []*tokenTransport[string]{googleTokens(t, account, transport, ""), entra.Transport.(*tokenTransport[string])} {
 			ctx := withExchange(context.Background(), &exchange{redact: newRedactor()})
 			token, err := tokens.get(ctx)
 			if err == nil && (token == "" || status >= 300) {

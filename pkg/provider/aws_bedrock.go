@@ -1,11 +1,13 @@
 package provider
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io"
 	"net/http"
 	"time"
 
@@ -73,38 +75,38 @@ func openBedrock(creds bedrockCredentials, config bedrockConfig, env environment
 		region:  config.Region, public: endpoint == "",
 		role: config.RoleARN, caller: "the access key's user", keyHint: creds.hint(),
 	}
-	client, keys := env.http, aws.CredentialsProvider(creds)
-	if config.RoleARN != "" {
-		b.caller = "the role `" + config.RoleARN + "`"
-		client, keys = b.assumeRole(creds, config, env)
+	var client *http.Client
+	switch {
+	case !creds.APIKey.Empty():
+		b.caller, client = "the user of the API key", withBearer(env.http, creds.APIKey)
+	case config.RoleARN != "":
+		b.caller, client = "the role `"+config.RoleARN+"`", b.withRole(creds, config, env)
+	default:
+		client = authenticated(env.http, func(req *http.Request) error { return signBedrock(req, creds.keys(), config.Region) })
 	}
-	b.service = service{signed(client, keys, config.Region)}
-	if !creds.APIKey.Empty() {
-		b.caller = "the user of the API key"
-		client, keys = withBearer(env.http, creds.APIKey), aws.AnonymousCredentials{}
-		b.service = service{client}
-	}
-	b.runtime = newBedrockRuntime(awsConfig(config.Region, keys, client), endpoint)
+	b.service, b.runtime = service{client}, newBedrockRuntime(config.Region, client, endpoint)
 	return b, nil
 }
 
-// Retrieve implements [aws.CredentialsProvider] with the stored access key.
-func (c bedrockCredentials) Retrieve(context.Context) (aws.Credentials, error) {
+// keys are the stored access key.
+func (c bedrockCredentials) keys() aws.Credentials {
 	return aws.Credentials{
 		AccessKeyID: c.AccessKeyID.Reveal(), SecretAccessKey: c.SecretAccessKey.Reveal(), SessionToken: c.SessionToken.Reveal(),
-	}, nil
+	}
 }
 
-// signed is a client that signs its requests, which have no body, for Amazon Bedrock.
-func signed(client *http.Client, keys aws.CredentialsProvider, region string) *http.Client {
-	noBody := sha256.Sum256(nil)
-	return authenticated(client, func(req *http.Request) error {
-		k, err := keys.Retrieve(req.Context())
-		if err != nil {
-			return err
-		}
-		return v4.NewSigner().SignHTTP(req.Context(), k, req, hex.EncodeToString(noBody[:]), "bedrock", region, time.Now())
-	})
+// Retrieve implements [aws.CredentialsProvider].
+func (c bedrockCredentials) Retrieve(context.Context) (aws.Credentials, error) { return c.keys(), nil }
+
+// signBedrock signs a request for Amazon Bedrock.
+func signBedrock(req *http.Request, keys aws.Credentials, region string) error {
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return err
+	}
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	hash := sha256.Sum256(body)
+	return v4.NewSigner().SignHTTP(req.Context(), keys, req, hex.EncodeToString(hash[:]), "bedrock", region, time.Now())
 }
 
 // generate calls a model. Source: Amazon Bedrock API reference, "Converse" and

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -12,7 +13,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/document"
 	"github.com/aws/aws-sdk-go-v2/service/bedrockruntime/types"
-	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
@@ -31,29 +31,20 @@ func awsConfig(region string, keys aws.CredentialsProvider, client *http.Client)
 		}),
 		Retryer:                    func() aws.Retryer { return aws.NopRetryer{} },
 		DisableClockSkewCorrection: true,
-		APIOptions:                 []func(*middleware.Stack) error{withoutTraceID},
 	}
 }
 
 // newBedrockRuntime makes a client that calls AWS, or the operator's endpoint if there is
-// one.
-func newBedrockRuntime(config aws.Config, endpoint string) *bedrockruntime.Client {
-	return bedrockruntime.NewFromConfig(config, func(o *bedrockruntime.Options) {
-		// Without these, AWS_BEARER_TOKEN_BEDROCK is preferred to the keys. The SDK itself
-		// sends a bearer token only over https, so the client sends that of an API key.
-		o.AuthSchemePreference = []string{"sigv4", "noAuth"}
-		o.BearerAuthTokenProvider = nil
+// one. The HTTP client authenticates the requests.
+func newBedrockRuntime(region string, client *http.Client, endpoint string) *bedrockruntime.Client {
+	return bedrockruntime.NewFromConfig(awsConfig(region, aws.AnonymousCredentials{}, client), func(o *bedrockruntime.Options) {
+		o.AuthSchemePreference = []string{"noAuth"} // before AWS_BEARER_TOKEN_BEDROCK
 		o.BaseEndpoint = optional(endpoint)
 	})
 }
 
-// withoutTraceID removes the trace id of AWS Lambda, which comes from the environment.
-func withoutTraceID(stack *middleware.Stack) error {
-	_, err := stack.Build.Remove("RecursionDetection")
-	return err
-}
-
-// converse sends a prompt.
+// converse sends a prompt. The SDK's reader of responses has no bounds, so it gets none: the
+// response is read like those of all types.
 func (b *bedrockUpstream) converse(ctx context.Context, p prompt, optional optionalParams) (*http.Response, error) {
 	messages := []types.Message{{
 		Role: types.ConversationRoleUser, Content: []types.ContentBlock{&types.ContentBlockMemberText{Value: p.Text}},
@@ -71,20 +62,32 @@ func (b *bedrockUpstream) converse(ctx context.Context, p prompt, optional optio
 	if err != nil {
 		return nil, err
 	}
-	var raw rawResponse
+	var res *http.Response
+	var failed error
+	keep := func(o *bedrockruntime.Options) {
+		send := o.HTTPClient.Do
+		o.HTTPClient = smithyhttp.ClientDoFunc(func(req *http.Request) (*http.Response, error) {
+			res, failed = send(req)
+			return nil, cmp.Or(failed, errKept)
+		})
+	}
 	if p.stream {
-		raw.result = &bedrockruntime.ConverseStreamOutput{}
 		_, err = b.runtime.ConverseStream(ctx, &bedrockruntime.ConverseStreamInput{
 			ModelId: &p.ModelID, Messages: messages, System: system, InferenceConfig: inference, ToolConfig: tools, OutputConfig: output,
-		}, bedrockruntime.WithAPIOptions(withoutEvents, raw.replace))
+		}, keep)
 	} else {
-		raw.result = &bedrockruntime.ConverseOutput{}
 		_, err = b.runtime.Converse(ctx, &bedrockruntime.ConverseInput{
 			ModelId: &p.ModelID, Messages: messages, System: system, InferenceConfig: inference, ToolConfig: tools, OutputConfig: output,
-		}, bedrockruntime.WithAPIOptions(raw.replace))
+		}, keep)
 	}
-	return raw.response, err
+	if res != nil {
+		return res, nil
+	}
+	return nil, cmp.Or(failed, err)
 }
+
+// errKept makes the SDK return.
+var errKept = errors.New("the response is read by the caller")
 
 // converseTools returns the parameter for the tool of a prompt; nil if there is none.
 func converseTools(p prompt, optional optionalParams) *types.ToolConfiguration {
@@ -116,37 +119,4 @@ func converseOutput(p prompt, optional optionalParams) (*types.OutputConfig, err
 			Name: &p.Output.Name, Schema: aws.String(string(schema)),
 		}},
 	}}, nil
-}
-
-// withoutEvents removes the SDK's reader of event streams.
-func withoutEvents(stack *middleware.Stack) error {
-	_, err := stack.Deserialize.Remove("OperationEventStreamDeserializer")
-	return err
-}
-
-// rawResponse keeps the response of an operation of the SDK, in place of the step
-// that reads and closes it: it is read here, within bounds.
-type rawResponse struct {
-	result   any // what the operation returns
-	response *http.Response
-}
-
-func (r *rawResponse) replace(stack *middleware.Stack) error {
-	_, err := stack.Deserialize.Swap(r.ID(), r)
-	return err
-}
-
-// ID is that of the step that is replaced.
-func (r *rawResponse) ID() string { return "OperationDeserializer" }
-
-// HandleDeserialize implements [middleware.DeserializeMiddleware].
-func (r *rawResponse) HandleDeserialize(
-	ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
-) (middleware.DeserializeOutput, middleware.Metadata, error) {
-	out, metadata, err := next.HandleDeserialize(ctx, in)
-	if res, ok := out.RawResponse.(*smithyhttp.Response); ok {
-		r.response = res.Response
-	}
-	out.Result = r.result
-	return out, metadata, err
 }

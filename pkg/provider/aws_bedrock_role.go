@@ -4,39 +4,35 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
 
-// roleSession has the keys of a role, which AWS STS issues for an hour, and sends the
-// requests that are signed with them.
+// withRole is a client that signs its requests with the keys of the configured role. AWS
+// STS issues them for an hour. The role is assumed with the stored keys when it is needed,
+// and again after a refusal, because AWS may have revoked the session.
 // Source: AWS Security Token Service API reference, "AssumeRole".
-type roleSession struct {
-	*tokenCache[aws.Credentials]
-	sts       *sts.Client
-	role      sts.AssumeRoleInput
-	upstream  *bedrockUpstream
-	transport http.RoundTripper
-}
-
-// assumeRole returns the keys of the configured role, and the client for the calls that
-// are signed with them. The role is assumed with the stored keys when it is needed.
-func (b *bedrockUpstream) assumeRole(stored aws.CredentialsProvider, config bedrockConfig, env environment) (*http.Client, aws.CredentialsProvider) {
-	s := &roleSession{
-		sts: sts.NewFromConfig(awsConfig(config.Region, stored, env.tokens), func(o *sts.Options) {
-			o.BaseEndpoint = optional(env.endpoints["aws_sts"])
-		}),
-		role: sts.AssumeRoleInput{
-			RoleArn: &config.RoleARN, ExternalId: optional(config.ExternalID),
-			RoleSessionName: aws.String("modelproviders"), // which CloudTrail shows
-		},
-		upstream: b, transport: env.http.Transport,
+func (b *bedrockUpstream) withRole(stored aws.CredentialsProvider, config bedrockConfig, env environment) *http.Client {
+	client := sts.NewFromConfig(awsConfig(config.Region, stored, env.tokens), func(o *sts.Options) {
+		o.BaseEndpoint = optional(env.endpoints["aws_sts"])
+	})
+	role := &sts.AssumeRoleInput{
+		RoleArn: &config.RoleARN, ExternalId: optional(config.ExternalID),
+		RoleSessionName: aws.String("modelproviders"), // which CloudTrail shows
 	}
-	s.tokenCache = newTokenCache(s.assume)
-	return &http.Client{Transport: s, CheckRedirect: env.http.CheckRedirect}, s
+	return &http.Client{CheckRedirect: env.http.CheckRedirect, Transport: &tokenTransport[aws.Credentials]{
+		tokenCache: newTokenCache(func(ctx context.Context) (aws.Credentials, time.Time, error) {
+			return assumeRole(ctx, client, role)
+		}),
+		authenticate: func(req *http.Request, keys aws.Credentials) error {
+			hide(req.Context(), keys.SecretAccessKey)
+			hide(req.Context(), keys.SessionToken)
+			return signBedrock(req, keys, config.Region)
+		},
+		refusals: []int{http.StatusUnauthorized, http.StatusForbidden}, tables: b.in(stsTables), next: env.http.Transport,
+	}}
 }
 
 // optional is a parameter of the SDK; nil if the text is empty.
@@ -47,20 +43,9 @@ func optional(text string) *string {
 	return &text
 }
 
-// Retrieve implements [aws.CredentialsProvider]. Its error is a *[Failure].
-func (s *roleSession) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	keys, err := s.get(ctx)
-	if err != nil {
-		return aws.Credentials{}, s.upstream.in(stsTables).explain(ctx, "", err)
-	}
-	hide(ctx, keys.SecretAccessKey)
-	hide(ctx, keys.SessionToken)
-	return keys, nil
-}
-
-// assume asks for a session.
-func (s *roleSession) assume(ctx context.Context) (aws.Credentials, time.Time, error) {
-	out, err := s.sts.AssumeRole(ctx, &s.role)
+// assumeRole asks for the keys of a session.
+func assumeRole(ctx context.Context, client *sts.Client, role *sts.AssumeRoleInput) (aws.Credentials, time.Time, error) {
+	out, err := client.AssumeRole(ctx, role)
 	if err != nil || out.Credentials == nil || aws.ToString(out.Credentials.SessionToken) == "" {
 		return aws.Credentials{}, time.Time{}, errors.Join(errNoToken, err)
 	}
@@ -70,17 +55,4 @@ func (s *roleSession) assume(ctx context.Context) (aws.Credentials, time.Time, e
 		SessionToken:    aws.ToString(out.Credentials.SessionToken),
 	}
 	return keys, aws.ToTime(out.Credentials.Expiration), nil
-}
-
-// RoundTrip sends a request that is signed with the keys of a session. If that is refused,
-// the next request assumes the role again, because AWS may have revoked the session.
-func (s *roleSession) RoundTrip(req *http.Request) (*http.Response, error) {
-	res, err := s.transport.RoundTrip(req)
-	if err == nil && (res.StatusCode == http.StatusUnauthorized || res.StatusCode == http.StatusForbidden) {
-		signature := req.Header.Get("Authorization")
-		s.drop(func(keys aws.Credentials) bool {
-			return strings.Contains(signature, "Credential="+keys.AccessKeyID+"/")
-		})
-	}
-	return res, err
 }

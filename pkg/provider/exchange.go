@@ -120,7 +120,7 @@ func setHeaders(header http.Header, stream bool) {
 		header.Set("Accept-Encoding", "identity")
 	}
 	for name := range header {
-		if strings.HasPrefix(name, "X-Stainless-") {
+		if strings.HasPrefix(name, "X-Stainless-") || name == "X-Amzn-Trace-Id" {
 			header.Del(name)
 		}
 	}

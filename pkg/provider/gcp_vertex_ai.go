@@ -63,13 +63,9 @@ func openVertex(creds vertexCredentials, config vertexConfig, env environment) (
 	}
 	env.hide(account.PrivateKey)
 	env.hide(account.PrivateKeyID)
-	tokens, err := googleTokenConfig(account, env.endpoints["google_token"])
-	if err != nil {
-		return nil, err
-	}
 	endpoint := env.endpoints["gcp_vertex_ai"]
 	return &vertexUpstream{
-		service: service{withToken(env, tokens, googleTokenTables)},
+		service: service{withToken(env, googleTokenConfig(account, env.endpoints["google_token"]), googleTokenTables)},
 		base:    cmp.Or(endpoint, "https://"+vertexHost(config.Region)), public: endpoint == "",
 		project: config.Project, region: config.Region, account: account,
 	}, nil

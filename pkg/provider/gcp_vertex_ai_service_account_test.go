@@ -10,8 +10,6 @@ import (
 	"encoding/pem"
 	"strings"
 	"testing"
-
-	"golang.org/x/oauth2/jwt"
 )
 
 // newKeyFile makes the members of a service-account key file with a fresh key.
@@ -156,7 +154,7 @@ func FuzzParseServiceAccount(f *testing.F) {
 		if _, err := tokens.get(t.Context()); err != nil {
 			t.Fatalf("an accepted account cannot sign: %v", err)
 		}
-		if got := tokens.config.(*jwt.Config).TokenURL; got != "https://oauth2.googleapis.com/token" {
+		if got := googleTokenConfig(account, "").TokenURL; got != "https://oauth2.googleapis.com/token" {
 			t.Fatalf("tokens would be fetched from %s", got)
 		}
 	})

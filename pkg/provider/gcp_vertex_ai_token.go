@@ -2,34 +2,23 @@ package provider
 
 import (
 	"cmp"
-	"encoding/json"
-	"fmt"
 
 	"golang.org/x/oauth2/google"
 	"golang.org/x/oauth2/jwt"
 )
 
-// googleScope is what Vertex AI asks for.
-const googleScope = "https://www.googleapis.com/auth/cloud-platform"
-
 // googleTokenConfig exchanges assertions of a service account for access tokens
 // (RFC 7523), at Google or at the operator's endpoint. The URL in the key file is never
 // called.
-func googleTokenConfig(account serviceAccount, endpoint string) (*jwt.Config, error) {
-	file, err := json.Marshal(map[string]string{
-		"type": account.Type, "client_email": account.ClientEmail,
-		"private_key": account.PrivateKey, "private_key_id": account.PrivateKeyID,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("encode service account: %w", err)
+func googleTokenConfig(account serviceAccount, endpoint string) *jwt.Config {
+	return &jwt.Config{
+		Email:        account.ClientEmail,
+		PrivateKey:   []byte(account.PrivateKey),
+		PrivateKeyID: account.PrivateKeyID,
+		Scopes:       []string{"https://www.googleapis.com/auth/cloud-platform"},
+		TokenURL:     cmp.Or(endpoint, google.JWTTokenURL),
+		Audience:     google.JWTTokenURL, // Google checks the assertion, even behind a relay
 	}
-	config, err := google.JWTConfigFromJSON(file, googleScope)
-	if err != nil {
-		return nil, fmt.Errorf("read service account: %w", err)
-	}
-	config.TokenURL = cmp.Or(endpoint, google.JWTTokenURL)
-	config.Audience = google.JWTTokenURL // Google checks the assertion, even behind a relay
-	return config, nil
 }
 
 // googleTokenTables are what Google's token endpoint says, {"error":"…",

@@ -4,11 +4,40 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/oauth2"
 )
+
+// tokenTransport authenticates requests with an access token, or with another credential
+// that expires.
+type tokenTransport[T comparable] struct {
+	*tokenCache[T]
+	authenticate func(req *http.Request, token T) error
+	refusals     []int             // the statuses with which a token may be refused
+	tables       tables            // what the errors of the token endpoint mean
+	next         http.RoundTripper // for the requests with a token
+}
+
+// RoundTrip sends a request with a token. If that is refused, the next request fetches
+// another one.
+func (t *tokenTransport[T]) RoundTrip(req *http.Request) (*http.Response, error) {
+	token, err := t.get(req.Context())
+	if err != nil {
+		return nil, t.tables.explain(req.Context(), "", err)
+	}
+	req = req.Clone(req.Context())
+	if err := t.authenticate(req, token); err != nil {
+		return nil, err
+	}
+	res, err := t.next.RoundTrip(req)
+	if err == nil && slices.Contains(t.refusals, res.StatusCode) {
+		t.drop(token)
+	}
+	return res, err
+}
 
 // tokenConfig says how to ask for an access token. The configs of golang.org/x/oauth2
 // implement it.
@@ -16,44 +45,26 @@ type tokenConfig interface {
 	TokenSource(ctx context.Context) oauth2.TokenSource
 }
 
-// tokenTransport authenticates requests with an access token.
-type tokenTransport struct {
-	*tokenCache[string]
-	config tokenConfig
-	tables tables            // what the errors of the token endpoint mean
-	tokens *http.Client      // for the requests for tokens
-	next   http.RoundTripper // for the requests with a token
-}
-
 // withToken is a client that authenticates its requests with an access token.
 func withToken(env environment, config tokenConfig, tables tables) *http.Client {
-	transport := &tokenTransport{config: config, tables: tables, tokens: env.tokens, next: env.http.Transport}
-	transport.tokenCache = newTokenCache(transport.request)
-	return &http.Client{Transport: transport, CheckRedirect: env.http.CheckRedirect}
+	return &http.Client{CheckRedirect: env.http.CheckRedirect, Transport: &tokenTransport[string]{
+		tokenCache: newTokenCache(func(ctx context.Context) (string, time.Time, error) {
+			return fetchToken(ctx, config, env.tokens)
+		}),
+		authenticate: func(req *http.Request, token string) error {
+			hideJWT(req.Context(), token)
+			req.Header.Set("Authorization", "Bearer "+token)
+			return nil
+		},
+		refusals: []int{http.StatusUnauthorized}, tables: tables, next: env.http.Transport,
+	}}
 }
 
-// RoundTrip sends a request with an access token. If that is refused, the next
-// request fetches another one.
-func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	token, err := t.get(req.Context())
-	if err != nil {
-		return nil, t.tables.explain(req.Context(), "", err)
-	}
-	hideJWT(req.Context(), token)
-	req = req.Clone(req.Context())
-	req.Header.Set("Authorization", "Bearer "+token)
-	res, err := t.next.RoundTrip(req)
-	if err == nil && res.StatusCode == http.StatusUnauthorized {
-		t.drop(func(kept string) bool { return kept == token })
-	}
-	return res, err
-}
-
-// request asks for an access token.
-func (t *tokenTransport) request(ctx context.Context) (token string, expires time.Time, err error) {
-	sender := &tokenSender{ctx: ctx, transport: t.tokens.Transport}
-	client := &http.Client{Transport: sender, CheckRedirect: t.tokens.CheckRedirect}
-	issued, err := t.config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
+// fetchToken asks for an access token.
+func fetchToken(ctx context.Context, config tokenConfig, client *http.Client) (token string, expires time.Time, err error) {
+	sender := &tokenSender{ctx: ctx, transport: client.Transport}
+	client = &http.Client{Transport: sender, CheckRedirect: client.CheckRedirect}
+	issued, err := config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, client)).Token()
 	switch {
 	case sender.err != nil:
 		return "", time.Time{}, sender.err

@@ -63,12 +63,13 @@ func (c *tokenCache[T]) get(ctx context.Context) (T, error) {
 		defer cancel()
 	}
 	next, expires, err := c.fetch(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case err == nil:
-		c.keep(next, expires, expires.Add(-tokenMargin))
-		return next, nil
+		c.token, c.expires, c.renew = next, expires, expires.Add(-tokenMargin)
 	case valid:
-		c.postpone(token)
+		c.renew = time.Now().Add(renewPause)
 		return token, nil
 	}
 	return next, err
@@ -83,26 +84,11 @@ func (c *tokenCache[T]) cached() (token T, valid, due bool) {
 	return c.token, now.Add(tokenReserve).Before(c.expires), !now.Before(c.renew)
 }
 
-func (c *tokenCache[T]) keep(token T, expires, renew time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.token, c.expires, c.renew = token, expires, renew
-}
-
-// postpone puts off the renewal of a token.
-func (c *tokenCache[T]) postpone(token T) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.token == token {
-		c.renew = time.Now().Add(renewPause)
-	}
-}
-
 // drop forgets a token that was refused.
-func (c *tokenCache[T]) drop(refused func(token T) bool) {
+func (c *tokenCache[T]) drop(refused T) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if refused(c.token) {
+	if c.token == refused {
 		c.expires = time.Time{}
 	}
 }

@@ -35,7 +35,7 @@ func newTokenServer(t *testing.T, answer func(http.ResponseWriter, *http.Request
 }
 
 // tokens makes a token source that fetches from the server.
-func (s *tokenServer) tokens(t *testing.T) *tokenTransport {
+func (s *tokenServer) tokens(t *testing.T) *tokenTransport[string] {
 	t.Helper()
 	account, err := parseServiceAccount(toJSON(t, newKeyFile(t)))
 	if err != nil {
@@ -45,14 +45,10 @@ func (s *tokenServer) tokens(t *testing.T) *tokenTransport {
 }
 
 // googleTokens makes a token source of a service account.
-func googleTokens(t testing.TB, account serviceAccount, transport http.RoundTripper, endpoint string) *tokenTransport {
+func googleTokens(t testing.TB, account serviceAccount, transport http.RoundTripper, endpoint string) *tokenTransport[string] {
 	t.Helper()
-	config, err := googleTokenConfig(account, endpoint)
-	if err != nil {
-		t.Fatal(err)
-	}
 	client := newHTTPClient(transport)
-	return withToken(environment{http: client, tokens: client}, config, googleTokenTables).Transport.(*tokenTransport)
+	return withToken(environment{http: client, tokens: client}, googleTokenConfig(account, endpoint), googleTokenTables).Transport.(*tokenTransport[string])
 }
 
 func issue(token string, seconds int) func(http.ResponseWriter, *http.Request) {
@@ -98,11 +94,11 @@ func TestTokenIsFetchedAgain(t *testing.T) {
 	if err != nil || first != "token-2" {
 		t.Fatalf("got %q, %v", first, err)
 	}
-	tokens.drop(func(token string) bool { return token == "some other token" })
+	tokens.drop("some other token")
 	if _, err := tokens.get(t.Context()); err != nil || server.calls.Load() != 3 {
 		t.Errorf("a good token was dropped for another one's sake (%v)", err)
 	}
-	tokens.drop(func(token string) bool { return token == first })
+	tokens.drop(first)
 	if _, err := tokens.get(t.Context()); err != nil || server.calls.Load() != 4 {
 		t.Errorf("a refused token was used again (%v)", err)
 	}
