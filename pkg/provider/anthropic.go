@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"net/url"
 	"strconv"
 
 	"modelproviders/pkg/secret"
@@ -55,25 +54,14 @@ func (a *anthropicUpstream) generate(ctx context.Context, p prompt) (answer, err
 // models reads the list of models; one page holds as many as are wanted.
 // Source: Anthropic API reference, "List Models".
 func (a *anthropicUpstream) models(ctx context.Context) (Discovery, error) {
-	return readPages(func(cursor string) (found []DiscoveredModel, next string, err error) {
-		query := url.Values{"limit": {strconv.Itoa(MaxDiscovered)}}
-		if cursor != "" {
-			query.Set("after_id", cursor)
-		}
+	address := a.base + "/v1/models?limit=" + strconv.Itoa(MaxDiscovered)
+	return readPages(ctx, a.service, address, "after_id", func(body json.RawMessage) (found []DiscoveredModel, next string, err error) {
 		var page struct {
-			Data    json.RawMessage `json:"data"`
-			HasMore bool            `json:"has_more"`
-			LastID  string          `json:"last_id"`
+			HasMore bool   `json:"has_more"`
+			LastID  string `json:"last_id"`
 		}
-		if err := a.list(ctx, a.base+"/v1/models?"+query.Encode(), &page); err != nil {
-			return nil, "", err
-		}
-		var models []listedModel
-		if json.Unmarshal(page.Data, &models) != nil {
+		if found, err = parseModelList(body, nil); err != nil || json.Unmarshal(body, &page) != nil {
 			return nil, "", errNoList
-		}
-		for _, m := range models {
-			found = append(found, DiscoveredModel{ModelID: m.ID, DisplayName: m.DisplayName})
 		}
 		if page.HasMore {
 			next = page.LastID

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,7 +31,7 @@ func (b *bedrockUpstream) models(ctx context.Context) (Discovery, error) {
 	if err != nil && refused == nil {
 		return Discovery{}, err
 	}
-	d, err := readPages(func(cursor string) ([]DiscoveredModel, string, error) { return b.inferenceProfiles(ctx, cursor) })
+	d, err := b.inferenceProfiles(ctx)
 	refusedToo := b.withheld(ctx, err)
 	switch {
 	case err != nil && refusedToo == nil:
@@ -88,15 +87,11 @@ func (b *bedrockUpstream) foundationModels(ctx context.Context) ([]DiscoveredMod
 	return found, nil
 }
 
-// inferenceProfiles is a page of the inference profiles: AWS's by id, and the
-// account's own by ARN, since their ids are not readable.
+// inferenceProfiles lists the inference profiles: AWS's by id, and the account's own by
+// ARN, since their ids are not readable.
 // Source: Amazon Bedrock API reference, "ListInferenceProfiles".
-func (b *bedrockUpstream) inferenceProfiles(ctx context.Context, cursor string) (found []DiscoveredModel, next string, err error) {
-	query := url.Values{"maxResults": {strconv.Itoa(MaxDiscovered)}}
-	if cursor != "" {
-		query.Set("nextToken", cursor)
-	}
-	var page struct {
+func (b *bedrockUpstream) inferenceProfiles(ctx context.Context) (Discovery, error) {
+	type list struct {
 		Profiles []struct {
 			ID   string `json:"inferenceProfileId"`
 			ARN  string `json:"inferenceProfileArn"`
@@ -105,14 +100,14 @@ func (b *bedrockUpstream) inferenceProfiles(ctx context.Context, cursor string) 
 		} `json:"inferenceProfileSummaries"`
 		NextToken string `json:"nextToken"`
 	}
-	if err := b.list(ctx, b.control+"/inference-profiles?"+query.Encode(), &page); err != nil {
-		return nil, "", err
-	}
-	for _, p := range page.Profiles {
-		if p.Type != "APPLICATION" {
-			p.ARN = ""
+	address := b.control + "/inference-profiles?maxResults=" + strconv.Itoa(MaxDiscovered)
+	return readPages(ctx, b.service, address, "nextToken", func(page list) (found []DiscoveredModel, next string, err error) {
+		for _, p := range page.Profiles {
+			if p.Type != "APPLICATION" {
+				p.ARN = ""
+			}
+			found = append(found, DiscoveredModel{ModelID: cmp.Or(p.ARN, p.ID), DisplayName: p.Name})
 		}
-		found = append(found, DiscoveredModel{ModelID: cmp.Or(p.ARN, p.ID), DisplayName: p.Name})
-	}
-	return found, page.NextToken, nil
+		return found, page.NextToken, nil
+	})
 }

@@ -1,10 +1,7 @@
 package provider
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
-	"hash/crc32"
 	"io"
 	"strings"
 	"unicode/utf8"
@@ -12,35 +9,25 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/protocol/eventstream"
 )
 
-// preludeLength is the number of bytes before the headers of a message: the length of
-// the message, the length of the headers, and the checksum of both.
-const preludeLength = 12
-
-// readFrames is [readEvents] for AWS's binary event stream. The decoder would
-// take messages of any length, so the length is checked first.
+// readFrames is [readEvents] for AWS's binary event stream. The decoder takes messages of
+// any length, so what it may read of each is limited.
 // Source: Amazon Bedrock and Amazon Transcribe guides, "Event stream encoding".
 func readFrames(r io.Reader, each eachEvent) error {
 	decoder := eventstream.NewDecoder()
+	limited := &io.LimitedReader{R: r}
 	var payload []byte
-	prelude := make([]byte, preludeLength)
-	for idle := 0; idle <= maxIdle; {
-		if _, err := io.ReadFull(r, prelude); err != nil {
-			return untilEnd(err)
-		}
-		length := int64(binary.BigEndian.Uint32(prelude))
-		switch {
-		case crc32.ChecksumIEEE(prelude[:8]) != binary.BigEndian.Uint32(prelude[8:]):
-			return errNoAnswer
-		case length > maxEvent:
+	for idle := int64(0); idle <= maxIdle; {
+		limited.N = maxEvent
+		message, err := decoder.Decode(limited, payload[:0])
+		ended := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		switch payload = message.Payload; {
+		case ended && limited.N == 0:
 			return errTooLarge
-		}
-		rest := io.LimitReader(r, length-preludeLength)
-		message, err := decoder.Decode(io.MultiReader(bytes.NewReader(prelude), rest), payload[:0])
-		if err != nil {
-			return untilEnd(err)
-		}
-		payload = message.Payload
-		if !utf8.Valid(payload) {
+		case ended:
+			return nil // [answer.check] reports whether that was too early
+		case err != nil:
+			return errors.Join(errNoAnswer, err)
+		case !utf8.Valid(payload):
 			return errNotUTF8
 		}
 		if err := frameError(message); err != nil {
@@ -50,7 +37,7 @@ func readFrames(r io.Reader, each eachEvent) error {
 		if err != nil {
 			return err
 		}
-		idle += int(length)
+		idle += maxEvent - limited.N
 		if useful {
 			idle = 0
 		}
@@ -58,28 +45,17 @@ func readFrames(r io.Reader, each eachEvent) error {
 	return errTooLarge
 }
 
-// untilEnd returns nil if the stream ended. [answer.check] reports whether that was too
-// early.
-func untilEnd(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil
-	}
-	return err
-}
-
 // frameError is the error that a message contains; nil for an event.
 func frameError(m eventstream.Message) error {
 	header := func(name string) string {
-		value, ok := m.Headers.Get(name).(eventstream.StringValue)
-		if !ok {
-			return ""
-		}
+		value, _ := m.Headers.Get(name).(eventstream.StringValue)
 		return string(value)
 	}
 	switch header(":message-type") {
 	case "exception": // its name is that of the error code, but begins in lower case
 		code := header(":exception-type")
-		return answerError{message: problemOf(m.Payload).message, code: strings.ToUpper(code[:min(len(code), 1)]) + code[min(len(code), 1):]}
+		first := min(len(code), 1)
+		return answerError{message: problemOf(m.Payload).message, code: strings.ToUpper(code[:first]) + code[first:]}
 	case "error":
 		return answerError{message: header(":error-message"), code: header(":error-code")}
 	}

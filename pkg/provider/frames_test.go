@@ -74,10 +74,10 @@ func TestFramesRefuseWhatIsNotUTF8(t *testing.T) {
 }
 
 func TestFramesBoundMessages(t *testing.T) {
-	prelude := make([]byte, preludeLength)
-	binary.BigEndian.PutUint32(prelude, 20<<20)
-	binary.BigEndian.PutUint32(prelude[8:], crc32.ChecksumIEEE(prelude[:8]))
-	if _, err := payloadsOf(prelude, 3); !errors.Is(err, errTooLarge) {
+	message := make([]byte, 2*maxEvent)
+	binary.BigEndian.PutUint32(message, 20<<20)
+	binary.BigEndian.PutUint32(message[8:], crc32.ChecksumIEEE(message[:8]))
+	if _, err := payloadsOf(message, 1000); !errors.Is(err, errTooLarge) {
 		t.Errorf("a message of 20 MiB: %v", err)
 	}
 	if _, err := payloadsOf([]byte("this is no event stream at all"), 3); !errors.Is(err, errNoAnswer) {

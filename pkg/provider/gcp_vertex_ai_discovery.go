@@ -12,25 +12,20 @@ import (
 // be deployed first, which callableModel leaves out.
 // Source: Vertex AI REST reference, publishers.models.list (v1beta1).
 func (v *vertexUpstream) models(ctx context.Context) (Discovery, error) {
-	d, err := readPages(func(cursor string) (found []DiscoveredModel, next string, err error) {
-		query := url.Values{
-			"pageSize":        {"1000"},
-			"listAllVersions": {"true"},
-			"filter":          {"is_hf_wildcard(false)"}, // without Hugging Face's
-		}
-		if cursor != "" {
-			query.Set("pageToken", cursor)
-		}
-		var page struct {
-			PublisherModels []struct {
-				Name      string `json:"name"` // publishers/google/models/gemini-2.5-pro
-				VersionID string `json:"versionId"`
-			} `json:"publisherModels"`
-			NextPageToken string `json:"nextPageToken"`
-		}
-		if err := v.list(ctx, v.base+"/v1beta1/publishers/*/models?"+query.Encode(), &page); err != nil {
-			return nil, "", err
-		}
+	type list struct {
+		PublisherModels []struct {
+			Name      string `json:"name"` // publishers/google/models/gemini-2.5-pro
+			VersionID string `json:"versionId"`
+		} `json:"publisherModels"`
+		NextPageToken string `json:"nextPageToken"`
+	}
+	query := url.Values{
+		"pageSize":        {"1000"},
+		"listAllVersions": {"true"},
+		"filter":          {"is_hf_wildcard(false)"}, // without Hugging Face's
+	}
+	address := v.base + "/v1beta1/publishers/*/models?" + query.Encode()
+	d, err := readPages(ctx, v.service, address, "pageToken", func(page list) (found []DiscoveredModel, next string, err error) {
 		// Google leaves out what is empty, so that a list of no models is {}.
 		if page.PublisherModels == nil && string(bytes.TrimSpace(lastCall(ctx).page())) != "{}" {
 			return nil, "", errNoList

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 )
 
 // service is the API of an upstream: JSON over HTTP. Its client authenticates the
@@ -51,7 +52,7 @@ func newHTTPClient(transport http.RoundTripper) *http.Client {
 }
 
 // call makes a call with a JSON body, or without a body if it is nil.
-func (s service) call(ctx context.Context, method, url string, body any) (*http.Response, error) {
+func (s service) call(ctx context.Context, method, address string, body any) (*http.Response, error) {
 	var payload []byte
 	if body != nil {
 		var err error
@@ -59,7 +60,7 @@ func (s service) call(ctx context.Context, method, url string, body any) (*http.
 			return nil, fmt.Errorf("encode request: %w", err)
 		}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader(payload))
+	req, err := http.NewRequestWithContext(ctx, method, address, bytes.NewReader(payload))
 	if err != nil {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
@@ -71,8 +72,8 @@ func (s service) call(ctx context.Context, method, url string, body any) (*http.
 }
 
 // list reads a list of models.
-func (s service) list(ctx context.Context, url string, into any) error {
-	res, err := s.call(ctx, http.MethodGet, url, nil)
+func (s service) list(ctx context.Context, address string, into any) error {
+	res, err := s.call(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return err
 	}
@@ -95,8 +96,8 @@ func (s service) list(ctx context.Context, url string, into any) error {
 }
 
 // prompt sends a prompt and reads the answer; see [readAnswer].
-func (s service) prompt(ctx context.Context, p prompt, url string, sent, body map[string]any, read reader) (answer, error) {
-	res, err := s.call(ctx, http.MethodPost, url, body)
+func (s service) prompt(ctx context.Context, p prompt, address string, sent, body map[string]any, read reader) (answer, error) {
+	res, err := s.call(ctx, http.MethodPost, address, body)
 	if err != nil {
 		return answer{}, err
 	}
@@ -107,25 +108,31 @@ func (s service) prompt(ctx context.Context, p prompt, url string, sent, body ma
 // without end.
 const maxPages = 10
 
-// readPages reads a list of models page by page. page returns the models after a
-// cursor, and the next cursor; the first cursor and the one after the last are
-// empty.
-func readPages(page func(cursor string) (models []DiscoveredModel, next string, err error)) (Discovery, error) {
+// readPages reads a list of models page by page. address is that of the first page, with a
+// query; the cursor that read returns with the models of a page is added to it, as the
+// parameter of that name. The cursor after the last page is empty.
+func readPages[P any](ctx context.Context, s service, address, parameter string,
+	read func(page P) (models []DiscoveredModel, cursor string, err error),
+) (Discovery, error) {
 	d := Discovery{Supported: true}
-	cursor := ""
+	next := address
 	for range maxPages {
-		models, next, err := page(cursor)
+		var page P
+		if err := s.list(ctx, next, &page); err != nil {
+			return Discovery{}, err
+		}
+		models, cursor, err := read(page)
 		if err != nil {
 			return Discovery{}, err
 		}
 		d.Models = append(d.Models, models...)
-		if next == "" {
+		if cursor == "" {
 			return d, nil
 		}
 		if len(d.Models) >= MaxDiscovered {
 			break
 		}
-		cursor = next
+		next = address + "&" + parameter + "=" + url.QueryEscape(cursor)
 	}
 	d.Truncated = true
 	return d, nil

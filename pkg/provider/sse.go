@@ -29,30 +29,23 @@ func readEvents(r io.Reader, each eachEvent) error {
 	}}}
 	in := bufio.NewReader(r)
 	for last := byte(0); idle <= maxIdle; {
-		_, err := in.Peek(1)
-		if err == io.EOF {
+		c, err := in.ReadByte()
+		idle++
+		switch {
+		case err == io.EOF:
 			return e.end()
+		case err != nil:
+			return cmp.Or(e.halves.flush(), err)
+		case c == '\n' && last == '\r': // CRLF is one line end
+		case c == '\n' || c == '\r':
+			err = e.endLine()
+		default:
+			err = e.add(c)
 		}
 		if err != nil {
-			return cmp.Or(e.halves.flush(), err)
+			return err
 		}
-		text, _ := in.Peek(in.Buffered())
-		if end := bytes.IndexAny(text, "\r\n"); end >= 0 {
-			text = text[:max(end, 1)]
-		}
-		idle += len(text)
-		switch c := text[0]; {
-		case c != '\n' && c != '\r':
-			if err := e.add(text); err != nil {
-				return err
-			}
-		case c == '\r' || last != '\r': // CRLF is one line end
-			if err := e.endLine(); err != nil {
-				return err
-			}
-		}
-		last = text[0]
-		_, _ = in.Discard(len(text))
+		last = c
 	}
 	return errTooLarge
 }
@@ -65,16 +58,15 @@ type events struct {
 	data   []byte
 }
 
-// add appends a piece to the current line. It keeps only the colon of a comment.
-func (e *events) add(piece []byte) error {
+// add appends a byte to the current line. It keeps only the colon of a comment.
+func (e *events) add(c byte) error {
 	switch {
-	case len(e.line) == 0 && piece[0] == ':', len(e.line) > 0 && e.line[0] == ':':
-		e.line = append(e.line[:0], ':')
+	case len(e.line) > 0 && e.line[0] == ':':
 		return nil
-	case len(e.data)+len(e.line)+len(piece) > maxEvent:
+	case len(e.data)+len(e.line) >= maxEvent:
 		return errTooLarge
 	}
-	e.line = append(e.line, piece...)
+	e.line = append(e.line, c)
 	return nil
 }
 
