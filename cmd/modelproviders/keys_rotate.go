@@ -91,11 +91,7 @@ func (c rotateKeysCommand) rotate(ctx context.Context, out streams, operator *ap
 		return done, err
 	}
 	done.Resealed = resealed.Resealed
-	old, err := operator.OldKeys(ctx)
-	if err != nil {
-		return done, err
-	}
-	for _, key := range old {
+	for _, key := range operator.OldKeys() {
 		if err := retire(ctx, out, operator, key, ""); err != nil {
 			if errors.Is(err, app.ErrIrreplaceable) {
 				err = fmt.Errorf("%w. Run `modelproviders keys retire %d --out FILE`, and put FILE in the place of the keyset for each process", err, key)

@@ -38,28 +38,28 @@ const (
 
 // App is a running service.
 type App struct {
-	cfg           Config
-	endpoints     provider.Endpoints
-	guard         *egress.Guard
-	oidc          *auth.OIDC // nil: no issuer is configured
-	listener      net.Listener
-	tls           *tls.Config // nil: plain HTTP
-	data          *data
-	registry      *registry.Registry
-	metrics       *metrics
-	webhooks      *webhook.Sender // nil: there are none
-	tracer        *tracing.Tracer // nil: requests are not traced
-	metricsServer *metricsServer  // nil: metrics have no address of their own
-	demo          *demo           // nil: not a demo
-	server        *http.Server
-	served        chan error
-	stopJobs      func(context.Context) error // nil: no jobs run
-	reloaded      reloaded
-	stopping      context.Context // ends when the service begins to stop
-	stop          context.CancelFunc
-	unread        unread
-	requests      context.Context // of all requests
-	cut           context.CancelCauseFunc
+	cfg             Config
+	endpoints       provider.Endpoints
+	guard           *egress.Guard
+	oidc            *auth.OIDC // nil: no issuer is configured
+	listener        net.Listener
+	metricsListener net.Listener // nil: metrics have no address of their own
+	tls             *tls.Config  // nil: plain HTTP
+	data            *data
+	registry        *registry.Registry
+	metrics         *metrics
+	webhooks        *webhook.Sender // nil: there are none
+	tracer          *tracing.Tracer // nil: requests are not traced
+	demoAddr        string          // of the server that stands in for an upstream
+	server          *http.Server
+	served          chan error
+	closers         []func(context.Context) error // close what was opened, the last one first
+	reloaded        reloaded
+	stopping        context.Context // ends when the service begins to stop
+	stop            context.CancelFunc
+	unread          unread
+	requests        context.Context // of all requests
+	cut             context.CancelCauseFunc
 }
 
 // Start opens the database and the keyset, creates them if this is the first
@@ -80,11 +80,7 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 			app = nil
 		}
 	}()
-	steps := []func(context.Context) error{app.prepare, app.listen, app.open, app.serve}
-	if cfg.Demo {
-		steps = []func(context.Context) error{app.startDemo, app.prepare, app.listen, app.open, app.connectDemo, app.serve}
-	}
-	for _, step := range steps {
+	for _, step := range []func(context.Context) error{app.startDemo, app.prepare, app.listen, app.open, app.connectDemo, app.serve} {
 		if err := step(ctx); err != nil {
 			return app, err
 		}
@@ -99,6 +95,7 @@ func (a *App) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if a.tracer != nil {
+		a.onClose(a.closeTracer)
 		a.cfg.Logger = tracing.Logger(a.cfg.Logger)
 	}
 	if a.cfg.OIDC.Issuer != "" {
@@ -112,8 +109,15 @@ func (a *App) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	a.guard, err = egress.New(egress.Config{Allow: a.cfg.AllowUpstreams, Proxy: a.cfg.EgressProxy, RootCAs: a.cfg.UpstreamCAs})
-	if err != nil || a.cfg.TLSCert == "" {
+	if err != nil {
 		return err
+	}
+	a.onClose(func(context.Context) error {
+		a.guard.CloseIdle()
+		return nil
+	})
+	if a.cfg.TLSCert == "" {
+		return nil
 	}
 	a.tls = &tls.Config{
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return a.reloaded.certificate.Load(), nil },
@@ -122,14 +126,26 @@ func (a *App) prepare(ctx context.Context) (err error) {
 	return a.loadCertificate()
 }
 
-// listen binds the address. Connections wait until serve.
+// listen binds the addresses. Connections wait until serve.
 func (a *App) listen(ctx context.Context) (err error) {
-	var listen net.ListenConfig
-	listen.SetMultipathTCP(false) // it has no socket filters; see ignoreConnections
-	if a.listener, err = listen.Listen(ctx, "tcp", a.cfg.Addr); err != nil {
-		return fmt.Errorf("%s: %w", Setting("addr"), err)
+	if a.listener, err = a.bind(ctx, "addr", a.cfg.Addr); err == nil && a.cfg.MetricsAddr != "" {
+		a.metricsListener, err = a.bind(ctx, "metrics-addr", a.cfg.MetricsAddr)
 	}
-	return a.listenMetrics(ctx)
+	return err
+}
+
+func (a *App) bind(ctx context.Context, setting Setting, addr string) (net.Listener, error) {
+	var config net.ListenConfig
+	config.SetMultipathTCP(false) // it has no socket filters; see ignoreConnections
+	listener, err := config.Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", setting, err)
+	}
+	a.onClose(func(context.Context) error {
+		_ = listener.Close() // the server may have closed it
+		return nil
+	})
+	return listener, nil
 }
 
 // open opens the data, creates the first admin token, and makes the registry.
@@ -140,6 +156,9 @@ func (a *App) open(ctx context.Context) (err error) {
 	if a.data, err = openData(ctx, a.cfg, false); err != nil {
 		return err
 	}
+	a.onClose(func(ctx context.Context) error {
+		return within(ctx, "the database could not be closed in time", a.data.store.Close)
+	})
 	a.data.serves, a.data.reloadSoon = true, a.reloadKeysetSoon
 	if missing != nil { // it was created
 		a.reloaded.keyset = fingerprint(path)
@@ -220,18 +239,10 @@ func (a *App) serve(ctx context.Context) error {
 		_ = a.data.store.Leave(ctx, a.data.process) // else it could keep a key from being promoted for a while
 		return fmt.Errorf("could not register this process in the database: %w", err)
 	}
-	a.server = &http.Server{
-		Handler:           handler,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       a.cfg.ReadTimeout,
-		WriteTimeout:      a.cfg.ReadTimeout + 2*a.cfg.TestTimeout + requestTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		TLSConfig:         a.tls,
-		ConnState:         a.unread.track,
-		BaseContext:       func(net.Listener) context.Context { return a.requests },
-		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
-	}
+	a.server = a.newServer(handler, a.cfg.ReadTimeout, a.cfg.ReadTimeout+2*a.cfg.TestTimeout+requestTimeout)
+	a.server.TLSConfig = a.tls
+	a.server.ConnState = a.unread.track
+	a.server.BaseContext = func(net.Listener) context.Context { return a.requests }
 	go func() {
 		if a.tls != nil {
 			a.served <- a.server.ServeTLS(a.listener, "", "")
@@ -239,18 +250,32 @@ func (a *App) serve(ctx context.Context) error {
 		}
 		a.served <- a.server.Serve(a.listener)
 	}()
-	a.stopJobs = a.data.startJobs(a.cfg, a.registry, a.metrics, a.webhooks, a.watchKeyset)
+	finishJobs := a.startJobs()
+	a.onClose(func(ctx context.Context) error { return a.finishJobs(ctx, finishJobs) })
+	a.serveMetrics()
 	build := version.Read()
 	attrs := []any{slog.String("url", a.URL()), slog.String("version", build.Version), slog.String("commit", build.Commit)}
 	if a.console() != nil {
 		attrs = append(attrs, slog.String("console", a.URL()+"/console/"))
 	}
-	if m := a.metricsServer; m != nil {
-		m.start(a.metrics.handler(), a.cfg.Logger)
+	if a.metricsListener != nil {
 		attrs = append(attrs, slog.String("metrics", a.MetricsURL()))
 	}
 	a.cfg.Logger.Info("serving", attrs...)
 	return nil
+}
+
+// newServer returns a server with bounds for what clients do.
+func (a *App) newServer(handler http.Handler, readTimeout, writeTimeout time.Duration) *http.Server {
+	return &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: readHeaderTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(a.cfg.Logger.Handler(), slog.LevelWarn),
+	}
 }
 
 // URL is the URL of the service, without a slash at the end.
@@ -264,8 +289,8 @@ func (a *App) URL() string {
 
 // MetricsURL is the URL of the metrics at their own address, or "".
 func (a *App) MetricsURL() string {
-	if a.metricsServer == nil {
+	if a.metricsListener == nil {
 		return ""
 	}
-	return "http://" + a.metricsServer.listener.Addr().String() + "/metrics"
+	return "http://" + a.metricsListener.Addr().String() + "/metrics"
 }

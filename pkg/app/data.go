@@ -116,33 +116,28 @@ func (d *data) openKeys(ctx context.Context, cfg Config, lost error) (err error)
 	if err != nil {
 		return err
 	}
-	if d.events, err = openAudit(d.store, master, cfg); err != nil {
-		return err
-	}
-	bodies, err := hkdf.Key(sha256.New, master, nil, "idempotency", sha256.Size)
-	if err != nil {
-		return err
-	}
-	if d.lookupKey, err = hkdf.Key(sha256.New, master, nil, "credential lookup", sha256.Size); err != nil {
-		return err
-	}
-	if d.changeKey, err = hkdf.Key(sha256.New, master, nil, "change cursors", sha256.Size); err != nil {
-		return err
-	}
+	d.lookupKey = deriveKey(master, "credential lookup")
+	d.changeKey = deriveKey(master, "change cursors")
+	d.events = openAudit(d.store, master, cfg)
 	d.refusals = audit.NewRefusals(d.events, auth.DefaultWorkspace)
 	d.tokens = auth.NewTokens(d.store, d.events, cfg.Now)
 	d.limiter = auth.NewLimiter(cfg.Limits, cfg.Now)
-	d.idempotency = registry.NewIdempotency(d.store, bodies, cfg.Now)
+	d.idempotency = registry.NewIdempotency(d.store, deriveKey(master, "idempotency"), cfg.Now)
 	return nil
 }
 
 // openAudit returns the audit log of a database.
-func openAudit(db *store.Store, master []byte, cfg Config) (*audit.Log, error) {
-	chain, err := hkdf.Key(sha256.New, master, nil, "audit chain", sha256.Size)
+func openAudit(db *store.Store, master []byte, cfg Config) *audit.Log {
+	return audit.NewLog(db, deriveKey(master, "audit chain"), cfg.Now)
+}
+
+// deriveKey returns the key for a purpose.
+func deriveKey(master []byte, purpose string) []byte {
+	key, err := hkdf.Key(sha256.New, master, nil, purpose, sha256.Size)
 	if err != nil {
-		return nil, err
+		panic(err) // only for a key of more than 255 times this size
 	}
-	return audit.NewLog(db, chain, cfg.Now), nil
+	return key
 }
 
 // openMaster decrypts the master key, and creates it at the first start. Processes

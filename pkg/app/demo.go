@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -18,23 +17,19 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// demo is what `serve --demo` adds: a server that stands in for an upstream, so that
-// a model can be tested without an API key, and a temporary data directory.
-type demo struct {
-	server  *http.Server
-	address string // ip:port
-	dataDir string
-}
-
+// demoModel is the model of the server that stands in for an upstream with `serve --demo`,
+// so that a model can be tested without an API key.
 const demoModel = "demo-model"
 
-// startDemo starts the server, lets upstream calls reach it, and creates the
-// data directory.
+// startDemo creates the data directory of a demo and starts its server.
 func (a *App) startDemo(ctx context.Context) (err error) {
-	a.demo = &demo{}
-	if a.demo.dataDir, err = os.MkdirTemp("", "modelproviders-demo-"); err != nil {
+	if !a.cfg.Demo {
+		return nil
+	}
+	if a.cfg.DataDir, err = os.MkdirTemp("", "modelproviders-demo-"); err != nil {
 		return err
 	}
+	a.onClose(func(context.Context) error { return os.RemoveAll(a.cfg.DataDir) })
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
@@ -42,23 +37,26 @@ func (a *App) startDemo(ctx context.Context) (err error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/models", listDemoModels)
 	mux.HandleFunc("POST /v1/chat/completions", completeDemoChat)
-	a.demo.address = listener.Addr().String()
-	a.demo.server = &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
-	go func() { _ = a.demo.server.Serve(listener) }()
-	a.cfg.DataDir = a.demo.dataDir
-	a.cfg.AllowUpstreams = append(a.cfg.AllowUpstreams, a.demo.address)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: readHeaderTimeout}
+	a.onClose(func(context.Context) error { return server.Close() })
+	go func() { _ = server.Serve(listener) }()
+	a.demoAddr = listener.Addr().String()
+	a.cfg.AllowUpstreams = append(a.cfg.AllowUpstreams, a.demoAddr)
 	return nil
 }
 
 // connectDemo creates the provider whose upstream is the demo's server.
 func (a *App) connectDemo(ctx context.Context) error {
+	if !a.cfg.Demo {
+		return nil
+	}
 	text := func(value string) *string { return &value }
 	stages := []string{}
 	for _, stage := range registry.Stages() {
 		stages = append(stages, string(stage))
 	}
 	ctx = audit.WithSource(ctx, audit.Source{Workspace: auth.DefaultWorkspace, Actor: audit.Actor{Subject: "demo", Kind: "operator"}})
-	typeName, settings := provider.OpenAICompatible("http://"+a.demo.address+"/v1", "demo-key")
+	typeName, settings := provider.OpenAICompatible("http://"+a.demoAddr+"/v1", "demo-key")
 	_, err := a.registry.CreateProvider(ctx, auth.DefaultWorkspace, registry.NewProvider{
 		Name: "Demo (simulated, not a real model)", Type: typeName, Settings: settings,
 		Models: []registry.ModelInput{{ModelID: text(demoModel), DisplayName: text("Demo model"), Stages: &stages}},
@@ -72,14 +70,6 @@ func (a *App) connectDemo(ctx context.Context) error {
 		a.cfg.Logger.Info("demo: the data is deleted when the service stops", slog.String("token", a.cfg.adminTokenPath()))
 	}
 	return nil
-}
-
-func (d *demo) close() error {
-	var err error
-	if d.server != nil {
-		err = d.server.Close()
-	}
-	return errors.Join(err, os.RemoveAll(d.dataDir))
 }
 
 func listDemoModels(w http.ResponseWriter, _ *http.Request) {

@@ -240,11 +240,7 @@ func (d *doctor) checkAudit(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", errSkipped
 	}
-	events, err := openAudit(d.store, master, d.cfg)
-	if err != nil {
-		return "", err
-	}
-	reports, err := events.Verify(ctx)
+	reports, err := openAudit(d.store, master, d.cfg).Verify(ctx)
 	for _, report := range reports {
 		if report.Break != nil {
 			d.report(fmt.Errorf("workspace %q: %s", report.Workspace, report.Break))

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"log/slog"
 	"time"
 
 	"modelproviders/pkg/registry"
@@ -18,15 +17,6 @@ const (
 
 	couldNotCheck = "could not check a provider"
 )
-
-// newChecker returns what checks providers in the background.
-func newChecker(cfg Config, d *data, r *registry.Registry, m *metrics) *registry.HealthChecker {
-	failures := m.jobFailures.WithLabelValues(checkProviders)
-	return registry.NewHealthChecker(r, d.store, cfg.Checks, func(err error) {
-		failures.Inc()
-		cfg.Logger.Error(couldNotCheck, slog.Any("error", err))
-	})
-}
 
 // schedule schedules the checks of new providers, and measures how late checks are.
 func (m *metrics) schedule(ctx context.Context, checker *registry.HealthChecker) error {

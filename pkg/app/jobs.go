@@ -10,7 +10,6 @@ import (
 
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/store"
-	"modelproviders/pkg/webhook"
 )
 
 const (
@@ -36,40 +35,42 @@ const (
 
 // startJobs starts the background jobs. stop ends them, and finishes the work that
 // the last requests left for them.
-func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, webhooks *webhook.Sender, watchKeyset func(context.Context) error) (stop func(context.Context) error) {
+func (a *App) startJobs() (stop func(context.Context) error) {
+	d, r, m := a.data, a.registry, a.metrics
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	every := func(period time.Duration, name, failure string, job func() error) {
+	report := func(name, failure string) func(error) {
 		failures := m.jobFailures.WithLabelValues(name)
-		running.Go(func() {
-			repeat(ctx, period, job, func(err error) {
-				failures.Inc()
-				cfg.Logger.Error(failure, slog.Any("error", err))
-			})
-		})
+		return func(err error) {
+			failures.Inc()
+			a.cfg.Logger.Error(failure, slog.Any("error", err))
+		}
 	}
-	every(linkEvery, "link_audit_events", couldNotLink, func() error { return d.events.Link(ctx) })
-	every(flushEvery, "record_refusals", couldNotRecord, func() error { return d.refusals.Flush(ctx, gatherFor) })
-	every(flushEvery, "store_token_use", couldNotNoteUses, func() error { return d.tokens.Flush(ctx) })
-	every(0, "number_changes", couldNotNumber, func() error { return r.NumberChanges(ctx) })
-	every(0, "listen_for_changes", "could not listen for changes; they are looked for several times a second", func() error { return r.ListenForChanges(ctx) })
-	every(0, "read_changes", "could not read changes; those who wait for them wait longer", func() error { return r.ReadChanges(ctx) })
-	every(cleanUpEvery, "clean_up", "could not delete expired data", func() error { return d.cleanUp(ctx, cfg) })
-	every(dropChangesEvery, "drop_changes", "could not delete old changes", func() error { return d.dropChanges(ctx, cfg.Now().Add(-keepChanges), m) })
-	every(trySpaceEvery, "try_space", "could not find out whether the database has space", func() error { return d.store.TrySpace(ctx) })
-	every(hashEvery, "hash_credentials", "could not hash all stored credentials; lookups decrypt the others", func() error { return r.HashCredentials(ctx) })
-	every(checkFileEvery, "check_file", "could not check the SQLite file for damage", func() error { return d.checkFile(ctx) })
-	every(beatEvery, "heartbeat", "the heartbeat failed; this process keeps its share of the limits", func() error { return d.beat(ctx) })
-	every(watchEvery, "watch_keyset", "could not look whether the keyset has changed", func() error { return watchKeyset(ctx) })
-	every(measureEvery, "measure_database", "could not count unlinked audit events", func() error { return m.measure(ctx, d.store) })
-	if webhooks != nil {
-		every(sendEvery, "send_webhooks", "could not find out which webhooks are due", func() error { return webhooks.SendDue(ctx) })
+	every := func(period time.Duration, name, failure string, job func(context.Context) error) {
+		running.Go(func() { repeat(ctx, period, job, report(name, failure)) })
+	}
+	every(linkEvery, "link_audit_events", couldNotLink, d.events.Link)
+	every(flushEvery, "record_refusals", couldNotRecord, func(ctx context.Context) error { return d.refusals.Flush(ctx, gatherFor) })
+	every(flushEvery, "store_token_use", couldNotNoteUses, d.tokens.Flush)
+	every(0, "number_changes", couldNotNumber, r.NumberChanges)
+	every(0, "listen_for_changes", "could not listen for changes; they are looked for several times a second", r.ListenForChanges)
+	every(0, "read_changes", "could not read changes; those who wait for them wait longer", r.ReadChanges)
+	every(cleanUpEvery, "clean_up", "could not delete expired data", a.cleanUp)
+	every(dropChangesEvery, "drop_changes", "could not delete old changes", a.dropChanges)
+	every(trySpaceEvery, "try_space", "could not find out whether the database has space", d.store.TrySpace)
+	every(hashEvery, "hash_credentials", "could not hash all stored credentials; lookups decrypt the others", r.HashCredentials)
+	every(checkFileEvery, "check_file", "could not check the SQLite file for damage", d.checkFile)
+	every(beatEvery, "heartbeat", "the heartbeat failed; this process keeps its share of the limits", d.beat)
+	every(watchEvery, "watch_keyset", "could not look whether the keyset has changed", a.watchKeyset)
+	every(measureEvery, "measure_database", "could not count unlinked audit events", func(ctx context.Context) error { return m.measure(ctx, d.store) })
+	if a.webhooks != nil {
+		every(sendEvery, "send_webhooks", "could not find out which webhooks are due", a.webhooks.SendDue)
 	}
 	var checker *registry.HealthChecker
-	if cfg.Checks.Every > 0 {
-		checker = newChecker(cfg, d, r, m)
-		every(scheduleEvery, scheduleChecks, "could not schedule the checks of new providers", func() error { return m.schedule(ctx, checker) })
-		every(checkEvery, checkProviders, couldNotCheck, func() error { return checker.Start(ctx) })
+	if a.cfg.Checks.Every > 0 {
+		checker = registry.NewHealthChecker(r, d.store, a.cfg.Checks, report(checkProviders, couldNotCheck))
+		every(scheduleEvery, scheduleChecks, "could not schedule the checks of new providers", func(ctx context.Context) error { return m.schedule(ctx, checker) })
+		every(checkEvery, checkProviders, couldNotCheck, checker.Start)
 	}
 	return func(last context.Context) error {
 		cancel()
@@ -78,8 +79,8 @@ func (d *data) startJobs(cfg Config, r *registry.Registry, m *metrics, webhooks 
 			checker.Wait()
 		}
 		var interrupted error
-		if webhooks != nil {
-			interrupted = webhooks.Stop(last)
+		if a.webhooks != nil {
+			interrupted = a.webhooks.Stop(last)
 		}
 		return errors.Join(
 			failed("could not store which webhooks were delivered", interrupted),
@@ -108,10 +109,10 @@ func failed(what string, err error) error {
 
 // repeat starts a job in each period until ctx ends. It reports failures, and tries
 // again after a second at the earliest.
-func repeat(ctx context.Context, period time.Duration, job func() error, report func(error)) {
+func repeat(ctx context.Context, period time.Duration, job func(context.Context) error, report func(error)) {
 	for {
 		began := time.Now()
-		err := job()
+		err := job(ctx)
 		pause := period - time.Since(began)
 		if err != nil && ctx.Err() == nil {
 			report(err)
@@ -141,25 +142,26 @@ func (d *data) checkFile(ctx context.Context) error {
 	return err
 }
 
-func (d *data) cleanUp(ctx context.Context, cfg Config) error {
-	now := cfg.Now()
-	err := d.store.DropIdempotentRequests(ctx, now)
-	if cfg.AuditRetention > 0 {
-		err = errors.Join(err, d.events.Drop(ctx, now.Add(-cfg.AuditRetention)))
+func (a *App) cleanUp(ctx context.Context) error {
+	now := a.cfg.Now()
+	err := a.data.store.DropIdempotentRequests(ctx, now)
+	if a.cfg.AuditRetention > 0 {
+		err = errors.Join(err, a.data.events.Drop(ctx, now.Add(-a.cfg.AuditRetention)))
 	}
 	return err
 }
 
-// dropChanges removes changes that are before a time. It counts those of which the receiver
-// of webhooks was not told.
-func (d *data) dropChanges(ctx context.Context, before time.Time, m *metrics) error {
-	untold, err := d.store.DropWebhooks(ctx, before)
+// dropChanges removes old changes. It counts those of which the receiver of webhooks was
+// not told.
+func (a *App) dropChanges(ctx context.Context) error {
+	before := a.cfg.Now().Add(-keepChanges)
+	untold, err := a.data.store.DropWebhooks(ctx, before)
 	if err != nil {
 		return err
 	}
 	if untold > 0 {
-		m.webhooksDropped.Add(float64(untold))
-		d.logger.Error("dropped webhooks that could not be delivered within 24 hours; the receiver has missed changes", slog.Int64("webhooks", untold))
+		a.metrics.webhooksDropped.Add(float64(untold))
+		a.cfg.Logger.Error("dropped webhooks that could not be delivered within 24 hours; the receiver has missed changes", slog.Int64("webhooks", untold))
 	}
-	return d.store.DropChanges(ctx, before)
+	return a.data.store.DropChanges(ctx, before)
 }

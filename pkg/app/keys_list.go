@@ -65,47 +65,44 @@ func joinKeys(ctx context.Context, db registry.KeyStore, file []secret.Key) ([]K
 	if err != nil {
 		return nil, err
 	}
+	inFile := map[uint32]secret.Key{}
+	for _, key := range file {
+		inFile[key.ID] = key
+		if !slices.ContainsFunc(stored, func(s registry.SealingKey) bool { return s.ID == key.ID }) {
+			stored = append(stored, registry.SealingKey{ID: key.ID})
+		}
+	}
 	var keys []Key
-	add := func(key registry.SealingKey, state string) {
-		joined := Key{ID: key.ID, State: state, Sealing: key.Sealing, AddedAt: known(key.AddedAt), PromotedAt: known(key.PromotedAt), RetiredAt: known(key.RetiredAt),
-			Kinds: counts[key.ID], MissingIn: []string{}}
-		for _, n := range joined.Kinds {
-			joined.Values += n
+	for _, s := range stored {
+		key := Key{ID: s.ID, State: stateOf(s, inFile), Sealing: s.Sealing, AddedAt: known(s.AddedAt),
+			PromotedAt: known(s.PromotedAt), RetiredAt: known(s.RetiredAt), Kinds: counts[s.ID], MissingIn: []string{}}
+		for _, n := range key.Kinds {
+			key.Values += n
+		}
+		if key.State == KeyMissing && key.RetiredAt != nil && key.Values == 0 {
+			continue // it was destroyed
 		}
 		for _, p := range processes {
-			if state != KeyDisabled && !slices.Contains(p.Keys, key.ID) {
-				joined.MissingIn = append(joined.MissingIn, p.Name())
+			if key.State != KeyDisabled && !slices.Contains(p.Keys, key.ID) {
+				key.MissingIn = append(key.MissingIn, p.Name())
 			}
 		}
-		keys = append(keys, joined)
-	}
-	isStored := map[uint32]bool{}
-	for _, key := range stored {
-		isStored[key.ID] = true
-		if i := slices.IndexFunc(file, func(k secret.Key) bool { return k.ID == key.ID }); i >= 0 {
-			add(key, stateOf(file[i], key))
-		} else if key.RetiredAt.IsZero() || len(counts[key.ID]) > 0 { // else it was destroyed
-			add(key, KeyMissing)
-		}
-	}
-	for _, key := range file {
-		if !isStored[key.ID] {
-			state := KeyUnknown
-			if !key.Enabled {
-				state = KeyDisabled
-			}
-			add(registry.SealingKey{ID: key.ID}, state)
-		}
+		keys = append(keys, key)
 	}
 	return keys, nil
 }
 
-func stateOf(file secret.Key, stored registry.SealingKey) string {
+func stateOf(stored registry.SealingKey, file map[uint32]secret.Key) string {
+	key, ok := file[stored.ID]
 	switch {
-	case !file.Enabled:
+	case !ok:
+		return KeyMissing
+	case !key.Enabled:
 		return KeyDisabled
 	case stored.Sealing:
 		return KeySealing
+	case stored.AddedAt.IsZero():
+		return KeyUnknown
 	}
 	return KeyEnabled
 }

@@ -6,9 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-
-	"modelproviders/pkg/registry"
-	"modelproviders/pkg/secret"
 )
 
 // RotationKey returns the key that a rotation promotes: a key that has never encrypted
@@ -20,31 +17,17 @@ func (o *Operator) RotationKey(ctx context.Context) (id uint32, added bool, err 
 	if err != nil {
 		return 0, false, err
 	}
-	file, err := secret.ReadKeys(ctx, o.cfg.keysetPath(), o.cfg.kek())
-	if err != nil {
-		return 0, false, err
-	}
-	var sealing, unused uint32
-	old := false
-	for _, key := range file {
-		if !key.Enabled {
-			continue
-		}
-		i := slices.IndexFunc(stored, func(s registry.SealingKey) bool { return s.ID == key.ID })
-		switch {
-		case i >= 0 && stored[i].Sealing:
-			sealing = key.ID
-		case i >= 0 && (!stored[i].PromotedAt.IsZero() || !stored[i].RetiredAt.IsZero()):
-			old = true
-		default:
-			unused = key.ID // the last one added
+	unused := o.data.keyset.IDs()
+	for _, key := range stored {
+		if key.Sealing || !key.PromotedAt.IsZero() || !key.RetiredAt.IsZero() {
+			unused = slices.DeleteFunc(unused, func(id uint32) bool { return id == key.ID })
 		}
 	}
 	switch {
-	case unused != 0:
-		return unused, false, nil
-	case old:
-		return sealing, false, nil
+	case len(unused) > 0:
+		return unused[0], false, nil
+	case len(o.OldKeys()) > 0:
+		return o.data.keyset.SealingKey(), false, nil
 	}
 	id, _, err = o.AddKey(ctx, "")
 	return id, err == nil, err
@@ -77,17 +60,7 @@ func (o *Operator) WaitLoaded(ctx context.Context, id uint32, atMost time.Durati
 	}
 }
 
-// OldKeys returns the enabled keys of the keyset file that do not encrypt new values.
-func (o *Operator) OldKeys(ctx context.Context) (old []uint32, err error) {
-	sealing, err := o.data.store.SealingKey(ctx)
-	if err != nil {
-		return nil, err
-	}
-	file, err := secret.ReadKeys(ctx, o.cfg.keysetPath(), o.cfg.kek())
-	for _, key := range file {
-		if key.Enabled && key.ID != sealing {
-			old = append(old, key.ID)
-		}
-	}
-	return old, err
+// OldKeys returns the enabled keys that do not encrypt new values.
+func (o *Operator) OldKeys() []uint32 {
+	return slices.DeleteFunc(o.data.keyset.IDs(), func(id uint32) bool { return id == o.data.keyset.SealingKey() })
 }

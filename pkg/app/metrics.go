@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -216,17 +217,13 @@ const (
 func (m *metrics) measure(ctx context.Context, s *store.Store) error {
 	ctx, cancel := context.WithTimeout(ctx, measureEvery/2)
 	defer cancel()
-	unlinked, err := s.CountUnlinked(ctx, maxCounted)
+	unlinked, unlinkedErr := s.CountUnlinked(ctx, maxCounted)
+	waiting, waitingErr := s.CountWaitingWebhooks(ctx, maxCounted)
+	err := errors.Join(unlinkedErr, waitingErr)
+	m.databaseUp.Set(float(err == nil))
 	if err != nil {
-		m.databaseUp.Set(0)
 		return err
 	}
-	waiting, err := s.CountWaitingWebhooks(ctx, maxCounted)
-	if err != nil {
-		m.databaseUp.Set(0)
-		return err
-	}
-	m.databaseUp.Set(1)
 	m.webhooksWaiting.Set(float64(waiting))
 	m.unlinked.Set(float64(unlinked))
 	return nil

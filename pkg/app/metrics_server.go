@@ -3,65 +3,33 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// maxScrapes bounds the requests that are answered at once; others get 503.
-const maxScrapes = 4
+const (
+	scrapeTimeout = 30 * time.Second
+	maxScrapes    = 4 // requests that are answered at once; others get 503
+)
 
-// metricsServer serves the metrics at an address of their own, without a token.
-type metricsServer struct {
-	listener net.Listener
-	server   *http.Server
-}
-
-// listenMetrics binds the address of the metrics, if there is one.
-func (a *App) listenMetrics(ctx context.Context) (err error) {
-	if a.cfg.MetricsAddr == "" {
-		return nil
+// serveMetrics serves the metrics at an address of their own, without a token, if there is
+// such an address. A metric that can't be collected is left out.
+func (a *App) serveMetrics() {
+	if a.metricsListener == nil {
+		return
 	}
-	m := &metricsServer{}
-	if m.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", a.cfg.MetricsAddr); err != nil {
-		return fmt.Errorf("%s: %w", Setting("metrics-addr"), err)
-	}
-	a.metricsServer = m
-	return nil
-}
-
-// start serves what handler answers at /metrics.
-func (m *metricsServer) start(handler http.Handler, logger *slog.Logger) {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", handler)
-	m.server = &http.Server{
-		Handler:           mux,
-		ReadHeaderTimeout: readHeaderTimeout,
-		ReadTimeout:       readHeaderTimeout,
-		WriteTimeout:      30 * time.Second,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
-	}
+	mux.Handle("GET /metrics", promhttp.HandlerFor(a.metrics, promhttp.HandlerOpts{
+		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: maxScrapes,
+	}))
+	server := a.newServer(mux, readHeaderTimeout, scrapeTimeout)
+	a.onClose(func(context.Context) error { return server.Close() })
 	go func() {
-		if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
-			logger.Error("could not serve metrics", slog.Any("error", err))
+		if err := server.Serve(a.metricsListener); !errors.Is(err, http.ErrServerClosed) {
+			a.cfg.Logger.Error("could not serve metrics", slog.Any("error", err))
 		}
 	}()
-}
-
-func (m *metricsServer) close() error {
-	if m.server == nil {
-		return m.listener.Close()
-	}
-	return m.server.Close()
-}
-
-// handler answers with the metrics. A metric that can't be collected is left out.
-func (m *metrics) handler() http.Handler {
-	return promhttp.HandlerFor(m, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: maxScrapes})
 }

@@ -69,30 +69,32 @@ const (
 // Check returns the settings of a service that can't work or are not safe. It creates
 // nothing.
 func (c Config) Check() SettingErrors {
+	const noLimit = ", or 0 for no limit"
+	_, endpoints := provider.ParseEndpoints(c.ProviderEndpoints)
 	wrong := append(c.CheckListen(), c.CheckData()...)
 	for _, check := range []struct {
 		setting Setting
 		err     error
 	}{
-		{"metrics-addr", c.checkMetricsAddr()},
+		{"metrics-addr", ifSet(c.MetricsAddr, checkAddr)},
 		{"demo", c.checkDemo()},
 		{"auth", c.checkAuth()},
 		{"tls-cert", c.checkTLS()},
 		{"trusted-proxies", checkEach(c.TrustedProxies, checkProxyRange)},
 		{"cors-origins", checkEach(c.CORSOrigins, checkOrigin)},
-		{"provider-endpoints", checkEndpoints(c.ProviderEndpoints)},
+		{"provider-endpoints", endpoints},
 		{"allow-upstreams", egress.CheckAllow(c.AllowUpstreams)},
 		{"egress-proxy", egress.CheckProxy(c.EgressProxy)},
 		{"webhook-url", c.checkWebhookURL()},
 		{"webhook-secret", c.checkWebhookSecret()},
-		{"test-timeout", checkTimeout(c.TestTimeout, maxTestTimeout)},
-		{"check-every", checkPeriod(c.Checks.Every)},
-		{"check-tests-per-day", checkTests(c.Checks.TestsPerDay)},
-		{"shutdown-delay", checkDelay(c.ShutdownDelay)},
-		{"rate-tests", checkRate(c.Limits.TestsPerMinute)},
-		{"tests-in-flight", checkRate(c.Limits.TestsInFlight)},
-		{"rate-reveals", checkRate(c.Limits.RevealsPerMinute)},
-		{"rate-sign-ins", checkRate(c.Limits.SignInsPerMinute)},
+		{"test-timeout", checkTestTimeout(c.TestTimeout)},
+		{"check-every", checkRange(c.Checks.Every, minCheckEvery, maxCheckEvery, ", or off")},
+		{"check-tests-per-day", checkRange(c.Checks.TestsPerDay, 1, maxCheckTests, ", or 0 for no tests")},
+		{"shutdown-delay", checkRange(c.ShutdownDelay, 0, maxShutdownDelay, "")},
+		{"rate-tests", checkRange(c.Limits.TestsPerMinute, 1, maxRate, noLimit)},
+		{"tests-in-flight", checkRange(c.Limits.TestsInFlight, 1, maxRate, noLimit)},
+		{"rate-reveals", checkRange(c.Limits.RevealsPerMinute, 1, maxRate, noLimit)},
+		{"rate-sign-ins", checkRange(c.Limits.SignInsPerMinute, 1, maxRate, noLimit)},
 		{"oidc-issuer", c.OIDC.CheckIssuer()},
 		{"oidc-audience", c.checkAudience()},
 		{"oidc-role-claim", c.needsIssuer(c.OIDC.RoleClaim)},
@@ -114,17 +116,27 @@ func (c Config) CheckListen() (wrong SettingErrors) {
 
 // CheckData is [Config.Check] for the settings of the operator's commands.
 func (c Config) CheckData() (wrong SettingErrors) {
-	if c.DatabaseURL != "" {
-		wrong.Add("database-url", store.CheckURL(c.DatabaseURL))
-	}
-	if c.DatabaseConnections < 1 || c.DatabaseConnections > maxDatabaseConnections {
-		wrong.Add("database-connections", fmt.Errorf("%d must be from 1 to %d", c.DatabaseConnections, maxDatabaseConnections))
-	}
-	if c.KeysetKEK != "" {
-		_, err := kek.Open(c.KeysetKEK)
-		wrong.Add("keyset-kek", err)
-	}
+	wrong.Add("database-url", ifSet(c.DatabaseURL, store.CheckURL))
+	wrong.Add("database-connections", checkRange(c.DatabaseConnections, 1, maxDatabaseConnections, ""))
+	wrong.Add("keyset-kek", ifSet(c.KeysetKEK, checkKEK))
 	return wrong
+}
+
+// ifSet checks the value of a setting that may be empty.
+func ifSet(value string, check func(string) error) error {
+	if value == "" {
+		return nil
+	}
+	return check(value)
+}
+
+// checkRange checks a number or a duration. It accepts 0 if orZero, the end of the error,
+// says what 0 means.
+func checkRange[T int | time.Duration](value, least, most T, orZero string) error {
+	if value >= least && value <= most || value == 0 && orZero != "" {
+		return nil
+	}
+	return fmt.Errorf("%v must be from %v to %v%s", value, least, most, orZero)
 }
 
 func checkAddr(addr string) error {
@@ -136,13 +148,6 @@ func checkAddr(addr string) error {
 		return fmt.Errorf("%q must be host:port, such as 127.0.0.1:8080", addr)
 	}
 	return nil
-}
-
-func (c Config) checkMetricsAddr() error {
-	if c.MetricsAddr == "" {
-		return nil
-	}
-	return checkAddr(c.MetricsAddr)
 }
 
 // loopback reports whether the service listens on a loopback address only.
@@ -226,8 +231,8 @@ func checkEach(values []string, check func(string) error) error {
 	return errors.Join(errs...)
 }
 
-func checkEndpoints(list string) error {
-	_, err := provider.ParseEndpoints(list)
+func checkKEK(uri string) error {
+	_, err := kek.Open(uri)
 	return err
 }
 
@@ -251,37 +256,9 @@ func (c Config) checkWebhookSecret() error {
 	return nil
 }
 
-func checkDelay(delay time.Duration) error {
-	if delay < 0 || delay > maxShutdownDelay {
-		return fmt.Errorf("%v must be from 0s to %v", delay, maxShutdownDelay)
-	}
-	return nil
-}
-
-func checkTimeout(timeout, longest time.Duration) error {
-	if timeout <= 0 || timeout > longest {
-		return fmt.Errorf("%s must be longer than 0 and at most %s", timeout, longest)
-	}
-	return nil
-}
-
-func checkPeriod(period time.Duration) error {
-	if period != 0 && (period < minCheckEvery || period > maxCheckEvery) {
-		return fmt.Errorf("%v must be from %v to %v, or off", period, minCheckEvery, maxCheckEvery)
-	}
-	return nil
-}
-
-func checkTests(tests int) error {
-	if tests < 0 || tests > maxCheckTests {
-		return fmt.Errorf("%d must be from 1 to %d, or 0 for no tests", tests, maxCheckTests)
-	}
-	return nil
-}
-
-func checkRate(rate int) error {
-	if rate < 0 || rate > maxRate {
-		return fmt.Errorf("%d must be from 1 to %d, or 0 for no limit", rate, maxRate)
+func checkTestTimeout(timeout time.Duration) error {
+	if timeout <= 0 || timeout > maxTestTimeout {
+		return fmt.Errorf("%s must be longer than 0 and at most %s", timeout, maxTestTimeout)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"modelproviders/pkg/fault"
@@ -84,48 +85,33 @@ func errStopping() error {
 	return f
 }
 
-// release closes what has been opened. The server closes its listener itself.
-func (a *App) release(ctx context.Context) error {
-	var err error
-	if a.listener != nil && a.server == nil {
-		err = a.listener.Close()
-	}
-	if a.metricsServer != nil {
-		err = errors.Join(err, a.metricsServer.close())
-	}
-	if a.guard != nil {
-		a.guard.CloseIdle()
-	}
-	if a.stopJobs != nil {
-		err = errors.Join(err, a.finishJobs(ctx))
-	}
-	if a.data != nil {
-		err = errors.Join(err, within(ctx, "the database could not be closed in time", a.data.store.Close))
-	}
-	if a.tracer != nil {
-		a.closeTracer(ctx)
-	}
-	if a.demo != nil {
-		err = errors.Join(err, a.demo.close())
+// onClose adds what closes a part of the service.
+func (a *App) onClose(closer func(context.Context) error) { a.closers = append(a.closers, closer) }
+
+// release closes what has been opened.
+func (a *App) release(ctx context.Context) (err error) {
+	for _, closer := range slices.Backward(a.closers) {
+		err = errors.Join(err, closer(ctx))
 	}
 	return err
 }
 
 // closeTracer exports the last traces. That it fails is no failure of the service.
-func (a *App) closeTracer(ctx context.Context) {
+func (a *App) closeTracer(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
 	defer cancel()
 	if err := a.tracer.Close(ctx); err != nil {
 		a.cfg.Logger.Warn("some traces were not exported", slog.Any("error", err))
 	}
+	return nil
 }
 
 // finishJobs leaves time to close the database.
-func (a *App) finishJobs(ctx context.Context) error {
+func (a *App) finishJobs(ctx context.Context, finish func(context.Context) error) error {
 	end, _ := ctx.Deadline()
 	last, cancel := context.WithDeadline(ctx, end.Add(-a.cfg.StopTimeout/25))
 	defer cancel()
-	return within(ctx, "the work of the last requests could not be stored in time", func() error { return a.stopJobs(last) })
+	return within(ctx, "the work of the last requests could not be stored in time", func() error { return finish(last) })
 }
 
 // within returns the error of fn, or one with that text if fn does not return before
