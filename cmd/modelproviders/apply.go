@@ -27,15 +27,6 @@ type applyCommand struct {
 	Credentials string `default:"missing" enum:"missing,always,never" help:"Which credentials of the file are sent: those that the service does not have, and all if base_url changes (missing); all (always); none (never)."`
 }
 
-// Help is shown by --help.
-func (applyCommand) Help() string {
-	return `Creates and changes the providers of a workspace so that they are as in the file, which has the format of export. Providers are matched by name. What is equal is not changed, so the command can be repeated.
-
-    modelproviders apply -f providers.yaml --dry-run
-
-Exit status: with --dry-run, 2 if something would change.`
-}
-
 // applyWorkers is the number of providers that are changed at the same time.
 const applyWorkers = 8
 
@@ -246,7 +237,10 @@ func (c applyCommand) report(out streams, a *applier, name string) error {
 			}
 		}
 	}
-	if err := printRecords(out, c.outputFlags, changeColumns(), changes...); err != nil {
+	err := printRecords(out, c.outputFlags, "ACTION\tPROVIDER\tMODEL\tFIELD\tBEFORE\tAFTER", func(c change) []any {
+		return []any{c.Action, c.Provider, c.Model, c.Field, c.Before, c.After}
+	}, changes...)
+	if err != nil {
 		return err
 	}
 	for _, err := range []error{errNotSent, errNotDeleted} {
@@ -266,15 +260,4 @@ func (c applyCommand) report(out streams, a *applier, name string) error {
 		return exitError{status: exitDifferent}
 	}
 	return nil
-}
-
-func changeColumns() []column[change] {
-	return []column[change]{
-		{"ACTION", func(c change) string { return c.Action }},
-		{"PROVIDER", func(c change) string { return c.Provider }},
-		{"MODEL", func(c change) string { return c.Model }},
-		{"FIELD", func(c change) string { return c.Field }},
-		{"BEFORE", func(c change) string { return c.Before }},
-		{"AFTER", func(c change) string { return c.After }},
-	}
 }

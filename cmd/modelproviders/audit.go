@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"strconv"
+	"slices"
 
 	"modelproviders/pkg/app"
 )
@@ -19,16 +19,6 @@ type verifyAuditCommand struct {
 	outputFlags
 }
 
-// Help is shown by --help.
-func (verifyAuditCommand) Help() string {
-	return `The events of a workspace form a chain that shows whether one was changed, removed or inserted. Prints a line for each workspace, with the first break of its chain, and exits with 1 if a chain is broken. The service may be running.
-
-    modelproviders audit verify`
-}
-
-// errBroken makes the program fail if a chain is broken.
-var errBroken = errors.New("the audit log was tampered with, or new events are not being linked")
-
 // Run prints a record per workspace.
 func (c verifyAuditCommand) Run(ctx context.Context, out streams) error {
 	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
@@ -36,45 +26,22 @@ func (c verifyAuditCommand) Run(ctx context.Context, out streams) error {
 		if err != nil {
 			return err
 		}
-		var broken error
-		for _, report := range reports {
-			if report.Break != nil {
-				broken = errBroken
+		err = printRecords(out, c.outputFlags, "WORKSPACE\tCHAIN\tLINKS\tFIRST BREAK", func(r app.AuditReport) []any {
+			if r.Break == nil {
+				return []any{r.Workspace, "intact", r.Links, ""}
 			}
+			return []any{r.Workspace, "broken", r.Links, r.Break}
+		}, reports...)
+		if err == nil && slices.ContainsFunc(reports, func(r app.AuditReport) bool { return r.Break != nil }) {
+			err = errors.New("the audit log was tampered with, or new events are not being linked")
 		}
-		return errors.Join(printRecords(out, c.outputFlags, reportColumns(), reports...), broken)
+		return err
 	})
-}
-
-func reportColumns() []column[app.AuditReport] {
-	return []column[app.AuditReport]{
-		{"WORKSPACE", func(r app.AuditReport) string { return r.Workspace }},
-		{"CHAIN", func(r app.AuditReport) string {
-			if r.Break != nil {
-				return "broken"
-			}
-			return "intact"
-		}},
-		{"LINKS", func(r app.AuditReport) string { return strconv.FormatInt(r.Links, 10) }},
-		{"FIRST BREAK", func(r app.AuditReport) string {
-			if r.Break != nil {
-				return r.Break.String()
-			}
-			return ""
-		}},
-	}
 }
 
 type exportAuditCommand struct {
 	dataFlags
 	Workspace string `default:"default" help:"The workspace."`
-}
-
-// Help is shown by --help.
-func (exportAuditCommand) Help() string {
-	return `Each line is an event in the form of GET /audit-events. The service may be running.
-
-    modelproviders audit export --workspace acme > acme.jsonl`
 }
 
 // Run writes the events.

@@ -15,24 +15,11 @@ type doctorCommand struct {
 	outputFlags
 }
 
-// Help is shown by --help.
-func (doctorCommand) Help() string {
-	return `Checks the settings of the service, the modes of its files, the schema of the database, whether the SQLite file is damaged, whether the keyset is that of the database and has the keys that it needs, whether every encrypted value can be decrypted, and the audit log of every workspace. It changes nothing, and the service may be running.
-
-It prints a line for each check, or one for each thing that is broken, named by its id.
-
-    modelproviders doctor
-
-Exit status: 0 if everything is in order, 1 if something is broken, 64 if a setting is wrong.`
-}
-
 // Run prints the findings.
 func (c doctorCommand) Run(ctx context.Context, out streams) error {
 	findings := app.Diagnose(ctx, c.config(out))
-	err := printRecords(out, c.outputFlags, []column[app.Finding]{
-		{"CHECK", func(f app.Finding) string { return f.Check }},
-		{"STATUS", func(f app.Finding) string { return f.Status }},
-		{"DETAIL", func(f app.Finding) string { return f.Detail }},
+	err := printRecords(out, c.outputFlags, "CHECK\tSTATUS\tDETAIL", func(f app.Finding) []any {
+		return []any{f.Check, f.Status, f.Detail}
 	}, findings...)
 	broken := 0
 	for _, finding := range findings {

@@ -22,13 +22,6 @@ const manifestHead = `# Providers of modelproviders, for modelproviders apply -f
 # Credentials are not exported: apply sends those that are missing, from these environment variables.
 `
 
-// Help is shown by --help.
-func (exportCommand) Help() string {
-	return `Prints the providers of a workspace with their models as YAML. Credentials are not exported: the file names the environment variables that apply reads them from.
-
-    modelproviders export > providers.yaml`
-}
-
 // Run writes the manifest to stdout when it is complete: apply --prune would delete what
 // a part of it lacks.
 func (c exportCommand) Run(ctx context.Context, out streams) error {

@@ -18,15 +18,6 @@ type healthcheckCommand struct {
 	Live bool `help:"Ask /healthz instead of /readyz: only whether the process is running."`
 }
 
-// Help is shown by --help.
-func (healthcheckCommand) Help() string {
-	return `Asks /readyz of the service on this machine, with the service's own settings, and exits with 0 if it is ready. Otherwise it prints why not, and exits with 1. The image uses it as its HEALTHCHECK.
-
-/readyz fails while the database can't be reached, which a restart does not repair. Where an unhealthy container is restarted, use --live.
-
-    modelproviders healthcheck --addr 127.0.0.1:8080`
-}
-
 // healthTimeout is longer than the service needs to find out that it is not ready.
 const healthTimeout = 10 * time.Second
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -16,25 +15,6 @@ type rotateKeysCommand struct {
 	outputFlags
 	rateFlag
 	Wait time.Duration `default:"10m" help:"How long to wait until every running process has loaded the key."`
-}
-
-// Help is shown by --help.
-func (rotateKeysCommand) Help() string {
-	return `Adds a new key to the keyset, waits until every running process has loaded it, encrypts new values and then stored values with it, and retires all other keys. The service keeps running. An interrupted rotation is continued by running the command again, with the key that it added.
-
-Where the keyset is read-only or on several machines, use keys add, retire and --out for the files, as docs/keys.md describes, and this command for the rest.
-
-    modelproviders keys rotate
-    modelproviders keys rotate --wait 1h --rate 200`
-}
-
-func (c rotateKeysCommand) check() app.SettingErrors {
-	wrong := c.dataFlags.check()
-	c.problem(&wrong)
-	if c.Wait < 0 {
-		wrong.Add("wait", fmt.Errorf("%v must not be negative", c.Wait))
-	}
-	return wrong
 }
 
 // rotation is what `keys rotate` did.
@@ -51,10 +31,8 @@ func (c rotateKeysCommand) Run(ctx context.Context, out streams) error {
 		if err != nil {
 			return err
 		}
-		return printRecords(out, c.outputFlags, []column[rotation]{
-			{"ID", func(r rotation) string { return keyID(r.ID) }},
-			{"RESEALED", func(r rotation) string { return strconv.Itoa(r.Resealed) }},
-			{"RETIRED", func(r rotation) string { return strings.Trim(fmt.Sprint(r.Retired), "[]") }},
+		return printRecords(out, c.outputFlags, "ID\tRESEALED\tRETIRED", func(r rotation) []any {
+			return []any{r.ID, r.Resealed, words(r.Retired)}
 		}, done)
 	})
 }
@@ -83,7 +61,7 @@ func (c rotateKeysCommand) rotate(ctx context.Context, out streams, operator *ap
 		return done, err
 	}
 	say("New values are encrypted with the key %d.", id)
-	resealed, err := reseal(ctx, out, operator, c.Rate)
+	resealed, err := c.reseal(ctx, out, operator)
 	if err == nil {
 		err = unreadable(resealed)
 	}

@@ -87,20 +87,6 @@ type commandLine struct {
 	Log       logFlags `group:"Process:" embed:"" prefix:"log-"`
 }
 
-// commonHelp is part of the help of the program and of every command.
-const commonHelp = `Each flag can also be set by an environment variable: --data-dir is MODELPROVIDERS_DATA_DIR. The flag takes precedence. If a setting contains a secret, a variable with _FILE at its end can name a file with the value, such as MODELPROVIDERS_DATABASE_URL_FILE. Unless the help of a command says otherwise, the exit status is 0 for success, 64 if arguments or settings are wrong, and 1 for any other failure.`
-
-// description is the beginning of the help.
-const description = `The backend of a bring-your-own-model settings page.
-
-Results are printed as tables on a terminal, and elsewhere as lines with tabs between the values. Logs go to stderr.
-
-` + commonHelp + `
-
-    modelproviders                              # serve with default settings
-    modelproviders tokens list --json           # on the machine that has the data
-    modelproviders serve --help                 # all settings of the service`
-
 // run runs the program until the command has finished or ctx ends. environ has the form
 // of [os.Environ].
 func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"strconv"
-	"strings"
 
 	"modelproviders/pkg/app"
 )
@@ -22,15 +20,6 @@ type migrateStatusCommand struct {
 
 // exitPending is the exit status of `migrate status` if migrations are pending.
 const exitPending = 2
-
-// Help is shown by --help.
-func (migrateStatusCommand) Help() string {
-	return `Creates and changes nothing, also if there is no database. The version of a database that is missing or empty is 0.
-
-    modelproviders migrate status
-
-Exit status: 0 if the schema is up to date, 1 if it can't be read or is newer than the program, 2 if migrations are pending.`
-}
 
 // Run prints the schema.
 func (c migrateStatusCommand) Run(ctx context.Context, out streams) error {
@@ -52,17 +41,6 @@ type migrateUpCommand struct {
 	outputFlags
 }
 
-// Help is shown by --help.
-func (migrateUpCommand) Help() string {
-	return `The service does the same when it starts. Use this command to migrate before new processes start. Several processes may migrate at once; one of them does, and the others wait.
-
-A migration can't be undone. Back up the database first.
-
-    modelproviders migrate up
-
-Exit status: 0 if the schema is up to date, 1 if it could not be migrated.`
-}
-
 // Run migrates and prints the schema.
 func (c migrateUpCommand) Run(ctx context.Context, out streams) error {
 	schema, err := app.Migrate(ctx, c.config(out))
@@ -73,9 +51,7 @@ func (c migrateUpCommand) Run(ctx context.Context, out streams) error {
 }
 
 func printSchema(out streams, flags outputFlags, schema app.Schema) error {
-	return printRecords(out, flags, []column[app.Schema]{
-		{"DATABASE", func(s app.Schema) string { return strconv.FormatInt(s.Database, 10) }},
-		{"PROGRAM", func(s app.Schema) string { return strconv.FormatInt(s.Program, 10) }},
-		{"PENDING", func(s app.Schema) string { return strings.Join(s.Pending, " ") }},
+	return printRecords(out, flags, "DATABASE\tPROGRAM\tPENDING", func(s app.Schema) []any {
+		return []any{s.Database, s.Program, words(s.Pending)}
 	}, schema)
 }

@@ -2,12 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 
 	"github.com/mattn/go-isatty"
@@ -34,14 +36,9 @@ type outputFlags struct {
 	JSON bool `name:"json" help:"Print a JSON object per line."`
 }
 
-// column is one value of each record that a command prints.
-type column[T any] struct {
-	heading string // empty for results that need no headings
-	value   func(T) string
-}
-
-// printRecords prints the result of a command. The JSON of a record is that of T.
-func printRecords[T any](out streams, flags outputFlags, columns []column[T], records ...T) error {
+// printRecords prints the result of a command: the values of each record, under headings
+// that are separated by tabs, or the record as JSON. Results of one value have no heading.
+func printRecords[T any](out streams, flags outputFlags, headings string, values func(T) []any, records ...T) error {
 	if flags.JSON {
 		encoder := json.NewEncoder(out.stdout)
 		encoder.SetEscapeHTML(false)
@@ -52,35 +49,40 @@ func printRecords[T any](out streams, flags outputFlags, columns []column[T], re
 		}
 		return nil
 	}
+	var text strings.Builder
+	if isTerminal(out.stdout) && headings != "" {
+		text.WriteString(headings + "\n")
+	}
+	for _, record := range records {
+		var cells []string
+		for _, value := range values(record) {
+			cells = append(cells, oneLine(asText(value)))
+		}
+		text.WriteString(strings.Join(cells, "\t") + "\n")
+	}
 	if !isTerminal(out.stdout) {
-		return writeLines(out.stdout, columns, records)
-	}
-	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
-	var headings []string
-	for _, c := range columns {
-		headings = append(headings, c.heading)
-	}
-	if line := strings.Join(headings, "\t"); strings.TrimSpace(line) != "" {
-		fmt.Fprintln(table, line)
-	}
-	if err := writeLines(table, columns, records); err != nil {
+		_, err := io.WriteString(out.stdout, text.String())
 		return err
 	}
-	return table.Flush()
+	table := tabwriter.NewWriter(out.stdout, 0, 0, 2, ' ', 0)
+	_, err := io.WriteString(table, text.String())
+	return errors.Join(err, table.Flush())
 }
 
-func writeLines[T any](w io.Writer, columns []column[T], records []T) error {
-	for _, record := range records {
-		var values []string
-		for _, c := range columns {
-			values = append(values, oneLine(c.value(record)))
-		}
-		if _, err := fmt.Fprintln(w, strings.Join(values, "\t")); err != nil {
-			return err
-		}
+// asText formats a value of a record.
+func asText(value any) string {
+	at, isTime := value.(*time.Time)
+	switch {
+	case !isTime:
+		return fmt.Sprint(value)
+	case at == nil:
+		return "never"
 	}
-	return nil
+	return at.Format(time.RFC3339)
 }
+
+// words joins the elements of a list with spaces.
+func words[T any](list []T) string { return strings.Trim(fmt.Sprint(list), "[]") }
 
 // oneLine replaces control characters, which would break a line or control the terminal.
 func oneLine(text string) string {

@@ -98,8 +98,8 @@ func TestOutputOfABrokenChain(t *testing.T) {
 // A name can't break a line, or move the cursor.
 func TestOutputHasNoControlCharacters(t *testing.T) {
 	var stdout bytes.Buffer
-	columns := []column[string]{{"NAME", func(s string) string { return s }}, {"LENGTH", func(string) string { return "1" }}}
-	if err := printRecords(streams{stdout: &stdout}, outputFlags{}, columns, "a\tb\nc\x1b[2J"); err != nil {
+	values := func(s string) []any { return []any{s, 1} }
+	if err := printRecords(streams{stdout: &stdout}, outputFlags{}, "NAME\tLENGTH", values, "a\tb\nc\x1b[2J"); err != nil {
 		t.Fatal(err)
 	}
 	if got := stdout.String(); got != "a b c [2J\t1\n" {

@@ -53,20 +53,6 @@ type serveCommand struct {
 	AuditRetention retention `group:"Limits:" default:"forever" help:"How long audit events are kept: whole days such as 90d, or forever."`
 }
 
-// Help is shown by --help.
-func (serveCommand) Help() string {
-	return `Without any settings, the service listens on http://127.0.0.1:8080 and keeps everything in ./data: a SQLite database, the encryption keyset, and the first admin token in admin.token. SIGTERM stops the service after requests in flight have finished.
-
-To try it without an API key:
-
-    modelproviders serve --demo
-
-With PostgreSQL, and the keyset in another place than the data:
-
-    export MODELPROVIDERS_DATABASE_URL_FILE=/run/secrets/database-url
-    modelproviders serve --addr 0.0.0.0:8080 --keyset /run/secrets/keyset.json`
-}
-
 // listenFlags say where the service is. The health check has them, too.
 type listenFlags struct {
 	Addr     string `group:"Network:" default:"127.0.0.1:8080" help:"Listen address."`

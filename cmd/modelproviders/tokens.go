@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"modelproviders/pkg/app"
@@ -36,13 +34,6 @@ type createTokenCommand struct {
 	ExpiresIn time.Duration `help:"How long the token is valid, such as 720h; by default forever."`
 }
 
-// Help is shown by --help.
-func (createTokenCommand) Help() string {
-	return `Prints the value of the new token, which can't be shown again. The service may be running. Viewers read; editors also write, test, and register what depends on models; admins also reveal credentials, manage tokens and read audit events.
-
-    modelproviders tokens create --name 'acme admin' --role admin --workspace acme`
-}
-
 // Run creates a token and prints its value.
 func (c createTokenCommand) Run(ctx context.Context, out streams) error {
 	var expires *time.Time
@@ -56,7 +47,7 @@ func (c createTokenCommand) Run(ctx context.Context, out streams) error {
 			return err
 		}
 		out.note("Created the token %s. Store it safely: it can't be shown again.", token.ID)
-		return printRecords(out, c.outputFlags, []column[app.Token]{{"", func(t app.Token) string { return t.Value }}}, token)
+		return printRecords(out, c.outputFlags, "", func(t app.Token) []any { return []any{t.Value} }, token)
 	})
 }
 
@@ -66,14 +57,6 @@ type listTokensCommand struct {
 	Workspace string `default:"default" help:"The workspace."`
 }
 
-// Help is shown by --help.
-func (listTokensCommand) Help() string {
-	return `Lists the tokens that have not been revoked, newest first, without their values. The service may be running.
-
-    modelproviders tokens list --workspace acme
-    modelproviders tokens list --json | jq -r 'select(.last_used_at == null) | .id'`
-}
-
 // Run prints the tokens of a workspace.
 func (c listTokensCommand) Run(ctx context.Context, out streams) error {
 	return operate(ctx, c.config(out), false, func(operator *app.Operator) error {
@@ -81,40 +64,16 @@ func (c listTokensCommand) Run(ctx context.Context, out streams) error {
 		if err != nil {
 			return err
 		}
-		return printRecords(out, c.outputFlags, tokenColumns(), tokens...)
+		return printRecords(out, c.outputFlags, "ID\tNAME\tROLE\tSCOPES\tCREATED\tEXPIRES\tLAST USED", func(t app.Token) []any {
+			return []any{t.ID, t.Name, t.Role, words(t.Scopes), &t.CreatedAt, t.ExpiresAt, t.LastUsedAt}
+		}, tokens...)
 	})
-}
-
-func tokenColumns() []column[app.Token] {
-	return []column[app.Token]{
-		{"ID", func(t app.Token) string { return t.ID }},
-		{"NAME", func(t app.Token) string { return t.Name }},
-		{"ROLE", func(t app.Token) string { return string(t.Role) }},
-		{"SCOPES", func(t app.Token) string { return strings.Trim(fmt.Sprint(t.Scopes), "[]") }},
-		{"CREATED", func(t app.Token) string { return t.CreatedAt.Format(time.RFC3339) }},
-		{"EXPIRES", func(t app.Token) string { return timeOrNever(t.ExpiresAt) }},
-		{"LAST USED", func(t app.Token) string { return timeOrNever(t.LastUsedAt) }},
-	}
-}
-
-func timeOrNever(t *time.Time) string {
-	if t == nil {
-		return "never"
-	}
-	return t.Format(time.RFC3339)
 }
 
 type revokeTokenCommand struct {
 	dataFlags
 	Workspace string `default:"default" help:"The workspace."`
 	ID        string `arg:"" help:"The token's id."`
-}
-
-// Help is shown by --help.
-func (revokeTokenCommand) Help() string {
-	return `A running service refuses the token within a second.
-
-    modelproviders tokens revoke --workspace acme 0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa`
 }
 
 // Run revokes a token.
