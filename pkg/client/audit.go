@@ -7,11 +7,7 @@ import (
 
 // ListAuditEvents iterates over the audit events of the workspace, newest first.
 func (c *Client) ListAuditEvents(ctx context.Context, params ListAuditEventsParams) iter.Seq2[AuditEvent, error] {
-	return entries(params.Cursor, func(cursor string) ([]AuditEvent, string, error) {
-		params.Cursor = cursor
-		page, err := c.ListAuditEventsPage(ctx, params)
-		return page.Data, page.NextCursor, err
-	})
+	return list[AuditEvent](ctx, c, get("audit-events").query(params))
 }
 
 // ListAuditEventsPage returns one page of the audit events of the workspace.

@@ -91,45 +91,33 @@ func (s *changeStream) receive(ctx context.Context, yield func(Change, error) bo
 		if err != nil {
 			return true, nil // the connection ended
 		}
-		more, err := s.handle(name, data, yield)
-		if !more || err != nil {
-			return more, err
+		switch name { // others may be added to the API
+		case "change":
+			var change Change
+			if err := json.Unmarshal(data, &change); err != nil {
+				return true, fmt.Errorf("read the event %q: %w", name, err)
+			}
+			s.after = change.Cursor
+			if !yield(change, nil) {
+				return false, nil
+			}
+		case "reset":
+			return true, &Problem{Code: ProblemCodeGone, Status: http.StatusGone, Title: "Gone", Detail: "The changes after the cursor are not stored any more."}
+		case "error":
+			return true, problemOf(data)
 		}
 	}
-}
-
-// handle handles an event. Others may be added to the API.
-func (s *changeStream) handle(name string, data []byte, yield func(Change, error) bool) (more bool, err error) {
-	switch name {
-	case "change":
-		var change Change
-		if err := json.Unmarshal(data, &change); err != nil {
-			return true, fmt.Errorf("read the event %q: %w", name, err)
-		}
-		s.after = change.Cursor
-		return yield(change, nil), nil
-	case "reset":
-		return true, &Problem{Code: ProblemCodeGone, Status: http.StatusGone, Title: "Gone", Detail: "The changes after the cursor are not stored any more."}
-	case "error":
-		return true, problemOf(data)
-	}
-	return true, nil
 }
 
 // waitBeforeStream returns how long to wait before a stream is opened again, and false if
 // that can't help.
 func waitBeforeStream(err error, failures int) (wait time.Duration, again bool) {
-	problem := &Problem{}
-	unreachable := &url.Error{}
-	switch {
-	case err == nil:
-	case errors.As(err, &problem):
-		again := problem.Status >= http.StatusInternalServerError || problem.Status == http.StatusTooManyRequests
-		return backoff(problem, min(failures, maxStreamFailures)), again
-	case !errors.As(err, &unreachable):
-		return 0, false
+	problem, unreachable := &Problem{}, &url.Error{}
+	again = err == nil || errors.As(err, &unreachable)
+	if errors.As(err, &problem) {
+		again = problem.Status >= http.StatusInternalServerError || problem.Status == http.StatusTooManyRequests
 	}
-	return backoff(&Problem{}, min(failures, maxStreamFailures)), true
+	return backoff(problem, min(failures, maxStreamFailures)), again
 }
 
 // watchedReader runs a timer while it waits for data.

@@ -17,41 +17,41 @@ func (s *CredentialStates) UnmarshalJSON(data []byte) error {
 	}
 	*s = CredentialStates{}
 	for name, field := range fields {
-		var isState struct{ Set *bool } // of an entry with this name, it is an object
-		if json.Unmarshal(field, &isState) == nil && isState.Set != nil {
-			var state CredentialState
-			if err := json.Unmarshal(field, &state); err != nil {
-				return err
+		var entries map[string]CredentialState
+		if json.Unmarshal(field, &entries) == nil { // a state has a field that is no object
+			for entry, state := range entries {
+				(*s)[name+"."+entry] = state
 			}
-			(*s)[name] = state
 			continue
 		}
-		var entries map[string]CredentialState
-		if err := json.Unmarshal(field, &entries); err != nil {
+		var state CredentialState
+		if err := json.Unmarshal(field, &state); err != nil {
 			return err
 		}
-		for entry, state := range entries {
-			(*s)[name+"."+entry] = state
-		}
+		(*s)[name] = state
 	}
 	return nil
 }
 
 // MarshalJSON implements [json.Marshaler].
-func (s CredentialStates) MarshalJSON() ([]byte, error) {
-	fields := map[string]any{}
-	for name, state := range s {
+func (s CredentialStates) MarshalJSON() ([]byte, error) { return json.Marshal(NestedCredentials(s)) }
+
+// NestedCredentials returns credentials in the form of requests, in which `headers.x-team`
+// is the entry `x-team` of the object `headers`.
+func NestedCredentials[V any](credentials map[string]V) map[string]any {
+	nested := map[string]any{}
+	for name, value := range credentials {
 		field, entry, isEntry := strings.Cut(name, ".")
 		if !isEntry {
-			fields[name] = state
+			nested[name] = value
 			continue
 		}
-		entries, _ := fields[field].(map[string]CredentialState)
+		entries, _ := nested[field].(map[string]V)
 		if entries == nil {
-			entries = map[string]CredentialState{}
-			fields[field] = entries
+			entries = map[string]V{}
+			nested[field] = entries
 		}
-		entries[entry] = state
+		entries[entry] = value
 	}
-	return json.Marshal(fields)
+	return nested
 }

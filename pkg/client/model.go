@@ -7,11 +7,7 @@ import (
 
 // ListModels iterates over the models of all providers of the workspace.
 func (c *Client) ListModels(ctx context.Context, params ListModelsParams) iter.Seq2[Model, error] {
-	return entries(params.Cursor, func(cursor string) ([]Model, string, error) {
-		params.Cursor = cursor
-		page, err := c.ListModelsPage(ctx, params)
-		return page.Data, page.NextCursor, err
-	})
+	return list[Model](ctx, c, get("models").query(params))
 }
 
 // ListModelsPage returns one page of the models of all providers of the workspace.
@@ -26,11 +22,7 @@ func (c *Client) GetModel(ctx context.Context, id string) (Model, error) {
 
 // ListProviderModels iterates over the models of a provider.
 func (c *Client) ListProviderModels(ctx context.Context, providerID string, params ListProviderModelsParams) iter.Seq2[Model, error] {
-	return entries(params.Cursor, func(cursor string) ([]Model, string, error) {
-		params.Cursor = cursor
-		page, err := c.ListProviderModelsPage(ctx, providerID, params)
-		return page.Data, page.NextCursor, err
-	})
+	return list[Model](ctx, c, get("providers", providerID, "models").query(params))
 }
 
 // ListProviderModelsPage returns one page of the models of a provider.
@@ -62,6 +54,5 @@ func (c *Client) UpdateModel(ctx context.Context, providerID, id string, changes
 
 // DeleteModel removes a model from its provider.
 func (c *Client) DeleteModel(ctx context.Context, providerID, id string, options ...CallOption) error {
-	_, err := send[nothing](ctx, c, remove("providers", providerID, "models", id).with(options))
-	return err
+	return c.delete(ctx, options, "providers", providerID, "models", id)
 }

@@ -1,27 +1,33 @@
 package client
 
-import "iter"
+import (
+	"context"
+	"iter"
+)
 
-// entries iterates over the entries of all pages, from the one at a cursor. request returns
-// the entries of a page and the cursor of the page after it, which is empty after the last.
-func entries[T any](first string, request func(cursor string) ([]T, string, error)) iter.Seq2[T, error] {
+// list iterates over the entries of all pages of a list, from the one that a request asks
+// for.
+func list[T any](ctx context.Context, c *Client, r request) iter.Seq2[T, error] {
+	type page struct {
+		Data       []T    `json:"data"`
+		NextCursor string `json:"next_cursor"`
+	}
 	return func(yield func(T, error) bool) {
-		for cursor := first; ; {
-			data, after, err := request(cursor)
+		for r := r; ; {
+			p, err := send[page](ctx, c, r)
 			if err != nil {
-				var none T
-				yield(none, err)
+				yield(*new(T), err)
 				return
 			}
-			for _, entry := range data {
+			for _, entry := range p.Data {
 				if !yield(entry, nil) {
 					return
 				}
 			}
-			if after == "" {
+			if p.NextCursor == "" {
 				return
 			}
-			cursor = after
+			r.cursor = p.NextCursor
 		}
 	}
 }

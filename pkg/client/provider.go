@@ -7,11 +7,7 @@ import (
 
 // ListProviders iterates over the providers of the workspace.
 func (c *Client) ListProviders(ctx context.Context, params ListProvidersParams) iter.Seq2[Provider, error] {
-	return entries(params.Cursor, func(cursor string) ([]Provider, string, error) {
-		params.Cursor = cursor
-		page, err := c.ListProvidersPage(ctx, params)
-		return page.Data, page.NextCursor, err
-	})
+	return list[Provider](ctx, c, get("providers").query(params))
 }
 
 // ListProvidersPage returns one page of the providers of the workspace.
@@ -43,6 +39,5 @@ func (c *Client) UpdateProvider(ctx context.Context, id string, changes Provider
 
 // DeleteProvider deletes a provider with its credentials and models.
 func (c *Client) DeleteProvider(ctx context.Context, id string, options ...CallOption) error {
-	_, err := send[nothing](ctx, c, remove("providers", id).with(options))
-	return err
+	return c.delete(ctx, options, "providers", id)
 }

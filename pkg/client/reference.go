@@ -7,11 +7,7 @@ import (
 
 // ListReferences iterates over what depends on a model.
 func (c *Client) ListReferences(ctx context.Context, modelID string, params ListReferencesParams) iter.Seq2[Reference, error] {
-	return entries(params.Cursor, func(cursor string) ([]Reference, string, error) {
-		params.Cursor = cursor
-		page, err := c.ListReferencesPage(ctx, modelID, params)
-		return page.Data, page.NextCursor, err
-	})
+	return list[Reference](ctx, c, get("models", modelID, "references").query(params))
 }
 
 // ListReferencesPage returns one page of what depends on a model.
@@ -32,6 +28,5 @@ func (c *Client) PutReference(ctx context.Context, modelID, ref string, referenc
 
 // DeleteReference removes a reference to a model.
 func (c *Client) DeleteReference(ctx context.Context, modelID, ref string) error {
-	_, err := send[nothing](ctx, c, remove("models", modelID, "references", ref))
-	return err
+	return c.delete(ctx, nil, "models", modelID, "references", ref)
 }

@@ -48,30 +48,24 @@ func Force() CallOption {
 type request struct {
 	method string
 	path   []string
-	params any // query parameters: a struct, or a map
-	body   any // is sent as JSON
+	params any    // query parameters: a struct, or a map
+	cursor string // replaces the one of params
+	body   any    // is sent as JSON
 	header http.Header
 	once   bool // is not sent again
 }
 
-func get(path ...string) request {
-	return request{method: http.MethodGet, path: path, header: http.Header{}}
-}
+func get(path ...string) request             { return newRequest(http.MethodGet, nil, path) }
+func post(body any, path ...string) request  { return newRequest(http.MethodPost, body, path) }
+func patch(body any, path ...string) request { return newRequest(http.MethodPatch, body, path) }
+func put(body any, path ...string) request   { return newRequest(http.MethodPut, body, path) }
 
-func post(body any, path ...string) request {
-	return request{method: http.MethodPost, path: path, body: body, header: http.Header{}}
-}
-
-func patch(body any, path ...string) request {
-	return request{method: http.MethodPatch, path: path, body: body, header: http.Header{}}
-}
-
-func put(body any, path ...string) request {
-	return request{method: http.MethodPut, path: path, body: body, header: http.Header{}}
-}
-
-func remove(path ...string) request {
-	return request{method: http.MethodDelete, path: path, header: http.Header{}}
+func newRequest(method string, body any, path []string) request {
+	header := http.Header{"Accept": {mediaJSON}, "User-Agent": {"modelproviders-go"}}
+	if body != nil {
+		header.Set("Content-Type", mediaJSON)
+	}
+	return request{method: method, path: path, body: body, header: header}
 }
 
 // query adds query parameters.
@@ -94,12 +88,6 @@ func (r request) creates(options []CallOption) request {
 	return r.with(options)
 }
 
-// repeatable tells whether the request can be sent again when it is not known whether an
-// attempt had an effect. A test calls a provider, and a new token is answered only once.
-func (r request) repeatable() bool {
-	return r.method != http.MethodPost || r.header.Get("Idempotency-Key") != ""
-}
-
 // address returns the URL.
 func (r request) address(base string) (string, error) {
 	var address strings.Builder
@@ -111,34 +99,40 @@ func (r request) address(base string) (string, error) {
 		}
 		address.WriteString("/" + url.PathEscape(segment))
 	}
-	query, err := encodeQuery(r.params)
-	if query != "" {
-		address.WriteString("?" + query)
+	query, err := r.queryValues()
+	if len(query) > 0 {
+		address.WriteString("?" + query.Encode())
 	}
 	return address.String(), err
 }
 
-// encodeQuery encodes a struct or a map of scalars. Its JSON has their names and forms.
-func encodeQuery(params any) (string, error) {
-	text, err := json.Marshal(params)
+// queryValues returns the query parameters. The JSON of params has their names and forms.
+func (r request) queryValues() (url.Values, error) {
+	text, err := json.Marshal(r.params)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	var fields map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()
 	if err := decoder.Decode(&fields); err != nil {
-		return "", err
+		return nil, err
 	}
 	query := url.Values{}
 	for name, value := range fields {
 		query.Set(name, fmt.Sprint(value))
 	}
-	return query.Encode(), nil
+	if r.cursor != "" {
+		query.Set("cursor", r.cursor)
+	}
+	return query, nil
 }
 
-// nothing is the content of a response without a body.
-type nothing struct{}
+// delete sends a request to delete what is at a path.
+func (c *Client) delete(ctx context.Context, options []CallOption, path ...string) error {
+	_, err := send[struct{}](ctx, c, newRequest(http.MethodDelete, nil, path).with(options))
+	return err
+}
 
 // send returns the content of the response to a request.
 func send[T any](ctx context.Context, c *Client, r request) (content T, err error) {

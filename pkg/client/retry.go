@@ -59,26 +59,20 @@ func (c *Client) attempt(ctx context.Context, r request, address string, body []
 		return nil, err
 	}
 	httpRequest.Header = r.header.Clone()
-	httpRequest.Header.Set("User-Agent", "modelproviders-go")
-	if httpRequest.Header.Get("Accept") == "" {
-		httpRequest.Header.Set("Accept", mediaJSON)
-	}
-	if body != nil {
-		httpRequest.Header.Set("Content-Type", mediaJSON)
-	}
 	c.authorize(httpRequest.Header)
 	return c.http.Do(httpRequest)
 }
 
 // mayRepeat tells whether another attempt may succeed and can't do harm. A request that
-// was refused with 429 had no effect. One that was refused with 503 may have had one. With
-// 409 and Retry-After, an earlier attempt with the same Idempotency-Key is still running.
+// was refused with 429 had no effect. One that was refused with 503 may have had one: a
+// test may have called a provider, and a new token is answered only once. With 409 and
+// Retry-After, an earlier attempt with the same Idempotency-Key is still running.
 func (r request) mayRepeat(problem *Problem) bool {
 	switch problem.Status {
 	case http.StatusTooManyRequests:
 		return !r.once
 	case http.StatusServiceUnavailable:
-		return !r.once && r.repeatable()
+		return !r.once && (r.method != http.MethodPost || r.header.Get("Idempotency-Key") != "")
 	case http.StatusConflict:
 		return problem.RetryAfter > 0
 	}

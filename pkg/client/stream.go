@@ -52,9 +52,23 @@ func stream[E, R any](ctx context.Context, c *Client, r request, item, last stri
 func (s *Stream[E, R]) Events() iter.Seq[E] {
 	return func(yield func(E) bool) {
 		for !s.stopped {
-			event, more := s.next()
-			if more && !yield(event) {
-				return
+			name, data, err := s.events.next()
+			switch { // others may be added to the API
+			case err != nil:
+				s.end(err)
+			case name == s.last:
+				err := json.Unmarshal(data, &s.result)
+				s.events.drain()
+				s.end(err)
+			case name == "error":
+				s.end(problemOf(data))
+			case name == s.item:
+				var event E
+				if err := json.Unmarshal(data, &event); err != nil {
+					s.end(fmt.Errorf("read the event %q: %w", name, err))
+				} else if !yield(event) {
+					return
+				}
 			}
 		}
 	}
@@ -62,8 +76,7 @@ func (s *Stream[E, R]) Events() iter.Seq[E] {
 
 // Result waits for the end of the stream and returns the result. It closes the stream.
 func (s *Stream[E, R]) Result() (R, error) {
-	for !s.stopped {
-		s.next()
+	for range s.Events() {
 	}
 	return s.result, s.err
 }
@@ -71,38 +84,6 @@ func (s *Stream[E, R]) Result() (R, error) {
 // Close ends the stream, and with it the test, if it has not ended yet. It need not be
 // called after [Stream.Result].
 func (s *Stream[E, R]) Close() error { return s.events.body.Close() }
-
-// next reads up to an event. It returns false at the end of the stream.
-func (s *Stream[E, R]) next() (event E, more bool) {
-	for !s.stopped {
-		name, data, err := s.events.next()
-		switch {
-		case err != nil:
-			s.end(err)
-		case name != s.item:
-			s.receive(name, data)
-		default:
-			if err := json.Unmarshal(data, &event); err != nil {
-				s.end(fmt.Errorf("read the event %q: %w", name, err))
-				return event, false
-			}
-			return event, true
-		}
-	}
-	return event, false
-}
-
-// receive handles an event that may be the last one. Others may be added to the API.
-func (s *Stream[E, R]) receive(name string, data []byte) {
-	switch name {
-	case s.last:
-		err := json.Unmarshal(data, &s.result)
-		s.events.drain()
-		s.end(err)
-	case "error":
-		s.end(problemOf(data))
-	}
-}
 
 func (s *Stream[E, R]) end(err error) {
 	s.stopped, s.err = true, err

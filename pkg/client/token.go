@@ -7,11 +7,7 @@ import (
 
 // ListTokens iterates over the API tokens of the workspace, newest first.
 func (c *Client) ListTokens(ctx context.Context, params ListTokensParams) iter.Seq2[Token, error] {
-	return entries(params.Cursor, func(cursor string) ([]Token, string, error) {
-		params.Cursor = cursor
-		page, err := c.ListTokensPage(ctx, params)
-		return page.Data, page.NextCursor, err
-	})
+	return list[Token](ctx, c, get("tokens").query(params))
 }
 
 // ListTokensPage returns one page of the API tokens of the workspace.
@@ -26,8 +22,7 @@ func (c *Client) CreateToken(ctx context.Context, token TokenCreate) (TokenCreat
 
 // RevokeToken revokes an API token.
 func (c *Client) RevokeToken(ctx context.Context, id string) error {
-	_, err := send[nothing](ctx, c, remove("tokens", id))
-	return err
+	return c.delete(ctx, nil, "tokens", id)
 }
 
 // GetMe tells who the client's token belongs to and what it may do.
