@@ -19,15 +19,10 @@ type allowed struct {
 	port   uint16 // 0: any
 }
 
-func (l allowList) hasName(host string, port uint16) bool {
+// has reports whether the list has the host or the address, with any port or this one.
+func (l allowList) has(host string, ip netip.Addr, port uint16) bool {
 	return slices.ContainsFunc(l, func(a allowed) bool {
-		return a.host != "" && strings.EqualFold(a.host, host) && (a.port == 0 || a.port == port)
-	})
-}
-
-func (l allowList) hasAddress(ip netip.Addr, port uint16) bool {
-	return slices.ContainsFunc(l, func(a allowed) bool {
-		return a.prefix.Contains(ip) && (a.port == 0 || a.port == port)
+		return (a.port == 0 || a.port == port) && (a.host != "" && strings.EqualFold(a.host, host) || a.prefix.Contains(ip))
 	})
 }
 
@@ -57,39 +52,33 @@ func parseEntry(entry string) (allowed, error) {
 		prefix, err := parsePrefix(entry)
 		return allowed{prefix: prefix}, err
 	}
-	ip, isIP := parseIP(entry)
-	host, port := entry, uint64(0)
-	if i := strings.LastIndexByte(entry, ':'); i >= 0 && !isIP {
-		var err error
-		if port, err = strconv.ParseUint(entry[i+1:], 10, 16); err != nil || port == 0 {
-			return allowed{}, errors.New("has no port from 1 to 65535 after the colon")
-		}
-		host = entry[:i]
-		ip, isIP = parseIP(host)
-		isIP = isIP && (ip.Is4() || host[0] == '[')
+	if ip, err := netip.ParseAddr(entry); err == nil {
+		return allowedAddress(ip, 0)
 	}
-	if isIP {
-		if ip.Zone() != "" {
-			return allowed{}, errors.New("has a zone; link-local addresses can't be allowed")
-		}
-		ip = ip.Unmap()
-		return allowed{prefix: netip.PrefixFrom(ip, ip.BitLen()), port: uint16(port)}, nil
+	if ip, err := netip.ParseAddrPort(entry + ":1"); err == nil && ip.Addr().Is6() { // without a port, in brackets
+		return allowedAddress(ip.Addr(), 0)
+	}
+	host, text, hasPort := entry, "", false
+	if i := strings.LastIndexByte(entry, ':'); i >= 0 {
+		host, text, hasPort = entry[:i], entry[i+1:], true
+	}
+	port, err := strconv.ParseUint(text, 10, 16)
+	if hasPort && (err != nil || port == 0) {
+		return allowed{}, errors.New("has no port from 1 to 65535 after the colon")
+	}
+	if to, err := netip.ParseAddrPort(entry); err == nil {
+		return allowedAddress(to.Addr(), to.Port())
 	}
 	host = strings.ToLower(host)
 	return allowed{host: host, port: uint16(port)}, checkName(host)
 }
 
-// parseIP parses an address. An IPv6 address may be in brackets.
-func parseIP(s string) (netip.Addr, bool) {
-	inner, bracket := strings.CutPrefix(s, "[")
-	if bracket && !strings.HasSuffix(inner, "]") {
-		return netip.Addr{}, false
+func allowedAddress(ip netip.Addr, port uint16) (allowed, error) {
+	if ip.Zone() != "" {
+		return allowed{}, errors.New("has a zone; link-local addresses can't be allowed")
 	}
-	if bracket {
-		inner = strings.TrimSuffix(inner, "]")
-	}
-	ip, err := netip.ParseAddr(inner)
-	return ip, err == nil && (ip.Is6() || !bracket)
+	ip = ip.Unmap()
+	return allowed{prefix: netip.PrefixFrom(ip, ip.BitLen()), port: port}, nil
 }
 
 func parsePrefix(entry string) (netip.Prefix, error) {

@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"syscall"
@@ -120,7 +121,7 @@ type roundTripper struct {
 
 // RoundTrip implements [http.RoundTripper]. Its errors may wrap a *[BlockedError].
 func (t *roundTripper) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.URL != nil && t.trusted[origin(r.URL)] && r.Context().Value(untrustedKey{}) == nil {
+	if t.trusted[origin(r.URL)] && r.Context().Value(untrustedKey{}) == nil {
 		return t.guard.trusted.RoundTrip(r)
 	}
 	if t.guard.guarded.Proxy != nil {
@@ -145,7 +146,11 @@ func (g *Guard) dial(ctx context.Context, network, target string) (net.Conn, err
 	}
 	d := g.dialer()
 	d.ControlContext = func(_ context.Context, _, address string, _ syscall.RawConn) error {
-		return g.policy.checkDialled(host, address)
+		to, err := netip.ParseAddrPort(address)
+		if err != nil {
+			return err
+		}
+		return g.policy.check(host, to)
 	}
 	return d.DialContext(ctx, network, target)
 }

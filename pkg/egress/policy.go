@@ -1,7 +1,6 @@
 package egress
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -28,16 +27,6 @@ func newPolicy(allow []string) (policy, error) {
 	}, err
 }
 
-// checkDialled checks an address, `ip:port`, that is about to be dialled for a
-// host.
-func (p policy) checkDialled(host, address string) error {
-	to, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return fmt.Errorf("could not parse the address %q: %w", address, err)
-	}
-	return p.check(host, to)
-}
-
 // check checks an address that a host resolved to. It returns a *[BlockedError].
 func (p policy) check(host string, to netip.AddrPort) error {
 	ip := to.Addr().Unmap().WithZone("") // no prefix contains an address with a zone
@@ -45,7 +34,7 @@ func (p policy) check(host string, to netip.AddrPort) error {
 	switch {
 	case p.isMetadata(ip) || carries && p.isMetadata(inner):
 		return &BlockedError{Host: host, Address: to.Addr().String(), Reason: Metadata}
-	case p.allow.hasName(host, to.Port()):
+	case p.allow.has(host, netip.Addr{}, to.Port()):
 		return nil
 	case p.permits(ip, to.Port()) && (!carries || p.permits(inner, to.Port())):
 		return nil
@@ -54,7 +43,7 @@ func (p policy) check(host string, to netip.AddrPort) error {
 }
 
 func (p policy) permits(ip netip.Addr, port uint16) bool {
-	return p.allow.hasAddress(ip, port) || p.public.SafeAddr(ip) == nil
+	return p.allow.has("", ip, port) || p.public.SafeAddr(ip) == nil
 }
 
 func (p policy) isMetadata(ip netip.Addr) bool {

@@ -118,7 +118,7 @@ func TestAllow(t *testing.T) {
 		{"64:ff9b::/96", "x.example", "[64:ff9b::169.254.169.254]:443", false},
 		{"2002::/16", "x.example", "[2002:7f00:1::]:443", false},
 	} {
-		err := mustPolicy(t, c.allow).checkDialled(c.host, c.address)
+		err := mustPolicy(t, c.allow).check(c.host, netip.MustParseAddrPort(c.address))
 		if (err == nil) != c.want {
 			t.Errorf("allow %q: %s at %s: %v", c.allow, c.host, c.address, err)
 		}
@@ -161,7 +161,7 @@ func TestNotation(t *testing.T) {
 
 func TestBlockedErrorTellsWhatToDo(t *testing.T) {
 	p := mustPolicy(t)
-	err := p.checkDialled("db.internal", "10.1.2.3:443")
+	err := p.check("db.internal", netip.MustParseAddrPort("10.1.2.3:443"))
 	for _, want := range []string{`"db.internal"`, "MODELPROVIDERS_ALLOW_UPSTREAMS"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%v: does not say %s", err, want)
@@ -170,7 +170,7 @@ func TestBlockedErrorTellsWhatToDo(t *testing.T) {
 	if strings.Contains(err.Error(), "10.1.2.3") {
 		t.Errorf("%v: tells users an address of the internal network", err)
 	}
-	err = p.checkDialled("db.internal", "169.254.169.254:80")
+	err = p.check("db.internal", netip.MustParseAddrPort("169.254.169.254:80"))
 	if !strings.Contains(err.Error(), "MODELPROVIDERS_ALLOW_UPSTREAMS can't allow") {
 		t.Errorf("%v: does not say that it can't be allowed", err)
 	}

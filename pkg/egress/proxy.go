@@ -37,9 +37,6 @@ func parseProxy(text string) (*url.URL, error) {
 // checkTarget checks where a request goes before a proxy is asked to send it
 // there. The proxy may choose any address of a name, so all of them must pass.
 func (g *Guard) checkTarget(r *http.Request) error {
-	if r.URL == nil || r.URL.Hostname() == "" {
-		return errors.New("the request has no host")
-	}
 	host, err := asciiHost(r.URL.Hostname())
 	if err != nil {
 		return err
@@ -51,9 +48,11 @@ func (g *Guard) checkTarget(r *http.Request) error {
 	if err := checkNotation(host); err != nil {
 		return err
 	}
-	addresses, err := g.lookup(r.Context(), host)
+	ctx, cancel := context.WithTimeout(r.Context(), dialTimeout)
+	defer cancel()
+	addresses, err := g.resolver.LookupNetIP(ctx, "ip", host)
 	if err != nil {
-		if g.policy.allow.hasName(host, uint16(port)) {
+		if g.policy.allow.has(host, netip.Addr{}, uint16(port)) {
 			return nil
 		}
 		return fmt.Errorf("could not resolve %q to check its address before calling the proxy; the operator can allow the name with %s: %w", host, allowSetting, err)
@@ -77,13 +76,4 @@ func asciiHost(host string) (string, error) {
 		return "", fmt.Errorf("%q is not a host name: %w", host, err)
 	}
 	return ascii, nil
-}
-
-func (g *Guard) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	if address, err := netip.ParseAddr(host); err == nil {
-		return []netip.Addr{address}, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	return g.resolver.LookupNetIP(ctx, "ip", host)
 }
