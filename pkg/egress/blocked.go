@@ -20,13 +20,12 @@ const (
 
 // BlockedError is a call that the policy refused. Nothing was sent.
 type BlockedError struct {
-	Host    string // as in the URL
-	Address string // what the host resolved to, if it did; it is not for users
-	Reason  Reason
+	Host   string // as in the URL
+	Reason Reason
 }
 
-// Error returns a message for users. It does not contain the address, which could
-// reveal the operator's network.
+// Error returns a message for users. It does not contain the address that the host
+// resolved to, which could reveal the operator's network.
 func (e *BlockedError) Error() string {
 	switch e.Reason {
 	case Metadata:

@@ -33,13 +33,13 @@ func (p policy) check(host string, to netip.AddrPort) error {
 	inner, carries := p.carried(ip)
 	switch {
 	case p.isMetadata(ip) || carries && p.isMetadata(inner):
-		return &BlockedError{Host: host, Address: to.Addr().String(), Reason: Metadata}
+		return &BlockedError{Host: host, Reason: Metadata}
 	case p.allow.has(host, netip.Addr{}, to.Port()):
 		return nil
 	case p.permits(ip, to.Port()) && (!carries || p.permits(inner, to.Port())):
 		return nil
 	}
-	return &BlockedError{Host: host, Address: to.Addr().String(), Reason: NotPublic}
+	return &BlockedError{Host: host, Reason: NotPublic}
 }
 
 func (p policy) permits(ip netip.Addr, port uint16) bool {

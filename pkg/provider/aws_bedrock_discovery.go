@@ -26,22 +26,23 @@ func bedrockControl(region string) (string, error) {
 // that answer on demand, and the inference profiles. Each list has an action of
 // its own in IAM; where one is refused the other still counts.
 func (b *bedrockUpstream) models(ctx context.Context) (Discovery, error) {
-	found, err := b.foundationModels(ctx)
-	refused := b.withheld(ctx, err)
-	if err != nil && refused == nil {
-		return Discovery{}, err
+	var d Discovery
+	var refused *Failure
+	for _, list := range []func(context.Context) (Discovery, error){b.foundationModels, b.inferenceProfiles} {
+		found, err := list(ctx)
+		switch f := b.withheld(ctx, err); {
+		case err == nil:
+			d = Discovery{Supported: true, Truncated: found.Truncated, Models: append(d.Models, found.Models...)}
+		case f == nil:
+			return Discovery{}, err
+		case refused == nil || isAbsent(refused.HTTPStatus): // the other list may only be withheld
+			refused = f
+		}
 	}
-	d, err := b.inferenceProfiles(ctx)
-	refusedToo := b.withheld(ctx, err)
-	switch {
-	case err != nil && refusedToo == nil:
-		return Discovery{}, err
-	case refused != nil && refusedToo != nil && isAbsent(refused.HTTPStatus):
-		return Discovery{}, refusedToo // the other list may only be withheld
-	case refused != nil && refusedToo != nil:
+	if !d.Supported {
 		return Discovery{}, refused
 	}
-	return Discovery{Supported: true, Truncated: d.Truncated, Models: append(found, d.Models...)}, nil
+	return d, nil
 }
 
 // withheld is the failure of a list that the access key may not read, or that does
@@ -63,7 +64,7 @@ func (b *bedrockUpstream) withheld(ctx context.Context, err error) *Failure {
 
 // foundationModels lists the models that answer on demand.
 // Source: Amazon Bedrock API reference, "ListFoundationModels".
-func (b *bedrockUpstream) foundationModels(ctx context.Context) ([]DiscoveredModel, error) {
+func (b *bedrockUpstream) foundationModels(ctx context.Context) (d Discovery, err error) {
 	var list struct {
 		Models []struct {
 			ID             string   `json:"modelId"`
@@ -73,18 +74,17 @@ func (b *bedrockUpstream) foundationModels(ctx context.Context) ([]DiscoveredMod
 		} `json:"modelSummaries"`
 	}
 	if err := b.list(ctx, b.control+"/foundation-models?byOutputModality=TEXT", &list); err != nil {
-		return nil, err
+		return d, err
 	}
 	if list.Models == nil {
-		return nil, errNoList
+		return d, errNoList
 	}
-	var found []DiscoveredModel
 	for _, m := range list.Models {
 		if slices.Contains(m.InferenceTypes, "ON_DEMAND") {
-			found = append(found, DiscoveredModel{ModelID: m.ID, DisplayName: strings.TrimSpace(m.Maker + " " + m.Name)})
+			d.Models = append(d.Models, DiscoveredModel{ModelID: m.ID, DisplayName: strings.TrimSpace(m.Maker + " " + m.Name)})
 		}
 	}
-	return found, nil
+	return d, nil
 }
 
 // inferenceProfiles lists the inference profiles: AWS's by id, and the account's own by

@@ -9,37 +9,32 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// azureCloud is what differs between the clouds of Azure. Sources: Microsoft Entra,
-// "National clouds"; Azure SDK, the audiences of Cognitive Services.
-type azureCloud struct {
-	login string // the URL of Microsoft Entra ID
-	scope string // what an access token is asked for
-}
-
-// azureCloudOf is the cloud of a resource.
-func azureCloudOf(baseURL string) azureCloud {
+// azureCloudOf returns the URL of Microsoft Entra ID in the cloud of a resource, and the
+// scope of its access tokens. Sources: Microsoft Entra, "National clouds"; Azure SDK, the
+// audiences of Cognitive Services.
+func azureCloudOf(baseURL string) (login, scope string) {
 	host := ""
 	if u, err := url.Parse(baseURL); err == nil {
 		host = strings.TrimSuffix(u.Hostname(), ".")
 	}
 	switch {
 	case strings.HasSuffix(host, ".azure.us"):
-		return azureCloud{"https://login.microsoftonline.us", "https://cognitiveservices.azure.us/.default"}
+		return "https://login.microsoftonline.us", "https://cognitiveservices.azure.us/.default"
 	case strings.HasSuffix(host, ".azure.cn"):
-		return azureCloud{"https://login.partner.microsoftonline.cn", "https://cognitiveservices.azure.cn/.default"}
+		return "https://login.partner.microsoftonline.cn", "https://cognitiveservices.azure.cn/.default"
 	}
-	return azureCloud{"https://login.microsoftonline.com", "https://cognitiveservices.azure.com/.default"}
+	return "https://login.microsoftonline.com", "https://cognitiveservices.azure.com/.default"
 }
 
 // entraTokenConfig exchanges the secret of an application for access tokens (RFC 6749,
 // section 4.4), at Microsoft Entra ID or at the operator's endpoint.
 func entraTokenConfig(creds azureCredentials, config azureConfig, endpoint string) *clientcredentials.Config {
-	cloud := azureCloudOf(config.BaseURL)
+	login, scope := azureCloudOf(config.BaseURL)
 	return &clientcredentials.Config{
 		ClientID:     config.ClientID,
 		ClientSecret: creds.ClientSecret.Reveal(),
-		TokenURL:     cmp.Or(endpoint, cloud.login) + "/" + url.PathEscape(config.TenantID) + "/oauth2/v2.0/token",
-		Scopes:       []string{cloud.scope},
+		TokenURL:     cmp.Or(endpoint, login) + "/" + url.PathEscape(config.TenantID) + "/oauth2/v2.0/token",
+		Scopes:       []string{scope},
 		AuthStyle:    oauth2.AuthStyleInParams,
 	}
 }

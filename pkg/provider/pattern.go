@@ -8,8 +8,8 @@ import (
 )
 
 // pattern is one form of a secret: any one character of lead unless lead is empty,
-// then core, then any one character of tail unless tail is empty. The core of a base64 pattern is in the standard
-// alphabet; the URL alphabet matches too.
+// then core, then any one character of tail unless tail is empty. The core of a base64
+// pattern is in the standard alphabet; the URL alphabet matches too.
 type pattern struct {
 	lead   string
 	core   []byte
@@ -51,6 +51,7 @@ func (p pattern) takes(j int, c byte) bool {
 // match follows all readings at the same time; at holds the position of each.
 func (p pattern) match(text []byte, work *int) (n int, open bool) {
 	var first, second [8]int
+	var some [8]reading
 	at, next := first[:1], second[:0]
 	for j := range p.len() {
 		next = next[:0]
@@ -61,7 +62,13 @@ func (p pattern) match(text []byte, work *int) (n int, open bool) {
 			return 0, false
 		}
 		for _, i := range at {
-			next, open = p.step(j, text, i, next, open)
+			readings, cut := readingsAt(text, i, some[:0])
+			open = open || cut
+			for _, r := range readings {
+				if p.takes(j, r.char) && !slices.Contains(next, r.end) {
+					next = append(next, r.end)
+				}
+			}
 		}
 		if len(next) == 0 {
 			return 0, open
@@ -71,82 +78,73 @@ func (p pattern) match(text []byte, work *int) (n int, open bool) {
 	return slices.Max(at), open
 }
 
-// step adds to next the positions after character j of a reading at i.
-func (p pattern) step(j int, text []byte, i int, next []int, open bool) ([]int, bool) {
+// reading is a character that a part of a text may stand for.
+type reading struct {
+	char byte
+	end  int // of the part
+}
+
+// readingsAt appends the readings of a text at a position; open means that the text ended
+// before all of them were known.
+func readingsAt(text []byte, i int, all []reading) (_ []reading, open bool) {
 	if i >= len(text) {
-		return next, true
+		return nil, true
 	}
-	c := text[i]
-	if p.takes(j, c) {
-		next = add(next, i+1)
-	}
-	switch c {
+	all = append(all, reading{text[i], i + 1})
+	switch text[i] {
 	case '+': // a space in a query (WHATWG URL, application/x-www-form-urlencoded)
-		if p.takes(j, ' ') {
-			next = add(next, i+1)
-		}
+		all = append(all, reading{' ', i + 1})
 	case '%': // RFC 3986, 2.1; the percent sign may itself be escaped, as %25
 		start := i + 1
-		next, open = p.hex(j, text, start, 2, next, open)
+		all, open = hexAt(text, start, 2, all)
 		for nested := 0; nested < 3 && bytes.HasPrefix(text[start:], []byte("25")); nested++ {
 			start += 2
-			next, open = p.hex(j, text, start, 2, next, open)
+			all, open = hexAt(text, start, 2, all)
 		}
 	case '\\':
-		next, open = p.backslash(j, text, i, next, open)
+		return backslashAt(text, i, all)
 	}
-	return next, open
+	return all, open
 }
 
 // maxBackslashes is the number of backslashes before a character that was quoted
 // four times. More of them are not read as one escape.
 const maxBackslashes = 15
 
-// backslash follows the readings of an escape of RFC 8259, section 7, or Go's \x.
+// backslashAt appends the readings of an escape of RFC 8259, section 7, or Go's \x.
 // Text that was quoted more than once has several backslashes.
-func (p pattern) backslash(j int, text []byte, i int, next []int, open bool) ([]int, bool) {
+func backslashAt(text []byte, i int, all []reading) (_ []reading, open bool) {
 	end := i
 	for end < len(text) && end < i+maxBackslashes && text[end] == '\\' {
 		end++
 	}
-	if p.takes(j, '\\') {
-		for width := 2; width <= 8 && i+width <= end; width *= 2 {
-			next = add(next, i+width)
-		}
+	for width := 2; width <= 8 && i+width <= end; width *= 2 {
+		all = append(all, reading{'\\', i + width})
 	}
 	if end == len(text) {
-		return next, true
+		return all, true
 	}
 	switch c := text[end]; c {
 	case 'u':
-		return p.hex(j, text, end+1, 4, next, open)
+		return hexAt(text, end+1, 4, all)
 	case 'x':
-		return p.hex(j, text, end+1, 2, next, open)
+		return hexAt(text, end+1, 2, all)
 	default:
-		if k := strings.IndexByte(`nrtbf"'/`, c); k >= 0 && p.takes(j, "\n\r\t\b\f\"'/"[k]) {
-			next = add(next, end+1)
+		if k := strings.IndexByte(`nrtbf"'/`, c); k >= 0 {
+			all = append(all, reading{"\n\r\t\b\f\"'/"[k], end + 1})
 		}
 	}
-	return next, open
+	return all, false
 }
 
-// hex follows the reading of digits as the code of a character.
-func (p pattern) hex(j int, text []byte, start, digits int, next []int, open bool) ([]int, bool) {
+// hexAt appends the reading of digits as the code of a character.
+func hexAt(text []byte, start, digits int, all []reading) (_ []reading, open bool) {
 	if start+digits > len(text) {
-		return next, true
+		return all, true
 	}
 	var code [2]byte
-	_, err := hex.Decode(code[2-digits/2:], text[start:start+digits])
-	if err == nil && code[0] == 0 && p.takes(j, code[1]) {
-		next = add(next, start+digits)
+	if _, err := hex.Decode(code[2-digits/2:], text[start:start+digits]); err == nil && code[0] == 0 {
+		all = append(all, reading{code[1], start + digits})
 	}
-	return next, open
-}
-
-// add adds a position, unless it is there already.
-func add(positions []int, i int) []int {
-	if slices.Contains(positions, i) {
-		return positions
-	}
-	return append(positions, i)
+	return all, false
 }

@@ -99,23 +99,20 @@ func (m *matcher) with(patterns []pattern) *matcher {
 
 // text cuts the secrets out of a whole text.
 func (r *redactor) text(s string) string {
-	out, _ := r.matcher().scanAll([]byte(s), true)
-	return string(out)
+	return string(r.matcher().scanAll([]byte(s), true))
 }
 
 // name cuts the long secrets out of the name of a model.
 func (r *redactor) name(s string) string {
 	long := *r.matcher()
 	long.longOnly = true
-	out, _ := long.scanAll([]byte(s), true)
-	return string(out)
+	return string(long.scanAll([]byte(s), true))
 }
 
 // unfinished cuts the secrets out of a text whose end is missing. It also removes
 // the end of the text if that may be the beginning of a secret.
 func (r *redactor) unfinished(text []byte) []byte {
-	out, _ := r.matcher().scanAll(text, false)
-	return out
+	return r.matcher().scanAll(text, false)
 }
 
 // stream cuts secrets out of a text that arrives in pieces. It holds back the end
@@ -168,10 +165,11 @@ const (
 // allowance returns how many steps a scan of n bytes may take.
 func (m *matcher) allowance(n int) int { return scanWorkPerByte * n * len(m.patterns) }
 
-// scanAll scans a whole text.
-func (m *matcher) scanAll(text []byte, final bool) (out, rest []byte) {
+// scanAll is scan for a text that does not come in pieces.
+func (m *matcher) scanAll(text []byte, final bool) []byte {
 	work := m.allowance(len(text))
-	return m.scan(text, final, &work)
+	out, _ := m.scan(text, final, &work)
+	return out
 }
 
 // scan copies text and replaces the longest match of a pattern at each position.
@@ -249,8 +247,7 @@ func base64Pattern(secret []byte, shift int) pattern {
 	defer clear(padded)
 	digits := base64.RawStdEncoding.AppendEncode(nil, padded)
 	p := pattern{base64: true}
-	switch bits := shift * 8 % 6; shift {
-	case 1, 2: // digits without bits of the secret, then one with bits of both
+	if bits := shift * 8 % 6; shift > 0 { // digits without bits of the secret, then one with bits of both
 		digits = digits[shift:]
 		value := strings.IndexByte(base64Digits, digits[0])
 		for high := range 1 << bits {

@@ -10,7 +10,7 @@ import (
 // message is the body of a webhook. docs/operations.md describes it.
 type message struct {
 	Type      string `json:"type"`
-	Timestamp string `json:"timestamp"` // of the change
+	Timestamp string `json:"timestamp"` // of the change, as in the API
 	Data      data   `json:"data"`
 }
 
@@ -27,14 +27,13 @@ type data struct {
 	ReferenceCount int    `json:"reference_count"`
 }
 
-// timestampLayout is that of times in the API: UTC, RFC 3339 with milliseconds.
-const timestampLayout = "2006-01-02T15:04:05.000Z"
-
 // body returns the message about a change.
 func body(c registry.Change) []byte {
-	text, _ := json.Marshal(message{Type: string(c.Resource) + ".status_changed", Timestamp: c.At.UTC().Format(timestampLayout), Data: data{
+	m := message{Type: string(c.Resource) + ".status_changed", Timestamp: c.At.UTC().Format("2006-01-02T15:04:05.000Z")}
+	m.Data = data{
 		Workspace: c.Workspace, Number: c.Number, ID: c.ResourceID, ProviderID: c.ProviderID, Status: c.Status,
 		Kind: c.Kind, Hint: provider.Hint(provider.FailureKind(c.Kind)), ReferenceCount: c.References,
-	}}) // strings and numbers only
+	}
+	text, _ := json.Marshal(m) // strings and numbers only
 	return text
 }
