@@ -4,23 +4,21 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 const (
-	// tokenMargin is how long before its end a token is renewed.
-	tokenMargin = 2 * time.Minute
-	// tokenReserve is how long a token must still be valid to be used.
-	tokenReserve = 10 * time.Second
-	// renewTimeout bounds a renewal while the old token is still valid, and renewPause is
-	// the time until the next one if it failed.
-	renewTimeout = 5 * time.Second
-	renewPause   = 30 * time.Second
+	tokenMargin  = 2 * time.Minute  // before its end, in which a token is renewed
+	tokenReserve = 10 * time.Second // for which a token must still be valid to be used
+	renewTimeout = 5 * time.Second  // of a renewal while the old token is still valid
+	renewPause   = 30 * time.Second // until the next renewal if one failed
 )
 
 // tokenCache keeps the latest access token, or another credential that expires.
 type tokenCache[T comparable] struct {
 	fetch func(ctx context.Context) (token T, expires time.Time, err error)
-	turn  chan struct{} // a semaphore of size one for fetches
+	turn  *semaphore.Weighted // for one fetch at a time
 
 	mu      sync.Mutex
 	token   T
@@ -29,7 +27,7 @@ type tokenCache[T comparable] struct {
 }
 
 func newTokenCache[T comparable](fetch func(context.Context) (T, time.Time, error)) *tokenCache[T] {
-	return &tokenCache[T]{fetch: fetch, turn: make(chan struct{}, 1)}
+	return &tokenCache[T]{fetch: fetch, turn: semaphore.NewWeighted(1)}
 }
 
 // get returns a token. One caller fetches it. The others wait for it or for the end of
@@ -38,22 +36,14 @@ func newTokenCache[T comparable](fetch func(context.Context) (T, time.Time, erro
 func (c *tokenCache[T]) get(ctx context.Context) (T, error) {
 	token, valid, due := c.cached()
 	switch {
-	case valid && !due:
+	case valid && (!due || !c.turn.TryAcquire(1)):
 		return token, nil
-	case valid:
-		select {
-		case c.turn <- struct{}{}:
-		default:
-			return token, nil
-		}
-	default:
-		select {
-		case c.turn <- struct{}{}:
-		case <-ctx.Done():
-			return token, ctx.Err()
+	case !valid:
+		if err := c.turn.Acquire(ctx, 1); err != nil {
+			return token, err
 		}
 	}
-	defer func() { <-c.turn }()
+	defer c.turn.Release(1)
 	if token, valid, due = c.cached(); valid && !due {
 		return token, nil
 	}
