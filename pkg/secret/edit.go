@@ -17,26 +17,13 @@ import (
 // File is a keyset file that [Edit] changes.
 type File struct{ manager *keyset.Manager }
 
-// Key is a key of a keyset file.
-type Key struct {
-	ID      uint32
-	Enabled bool
-	Primary bool
-}
-
 // Keys returns the keys in the order in which they were added.
 func (f *File) Keys() []Key {
 	handle, err := f.manager.Handle()
 	if err != nil { // never: there is a primary key
 		return nil
 	}
-	keys := make([]Key, handle.Len())
-	for i := range keys {
-		if entry, err := handle.Entry(i); err == nil {
-			keys[i] = Key{ID: entry.KeyID(), Enabled: entry.KeyStatus() == keyset.Enabled, Primary: entry.IsPrimary()}
-		}
-	}
-	return keys
+	return keysOf(handle)
 }
 
 // ReadKeys returns the keys of a keyset file, also those that are disabled.
@@ -45,7 +32,7 @@ func ReadKeys(ctx context.Context, path string, kek KEK) ([]Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return (&File{manager: keyset.NewManagerFromHandle(handle)}).Keys(), nil
+	return keysOf(handle), nil
 }
 
 // find returns a key of the file.
@@ -78,21 +65,15 @@ func (f *File) Disable(id uint32) error {
 	if err != nil {
 		return err
 	}
-	if key.Primary {
-		var next *Key
-		for _, other := range f.Keys() {
-			if other.Enabled && other.ID != id {
-				next = &other
-			}
-		}
-		if next == nil {
-			return fmt.Errorf("the key %d is the only enabled key of the keyset", id)
-		}
-		if err := f.manager.SetPrimary(next.ID); err != nil {
-			return err
+	for _, other := range f.Keys() {
+		if key.Primary && other.Enabled && other.ID != id {
+			_ = f.manager.SetPrimary(other.ID) // can't fail: it is enabled
 		}
 	}
-	return f.manager.Disable(id)
+	if f.manager.Disable(id) != nil { // it is still the primary key
+		return fmt.Errorf("the key %d is the only enabled key of the keyset", id)
+	}
+	return nil
 }
 
 // Destroy removes a key, which must be disabled. What it sealed is lost.
@@ -139,7 +120,7 @@ func edit(ctx context.Context, path string, from, to KEK, out string, change fun
 	if handle, err = f.manager.Handle(); err != nil {
 		return err
 	}
-	if _, err := newKeyset(handle); err != nil {
+	if _, err := newKeys(handle, false); err != nil {
 		return fmt.Errorf("the keyset %s was not changed, because the new one could not be used: %w", path, err)
 	}
 	content, err := encode(ctx, handle, to)
@@ -147,16 +128,9 @@ func edit(ctx context.Context, path string, from, to KEK, out string, change fun
 		return fmt.Errorf("the keyset %s was not changed: %w", path, err)
 	}
 	if out != "" {
-		err := createFile(out, content)
-		if errors.Is(err, fs.ErrExist) {
-			err = fmt.Errorf("there is a file with this name already (%w); name another one", fs.ErrExist)
-		}
-		if err != nil {
-			return fmt.Errorf("could not create the keyset %s: %w", out, err)
-		}
-		return nil
+		return createFile(out, content)
 	}
-	if err := replaceFile(path, content); err != nil {
+	if err := writeFile(path, content, true); err != nil {
 		return irreplaceable(path, err)
 	}
 	return nil
@@ -175,49 +149,43 @@ const retryLock = 20 * time.Millisecond
 
 // lock waits until no other process edits a file, which must not be a symbolic link.
 func lock(ctx context.Context, path string) (unlock func(), err error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return nil, fmt.Errorf("could not read the keyset %s: %w", path, err)
-	}
-	if info.Mode()&fs.ModeSymlink != 0 {
-		return nil, irreplaceable(path, errors.New("it is a symbolic link, as Kubernetes makes for secrets"))
-	}
 	for {
 		held := flock.New(path, flock.SetFlag(os.O_RDONLY))
 		if _, err := held.TryLockContext(ctx, retryLock); err != nil {
 			return nil, fmt.Errorf("could not lock the keyset %s: %w", path, err)
 		}
-		locked, lockErr := held.Stat()
-		current, err := os.Lstat(path)
-		if err == nil && lockErr == nil && os.SameFile(locked, current) {
+		locked, lockedErr := held.Stat()
+		current, currentErr := os.Lstat(path)
+		err := errors.Join(lockedErr, currentErr)
+		if err == nil && os.SameFile(locked, current) {
 			return func() { _ = held.Unlock() }, nil
 		}
 		_ = held.Unlock() // the file was replaced while we waited
-		if err := errors.Join(err, lockErr); err != nil {
+		switch {
+		case err != nil:
 			return nil, fmt.Errorf("could not lock the keyset %s: %w", path, err)
+		case current.Mode()&fs.ModeSymlink != 0:
+			return nil, irreplaceable(path, errors.New("it is a symbolic link, as Kubernetes makes for secrets"))
 		}
 	}
 }
 
 // createFile creates a file that only its owner can read, unless there is one.
 func createFile(path string, content []byte) error {
-	// Linking fails if the name is taken; renaming would not.
-	return writeFile(path, content, nil, os.Link)
-}
-
-// replaceFile replaces a file by one that has the same owner and mode.
-func replaceFile(path string, content []byte) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
+	err := writeFile(path, content, false)
+	if errors.Is(err, fs.ErrExist) {
+		err = fmt.Errorf("there is a file with this name already (%w); name another one", fs.ErrExist)
 	}
-	return writeFile(path, content, info, os.Rename)
+	if err != nil {
+		return fmt.Errorf("could not create the keyset %s: %w", path, err)
+	}
+	return nil
 }
 
-// writeFile writes a file that is complete even after a crash: it is written under
-// another name, flushed to disk, and put in its place. With like, it gets the owner and
-// mode of that file.
-func writeFile(path string, content []byte, like fs.FileInfo, place func(from, to string) error) (err error) {
+// writeFile creates a file that only its owner can read, unless there is one. With
+// replace, it replaces a file, whose owner and mode it keeps. The file is complete even
+// after a crash: it is written under another name, flushed to disk, and put in its place.
+func writeFile(path string, content []byte, replace bool) (err error) {
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*") // mode 0600
 	if err != nil {
@@ -228,8 +196,13 @@ func writeFile(path string, content []byte, like fs.FileInfo, place func(from, t
 			err = errors.Join(err, removeErr)
 		}
 	}()
-	if like != nil {
-		err = errors.Join(chownLike(f, like), f.Chmod(like.Mode().Perm()))
+	place := os.Link // fails if the name is taken; renaming would not
+	if replace {
+		place = os.Rename
+		var like fs.FileInfo
+		if like, err = os.Stat(path); err == nil {
+			err = errors.Join(chownLike(f, like), f.Chmod(like.Mode().Perm()))
+		}
 	}
 	if err == nil {
 		_, err = f.Write(content)

@@ -39,13 +39,13 @@ func Create(ctx context.Context, path string, kek KEK) (*Keyset, error) {
 		return nil, fmt.Errorf("could not create a key: %w", err)
 	}
 	content, err := encode(ctx, handle, kek)
-	if err == nil {
-		err = createFile(path, content)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("could not create the keyset %s: %w", path, err)
 	}
-	return newKeyset(handle)
+	if err := createFile(path, content); err != nil {
+		return nil, err
+	}
+	return newKeyset(handle, false)
 }
 
 // Load reads a keyset file in Tink's JSON format. The error is fs.ErrNotExist if there
@@ -56,11 +56,10 @@ func Load(ctx context.Context, path string, kek KEK) (*Keyset, error) {
 	if err != nil {
 		return nil, err
 	}
-	k, err := newKeyset(handle)
+	k, err := newKeyset(handle, ExposedMode(mode))
 	if err != nil {
 		return nil, fmt.Errorf("the keyset %s can't be used: %w; restore it from your backup", path, err)
 	}
-	k.current.Load().exposed = ExposedMode(mode)
 	return k, nil
 }
 
@@ -112,31 +111,31 @@ func decode(ctx context.Context, content []byte, kek KEK) (*keyset.Handle, error
 
 // encode returns the content of a file with a keyset, after it has decoded it again.
 func encode(ctx context.Context, handle *keyset.Handle, kek KEK) ([]byte, error) {
-	var content, plain bytes.Buffer
-	defer func() { clear(plain.Bytes()) }()
-	if err := insecurecleartextkeyset.Write(handle, keyset.NewBinaryWriter(&plain)); err != nil {
-		return nil, fmt.Errorf("could not encode the keys: %w", err)
-	}
+	material := insecurecleartextkeyset.KeysetMaterial(handle)
+	plain, err := proto.Marshal(material)
+	defer clear(plain)
+	var content bytes.Buffer
 	writer := keyset.NewJSONWriter(&content)
-	if kek == nil {
-		if err := insecurecleartextkeyset.Write(handle, writer); err != nil {
-			return nil, fmt.Errorf("could not encode the keys: %w", err)
+	switch {
+	case err != nil:
+	case kek == nil:
+		err = writer.Write(material)
+	default:
+		encrypted, refused := kek.EncryptWithContext(ctx, plain, nil)
+		if refused != nil {
+			return nil, fmt.Errorf("could not encrypt the keys: %w", refused)
 		}
-	} else {
-		encrypted, err := kek.EncryptWithContext(ctx, plain.Bytes(), nil)
-		if err != nil {
-			return nil, fmt.Errorf("could not encrypt the keys: %w", err)
-		}
-		if err := writer.WriteEncrypted(&tinkpb.EncryptedKeyset{EncryptedKeyset: encrypted, KeysetInfo: handle.KeysetInfo()}); err != nil {
-			return nil, fmt.Errorf("could not encode the encrypted keys: %w", err)
-		}
+		err = writer.WriteEncrypted(&tinkpb.EncryptedKeyset{EncryptedKeyset: encrypted, KeysetInfo: handle.KeysetInfo()})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("could not encode the keys: %w", err)
 	}
 	content.WriteByte('\n')
 	again, err := decode(ctx, content.Bytes(), kek)
 	if err != nil {
 		return nil, fmt.Errorf("a test of the new content failed: it %w", err)
 	}
-	if !proto.Equal(insecurecleartextkeyset.KeysetMaterial(again), insecurecleartextkeyset.KeysetMaterial(handle)) {
+	if !proto.Equal(insecurecleartextkeyset.KeysetMaterial(again), material) {
 		return nil, errors.New("a test of the new content failed: it has other keys")
 	}
 	return content.Bytes(), nil

@@ -19,7 +19,6 @@ type Keyset struct{ current atomic.Pointer[keys] }
 type keys struct {
 	handle  *keyset.Handle // its primary key seals
 	aead    tink.AEAD
-	enabled []uint32 // ids, sorted
 	exposed bool
 }
 
@@ -27,13 +26,39 @@ func (k *keys) sealing() uint32 { return k.handle.KeysetInfo().GetPrimaryKeyId()
 
 func (k *Keyset) aead() tink.AEAD { return k.current.Load().aead }
 
+// Key is a key of a keyset.
+type Key struct {
+	ID      uint32
+	Enabled bool
+	Primary bool
+}
+
+// keysOf returns the keys in the order in which they were added.
+func keysOf(handle *keyset.Handle) []Key {
+	info := handle.KeysetInfo()
+	var keys []Key
+	for _, key := range info.GetKeyInfo() {
+		id := key.GetKeyId()
+		keys = append(keys, Key{ID: id, Enabled: key.GetStatus() == tinkpb.KeyStatusType_ENABLED, Primary: id == info.GetPrimaryKeyId()})
+	}
+	return keys
+}
+
 // IDs returns the ids of the enabled keys, which can open. They are sorted.
-func (k *Keyset) IDs() []uint32 { return slices.Clone(k.current.Load().enabled) }
+func (k *Keyset) IDs() []uint32 {
+	var ids []uint32
+	for _, key := range keysOf(k.current.Load().handle) {
+		if key.Enabled {
+			ids = append(ids, key.ID)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
 
 // Has reports whether the keyset has a key, also a disabled one.
 func (k *Keyset) Has(id uint32) bool {
-	keys := k.current.Load().handle.KeysetInfo().GetKeyInfo()
-	return slices.ContainsFunc(keys, func(key *tinkpb.KeysetInfo_KeyInfo) bool { return key.GetKeyId() == id })
+	return slices.ContainsFunc(keysOf(k.current.Load().handle), func(key Key) bool { return key.ID == id })
 }
 
 // SealingKey returns the id of the key that seals: the primary key of the file until
@@ -70,29 +95,22 @@ func (k *keys) sealUnder(id uint32) (*keys, error) {
 	if id == k.sealing() {
 		return k, nil
 	}
-	if !slices.Contains(k.enabled, id) {
-		return nil, fmt.Errorf("the keyset has no enabled key %d", id)
-	}
 	manager := keyset.NewManagerFromHandle(k.handle)
-	if err := manager.SetPrimary(id); err != nil {
-		return nil, fmt.Errorf("could not use the key %d: %w", id, err)
+	if manager.SetPrimary(id) != nil {
+		return nil, fmt.Errorf("the keyset has no enabled key %d", id)
 	}
 	handle, err := manager.Handle()
 	if err != nil {
 		return nil, fmt.Errorf("could not use the key %d: %w", id, err)
 	}
-	chosen, err := newKeys(handle)
-	if err == nil {
-		chosen.exposed = k.exposed
-	}
-	return chosen, err
+	return newKeys(handle, k.exposed)
 }
 
 // Exposed reports whether users other than its owner can access the file.
 func (k *Keyset) Exposed() bool { return k.current.Load().exposed }
 
-func newKeyset(handle *keyset.Handle) (*Keyset, error) {
-	keys, err := newKeys(handle)
+func newKeyset(handle *keyset.Handle, exposed bool) (*Keyset, error) {
+	keys, err := newKeys(handle, exposed)
 	if err != nil {
 		return nil, err
 	}
@@ -101,21 +119,16 @@ func newKeyset(handle *keyset.Handle) (*Keyset, error) {
 	return out, nil
 }
 
-func newKeys(handle *keyset.Handle) (*keys, error) {
+func newKeys(handle *keyset.Handle, exposed bool) (*keys, error) {
 	info := handle.KeysetInfo()
-	k := &keys{handle: handle}
 	for _, key := range info.GetKeyInfo() {
-		if key.GetStatus() == tinkpb.KeyStatusType_ENABLED {
-			k.enabled = append(k.enabled, key.GetKeyId())
-		}
 		if key.GetKeyId() == info.GetPrimaryKeyId() && key.GetOutputPrefixType() != tinkpb.OutputPrefixType_TINK {
 			return nil, errors.New("its primary key does not have the output prefix type TINK, so ciphertexts would not contain its id")
 		}
 	}
-	slices.Sort(k.enabled)
-	var err error
-	if k.aead, err = aead.New(handle); err != nil {
+	primitive, err := aead.New(handle)
+	if err != nil {
 		return nil, errors.New("it has no key for authenticated encryption (AEAD)")
 	}
-	return k, nil
+	return &keys{handle: handle, aead: primitive, exposed: exposed}, nil
 }

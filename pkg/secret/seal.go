@@ -55,7 +55,7 @@ func (k *Keyset) cause(sealed []byte) error {
 	switch {
 	case !ok:
 		return errors.New("it is not a ciphertext")
-	case !slices.Contains(k.current.Load().enabled, id):
+	case !slices.Contains(k.IDs(), id):
 		return fmt.Errorf("it was encrypted with key %d, which is not in the keyset; restore that key", id)
 	}
 	return errors.New("it was changed, or it belongs to another credential or address")
@@ -68,4 +68,19 @@ func KeyID(sealed []byte) (id uint32, ok bool) {
 		return 0, false
 	}
 	return binary.BigEndian.Uint32(sealed[1:]), true
+}
+
+// claimed is the plaintext of a claim. It is not secret; that it opens is the proof.
+const claimed = "this database belongs to this keyset"
+
+// Claim returns a value that proves which keyset a database belongs to. It is not
+// secret, and differs from call to call.
+func (k *Keyset) Claim() ([]byte, error) {
+	return k.aead().Encrypt([]byte(claimed), associated(labelClaim))
+}
+
+// Matches reports whether the claim was made by a key of this keyset.
+func (k *Keyset) Matches(claim []byte) bool {
+	plain, err := k.aead().Decrypt(claim, associated(labelClaim))
+	return err == nil && string(plain) == claimed
 }
