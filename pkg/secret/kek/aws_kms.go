@@ -1,6 +1,7 @@
 package kek
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,22 +48,22 @@ func dialAWS(ctx context.Context, arn string) (secret.KEK, error) {
 }
 
 func explainAWS(err error) (said, remedy string) {
-	var refused smithy.APIError
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
 		return "", ""
 	}
-	said = refused.ErrorCode() + ": " + refused.ErrorMessage()
-	switch refused.ErrorCode() {
-	case "NotFoundException":
-		return said, remedyName
-	case "DisabledException", "KMSInvalidStateException":
-		return said, remedyState
-	case "IncorrectKeyException", "InvalidCiphertextException", "InvalidKeyUsageException":
-		return said, remedyOther
-	case "ThrottlingException", "LimitExceededException", "KMSInternalException", "DependencyTimeoutException", "KeyUnavailableException":
-		return said, remedyLater
-	case "AccessDeniedException":
-		return said, remedyAllow + " (kms:Encrypt, kms:Decrypt)"
-	}
-	return said, "check the credentials of this process"
+	return refused.ErrorCode() + ": " + refused.ErrorMessage(), cmp.Or(map[string]string{
+		"AccessDeniedException":      remedyAllow + " (kms:Encrypt, kms:Decrypt)",
+		"NotFoundException":          remedyName,
+		"DisabledException":          remedyState,
+		"KMSInvalidStateException":   remedyState,
+		"IncorrectKeyException":      remedyOther,
+		"InvalidCiphertextException": remedyOther,
+		"InvalidKeyUsageException":   remedyOther,
+		"ThrottlingException":        remedyLater,
+		"LimitExceededException":     remedyLater,
+		"KMSInternalException":       remedyLater,
+		"DependencyTimeoutException": remedyLater,
+		"KeyUnavailableException":    remedyLater,
+	}[refused.ErrorCode()], remedyIdentity)
 }

@@ -57,18 +57,20 @@ func dialGCP(ctx context.Context, name string) (secret.KEK, error) {
 	}, nil
 }
 
+// gcpAnswer is the answer to a method. Numbers of 64 bits are strings in its JSON.
+type gcpAnswer struct {
+	Ciphertext       []byte
+	CiphertextCRC32C int64 `json:",string"`
+	Plaintext        []byte
+	PlaintextCRC32C  int64 `json:",string"`
+
+	VerifiedPlaintextCRC32C                   bool
+	VerifiedAdditionalAuthenticatedDataCRC32C bool
+}
+
 // EncryptWithContext implements [secret.KEK].
 func (k *gcpKey) EncryptWithContext(ctx context.Context, plain, associated []byte) ([]byte, error) {
-	var answer struct {
-		Ciphertext                                []byte
-		CiphertextCRC32C                          crc32c
-		VerifiedPlaintextCRC32C                   bool
-		VerifiedAdditionalAuthenticatedDataCRC32C bool
-	}
-	err := k.post(ctx, ":encrypt", map[string]any{
-		"plaintext": plain, "plaintextCrc32c": checksum(plain),
-		"additionalAuthenticatedData": []byte(string(associated)), "additionalAuthenticatedDataCrc32c": checksum(associated),
-	}, &answer)
+	answer, err := k.post(ctx, "encrypt", "plaintext", plain, associated)
 	switch {
 	case err != nil:
 		return nil, err
@@ -80,14 +82,7 @@ func (k *gcpKey) EncryptWithContext(ctx context.Context, plain, associated []byt
 
 // DecryptWithContext implements [secret.KEK].
 func (k *gcpKey) DecryptWithContext(ctx context.Context, sealed, associated []byte) ([]byte, error) {
-	var answer struct {
-		Plaintext       []byte
-		PlaintextCRC32C crc32c
-	}
-	err := k.post(ctx, ":decrypt", map[string]any{
-		"ciphertext": sealed, "ciphertextCrc32c": checksum(sealed),
-		"additionalAuthenticatedData": []byte(string(associated)), "additionalAuthenticatedDataCrc32c": checksum(associated),
-	}, &answer)
+	answer, err := k.post(ctx, "decrypt", "ciphertext", sealed, associated)
 	switch {
 	case err != nil:
 		return nil, err
@@ -99,21 +94,8 @@ func (k *gcpKey) DecryptWithContext(ctx context.Context, sealed, associated []by
 
 var errChecksum = errors.New("a checksum of the answer is wrong or missing")
 
-// crc32c is the checksum of Google Cloud KMS. Its JSON is a string, as of all numbers of
-// 64 bits.
-type crc32c uint32
-
-func checksum(data []byte) crc32c {
-	return crc32c(crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
-}
-
-// MarshalText implements [encoding.TextMarshaler].
-func (c crc32c) MarshalText() ([]byte, error) { return fmt.Append(nil, uint32(c)), nil }
-
-// UnmarshalText implements [encoding.TextUnmarshaler].
-func (c *crc32c) UnmarshalText(text []byte) error {
-	_, err := fmt.Sscanf(string(text), "%d", c)
-	return err
+func checksum(data []byte) int64 {
+	return int64(crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)))
 }
 
 // gcpError is an error of the service. Its form is that of all of Google's APIs.
@@ -125,51 +107,51 @@ type gcpError struct {
 
 func (e *gcpError) Error() string { return e.Status + ": " + e.Message }
 
-// post calls a method of the key.
-func (k *gcpKey) post(ctx context.Context, method string, request, answer any) error {
-	body, err := json.Marshal(request)
+// post calls a method of the key. name is that of its data.
+func (k *gcpKey) post(ctx context.Context, method, name string, data, associated []byte) (answer gcpAnswer, err error) {
+	body, err := json.Marshal(map[string]any{
+		name: data, name + "Crc32c": fmt.Sprint(checksum(data)),
+		"additionalAuthenticatedData": []byte(string(associated)), "additionalAuthenticatedDataCrc32c": fmt.Sprint(checksum(associated)),
+	})
 	if err != nil {
-		return err
+		return answer, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, k.url+method, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, k.url+":"+method, bytes.NewReader(body))
 	if err != nil {
-		return err
+		return answer, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	res, err := k.client.Do(req)
 	if err != nil {
-		return err
+		return answer, err
 	}
 	defer func() { _ = res.Body.Close() }()
 	if res.StatusCode == http.StatusOK {
-		if err := json.NewDecoder(res.Body).Decode(answer); err != nil { // it could quote a key
-			return errors.New("the answer is not that of the service")
+		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil { // it could quote a key
+			return answer, errors.New("the answer is not that of the service")
 		}
-		return nil
+		return answer, nil
 	}
 	var refused struct{ Error gcpError }
 	if err := json.NewDecoder(res.Body).Decode(&refused); err != nil || refused.Error.Status == "" {
-		return fmt.Errorf("the answer has the status %d and is not that of the service", res.StatusCode)
+		return answer, fmt.Errorf("the answer has the status %d and is not that of the service", res.StatusCode)
 	}
-	return &refused.Error
+	return answer, &refused.Error
 }
 
 func explainGCP(err error) (said, remedy string) {
-	var refused *gcpError
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*gcpError](err)
+	if !ok {
 		return "", ""
 	}
-	switch refused.Status {
-	case "PERMISSION_DENIED":
-		return refused.Error(), remedyAllow + " (roles/cloudkms.cryptoKeyEncrypterDecrypter), and " + remedyName
-	case "NOT_FOUND":
-		return refused.Error(), remedyName
-	case "FAILED_PRECONDITION":
-		return refused.Error(), remedyState
-	case "INVALID_ARGUMENT":
-		return refused.Error(), remedyOther
-	case "RESOURCE_EXHAUSTED", "UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED":
-		return refused.Error(), remedyLater
-	}
-	return refused.Error(), "check the credentials of this process"
+	return refused.Error(), cmp.Or(map[string]string{
+		"PERMISSION_DENIED":   remedyAllow + " (roles/cloudkms.cryptoKeyEncrypterDecrypter), and " + remedyName,
+		"NOT_FOUND":           remedyName,
+		"FAILED_PRECONDITION": remedyState,
+		"INVALID_ARGUMENT":    remedyOther,
+		"RESOURCE_EXHAUSTED":  remedyLater,
+		"UNAVAILABLE":         remedyLater,
+		"INTERNAL":            remedyLater,
+		"DEADLINE_EXCEEDED":   remedyLater,
+	}[refused.Status], remedyIdentity)
 }

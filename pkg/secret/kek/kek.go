@@ -59,6 +59,8 @@ const (
 	remedyState = "enable or restore the key in the KMS"
 	remedyOther = "use the key with which the keyset was encrypted; if it is that one, restore the keyset from your backup"
 	remedyLater = "try again later"
+
+	remedyIdentity = "check the credentials of this process"
 )
 
 // Open returns the key of a URI. It does not call the service.
@@ -113,15 +115,18 @@ func (k *key) call(ctx context.Context, run func(context.Context, secret.KEK) ([
 	}
 	results := make(chan result, 1)
 	go func() {
-		data, err := k.try(ctx, run)
-		for n := range attempts - 1 {
-			if _, remedy := k.service.explain(err); err == nil || remedy != "" && remedy != remedyLater {
-				break
+		for n := 1; ; n++ {
+			var r result
+			var remote secret.KEK
+			if remote, r.err = k.service.dial(ctx, k.id); r.err == nil {
+				r.data, r.err = run(ctx, remote)
 			}
-			time.Sleep(pause << n)
-			data, err = k.try(ctx, run)
+			if _, remedy := k.service.explain(r.err); r.err == nil || n == attempts || remedy != "" && remedy != remedyLater {
+				results <- r
+				return
+			}
+			time.Sleep(pause << (n - 1))
 		}
-		results <- result{data, err}
 	}()
 	select {
 	case r := <-results:
@@ -132,14 +137,6 @@ func (k *key) call(ctx context.Context, run func(context.Context, secret.KEK) ([
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-}
-
-func (k *key) try(ctx context.Context, run func(context.Context, secret.KEK) ([]byte, error)) ([]byte, error) {
-	remote, err := k.service.dial(ctx, k.id)
-	if err != nil {
-		return nil, err
-	}
-	return run(ctx, remote)
 }
 
 // unprintable reports whether a character would break a line, or control a terminal.
@@ -157,7 +154,7 @@ func (k *key) explain(err error, plain []byte) error {
 	said, remedy := k.service.explain(err)
 	if said == "" {
 		said, remedy = err.Error(), "check the address, the network and the credentials of this process"
-		if sending := (*url.Error)(nil); errors.As(err, &sending) {
+		if sending, ok := errors.AsType[*url.Error](err); ok {
 			said = sending.Error()
 		}
 	}

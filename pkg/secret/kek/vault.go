@@ -64,8 +64,8 @@ func (k withoutContext) DecryptWithContext(_ context.Context, sealed, associated
 }
 
 func explainVault(err error) (said, remedy string) {
-	var refused *api.ResponseError
-	if !errors.As(err, &refused) {
+	refused, ok := errors.AsType[*api.ResponseError](err)
+	if !ok {
 		return "", ""
 	}
 	if refused.RawError {
