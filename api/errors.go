@@ -211,9 +211,7 @@ func toFault(err error) *fault.Error {
 	case errors.As(err, &he) && he.Code == http.StatusMethodNotAllowed:
 		return fault.New(fault.MethodNotAllowed, "Method not allowed.")
 	case errors.Is(err, context.DeadlineExceeded):
-		f := fault.Wrap(fault.Unavailable, err, "The request timed out. Try again.")
-		f.RetryAfter = unavailableFor
-		return f
+		return fault.Wrap(fault.Unavailable, err, "The request timed out. Try again.").After(unavailableFor)
 	}
 	return fault.Wrap(fault.Internal, err, "Internal error.")
 }

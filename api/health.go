@@ -46,9 +46,7 @@ func (a *API) healthz(c echo.Context) error {
 // @Router			/readyz [get]
 func (a *API) readyz(c echo.Context) error {
 	if err := a.Ready(c.Request().Context()); err != nil {
-		f := fault.Wrap(fault.Unavailable, err, "The service is not ready: %s.", readinessDetail(err))
-		f.RetryAfter = unavailableFor
-		return f
+		return fault.Wrap(fault.Unavailable, err, "The service is not ready: %s.", readinessDetail(err)).After(unavailableFor)
 	}
 	return c.JSON(http.StatusOK, serviceStatus{Status: "ok", Warnings: a.Warnings()})
 }

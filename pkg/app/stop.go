@@ -80,9 +80,7 @@ func (a *App) endRequests(ctx context.Context) error {
 
 // errStopping ends requests. Another process, or the next one, answers them.
 func errStopping() error {
-	f := fault.New(fault.Unavailable, "The service is stopping. Try again in a few seconds.")
-	f.RetryAfter = 5 * time.Second
-	return f
+	return fault.New(fault.Unavailable, "The service is stopping. Try again in a few seconds.").After(5 * time.Second)
 }
 
 // onClose adds what closes a part of the service.

@@ -70,9 +70,7 @@ func (l *Limiter) Test(workspace string) (leave func(), err error) {
 	defer l.mu.Unlock()
 	if l.testsInFlight > 0 && l.inFlight[workspace] >= shareOf(l.testsInFlight, l.processes) {
 		l.refused++
-		f := fault.New(fault.RateLimited, "Too many tests are running in this workspace. The limit is %d.", l.testsInFlight)
-		f.RetryAfter = retryInFlight
-		return nil, f
+		return nil, fault.New(fault.RateLimited, "Too many tests are running in this workspace. The limit is %d.", l.testsInFlight).After(retryInFlight)
 	}
 	if err := l.tests.take(workspace, l.now()); err != nil {
 		return nil, err
@@ -93,9 +91,7 @@ func (l *Limiter) Wait(workspace string) (leave func(), err error) {
 	defer l.mu.Unlock()
 	if l.waits[workspace] >= maxWaits {
 		l.noWaits++
-		f := fault.New(fault.RateLimited, "Too many requests wait for changes of this workspace. The limit is %d.", maxWaits)
-		f.RetryAfter = retryWaits
-		return nil, f
+		return nil, fault.New(fault.RateLimited, "Too many requests wait for changes of this workspace. The limit is %d.", maxWaits).After(retryWaits)
 	}
 	return l.enter(l.waits, workspace), nil
 }
@@ -210,9 +206,7 @@ func (r *rates) take(key string, now time.Time) error {
 	}
 	reserved.CancelAt(now)
 	r.refused++
-	f := fault.New(fault.RateLimited, "Too many %s. The limit is %d per minute.", r.what, r.perMinute)
-	f.RetryAfter = wait
-	return f
+	return fault.New(fault.RateLimited, "Too many %s. The limit is %d per minute.", r.what, r.perMinute).After(wait)
 }
 
 func (r *rates) bucket(key string, now time.Time) *rate.Limiter {

@@ -156,7 +156,5 @@ func (k *issuerKeys) fetchNewer(ctx context.Context, old *keySet, unknown bool) 
 }
 
 func issuerUnavailable(cause error, pause time.Duration) error {
-	f := fault.Wrap(fault.Unavailable, cause, "The bearer token can't be checked now: the keys of its issuer could not be fetched. Try again shortly.")
-	f.RetryAfter = pause
-	return f
+	return fault.Wrap(fault.Unavailable, cause, "The bearer token can't be checked now: the keys of its issuer could not be fetched. Try again shortly.").After(pause)
 }

@@ -134,11 +134,6 @@ func (p *Problems) Add(part Problems) {
 	p.Invalid = append(p.Invalid, part.Invalid...)
 }
 
-// Under returns the problems with prefix and a dot before each name.
-func (p Problems) Under(prefix string) Problems {
-	return Problems{Malformed: p.Malformed.Under(prefix), Invalid: p.Invalid.Under(prefix)}
-}
-
 // Err returns nil if there is no problem, malformed_request if a field is malformed,
 // and validation_failed otherwise. For outcome see [Fields.Invalid].
 func (p Problems) Err(outcome string) error {
@@ -192,6 +187,12 @@ func Wrap(kind Kind, err error, format string, args ...any) *Error {
 	return &Error{Kind: kind, Message: fmt.Sprintf(format, args...), Err: err}
 }
 
+// After sets how long a client should wait, and returns the error.
+func (e *Error) After(wait time.Duration) *Error {
+	e.RetryAfter = wait
+	return e
+}
+
 // Error returns message, fields and cause, for logs and the command line.
 func (e *Error) Error() string {
 	s := strings.TrimSuffix(e.Message, ".")
@@ -209,11 +210,8 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // As returns the first [Error] in err's chain, or nil.
 func As(err error) *Error {
-	var e *Error
-	if errors.As(err, &e) {
-		return e
-	}
-	return nil
+	e, _ := errors.AsType[*Error](err)
+	return e
 }
 
 // Is reports whether the first [Error] in err's chain is of that kind.

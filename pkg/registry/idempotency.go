@@ -91,9 +91,7 @@ func (i *Idempotency) Do(ctx context.Context, key IdempotencyKey, body []byte, r
 	case held.Answer != nil:
 		return *held.Answer, true, nil
 	case held.Owner != owner:
-		running := fault.New(fault.Conflict, "An earlier request with this Idempotency-Key is still running. Try again in a second.")
-		running.RetryAfter = time.Second
-		return Answer{}, false, running
+		return Answer{}, false, fault.New(fault.Conflict, "An earlier request with this Idempotency-Key is still running. Try again in a second.").After(time.Second)
 	}
 	answered := false
 	defer func() { // also after a panic in run

@@ -45,9 +45,8 @@ func (r *Registry) followSealingKey(ctx context.Context) error {
 	}
 	r.reload(ctx)
 	if err := r.keyset.SealUnder(id); err != nil {
-		f := fault.Wrap(fault.Unavailable, err, "The encryption key has changed, and this process does not have the new one yet. Try again in a few seconds.")
-		f.RetryAfter = 5 * time.Second
-		return f
+		return fault.Wrap(fault.Unavailable, err, "The encryption key has changed, and this process does not have the new one yet. Try again in a few seconds.").
+			After(5 * time.Second)
 	}
 	return nil
 }

@@ -76,9 +76,7 @@ func unavailable(err error, class class) error {
 }
 
 func retryable(err error, after time.Duration, message string) error {
-	f := fault.Wrap(fault.Unavailable, err, "%s", message)
-	f.RetryAfter = after
-	return f
+	return fault.Wrap(fault.Unavailable, err, "%s", message).After(after)
 }
 
 func notFound(what, id string) error {

@@ -29,17 +29,15 @@ func check(data []byte) error {
 	for ended := false; ; ended = d.StackDepth() == 0 {
 		before := d.InputOffset()
 		_, err := d.ReadToken()
-		var syntax *jsontext.SyntacticError
+		syntax, _ := errors.AsType[*jsontext.SyntacticError](err)
 		switch {
 		case errors.Is(err, io.EOF):
 			return nil
 		case ended:
 			rest := data[before:]
 			return invalid(data, len(data)-len(bytes.TrimLeft(rest, " \t\r\n")), "unexpected text after the JSON object")
-		case errors.As(err, &syntax):
+		case err != nil: // reading from memory does not fail, so it is the syntax
 			return invalid(data, int(syntax.ByteOffset), reason(syntax))
-		case err != nil:
-			return fault.Wrap(fault.MalformedRequest, err, "Request body is not valid JSON.")
 		case d.StackDepth() > maxDepth:
 			return invalid(data, int(d.InputOffset())-1, fmt.Sprintf("objects and arrays are nested more than %d levels deep", maxDepth))
 		}

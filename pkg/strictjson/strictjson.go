@@ -97,9 +97,7 @@ func (d *decoder) value(v reflect.Value) {
 		return
 	case got == null:
 		d.raw()
-		if !d.problems.Invalid.Full() {
-			d.problems.Invalid.Add(d.path(), fault.Required, "must not be null")
-		}
+		d.add(&d.problems.Invalid, fault.Required, "must not be null")
 		return
 	case got != want:
 		d.raw()
@@ -198,14 +196,11 @@ func (d *decoder) scalar(v reflect.Value) {
 	if json.Unmarshal(d.raw(), v.Addr().Interface()) == nil {
 		return
 	}
-	switch { // a number that does not fit
-	case v.CanInt():
-		d.malformed(fault.Invalid, "must be a whole number of at most %d bits, without a fraction or an exponent", v.Type().Bits())
-	case v.CanUint():
-		d.malformed(fault.Invalid, "must be a whole number of at most %d bits, without a fraction or an exponent, and not negative", v.Type().Bits())
-	default:
+	if v.CanFloat() {
 		d.malformed(fault.Invalid, "is out of range")
+		return
 	}
+	d.malformed(fault.Invalid, "must be a whole number of at most %d bits, without a fraction or an exponent", v.Type().Bits())
 }
 
 // object reads the next value, an object; member reads the value of each name.
@@ -272,29 +267,29 @@ func (d *decoder) walk() {
 
 // malformed adds a problem of the value or name that was read last.
 func (d *decoder) malformed(code fault.Code, format string, args ...any) {
-	if !d.problems.Malformed.Full() {
-		d.problems.Malformed.Add(d.path(), code, format, args...)
+	d.add(&d.problems.Malformed, code, format, args...)
+}
+
+// add does not even make the path of a problem that would be dropped.
+func (d *decoder) add(faults *fault.Fields, code fault.Code, format string, args ...any) {
+	if !faults.Full() {
+		faults.Add(d.path(), code, format, args...)
 	}
 }
 
 // path returns the path of the value or name that was read last, as in
 // `models[3].model_id`.
 func (d *decoder) path() string {
-	var path strings.Builder
-	level := 0
+	path, level := "", 0
 	for token := range d.StackPointer().Tokens() {
 		level++
-		kind, _ := d.StackIndex(level)
-		switch {
-		case kind == array:
-			path.WriteString("[" + token + "]")
-		case level > 1:
-			path.WriteString("." + Shorten(token))
-		default:
-			path.WriteString(Shorten(token))
+		if kind, _ := d.StackIndex(level); kind == array {
+			path += "[" + token + "]"
+		} else {
+			path += "." + Shorten(token)
 		}
 	}
-	return path.String()
+	return strings.TrimPrefix(path, ".")
 }
 
 // maxName bounds a field's name, in bytes, as it is reported. Without it a long
