@@ -45,7 +45,7 @@ func openAnthropic(creds anthropicCredentials, _ anthropicConfig, env environmen
 }
 
 func (a *anthropicUpstream) generate(ctx context.Context, p prompt) (answer, error) {
-	return p.send(ctx, func(optional optionalParams) (answer, error) {
+	return p.send(ctx, optionalOf(p), func(optional optionalParams) (answer, error) {
 		sent, body := claudeRequest(p, optional)
 		return a.prompt(ctx, p, a.base+"/v1/messages", sent, body, readClaude)
 	})

@@ -112,7 +112,7 @@ func signBedrock(req *http.Request, keys aws.Credentials, region string) error {
 // generate calls a model. Source: Amazon Bedrock API reference, "Converse" and
 // "ConverseStream".
 func (b *bedrockUpstream) generate(ctx context.Context, p prompt) (answer, error) {
-	return p.send(ctx, func(optional optionalParams) (answer, error) {
+	return p.send(ctx, optionalOf(p), func(optional optionalParams) (answer, error) {
 		p := p
 		p.stream = p.stream && (p.Tool == nil || optional.sends(toolStream))
 		res, err := b.converse(ctx, p, optional)

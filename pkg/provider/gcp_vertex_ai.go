@@ -141,7 +141,7 @@ func (v *vertexUpstream) generateClaude(ctx context.Context, model vertexModel, 
 	if p.stream {
 		method = "streamRawPredict"
 	}
-	return p.send(ctx, func(optional optionalParams) (answer, error) {
+	return p.send(ctx, optionalOf(p), func(optional optionalParams) (answer, error) {
 		sent, body := claudeRequest(p, optional)
 		delete(body, "model")
 		body["anthropic_version"] = "vertex-2023-10-16"

@@ -54,7 +54,7 @@ func (v *vertexUpstream) generateGemini(ctx context.Context, model vertexModel, 
 	if p.stream {
 		method = "streamGenerateContent?alt=sse"
 	}
-	return p.send(ctx, func(optional optionalParams) (answer, error) {
+	return p.send(ctx, optionalOf(p), func(optional optionalParams) (answer, error) {
 		config := p.parameters("maxOutputTokens")
 		if optional.sends(responseFormat) {
 			config["responseMimeType"], config["responseJsonSchema"] = "application/json", p.Output.Schema

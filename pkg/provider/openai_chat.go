@@ -2,16 +2,12 @@ package provider
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/openai/openai-go/v3"
 	"github.com/openai/openai-go/v3/option"
-	"github.com/openai/openai-go/v3/packages/param"
-	"github.com/openai/openai-go/v3/responses"
 
 	"modelproviders/pkg/secret"
 )
@@ -44,20 +40,19 @@ func withBearer(client *http.Client, key secret.Text) *http.Client {
 // that. The result describes the request that was answered. The error is a
 // *Failure.
 func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
-	form := chatForm{limit: o.limit, optionalParams: optionalOf(p)}
-	a, err := sendAdapted(ctx, form.adapt, func() (answer, error) { return o.complete(ctx, p, form) })
+	a, err := p.send(ctx, append(optionalOf(p), o.limit), func(optional optionalParams) (answer, error) {
+		return o.complete(ctx, p, optional)
+	})
 	if err == nil {
-		if form.renamed {
-			a.warnings = append(a.warnings, Warning{LimitRenamed, "The server refused the parameter " + o.limit + ", so the output limit was sent as " + form.limit + "."})
-		}
 		return a, nil
 	}
 	refusal, refused := o.explain(ctx, p.ModelID, err), lastCall(ctx)
 	if !wantsResponses(refused) {
 		return answer{}, refusal
 	}
-	form = chatForm{optionalParams: optionalOf(p)}
-	a, err = sendAdapted(ctx, form.adapt, func() (answer, error) { return o.respond(ctx, p, form) })
+	a, err = p.send(ctx, optionalOf(p), func(optional optionalParams) (answer, error) {
+		return o.respond(ctx, p, optional)
+	})
 	if err == nil {
 		a.warnings = append(a.warnings, Warning{ResponsesAPI, "The model does not support chat completions, so the Responses API was used."})
 		return a, nil
@@ -70,90 +65,69 @@ func (o *openAIChat) generate(ctx context.Context, p prompt) (answer, error) {
 	return answer{}, again
 }
 
-// chatForm is what differs from server to server.
-type chatForm struct {
-	optionalParams
-	limit   string // the name of the output limit
-	renamed bool   // it is not the name that was tried first
-}
-
-// adapt changes the form if an answer says how, and reports whether it did. OpenAI's
-// newer models refuse max_tokens, older servers know only max_tokens, and some don't
-// know stream_options, or refuse the means for tools and schemas. The answer decides, not
-// the name of the model.
-func (f *chatForm) adapt(c *call) bool {
-	if f.drop(c) {
-		return true
-	}
-	other := map[string]string{"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}[f.limit]
-	if f.renamed || other == "" || !c.failed() || !c.problem().refuses(f.limit) {
-		return false
-	}
-	f.limit, f.renamed = other, true
-	return true
-}
-
-// refuses reports whether the problem is that a parameter is not known, rather
-// than that its value is wrong.
-func (p problem) refuses(param string) bool {
-	if p.param != param && !p.says(param) {
-		return false
-	}
-	if hasCode("unsupported_parameter|unknown_parameter|extra_forbidden", p) {
-		return true
-	}
-	if p.param == param && !hasCode("*value*|*range*|*above*|*below*|*max*", p) && !strings.ContainsAny(p.message, "0123456789") {
-		return true // in a language that is not known here
-	}
-	return p.says("unknown|unrecognized|unrecognised|not supported|does not support|unsupported|extra inputs|extra fields|not permitted|unexpected|additional properties|no such")
-}
+// otherLimit is the output limit's name in servers that refuse the first one. OpenAI's
+// newer models refuse max_tokens, and older servers know only that. The answer decides,
+// not the name of the model.
+var otherLimit = map[string]string{"max_tokens": "max_completion_tokens", "max_completion_tokens": "max_tokens"}
 
 // complete makes one call of the Chat Completions API.
-func (o *openAIChat) complete(ctx context.Context, p prompt, form chatForm) (answer, error) {
-	sent, body := p.request(form.limit)
-	if form.sends(streamOptions) {
+func (o *openAIChat) complete(ctx context.Context, p prompt, optional optionalParams) (answer, error) {
+	limit := o.limit
+	if !optional.sends(limit) {
+		limit = otherLimit[limit]
+	}
+	sent, body := p.request(limit)
+	if optional.sends(streamOptions) {
 		addParams(map[string]any{streamOptions: map[string]any{"include_usage": true}}, sent, body)
 	}
-	addParams(form.chatTools(p), sent, body)
+	addParams(openAITools(p, optional, true), sent, body)
 	messages := []map[string]string{{"role": "user", "content": p.Text}}
 	if p.System != "" {
 		messages = slices.Insert(messages, 0, map[string]string{"role": "system", "content": p.System})
 	}
 	body["messages"] = messages
-	base := o.base
+	path := "chat/completions"
 	if o.version != "" {
-		base += "/deployments/" + pathSegment(p.ModelID)
+		path = "deployments/" + pathSegment(p.ModelID) + "/" + path
 	}
-	return o.prompt(ctx, p, base, sent, body, readChat, func(body json.RawMessage, opts []option.RequestOption) error {
-		service := openai.NewChatCompletionService(opts...)
-		_, err := service.New(ctx, param.Override[openai.ChatCompletionNewParams](body))
-		return err
-	})
+	a, err := o.prompt(ctx, p, path, sent, body, readChat)
+	if limit != o.limit {
+		a.warnings = append(a.warnings, Warning{LimitRenamed, "The server refused the parameter " + o.limit + ", so the output limit was sent as " + limit + "."})
+	}
+	return a, err
 }
 
-// prompt sends a prompt with the SDK, to an API under a base URL, and reads the raw
-// answer: servers differ from OpenAI in more than the SDK's types take. The SDK's
-// services are used without its client, which reads the environment, and for one
-// call: kept here, the linker would keep all of their methods.
-func (o *openAIChat) prompt(ctx context.Context, p prompt, base string, sent, body map[string]any, read reader,
-	send func(body json.RawMessage, opts []option.RequestOption) error,
-) (answer, error) {
-	encoded, err := json.Marshal(body)
-	if err != nil {
-		return answer{}, fmt.Errorf("encode request: %w", err)
+// respond makes one call of the Responses API. It stores answers by default.
+func (o *openAIChat) respond(ctx context.Context, p prompt, optional optionalParams) (answer, error) {
+	sent, body := p.request("max_output_tokens")
+	addParams(openAITools(p, optional, false), sent, body)
+	sent["store"], body["store"] = false, false
+	body["input"] = p.Text
+	if p.System != "" {
+		body["instructions"] = p.System
 	}
+	return o.prompt(ctx, p, "responses", sent, body, readResponse)
+}
+
+// prompt sends a prompt with the SDK, and reads the raw answer: servers differ from OpenAI
+// in more than the SDK's types take. [openai.NewClient] would read the environment.
+func (o *openAIChat) prompt(ctx context.Context, p prompt, path string, sent, body map[string]any, read reader) (answer, error) {
+	client := openai.Client{Options: []option.RequestOption{
+		option.WithHTTPClient(o.http), option.WithMaxRetries(0), option.WithBaseURL(o.base + "/"),
+	}}
 	var res *http.Response
-	opts := []option.RequestOption{
-		option.WithHTTPClient(o.http), option.WithMaxRetries(0),
-		option.WithBaseURL(base + "/"), option.WithResponseBodyInto(&res),
-	}
-	if o.version != "" {
-		opts = append(opts, option.WithQuery("api-version", o.version))
-	}
-	if err := send(encoded, opts); err != nil {
+	if err := client.Post(ctx, o.versioned(path), body, &res); err != nil {
 		return answer{}, err
 	}
 	return readAnswer(ctx, p, sent, res, read)
+}
+
+// versioned adds the version of Azure's API to a path, if it has one.
+func (o *openAIChat) versioned(path string) string {
+	if o.version == "" {
+		return path
+	}
+	return path + "?api-version=" + url.QueryEscape(o.version)
 }
 
 // operationNotSupported is Azure's code for a model that is served by another
@@ -169,20 +143,4 @@ func wantsResponses(c *call) bool {
 	}
 	said := c.problem()
 	return hasCode("operationnotsupported|unsupported_api_for_model", said) || said.says("v1/responses|responses api|/responses endpoint")
-}
-
-// respond makes one call of the Responses API. It stores answers by default.
-func (o *openAIChat) respond(ctx context.Context, p prompt, form chatForm) (answer, error) {
-	sent, body := p.request("max_output_tokens")
-	addParams(form.responsesTools(p), sent, body)
-	sent["store"], body["store"] = false, false
-	body["input"] = p.Text
-	if p.System != "" {
-		body["instructions"] = p.System
-	}
-	return o.prompt(ctx, p, o.base, sent, body, readResponse, func(body json.RawMessage, opts []option.RequestOption) error {
-		service := responses.NewResponseService(opts...)
-		_, err := service.New(ctx, param.Override[responses.ResponseNewParams](body))
-		return err
-	})
 }

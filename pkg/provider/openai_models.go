@@ -5,18 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"time"
 )
 
 // models requests the list of models. The error is a *Failure.
 func (o *openAIChat) models(ctx context.Context) (Discovery, error) {
-	address := o.base + "/models"
-	if o.version != "" {
-		address += "?api-version=" + url.QueryEscape(o.version)
-	}
 	var body json.RawMessage
-	err := o.list(ctx, address, &body)
+	err := o.list(ctx, o.base+o.versioned("/models"), &body)
 	var models []DiscoveredModel
 	if err == nil {
 		models, err = parseModelList(body, o.usable)

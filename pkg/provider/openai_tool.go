@@ -5,55 +5,41 @@ import (
 	"maps"
 )
 
-// chatTools returns the parameters of the Chat Completions API for the tool and the schema
-// of a prompt. Source: OpenAI API reference, "Create chat completion".
-func (f chatForm) chatTools(p prompt) map[string]any {
+// openAITools returns the parameters for the tool and the schema of a prompt. The Chat
+// Completions API nests their members in one with the name of their type, and the Responses
+// API does not. Sources: OpenAI API reference, "Create chat completion" and "Create a model
+// response".
+func openAITools(p prompt, optional optionalParams, nested bool) map[string]any {
+	typed := func(name string, members map[string]any) map[string]any {
+		if nested {
+			return map[string]any{"type": name, name: members}
+		}
+		members["type"] = name
+		return members
+	}
+	strictly := func(members map[string]any) map[string]any {
+		if optional.sends(strict) {
+			members[strict] = true
+		}
+		return members
+	}
 	params := map[string]any{}
 	if p.Tool != nil {
-		params["tools"] = []any{map[string]any{"type": "function", "function": f.function(p.Tool)}}
+		function := map[string]any{"name": p.Tool.Name, "description": p.Tool.Description, "parameters": p.Tool.Parameters}
+		params["tools"] = []any{typed("function", strictly(function))}
 	}
-	if f.sends(toolChoice) {
-		params[toolChoice] = map[string]any{"type": "function", "function": map[string]any{"name": p.Tool.Name}}
+	if optional.sends(toolChoice) {
+		params[toolChoice] = typed("function", map[string]any{"name": p.Tool.Name})
 	}
-	if f.sends(responseFormat) {
-		params[responseFormat] = map[string]any{"type": "json_schema", "json_schema": f.schema(p.Output)}
-	}
-	return params
-}
-
-// responsesTools returns the parameters of the Responses API for the tool and the schema
-// of a prompt. Source: OpenAI API reference, "Create a model response".
-func (f chatForm) responsesTools(p prompt) map[string]any {
-	params := map[string]any{}
-	if p.Tool != nil {
-		function := f.function(p.Tool)
-		function["type"] = "function"
-		params["tools"] = []any{function}
-	}
-	if f.sends(toolChoice) {
-		params[toolChoice] = map[string]any{"type": "function", "name": p.Tool.Name}
-	}
-	if f.sends(responseFormat) {
-		format := f.schema(p.Output)
-		format["type"] = "json_schema"
-		params["text"] = map[string]any{"format": format}
+	if optional.sends(responseFormat) {
+		format := typed("json_schema", strictly(map[string]any{"name": p.Output.Name, "schema": p.Output.Schema}))
+		if nested {
+			params[responseFormat] = format
+		} else {
+			params["text"] = map[string]any{"format": format}
+		}
 	}
 	return params
-}
-
-func (f chatForm) function(tool *Tool) map[string]any {
-	return f.withStrict(map[string]any{"name": tool.Name, "description": tool.Description, "parameters": tool.Parameters})
-}
-
-func (f chatForm) schema(schema *Schema) map[string]any {
-	return f.withStrict(map[string]any{"name": schema.Name, "schema": schema.Schema})
-}
-
-func (f chatForm) withStrict(object map[string]any) map[string]any {
-	if f.sends(strict) {
-		object[strict] = true
-	}
-	return object
 }
 
 // addParams adds parameters to a request, and to those that the result reports.

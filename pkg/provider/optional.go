@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // optionalParams are the parameters of a request that are left out if the upstream
@@ -54,13 +55,14 @@ func (o optionalParams) sends(param string) bool { return slices.Contains(o, par
 // only its value, or only together with the model. The response to the next request shows
 // whether the parameter was the reason.
 func (o *optionalParams) drop(c *call) bool {
-	if !c.failed() {
+	if c == nil || c.status < http.StatusBadRequest {
 		return false
 	}
 	said := c.problem()
+	noOtherAccepted := slices.Contains([]int{http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests}, c.status)
 	for i, param := range *o {
 		words := refusalWords[param]
-		if words == "" && said.refuses(param) || words != "" && !aboutAccount(c.status) && (said.param == param || said.says(words)) {
+		if words == "" && said.refuses(param) || words != "" && !noOtherAccepted && (said.param == param || said.says(words)) {
 			*o = slices.Delete(*o, i, i+1)
 			return true
 		}
@@ -68,27 +70,27 @@ func (o *optionalParams) drop(c *call) bool {
 	return false
 }
 
-// failed reports whether the call was made, and has the status of an error.
-func (c *call) failed() bool { return c != nil && c.status >= http.StatusBadRequest }
-
-// aboutAccount reports whether a status says that no other request would be accepted.
-func aboutAccount(status int) bool {
-	return status == http.StatusUnauthorized || status == http.StatusForbidden || status == http.StatusTooManyRequests
+// refuses reports whether the problem is that a parameter is not known, rather
+// than that its value is wrong.
+func (p problem) refuses(param string) bool {
+	if p.param != param && !p.says(param) {
+		return false
+	}
+	if hasCode("unsupported_parameter|unknown_parameter|extra_forbidden", p) {
+		return true
+	}
+	if p.param == param && !hasCode("*value*|*range*|*above*|*below*|*max*", p) && !strings.ContainsAny(p.message, "0123456789") {
+		return true // in a language that is not known here
+	}
+	return p.says("unknown|unrecognized|unrecognised|not supported|does not support|unsupported|extra inputs|extra fields|not permitted|unexpected|additional properties|no such")
 }
 
-// send sends a prompt with its optional parameters, and again without each that the
-// upstream refuses.
-func (p prompt) send(ctx context.Context, call func(optionalParams) (answer, error)) (answer, error) {
-	optional := optionalOf(p)
-	return sendAdapted(ctx, optional.drop, func() (answer, error) { return call(optional) })
-}
-
-// sendAdapted sends a prompt, and sends it again as long as its answer says how to adapt
-// it, which adapt does and reports.
-func sendAdapted(ctx context.Context, adapt func(*call) bool, send func() (answer, error)) (answer, error) {
-	a, err := send()
-	for err != nil && adapt(lastCall(ctx)) {
-		a, err = send()
+// send sends a prompt with optional parameters, and again without each that the upstream
+// refuses.
+func (p prompt) send(ctx context.Context, optional optionalParams, call func(optionalParams) (answer, error)) (answer, error) {
+	a, err := call(optional)
+	for err != nil && optional.drop(lastCall(ctx)) {
+		a, err = call(optional)
 	}
 	return a, err
 }
