@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,15 +42,18 @@ func (c applyCommand) Run(ctx context.Context, out streams) error {
 	if err != nil {
 		return err
 	}
-	name, dir, content, err := c.read()
-	if err != nil {
-		return err
+	name, dir, content := "stdin", ".", os.Stdin
+	if c.File != "-" {
+		name, dir = c.File, filepath.Dir(c.File)
+		if content, err = os.Open(c.File); err != nil {
+			return err
+		}
 	}
 	entries, faults, err := readManifest(content)
 	if err = errors.Join(err, content.Close()); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	a := &applier{service: service, force: c.Force, planner: planner{mode: c.Credentials, prune: c.Prune, secrets: secrets{dir: dir}}}
+	a := &applier{service: service, force: c.Force, planner: planner{mode: c.Credentials, prune: c.Prune, dir: dir}}
 	if err := a.plan(ctx, entries, faults); err != nil {
 		return err
 	}
@@ -67,22 +70,14 @@ func (c applyCommand) Run(ctx context.Context, out streams) error {
 	return c.report(out, a, name)
 }
 
-// read opens the file. dir is where the paths in it begin.
-func (c applyCommand) read() (name, dir string, content io.ReadCloser, err error) {
-	if c.File == "-" {
-		return "stdin", ".", io.NopCloser(os.Stdin), nil
-	}
-	content, err = os.Open(c.File)
-	return c.File, filepath.Dir(c.File), content, err
-}
-
 // applier applies a manifest to a service.
 type applier struct {
 	planner
-	service *client.Client
-	force   bool         // removes and disables also what has references
-	steps   []*applyStep // in the order of the file; deletions come last, by name
-	faults  []manifestFault
+	service   *client.Client
+	force     bool // removes and disables also what has references
+	steps     []*applyStep
+	deletions []*applyStep // come after all steps have succeeded
+	faults    []manifestFault
 }
 
 // plan compares the manifest with the service.
@@ -92,7 +87,6 @@ func (a *applier) plan(ctx context.Context, entries []providerEntry, faults []ma
 		wanted[app.FoldName(entry.Name)] = true
 	}
 	current := map[string]*client.Provider{}
-	var deletions []*applyStep
 	for p, err := range a.service.ListProviders(ctx, client.ListProvidersParams{Limit: 100}) {
 		if err != nil && len(faults) > 0 {
 			a.faults = faults
@@ -104,14 +98,14 @@ func (a *applier) plan(ctx context.Context, entries []providerEntry, faults []ma
 		if name := app.FoldName(p.Name); wanted[name] {
 			current[name] = &p
 		} else if a.prune {
-			deletions = append(deletions, deletion(p))
+			a.deletions = append(a.deletions, deletion(p))
 		}
 	}
 	for _, entry := range entries {
 		step, wrong := a.step(entry, current[app.FoldName(entry.Name)])
 		a.steps, faults = append(a.steps, step), append(faults, wrong...)
 	}
-	a.steps, a.faults = append(a.steps, deletions...), faults
+	a.faults = faults
 	return nil
 }
 
@@ -122,27 +116,23 @@ var (
 	errNotDeleted = errors.New("not deleted, because something else failed")
 )
 
-// run carries out all steps: several at a time, and deletions after everything else.
+// run carries out all steps, and then the deletions.
 func (a *applier) run(ctx context.Context) {
-	failed := a.runSome(ctx, func(s *applyStep) bool { return s.action == actionCreate || s.action == actionUpdate })
-	deletes := func(s *applyStep) bool { return s.action == actionDelete }
-	if failed == nil {
-		_ = a.runSome(ctx, deletes) // the steps have their errors
+	if a.runAll(ctx, a.steps) == nil {
+		_ = a.runAll(ctx, a.deletions) // the steps have their errors
 		return
 	}
-	for _, s := range a.steps {
-		if deletes(s) {
-			s.err = errNotDeleted
-		}
+	for _, s := range a.deletions {
+		s.err = errNotDeleted
 	}
 }
 
-// runSome carries out the steps for which which is true. It returns one of their errors.
-func (a *applier) runSome(ctx context.Context, which func(*applyStep) bool) error {
+// runAll carries out steps, several at a time. It returns one of their errors.
+func (a *applier) runAll(ctx context.Context, steps []*applyStep) error {
 	var group errgroup.Group
 	group.SetLimit(applyWorkers)
-	for _, s := range a.steps {
-		if which(s) {
+	for _, s := range steps {
+		if s.action != "" {
 			group.Go(func() error {
 				s.err = a.execute(ctx, s)
 				return s.err
@@ -202,15 +192,19 @@ func (a *applier) send(ctx context.Context, s *applyStep) (err error) {
 	case actionUpdate:
 		_, err = a.service.UpdateProvider(ctx, s.id, s.update, options...)
 	case actionDelete:
-		err = a.service.DeleteProvider(ctx, s.id, append(options, client.IfVersion(s.version))...)
+		err = a.service.DeleteProvider(ctx, s.id, append(options, client.IfVersion(s.update.Version))...)
 	}
 	return asInUse(err)
 }
 
 // create creates a provider. The API creates active ones only.
 func (a *applier) create(ctx context.Context, s *applyStep) error {
-	created, err := a.service.CreateProvider(ctx, s.create)
-	if err == nil && s.entry.Status == statusInactive {
+	provider := client.ProviderCreate{Name: s.name, Type: client.ProviderTypeName(s.entry.Type), Config: s.update.Config, Credentials: s.update.Credentials}
+	for _, m := range s.update.Models {
+		provider.Models = append(provider.Models, client.ModelCreate{ModelID: m.ModelID, DisplayName: m.DisplayName, Enabled: m.Enabled, SupportedStages: m.SupportedStages})
+	}
+	created, err := a.service.CreateProvider(ctx, provider)
+	if err == nil && s.update.Status == client.ProviderStatusInactive {
 		_, err = a.service.UpdateProvider(ctx, created.ID, client.ProviderUpdate{Status: client.ProviderStatusInactive})
 	}
 	return err
@@ -219,15 +213,15 @@ func (a *applier) create(ctx context.Context, s *applyStep) error {
 // report prints the changes on stdout, and failures and a summary on stderr.
 func (c applyCommand) report(out streams, a *applier, name string) error {
 	var changes []change
-	count, untried, failed := map[string]int{}, map[error]int{}, false
-	for _, s := range a.steps {
+	count, failed := map[string]int{}, false
+	for _, s := range slices.Concat(a.steps, a.deletions) {
 		failed = failed || s.err != nil
 		switch {
 		case s.err == nil:
 			count[s.action]++
 			changes = append(changes, s.changes...)
 		case errors.Is(s.err, errNotSent), errors.Is(s.err, errNotDeleted):
-			untried[s.err]++
+			count[s.err.Error()]++
 		default:
 			count["failed"]++
 			fmt.Fprintf(out.stderr, "%s: %s\n", oneLine(s.name), oneLine(s.err.Error()))
@@ -244,15 +238,15 @@ func (c applyCommand) report(out streams, a *applier, name string) error {
 		return err
 	}
 	for _, err := range []error{errNotSent, errNotDeleted} {
-		if untried[err] > 0 {
-			fmt.Fprintf(out.stderr, "%d %s\n", untried[err], err)
+		if n := count[err.Error()]; n > 0 {
+			fmt.Fprintf(out.stderr, "%d %s\n", n, err)
 		}
 	}
-	words := "%s: %d created, %d updated, %d deleted, %d unchanged, %d failed\n"
+	summary := "%s: %d created, %d updated, %d deleted, %d unchanged, %d failed\n"
 	if c.DryRun {
-		words = "%s, dry run: %d to create, %d to update, %d to delete, %d unchanged, %d failed\n"
+		summary = "%s, dry run: %d to create, %d to update, %d to delete, %d unchanged, %d failed\n"
 	}
-	fmt.Fprintf(out.stderr, words, name, count[actionCreate], count[actionUpdate], count[actionDelete], count[""], count["failed"])
+	fmt.Fprintf(out.stderr, summary, name, count[actionCreate], count[actionUpdate], count[actionDelete], count[""], count["failed"])
 	switch {
 	case failed:
 		return exitError{status: exitFailed}

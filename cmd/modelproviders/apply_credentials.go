@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,25 +23,6 @@ var removal = map[string]bool{"set": false}
 // entryName returns the name of an entry of a credential with several values, such as
 // `headers.x-team`. The service does not distinguish upper and lower case in it.
 func entryName(credential, entry string) string { return credential + "." + strings.ToLower(entry) }
-
-// nested returns credentials with the entries of each under its name; see [entryName].
-func nested[V any](credentials map[string]V) map[string]any {
-	all := map[string]any{}
-	for name, value := range credentials {
-		credential, entry, isEntry := strings.Cut(name, ".")
-		if !isEntry {
-			all[name] = value
-			continue
-		}
-		entries, _ := all[credential].(map[string]V)
-		if entries == nil {
-			entries = map[string]V{}
-			all[credential] = entries
-		}
-		entries[entry] = value
-	}
-	return all
-}
 
 // storedCredentials returns the names of the credentials that a provider has.
 func storedCredentials(p client.Provider) []string {
@@ -72,7 +56,7 @@ func (p *planner) credentials(entry providerEntry, stored app.ProviderSettings, 
 			stored.Credentials[name] = nil
 			continue
 		}
-		value, err := p.secrets.read(from)
+		value, err := p.read(from)
 		if err != nil {
 			faults = append(faults, entry.fault("credentials."+name, "can't be read: %s", err))
 			stored.Credentials[name] = nil
@@ -81,6 +65,22 @@ func (p *planner) credentials(entry providerEntry, stored app.ProviderSettings, 
 		sent[name] = value
 	}
 	return sent, faults
+}
+
+// read returns the value of a credential.
+func (p *planner) read(from source) (string, error) {
+	if from.Env != "" {
+		value := strings.TrimSpace(os.Getenv(from.Env))
+		if value == "" {
+			return "", fmt.Errorf("the environment variable %s is not set", from.Env)
+		}
+		return value, nil
+	}
+	path := from.File
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(p.dir, path)
+	}
+	return new(environment).readSecret(path)
 }
 
 // notFollowing finds the stored credentials that the service would have to send to another
@@ -115,7 +115,7 @@ func contradictions(entry providerEntry, checked app.CheckedSettings) (faults []
 // inRequest returns the credentials as a request contains them. A credential with several
 // entries is sent with all of them; the empty ones keep what is stored.
 func inRequest(sent map[string]any, stored app.ProviderSettings) map[string]any {
-	request := nested(sent)
+	request := client.NestedCredentials(sent)
 	for name := range stored.Credentials {
 		credential, entry, _ := strings.Cut(name, ".")
 		if entries, ok := request[credential].(map[string]any); ok && entries[entry] == nil {

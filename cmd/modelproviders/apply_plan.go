@@ -27,15 +27,13 @@ type change struct {
 	After    string `json:"after,omitempty"`
 }
 
-// applyStep is what is done with one provider: at most one request.
+// applyStep is what is done with one provider.
 type applyStep struct {
 	name    string // as in the manifest
 	entry   providerEntry
 	action  string // empty if the provider is as the manifest says
 	id      string
-	version int64
-	create  client.ProviderCreate
-	update  client.ProviderUpdate
+	update  client.ProviderUpdate // of an empty provider, if it is created
 	changes []change
 	lost    []client.ModelOfProvider // are removed or disabled, themselves or with the provider
 	err     error
@@ -67,31 +65,34 @@ func statusOf(p client.Provider) string {
 }
 
 func deletion(p client.Provider) *applyStep {
-	s := &applyStep{name: p.Name, action: actionDelete, id: p.ID, version: p.Version, lost: p.Models}
+	s := &applyStep{name: p.Name, action: actionDelete, id: p.ID, update: client.ProviderUpdate{Version: p.Version}, lost: p.Models}
 	s.note("", string(p.Type), "")
 	return s
 }
 
 // planner finds out what a manifest changes.
 type planner struct {
-	mode    string // of sending credentials
-	prune   bool   // also removes models that a list lacks
-	secrets secrets
+	mode  string // of sending credentials
+	prune bool   // also removes models that a list lacks
+	dir   string // where relative paths of the manifest begin
 }
 
 // step compares an entry with the provider of the same name, which is nil if there is
 // none. It also returns what is wrong with the entry.
 func (p *planner) step(entry providerEntry, current *client.Provider) (*applyStep, []manifestFault) {
 	s := &applyStep{name: entry.Name, entry: entry, action: actionCreate}
-	stored := app.ProviderSettings{Credentials: map[string]any{}}
-	if current != nil {
-		s.action, s.id, s.version, stored.Config = actionUpdate, current.ID, current.Version, current.Config
-		for _, name := range storedCredentials(*current) {
-			stored.Credentials[name] = nil
-		}
+	if current == nil {
+		s.note("type", "", entry.Type)
+		current = &client.Provider{Name: entry.Name, Enabled: true}
+	} else {
+		s.action, s.id, s.update.Version = actionUpdate, current.ID, current.Version
 		if entry.Type != string(current.Type) {
 			return s, []manifestFault{entry.fault("type", "is %s, but the provider is of type %s, which can't be changed", entry.Type, current.Type)}
 		}
+	}
+	stored := app.ProviderSettings{Config: current.Config, Credentials: map[string]any{}}
+	for _, name := range storedCredentials(*current) {
+		stored.Credentials[name] = nil
 	}
 	// Without values, because which ones are sent depends on the config.
 	before, _ := app.ReadProviderSettings(entry.Type, app.ProviderSettings{Config: entry.Config}, stored)
@@ -105,10 +106,6 @@ func (p *planner) step(entry providerEntry, current *client.Provider) (*applySte
 	for _, f := range invalid {
 		faults = append(faults, entry.fault(f.Name, "%s", strings.Replace(f.Message, "of this request", "of the type "+entry.Type, 1)))
 	}
-	if current == nil {
-		s.create.Credentials = credentials
-		return s, append(faults, s.planCreation(sent, checked.Config)...)
-	}
 	s.planSettings(current, checked.Config)
 	s.planCredentials(credentials, sent, stored, checked.Removed)
 	faults = append(faults, s.planModels(current, p.prune)...)
@@ -118,37 +115,17 @@ func (p *planner) step(entry providerEntry, current *client.Provider) (*applySte
 	return s, faults
 }
 
-func (s *applyStep) planCreation(credentials map[string]any, config map[string]string) (faults []manifestFault) {
-	s.create.Name, s.create.Type, s.create.Config = s.name, client.ProviderTypeName(s.entry.Type), config
-	s.note("type", "", s.entry.Type)
-	if s.entry.Status == statusInactive {
-		s.note("status", "", statusInactive)
-	}
-	for _, name := range sortedNames(config) {
-		s.note("config."+name, "", config[name])
-	}
-	for _, name := range sortedNames(credentials) {
-		s.note("credentials."+name, "", "set")
-	}
-	for _, model := range s.entry.Models {
-		created, wrong := s.newModel(model)
-		s.create.Models, faults = append(s.create.Models, created), append(faults, wrong...)
-	}
-	return faults
-}
-
-func (s *applyStep) newModel(model modelEntry) (client.ModelCreate, []manifestFault) {
-	s.noteModel(actionCreate, model.ModelID, "", "", strings.Join(model.SupportedStages, " "))
+func (s *applyStep) newModel(model modelEntry) (client.ModelUpdateOfProvider, []manifestFault) {
+	s.noteModel(actionCreate, model.ModelID, "", "", words(model.SupportedStages))
 	var faults []manifestFault
 	if model.SupportedStages == nil {
 		faults = append(faults, manifestFault{model.line, fmt.Sprintf("the model %s needs supported_stages, because it is new", model.ModelID)})
 	}
-	return client.ModelCreate{ModelID: model.ModelID, DisplayName: model.DisplayName, Enabled: model.Enabled, SupportedStages: asStages(model.SupportedStages)}, faults
+	return client.ModelUpdateOfProvider{ModelID: model.ModelID, DisplayName: model.DisplayName, Enabled: model.Enabled, SupportedStages: model.SupportedStages}, faults
 }
 
 // planSettings compares everything but credentials and models.
 func (s *applyStep) planSettings(current *client.Provider, config map[string]string) {
-	s.update.Version = current.Version
 	if s.entry.Name != current.Name {
 		s.update.Name = s.entry.Name
 		s.note("name", current.Name, s.entry.Name)
@@ -156,13 +133,16 @@ func (s *applyStep) planSettings(current *client.Provider, config map[string]str
 	status := statusOf(*current)
 	if s.entry.Status != "" && s.entry.Status != status {
 		s.update.Status = client.ProviderStatus(s.entry.Status)
+		if s.action == actionCreate {
+			status = "" // there was no provider
+		}
 		s.note("status", status, s.entry.Status)
 		if s.entry.Status == statusInactive {
 			s.lost = current.Models
 		}
 	}
-	changed := map[string]string{}
-	both := maps.Clone(current.Config)
+	changed, both := map[string]string{}, map[string]string{}
+	maps.Copy(both, current.Config)
 	maps.Copy(both, config)
 	for _, name := range sortedNames(both) {
 		if config[name] != current.Config[name] {
@@ -217,7 +197,7 @@ func (s *applyStep) planModels(current *client.Provider, prune bool) (faults []m
 		case ok:
 			list = append(list, s.editedModel(entry, model))
 		case prune:
-			s.noteModel(actionDelete, model.ModelID, "", strings.Join(stageNames(model.SupportedStages), " "), "")
+			s.noteModel(actionDelete, model.ModelID, "", words(model.SupportedStages), "")
 			s.lose(model)
 		default:
 			list = append(list, client.ModelUpdateOfProvider{ID: model.ID})
@@ -226,9 +206,7 @@ func (s *applyStep) planModels(current *client.Provider, prune bool) (faults []m
 	for _, model := range s.entry.Models {
 		if _, isNew := wanted[model.ModelID]; isNew {
 			created, wrong := s.newModel(model)
-			faults = append(faults, wrong...)
-			list = append(list, client.ModelUpdateOfProvider{ModelID: created.ModelID, DisplayName: created.DisplayName,
-				Enabled: created.Enabled, SupportedStages: created.SupportedStages})
+			list, faults = append(list, created), append(faults, wrong...)
 		}
 	}
 	if len(s.changes) > before {
@@ -246,9 +224,9 @@ func (s *applyStep) editedModel(entry modelEntry, current client.ModelOfProvider
 		edit.DisplayName = entry.DisplayName
 		s.noteModel(actionUpdate, current.ModelID, "display_name", current.DisplayName, entry.DisplayName)
 	}
-	if stages := stageNames(current.SupportedStages); entry.SupportedStages != nil && !sameSet(stages, entry.SupportedStages) {
-		edit.SupportedStages = asStages(entry.SupportedStages)
-		s.noteModel(actionUpdate, current.ModelID, "supported_stages", strings.Join(stages, " "), strings.Join(entry.SupportedStages, " "))
+	if entry.SupportedStages != nil && !sameSet(current.SupportedStages, entry.SupportedStages) {
+		edit.SupportedStages = entry.SupportedStages
+		s.noteModel(actionUpdate, current.ModelID, "supported_stages", words(current.SupportedStages), words(entry.SupportedStages))
 	}
 	if entry.Enabled != nil && *entry.Enabled != current.Enabled {
 		edit.Enabled = entry.Enabled
@@ -267,14 +245,6 @@ func (s *applyStep) lose(model client.ModelOfProvider) {
 	}
 }
 
-func sameSet(a, b []string) bool {
-	return len(a) == len(b) && !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
-}
-
-func asStages(names []string) []client.StageName {
-	var stages []client.StageName
-	for _, name := range names {
-		stages = append(stages, client.StageName(name))
-	}
-	return stages
+func sameSet(a, b []client.StageName) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(s client.StageName) bool { return !slices.Contains(b, s) })
 }

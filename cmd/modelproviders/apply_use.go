@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"modelproviders/pkg/client"
 )
@@ -44,7 +45,7 @@ func asInUse(err error) error {
 
 // checkUse finds out, for a dry run, which steps the service would refuse.
 func (a *applier) checkUse(ctx context.Context) error {
-	for _, s := range a.steps {
+	for _, s := range slices.Concat(a.steps, a.deletions) {
 		var use inUseError
 		for _, m := range s.lost {
 			use.count += m.ReferenceCount

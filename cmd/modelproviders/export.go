@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"iter"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -29,12 +28,25 @@ func (c exportCommand) Run(ctx context.Context, out streams) error {
 	if err != nil {
 		return err
 	}
+	var filters []client.ListProvidersParams
+	for _, name := range c.Provider {
+		filters = append(filters, client.ListProvidersParams{Name: name})
+	}
+	if len(filters) == 0 { // all providers
+		filters = []client.ListProvidersParams{{Limit: 100}}
+	}
 	names, entries := variableNames{}, []providerEntry{}
-	for provider, err := range c.providers(ctx, service) {
-		if err != nil {
-			return err
+	for _, filter := range filters {
+		before := len(entries)
+		for provider, err := range service.ListProviders(ctx, filter) {
+			if err != nil {
+				return err
+			}
+			entries = append(entries, names.entry(provider))
 		}
-		entries = append(entries, names.entry(provider))
+		if filter.Name != "" && len(entries) == before {
+			return fmt.Errorf("there is no provider named %q", filter.Name)
+		}
 	}
 	content, err := yaml.Dump(map[string]any{"providers": entries}, yaml.WithLineWidth(-1))
 	if err != nil {
@@ -42,30 +54,6 @@ func (c exportCommand) Run(ctx context.Context, out streams) error {
 	}
 	_, err = io.WriteString(out.stdout, manifestHead+string(content))
 	return err
-}
-
-// providers reads the providers to export, in the order of their names.
-func (c exportCommand) providers(ctx context.Context, service *client.Client) iter.Seq2[client.Provider, error] {
-	if len(c.Provider) == 0 {
-		return service.ListProviders(ctx, client.ListProvidersParams{Limit: 100})
-	}
-	return func(yield func(client.Provider, error) bool) {
-		for _, name := range c.Provider {
-			page, err := service.ListProvidersPage(ctx, client.ListProvidersParams{Name: name})
-			if err == nil && len(page.Data) == 0 {
-				err = fmt.Errorf("there is no provider named %q", name)
-			}
-			for _, provider := range page.Data {
-				if !yield(provider, nil) {
-					return
-				}
-			}
-			if err != nil {
-				yield(client.Provider{}, err)
-				return
-			}
-		}
-	}
 }
 
 // variableNames has the names of environment variables that a manifest uses, with the
@@ -81,7 +69,7 @@ func (v variableNames) entry(p client.Provider) providerEntry {
 	}
 	for _, model := range p.Models {
 		entry.Models = append(entry.Models, modelEntry{ModelID: model.ModelID, DisplayName: model.DisplayName,
-			SupportedStages: stageNames(model.SupportedStages), Enabled: &model.Enabled})
+			SupportedStages: model.SupportedStages, Enabled: &model.Enabled})
 	}
 	return entry
 }
@@ -106,14 +94,6 @@ func (v variableNames) unique(text string) string {
 	return unique
 }
 
-func stageNames(stages []client.StageName) []string {
-	var names []string
-	for _, stage := range stages {
-		names = append(names, string(stage))
-	}
-	return names
-}
-
 // MarshalYAML writes a model in one line.
 func (m modelEntry) MarshalYAML() (any, error) {
 	type plain modelEntry
@@ -122,7 +102,7 @@ func (m modelEntry) MarshalYAML() (any, error) {
 
 // MarshalYAML writes the entries of a credential under its name.
 func (s sources) MarshalYAML() (any, error) { //nolint:unparam // a yaml.Marshaler
-	return nested(s), nil
+	return client.NestedCredentials(s), nil
 }
 
 // MarshalYAML writes a source in one line.

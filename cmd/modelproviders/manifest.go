@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"modelproviders/pkg/app"
+	"modelproviders/pkg/client"
 )
 
 // A manifest is the file that `export` writes and `apply` reads; docs/apply.md describes
@@ -44,10 +45,10 @@ type source struct {
 
 // modelEntry is one model of a manifest. What is empty stays as it is.
 type modelEntry struct {
-	ModelID         string   `yaml:"model_id"`
-	DisplayName     string   `yaml:"display_name,omitempty"`
-	SupportedStages []string `yaml:"supported_stages,omitempty"`
-	Enabled         *bool    `yaml:"enabled,omitempty"`
+	ModelID         string             `yaml:"model_id"`
+	DisplayName     string             `yaml:"display_name,omitempty"`
+	SupportedStages []client.StageName `yaml:"supported_stages,omitempty"`
+	Enabled         *bool              `yaml:"enabled,omitempty"`
 
 	line int
 }
@@ -138,7 +139,7 @@ func (r *manifestReader) provider(node *yaml.Node, path string) providerEntry {
 		entry.Status = r.choice(status, path+".status", statusActive, statusInactive)
 	}
 	r.unique(r.names, app.FoldName(entry.Name), node, path+".name")
-	config := r.optional(fields["config"], path+".config")
+	config := r.fields(fields["config"], path+".config")
 	for _, name := range sortedNames(config) {
 		entry.lines["config."+name] = config[name].Line
 		entry.Config[name] = r.scalar(config[name], path+".config."+name)
@@ -181,10 +182,10 @@ func (r *manifestReader) model(node *yaml.Node, path string) modelEntry {
 	}
 	before, stages := len(r.faults), fields["supported_stages"]
 	if stages != nil {
-		model.SupportedStages = []string{}
+		model.SupportedStages = []client.StageName{}
 	}
 	for i, stage := range r.list(stages, path+".supported_stages") {
-		name := r.choice(stage, fmt.Sprintf("%s.supported_stages[%d]", path, i), app.StageNames()...)
+		name := client.StageName(r.choice(stage, fmt.Sprintf("%s.supported_stages[%d]", path, i), app.StageNames()...))
 		if slices.Contains(model.SupportedStages, name) {
 			r.fault(stage, path+".supported_stages", "has %s twice", name)
 		}
@@ -203,7 +204,7 @@ func (r *manifestReader) credentials(entry *providerEntry, node *yaml.Node, path
 		entry.lines["credentials."+name] = node.Line
 		entry.Credentials[name] = r.source(node, path)
 	}
-	credentials := r.optional(node, path)
+	credentials := r.fields(node, path)
 	for _, name := range sortedNames(credentials) {
 		path := path + "." + name
 		if !hasMappings(credentials[name]) {
@@ -266,11 +267,11 @@ func manifestError(name string, faults []manifestFault) error {
 	slices.SortStableFunc(faults, func(a, b manifestFault) int { return a.line - b.line })
 	var lines []string
 	for _, f := range faults {
+		at := name
 		if f.line > 0 {
-			lines = append(lines, fmt.Sprintf("%s:%d: %s", name, f.line, f.text))
-		} else {
-			lines = append(lines, fmt.Sprintf("%s: %s", name, f.text))
+			at = fmt.Sprintf("%s:%d", name, f.line)
 		}
+		lines = append(lines, at+": "+f.text)
 	}
 	return errors.New("nothing was changed, because of what is wrong in the file:\n  " + strings.Join(lines, "\n  "))
 }

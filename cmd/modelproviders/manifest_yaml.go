@@ -26,9 +26,12 @@ func (r *manifestReader) unique(seen map[string]int, value string, node *yaml.No
 	seen[value] = node.Line
 }
 
-// fields returns the fields of a mapping by their names. If names are known, others are
-// faults.
+// fields returns the fields of a mapping by their names, and nothing if there is no
+// mapping. If names are known, others are faults.
 func (r *manifestReader) fields(node *yaml.Node, path string, known ...string) map[string]*yaml.Node {
+	if node == nil {
+		return nil
+	}
 	node = resolve(node)
 	if node.Kind != yaml.MappingNode && len(known) == 0 {
 		r.fault(node, path, "must be a mapping; leave it out if it has no fields")
@@ -51,14 +54,6 @@ func (r *manifestReader) fields(node *yaml.Node, path string, known ...string) m
 		fields[name.Value] = node.Content[i+1]
 	}
 	return fields
-}
-
-// optional returns the fields of a mapping that may be absent.
-func (r *manifestReader) optional(node *yaml.Node, path string) map[string]*yaml.Node {
-	if node == nil {
-		return nil
-	}
-	return r.fields(node, path)
 }
 
 func (r *manifestReader) list(node *yaml.Node, path string) []*yaml.Node {
