@@ -50,7 +50,7 @@ type draftSettings struct {
 // @Failure		502	{object}	problem
 // @Router			/providers/{id}/available-models [get]
 func (a *API) listAvailableModels(c echo.Context) error {
-	return a.answerAvailableModels(c, registry.Draft{})
+	return a.answerAvailableModels(c, registry.Draft{ProviderID: c.Param("id")})
 }
 
 // @Summary		List the models that an edit of a provider gives access to
@@ -72,11 +72,7 @@ func (a *API) listAvailableModelsOfEdit(c echo.Context) error {
 }
 
 func (a *API) answerAvailableModels(c echo.Context, draft registry.Draft) error {
-	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), draft, c.QueryParam("q"))
-	return answerFound(c, found, err)
-}
-
-func answerFound(c echo.Context, found registry.AvailableModels, err error) error {
+	found, err := a.Registry.AvailableModels(c.Request().Context(), principal(c).Workspace, draft, c.QueryParam("q"))
 	if f := fault.As(err); f != nil && f.Upstream != nil {
 		logCall(c, c.Param("id"), false, slog.String("kind", f.Upstream.Kind))
 	}
@@ -98,34 +94,33 @@ func answerFound(c echo.Context, found registry.AvailableModels, err error) erro
 // @Failure		502		{object}	problem
 // @Router			/provider-types/{type}/available-models [post]
 func (a *API) listAvailableModelsOfType(c echo.Context) error {
-	typeName, draft, err := decodeDraftSettings(c)
+	draft, err := decodeDraftSettings(c)
 	if err != nil {
 		return err
 	}
-	found, err := a.Registry.AvailableModelsOfType(c.Request().Context(), principal(c).Workspace, typeName, draft, c.QueryParam("q"))
-	return answerFound(c, found, err)
+	return a.answerAvailableModels(c, draft)
 }
 
 // decodeDraftSettings reads the type in the path, and a body of [draftSettings]. It
 // returns not_found and malformed_request.
-func decodeDraftSettings(c echo.Context) (typeName string, draft registry.Draft, err error) {
+func decodeDraftSettings(c echo.Context) (registry.Draft, error) {
 	typ, err := lookupType(c)
 	if err != nil {
-		return "", draft, err
+		return registry.Draft{}, err
 	}
 	var body draftSettings
 	problems, err := decodeWithSettings(c, &body)
-	return typ.Name(), registry.Draft{Settings: provider.Request(body), Problems: problems}, err
+	return registry.Draft{Type: typ.Name(), Settings: provider.Request(body), Problems: problems}, err
 }
 
 // decodeEditSettings reads a body of [settingsUpdate], which may be left out.
 func decodeEditSettings(c echo.Context) (registry.Draft, error) {
 	if body, err := readBody(c); err != nil || len(body) == 0 {
-		return registry.Draft{}, err
+		return registry.Draft{ProviderID: c.Param("id")}, err
 	}
 	var body settingsUpdate
 	problems, err := decodeWithSettings(c, &body)
-	return registry.Draft{Settings: provider.Request(body), Problems: problems}, err
+	return registry.Draft{ProviderID: c.Param("id"), Settings: provider.Request(body), Problems: problems}, err
 }
 
 func toAvailableModels(found registry.AvailableModels) availableModels {

@@ -37,16 +37,11 @@ type checkResult struct {
 // @Success		200		{object}	checkResult
 // @Router			/provider-types/{type}/check [post]
 func (a *API) checkProviderType(c echo.Context) error {
-	typeName, draft, err := decodeDraftSettings(c)
+	draft, err := decodeDraftSettings(c)
 	if err != nil {
 		return err
 	}
-	result, err := a.Registry.CheckType(c.Request().Context(), principal(c).Workspace, typeName, draft)
-	if err != nil {
-		return err
-	}
-	logFailure(c, c.Param("id"), result.Failure)
-	return c.JSON(http.StatusOK, toCheckResult(result))
+	return a.answerCheck(c, draft)
 }
 
 // @Summary		Check a provider
@@ -62,7 +57,11 @@ func (a *API) checkProvider(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	result, err := a.Registry.CheckProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), draft)
+	return a.answerCheck(c, draft)
+}
+
+func (a *API) answerCheck(c echo.Context, draft registry.Draft) error {
+	result, err := a.Registry.Check(c.Request().Context(), principal(c).Workspace, draft)
 	if err != nil {
 		return err
 	}

@@ -146,8 +146,9 @@ func (a *API) testProviderType(c echo.Context) error {
 		return err
 	}
 	draft := body.draft(provider.Request(body.draftSettings), body.ModelID, problems)
+	draft.Type = typ.Name()
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestType(ctx, principal(c).Workspace, typ.Name(), draft, onDelta)
+		return a.Registry.TestDraft(ctx, principal(c).Workspace, draft, onDelta)
 	})
 }
 
@@ -166,8 +167,9 @@ func (a *API) testProvider(c echo.Context) error {
 		return err
 	}
 	draft := body.draft(provider.Request(body.settingsUpdate), body.ModelID, problems)
+	draft.ProviderID = c.Param("id")
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestProvider(ctx, principal(c).Workspace, c.Param("id"), draft, onDelta)
+		return a.Registry.TestDraft(ctx, principal(c).Workspace, draft, onDelta)
 	})
 }
 

@@ -20,10 +20,7 @@ const (
 
 // schedule schedules the checks of new providers, and measures how late checks are.
 func (m *metrics) schedule(ctx context.Context, checker *registry.HealthChecker) error {
-	if err := checker.Schedule(ctx); err != nil {
-		return err
-	}
-	lag, err := checker.Lag(ctx)
+	lag, err := checker.Schedule(ctx)
 	if err == nil {
 		m.checkLag.Set(lag.Seconds())
 	}

@@ -88,7 +88,7 @@ func (a *App) startJobs() (stop func(context.Context) error) {
 			failed(couldNotNoteUses, d.tokens.Flush(last)),
 			failed(couldNotRecord, d.refusals.Flush(last, 0)),
 			failed(couldNotLink, d.events.Link(last)),
-			failed(couldNotNumber, r.NumberLastChanges(last)))
+			failed(couldNotNumber, r.NumberAllChanges(last)))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/secret"
 )
@@ -48,7 +49,7 @@ func EnableKey(ctx context.Context, cfg Config, id uint32, out string) error {
 	}
 	o, err := OpenOperator(ctx, cfg, false)
 	if err == nil {
-		err = errors.Join(o.keys().Enabled(ctx, id), o.Close(ctx))
+		err = errors.Join(o.keys().Record(ctx, audit.KeyEnable, id), o.Close(ctx))
 	}
 	if err != nil {
 		return fmt.Errorf("the key %d is enabled in %s, but this could not be recorded in the audit log: %w", id, cfg.keysetPath(), err)
@@ -130,7 +131,7 @@ func (o *Operator) DestroyKey(ctx context.Context, id uint32, out string) error 
 	if err != nil {
 		return err
 	}
-	if err := o.keys().Destroyed(ctx, id); err != nil {
+	if err := o.keys().Record(ctx, audit.KeyDestroy, id); err != nil {
 		return fmt.Errorf("the key %d is deleted from %s, but this could not be recorded in the audit log: %w", id, path, err)
 	}
 	return nil

@@ -24,55 +24,27 @@ type AvailableModel struct {
 	Added bool // a model of the provider already
 }
 
-// AvailableModels asks a provider's upstream which models it offers; search is a
-// substring of id or name, without regard to case. Without settings in the draft, the
-// outcome sets or clears the provider's error as a test does; otherwise it stores only
-// an event. It returns not_found, malformed_request, validation_failed,
-// credentials_required, rate_limited and upstream_failed.
-func (r *Registry) AvailableModels(ctx context.Context, workspace, id string, draft Draft, search string) (AvailableModels, error) {
-	c, err := r.connect(ctx, workspace, id, draft, audit.ProviderDiscover, "Models not listed")
-	if err != nil {
-		return AvailableModels{}, err
-	}
-	return r.discover(ctx, c, search)
-}
-
-// AvailableModelsOfType asks for unsaved settings of a type. It stores only an event.
-// It returns not_found for an unknown type, malformed_request, validation_failed,
+// AvailableModels asks an upstream which models it offers; search is a substring of id or
+// name, without regard to case. For a stored provider without settings in the draft, the
+// outcome sets or clears the provider's error as a test does; otherwise it stores only an
+// event. It returns not_found, malformed_request, validation_failed, credentials_required,
 // rate_limited and upstream_failed.
-func (r *Registry) AvailableModelsOfType(ctx context.Context, workspace, typeName string, draft Draft, search string) (AvailableModels, error) {
-	c, err := r.connectType(workspace, typeName, draft, audit.ProviderDiscover, "Models not listed")
+func (r *Registry) AvailableModels(ctx context.Context, workspace string, draft Draft, search string) (AvailableModels, error) {
+	c, err := r.connect(ctx, workspace, draft, audit.ProviderDiscover, "Models not listed")
 	if err != nil {
 		return AvailableModels{}, err
 	}
-	return r.discover(ctx, c, search)
-}
-
-// discover counts as a test. See [Registry.callUpstream].
-func (r *Registry) discover(ctx context.Context, c connection, search string) (AvailableModels, error) {
 	defer c.end()
 	var found provider.Discovery
 	var failure *provider.Failure
-	var failed error
-	err := r.callUpstream(ctx, c.event.Workspace, c.client, OperationDiscovery, func(ctx context.Context) *provider.Failure {
-		found, failed = c.client.Models(ctx)
-		errors.As(failed, &failure)
-		return failure
+	err = r.call(ctx, c, OperationDiscovery, func(ctx context.Context) (Call, *provider.Failure) {
+		found, err = c.client.Models(ctx)
+		errors.As(err, &failure)
+		return Call{Success: found.Supported}, failure
 	})
 	if err != nil {
-		return AvailableModels{}, r.recordAbandoned(ctx, c.event, err)
-	}
-	if failed != nil && failure == nil {
-		return AvailableModels{}, fault.Wrap(fault.Internal, failed, "The provider's models could not be read.")
-	}
-	if err := r.recordOutcome(ctx, c, Call{Success: found.Supported}, failure); err != nil {
 		return AvailableModels{}, err
 	}
-	return available(found, failure, search, c.provider.Models)
-}
-
-// available is the answer to a discovery. It returns upstream_failed.
-func available(found provider.Discovery, failure *provider.Failure, search string, added []Model) (AvailableModels, error) {
 	if failure != nil {
 		err := fault.New(fault.UpstreamFailed, "The models could not be listed. %s", failure.Message)
 		err.Upstream = &fault.Upstream{Kind: string(failure.Kind), Message: failure.Message, HTTPStatus: failure.HTTPStatus, Hint: failure.Hint}
@@ -84,8 +56,8 @@ func available(found provider.Discovery, failure *provider.Failure, search strin
 		if !strings.Contains(Fold(m.ModelID), search) && !strings.Contains(Fold(m.DisplayName), search) {
 			continue
 		}
-		isAdded := slices.ContainsFunc(added, func(have Model) bool { return have.ModelID == m.ModelID })
-		out.Models = append(out.Models, AvailableModel{DiscoveredModel: m, Added: isAdded})
+		added := slices.ContainsFunc(c.provider.Models, func(have Model) bool { return have.ModelID == m.ModelID })
+		out.Models = append(out.Models, AvailableModel{DiscoveredModel: m, Added: added})
 	}
 	return out, nil
 }

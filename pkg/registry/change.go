@@ -55,13 +55,6 @@ const (
 	Verified      ChangeAction = "verified" // the status of a stage check of a model changed
 )
 
-// Statuses in changes, besides those of providers.
-const (
-	modelEnabled    = "enabled"
-	modelDisabled   = "disabled"
-	resourceDeleted = "deleted"
-)
-
 // ChangePosition is the position of a reader: the last change that it has read. The zero
 // value is the position before the first change.
 type ChangePosition struct {
@@ -74,8 +67,6 @@ func (c Change) Position() ChangePosition { return ChangePosition{Number: c.Numb
 
 // ChangeStore stores changes.
 type ChangeStore interface {
-	// ChangeEnd returns the position after the last change of a workspace.
-	ChangeEnd(ctx context.Context, workspace string) (ChangePosition, error)
 	// ChangesAfter returns up to limit numbered changes after a position. It returns gone if
 	// they are not all stored any more, or if the position is not one of this database.
 	ChangesAfter(ctx context.Context, workspace string, after ChangePosition, limit int) ([]Change, error)
@@ -115,7 +106,7 @@ func Changes(before, after Provider, at time.Time) []Change {
 		c = after.change(Created, at)
 	case after.ID == "":
 		c = before.change(Deleted, at)
-		c.Status, c.Kind = resourceDeleted, ""
+		c.Status, c.Kind = "deleted", ""
 	case before.Status() != after.Status():
 		c = after.change(StatusChanged, at)
 	case before.Name != after.Name || before.Connection != after.Connection:
@@ -126,51 +117,34 @@ func Changes(before, after Provider, at time.Time) []Change {
 	c.References = before.ModelCounts().References
 	changes := []Change{c}
 	if before.ID != "" && after.ID != "" {
-		changes = append(changes, modelsInUse(before, after, at)...)
+		ofModels := modelChanges(before, after, at)
+		changes = append(changes, slices.DeleteFunc(ofModels, func(c Change) bool { return !c.Webhook() })...)
 	}
 	return changes
 }
 
-// modelsInUse returns the changes of models that receivers of webhooks are told of.
-func modelsInUse(before, after Provider, at time.Time) []Change {
-	return slices.DeleteFunc(modelChanges(before, after, at), func(c Change) bool { return !c.Webhook() })
-}
-
 func modelChanges(before, after Provider, at time.Time) (changes []Change) {
-	removed := make(map[string]Model, len(before.Models))
 	for _, m := range before.Models {
-		removed[m.ID] = m
-	}
-	var kept []Change
-	for _, m := range after.Models {
-		old, stored := removed[m.ID]
-		delete(removed, m.ID)
-		switch {
-		case !stored:
-			kept = append(kept, m.change(after, Created, at))
-		case old.Version != m.Version:
-			c := m.change(after, Updated, at)
-			if old.Enabled != m.Enabled {
-				c.Status = modelStatus(m.Enabled)
-			}
-			kept = append(kept, c)
-		}
-	}
-	for _, m := range before.Models {
-		if _, gone := removed[m.ID]; gone {
+		if indexOf(after.Models, m.ID) < 0 {
 			c := m.change(after, Deleted, at)
-			c.Status = resourceDeleted
+			c.Status = "deleted"
 			changes = append(changes, c)
 		}
 	}
-	return append(changes, kept...)
-}
-
-func modelStatus(enabled bool) string {
-	if enabled {
-		return modelEnabled
+	for _, m := range after.Models {
+		i := indexOf(before.Models, m.ID)
+		switch {
+		case i < 0:
+			changes = append(changes, m.change(after, Created, at))
+		case before.Models[i].Version != m.Version:
+			c := m.change(after, Updated, at)
+			if before.Models[i].Enabled != m.Enabled {
+				c.Status = map[bool]string{true: "enabled", false: "disabled"}[m.Enabled]
+			}
+			changes = append(changes, c)
+		}
 	}
-	return modelDisabled
+	return changes
 }
 
 // change returns a change of the provider.
@@ -191,24 +165,6 @@ func (m Model) change(p Provider, action ChangeAction, at time.Time) Change {
 		ID: newID(), Workspace: p.Workspace, At: at, Resource: ModelResource, ResourceID: m.ID, ProviderID: p.ID,
 		Action: action, Version: m.Version, ProviderVersion: p.Version, References: m.References,
 	}
-}
-
-// StatusChange returns the change of a call that changes the status of its provider. The
-// store knows the versions and the number of references.
-func (c Call) StatusChange() Change {
-	change := Change{
-		ID: newID(), Workspace: c.Workspace, At: c.Event.At, Resource: ProviderResource, ResourceID: c.ProviderID, ProviderID: c.ProviderID,
-		Action: StatusChanged, Status: string(statusOf(true, c.Failure != nil)),
-	}
-	if c.Failure != nil {
-		change.Kind = c.Failure.Kind
-	}
-	return change
-}
-
-// ChangeEnd returns the position after the last change of a workspace.
-func (r *Registry) ChangeEnd(ctx context.Context, workspace string) (ChangePosition, error) {
-	return r.store.ChangeEnd(ctx, workspace)
 }
 
 // ChangesAfter returns up to limit changes after a position, which the caller must not

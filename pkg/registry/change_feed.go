@@ -16,6 +16,7 @@ const (
 // changeFeeds have the last changes of the workspaces in which readers wait.
 type changeFeeds struct {
 	needed    chan struct{} // closed when there has been a feed
+	need      sync.Once     // closes it
 	wake      chan struct{} // has a value if a feed is behind
 	listening atomic.Bool   // the database tells when there are changes
 
@@ -60,13 +61,7 @@ func (fs *changeFeeds) enter(workspace string, after ChangePosition) (feed *chan
 		feed = nil
 	}
 	if feed == nil {
-		if len(fs.feeds) == 0 {
-			select {
-			case <-fs.needed:
-			default:
-				close(fs.needed)
-			}
-		}
+		fs.need.Do(func() { close(fs.needed) })
 		feed = &changeFeed{base: after, moved: make(chan struct{})}
 		fs.feeds[workspace] = feed
 		fs.fallBehind(feed)
@@ -118,13 +113,6 @@ func (fs *changeFeeds) fallBehind(feed *changeFeed) {
 	}
 }
 
-// drop removes a feed, and wakes its readers.
-func (fs *changeFeeds) drop(workspace string) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	fs.remove(workspace)
-}
-
 // dropIdle removes the feeds that nobody uses.
 func (fs *changeFeeds) dropIdle() {
 	fs.mu.Lock()
@@ -134,6 +122,13 @@ func (fs *changeFeeds) dropIdle() {
 			fs.remove(workspace)
 		}
 	}
+}
+
+// drop removes a feed, and wakes its readers.
+func (fs *changeFeeds) drop(workspace string) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.remove(workspace)
 }
 
 func (fs *changeFeeds) remove(workspace string) {

@@ -23,23 +23,19 @@ const (
 // NumberChanges waits until this process has noted changes, or until it is time to look for
 // those of other processes, and then numbers changes.
 func (r *Registry) NumberChanges(ctx context.Context) error {
-	var unnumbered []string
 	select {
 	case <-r.store.NotedChanges():
+		return r.number(ctx, nil)
 	case <-time.After(time.Until(r.feeds.swept.Add(numberEvery))):
 		r.feeds.swept = time.Now()
-		var err error
-		if unnumbered, err = r.store.UnnumberedWorkspaces(ctx); err != nil {
-			return err
-		}
+		return r.NumberAllChanges(ctx)
 	case <-ctx.Done():
 		return nil
 	}
-	return r.number(ctx, unnumbered)
 }
 
-// NumberLastChanges numbers what is left when the service stops.
-func (r *Registry) NumberLastChanges(ctx context.Context) error {
+// NumberAllChanges numbers the changes of all processes.
+func (r *Registry) NumberAllChanges(ctx context.Context) error {
 	unnumbered, err := r.store.UnnumberedWorkspaces(ctx)
 	if err != nil {
 		return err

@@ -31,30 +31,6 @@ const (
 	ByTest      CheckMethod = "test"
 )
 
-// CheckProvider checks whether a provider's upstream accepts its credentials. Without
-// settings in the draft, it sets or clears the provider's error like
-// [Registry.AvailableModels], and stores the last check; otherwise it stores only an event.
-// A failure of the upstream is a result, not an error. It returns not_found,
-// malformed_request, validation_failed, credentials_required and rate_limited.
-func (r *Registry) CheckProvider(ctx context.Context, workspace, id string, draft Draft) (CheckResult, error) {
-	c, err := r.connect(ctx, workspace, id, draft, audit.ProviderCheck, "Connection not checked")
-	if err != nil {
-		return CheckResult{}, err
-	}
-	return r.check(ctx, c)
-}
-
-// CheckType checks unsaved settings of a type. It stores only an event. It returns
-// not_found for an unknown type, malformed_request, validation_failed and
-// rate_limited.
-func (r *Registry) CheckType(ctx context.Context, workspace, typeName string, draft Draft) (CheckResult, error) {
-	c, err := r.connectType(workspace, typeName, draft, audit.ProviderCheck, "Connection not checked")
-	if err != nil {
-		return CheckResult{}, err
-	}
-	return r.check(ctx, c)
-}
-
 func lastCheck(failure *provider.Failure, by CheckMethod, at time.Time) *LastCheck {
 	if failure != nil {
 		return &LastCheck{Kind: string(failure.Kind), By: by, At: at}
@@ -62,18 +38,21 @@ func lastCheck(failure *provider.Failure, by CheckMethod, at time.Time) *LastChe
 	return &LastCheck{Success: true, By: by, At: at}
 }
 
-// check counts as a test. See [Registry.callUpstream].
-func (r *Registry) check(ctx context.Context, c connection) (CheckResult, error) {
-	defer c.end()
-	var result provider.CheckResult
-	err := r.callUpstream(ctx, c.event.Workspace, c.client, OperationCheck, func(ctx context.Context) *provider.Failure {
-		result = c.client.Check(ctx)
-		return result.Failure
-	})
+// Check checks whether an upstream accepts the credentials. For a stored provider without
+// settings in the draft, it sets or clears the provider's error like
+// [Registry.AvailableModels], and stores the last check; otherwise it stores only an event.
+// A failure of the upstream is a result, not an error. It returns not_found,
+// malformed_request, validation_failed, credentials_required and rate_limited.
+func (r *Registry) Check(ctx context.Context, workspace string, draft Draft) (result CheckResult, err error) {
+	c, err := r.connect(ctx, workspace, draft, audit.ProviderCheck, "Connection not checked")
 	if err != nil {
-		return CheckResult{}, r.recordAbandoned(ctx, c.event, err)
+		return result, err
 	}
-	at := r.clock()
-	outcome := Call{Success: result.Listed, Check: lastCheck(result.Failure, ByDiscovery, at)}
-	return CheckResult{CheckResult: result, CheckedAt: at}, r.recordOutcome(ctx, c, outcome, result.Failure)
+	defer c.end()
+	err = r.call(ctx, c, OperationCheck, func(ctx context.Context) (Call, *provider.Failure) {
+		result.CheckResult = c.client.Check(ctx)
+		result.CheckedAt = r.clock()
+		return Call{Success: result.Listed, Check: lastCheck(result.Failure, ByDiscovery, result.CheckedAt)}, result.Failure
+	})
+	return result, err
 }

@@ -35,7 +35,7 @@ func TestCheckMarksLikeADiscovery(t *testing.T) {
 				k.test(t, p)
 			}
 			k.upstream.Use(test.mode)
-			result, err := k.CheckProvider(t.Context(), workspace, p.ID, registry.Draft{})
+			result, err := k.Check(t.Context(), workspace, registry.Draft{ProviderID: p.ID})
 			if err != nil || (result.Failure == nil) != (test.kind == "") || result.Failure != nil && result.Failure.Kind != test.kind {
 				t.Errorf("got the failure %v, %v", result.Failure, err)
 			}
@@ -63,11 +63,12 @@ func TestDraftsOfChecksAndDiscoveriesStoreNothing(t *testing.T) {
 	p := k.create(t, "one")
 	call := func(draft registry.Draft) (failures int) {
 		t.Helper()
-		result, err := k.CheckProvider(t.Context(), workspace, p.ID, draft)
+		draft.ProviderID = p.ID
+		result, err := k.Check(t.Context(), workspace, draft)
 		if err != nil {
 			t.Error("check:", err)
 		}
-		_, err = k.AvailableModels(t.Context(), workspace, p.ID, draft, "")
+		_, err = k.AvailableModels(t.Context(), workspace, draft, "")
 		if (err != nil) != (result.Failure != nil) {
 			t.Errorf("the check gives %v, the discovery %v", result.Failure, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/secret"
@@ -135,38 +136,80 @@ func (r *Registry) build(ctx context.Context, p Provider) (provider.Client, erro
 	return r.openClient(typ, credentials, p.Config, nil)
 }
 
-// openDraft opens a client for settings of a type that are not saved. It returns
-// not_found for an unknown type, and validation_failed with the outcome.
-func (r *Registry) openDraft(typeName string, draft Draft, outcome string) (provider.Client, error) {
-	typ, ok := provider.Lookup(typeName)
-	if !ok {
-		return nil, fault.New(fault.NotFound, "There is no provider type %q; the types are %s.", typeName, typeNames())
+// openClient opens a client of a type with the operator's endpoints. Closing it
+// wipes the credentials.
+func (r *Registry) openClient(typ *provider.Type, credentials map[string]secret.Text, config map[string]string, redact map[string]secret.Text) (provider.Client, error) {
+	client, err := typ.Open(credentials, config, provider.OpenOptions{
+		Transport: r.cfg.Transport(r.cfg.Endpoints.Origins(typ.Name())...),
+		Endpoints: r.cfg.Endpoints,
+		Redact:    redact,
+	})
+	if err != nil {
+		return nil, fault.Wrap(fault.Internal, err, "No client could be built for this provider.")
 	}
-	problems := draft.Problems
-	settings, more := typ.Read(draft.Settings, provider.Stored{})
-	problems.Add(more)
-	if err := problems.Err(outcome); err != nil {
-		wipe(settings.Credentials)
-		return nil, err
-	}
-	return r.openClient(typ, settings.Credentials, settings.Config, nil)
+	return client, nil
 }
 
-// openEdit opens a client for settings laid over those of a stored provider. The
-// stored credentials that they replace or remove are cut out of answers as well. It
-// returns validation_failed and credentials_required with the outcome.
-func (r *Registry) openEdit(ctx context.Context, p Provider, draft Draft, outcome string) (provider.Client, error) {
+// Draft is a call with settings that need not be saved. They are applied to those of the
+// stored provider or, without one, are the settings of a type, which must exist.
+type Draft struct {
+	ProviderID string
+	Type       string
+	Settings   provider.Request
+	Prompt     provider.Prompt
+	Problems   fault.Problems // see NewProvider
+}
+
+// isEmpty reports whether the draft has neither settings nor problems.
+func (d Draft) isEmpty() bool {
+	return len(d.Settings.Credentials)+len(d.Settings.Config)+len(d.Problems.Malformed)+len(d.Problems.Invalid) == 0
+}
+
+// connection is a client, and what the outcome of a call is recorded with.
+type connection struct {
+	client   provider.Client
+	end      func() // must be called when the client is no longer used
+	event    audit.Event
+	provider Provider
+	stored   bool // the client has the stored settings of the provider, so outcomes are stored
+}
+
+// connect opens a connection for a draft. The outcome is the title of its problems. It
+// returns not_found, malformed_request, validation_failed and credentials_required.
+func (r *Registry) connect(ctx context.Context, workspace string, draft Draft, action audit.Action, outcome string) (c connection, err error) {
+	if draft.ProviderID == "" {
+		c.provider = Provider{Workspace: workspace, Type: draft.Type}
+		c.event = succeeded(workspace, action, "", audit.Target{Type: "provider_type", ID: draft.Type, Name: draft.Type})
+	} else {
+		if c.provider, err = r.Provider(ctx, workspace, draft.ProviderID); err != nil {
+			return c, err
+		}
+		c.event = c.provider.event(action)
+		if c.stored = draft.isEmpty(); c.stored {
+			c.client, c.end, err = r.clientOf(ctx, c.provider)
+			return c, err
+		}
+	}
+	if c.client, err = r.openDraft(ctx, c.provider, draft, outcome); err == nil {
+		c.end = c.client.Close
+	}
+	return c, err
+}
+
+// openDraft opens a client for settings applied to those of p. The stored credentials
+// that they replace or remove are cut out of answers as well.
+func (r *Registry) openDraft(ctx context.Context, p Provider, draft Draft, outcome string) (provider.Client, error) {
 	typ, err := lookupType(p)
 	if err != nil {
 		return nil, err
 	}
 	problems := editProblems{Problems: draft.Problems}
 	settings := readEdit(&problems, p, typ, draft.Settings)
-	if err := problems.err(outcome); err != nil {
-		wipe(settings.Credentials)
-		return nil, err
+	err = problems.err(outcome)
+	var credentials map[string]secret.Text
+	if err == nil {
+		credentials, err = r.openAll(ctx, p)
 	}
-	credentials, err := r.openAll(ctx, p)
 	if err != nil {
 		wipe(settings.Credentials)
 		return nil, err
@@ -180,18 +223,4 @@ func (r *Registry) openEdit(ctx context.Context, p Provider, draft Draft, outcom
 	}
 	maps.Copy(credentials, settings.Credentials)
 	return r.openClient(typ, credentials, settings.Config, unused)
-}
-
-// openClient opens a client of a type with the operator's endpoints. Closing it
-// wipes the credentials.
-func (r *Registry) openClient(typ *provider.Type, credentials map[string]secret.Text, config map[string]string, redact map[string]secret.Text) (provider.Client, error) {
-	client, err := typ.Open(credentials, config, provider.OpenOptions{
-		Transport: r.transport(r.endpoints.Origins(typ.Name())...),
-		Endpoints: r.endpoints,
-		Redact:    redact,
-	})
-	if err != nil {
-		return nil, fault.Wrap(fault.Internal, err, "No client could be built for this provider.")
-	}
-	return client, nil
 }

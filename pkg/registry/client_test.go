@@ -158,7 +158,7 @@ func TestACallUsesItsClientUntilItReturns(t *testing.T) {
 			return err
 		},
 		"discovery": func(ctx context.Context) error {
-			_, err := k.AvailableModels(ctx, workspace, p.ID, registry.Draft{}, "")
+			_, err := k.AvailableModels(ctx, workspace, registry.Draft{ProviderID: p.ID}, "")
 			return err
 		},
 	} {

@@ -55,9 +55,9 @@ func TestTamperedDatabase(t *testing.T) {
 			wantFault(t, "test", err, fault.Internal)
 			_, err = k.Client(t.Context(), workspace, ours.ID)
 			wantFault(t, "client", err, fault.Internal)
-			_, err = k.AvailableModels(t.Context(), workspace, ours.ID, registry.Draft{}, "")
+			_, err = k.AvailableModels(t.Context(), workspace, registry.Draft{ProviderID: ours.ID}, "")
 			wantFault(t, "available models", err, fault.Internal)
-			_, err = k.TestProvider(t.Context(), workspace, ours.ID, registry.Draft{
+			_, err = k.TestDraft(t.Context(), workspace, registry.Draft{ProviderID: ours.ID,
 				Prompt: provider.Prompt{ModelID: k.upstream.ModelID, Text: "Hello"},
 			}, nil)
 			wantFault(t, "draft test", err, fault.Internal)

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"time"
 
 	"modelproviders/pkg/provider"
 )
@@ -43,9 +42,6 @@ func (r *Registry) KeptClients() (clients, calls int) {
 
 // KeepClients bounds the built clients that are kept.
 func (r *Registry) KeepClients(most int) { r.clients.Resize(most) }
-
-// SetAhead sets how far the time of the checker is ahead of the clock of the database.
-func (h *HealthChecker) SetAhead(ahead func() time.Duration) { h.ahead = ahead }
 
 // DueAfter returns when a provider is due.
 var DueAfter = dueAfter

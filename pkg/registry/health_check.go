@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"sync"
 	"time"
 
@@ -69,8 +70,7 @@ type HealthChecker struct {
 	*Registry
 	checks   HealthCheckStore
 	schedule CheckSchedule
-	report   func(error)          // is told the errors of checks that run
-	ahead    func() time.Duration // of the clock of the database; 0 except in tests
+	report   func(error)
 	slots    *semaphore.Weighted
 	running  sync.WaitGroup
 }
@@ -78,36 +78,27 @@ type HealthChecker struct {
 // NewHealthChecker returns a checker. It calls report, possibly from several goroutines,
 // with errors other than those of upstreams.
 func NewHealthChecker(r *Registry, s HealthCheckStore, schedule CheckSchedule, report func(error)) *HealthChecker {
-	return &HealthChecker{
-		Registry: r, checks: s, schedule: schedule, report: report, ahead: func() time.Duration { return 0 },
-		slots: semaphore.NewWeighted(checksAtOnce),
-	}
+	return &HealthChecker{Registry: r, checks: s, schedule: schedule, report: report, slots: semaphore.NewWeighted(checksAtOnce)}
 }
 
 // Schedule schedules the providers that are new, or that were there before checks were
-// switched on.
-func (h *HealthChecker) Schedule(ctx context.Context) error {
+// switched on. It returns how long the check that is due longest has been due.
+func (h *HealthChecker) Schedule(ctx context.Context) (lag time.Duration, err error) {
 	for {
-		now, _, err := h.checks.NextCheck(ctx)
+		now, due, err := h.checks.NextCheck(ctx)
 		if err != nil {
-			return err
+			return 0, err
+		}
+		if due != nil {
+			lag = max(0, now.Sub(*due))
 		}
 		found, err := h.checks.ScheduleChecks(ctx, scheduledAtOnce, func(providerID string) time.Time {
-			return dueAfter(providerID, now.Add(h.ahead()), h.schedule.Every)
+			return dueAfter(providerID, now, h.schedule.Every)
 		})
 		if err != nil || found < scheduledAtOnce {
-			return err
+			return lag, err
 		}
 	}
-}
-
-// Lag returns how long the check that is due longest has been due.
-func (h *HealthChecker) Lag(ctx context.Context) (time.Duration, error) {
-	now, due, err := h.checks.NextCheck(ctx)
-	if err != nil || due == nil {
-		return 0, err
-	}
-	return max(0, now.Add(h.ahead()).Sub(*due)), nil
 }
 
 // Start starts the checks that are due, a few at a time, and returns when none is left to
@@ -121,9 +112,9 @@ func (h *HealthChecker) Start(ctx context.Context) error {
 		for free < checksAtOnce && h.slots.TryAcquire(1) {
 			free++
 		}
-		claimed, err := h.claim(ctx, free)
-		h.slots.Release(int64(free - len(claimed)))
-		for _, c := range claimed {
+		leased, err := h.claim(ctx, free)
+		h.slots.Release(int64(free - len(leased)))
+		for _, c := range leased {
 			h.running.Go(func() {
 				defer h.slots.Release(1)
 				if err := h.run(ctx, c); err != nil {
@@ -131,7 +122,7 @@ func (h *HealthChecker) Start(ctx context.Context) error {
 				}
 			})
 		}
-		if err != nil || len(claimed) < free {
+		if err != nil || len(leased) < free {
 			return err
 		}
 	}
@@ -140,78 +131,77 @@ func (h *HealthChecker) Start(ctx context.Context) error {
 // Wait waits for the checks that run.
 func (h *HealthChecker) Wait() { h.running.Wait() }
 
-// leased is a check with the time.
-type leased struct {
+// lease is how long a check is leased.
+func (h *HealthChecker) lease() time.Duration { return h.cfg.TestTimeout + leaseSlack }
+
+// leasedCheck is a check that this process has leased.
+type leasedCheck struct {
 	HealthCheck
 	claimed time.Time // by the clock of the database
 	began   time.Time // when this process asked for it
-	until   time.Time // by the clock of this process
 }
 
 // now returns the time of the clock of the database.
-func (c leased) now() time.Time { return c.claimed.Add(time.Since(c.began)) }
+func (c leasedCheck) now() time.Time { return c.claimed.Add(time.Since(c.began)) }
 
 // claim leases up to limit checks that are due. Without a check that is due, it writes
 // nothing.
-func (h *HealthChecker) claim(ctx context.Context, limit int) ([]leased, error) {
+func (h *HealthChecker) claim(ctx context.Context, limit int) (leased []leasedCheck, err error) {
 	if err := h.store.HasSpace(); err != nil {
 		return nil, nil //nolint:nilerr // it is reported already, and results could not be stored
 	}
 	began := time.Now()
 	now, due, err := h.checks.NextCheck(ctx)
-	now = now.Add(h.ahead())
 	if err != nil || due == nil || due.After(now) {
 		return nil, err
 	}
-	lease := h.testTimeout + leaseSlack
 	checks, err := h.checks.ClaimChecks(ctx, CheckClaim{
-		Now: now, Lease: uuid.NewString(), Until: now.Add(lease), Limit: limit, TestsPerDay: h.schedule.TestsPerDay,
+		Now: now, Lease: uuid.NewString(), Until: now.Add(h.lease()), Limit: limit, TestsPerDay: h.schedule.TestsPerDay,
 	})
-	claimed := make([]leased, len(checks))
-	for i, c := range checks {
-		claimed[i] = leased{HealthCheck: c, claimed: now, began: began, until: began.Add(lease)}
+	for _, c := range checks {
+		leased = append(leased, leasedCheck{HealthCheck: c, claimed: now, began: began})
 	}
-	return claimed, err
+	return leased, err
 }
 
 // run makes one check. A check that was cut short, because the service stops, is due again
 // at once. After an error of the database, it is due when its lease ends.
-func (h *HealthChecker) run(ctx context.Context, c leased) error {
+func (h *HealthChecker) run(ctx context.Context, c leasedCheck) error {
 	ctx = audit.WithSource(ctx, audit.Source{Workspace: c.Workspace, Actor: audit.Actor{Subject: "health check", Kind: "service"}})
-	ctx, cancel := context.WithDeadline(ctx, c.until)
+	ctx, cancel := context.WithDeadline(ctx, c.began.Add(h.lease()))
 	defer cancel()
-	p, err := h.Provider(ctx, c.Workspace, c.ProviderID)
-	if fault.Is(err, fault.NotFound) {
-		return nil
-	}
-	if err == nil {
-		err = h.checkProvider(ctx, c, p)
-	}
+	err := h.checkProvider(ctx, c)
 	if ctx.Err() == nil {
 		return err
 	}
 	last, end := context.WithTimeout(context.WithoutCancel(ctx), recordWithin)
 	defer end()
-	_, err = h.checks.FinishCheck(last, c.HealthCheck, c.now(), nil)
-	return err
+	return h.postpone(last, c.HealthCheck, c.now())
 }
 
-func (h *HealthChecker) checkProvider(ctx context.Context, c leased, p Provider) error {
+func (h *HealthChecker) checkProvider(ctx context.Context, c leasedCheck) error {
+	p, err := h.Provider(ctx, c.Workspace, c.ProviderID)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return nil
+	case err != nil:
+		return err
+	}
 	if c.Connection != p.Connection {
 		c.Connection, c.NeedsTest, c.Failures = p.Connection, false, 0
 	}
 	if !p.Enabled {
-		return h.postpone(ctx, c)
+		return h.postpone(ctx, c.HealthCheck, h.schedule.next(c.HealthCheck, c.now()))
 	}
 	client, end, err := h.clientOf(ctx, p)
 	if err != nil {
 		if ctx.Err() == nil {
-			err = errors.Join(err, h.postpone(ctx, c))
+			err = errors.Join(err, h.postpone(ctx, c.HealthCheck, h.schedule.next(c.HealthCheck, c.now())))
 		}
 		return err
 	}
 	defer end()
-	found, err := h.call(ctx, c.HealthCheck, p, client)
+	found, err := h.findOut(ctx, c.HealthCheck, p, client)
 	if err != nil {
 		return err
 	}
@@ -219,7 +209,59 @@ func (h *HealthChecker) checkProvider(ctx context.Context, c leased, p Provider)
 }
 
 // postpone ends a check that found nothing.
-func (h *HealthChecker) postpone(ctx context.Context, c leased) error {
-	_, err := h.checks.FinishCheck(ctx, c.HealthCheck, h.schedule.next(c.HealthCheck, c.now()), nil)
+func (h *HealthChecker) postpone(ctx context.Context, c HealthCheck, due time.Time) error {
+	_, err := h.checks.FinishCheck(ctx, c, due, nil)
 	return err
+}
+
+// CheckSchedule says how often providers are checked in the background.
+type CheckSchedule struct {
+	Every       time.Duration // 0: never
+	TestsPerDay int           // of the models of a provider, on a day in UTC
+}
+
+const (
+	// longestBackoff is how seldom a failing provider is checked, unless the schedule
+	// checks all of them less often.
+	longestBackoff = time.Hour
+	// Two failures in a row mark a provider if they are at least failuresApart apart.
+	failuresToMark = 2
+	failuresApart  = time.Minute
+)
+
+// interval is the time between two checks of a provider that works.
+func (s CheckSchedule) interval(needsTest bool) time.Duration {
+	if !needsTest || s.TestsPerDay == 0 {
+		return s.Every
+	}
+	return max(s.Every, 24*time.Hour/time.Duration(s.TestsPerDay))
+}
+
+// next returns when a provider is checked again. With each failure in a row, the time
+// between checks doubles.
+func (s CheckSchedule) next(c HealthCheck, now time.Time) time.Time {
+	interval := s.interval(c.NeedsTest)
+	pause := interval
+	for n := 1; n < c.Failures && 2*pause <= longestBackoff; n++ {
+		pause *= 2
+	}
+	due := dueAfter(c.ProviderID, now.Add(pause-interval/2), interval)
+	if second := c.FailedAt.Add(failuresApart); c.Failures == 1 && due.Before(second) {
+		return second // a failure then marks the provider
+	}
+	return due
+}
+
+// dueAfter returns the first time after t at which a provider is checked. The times of one
+// provider are an interval apart, and those of different providers are spread over it,
+// also after the service was away and found all of them due.
+func dueAfter(providerID string, t time.Time, interval time.Duration) time.Time {
+	hash := fnv.New64a()
+	_, _ = hash.Write([]byte(providerID))                    // never fails: see its documentation
+	offset := time.Duration(hash.Sum64() % uint64(interval)) //nolint:gosec // an interval is positive
+	due := t.Truncate(interval).Add(offset)
+	if !due.After(t) {
+		due = due.Add(interval)
+	}
+	return due
 }

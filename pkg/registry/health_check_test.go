@@ -34,9 +34,18 @@ func newChecked(t *testing.T, schedule registry.CheckSchedule, change ...func(*r
 
 // newChecker is what another process has.
 func (c *checked) newChecker(t *testing.T, r *registry.Registry) *registry.HealthChecker {
-	h := registry.NewHealthChecker(r, c.store, c.schedule, func(err error) { t.Error(err) })
-	h.SetAhead(func() time.Duration { return c.ahead })
-	return h
+	return registry.NewHealthChecker(r, aheadStore{c.store, c}, c.schedule, func(err error) { t.Error(err) })
+}
+
+// aheadStore is a store with a clock that is ahead.
+type aheadStore struct {
+	registry.HealthCheckStore
+	checked *checked
+}
+
+func (s aheadStore) NextCheck(ctx context.Context) (now time.Time, due *time.Time, err error) {
+	now, due, err = s.HealthCheckStore.NextCheck(ctx)
+	return now.Add(s.checked.ahead), due, err
 }
 
 // now is the time of the service.
@@ -53,7 +62,7 @@ func (c *checked) now(t *testing.T) time.Time {
 // its time.
 func (c *checked) run(t *testing.T, until time.Time) {
 	t.Helper()
-	if err := c.checker.Schedule(t.Context()); err != nil {
+	if _, err := c.checker.Schedule(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	for {
@@ -295,7 +304,7 @@ func TestChecksThatAreCutShort(t *testing.T) {
 	t.Parallel()
 	c := newChecked(t, everyQuarter)
 	p := c.create(t, "one")
-	if err := c.checker.Schedule(t.Context()); err != nil {
+	if _, err := c.checker.Schedule(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	c.ahead = time.Hour
@@ -371,7 +380,7 @@ func TestOneProcessAtATimeChecksAProvider(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := c.checker.Schedule(t.Context()); err != nil {
+	if _, err := c.checker.Schedule(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	checkers := []*registry.HealthChecker{c.checker}

@@ -1,13 +1,10 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"slices"
-	"time"
 
 	"modelproviders/pkg/audit"
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 )
 
@@ -23,9 +20,9 @@ type finding struct {
 // The smallest test of a model. Reasoning models use some tokens before they answer.
 var smallestTest = provider.Prompt{Text: "Reply with OK.", MaxOutputTokens: 256}
 
-// call calls the upstream. If the list of models shows what is to be known, no model is
+// findOut calls the upstream. If the list of models shows what is to be known, no model is
 // tested, even if it may be.
-func (h *HealthChecker) call(ctx context.Context, c HealthCheck, p Provider, client provider.Client) (f finding, err error) {
+func (h *HealthChecker) findOut(ctx context.Context, c HealthCheck, p Provider, client provider.Client) (f finding, err error) {
 	err = h.callBounded(ctx, client, OperationHealthCheck, func(ctx context.Context) *provider.Failure {
 		list := client.Check(ctx)
 		f = finding{failure: list.Failure, by: ByDiscovery}
@@ -49,21 +46,22 @@ func (h *HealthChecker) call(ctx context.Context, c HealthCheck, p Provider, cli
 
 // modelToCheck returns the enabled model to test: one whose last test succeeded, or else
 // one that was not tested, or else any.
-func modelToCheck(models []Model) (Model, bool) {
+func modelToCheck(models []Model) (best Model, found bool) {
 	rank := func(m Model) int {
 		switch {
 		case m.LastTest == nil:
 			return 1
 		case m.LastTest.Success:
-			return 0
+			return 2
 		}
-		return 2
+		return 0
 	}
-	enabled := slices.DeleteFunc(slices.Clone(models), func(m Model) bool { return !m.Enabled })
-	if len(enabled) == 0 {
-		return Model{}, false
+	for _, m := range models {
+		if m.Enabled && (!found || rank(m) > rank(best)) {
+			best, found = m, true
+		}
 	}
-	return slices.MinFunc(enabled, func(a, b Model) int { return cmp.Compare(rank(a), rank(b)) }), true
+	return best, found
 }
 
 // ofAddress reports whether a list of models shows that the error is over, although the
@@ -73,10 +71,13 @@ func (e *ProviderError) ofAddress() bool {
 	return e != nil && slices.Contains(kinds, provider.FailureKind(e.Kind))
 }
 
-// record stores what a check found, and when the next one is due.
-func (h *HealthChecker) record(ctx context.Context, c leased, p Provider, f finding) error {
-	_, hasModel := modelToCheck(p.Models)
-	toTest := f.unproven && !c.NeedsTest && hasModel && h.schedule.TestsPerDay > 0
+// record ends a lease, and stores what the check found and when the next one is due. An
+// event is recorded only if the status of the provider changes.
+func (h *HealthChecker) record(ctx context.Context, c leasedCheck, p Provider, f finding) error {
+	if _, any := modelToCheck(p.Models); any && f.unproven && !c.NeedsTest && h.schedule.TestsPerDay > 0 {
+		c.Failures, c.NeedsTest = 0, true
+		return h.postpone(ctx, c.HealthCheck, c.now()) // the test takes from the budget, with the next lease
+	}
 	if f.failure == nil {
 		c.Failures, c.NeedsTest = 0, f.unproven || f.by == ByTest
 	}
@@ -89,48 +90,22 @@ func (h *HealthChecker) record(ctx context.Context, c leased, p Provider, f find
 			outcome.Failure = newProviderError(f.failure, f.modelID, h.clock())
 		}
 	}
-	if toTest { // the test takes from the budget, with the next lease
-		_, err := h.checks.FinishCheck(ctx, c.HealthCheck, c.now(), nil)
-		return err
+	due, stored, err := h.schedule.next(c.HealthCheck, c.now()), false, error(nil)
+	if outcome.Failure == nil && !outcome.changesStatus(p) {
+		stored, err = h.checks.FinishCheck(ctx, c.HealthCheck, due, outcome.Check)
+	} else {
+		err = h.recordLocked(ctx, outcome, func(ctx context.Context, now Provider, call *Call) (bool, error) {
+			stands, err := h.checks.FinishCheck(ctx, c.HealthCheck, due, nil)
+			if stored = stands && now.ID != ""; stored && call.changesStatus(now) {
+				call.Event = h.cfg.Audit.Seal(ctx, failed(p.event(audit.ProviderCheck), f.failure))
+			}
+			return stored, err
+		})
 	}
-	due := h.schedule.next(c.HealthCheck, c.now())
-	stored, err := h.finish(ctx, c.HealthCheck, due, p, outcome, failed(p.event(audit.ProviderCheck), f.failure))
 	if err == nil {
-		h.observer.HealthChecked(f.by, f.outcome(stored))
+		h.cfg.Observer.HealthChecked(f.by, f.outcome(stored))
 	}
 	return err
-}
-
-// finish ends a lease and stores the outcome. The event is recorded only if the status of
-// the provider changes.
-func (h *HealthChecker) finish(ctx context.Context, c HealthCheck, due time.Time, p Provider, outcome Call, e audit.Event) (stored bool, err error) {
-	if outcome.Failure == nil && !outcome.changesStatus(p) {
-		return h.checks.FinishCheck(ctx, c, due, outcome.Check)
-	}
-	changed := false
-	err = h.store.InTx(ctx, func(ctx context.Context) error {
-		now, err := h.store.LockProvider(ctx, p.Workspace, p.ID)
-		if fault.Is(err, fault.NotFound) {
-			return nil
-		}
-		if err == nil {
-			stored, err = h.checks.FinishCheck(ctx, c, due, nil)
-		}
-		if err != nil || !stored {
-			return err
-		}
-		if stored = now.Connection == p.Connection; !stored {
-			return nil
-		}
-		if changed = outcome.changesStatus(now); changed {
-			outcome.Event = h.audit.Seal(ctx, e)
-		}
-		return h.store.RecordCall(ctx, outcome)
-	})
-	if err == nil && changed {
-		h.observer.StatusChanged(statusOf(true, outcome.Failure != nil))
-	}
-	return stored, err
 }
 
 // CheckOutcome is the outcome of a check in the background.

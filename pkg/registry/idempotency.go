@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"crypto/hmac"
-	"crypto/sha256"
 	"errors"
 	"time"
 
@@ -125,9 +124,5 @@ const abandonWithin = 5 * time.Second
 
 // mac is the keyed hash of a body (HMAC with SHA-256), bound to its workspace.
 func (i *Idempotency) mac(key IdempotencyKey, body []byte) []byte {
-	h := hmac.New(sha256.New, i.key)
-	h.Write([]byte(key.Workspace))
-	h.Write([]byte{0})
-	h.Write(body)
-	return h.Sum(nil)
+	return macOf(i.key, append([]byte(key.Workspace+"\x00"), body...))
 }

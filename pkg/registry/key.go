@@ -42,8 +42,6 @@ func (p Process) Name() string {
 // KeyStore stores which keys the database needs. All methods return unavailable if the
 // database cannot be reached.
 type KeyStore interface {
-	SealedStore
-
 	// InTx runs fn in one transaction; see [Store].
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 
@@ -67,6 +65,18 @@ type KeyStore interface {
 	// KeyHolders returns the processes that reported in the last 30 seconds, by the
 	// clock of the database, with the keys that they have loaded.
 	KeyHolders(ctx context.Context) ([]Process, error)
+
+	// ProviderWorkspaces returns the workspaces that have providers, ordered.
+	ProviderWorkspaces(ctx context.Context) ([]string, error)
+	// SealedProviders returns up to limit providers of a workspace after an id, by id,
+	// without models.
+	SealedProviders(ctx context.Context, workspace, after string, limit int) ([]SealedProvider, error)
+	// Claimed returns the value of a claim. It returns not_found.
+	Claimed(ctx context.Context, name string) ([]byte, error)
+	// Reseal writes values that were encrypted with a key, except those of rows that were
+	// changed since they were read, and returns how many. It changes neither versions nor
+	// updated_at. It returns conflict if another key is the sealing key.
+	Reseal(ctx context.Context, key uint32, rows ...Resealed) (written int, err error)
 }
 
 // Keys are the sealing keys of a database, for its operator.
@@ -145,18 +155,13 @@ func (k *Keys) Add(ctx context.Context, id uint32) error {
 		if err := k.store.AddSealingKey(ctx, id); err != nil {
 			return err
 		}
-		return k.audit.Record(ctx, keyEvent(audit.KeyAdd, id))
+		return k.Record(ctx, audit.KeyAdd, id)
 	})
 }
 
-// Enabled records that a key was enabled in the keyset.
-func (k *Keys) Enabled(ctx context.Context, id uint32) error {
-	return k.audit.Record(ctx, keyEvent(audit.KeyEnable, id))
-}
-
-// Destroyed records that a key was deleted from the keyset.
-func (k *Keys) Destroyed(ctx context.Context, id uint32) error {
-	return k.audit.Record(ctx, keyEvent(audit.KeyDestroy, id))
+// Record records what was done to a key in the keyset.
+func (k *Keys) Record(ctx context.Context, action audit.Action, id uint32) error {
+	return k.audit.Record(ctx, keyEvent(action, id))
 }
 
 // find returns a key; the zero value if the database does not know it.
@@ -171,31 +176,33 @@ func (k *Keys) find(ctx context.Context, id uint32) (SealingKey, error) {
 // Unused returns conflict if the database needs a key.
 func (k *Keys) Unused(ctx context.Context, id uint32) error {
 	key, err := k.find(ctx, id)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case key.Sealing:
-		return fault.New(fault.Conflict, "New values are encrypted with the key %d. Promote another key first.", id)
-	case key.Needed():
+	}
+	if key.Needed() && !key.Sealing {
 		return fault.New(fault.Conflict, "The database needs the key %d. Retire the key first.", id)
 	}
-	return k.nothingSealed(ctx, id)
+	return k.nothingSealed(ctx, id, key)
 }
 
-// nothingSealed returns conflict if a stored value is encrypted with a key.
-func (k *Keys) nothingSealed(ctx context.Context, id uint32) error {
+// nothingSealed returns conflict if a key, as it was found, encrypts values, or a stored
+// value is encrypted with it.
+func (k *Keys) nothingSealed(ctx context.Context, id uint32, found SealingKey) error {
+	if found.Sealing {
+		return fault.New(fault.Conflict, "New values are encrypted with the key %d. Promote another key first.", id)
+	}
 	counts, err := CountSealed(ctx, k.store)
 	if err != nil {
 		return err
 	}
-	var found []string
+	var sealed []string
 	for _, kind := range SealedKinds() {
 		if n := counts[id][kind.Name]; n > 0 {
-			found = append(found, fmt.Sprintf("%s: %d", kind.Name, n))
+			sealed = append(sealed, fmt.Sprintf("%s: %d", kind.Name, n))
 		}
 	}
-	if len(found) > 0 {
-		return fault.New(fault.Conflict, "Stored values are encrypted with the key %d (%s). Run `modelproviders keys reseal` first.", id, strings.Join(found, ", "))
+	if len(sealed) > 0 {
+		return fault.New(fault.Conflict, "Stored values are encrypted with the key %d (%s). Run `modelproviders keys reseal` first.", id, strings.Join(sealed, ", "))
 	}
 	return nil
 }
@@ -210,10 +217,7 @@ func (k *Keys) Retire(ctx context.Context, id uint32) error {
 	if err != nil {
 		return err
 	}
-	if before.Sealing {
-		return fault.New(fault.Conflict, "New values are encrypted with the key %d. Promote another key first.", id)
-	}
-	if err := k.nothingSealed(ctx, id); err != nil {
+	if err := k.nothingSealed(ctx, id, before); err != nil {
 		return err
 	}
 	return k.store.InTx(ctx, func(ctx context.Context) error {
@@ -236,6 +240,6 @@ func (k *Keys) Retire(ctx context.Context, id uint32) error {
 				return err
 			}
 		}
-		return k.audit.Record(ctx, keyEvent(audit.KeyRetire, id))
+		return k.Record(ctx, audit.KeyRetire, id)
 	})
 }

@@ -70,6 +70,7 @@ func (k *kit) replica(t *testing.T, change ...func(*registry.Config)) (*registry
 	built := &atomic.Int64{}
 	config := registry.Config{
 		Store: k.store, Audit: unrecorded{}, Keyset: k.keyset, Limiter: auth.NewLimiter(auth.Limits{}, time.Now), TestTimeout: time.Minute, Now: time.Now,
+		BeforeSealing: func(context.Context) error { return nil }, ReloadKeyset: func(context.Context) {}, Observer: unobserved{},
 		Transport: func(...string) http.RoundTripper {
 			built.Add(1)
 			return roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -90,6 +91,15 @@ func (k *kit) replica(t *testing.T, change ...func(*registry.Config)) (*registry
 	}
 	return r, built
 }
+
+// unobserved counts nothing.
+type unobserved struct{}
+
+func (unobserved) UpstreamCalled(registry.UpstreamCall) {}
+
+func (unobserved) StatusChanged(registry.Status) {}
+
+func (unobserved) HealthChecked(registry.CheckMethod, registry.CheckOutcome) {}
 
 type roundTripper func(*http.Request) (*http.Response, error)
 

@@ -38,7 +38,7 @@ type Found struct {
 // It compares keyed hashes that are stored with the encrypted values. It decrypts the
 // values of which the hash is not stored yet, so its answer is always complete.
 func (r *Registry) Lookup(ctx context.Context, by auth.Principal, value secret.Text) (found Found, err error) {
-	if err := r.limiter.Reveal(by); err != nil {
+	if err := r.cfg.Limiter.Reveal(by); err != nil {
 		return found, err
 	}
 	hash := r.hash(by.Workspace, value)
@@ -57,7 +57,7 @@ func (r *Registry) Lookup(ctx context.Context, by auth.Principal, value secret.T
 		ids = append(ids, h.ProviderID)
 	}
 	event := audit.Event{Workspace: by.Workspace, Action: audit.CredentialLookup, Outcome: audit.Success, Target: audit.Target{Type: "credential"}}
-	if err := r.audit.Record(ctx, event.Changed(nil, audit.Fields{"provider_ids": slices.Compact(ids)})); err != nil {
+	if err := r.cfg.Audit.Record(ctx, event.Changed(nil, audit.Fields{"provider_ids": slices.Compact(ids)})); err != nil {
 		return Found{}, err
 	}
 	if len(found.Holders) == 0 && provider.IsMask(value) { // the value of a header may look like a mask

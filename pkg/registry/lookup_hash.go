@@ -18,7 +18,7 @@ import (
 func (r *Registry) hash(workspace string, plain secret.Text) []byte {
 	comparable := provider.Comparable(plain)
 	defer clear(comparable)
-	return macOf(macOf(r.lookupKey, []byte(workspace)), comparable)
+	return macOf(macOf(r.cfg.LookupKey, []byte(workspace)), comparable)
 }
 
 func macOf(key, message []byte) []byte {

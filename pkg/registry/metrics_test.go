@@ -105,8 +105,8 @@ func TestCallsAreObserved(t *testing.T) {
 	p := k.create(t, "one")
 	k.test(t, p)
 	k.upstream.Use(providertest.Authentication)
-	_, _ = k.AvailableModels(t.Context(), workspace, p.ID, registry.Draft{}, "")
-	if _, err := k.CheckProvider(t.Context(), workspace, p.ID, registry.Draft{}); err != nil {
+	_, _ = k.AvailableModels(t.Context(), workspace, registry.Draft{ProviderID: p.ID}, "")
+	if _, err := k.Check(t.Context(), workspace, registry.Draft{ProviderID: p.ID}); err != nil {
 		t.Fatal(err)
 	}
 	g := k.holdUp()

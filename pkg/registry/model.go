@@ -116,46 +116,35 @@ func (r *Registry) AddModels(ctx context.Context, workspace, providerID string, 
 // addModels is AddModels; prefix is put before the name of a field of inputs[i].
 func (r *Registry) addModels(ctx context.Context, workspace, providerID string, inputs []ModelInput, problems fault.Problems, prefix func(i int) string) ([]Model, error) {
 	var added []Model
-	p, err := r.editProvider(ctx, workspace, providerID, false, func(p *Provider, now time.Time) (bool, error) {
+	p, err := r.editProvider(ctx, workspace, providerID, false, func(p *Provider, now time.Time) (events []audit.Event, err error) {
 		added = nil
-		present, seen := map[string]bool{}, map[string]bool{}
-		for _, m := range p.Models {
-			present[m.ModelID] = true
-		}
 		problems := problems
 		if len(p.Models)+len(inputs) > MaxModels {
 			problems.Invalid.Add("models", fault.TooMany, "would make %d models; a provider can have at most %d", len(p.Models)+len(inputs), MaxModels)
-			inputs = nil // looking at each could take long
+			return nil, problems.Err("Models not added") // looking at each could take long
+		}
+		used := map[string]string{} // what is wrong with a model id
+		for _, m := range p.Models {
+			used[m.ModelID] = "is already used by another model of this provider"
 		}
 		for i, in := range inputs {
 			m := newModel(p.ID, now)
 			applyModel(&m, in, now, prefix(i), &problems.Invalid)
-			switch {
-			case m.ModelID == "":
-			case present[m.ModelID]:
-				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "is already used by another model of this provider")
-			case seen[m.ModelID]:
-				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "is used by another model in this request")
+			if wrong := used[m.ModelID]; m.ModelID != "" && wrong != "" {
+				problems.Invalid.Add(prefix(i)+"model_id", fault.Duplicate, "%s", wrong)
+			} else {
+				used[m.ModelID] = "is used by another model in this request"
 			}
-			seen[m.ModelID] = true
 			added = append(added, m)
+			events = append(events, m.event(workspace, audit.ModelCreate).Changed(nil, m.audited()))
 		}
 		p.Models = append(p.Models, added...)
-		return true, problems.Err("Models not added")
-	}, func(_, _ Provider) []audit.Event {
-		events := make([]audit.Event, len(added))
-		for i, m := range added {
-			events[i] = m.event(workspace, audit.ModelCreate).Changed(nil, m.audited())
-		}
-		return events
+		return events, problems.Err("Models not added")
 	})
-	if err != nil {
-		return nil, err
-	}
 	for i := range added {
 		added[i].Provider = p.forModel()
 	}
-	return added, nil
+	return added, err
 }
 
 // UpdateModel changes a model of a provider. An edit that changes nothing
@@ -163,26 +152,24 @@ func (r *Registry) addModels(ctx context.Context, workspace, providerID string, 
 // version_mismatch, model_exists and in_use.
 func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id string, edit ModelEdit) (Model, error) {
 	var m Model
-	p, err := r.editModel(ctx, workspace, providerID, id, edit.If.Force, func(p *Provider, i int, now time.Time) (bool, error) {
-		problems := edit.Problems
-		m = p.Models[i]
+	p, err := r.editModel(ctx, workspace, providerID, id, edit.If.Force, func(p *Provider, i int, now time.Time) ([]audit.Event, error) {
+		problems, before := edit.Problems, p.Models[i]
+		m = before
 		mismatch := Precondition{Match: edit.If.Match, Version: edit.Version}.check("model", m.Version)
 		if mismatch == nil { // else the fields may be those of an earlier version
 			edit.ReadOnly.check(m.readOnly(*p), "", &problems.Invalid)
 		}
 		changed := applyModel(&m, edit.ModelInput, now, "", &problems.Invalid)
-		if err := cmp.Or(problems.Err("Model not changed"), mismatch); err != nil {
-			return false, err
+		if err := cmp.Or(problems.Err("Model not changed"), mismatch); err != nil || !changed {
+			return nil, err
 		}
 		for j, other := range p.Models {
 			if j != i && other.ModelID == m.ModelID {
-				return false, ModelExists(m.ModelID)
+				return nil, ModelExists(m.ModelID)
 			}
 		}
 		p.Models[i] = m
-		return changed, nil
-	}, func(before Model) audit.Event {
-		return m.event(workspace, audit.ModelUpdate).Changed(before.audited(), m.audited())
+		return []audit.Event{m.event(workspace, audit.ModelUpdate).Changed(before.audited(), m.audited())}, nil
 	})
 	m.Provider = p.forModel()
 	return m, err
@@ -191,32 +178,33 @@ func (r *Registry) UpdateModel(ctx context.Context, workspace, providerID, id st
 // DeleteModel removes a model of a provider with its references. It returns not_found,
 // version_mismatch and in_use.
 func (r *Registry) DeleteModel(ctx context.Context, workspace, providerID, id string, precondition Precondition) error {
-	_, err := r.editModel(ctx, workspace, providerID, id, precondition.Force, func(p *Provider, i int, _ time.Time) (bool, error) {
-		if err := precondition.check("model", p.Models[i].Version); err != nil {
-			return false, err
+	_, err := r.editModel(ctx, workspace, providerID, id, precondition.Force, func(p *Provider, i int, _ time.Time) ([]audit.Event, error) {
+		m := p.Models[i]
+		if err := precondition.check("model", m.Version); err != nil {
+			return nil, err
 		}
 		p.Models = slices.Delete(p.Models, i, i+1)
-		return true, nil
-	}, func(before Model) audit.Event {
-		return before.event(workspace, audit.ModelDelete).Changed(before.audited(), nil)
+		return []audit.Event{m.event(workspace, audit.ModelDelete).Changed(m.audited(), nil)}, nil
 	})
 	return err
 }
 
 // editModel is editProvider for the model with that id, the provider's i-th.
 func (r *Registry) editModel(ctx context.Context, workspace, providerID, id string, force bool,
-	apply func(p *Provider, i int, now time.Time) (bool, error),
-	event func(before Model) audit.Event,
+	apply func(p *Provider, i int, now time.Time) ([]audit.Event, error),
 ) (Provider, error) {
-	var before Model
-	return r.editProvider(ctx, workspace, providerID, force, func(p *Provider, now time.Time) (bool, error) {
-		i := slices.IndexFunc(p.Models, func(m Model) bool { return m.ID == id })
+	return r.editProvider(ctx, workspace, providerID, force, func(p *Provider, now time.Time) ([]audit.Event, error) {
+		i := indexOf(p.Models, id)
 		if i < 0 {
-			return false, fault.New(fault.NotFound, "There is no model with the id %q in this provider.", id)
+			return nil, fault.New(fault.NotFound, "There is no model with the id %q in this provider.", id)
 		}
-		before = p.Models[i]
 		return apply(p, i, now)
-	}, func(_, _ Provider) []audit.Event { return []audit.Event{event(before)} })
+	})
+}
+
+// indexOf returns the index of the model with an id, or -1.
+func indexOf(models []Model, id string) int {
+	return slices.IndexFunc(models, func(m Model) bool { return m.ID == id })
 }
 
 // setModels replaces the models of a provider. stale is the error for an outdated
@@ -269,7 +257,7 @@ func matchModels(present []Model, inputs []ModelInput, faults *fault.Fields) []i
 		if in.ID == nil {
 			continue
 		}
-		at := slices.IndexFunc(present, func(m Model) bool { return m.ID == *in.ID })
+		at := indexOf(present, *in.ID)
 		switch {
 		case at < 0:
 			faults.Add(inModels(i)+"id", fault.Missing, "is not the id of a model of this provider; leave it out to add a model")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"modelproviders/pkg/audit"
@@ -138,8 +139,19 @@ type ProviderEdit struct {
 func (r *Registry) CreateProvider(ctx context.Context, workspace string, in NewProvider) (Provider, error) {
 	now := r.clock()
 	problems := in.Problems
-	settings := readNewSettings(&problems, in.Type, in.Settings)
-	defer wipe(settings.Credentials)
+	var settings provider.Settings
+	if typ, ok := provider.Lookup(in.Type); ok {
+		var more fault.Problems
+		settings, more = typ.Read(in.Settings, provider.Stored{})
+		problems.Add(more)
+		defer wipe(settings.Credentials)
+	} else {
+		var names []string
+		for _, typ := range provider.Types() {
+			names = append(names, typ.Name())
+		}
+		problems.Invalid.Add("type", fault.Invalid, "must be one of %s", strings.Join(names, ", "))
+	}
 	p := Provider{
 		ID: newID(), Workspace: workspace, Name: in.Name, NameKey: Fold(in.Name), Type: in.Type, Enabled: true,
 		Config: settings.Config, Version: 1, Connection: 1, CreatedAt: now, UpdatedAt: now,
@@ -159,7 +171,7 @@ func (r *Registry) add(ctx context.Context, p *Provider, credentials map[string]
 			return err
 		}
 		event := p.event(action).Changed(nil, p.audited())
-		return r.store.CreateProvider(ctx, *p, r.audit.Seal(ctx, event))
+		return r.store.CreateProvider(ctx, *p, r.cfg.Audit.Seal(ctx, event))
 	})
 }
 
@@ -167,34 +179,18 @@ func (r *Registry) add(ctx context.Context, p *Provider, credentials map[string]
 // It returns not_found, malformed_request, validation_failed, type_immutable,
 // credentials_required, version_mismatch, name_taken and in_use.
 func (r *Registry) UpdateProvider(ctx context.Context, workspace, id string, edit ProviderEdit) (p Provider, err error) {
-	if len(edit.Problems.Malformed) > 0 { // no need for a lock
-		return Provider{}, r.refuseEdit(ctx, workspace, id, edit)
-	}
 	err = r.sealing(ctx, func() error {
-		p, err = r.editProvider(ctx, workspace, id, edit.If.Force, func(p *Provider, now time.Time) (bool, error) {
-			return r.applyEdit(p, edit, now)
-		}, func(before, after Provider) []audit.Event {
-			return []audit.Event{after.event(audit.ProviderUpdate).Changed(before.audited(), after.audited())}
+		p, err = r.editProvider(ctx, workspace, id, edit.If.Force, func(p *Provider, now time.Time) ([]audit.Event, error) {
+			before := p.audited()
+			changed, err := r.applyEdit(p, edit, now)
+			if err != nil || !changed {
+				return nil, err
+			}
+			return []audit.Event{p.event(audit.ProviderUpdate).Changed(before, p.audited())}, nil
 		})
 		return err
 	})
 	return p, err
-}
-
-// refuseEdit returns malformed_request for an edit, including what is malformed in
-// its settings.
-func (r *Registry) refuseEdit(ctx context.Context, workspace, id string, edit ProviderEdit) error {
-	p, err := r.Provider(ctx, workspace, id)
-	if err != nil {
-		return err
-	}
-	typ, err := lookupType(p)
-	if err != nil {
-		return err
-	}
-	problems := editProblems{Problems: edit.Problems}
-	wipe(readEdit(&problems, p, typ, edit.Settings).Credentials)
-	return problems.err("Provider not changed")
 }
 
 // DeleteProvider deletes a provider with its models, their references, and its
@@ -215,7 +211,7 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 		if err := r.store.DeleteProvider(ctx, p, r.clock()); err != nil {
 			return err
 		}
-		return r.audit.Record(ctx, forcedEvents(forced, p.event(audit.ProviderDelete).Changed(p.audited(), nil))...)
+		return r.cfg.Audit.Record(ctx, forcedEvents(forced, p.event(audit.ProviderDelete).Changed(p.audited(), nil))...)
 	})
 	if err == nil {
 		r.forgetClient(p)
@@ -224,11 +220,10 @@ func (r *Registry) DeleteProvider(ctx context.Context, workspace, id string, pre
 }
 
 // editProvider makes all changes of stored providers and their models: it locks the
-// provider, and if apply changed it, increments its version, writes it and records
-// events. For force see [Registry.checkUse].
+// provider, and if apply returns the events of a change, increments its version, writes it
+// and records them. For force see [Registry.checkUse].
 func (r *Registry) editProvider(ctx context.Context, workspace, id string, force bool,
-	apply func(*Provider, time.Time) (changed bool, err error),
-	events func(before, after Provider) []audit.Event,
+	apply func(*Provider, time.Time) ([]audit.Event, error),
 ) (Provider, error) {
 	var p, before Provider
 	err := r.store.InTx(ctx, func(ctx context.Context) (err error) {
@@ -238,8 +233,8 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string, force
 		now := r.clock()
 		before = p
 		before.Models = slices.Clone(p.Models)
-		changed, err := apply(&p, now)
-		if err != nil || !changed {
+		events, err := apply(&p, now)
+		if err != nil || len(events) == 0 {
 			return err
 		}
 		forced, err := r.checkUse(ctx, before, p, force)
@@ -251,12 +246,12 @@ func (r *Registry) editProvider(ctx context.Context, workspace, id string, force
 		if err := r.store.UpdateProvider(ctx, before, p); err != nil {
 			return err
 		}
-		return r.audit.Record(ctx, forcedEvents(forced, events(before, p)...)...)
+		return r.cfg.Audit.Record(ctx, forcedEvents(forced, events...)...)
 	})
 	if err == nil && p.Version != before.Version {
 		r.forgetClient(before)
 		if p.Status() != before.Status() {
-			r.observer.StatusChanged(p.Status())
+			r.cfg.Observer.StatusChanged(p.Status())
 		}
 	}
 	return p, err
@@ -309,42 +304,11 @@ func (r *Registry) applyEdit(p *Provider, edit ProviderEdit, now time.Time) (cha
 	return renamed || switched || reconnected || modelsChanged, nil
 }
 
-// wantedStatus returns whether the status in an edit enables the provider.
-func wantedStatus(faults *fault.Fields, p Provider, status *string) (enabled bool) {
-	if status == nil {
-		return p.Enabled
+// lookupType returns the type of a stored provider.
+func lookupType(p Provider) (*provider.Type, error) {
+	typ, ok := provider.Lookup(p.Type)
+	if !ok {
+		return nil, fault.New(fault.Internal, "Provider %s is of the type %q, which this version does not know.", p.ID, p.Type)
 	}
-	switch Status(*status) {
-	case Active:
-		return true
-	case Inactive:
-		return false
-	case Error:
-		if p.Status() != Error {
-			faults.Add("status", fault.Invalid, "must be active or inactive; error is set by the service")
-		}
-		return p.Enabled
-	}
-	faults.Add("status", fault.Invalid, "must be active or inactive")
-	return p.Enabled
-}
-
-// editProblems are the problems of an edit. Some have a kind of their own.
-type editProblems struct {
-	fault.Problems
-	special []fault.Kind
-}
-
-func (p *editProblems) add(kind fault.Kind, field string, code fault.Code, message string) {
-	p.Invalid.Add(field, code, "%s", message)
-	p.special = append(p.special, kind)
-}
-
-// err is [fault.Problems.Err], with the special kind if all fields have the same one.
-func (p *editProblems) err(outcome string) error {
-	err := p.Err(outcome)
-	if f := fault.As(err); f != nil && f.Kind == fault.ValidationFailed && len(p.special) == len(p.Invalid) && len(slices.Compact(p.special)) == 1 {
-		f.Kind = p.special[0]
-	}
-	return err
+	return typ, nil
 }

@@ -3,7 +3,6 @@ package registry
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -40,23 +39,14 @@ func (r *Registry) References(ctx context.Context, workspace, modelID, after str
 
 // Reference returns one reference to a model. It returns not_found.
 func (r *Registry) Reference(ctx context.Context, workspace, modelID, ref string) (Reference, error) {
-	found, err := r.findReference(ctx, workspace, modelID, ref)
-	if err == nil && found == nil {
-		err = fault.New(fault.NotFound, "There is no reference %q to a model with the id %q.", ref, modelID)
-	}
+	found, err := r.store.References(ctx, workspace, ReferenceQuery{ModelIDs: []string{modelID}, Ref: ref, Limit: 1})
 	if err != nil {
 		return Reference{}, err
 	}
-	return *found, nil
-}
-
-// findReference returns one reference to a model; nil if there is none.
-func (r *Registry) findReference(ctx context.Context, workspace, modelID, ref string) (*Reference, error) {
-	found, err := r.store.References(ctx, workspace, ReferenceQuery{ModelIDs: []string{modelID}, Ref: ref, Limit: 1})
-	if err != nil || len(found) == 0 {
-		return nil, err
+	if len(found) == 0 {
+		return Reference{}, fault.New(fault.NotFound, "There is no reference %q to a model with the id %q.", ref, modelID)
 	}
-	return &found[0], nil
+	return found[0], nil
 }
 
 // PutReference adds a reference to a model, or changes the one with the same ref. It
@@ -65,33 +55,33 @@ func (r *Registry) findReference(ctx context.Context, workspace, modelID, ref st
 func (r *Registry) PutReference(ctx context.Context, workspace string, put Reference, problems fault.Problems) (stored Reference, isNew bool, err error) {
 	checkRef(put.Ref, &problems.Invalid)
 	err = r.inReferences(ctx, workspace, put.ModelID, func(ctx context.Context, m Model) error {
-		stored = put
-		stored.UpdatedAt = r.clock()
-		stored.CreatedAt = stored.UpdatedAt
 		problems := problems
-		present, err := r.findReference(ctx, workspace, m.ID, put.Ref)
-		if err != nil {
+		present, err := r.Reference(ctx, workspace, m.ID, put.Ref)
+		if isNew = fault.Is(err, fault.NotFound); err != nil && !isNew {
 			return err
 		}
-		if isNew = present == nil; isNew && m.References >= MaxReferences {
+		if isNew && m.References >= MaxReferences {
 			problems.Invalid.Add("ref", fault.TooMany, "would make %d references; a model can have at most %d", m.References+1, MaxReferences)
 		}
 		if err := problems.Err("Reference not stored"); err != nil {
 			return err
 		}
+		stored = put
+		stored.UpdatedAt = r.clock()
+		stored.CreatedAt = stored.UpdatedAt
 		var before audit.Fields
 		if !isNew {
 			before, stored.CreatedAt = present.audited(), present.CreatedAt
 		}
 		event := m.referenceEvent(workspace, audit.ReferencePut, put.Ref).Changed(before, put.audited())
 		if !isNew && len(event.Changes) == 0 {
-			stored = *present
+			stored = present
 			return nil
 		}
 		if err := r.store.PutReference(ctx, workspace, stored); err != nil {
 			return err
 		}
-		return r.audit.Record(ctx, event)
+		return r.cfg.Audit.Record(ctx, event)
 	})
 	return stored, isNew, err
 }
@@ -106,7 +96,7 @@ func (r *Registry) DeleteReference(ctx context.Context, workspace, modelID, ref 
 		if err := r.store.DeleteReference(ctx, workspace, modelID, ref); err != nil {
 			return err
 		}
-		return r.audit.Record(ctx, m.referenceEvent(workspace, audit.ReferenceDelete, ref).Changed(before.audited(), nil))
+		return r.cfg.Audit.Record(ctx, m.referenceEvent(workspace, audit.ReferenceDelete, ref).Changed(before.audited(), nil))
 	})
 }
 
@@ -122,7 +112,7 @@ func (r *Registry) inReferences(ctx context.Context, workspace, modelID string, 
 		if err != nil && !fault.Is(err, fault.NotFound) {
 			return err
 		}
-		i := slices.IndexFunc(p.Models, func(m Model) bool { return m.ID == modelID })
+		i := indexOf(p.Models, modelID)
 		if i < 0 { // it was removed before the lock
 			return fault.New(fault.NotFound, "There is no model with the id %q.", modelID)
 		}
@@ -163,14 +153,11 @@ func (r Reference) audited() audit.Fields {
 // or disables, themselves or with their provider. A provider that is deleted has no
 // models after it.
 func inUse(before, after Provider) (models []Model) {
-	enabled := map[string]bool{}
-	for _, m := range after.Models {
-		enabled[m.ID] = m.Enabled
-	}
 	providerOff := before.Enabled && !after.Enabled
 	for _, m := range before.Models {
-		stays, found := enabled[m.ID]
-		if m.References > 0 && (providerOff || !found || m.Enabled && !stays) {
+		i := indexOf(after.Models, m.ID)
+		removed := i < 0 || m.Enabled && !after.Models[i].Enabled
+		if m.References > 0 && (providerOff || removed) {
 			models = append(models, m)
 		}
 	}

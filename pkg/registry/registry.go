@@ -17,6 +17,8 @@ import (
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"golang.org/x/sync/singleflight"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
@@ -29,10 +31,9 @@ type Config struct {
 	Store  Store
 	Audit  audit.Recorder
 	Keyset *secret.Keyset
-	// BeforeSealing returns an error while this process must not seal; may be nil.
+	// BeforeSealing returns an error while this process must not seal.
 	BeforeSealing func(ctx context.Context) error
-	// ReloadKeyset reads the file of the keyset again, because a key is missing; may be
-	// nil.
+	// ReloadKeyset reads the file of the keyset again, because a key is missing.
 	ReloadKeyset func(ctx context.Context)
 	// LookupKey is the key from which those of [Registry.Lookup] are derived. It is the
 	// same for every process on the database.
@@ -45,7 +46,7 @@ type Config struct {
 	Endpoints provider.Endpoints
 	// TestTimeout bounds one upstream call.
 	TestTimeout time.Duration
-	Observer    Observer // may be nil
+	Observer    Observer
 	Now         func() time.Time
 }
 
@@ -54,19 +55,8 @@ type Config struct {
 // of a done context.
 type Registry struct {
 	Reader
-	store       Store
-	audit       audit.Recorder
-	keyset      *secret.Keyset
-	maySeal     func(ctx context.Context) error
-	reload      func(ctx context.Context)
-	lookupKey   []byte
-	limiter     *auth.Limiter
-	transport   func(trusted ...string) http.RoundTripper
-	endpoints   provider.Endpoints
-	testTimeout time.Duration
-	observer    Observer
-	now         func() time.Time
-
+	cfg   Config
+	store Store
 	feeds *changeFeeds
 
 	clients  *lru.Cache[clientKey, *keptClient]
@@ -81,24 +71,18 @@ func New(cfg Config) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client cache: %w", err)
 	}
-	if cfg.Observer == nil {
-		cfg.Observer = unobserved{}
-	}
-	if cfg.BeforeSealing == nil {
-		cfg.BeforeSealing = func(context.Context) error { return nil }
-	}
-	if cfg.ReloadKeyset == nil {
-		cfg.ReloadKeyset = func(context.Context) {}
-	}
-	return &Registry{
-		Reader: cfg.Store, store: cfg.Store, audit: cfg.Audit, keyset: cfg.Keyset, maySeal: cfg.BeforeSealing, reload: cfg.ReloadKeyset,
-		lookupKey: cfg.LookupKey, limiter: cfg.Limiter,
-		transport: cfg.Transport, endpoints: cfg.Endpoints, testTimeout: cfg.TestTimeout, observer: cfg.Observer, now: cfg.Now, feeds: newChangeFeeds(), clients: clients,
-	}, nil
+	return &Registry{Reader: cfg.Store, cfg: cfg, store: cfg.Store, feeds: newChangeFeeds(), clients: clients}, nil
 }
 
 // clock returns the current time as it is stored: UTC, in milliseconds.
-func (r *Registry) clock() time.Time { return r.now().UTC().Truncate(time.Millisecond) }
+func (r *Registry) clock() time.Time { return r.cfg.Now().UTC().Truncate(time.Millisecond) }
 
 // newID makes a UUIDv7 (RFC 9562, section 5.7): ids of one process ascend.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
+
+// Fold returns the form of a name under which two spellings are the same:
+// case-folded and NFC-normalised (Unicode, sections 3.13 and UAX #15). It is
+// computed here rather than in SQL, so that all databases agree.
+func Fold(name string) string {
+	return norm.NFC.String(cases.Fold().String(norm.NFC.String(name)))
+}

@@ -120,7 +120,7 @@ func (r *resealer) run(ctx context.Context) error {
 func (r *resealer) pass(ctx context.Context) error {
 	r.changed = 0
 	for _, kind := range SealedKinds() {
-		if err := kind.each(ctx, r.store, r.size, func(row sealedRow) error { return r.add(ctx, row) }); err != nil {
+		if err := kind.each(ctx, r.store, r.size, func(row *sealedRow) error { return r.add(ctx, row) }); err != nil {
 			return err
 		}
 	}
@@ -128,46 +128,42 @@ func (r *resealer) pass(ctx context.Context) error {
 }
 
 // add adds a row to the batch if it has values to reseal.
-func (r *resealer) add(ctx context.Context, row sealedRow) error {
-	values, n := make([][]byte, len(row.values)), 0
-	for i, value := range row.values {
+func (r *resealer) add(ctx context.Context, row *sealedRow) error {
+	for _, value := range row.values {
 		if key, ok := secret.KeyID(value.sealed); ok && key == r.key {
 			continue
 		}
-		resealed, err := r.reseal(value)
+		opened, err := r.reseal(value)
 		if err != nil {
 			return err
 		}
-		if resealed != nil {
-			values[i] = resealed
-			n++
+		if opened {
+			row.Values++
 		}
 	}
-	if n == 0 {
+	if row.Values == 0 {
 		return nil
 	}
-	resealed := row.resealed(values)
-	resealed.Values = n
-	r.batch = append(r.batch, resealed)
-	if r.values += n; r.values < r.size {
+	r.batch = append(r.batch, row.Resealed)
+	if r.values += row.Values; r.values < r.size {
 		return nil
 	}
 	return r.flush(ctx)
 }
 
-// reseal returns a value encrypted with the sealing key; nil if it can't be decrypted.
-func (r *resealer) reseal(value sealedValue) ([]byte, error) {
+// reseal encrypts a value with the sealing key, unless it can't be decrypted.
+func (r *resealer) reseal(value sealedValue) (opened bool, err error) {
 	plain, err := value.open(r.keys)
 	defer plain.Wipe()
 	if err == nil {
-		return value.seal(r.keys, plain)
+		return true, value.seal(r.keys, plain)
 	}
 	if !r.unreadable[value.name] {
 		r.unreadable[value.name] = true
 		r.Unreadable++
 		r.broken(err)
 	}
-	return nil, nil
+	return false, nil
 }
 
 // flush writes the batch, right after its rows were read so that few were changed

@@ -18,17 +18,10 @@ func Stages() []Stage { return []Stage{Planning, ToolCall, Summarization, Guardr
 
 // Label is the name of the stage in a user interface; empty for an unknown stage.
 func (s Stage) Label() string {
-	switch s {
-	case Planning:
-		return "Planning"
-	case ToolCall:
-		return "Tool Call"
-	case Summarization:
-		return "Summarization"
-	case Guardrail:
-		return "Guardrail"
+	labels := map[Stage]string{
+		Planning: "Planning", ToolCall: "Tool Call", Summarization: "Summarization", Guardrail: "Guardrail",
 	}
-	return ""
+	return labels[s]
 }
 
 // stagesOf returns the stages of these names, in the order of [Stages].

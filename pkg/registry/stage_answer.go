@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -15,10 +16,7 @@ import (
 // mismatch returns what is wrong with a value of a schema of [objectSchema], or "". path
 // is where the value is.
 func mismatch(path string, schema map[string]any, value any) string {
-	name := path
-	if path == "" {
-		name = "it"
-	}
+	name := cmp.Or(path, "it")
 	switch schema["type"] {
 	case "object":
 		object, ok := value.(map[string]any)
@@ -64,7 +62,7 @@ func objectMismatch(path string, schema, object map[string]any) string {
 	}
 	for field := range object {
 		if properties[field] == nil {
-			return path + quoted(field) + " was not asked for"
+			return fmt.Sprintf("%s%q was not asked for", path, excerpt(field))
 		}
 	}
 	return ""
@@ -101,21 +99,13 @@ func jsonIn(text string) (value any, found bool) {
 	return nil, false
 }
 
-// quoted quotes a text of a model in a detail.
-func quoted(text string) string { return fmt.Sprintf("%q", shortened(text, 100)) }
+// excerpt returns the beginning of a text of a model in one line, for a detail.
+func excerpt(text string) string { return shortened(strings.Join(strings.Fields(text), " "), 100) }
 
-// shortened returns at most limit characters of a text, in one line.
+// shortened returns at most limit characters of a text.
 func shortened(text string, limit int) string {
-	text = strings.Join(strings.Fields(text), " ")
 	if utf8.RuneCountInString(text) <= limit {
 		return text
 	}
 	return string([]rune(text)[:limit-1]) + "…"
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

@@ -73,8 +73,11 @@ func judgePlan(answers []provider.Result) verdict {
 		return failing("%s%s.", notAsked, wrong)
 	}
 	steps := value.(map[string]any)["steps"].([]any)
-	if len(steps) < 2 {
-		return failing("The plan has %s. It needs two or more.", counted(len(steps), "step"))
+	switch len(steps) {
+	case 0:
+		return failing("The plan has 0 steps. It needs two or more.")
+	case 1:
+		return failing("The plan has 1 step. It needs two or more.")
 	}
 	return passed("Made a plan of %d steps.", len(steps))
 }
@@ -95,7 +98,7 @@ func judgeToolCall(answers []provider.Result) verdict {
 	var city string
 	for _, call := range calls {
 		if call.Name != tool.Name {
-			return failing("The model called %s, but the only tool is %s.", quoted(call.Name), tool.Name)
+			return failing("The model called %q, but the only tool is %s.", excerpt(call.Name), tool.Name)
 		}
 		var arguments any
 		if json.Unmarshal(call.Arguments, &arguments) != nil {
@@ -104,7 +107,7 @@ func judgeToolCall(answers []provider.Result) verdict {
 		if wrong := mismatch("", tool.Parameters, arguments); wrong != "" {
 			return failing("The arguments of the call of %s are wrong: %s.", tool.Name, wrong)
 		}
-		city = shortened(arguments.(map[string]any)["city"].(string), 100)
+		city = excerpt(arguments.(map[string]any)["city"].(string))
 	}
 	switch {
 	case len(calls) > 1: // parallel calls; all of them are valid

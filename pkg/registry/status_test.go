@@ -186,8 +186,8 @@ func TestDraftsMarkNothing(t *testing.T) {
 	k := newKit(t)
 	p := k.create(t, "one")
 	k.upstream.Use(providertest.Authentication)
-	draft := registry.Draft{Prompt: provider.Prompt{ModelID: k.upstream.ModelID, Text: "Hello"}}
-	result, err := k.TestProvider(t.Context(), workspace, p.ID, draft, nil)
+	draft := registry.Draft{ProviderID: p.ID, Prompt: provider.Prompt{ModelID: k.upstream.ModelID, Text: "Hello"}}
+	result, err := k.TestDraft(t.Context(), workspace, draft, nil)
 	if err != nil || result.Failure == nil {
 		t.Fatalf("got %v, %v", result.Failure, err)
 	}
@@ -220,7 +220,7 @@ func TestDiscoveryMarksLikeATest(t *testing.T) {
 				k.test(t, p)
 			}
 			k.upstream.Use(test.mode)
-			_, err := k.AvailableModels(t.Context(), workspace, p.ID, registry.Draft{}, "")
+			_, err := k.AvailableModels(t.Context(), workspace, registry.Draft{ProviderID: p.ID}, "")
 			if (err != nil) != (test.mode != providertest.Success && test.mode != providertest.NoModelList) {
 				t.Error("discovery:", err)
 			}

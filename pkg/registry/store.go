@@ -7,35 +7,33 @@ import (
 	"modelproviders/pkg/audit"
 )
 
-// Store stores providers and models. All methods but InTx are scoped to a
-// workspace: they do not find what belongs to another one. Ids are UUIDs in lower
-// case. All methods return unavailable if the database cannot be reached.
+// Store stores providers and models. Its methods find only what belongs to the workspace.
+// They return unavailable if the database cannot be reached. Only edits change versions
+// and updated_at.
 type Store interface {
-	// InTx runs fn in a transaction. Everything done with the context passed to fn is
-	// committed together, or not at all if fn returns an error. Nested calls join the
-	// outer transaction. If two transactions collide, one is rolled back and its fn
-	// runs again.
+	// InTx runs fn in a transaction: everything done with its context is committed
+	// together, or not at all if fn returns an error. Nested calls join the outer
+	// transaction. If two transactions collide, one is rolled back and its fn runs again.
 	InTx(ctx context.Context, fn func(ctx context.Context) error) error
 
 	Reader
+	ChangeStore
 
 	// LockProvider is Provider, and locks the provider and its models for other
 	// writers until the transaction ends.
 	LockProvider(ctx context.Context, workspace, id string) (Provider, error)
-	// CreateProvider adds a provider with its models, its change and the audit event. It returns
-	// name_taken, and [ErrKeyChanged] if the key of its credentials does not seal.
+	// CreateProvider adds a provider with its models, its change and the audit event. It
+	// returns name_taken, and [ErrKeyChanged] if the key of its credentials does not seal.
 	CreateProvider(ctx context.Context, p Provider, e audit.Event) error
-	// UpdateProvider writes the edit of a locked provider: its own columns, the models whose
-	// id or version differs between before and after, and the [Changes]. It clears the
-	// provider's error if the connection version changed, and a model's last test if
-	// its model id changed. It returns name_taken, model_exists, and [ErrKeyChanged] if
-	// the key of credentials that are not stored yet does not seal.
+	// UpdateProvider writes the edit of a locked provider, with the models whose id or
+	// version differs, and the [Changes]. It clears the provider's error if the connection
+	// version changed, and a model's last test if its model id changed. It returns
+	// name_taken, model_exists, and [ErrKeyChanged] if the key of new credentials does not
+	// seal.
 	UpdateProvider(ctx context.Context, before, after Provider) error
-	// DeleteProvider removes a locked provider, its models and its credentials, and notes the
+	// DeleteProvider removes a locked provider with all that belongs to it, and notes the
 	// change. It returns not_found.
 	DeleteProvider(ctx context.Context, p Provider, at time.Time) error
-
-	ChangeStore
 
 	// SealingKey returns the id of the key that seals; see [KeyStore].
 	SealingKey(ctx context.Context) (uint32, error)
@@ -55,74 +53,45 @@ type Store interface {
 	// Unhashed returns up to limit of these providers after an id, by id.
 	Unhashed(ctx context.Context, workspace, after string, limit int) ([]Provider, error)
 	// StoreHashes writes the hashes of the credentials of providers, except of those
-	// whose credentials were replaced since they were read. It changes neither versions
-	// nor updated_at.
+	// whose credentials were replaced since they were read.
 	StoreHashes(ctx context.Context, providers ...Provider) error
 
-	// SetStageChecks writes the stage checks of a model of a locked provider, and notes the
-	// changes, of which there may be none. It changes neither versions nor updated_at.
+	// SetStageChecks writes the stage checks of a model of a locked provider, and notes
+	// changes.
 	SetStageChecks(ctx context.Context, p Provider, m Model, changes ...Change) error
 
 	// References returns up to q.Limit references, ordered by model and ref.
 	References(ctx context.Context, workspace string, q ReferenceQuery) ([]Reference, error)
 	// PutReference adds a reference to a model of a locked provider, or changes the one
-	// with the same ref. It changes neither versions nor updated_at of the model.
+	// with the same ref.
 	PutReference(ctx context.Context, workspace string, r Reference) error
-	// DeleteReference removes a reference from a model of a locked provider, like
-	// PutReference.
+	// DeleteReference removes a reference from a model of a locked provider.
 	DeleteReference(ctx context.Context, workspace, modelID, ref string) error
 
-	// RecordCall writes the result of a call to an upstream, with its audit event, and its
-	// change if it changes the status of the provider. It changes neither versions nor updated_at.
+	// RecordCall writes the result of a call to an upstream with its audit event, and a
+	// change if the status of the provider changes.
 	RecordCall(ctx context.Context, c Call) error
 	// HasSpace returns unavailable while the database has no space for such results.
 	HasSpace() error
 }
 
-// Reader reads providers and models.
+// Reader reads providers, models and the end of their changes.
 type Reader interface {
-	// Providers returns up to q.Limit providers after q.After, in the order of
-	// q.Sort, each with its models ordered by creation, or with Counts in a summary;
-	// one query brings them for the whole page.
+	// Providers returns a page of providers, each with its models ordered by creation, or
+	// with Counts in a summary.
 	Providers(ctx context.Context, workspace string, q ProviderQuery) ([]Provider, error)
 	// CountProviders counts the providers on all pages.
 	CountProviders(ctx context.Context, workspace string, q ProviderQuery) (int, error)
 	// Provider returns one provider with its models. It returns not_found.
 	Provider(ctx context.Context, workspace, id string) (Provider, error)
-	// Models returns up to q.Limit models after q.After, in the order of
-	// q.Sort, each with its [ModelProvider].
+	// Models returns a page of models, each with its [ModelProvider].
 	Models(ctx context.Context, workspace string, q ModelQuery) ([]Model, error)
 	// CountModels counts the models on all pages.
 	CountModels(ctx context.Context, workspace string, q ModelQuery) (int, error)
-	// Model returns one model with its [ModelProvider]. It returns
-	// not_found.
+	// Model returns one model with its [ModelProvider]. It returns not_found.
 	Model(ctx context.Context, workspace, id string) (Model, error)
-}
-
-// Call is the result of a call to the upstream of a stored provider.
-type Call struct {
-	Workspace  string
-	ProviderID string
-	Connection int64 // the provider's connection version when the call began
-
-	// Success clears the provider's error and Failure sets it, if the provider still
-	// has that connection version. The error keeps its Since while its kind stays the
-	// same.
-	Success bool
-	Failure *ProviderError
-
-	// Test, unless nil, becomes the last test of the model ModelID, if its model id is
-	// still UpstreamModelID and no test with a later connection version was recorded.
-	Test            *LastTest
-	ModelID         string
-	UpstreamModelID string
-
-	// Checks, by stage, are stored by [Registry.storeChecks].
-	Checks map[Stage]StageCheck
-
-	Check *LastCheck // unless nil, becomes the last check, under the same condition
-
-	Event audit.Event // none, if it has no id
+	// ChangeEnd returns the position after the last change of a workspace.
+	ChangeEnd(ctx context.Context, workspace string) (ChangePosition, error)
 }
 
 // ProviderQuery selects and orders providers. Zero values select everything.

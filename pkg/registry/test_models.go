@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"time"
-	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
 
@@ -57,7 +56,7 @@ func (r *Registry) TestModels(ctx context.Context, workspace, id string, modelID
 	defer end()
 	draft.Prompt.MaxOutputTokens = cmp.Or(draft.Prompt.MaxOutputTokens, testedTokens)
 	tests := make([]ModelTest, len(models))
-	latest := time.Now().Add(r.testTimeout)
+	latest := time.Now().Add(r.cfg.TestTimeout)
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(testsAtOnce)
 	for i, m := range models {
@@ -95,28 +94,16 @@ func modelsToTest(p Provider, modelIDs *[]string, faults *fault.Fields) (models 
 
 // testOneOf tests one of several models, or skips it.
 func (r *Registry) testOneOf(ctx context.Context, p Provider, m Model, client provider.Client, prompt provider.Prompt, latest time.Time) (ModelTest, error) {
-	test := ModelTest{Model: m}
 	if err := ctx.Err(); err != nil {
-		return test, err
+		return ModelTest{}, err
 	}
 	if time.Now().After(latest) {
-		test.Skipped = "The tests before it took too long."
-		return test, nil
+		return ModelTest{Model: m, Skipped: "The tests before it took too long."}, nil
 	}
-	var err error
-	test.Result, err = r.testModel(ctx, p, m, client, prompt, nil)
+	result, err := r.testModel(ctx, p, m, client, prompt, nil)
 	if fault.Is(err, fault.RateLimited) {
-		test.Skipped = fault.As(err).Message
-		return test, nil
+		return ModelTest{Model: m, Skipped: fault.As(err).Message}, nil
 	}
-	test.Result.Response = reported(test.Result.Response)
-	return test, err
-}
-
-// reported returns as much of an answer as is reported of several.
-func reported(text string) string {
-	if utf8.RuneCountInString(text) <= maxReportedAnswer {
-		return text
-	}
-	return string([]rune(text)[:maxReportedAnswer-1]) + "…"
+	result.Response = shortened(result.Response, maxReportedAnswer)
+	return ModelTest{Model: m, Result: result}, err
 }

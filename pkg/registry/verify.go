@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 )
@@ -76,7 +78,7 @@ func (r *Registry) VerifyModel(ctx context.Context, workspace, id string, stages
 		return Verification{}, err
 	}
 	defer end()
-	v := &verifier{Registry: r, provider: p, model: m, client: client, latest: time.Now().Add(r.testTimeout)}
+	v := &verifier{Registry: r, provider: p, model: m, client: client, latest: time.Now().Add(r.cfg.TestTimeout)}
 	results, err := v.run(ctx, wanted, onCheck)
 	done := Verification{Model: m, Results: results, VerifiedAt: r.clock()}
 	return done, v.record(ctx, done, err)
@@ -114,50 +116,41 @@ type verifier struct {
 // run checks stages, a few at a time. The results of the checks that ended are valid
 // even with an error.
 func (v *verifier) run(ctx context.Context, stages []Stage, onCheck func(StageResult)) ([]StageResult, error) {
-	checks, results := stageChecks(), make([]StageResult, len(stages))
+	results := make([]StageResult, len(stages))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(stagesAtOnce)
 	for i, stage := range stages {
-		group.Go(func() error {
-			result, err := v.check(ctx, checks[stage])
-			if err != nil {
-				return err
+		group.Go(func() (err error) {
+			if results[i], err = v.check(ctx, stage); err == nil && !results[i].Refused {
+				onCheck(results[i])
 			}
-			result.Stage = stage
-			results[i] = result
-			if !result.Refused {
-				onCheck(result)
-			}
-			return nil
+			return err
 		})
 	}
 	err := group.Wait()
 	if err == nil && !v.called && v.limit != nil {
 		return nil, v.limit
 	}
+	results = slices.DeleteFunc(results, func(r StageResult) bool { return r.Status == "" })
 	for _, result := range results {
 		if result.Refused {
 			onCheck(result)
 		}
 	}
-	return slices.DeleteFunc(results, func(r StageResult) bool { return r.Status == "" }), err
+	return results, err
 }
 
-// check calls the model with the prompts of a check and judges the answers.
-func (v *verifier) check(ctx context.Context, check stageCheck) (out StageResult, err error) {
+// check calls the model with the prompts of a stage and judges the answers.
+func (v *verifier) check(ctx context.Context, stage Stage) (StageResult, error) {
+	check, out := stageChecks()[stage], StageResult{Stage: stage}
 	var answers []provider.Result
 	for _, prompt := range check.prompts {
 		answer, err := v.answer(ctx, prompt, &out)
-		switch {
-		case errors.Is(err, errTooLate):
-			return refusedCheck(provider.Timeout, "The calls before this one took too long.", "Verify this stage alone."), nil
-		case fault.Is(err, fault.RateLimited):
-			v.mu.Lock()
-			defer v.mu.Unlock()
-			v.limit = err
-			return refusedCheck(provider.RateLimited, fault.As(err).Message, "This is a limit of this service. Verify this stage again later."), nil
-		case err != nil:
-			return out, err
+		if refused := new(provider.Failure); errors.As(err, &refused) {
+			return StageResult{Stage: stage, Status: StageError, Failure: refused, Refused: true}, nil
+		}
+		if err != nil {
+			return StageResult{}, err
 		}
 		answers = append(answers, answer)
 		if answer.Failure != nil {
@@ -166,10 +159,6 @@ func (v *verifier) check(ctx context.Context, check stageCheck) (out StageResult
 	}
 	out.judge(check, answers)
 	return out, nil
-}
-
-func refusedCheck(kind provider.FailureKind, message, hint string) StageResult {
-	return StageResult{Status: StageError, Failure: &provider.Failure{Kind: kind, Message: message, Hint: hint}, Refused: true}
 }
 
 // answer returns the model's answer to a prompt. If it is cut off, the model gets the
@@ -193,37 +182,70 @@ func isCutOff(answer provider.Result) bool {
 	return slices.ContainsFunc(answer.Warnings, func(w provider.Warning) bool { return w.Code == provider.TokenLimit })
 }
 
-var errTooLate = errors.New("it is too late for another call")
-
-// call makes one call to the model. It counts as a test; see [Registry.callUpstream]. It
-// also returns errTooLate.
+// call makes one call to the model. It counts as a test; see [Registry.callUpstream]. The
+// error is a [*provider.Failure] if it may not be made.
 func (v *verifier) call(ctx context.Context, prompt provider.Prompt, out *StageResult) (result provider.Result, err error) {
 	if err := ctx.Err(); err != nil {
 		return result, err
 	}
 	if time.Now().After(v.latest) {
-		return result, errTooLate
+		return result, &provider.Failure{Kind: provider.Timeout, Message: "The calls before this one took too long.", Hint: "Verify this stage alone."}
 	}
 	prompt.ModelID = v.model.ModelID
 	err = v.callUpstream(ctx, v.provider.Workspace, v.client, OperationVerify, func(ctx context.Context) *provider.Failure {
 		result = v.client.Generate(ctx, prompt, nil)
 		return result.Failure
 	})
-	if err != nil {
-		return result, err
-	}
-	out.Latency += result.Latency
-	out.addUsage(result.Usage)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.called = true
 	switch {
+	case fault.Is(err, fault.RateLimited):
+		v.limit = err
+		return result, &provider.Failure{Kind: provider.RateLimited, Message: fault.As(err).Message, Hint: "This is a limit of this service. Verify this stage again later."}
+	case err != nil:
+		return result, err
 	case result.Failure == nil:
 		v.success, v.failure = true, nil
 	case result.Failure.OfProvider():
 		v.success, v.failure = false, result.Failure
 	}
+	v.called = true
+	out.Latency += result.Latency
+	out.addUsage(result.Usage)
 	return result, nil
+}
+
+// record stores the results and the event of the checks. err is what ended them early.
+func (v *verifier) record(ctx context.Context, done Verification, err error) error {
+	if fault.As(err) != nil {
+		return err
+	}
+	event := v.model.event(v.provider.Workspace, audit.ModelVerify)
+	checks := map[Stage]StageCheck{}
+	var reasons []string
+	for _, result := range done.Results {
+		if !result.Refused {
+			checks[result.Stage] = StageCheck{Status: result.Status, At: done.VerifiedAt}
+		}
+		if result.Status != StagePassed {
+			reasons = append(reasons, fmt.Sprintf("%s: %s", result.Stage, result.Status))
+		}
+	}
+	if len(reasons) > 0 {
+		event.Outcome, event.Reason = audit.Failure, strings.Join(reasons, ", ")
+	}
+	if err != nil {
+		event = abandoned(ctx, event)
+	}
+	c := Call{Success: v.success, Checks: checks, ModelID: v.model.ID, UpstreamModelID: v.model.ModelID}
+	return errors.Join(err, v.recordCall(ctx, v.provider, c, event, v.failure))
+}
+
+// checksOf returns the checks of these stages.
+func checksOf(checks map[Stage]StageCheck, stages []Stage) map[Stage]StageCheck {
+	kept := maps.Clone(checks)
+	maps.DeleteFunc(kept, func(stage Stage, _ StageCheck) bool { return !slices.Contains(stages, stage) })
+	return kept
 }
 
 func (out *StageResult) addUsage(u *provider.Usage) {
@@ -268,5 +290,5 @@ func (out *StageResult) judge(check stageCheck, answers []provider.Result) {
 			}
 		}
 	}
-	out.Response = reported(strings.TrimSpace(strings.Join(said, "\n")))
+	out.Response = shortened(strings.TrimSpace(strings.Join(said, "\n")), maxReportedAnswer)
 }

@@ -93,7 +93,7 @@ func (s *Store) noted(text string, changes ...registry.Change) statement {
 
 var findChanges = "SELECT " + new(changeRow).columns().names("") + " FROM changes WHERE workspace = $1 AND number >= $2 ORDER BY number LIMIT $3"
 
-// ChangeEnd implements [registry.ChangeStore].
+// ChangeEnd implements [registry.Store].
 func (s *Store) ChangeEnd(ctx context.Context, workspace string) (end registry.ChangePosition, err error) {
 	_, err = s.one(ctx, "SELECT number, id FROM changes WHERE workspace = $1 AND number IS NOT NULL ORDER BY number DESC LIMIT 1",
 		[]any{workspace}, &end.Number, &end.ID)

@@ -9,7 +9,7 @@ import (
 	"modelproviders/pkg/registry"
 )
 
-// SealedProviders implements [registry.SealedStore].
+// SealedProviders implements [registry.KeyStore].
 func (s *Store) SealedProviders(ctx context.Context, workspace, after string, limit int) (found []registry.SealedProvider, err error) {
 	c := where("p", workspace)
 	c.and("p.id > ?", after)
@@ -33,7 +33,7 @@ const (
 		WHERE p.workspace = e.workspace AND p.id = e.id AND p.credentials = e.before RETURNING CAST(p.id AS text)`
 )
 
-// Reseal implements [registry.SealedStore]. Rows are written in the order in which they
+// Reseal implements [registry.KeyStore]. Rows are written in the order in which they
 // are passed, so that two calls with rows in the same order seldom deadlock.
 func (s *Store) Reseal(ctx context.Context, key uint32, rows ...registry.Resealed) (written int, err error) {
 	err = s.InOwnTx(ctx, func(ctx context.Context) error {

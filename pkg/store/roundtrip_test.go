@@ -72,6 +72,15 @@ type countedRequest struct {
 	call              func() error
 }
 
+// unobserved counts nothing.
+type unobserved struct{}
+
+func (unobserved) UpstreamCalled(registry.UpstreamCall) {}
+
+func (unobserved) StatusChanged(registry.Status) {}
+
+func (unobserved) HealthChecked(registry.CheckMethod, registry.CheckOutcome) {}
+
 // counted is a service over a counted store.
 type counted struct {
 	*registry.Registry
@@ -105,7 +114,8 @@ func newCounted(t *testing.T, s *store.Store) *counted {
 	}
 	w.Registry, err = registry.New(registry.Config{
 		Store: s, Audit: events, Keyset: keys, Endpoints: endpoints, TestTimeout: time.Minute, Now: time.Now,
-		Limiter: auth.NewLimiter(auth.Limits{}, time.Now),
+		Limiter:       auth.NewLimiter(auth.Limits{}, time.Now),
+		BeforeSealing: func(context.Context) error { return nil }, Observer: unobserved{},
 		Transport: func(...string) http.RoundTripper {
 			return roundTrip(func(r *http.Request) (*http.Response, error) {
 				if w.atCall != nil {
