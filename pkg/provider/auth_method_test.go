@@ -286,10 +286,10 @@ func TestOpenWithoutOptionalCredentials(t *testing.T) {
 
 func TestUnknownAuthMethodsAndFieldsPanic(t *testing.T) {
 	type wrongMethod struct {
-		A secret.Text `json:"a" kind:"secret" auth_method:"other"`
+		A secret.Text `json:"a" kind:"secret" auth_method:"other" validate:"max=1"`
 	}
 	type wrongNeed struct {
-		A secret.Text `json:"a" kind:"secret" needs:"other"`
+		A secret.Text `json:"a" kind:"secret" needs:"other" validate:"max=1"`
 	}
 	for name, call := range map[string]func(){
 		"method": func() {

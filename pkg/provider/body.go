@@ -44,8 +44,8 @@ func (b *body) Read(p []byte) (int, error) {
 		return 0, c.fault
 	}
 	n, err := b.Reader.Read(p)
-	if room := maxHead - len(c.head); room > 0 {
-		c.head = append(c.head, p[:min(room, n)]...)
+	if room := maxHead - len(c.kept); room > 0 {
+		c.kept = append(c.kept, p[:min(room, n)]...)
 	}
 	b.total += n
 	switch {

@@ -5,7 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"fmt"
+	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -30,9 +30,8 @@ type call struct {
 	status      int // 0: no answer came
 	header      http.Header
 	contentType string // the media type in lower case
-	errorBody   []byte // the beginning of the body of an error; UTF-8
+	kept        []byte // the beginning of the body; of an error, in UTF-8
 	cut         bool   // the body of the error was longer
-	head        []byte // the beginning of the body of a success
 	fault       error  // the error of sending the request or reading the answer
 
 	span *tracing.Span
@@ -82,13 +81,12 @@ func (c *call) receive(res *http.Response) error {
 	c.contentType, _, _ = mime.ParseMediaType(res.Header.Get("Content-Type"))
 	success := c.status < http.StatusMultipleChoices
 	raw := res.Body
-	err := checkHeader(res.Header)
-	var body *bufio.Reader
-	if err == nil {
-		body, err = decompress(raw, res.Header.Get("Content-Encoding"))
-		if err != nil && !success { // the status says what is wrong
-			body, err = bufio.NewReader(strings.NewReader(c.unreadable(err))), nil
-		}
+	body, err := c.decompress(raw)
+	if countLines(res.Header) > maxHeaderLines {
+		err = errHeaderLines
+	} else if err != nil && !success { // the status says what is wrong
+		coding, _ := errors.AsType[codingError](err)
+		body, err = bufio.NewReader(strings.NewReader(string(coding))), nil
 	}
 	if err != nil {
 		_ = raw.Close()
@@ -103,26 +101,22 @@ func (c *call) receive(res *http.Response) error {
 		return nil
 	}
 	// The status says what is wrong, even if the body is incomplete.
-	kept, broken := io.ReadAll(io.LimitReader(body, maxErrorBody+1))
+	begin, broken := io.ReadAll(io.LimitReader(body, maxErrorBody+1))
 	_ = raw.Close()
-	if c.cut = broken != nil || len(kept) > maxErrorBody; c.cut {
-		kept = c.redact.unfinished(kept[:min(len(kept), maxErrorBody)])
+	if c.cut = broken != nil || len(begin) > maxErrorBody; c.cut {
+		begin = c.redact.unfinished(begin[:min(len(begin), maxErrorBody)])
 	}
-	c.errorBody = bytes.ToValidUTF8(kept, []byte("\uFFFD"))
+	c.kept = bytes.ToValidUTF8(begin, []byte("\uFFFD"))
 	c.end(nil)
 	res.Body = http.NoBody
 	return nil
 }
 
-func checkHeader(header http.Header) error {
-	lines := 0
+func countLines(header http.Header) (lines int) {
 	for _, values := range header {
 		lines += len(values)
 	}
-	if lines > maxHeaderLines {
-		return fmt.Errorf("%w: %d", errHeaderLines, lines)
-	}
-	return nil
+	return lines
 }
 
 // end records the end of the body, or why it was not reached.
@@ -138,7 +132,6 @@ func (c *call) end(err error) {
 	}
 }
 
-// isHTML reports whether the body is an HTML page.
 func (c *call) isHTML() bool {
 	body := c.page()
 	if c.contentType == typeHTML || c.contentType == "application/xhtml+xml" {

@@ -123,11 +123,8 @@ func (c *call) redirectFailure() *Failure {
 // page returns the part of the body that was kept. It removes the beginning of a
 // secret from its end.
 func (c *call) page() []byte {
-	switch {
-	case c.status >= 300:
-		return c.errorBody
-	case len(c.head) < maxHead:
-		return c.head
+	if c.status >= http.StatusMultipleChoices || len(c.kept) < maxHead {
+		return c.kept
 	}
-	return c.redact.unfinished(c.head)
+	return c.redact.unfinished(c.kept)
 }

@@ -164,21 +164,13 @@ func (c *client) measure(r *Result, e *exchange, a answer, out *output) {
 	}
 	r.Timing, r.Endpoint = call.timing(), call.endpoint
 	r.Latency = r.Timing.Total
-	r.RequestID = cmp.Or(r.RequestID, name(e.redact, call.requestID(c.typ.requestIDHeaders)))
+	for _, header := range c.typ.requestIDHeaders {
+		r.RequestID = cmp.Or(r.RequestID, name(e.redact, call.header.Get(header)))
+	}
 	if out.onDelta != nil && !out.first.IsZero() {
 		// A short answer may have arrived completely before its first word is read.
 		r.FirstToken = min(out.first.Sub(call.times.sent), r.Latency)
 	}
-}
-
-// requestID returns the first of the headers that is set.
-func (c *call) requestID(headers []string) string {
-	for _, h := range headers {
-		if id := c.header.Get(h); id != "" {
-			return id
-		}
-	}
-	return ""
 }
 
 // failure explains err, removes secrets from the explanation and limits its length.
@@ -248,11 +240,7 @@ func printable(s string, limit int, keep string) string {
 	return string([]rune(s)[:limit-1]) + "…"
 }
 
-// asFailure returns the Failure in err's chain, or nil.
 func asFailure(err error) *Failure {
-	var f *Failure
-	if errors.As(err, &f) {
-		return f
-	}
-	return nil
+	f, _ := errors.AsType[*Failure](err)
+	return f
 }

@@ -31,7 +31,7 @@ func (c *call) connectionFailure(ctx context.Context, err error) *Failure {
 	case errors.Is(err, errNotUTF8):
 		return fail(UpstreamError, "The answer of "+c.host+" is not valid UTF-8.", "")
 	case errors.As(err, &coding):
-		return fail(UpstreamError, c.unreadable(coding), "Switch off compression in the server, or in the proxy in front of it.")
+		return fail(UpstreamError, coding.Error(), "Switch off compression in the server, or in the proxy in front of it.")
 	case errors.Is(err, errHeaderLines):
 		return fail(UpstreamError, "The answer of "+c.host+" has too many header lines.", "")
 	case ctx.Err() != nil:
@@ -107,8 +107,8 @@ func (c *call) timeoutFailure(cause error) *Failure {
 
 // isTimeout reports whether the transport itself stopped waiting.
 func isTimeout(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
+	timeout, ok := errors.AsType[net.Error](err)
+	return ok && timeout.Timeout()
 }
 
 // isUnknownHost reports whether the latest call failed in DNS.

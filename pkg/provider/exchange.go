@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,11 +57,10 @@ func exchangeOf(ctx context.Context) *exchange {
 
 // lastCall returns the latest request of the context's exchange, or nil.
 func lastCall(ctx context.Context) *call {
-	calls := exchangeOf(ctx).calls
-	if len(calls) == 0 {
-		return nil
+	if calls := exchangeOf(ctx).calls; len(calls) > 0 {
+		return calls[len(calls)-1]
 	}
-	return calls[len(calls)-1]
+	return nil
 }
 
 // report makes an earlier request the one that the result describes.
@@ -72,16 +72,9 @@ func hide(ctx context.Context, plain string) { exchangeOf(ctx).redact.add(plain)
 // hasNoList reports whether all answers to requests for a list say that there is no
 // list.
 func (e *exchange) hasNoList() bool {
-	absent := false
-	for _, c := range e.calls {
-		if c.method != http.MethodGet {
-			continue
-		}
-		if absent = isAbsent(c.status); !absent {
-			return false
-		}
-	}
-	return absent
+	lists := slices.DeleteFunc(slices.Clone(e.calls), func(c *call) bool { return c.method != http.MethodGet })
+	other := slices.ContainsFunc(lists, func(c *call) bool { return !isAbsent(c.status) })
+	return len(lists) > 0 && !other
 }
 
 // recorder is a transport that records requests in the exchange of their context.

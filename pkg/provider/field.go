@@ -70,11 +70,9 @@ func fieldOf(index int, tag reflect.StructTag) field {
 	if f.Pattern != "" {
 		f.pattern = regexp.MustCompile(f.Pattern)
 	}
-	rules := strings.Split(tag.Get("validate"), ",")
-	f.Required = slices.Contains(rules, "required")
-	rules = slices.DeleteFunc(rules, func(rule string) bool { return rule == "required" })
-	f.rules = strings.Join(rules, ",")
-	for _, rule := range rules {
+	rules, required := strings.CutPrefix(tag.Get("validate"), "required,")
+	f.rules, f.Required = rules, required
+	for rule := range strings.SplitSeq(rules, ",") {
 		name, param, _ := strings.Cut(rule, "=")
 		switch name {
 		case "printascii":

@@ -23,7 +23,7 @@ func Comparable(value secret.Text) []byte {
 // a secret.
 func IsMask(value secret.Text) bool {
 	text := strings.TrimSpace(value.Reveal())
-	return comparablePrivateKey(text) == nil && isMask(field{FormField: FormField{Kind: kindSecret}}, barest(text))
+	return comparablePrivateKey(text) == nil && isMask(kindSecret, barest(text))
 }
 
 // barest is [bareKey] of a value until nothing more can be removed: the result is the

@@ -65,21 +65,17 @@ func typeOfStart(start []byte, label string) (mediaType string, final bool) {
 	return label, true
 }
 
-// codingError is a content coding that is not supported.
+// codingError says that a content coding is not supported.
 type codingError string
 
-func (e codingError) Error() string { return "compression (" + string(e) + ")" }
-
-// unreadable says that the answer is compressed in a way that is not supported.
-func (c *call) unreadable(err error) string {
-	return c.host + " used a " + err.Error() + " that is not supported. The answer must be uncompressed, or compressed with gzip."
-}
+func (e codingError) Error() string { return string(e) }
 
 // decompress removes the content coding of a body (RFC 9110, section 8.4). Some
 // servers compress without being asked, others name a coding but don't compress.
-func decompress(body io.Reader, coding string) (*bufio.Reader, error) {
+func (c *call) decompress(body io.Reader) (*bufio.Reader, error) {
 	raw := bufio.NewReader(body)
-	switch coding = strings.ToLower(strings.TrimSpace(coding)); coding {
+	coding := strings.ToLower(strings.TrimSpace(c.header.Get("Content-Encoding")))
+	switch coding {
 	case "", "identity", "none", "utf-8": // the last two are not codings
 		return raw, nil
 	case "gzip", "x-gzip":
@@ -89,5 +85,5 @@ func decompress(body io.Reader, coding string) (*bufio.Reader, error) {
 		plain, err := gzip.NewReader(io.LimitReader(raw, maxStream))
 		return bufio.NewReader(plain), err
 	}
-	return nil, codingError(coding)
+	return nil, codingError(c.host + " used a compression (" + coding + ") that is not supported. The answer must be uncompressed, or compressed with gzip.")
 }

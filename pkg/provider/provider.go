@@ -81,7 +81,6 @@ type Form struct {
 // one whose fields have values.
 type AuthMethod struct{ Name, Label string }
 
-// methodLabel returns the label of a method, or "" if there is no such method.
 func (f Form) methodLabel(name string) string {
 	for _, m := range f.AuthMethods {
 		if m.Name == name {

@@ -14,7 +14,6 @@ import (
 // requests, and records them in the exchange of their context.
 type service struct{ http *http.Client }
 
-// authenticator is a transport that signs the requests.
 type authenticator struct {
 	http.RoundTripper
 	sign func(*http.Request) error
@@ -29,12 +28,10 @@ func (a authenticator) RoundTrip(req *http.Request) (*http.Response, error) {
 	return a.RoundTripper.RoundTrip(req)
 }
 
-// authenticated is a client that signs its requests.
 func authenticated(client *http.Client, sign func(*http.Request) error) *http.Client {
 	return &http.Client{Transport: authenticator{client.Transport, sign}, CheckRedirect: client.CheckRedirect}
 }
 
-// withHeader is a client that authenticates its requests with a header.
 func withHeader(client *http.Client, name, value string) *http.Client {
 	return authenticated(client, func(req *http.Request) error {
 		req.Header.Set(name, value)
@@ -71,7 +68,6 @@ func (s service) call(ctx context.Context, method, address string, body any) (*h
 	return s.http.Do(req)
 }
 
-// list reads a list of models.
 func (s service) list(ctx context.Context, address string, into any) error {
 	res, err := s.call(ctx, http.MethodGet, address, nil)
 	if err != nil {

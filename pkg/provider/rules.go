@@ -60,7 +60,7 @@ func (t tables) classify(c *call, said problem, model string) *Failure {
 	if f.Message == "" {
 		f.Message = "The server answered " + strings.TrimSpace(strconv.Itoa(status)+" "+http.StatusText(status)) + " without saying why."
 	}
-	f.rules = t.find(reply{status, said, strings.ToLower(said.message), model, c.endpoint})
+	f.rules = t.find(status, said, said.mentionsModel(model, c.endpoint))
 	row := f.rules[len(f.rules)-1]
 	f.Kind, f.scope, f.Unsupported = row.kind, f.rules[0].scope, row.scope == ofTools
 	values := []string{"{model}", "`" + model + "`", "{endpoint}", c.endpoint}
@@ -89,23 +89,14 @@ func statusOfCode(said problem) int {
 	return 0
 }
 
-// reply is an error that rows are compared with.
-type reply struct {
-	status   int
-	said     problem
-	message  string // in lower case
-	model    string // the model that was asked; empty: none
-	endpoint string // the URL that was called
-}
-
 // find returns the row that decides. If another row before it sets the scope, find
 // returns that row first.
-func (t tables) find(r reply) (found []*rule) {
-	aboutModel := r.mentionsModel()
+func (t tables) find(status int, said problem, aboutModel bool) (found []*rule) {
+	message := strings.ToLower(said.message)
 	for _, rows := range [][]rule{t.rules, t.also, commonRules, statusRules} {
 		for i := range rows {
 			row := &rows[i]
-			if row.scope == noAPI && aboutModel || !row.matches(r) {
+			if row.scope == noAPI && aboutModel || !row.matches(status, said, message) {
 				continue
 			}
 			if row.kind != "" {
@@ -119,11 +110,12 @@ func (t tables) find(r reply) (found []*rule) {
 	panic("provider: the rules of statuses match everything")
 }
 
-func (row *rule) matches(r reply) bool {
-	return (row.status == "" || hasStatus(row.status, r.status)) &&
-		(row.code == "" || hasCode(row.code, r.said)) &&
-		(row.param == "" || matches(row.param, r.said.param)) &&
-		(row.words == "" || hasWords(row.words, r.message))
+// matches compares the row with an error, whose message is given again in lower case.
+func (row *rule) matches(status int, said problem, message string) bool {
+	return (row.status == "" || hasStatus(row.status, status)) &&
+		(row.code == "" || hasCode(row.code, said)) &&
+		(row.param == "" || matches(row.param, said.param)) &&
+		(row.words == "" || hasWords(row.words, message))
 }
 
 func hasStatus(list string, status int) bool {
@@ -176,17 +168,18 @@ next:
 
 // mentionsModel reports whether the error is about a model, and not only about the
 // path that was called: frameworks and gateways quote a path that they do not have.
-func (r reply) mentionsModel() bool {
-	if strings.HasPrefix(r.message, pageMessage) {
+func (p problem) mentionsModel(model, endpoint string) bool {
+	message := strings.ToLower(p.message)
+	if strings.HasPrefix(message, pageMessage) {
 		return false
 	}
-	if hasCode("*model*|*deployment*", r.said) || r.said.param == "model" {
+	if hasCode("*model*|*deployment*", p) || p.param == "model" {
 		return true
 	}
-	end := "/" + path.Base(r.endpoint)
-	words := strings.FieldsFunc(r.message, func(c rune) bool { return strings.ContainsRune(" \"'`()", c) })
+	end := "/" + path.Base(endpoint)
+	words := strings.FieldsFunc(message, func(c rune) bool { return strings.ContainsRune(" \"'`()", c) })
 	words = slices.DeleteFunc(words, func(word string) bool { return strings.HasSuffix(strings.TrimRight(word, ".,:;"), end) })
-	message := strings.Join(words, " ")
-	return len(r.model) > 3 && strings.Contains(message, strings.ToLower(r.model)) ||
+	message = strings.Join(words, " ")
+	return len(model) > 3 && strings.Contains(message, strings.ToLower(model)) ||
 		hasWords("model|modèle|модел|模型|モデル|모델|deployment", message)
 }

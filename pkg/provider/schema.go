@@ -1,5 +1,7 @@
 package provider
 
+import "slices"
+
 // schemaOf is the JSON Schema (draft 2020-12) of a settings object. Secrets are
 // write-only strings of format `password`. It is a choice of one schema for each
 // authentication method if the fields that a method requires tell which one is used.
@@ -52,10 +54,8 @@ func addFields(schema map[string]any, fields []field) {
 		if f.Required {
 			required = append(required, f.Name)
 		}
-		for _, needed := range fields {
-			if needed.Name == f.Needs {
-				needs[f.Name] = []string{f.Needs}
-			}
+		if slices.ContainsFunc(fields, func(needed field) bool { return needed.Name == f.Needs }) {
+			needs[f.Name] = []string{f.Needs}
 		}
 	}
 	schema["properties"], schema["additionalProperties"] = properties, false

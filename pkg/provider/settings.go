@@ -3,10 +3,15 @@ package provider
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+
+	"github.com/go-playground/validator/v10"
 
 	"modelproviders/pkg/fault"
 	"modelproviders/pkg/secret"
@@ -99,7 +104,7 @@ func (f field) readCredential(path string, raw json.RawMessage, stored bool) *in
 		in.refuse(fault.Required, "is required; there is no stored value that a mask could keep")
 	case value == "" || value == secret.Mask:
 		in.set = in.stored
-	case isMask(f, value):
+	case isMask(f.Kind, value):
 		in.given = true
 		in.refuse(fault.Invalid, "must be the secret itself, not a mask; leave the field out to keep the stored secret")
 	default:
@@ -157,7 +162,6 @@ func stringOf(raw json.RawMessage) (value string, ok bool) {
 	return strings.TrimSpace(value), err == nil
 }
 
-// unknownFields finds the fields of a request that a type does not have.
 func unknownFields(fields []field, request map[string]json.RawMessage) fault.Fields {
 	known := make([]string, len(fields))
 	for i, f := range fields {
@@ -219,9 +223,9 @@ const maxAbbreviated = 32
 
 // isMask reports whether the value is a mask that this or another system shows instead
 // of a secret.
-func isMask(f field, value string) bool {
+func isMask(kind, value string) bool {
 	return strings.Contains(value, "•") || strings.Trim(value, "*") == "" ||
-		f.Kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "…") || strings.Contains(value, "...") && len(value) < maxAbbreviated)
+		kind == kindSecret && (strings.Contains(value, "***") || strings.Contains(value, "…") || strings.Contains(value, "...") && len(value) < maxAbbreviated)
 }
 
 // readConfig reads a config field: the value of the request, or else the stored one.
@@ -243,4 +247,50 @@ func (f field) readConfig(raw json.RawMessage, given bool, stored string) *input
 	}
 	in.given = given && in.set && in.value != stored
 	return in
+}
+
+// validate knows max_bytes, too.
+var validate = func() *validator.Validate {
+	v := validator.New()
+	err := v.RegisterValidation("max_bytes", func(level validator.FieldLevel) bool {
+		limit, err := strconv.Atoi(level.Param())
+		return err == nil && len(level.Field().String()) <= limit
+	})
+	if err != nil {
+		panic("provider: " + err.Error())
+	}
+	return v
+}()
+
+// check checks one trimmed value, which is not empty, against the rules of its field,
+// and normalises it.
+func (in *input) check(value string) (string, *fault.Field) {
+	broken := func(code fault.Code, message string) (string, *fault.Field) {
+		return "", &fault.Field{Name: in.path, Code: code, Message: message}
+	}
+	if in.Kind != kindSecretJSON && strings.ContainsFunc(value, unicode.IsControl) {
+		return broken(fault.Invalid, "must not contain control characters or line breaks")
+	}
+	var invalid validator.ValidationErrors
+	if errors.As(validate.Var(value, in.rules), &invalid) {
+		switch limit := strconv.Itoa(in.maxLength); invalid[0].Tag() {
+		case "max":
+			return broken(fault.TooLong, "must have at most "+limit+" characters")
+		case "max_bytes":
+			return broken(fault.TooLong, "must have at most "+limit+" bytes")
+		default:
+			return broken(fault.Invalid, "must consist of printable ASCII characters")
+		}
+	}
+	if in.pattern != nil && !in.pattern.MatchString(value) {
+		return broken(fault.Invalid, in.message)
+	}
+	if in.parse == nil || in.Kind == KindSecretMap {
+		return value, nil
+	}
+	normal, err := in.parse(value)
+	if err != nil {
+		return broken(fault.Invalid, err.Error())
+	}
+	return normal, nil
 }

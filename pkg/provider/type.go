@@ -181,17 +181,12 @@ func (t *Type) Open(credentials map[string]secret.Text, config map[string]string
 	return c, nil
 }
 
-// checkComplete returns an error if a required credential is missing.
 func (t *Type) checkComplete(credentials map[string]secret.Text, config map[string]string) error {
 	has := func(f field) bool { return !credentials[f.Name].Empty() || config[f.Name] != "" }
 	method := ""
-	for _, f := range t.fields() {
-		if f.AuthMethod != "" && has(f) {
-			method = f.AuthMethod
-			break
-		}
-	}
-	if method == "" && len(t.form.AuthMethods) > 0 {
+	if i := slices.IndexFunc(t.fields(), func(f field) bool { return f.AuthMethod != "" && has(f) }); i >= 0 {
+		method = t.fields()[i].AuthMethod
+	} else if len(t.form.AuthMethods) > 0 {
 		method = t.form.AuthMethods[0].Name
 	}
 	for _, f := range t.credentialFields {
@@ -202,7 +197,6 @@ func (t *Type) checkComplete(credentials map[string]secret.Text, config map[stri
 	return nil
 }
 
-// isEntry reports whether a credential is an entry of a secret_map.
 func (t *Type) isEntry(credential string) bool {
 	return slices.ContainsFunc(t.credentialFields, func(f field) bool { return f.isEntry(credential) })
 }
@@ -219,4 +213,28 @@ func fill[S, V any](fields []field, values map[string]V) S {
 		v.Field(f.index).Set(reflect.ValueOf(values[f.Name]))
 	}
 	return settings
+}
+
+// table is every type, in the order of the contract. It is the only list of
+// types in the program.
+var table = []*Type{
+	openAI,
+	anthropicAPI,
+	azureOpenAI,
+	awsBedrock,
+	gcpVertexAI,
+	custom,
+}
+
+// Types returns every provider type, in the order in which they are shown.
+func Types() []*Type { return slices.Clone(table) }
+
+// Lookup returns the type with that name.
+func Lookup(name string) (*Type, bool) {
+	for _, t := range table {
+		if t.Name() == name {
+			return t, true
+		}
+	}
+	return nil, false
 }
