@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"strconv"
@@ -49,15 +50,7 @@ func (l *Log) Seal(ctx context.Context, e Event) Event {
 	source := SourceOf(ctx)
 	e.ID, e.At = uuid.Must(uuid.NewV7()).String(), l.now().UTC().Truncate(time.Millisecond)
 	e.RequestID, e.ClientIP = source.RequestID, source.ClientIP
-	if e.Workspace == "" {
-		e.Workspace = source.Workspace
-	}
-	if e.Actor == (Actor{}) {
-		e.Actor = source.Actor
-	}
-	if e.Count == 0 {
-		e.Count = 1
-	}
+	e.Workspace, e.Actor, e.Count = cmp.Or(e.Workspace, source.Workspace), cmp.Or(e.Actor, source.Actor), cmp.Or(e.Count, 1)
 	e = storable(e)
 	e.Seal, e.LinkMAC = l.SealNew(e.Entry())
 	return e

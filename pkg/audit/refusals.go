@@ -56,11 +56,11 @@ func (r *Refusals) Add(ctx context.Context, route, reason string) error {
 	if !r.add(who, 1) {
 		return nil
 	}
-	if err := r.log.Record(ctx, who.event(1)); err != nil {
-		return err
+	err := r.log.Record(ctx, who.event(1))
+	if err == nil {
+		r.add(who, -1)
 	}
-	r.add(who, -1)
-	return nil
+	return err
 }
 
 func (r refusal) known() bool { return r.actor != (Actor{}) }

@@ -70,10 +70,7 @@ func (c OIDCConfig) CheckIssuer() error {
 
 // CheckRoles checks the mapping of roles.
 func (c OIDCConfig) CheckRoles() error {
-	roles, err := parseRoles(c.Roles)
-	if err == nil && roles != nil && c.RoleClaim == "" {
-		return errors.New("roles are mapped, but no role claim is configured")
-	}
+	_, err := c.parseRoles()
 	return err
 }
 
@@ -82,11 +79,8 @@ func NewOIDC(cfg OIDCConfig) (*OIDC, error) {
 	if cfg.Issuer == "" || cfg.Audience == "" {
 		return nil, errors.New("an issuer and an audience are required")
 	}
-	if err := errors.Join(cfg.CheckIssuer(), cfg.CheckRoles()); err != nil {
-		return nil, err
-	}
-	roles, err := parseRoles(cfg.Roles)
-	if err != nil {
+	roles, err := cfg.parseRoles()
+	if err = errors.Join(cfg.CheckIssuer(), err); err != nil {
 		return nil, err
 	}
 	if cfg.RoleClaim == "" {
@@ -103,14 +97,17 @@ func checkSecure(u *url.URL) error {
 	return fmt.Errorf("%s must be an https URL; http is allowed for loopback addresses only", u.Redacted())
 }
 
-// parseRoles parses `group=role,…`. A group may contain `=`. It returns nil for a
+// parseRoles parses Roles, `group=role,…`. A group may contain `=`. It returns nil for a
 // blank text.
-func parseRoles(text string) (map[string]Role, error) {
-	if strings.TrimSpace(text) == "" {
+func (c OIDCConfig) parseRoles() (map[string]Role, error) {
+	if strings.TrimSpace(c.Roles) == "" {
 		return nil, nil
 	}
+	if c.RoleClaim == "" {
+		return nil, errors.New("roles are mapped, but no role claim is configured")
+	}
 	roles := map[string]Role{}
-	for pair := range strings.SplitSeq(text, ",") {
+	for pair := range strings.SplitSeq(c.Roles, ",") {
 		at := max(strings.LastIndex(pair, "="), 0)
 		group, role := strings.TrimSpace(pair[:at]), Role(strings.TrimSpace(strings.TrimPrefix(pair[at:], "=")))
 		if group == "" || role.Scopes() == nil {
@@ -216,7 +213,7 @@ func readHeader(bearer string) (typ string, err error) {
 		return "", err
 	}
 	for _, name := range []string{"crit", "zip"} {
-		if _, ok := header[name]; ok {
+		if header.hasAny(name) {
 			return "", refused("The bearer token has the header parameter %s, which is not supported.", name)
 		}
 	}

@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -22,14 +23,14 @@ const maxTime = 253402300799
 // clockSkew is how far the issuer's clock may be ahead of ours.
 const clockSkew = time.Minute
 
-// claims are the decoded claims of a token.
+// claims are the decoded claims, or header parameters, of a token.
 type claims map[string]any
 
 // readObject decodes the header or the claims of a token. go-jose's decoder
 // refuses duplicate names and matches names exactly, where encoding/json would
 // accept `Aud` for `aud` (RFC 7519, section 4; RFC 8725, section 2.6).
-func readObject(part string, text []byte) (map[string]any, error) {
-	var object map[string]any
+func readObject(part string, text []byte) (claims, error) {
+	var object claims
 	if !utf8.Valid(text) || json.Unmarshal(text, &object) != nil || object == nil {
 		return nil, refused("The %s of the bearer token must be a JSON object in UTF-8 without duplicate names.", part)
 	}
@@ -41,11 +42,10 @@ func readObject(part string, text []byte) (map[string]any, error) {
 // access token or not valid now, and a token that is bound to a key. It reports the
 // first problem.
 func (o *OIDC) readClaims(typ string, payload []byte) (claims, error) {
-	object, err := readObject("claims", payload)
+	c, err := readObject("claims", payload)
 	if err != nil {
 		return nil, err
 	}
-	c := claims(object)
 	times := map[string]time.Time{}
 	for _, name := range []string{"exp", "nbf", "iat"} {
 		seconds, ok := c[name].(float64)
@@ -54,8 +54,7 @@ func (o *OIDC) readClaims(typ string, payload []byte) (claims, error) {
 		}
 		times[name] = time.Unix(int64(seconds), 0)
 	}
-	issuer, _ := c["iss"].(string)
-	now := o.cfg.Now()
+	issuer, now := c.text("iss"), o.cfg.Now()
 	latest := now.Add(clockSkew)
 	switch {
 	case issuer != o.cfg.Issuer && sameButSlash(issuer, o.cfg.Issuer):
@@ -86,6 +85,12 @@ func (c claims) hasAny(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool { _, ok := c[name]; return ok })
 }
 
+// text returns a claim that is a string, else "".
+func (c claims) text(name string) string {
+	text, _ := c[name].(string)
+	return text
+}
+
 // isFor reports whether `aud` is the audience, or a list of strings that contains it.
 func (c claims) isFor(audience string) bool {
 	audiences := c.texts("aud")
@@ -101,11 +106,10 @@ func (c claims) lookup(name string) any {
 		return value
 	}
 	for i, r := range name {
-		if r != '.' {
-			continue
-		}
-		if value := walk(c[name[:i]], name[i+1:]); value != nil {
-			return value
+		if r == '.' {
+			if value := walk(c[name[:i]], name[i+1:]); value != nil {
+				return value
+			}
 		}
 	}
 	return nil
@@ -161,7 +165,7 @@ func (c claims) isAccessToken(typ string) bool {
 // principal returns the principal of a token. It refuses a token without a
 // subject, or without a workspace where one is required.
 func (o *OIDC) principal(c claims) (Principal, error) {
-	subject, _ := c["sub"].(string)
+	subject := c.text("sub")
 	if !isName(subject, maxSubject) {
 		return Principal{}, refused("The bearer token does not identify its user: its claim sub must have 1 to %d printable characters.", maxSubject)
 	}
@@ -180,13 +184,7 @@ func (o *OIDC) principal(c claims) (Principal, error) {
 // (OpenID Connect Core, section 5.1), or "". Users may choose both at some issuers, so
 // it identifies nobody: it is for people who read audit events.
 func (c claims) userName() string {
-	for _, claim := range []string{"email", "preferred_username"} {
-		text, _ := c[claim].(string)
-		if name := printable(text, maxSubject); name != "" {
-			return name
-		}
-	}
-	return ""
+	return cmp.Or(printable(c.text("email"), maxSubject), printable(c.text("preferred_username"), maxSubject))
 }
 
 // grants returns the role of a token with the most scopes, and the scopes of all its
@@ -209,19 +207,15 @@ func (o *OIDC) grants(c claims) (widest Role, scopes []Scope) {
 // printable returns a text without characters that can't be printed, cut after a number
 // of characters.
 func printable(text string, limit int) string {
-	printed := []rune(strings.TrimSpace(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) || r == utf8.RuneError {
-			return -1
-		}
-		return r
-	}, text)))
+	printed := []rune(strings.TrimSpace(string(slices.DeleteFunc([]rune(text), notPrintable))))
 	return string(printed[:min(limit, len(printed))])
 }
 
 // isName reports whether a text can name a principal or a workspace in logs and
 // audit events.
 func isName(text string, limit int) bool {
-	notPrintable := func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError } // U+FFFD replaces invalid characters
 	n := utf8.RuneCountInString(text)
 	return n > 0 && n <= limit && !strings.ContainsFunc(text, notPrintable)
 }
+
+func notPrintable(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError } // U+FFFD replaces invalid characters

@@ -3,11 +3,8 @@ package auth
 import (
 	"context"
 	"crypto/subtle"
-	"fmt"
 	"sync"
 	"time"
-
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/fault"
@@ -91,17 +88,13 @@ type Tokens struct {
 	uses   *tokenUses
 
 	mu          sync.Mutex
-	cached      *simplelru.LRU[string, cachedToken] // by hash
-	revocations int                                 // by this process
+	cached      map[string]cachedToken // by hash
+	revocations int                    // by this process
 }
 
 // NewTokens returns the token service of a store.
 func NewTokens(store Store, events audit.Recorder, now func() time.Time) *Tokens {
-	cached, err := simplelru.NewLRU[string, cachedToken](maxCached, nil)
-	if err != nil {
-		panic(fmt.Sprintf("auth: a cache of %d tokens: %v", maxCached, err))
-	}
-	return &Tokens{store: store, events: events, now: now, cached: cached, uses: newTokenUses()}
+	return &Tokens{store: store, events: events, now: now, cached: map[string]cachedToken{}, uses: newTokenUses()}
 }
 
 // storedNow returns the time as the database stores it: UTC, in milliseconds.
@@ -129,7 +122,7 @@ func (t *Tokens) Authenticate(ctx context.Context, bearer string) (Principal, er
 func (t *Tokens) find(ctx context.Context, hash []byte) (Token, error) {
 	now := t.now()
 	t.mu.Lock()
-	cached, ok := t.cached.Get(string(hash))
+	cached, ok := t.cached[string(hash)]
 	revocations := t.revocations
 	t.mu.Unlock()
 	if age := now.Sub(cached.read); ok && age >= 0 && age < cachedFor {
@@ -145,7 +138,10 @@ func (t *Tokens) find(ctx context.Context, hash []byte) (Token, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if token.valid(now) && t.revocations == revocations { // else it may have been revoked since it was read
-		t.cached.Add(string(hash), cachedToken{token, now})
+		if len(t.cached) >= maxCached {
+			clear(t.cached) // most are older than cachedFor
+		}
+		t.cached[string(hash)] = cachedToken{token, now}
 	}
 	return token, nil
 }
@@ -156,5 +152,5 @@ func (t *Tokens) forget(token Token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.revocations++
-	t.cached.Remove(string(token.Hash))
+	delete(t.cached, string(token.Hash))
 }

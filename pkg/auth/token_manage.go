@@ -65,8 +65,7 @@ func (t *Tokens) newToken(by Principal, in NewToken) (string, Token, error) {
 	}
 	token.Role, token.Scopes = in.grant(&problems.Invalid)
 	if in.ExpiresAt != nil {
-		expires := in.ExpiresAt.UTC().Truncate(time.Millisecond)
-		token.ExpiresAt = &expires
+		token.ExpiresAt = new(in.ExpiresAt.UTC().Truncate(time.Millisecond))
 		if token.expired(now) {
 			problems.Invalid.Add("expires_at", fault.Invalid, "must be in the future")
 		}
@@ -129,8 +128,8 @@ func (t *Tokens) add(ctx context.Context, by Principal, token Token) error {
 // created. If several processes start at the same time, one of them creates the
 // token; made reports whether this process did.
 func (t *Tokens) FirstAdmin(ctx context.Context, save func(value string) error) (made bool, err error) {
-	by, role := Operator(DefaultWorkspace), string(Admin)
-	value, token, err := t.newToken(by, NewToken{Name: "first admin", Role: &role})
+	by := Operator(DefaultWorkspace)
+	value, token, err := t.newToken(by, NewToken{Name: "first admin", Role: new(string(Admin))})
 	if err != nil {
 		return false, err
 	}
@@ -174,13 +173,8 @@ func (t *Tokens) Revoke(ctx context.Context, by Principal, id string) error {
 		}
 		revoked = tokens[i]
 		now := t.storedNow()
-		admins := 0
-		for _, token := range tokens {
-			if token.admits(now) {
-				admins++
-			}
-		}
-		if by.Kind != operatorKind && admins == 1 && revoked.admits(now) {
+		another := slices.ContainsFunc(tokens, func(token Token) bool { return token.ID != revoked.ID && token.admits(now) })
+		if by.Kind != operatorKind && revoked.admits(now) && !another {
 			return fault.New(fault.LastAdmin, "This is the last admin token of the workspace. Create another one first.")
 		}
 		if err := t.store.RevokeToken(ctx, by.Workspace, revoked.ID, now); err != nil {

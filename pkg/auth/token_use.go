@@ -52,34 +52,30 @@ func (u *tokenUses) add(token Token, now time.Time) {
 	u.waiting[token.ID] = TokenUse{Workspace: token.Workspace, ID: token.ID, At: now}
 }
 
-func (u *tokenUses) take() []TokenUse {
+func (u *tokenUses) all() []TokenUse {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	uses := slices.Collect(maps.Values(u.waiting))
-	clear(u.waiting)
-	return uses
+	return slices.Collect(maps.Values(u.waiting))
 }
 
-// putBack lets uses wait again, except where a later use of the token does.
-func (u *tokenUses) putBack(uses []TokenUse) {
+// drop removes uses that were stored. A later use of the same token goes on waiting.
+func (u *tokenUses) drop(stored []TokenUse) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, use := range uses {
-		if _, later := u.waiting[use.ID]; !later {
-			u.waiting[use.ID] = use
+	for _, use := range stored {
+		if u.waiting[use.ID] == use {
+			delete(u.waiting, use.ID)
 		}
 	}
 }
 
 // Flush stores the collected uses of tokens.
 func (t *Tokens) Flush(ctx context.Context) error {
-	uses := t.uses.take()
-	for batch := range slices.Chunk(uses, flushBatch) {
+	for batch := range slices.Chunk(t.uses.all(), flushBatch) {
 		if err := t.store.TouchTokens(ctx, batch); err != nil {
-			t.uses.putBack(uses)
 			return err
 		}
-		uses = uses[len(batch):]
+		t.uses.drop(batch)
 	}
 	return nil
 }

@@ -152,11 +152,7 @@ func (c *Chain) mac(parts ...string) []byte {
 // Join joins parts, each preceded by its length, so that different parts never
 // result in the same bytes.
 func Join(parts ...string) []byte {
-	size := 0
-	for _, part := range parts {
-		size += 8 + len(part)
-	}
-	joined := make([]byte, 0, size)
+	var joined []byte
 	for _, part := range parts {
 		joined = binary.BigEndian.AppendUint64(joined, uint64(len(part)))
 		joined = append(joined, part...)

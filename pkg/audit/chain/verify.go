@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 )
 
@@ -26,17 +25,15 @@ type Break struct {
 // String describes the break in one line, as in `link 7, event 0199…: the event was
 // changed`.
 func (b Break) String() string {
-	var place []string
-	if b.Number > 0 {
-		place = append(place, fmt.Sprintf("link %d", b.Number))
+	switch {
+	case b.Number > 0 && b.EntryID != "":
+		return fmt.Sprintf("link %d, event %s: %s", b.Number, b.EntryID, b.Reason)
+	case b.Number > 0:
+		return fmt.Sprintf("link %d: %s", b.Number, b.Reason)
+	case b.EntryID != "":
+		return fmt.Sprintf("event %s: %s", b.EntryID, b.Reason)
 	}
-	if b.EntryID != "" {
-		place = append(place, "event "+b.EntryID)
-	}
-	if len(place) == 0 {
-		return b.Reason
-	}
-	return strings.Join(place, ", ") + ": " + b.Reason
+	return b.Reason
 }
 
 // linkWithin is how long an entry may wait to be linked.

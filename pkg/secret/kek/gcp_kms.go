@@ -74,7 +74,7 @@ func (k *gcpKey) EncryptWithContext(ctx context.Context, plain, associated []byt
 	switch {
 	case err != nil:
 		return nil, err
-	case !answer.VerifiedPlaintextCRC32C || !answer.VerifiedAdditionalAuthenticatedDataCRC32C || answer.CiphertextCRC32C != checksum(answer.Ciphertext):
+	case !answer.VerifiedPlaintextCRC32C || !answer.VerifiedAdditionalAuthenticatedDataCRC32C:
 		return nil, errChecksum
 	}
 	return answer.Ciphertext, nil
@@ -83,13 +83,7 @@ func (k *gcpKey) EncryptWithContext(ctx context.Context, plain, associated []byt
 // DecryptWithContext implements [secret.KEK].
 func (k *gcpKey) DecryptWithContext(ctx context.Context, sealed, associated []byte) ([]byte, error) {
 	answer, err := k.post(ctx, "decrypt", "ciphertext", sealed, associated)
-	switch {
-	case err != nil:
-		return nil, err
-	case answer.PlaintextCRC32C != checksum(answer.Plaintext):
-		return nil, errChecksum
-	}
-	return answer.Plaintext, nil
+	return answer.Plaintext, err
 }
 
 var errChecksum = errors.New("a checksum of the answer is wrong or missing")
@@ -108,35 +102,40 @@ type gcpError struct {
 func (e *gcpError) Error() string { return e.Status + ": " + e.Message }
 
 // post calls a method of the key. name is that of its data.
-func (k *gcpKey) post(ctx context.Context, method, name string, data, associated []byte) (answer gcpAnswer, err error) {
+func (k *gcpKey) post(ctx context.Context, method, name string, data, associated []byte) (gcpAnswer, error) {
 	body, err := json.Marshal(map[string]any{
 		name: data, name + "Crc32c": fmt.Sprint(checksum(data)),
 		"additionalAuthenticatedData": []byte(string(associated)), "additionalAuthenticatedDataCrc32c": fmt.Sprint(checksum(associated)),
 	})
 	if err != nil {
-		return answer, err
+		return gcpAnswer{}, err
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, k.url+":"+method, bytes.NewReader(body))
 	if err != nil {
-		return answer, err
+		return gcpAnswer{}, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	res, err := k.client.Do(req)
 	if err != nil {
-		return answer, err
+		return gcpAnswer{}, err
 	}
 	defer func() { _ = res.Body.Close() }()
-	if res.StatusCode == http.StatusOK {
-		if err := json.NewDecoder(res.Body).Decode(&answer); err != nil { // it could quote a key
-			return answer, errors.New("the answer is not that of the service")
-		}
-		return answer, nil
+	var answer struct {
+		gcpAnswer
+		Error gcpError
 	}
-	var refused struct{ Error gcpError }
-	if err := json.NewDecoder(res.Body).Decode(&refused); err != nil || refused.Error.Status == "" {
-		return answer, fmt.Errorf("the answer has the status %d and is not that of the service", res.StatusCode)
+	err = json.NewDecoder(res.Body).Decode(&answer) // its error could quote a key
+	switch {
+	case res.StatusCode != http.StatusOK && (err != nil || answer.Error.Status == ""):
+		return gcpAnswer{}, fmt.Errorf("the answer has the status %d and is not that of the service", res.StatusCode)
+	case res.StatusCode != http.StatusOK:
+		return gcpAnswer{}, &answer.Error
+	case err != nil:
+		return gcpAnswer{}, errors.New("the answer is not that of the service")
+	case answer.CiphertextCRC32C != checksum(answer.Ciphertext), answer.PlaintextCRC32C != checksum(answer.Plaintext):
+		return gcpAnswer{}, errChecksum
 	}
-	return answer, &refused.Error
+	return answer.gcpAnswer, nil
 }
 
 func explainGCP(err error) (said, remedy string) {

@@ -87,26 +87,25 @@ func (k *key) EncryptWithContext(ctx context.Context, plain, associated []byte) 
 		return nil, fmt.Errorf("%s encrypts at most %d bytes, and the keyset has %d: destroy keys that you no longer need", k.service.name, limit, len(plain))
 	}
 	own := bytes.Clone(plain) // for a call that is not waited for; the caller overwrites its own
-	sealed, err := k.call(ctx, func(ctx context.Context, remote secret.KEK) ([]byte, error) {
-		return remote.EncryptWithContext(ctx, own, associated)
-	})
+	sealed, err := k.call(ctx, secret.KEK.EncryptWithContext, own, associated)
 	return sealed, k.explain(err, plain)
 }
 
 // DecryptWithContext implements [secret.KEK].
 func (k *key) DecryptWithContext(ctx context.Context, sealed, associated []byte) ([]byte, error) {
-	plain, err := k.call(ctx, func(ctx context.Context, remote secret.KEK) ([]byte, error) {
-		return remote.DecryptWithContext(ctx, sealed, associated)
-	})
+	plain, err := k.call(ctx, secret.KEK.DecryptWithContext, sealed, associated)
 	return plain, k.explain(err, nil)
 }
 
 // errNoAnswer is the error of a call that takes too long.
 var errNoAnswer = fmt.Errorf("no answer within %v", timeout)
 
+// method is EncryptWithContext or DecryptWithContext.
+type method func(remote secret.KEK, ctx context.Context, data, associated []byte) ([]byte, error)
+
 // call calls the service. It returns when the time is over, also if a library does not:
 // not all of them take the context.
-func (k *key) call(ctx context.Context, run func(context.Context, secret.KEK) ([]byte, error)) ([]byte, error) {
+func (k *key) call(ctx context.Context, run method, data, associated []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout, errNoAnswer)
 	defer cancel()
 	type result struct {
@@ -119,7 +118,7 @@ func (k *key) call(ctx context.Context, run func(context.Context, secret.KEK) ([
 			var r result
 			var remote secret.KEK
 			if remote, r.err = k.service.dial(ctx, k.id); r.err == nil {
-				r.data, r.err = run(ctx, remote)
+				r.data, r.err = run(remote, ctx, data, associated)
 			}
 			if _, remedy := k.service.explain(r.err); r.err == nil || n == attempts || remedy != "" && remedy != remedyLater {
 				results <- r
