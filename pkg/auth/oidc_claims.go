@@ -184,7 +184,7 @@ func (o *OIDC) principal(c claims) (Principal, error) {
 // (OpenID Connect Core, section 5.1), or "". Users may choose both at some issuers, so
 // it identifies nobody: it is for people who read audit events.
 func (c claims) userName() string {
-	return cmp.Or(printable(c.text("email"), maxSubject), printable(c.text("preferred_username"), maxSubject))
+	return cmp.Or(printable(c.text("email")), printable(c.text("preferred_username")))
 }
 
 // grants returns the role of a token with the most scopes, and the scopes of all its
@@ -204,11 +204,11 @@ func (o *OIDC) grants(c claims) (widest Role, scopes []Scope) {
 	return widest, scopesWhere(func(s Scope) bool { return slices.Contains(granted, s) })
 }
 
-// printable returns a text without characters that can't be printed, cut after a number
-// of characters.
-func printable(text string, limit int) string {
+// printable returns a text without characters that can't be printed, of at most
+// maxSubject characters.
+func printable(text string) string {
 	printed := []rune(strings.TrimSpace(string(slices.DeleteFunc([]rune(text), notPrintable))))
-	return string(printed[:min(limit, len(printed))])
+	return string(printed[:min(maxSubject, len(printed))])
 }
 
 // isName reports whether a text can name a principal or a workspace in logs and
