@@ -18,7 +18,7 @@ type progress struct {
 	now      func() time.Time
 
 	began, shown time.Time
-	last         *progressLine // not shown yet
+	text         string // the last progress; empty: a line that was shown
 }
 
 // progressLine is a JSON line.
@@ -42,7 +42,7 @@ func newProgress(out streams, unit string) *progress {
 
 // update shows the progress, unless the last one was shown just before.
 func (p *progress) update(done, total int) {
-	line := &progressLine{Time: p.now().UTC(), Done: done, Total: max(done, total)}
+	line := progressLine{Time: p.now().UTC(), Done: done, Total: max(done, total)}
 	if elapsed := line.Time.Sub(p.began).Seconds(); elapsed > 0 {
 		line.PerSecond = math.Round(float64(done)/elapsed*10) / 10
 	}
@@ -50,48 +50,44 @@ func (p *progress) update(done, total int) {
 		left := math.Ceil(float64(line.Total-done) / line.PerSecond)
 		line.SecondsLeft = &left
 	}
-	p.last = line
-	every := lineEvery
+	every := redrawEvery
 	if p.terminal {
-		every = redrawEvery
+		p.text = clearLine + line.bar(p.unit)
+	} else {
+		encoded, _ := json.Marshal(line) // numbers and times can always be encoded
+		p.text, every = string(encoded)+"\n", lineEvery
 	}
 	if line.Time.Sub(p.shown) >= every {
+		p.shown = line.Time
 		p.show()
 	}
 }
 
 // show shows the last progress.
 func (p *progress) show() {
-	if p.last == nil {
-		return
+	fmt.Fprint(p.w, p.text)
+	if !p.terminal {
+		p.text = ""
 	}
-	p.shown = p.last.Time
-	if p.terminal {
-		fmt.Fprint(p.w, clearLine+p.last.bar(p.unit))
-		return
-	}
-	_ = json.NewEncoder(p.w).Encode(p.last) // like other writes to stderr
-	p.last = nil
 }
 
 // end shows the last progress, and ends its line.
 func (p *progress) end() {
 	p.show()
-	if p.terminal && p.last != nil {
+	if p.text != "" {
 		fmt.Fprintln(p.w)
 	}
-	p.last = nil
+	p.text = ""
 }
 
 // say writes a line in between.
 func (p *progress) say(text string) {
-	if p.terminal {
-		fmt.Fprint(p.w, clearLine)
+	if !p.terminal {
+		fmt.Fprintln(p.w, text)
+		return
 	}
-	fmt.Fprintln(p.w, text)
-	if p.terminal {
-		p.show()
-	}
+	fmt.Fprintln(p.w, clearLine+text)
+	p.show()
 }
 
 const (

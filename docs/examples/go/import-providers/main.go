@@ -35,36 +35,33 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	failed, err := importAll(context.Background(), c, providers)
-	if err != nil {
+	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "NAME\tTYPE\tRESULT\tDETAIL")
+	complete := true
+	for _, p := range providers {
+		result, detail := create(context.Background(), c, p)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, p.Type, result, detail)
+		complete = complete && result != "failed"
+	}
+	if err := table.Flush(); err != nil {
 		log.Fatal(err)
 	}
-	if failed > 0 {
+	if !complete {
 		os.Exit(1)
 	}
 }
 
-// importAll creates providers and prints what became of each. It returns how many could
-// not be created.
-func importAll(ctx context.Context, c *client.Client, providers []client.ProviderCreate) (failed int, err error) {
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "NAME\tTYPE\tRESULT\tDETAIL")
-	for _, p := range providers {
-		result, detail := "created", ""
-		// The client repeats the request after 429 and 503, with an Idempotency-Key.
-		created, err := c.CreateProvider(ctx, p)
-		switch {
-		case err == nil:
-			detail = fmt.Sprintf("models: %d", created.ModelCount)
-		case errors.Is(err, client.ProblemCodeNameTaken):
-			result = "exists"
-		default:
-			failed++
-			result, detail = "failed", err.Error()
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", p.Name, p.Type, result, detail)
+// create creates a provider. The client repeats the request after 429 and 503, with an
+// Idempotency-Key.
+func create(ctx context.Context, c *client.Client, p client.ProviderCreate) (result, detail string) {
+	created, err := c.CreateProvider(ctx, p)
+	switch {
+	case err == nil:
+		return "created", fmt.Sprintf("models: %d", created.ModelCount)
+	case errors.Is(err, client.ProblemCodeNameTaken):
+		return "exists", ""
 	}
-	return failed, table.Flush()
+	return "failed", err.Error()
 }
 
 func readProviders(path string) ([]client.ProviderCreate, error) {

@@ -87,16 +87,12 @@ func rotate(ctx context.Context, c *client.Client, id, field, key string) (resul
 // change returns the credentials of an edit that replaces one. Headers are edited as a
 // whole list, in which an empty value keeps the stored one.
 func change(p client.Provider, field, key string) map[string]any {
-	header, isHeader := strings.CutPrefix(field, "headers.")
-	if !isHeader {
-		return map[string]any{field: key}
-	}
-	headers := map[string]string{}
+	credentials := map[string]string{}
 	for name := range p.Credentials {
-		if other, ok := strings.CutPrefix(name, "headers."); ok {
-			headers[other] = ""
+		if strings.HasPrefix(field, "headers.") && strings.HasPrefix(name, "headers.") {
+			credentials[name] = ""
 		}
 	}
-	headers[header] = key
-	return map[string]any{"headers": headers}
+	credentials[field] = key
+	return client.NestedCredentials(credentials)
 }

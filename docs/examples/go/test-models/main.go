@@ -8,8 +8,9 @@ import (
 	"log"
 	"os"
 	"strconv"
-	"sync"
 	"text/tabwriter"
+
+	"golang.org/x/sync/errgroup"
 
 	"modelproviders/pkg/client"
 )
@@ -49,16 +50,15 @@ type outcome struct{ result, latency, detail string }
 // testAll tests models, four at a time.
 func testAll(ctx context.Context, c *client.Client, models []client.Model) []outcome {
 	outcomes := make([]outcome, len(models))
-	slots := make(chan struct{}, 4)
-	var running sync.WaitGroup
+	var tests errgroup.Group
+	tests.SetLimit(4)
 	for i, model := range models {
-		slots <- struct{}{}
-		running.Go(func() {
+		tests.Go(func() error {
 			outcomes[i] = test(ctx, c, model.ID)
-			<-slots
+			return nil
 		})
 	}
-	running.Wait()
+	_ = tests.Wait() // the outcomes have the errors
 	return outcomes
 }
 
