@@ -134,15 +134,8 @@ func (s *settings) add(form provider.Form, schema object, fields []provider.Form
 	if !hasMethods {
 		choices = []object{schema}
 	}
-	for _, f := range fields {
-		for _, choice := range choices {
-			if property := at(choice, "properties", f.Name); property != nil {
-				s.addToEdit(form.Label, f, property)
-				break
-			}
-		}
-	}
 	var refs []any
+	inEdit := map[string]bool{}
 	for i, choice := range choices {
 		name := schemaName(form.Label)
 		if i > 0 {
@@ -151,10 +144,16 @@ func (s *settings) add(form provider.Form, schema object, fields []provider.Form
 		choice["description"] = fmt.Sprintf("The %s.", choice["title"])
 		required, _ := choice["required"].([]string)
 		for _, f := range fields {
-			if property := at(choice, "properties", f.Name); property != nil {
-				f.Required = slices.Contains(required, f.Name)
-				finishField(property, f)
+			property := at(choice, "properties", f.Name)
+			if property == nil {
+				continue
 			}
+			if !inEdit[f.Name] {
+				inEdit[f.Name] = true
+				s.addToEdit(form.Label, f, property)
+			}
+			f.Required = slices.Contains(required, f.Name)
+			finishField(property, f)
 		}
 		s.schemas[name+s.suffix] = choice
 		refs = append(refs, refTo(name+s.suffix))

@@ -59,9 +59,5 @@ func refTo(schema string) object { return object{"$ref": schemaPrefix + schema} 
 // refOf returns the name of the schema that o refers to, or "".
 func refOf(o object) string {
 	ref, _ := o["$ref"].(string)
-	name, ok := strings.CutPrefix(ref, schemaPrefix)
-	if !ok {
-		return ""
-	}
-	return name
+	return strings.TrimPrefix(ref, schemaPrefix)
 }

@@ -31,7 +31,6 @@ const (
 	idleTimeout        = 2 * time.Minute
 	defaultStopTimeout = 25 * time.Second // orchestrators kill after 30
 	readyTimeout       = 5 * time.Second
-	exportTimeout      = 2 * time.Second  // of the last traces when the service stops
 	defaultHeartbeat   = 10 * time.Second // proxies close connections after 30 or 60 silent seconds
 	maxHeaderBytes     = 64 << 10
 )
@@ -70,13 +69,13 @@ func Start(ctx context.Context, cfg Config) (app *App, err error) {
 	if wrong := cfg.Check(); len(wrong) > 0 {
 		return nil, wrong
 	}
-	app = &App{cfg: cfg, metrics: newMetrics(), served: make(chan error, 1), unread: unread{conns: map[net.Conn]bool{}}}
+	app = &App{cfg: cfg, metrics: newMetrics(), served: make(chan error, 1)}
 	app.reloaded.failed, app.reloaded.busy = map[string]string{}, semaphore.NewWeighted(1)
 	app.stopping, app.stop = context.WithCancel(context.Background())
 	app.requests, app.cut = context.WithCancelCause(context.Background())
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, app.abandon())
+			err = errors.Join(err, app.Close())
 			app = nil
 		}
 	}()
@@ -95,7 +94,7 @@ func (a *App) prepare(ctx context.Context) (err error) {
 		return err
 	}
 	if a.tracer != nil {
-		a.onClose(a.closeTracer)
+		a.onClose(a.tracer.Close)
 		a.cfg.Logger = tracing.Logger(a.cfg.Logger)
 	}
 	if a.cfg.OIDC.Issuer != "" {
@@ -186,7 +185,9 @@ func (a *App) open(ctx context.Context) (err error) {
 // openWebhooks makes what sends webhooks. The URL is the operator's, so it is exempt from
 // the policy for upstream addresses.
 func (a *App) openWebhooks() error {
-	a.metrics.watchWebhooks(func() bool { return a.webhooks != nil && a.webhooks.Gone() })
+	a.metrics.read("webhooks_gone", "1 if the receiver of webhooks answered 410, so that this process sends no more of them.", func() float64 {
+		return float(a.webhooks != nil && a.webhooks.Gone())
+	})
 	if a.cfg.WebhookURL == "" {
 		return nil
 	}
@@ -253,6 +254,7 @@ func (a *App) serve(ctx context.Context) error {
 	finishJobs := a.startJobs()
 	a.onClose(func(ctx context.Context) error { return a.finishJobs(ctx, finishJobs) })
 	a.serveMetrics()
+	a.onClose(a.endRequests)
 	build := version.Read()
 	attrs := []any{slog.String("url", a.URL()), slog.String("version", build.Version), slog.String("commit", build.Commit)}
 	if a.console() != nil {

@@ -4,7 +4,6 @@ package app
 
 import (
 	"cmp"
-	"context"
 	"crypto/x509"
 	"log/slog"
 	"path/filepath"
@@ -102,30 +101,16 @@ func (c Config) keysetPath() string {
 }
 
 // kek returns the key that encrypts the keyset; nil: it is not encrypted. It does not
-// call the KMS. With a wrong setting, which [Config.CheckData] reports, the key can't be
-// used.
+// call the KMS. [Config.CheckData] must have found the setting valid.
 func (c Config) kek() secret.KEK {
 	if c.KeysetKEK == "" {
 		return nil
 	}
 	key, err := kek.Open(c.KeysetKEK)
 	if err != nil {
-		return kekError{err}
+		panic(err)
 	}
 	return key
-}
-
-// kekError is a key that can't be used.
-type kekError struct{ error }
-
-// EncryptWithContext implements [secret.KEK].
-func (e kekError) EncryptWithContext(context.Context, []byte, []byte) ([]byte, error) {
-	return nil, e.error
-}
-
-// DecryptWithContext implements [secret.KEK].
-func (e kekError) DecryptWithContext(context.Context, []byte, []byte) ([]byte, error) {
-	return nil, e.error
 }
 
 func (c Config) sqlitePath() string { return filepath.Join(c.DataDir, "modelproviders.db") }

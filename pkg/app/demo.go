@@ -50,16 +50,11 @@ func (a *App) connectDemo(ctx context.Context) error {
 	if !a.cfg.Demo {
 		return nil
 	}
-	text := func(value string) *string { return &value }
-	stages := []string{}
-	for _, stage := range registry.Stages() {
-		stages = append(stages, string(stage))
-	}
 	ctx = audit.WithSource(ctx, audit.Source{Workspace: auth.DefaultWorkspace, Actor: audit.Actor{Subject: "demo", Kind: "operator"}})
 	typeName, settings := provider.OpenAICompatible("http://"+a.demoAddr+"/v1", "demo-key")
 	_, err := a.registry.CreateProvider(ctx, auth.DefaultWorkspace, registry.NewProvider{
 		Name: "Demo (simulated, not a real model)", Type: typeName, Settings: settings,
-		Models: []registry.ModelInput{{ModelID: text(demoModel), DisplayName: text("Demo model"), Stages: &stages}},
+		Models: []registry.ModelInput{{ModelID: new(demoModel), DisplayName: new("Demo model"), Stages: new(StageNames())}},
 	})
 	if err != nil {
 		return fmt.Errorf("could not create the provider of the demo: %w", err)

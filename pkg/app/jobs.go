@@ -22,7 +22,9 @@ const (
 	// trySpaceEvery is how soon models are tested again when a full disk has space.
 	trySpaceEvery = time.Second
 	sendEvery     = time.Second
-	gatherFor     = time.Minute // refusals of one caller become one audit event
+	checkEvery    = time.Second     // how often a process looks for providers whose check is due
+	scheduleEvery = 2 * time.Second // how often it looks for new providers
+	gatherFor     = time.Minute     // refusals of one caller become one audit event
 
 	// hashEvery is how often credentials without a hash are looked for. They were stored
 	// by an earlier version, which may still run for a while after a start.
@@ -68,9 +70,9 @@ func (a *App) startJobs() (stop func(context.Context) error) {
 	}
 	var checker *registry.HealthChecker
 	if a.cfg.Checks.Every > 0 {
-		checker = registry.NewHealthChecker(r, d.store, a.cfg.Checks, report(checkProviders, couldNotCheck))
-		every(scheduleEvery, scheduleChecks, "could not schedule the checks of new providers", func(ctx context.Context) error { return m.schedule(ctx, checker) })
-		every(checkEvery, checkProviders, couldNotCheck, checker.Start)
+		checker = registry.NewHealthChecker(r, d.store, a.cfg.Checks, report("check_providers", couldNotCheck))
+		every(scheduleEvery, "schedule_checks", "could not schedule the checks of new providers", func(ctx context.Context) error { return m.schedule(ctx, checker) })
+		every(checkEvery, "check_providers", couldNotCheck, checker.Start)
 	}
 	return func(last context.Context) error {
 		cancel()
@@ -94,6 +96,7 @@ func (a *App) startJobs() (stop func(context.Context) error) {
 
 // What jobs report when they fail.
 const (
+	couldNotCheck    = "could not check a provider"
 	couldNotLink     = "could not link audit events"
 	couldNotRecord   = "could not record refusals"
 	couldNotNumber   = "could not number changes; those who wait for them wait longer"
@@ -138,6 +141,15 @@ func (d *data) checkFile(ctx context.Context) error {
 	}
 	if err == nil {
 		d.damage.Store(damage)
+	}
+	return err
+}
+
+// schedule schedules the checks of new providers, and measures how late checks are.
+func (m *metrics) schedule(ctx context.Context, checker *registry.HealthChecker) error {
+	lag, err := checker.Schedule(ctx)
+	if err == nil {
+		m.checkLag.Set(lag.Seconds())
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +21,10 @@ var ErrIrreplaceable = secret.ErrIrreplaceable
 // CreateKeyset creates a keyset file, out or else that of the settings, and returns the
 // id of its key.
 func CreateKeyset(ctx context.Context, cfg Config, out string) (id uint32, path string, err error) {
-	if path = out; path == "" {
-		path = cfg.withDefaults().keysetPath()
+	if wrong := cfg.CheckData(); len(wrong) > 0 {
+		return 0, "", wrong
 	}
+	path = cmp.Or(out, cfg.withDefaults().keysetPath())
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return 0, path, fmt.Errorf("could not create the directory of the keyset: %w", err)
 	}
@@ -40,6 +42,9 @@ func CreateKeyset(ctx context.Context, cfg Config, out string) (id uint32, path 
 // out see [Operator.AddKey].
 func EnableKey(ctx context.Context, cfg Config, id uint32, out string) error {
 	cfg = cfg.withDefaults()
+	if wrong := cfg.CheckData(); len(wrong) > 0 {
+		return wrong
+	}
 	err := secret.Edit(ctx, cfg.keysetPath(), cfg.kek(), out, func(f *secret.File) error { return f.Enable(id) })
 	if err != nil {
 		return fmt.Errorf("%s: %w", Setting("keyset"), err)

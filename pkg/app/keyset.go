@@ -91,12 +91,10 @@ func checkKeyset(stored []registry.SealingKey, keys *secret.Keyset, claim []byte
 		}
 	}
 	switch matches := keys.Matches(claim); {
-	case !matches && !known:
-		return otherKeyset(path, missing...)
-	case len(missing) > 0:
+	case len(missing) > 0 && (matches || known):
 		return lacksKeys(path, keys, missing)
 	case !matches:
-		return otherKeyset(path)
+		return otherKeyset(path, missing)
 	}
 	return nil
 }
@@ -116,7 +114,7 @@ func (d *data) reloadKeyset(ctx context.Context, path string, kek secret.KEK) er
 }
 
 // otherKeyset is the error for a keyset that has none of the keys of the database.
-func otherKeyset(path string, missing ...uint32) error {
+func otherKeyset(path string, missing []uint32) error {
 	lacks := ""
 	if len(missing) > 0 {
 		lacks = " (" + joinIDs(missing) + ")"

@@ -13,27 +13,23 @@ const (
 	settleWithin = 2 * time.Second
 )
 
-// unread holds the connections of a server on which no request has begun.
-type unread struct {
-	mu    sync.Mutex
-	conns map[net.Conn]bool
-}
+// unread is the set of connections of a server on which no request has begun.
+type unread struct{ sync.Map }
 
 // track is the ConnState hook of the server.
 func (u *unread) track(conn net.Conn, state http.ConnState) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
 	if state == http.StateNew {
-		u.conns[conn] = true
+		u.Store(conn, true)
 	} else {
-		delete(u.conns, conn)
+		u.Delete(conn)
 	}
 }
 
-func (u *unread) len() int {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return len(u.conns)
+func (u *unread) empty() bool {
+	for range u.Range {
+		return false
+	}
+	return true
 }
 
 // settle prepares a server to be shut down without cutting off a request that was
@@ -55,7 +51,7 @@ func settle(ctx context.Context, listener net.Listener, unread *unread) {
 			return
 		case <-tick.C:
 		}
-		if unaccepted(listener) > 0 || unread.len() > 0 {
+		if unaccepted(listener) > 0 || !unread.empty() {
 			busy = time.Now()
 		}
 	}

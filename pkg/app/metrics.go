@@ -64,9 +64,7 @@ func newMetrics() *metrics {
 	for _, outcome := range []string{delivered, undelivered} {
 		m.webhookAttempts.WithLabelValues(outcome)
 	}
-	m.webhooksDropped = m.factory.NewCounter(prometheus.CounterOpts{
-		Name: namespace + "webhooks_dropped_total", Help: "Webhooks that were not delivered within 24 hours, and were dropped.",
-	})
+	m.webhooksDropped = m.counters("webhooks_dropped_total", "Webhooks that were not delivered within 24 hours, and were dropped.").WithLabelValues()
 	m.webhooksWaiting = m.gauge("webhooks_waiting", "Webhooks of all processes that at least one attempt failed to deliver and that will be sent again, counted every 10 seconds up to 10000.")
 	m.databaseUp = m.gauge("database_up", "Whether the database answered when it was last checked, which is done every 10 seconds.")
 	m.unlinked = m.gauge("audit_unlinked_events", "Audit events that are not linked to their chain yet, counted every 10 seconds up to 10000. More than a few for a minute mean that linking fails.")
@@ -122,12 +120,6 @@ func (m *metrics) webhookSent(ok bool) {
 		outcome = delivered
 	}
 	m.webhookAttempts.WithLabelValues(outcome).Inc()
-}
-
-func (m *metrics) watchWebhooks(gone func() bool) {
-	m.read("webhooks_gone", "1 if the receiver of webhooks answered 410, so that this process sends no more of them.", func() float64 {
-		return float(gone())
-	})
 }
 
 // HealthChecked implements [registry.Observer].

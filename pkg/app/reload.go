@@ -76,7 +76,7 @@ func (a *App) Reload(ctx context.Context) error {
 		return err
 	}
 	defer a.reloaded.busy.Release(1)
-	err := a.reloadKeyset(ctx, fingerprint(a.cfg.keysetPath()), true)
+	err := a.reloadKeyset(ctx, true)
 	if a.tls == nil {
 		return err
 	}
@@ -117,9 +117,8 @@ func (a *App) watchKeyset(ctx context.Context) error {
 	r.mu.Lock()
 	_, failed := r.failed[keysetName]
 	r.mu.Unlock()
-	now := fingerprint(a.cfg.keysetPath())
-	if now != r.keyset || failed && time.Since(r.readAt) > retryKeyset {
-		_ = a.reloadKeyset(ctx, now, false) // it logs the error
+	if fingerprint(a.cfg.keysetPath()) != r.keyset || failed && time.Since(r.readAt) > retryKeyset {
+		_ = a.reloadKeyset(ctx, false) // it logs the error
 	}
 	return nil
 }
@@ -138,17 +137,18 @@ func (a *App) reloadKeysetSoon(ctx context.Context) {
 	}
 	own, cancel := context.WithTimeout(context.Background(), reloadKeysetIn)
 	defer cancel()
-	_ = a.reloadKeyset(own, fingerprint(a.cfg.keysetPath()), false) // it logs the error
+	_ = a.reloadKeyset(own, false) // it logs the error
 }
 
 // keysetName is what logs and warnings call the keyset.
 const keysetName = "keyset"
 
-// reloadKeyset reads the keyset, of which the file has that fingerprint. The caller must
-// hold busy. Unless it was asked for, an outcome is logged only if it is news.
-func (a *App) reloadKeyset(ctx context.Context, file string, asked bool) error {
+// reloadKeyset reads the keyset. The caller must hold busy. Unless an operator asked for
+// it, an outcome is logged only if it is news.
+func (a *App) reloadKeyset(ctx context.Context, asked bool) error {
 	r := &a.reloaded
 	path := a.cfg.keysetPath()
+	file := fingerprint(path) // before it is read, so that a later change is noticed
 	err := a.data.reloadKeyset(ctx, path, a.cfg.kek())
 	if ctx.Err() != nil && err != nil {
 		return err // the service stops, or the caller went away

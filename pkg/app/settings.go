@@ -56,14 +56,9 @@ func (w SettingErrors) Error() string {
 
 // Bounds of settings.
 const (
-	maxDatabaseConnections = 1000 // far more than a process can use
-	maxTestTimeout         = time.Hour
-	minCheckEvery          = time.Minute
-	maxCheckEvery          = 24 * time.Hour
-	maxCheckTests          = 24 * 60         // one a minute
-	maxShutdownDelay       = 5 * time.Minute // longer than load balancers take to notice a stop
-	maxRate                = 1_000_000
-	maxBasePath            = 200
+	maxTestTimeout = time.Hour
+	maxRate        = 1_000_000
+	maxBasePath    = 200
 )
 
 // Check returns the settings of a service that can't work or are not safe. It creates
@@ -88,9 +83,9 @@ func (c Config) Check() SettingErrors {
 		{"webhook-url", c.checkWebhookURL()},
 		{"webhook-secret", c.checkWebhookSecret()},
 		{"test-timeout", checkTestTimeout(c.TestTimeout)},
-		{"check-every", checkRange(c.Checks.Every, minCheckEvery, maxCheckEvery, ", or off")},
-		{"check-tests-per-day", checkRange(c.Checks.TestsPerDay, 1, maxCheckTests, ", or 0 for no tests")},
-		{"shutdown-delay", checkRange(c.ShutdownDelay, 0, maxShutdownDelay, "")},
+		{"check-every", checkRange(c.Checks.Every, time.Minute, 24*time.Hour, ", or off")},
+		{"check-tests-per-day", checkRange(c.Checks.TestsPerDay, 1, 24*60, ", or 0 for no tests")},
+		{"shutdown-delay", checkRange(c.ShutdownDelay, 0, 5*time.Minute, "")}, // longer than load balancers take to notice a stop
 		{"rate-tests", checkRange(c.Limits.TestsPerMinute, 1, maxRate, noLimit)},
 		{"tests-in-flight", checkRange(c.Limits.TestsInFlight, 1, maxRate, noLimit)},
 		{"rate-reveals", checkRange(c.Limits.RevealsPerMinute, 1, maxRate, noLimit)},
@@ -117,7 +112,7 @@ func (c Config) CheckListen() (wrong SettingErrors) {
 // CheckData is [Config.Check] for the settings of the operator's commands.
 func (c Config) CheckData() (wrong SettingErrors) {
 	wrong.Add("database-url", ifSet(c.DatabaseURL, store.CheckURL))
-	wrong.Add("database-connections", checkRange(c.DatabaseConnections, 1, maxDatabaseConnections, ""))
+	wrong.Add("database-connections", checkRange(c.DatabaseConnections, 1, 1000, "")) // far more than a process can use
 	wrong.Add("keyset-kek", ifSet(c.KeysetKEK, checkKEK))
 	return wrong
 }

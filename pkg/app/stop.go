@@ -40,18 +40,11 @@ func (a *App) Run(ctx context.Context) error {
 	return nil
 }
 
-// Close stops serving and closes the database, within [Config.StopTimeout]. Requests
+// Close stops serving and closes what was opened, within [Config.StopTimeout]. Requests
 // in flight may finish; shortly before the end, those that still run are answered
 // with 503. The error says what could not be finished.
 func (a *App) Close() error {
 	a.stop()
-	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.StopTimeout)
-	defer cancel()
-	return errors.Join(a.endRequests(ctx), a.release(ctx))
-}
-
-// abandon closes what a start that failed has opened.
-func (a *App) abandon() error {
 	ctx, cancel := context.WithTimeout(context.Background(), a.cfg.StopTimeout)
 	defer cancel()
 	return a.release(ctx)
@@ -92,16 +85,6 @@ func (a *App) release(ctx context.Context) (err error) {
 		err = errors.Join(err, closer(ctx))
 	}
 	return err
-}
-
-// closeTracer exports the last traces. That it fails is no failure of the service.
-func (a *App) closeTracer(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
-	defer cancel()
-	if err := a.tracer.Close(ctx); err != nil {
-		a.cfg.Logger.Warn("some traces were not exported", slog.Any("error", err))
-	}
-	return nil
 }
 
 // finishJobs leaves time to close the database.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
@@ -49,10 +50,16 @@ func (t *Tracer) Failures() uint64 {
 	return t.exporter.failures.Load()
 }
 
-// Close exports the spans that are waiting.
+// exportTimeout bounds the last export.
+const exportTimeout = 2 * time.Second
+
+// Close exports the spans that are waiting. It logs if that fails, and never returns an
+// error, because the service has lost nothing of its own.
 func (t *Tracer) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, exportTimeout)
+	defer cancel()
 	if err := t.provider.Shutdown(ctx); err != nil {
-		return fmt.Errorf("could not export the last traces: %w", err)
+		t.exporter.logger.Warn("some traces were not exported", slog.Any("error", err))
 	}
 	return nil
 }

@@ -16,10 +16,12 @@ func wanted() bool {
 	if strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true") {
 		return false
 	}
-	endpoints := strings.Join(valuesOf(otlp("ENDPOINT")), "")
+	hasEndpoint := slices.ContainsFunc(otlp("ENDPOINT"), func(name string) bool { return valueOf(name) != "" })
 	exporter := strings.ToLower(os.Getenv("OTEL_TRACES_EXPORTER"))
-	return exporter == "otlp" || exporter != "none" && endpoints != ""
+	return exporter == "otlp" || exporter != "none" && hasEndpoint
 }
+
+func valueOf(variable string) string { return strings.TrimSpace(os.Getenv(variable)) }
 
 // rule is what the values of some variables must be. The SDK would report others to
 // a handler that is global, and use its defaults.
@@ -60,14 +62,6 @@ func otlp(name string) []string {
 	return []string{"OTEL_EXPORTER_OTLP_" + name, "OTEL_EXPORTER_OTLP_TRACES_" + name}
 }
 
-func valuesOf(variables []string) []string {
-	values := make([]string, len(variables))
-	for i, variable := range variables {
-		values[i] = strings.TrimSpace(os.Getenv(variable))
-	}
-	return values
-}
-
 // CheckEnvironment returns a line for each variable OTEL_* whose value is not valid. It
 // does not contain the values, which may be secret.
 func CheckEnvironment() (wrong []string) {
@@ -76,9 +70,9 @@ func CheckEnvironment() (wrong []string) {
 		all = append(all, rules()...)
 	}
 	for _, r := range all {
-		for i, value := range valuesOf(r.variables) {
-			if value != "" && !r.ok(value) {
-				wrong = append(wrong, r.variables[i]+": "+r.must)
+		for _, variable := range r.variables {
+			if value := valueOf(variable); value != "" && !r.ok(value) {
+				wrong = append(wrong, variable+": "+r.must)
 			}
 		}
 	}
