@@ -45,7 +45,7 @@ func (f field) readMap(raw json.RawMessage, stored []string) []*input {
 	given := len(raw) > 0 && string(raw) != "null"
 	var entries []*input
 	if given {
-		entries = whole.readEntries(raw, stored)
+		entries = f.readEntries(whole, raw, stored)
 	}
 	for _, name := range stored {
 		if f.isEntry(name) && !slices.ContainsFunc(entries, func(in *input) bool { return in.Name == name }) {
@@ -58,25 +58,25 @@ func (f field) readMap(raw json.RawMessage, stored []string) []*input {
 }
 
 // readEntries reads the object of a secret_map in a request.
-func (whole *input) readEntries(raw json.RawMessage, stored []string) []*input {
+func (f field) readEntries(whole *input, raw json.RawMessage, stored []string) []*input {
 	var request struct {
 		Credentials map[string]map[string]json.RawMessage `json:"credentials"`
 	}
-	data := slices.Concat([]byte(`{"credentials":{"`+whole.Name+`":`), raw, []byte("}}"))
+	data := slices.Concat([]byte(`{"credentials":{"`+f.Name+`":`), raw, []byte("}}"))
 	defer clear(data)
 	problems, err := strictjson.Decode(data, &request)
 	if err != nil {
 		problems.Malformed.Add(whole.path, fault.Invalid, "must be an object")
 	}
 	whole.malformed = problems.Malformed
-	wanted := request.Credentials[whole.Name]
-	if len(wanted) > whole.maxEntries {
-		whole.refuse(fault.TooMany, "must have at most %d entries", whole.maxEntries)
+	wanted := request.Credentials[f.Name]
+	if len(wanted) > f.maxEntries {
+		whole.refuse(fault.TooMany, "must have at most %d entries", f.maxEntries)
 		return nil
 	}
 	var entries []*input
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		in := whole.readEntry(name, wanted[name], stored)
+		in := f.readEntry(name, wanted[name], stored)
 		if slices.ContainsFunc(entries, func(other *input) bool { return other.Name == in.Name }) {
 			in.refuse(fault.Duplicate, "is the same name as another one, except for upper and lower case")
 		}
