@@ -120,9 +120,8 @@ func (r *redactor) unfinished(text []byte) []byte {
 type stream struct {
 	redact  *redactor
 	held    []byte
-	scanned int  // how many bytes of held were scanned
-	work    int  // the work that is left; see scanWork
-	spent   bool // the work was used up, and the rest of the text is removed
+	scanned int // how many bytes of held were scanned
+	work    int // the work that is left; see scanWork
 }
 
 // write adds the next piece and returns the text that can be released. If much is
@@ -141,14 +140,13 @@ func (s *stream) flush() string { return s.release(true) }
 
 // release scans what is held and returns the text that can be released.
 func (s *stream) release(final bool) string {
-	if s.spent {
+	if s.work < -scanWork { // it was used up, so the rest of the text is removed
 		s.held = nil
 		return ""
 	}
 	m := s.redact.matcher()
 	s.work += m.allowance(len(s.held) - s.scanned)
 	out, rest := m.scan(s.held, final, &s.work)
-	s.spent = s.work < -scanWork
 	s.held = append(s.held[:0], rest...)
 	s.scanned = len(s.held)
 	return string(out)

@@ -20,13 +20,13 @@ import (
 // length of a line, not that of an event or of data that is not part of the answer.
 func readEvents(r io.Reader, each eachEvent) error {
 	idle := 0 // bytes since the last event that was part of the answer
-	e := events{halves: halves{each: func(name string, data []byte) error {
+	e := events{each: func(name string, data []byte) error {
 		useful, err := each(name, data)
 		if useful {
 			idle = 0
 		}
 		return err
-	}}}
+	}}
 	in := bufio.NewReader(r)
 	for last := byte(0); idle <= maxIdle; {
 		c, err := in.ReadByte()
@@ -35,10 +35,12 @@ func readEvents(r io.Reader, each eachEvent) error {
 		case err == io.EOF:
 			return e.end()
 		case err != nil:
-			return cmp.Or(e.halves.flush(), err)
+			return cmp.Or(e.release(), err)
 		case c == '\n' && last == '\r': // CRLF is one line end
+		case (c == '\n' || c == '\r') && len(e.line) == 0: // a blank line ends an event
+			err = e.dispatch()
 		case c == '\n' || c == '\r':
-			err = e.endLine()
+			e.endLine()
 		default:
 			err = e.add(c)
 		}
@@ -50,12 +52,19 @@ func readEvents(r io.Reader, each eachEvent) error {
 	return errTooLarge
 }
 
-// events assembles events from lines.
+// events assembles events from lines, and passes them on. It joins surrogate pairs that a
+// server split between two events: JSON escapes a character outside the Basic Multilingual
+// Plane as two surrogates (RFC 8259, section 7). An event whose text ends with the first
+// one is held back until the next event arrives.
 type events struct {
-	halves halves
-	line   []byte
-	name   string // of the current event
-	data   []byte
+	each func(name string, data []byte) error
+	line []byte
+
+	name string // of the current event
+	data []byte
+
+	heldName string
+	held     []byte // nil: no event is held back
 }
 
 // add appends a byte to the current line. It keeps only the colon of a comment.
@@ -70,14 +79,9 @@ func (e *events) add(c byte) error {
 	return nil
 }
 
-// endLine adds the current line to the event. A blank line ends the event.
-func (e *events) endLine() error {
-	line := e.line
-	e.line = e.line[:0]
-	if len(line) == 0 {
-		return e.dispatch()
-	}
-	field, value, _ := bytes.Cut(line, []byte(":")) // the field of a comment is empty
+// endLine adds the current line to the event.
+func (e *events) endLine() {
+	field, value, _ := bytes.Cut(e.line, []byte(":")) // the field of a comment is empty
 	value = bytes.TrimPrefix(value, []byte(" "))
 	switch string(field) {
 	case "event":
@@ -88,42 +92,7 @@ func (e *events) endLine() error {
 		}
 		e.data = append(e.data, value...)
 	}
-	return nil
-}
-
-// dispatch passes the event on, if it has data.
-func (e *events) dispatch() error {
-	name, data := e.name, e.data
-	e.name, e.data = "", e.data[:0]
-	if len(bytes.TrimSpace(data)) == 0 {
-		return nil
-	}
-	return e.halves.add(name, data)
-}
-
-// end passes on the last event of the stream if its data is complete.
-func (e *events) end() error {
-	if len(e.line) > 0 {
-		if err := e.endLine(); err != nil {
-			return err
-		}
-	}
-	if string(e.data) == "[DONE]" || json.Valid(e.data) {
-		if err := e.dispatch(); err != nil {
-			return err
-		}
-	}
-	return e.halves.flush()
-}
-
-// halves passes events on, and joins surrogate pairs that a server split between two
-// events. JSON escapes a character outside the Basic Multilingual Plane as two
-// surrogates (RFC 8259, section 7). An event whose text ends with the first one is
-// held back until the next event arrives.
-type halves struct {
-	each func(name string, data []byte) error
-	name string
-	data []byte // nil: none is held back
+	e.line = e.line[:0]
 }
 
 var (
@@ -131,30 +100,47 @@ var (
 	secondHalf = regexp.MustCompile(`[^\\]"(\\u[dD][c-fC-F][[:xdigit:]]{2})`)
 )
 
-func (h *halves) add(name string, data []byte) error {
-	if h.data != nil {
+// dispatch ends the event. It passes it on or holds it back, if it has data.
+func (e *events) dispatch() error {
+	name, data := e.name, e.data
+	e.name, e.data = "", e.data[:0]
+	if len(bytes.TrimSpace(data)) == 0 {
+		return nil
+	}
+	if e.held != nil {
 		if second := secondHalf.FindSubmatchIndex(data); second != nil {
-			end := firstHalf.FindIndex(h.data)[1] - 1
-			h.data = slices.Insert(h.data, end, data[second[2]:second[3]]...)
+			end := firstHalf.FindIndex(e.held)[1] - 1
+			e.held = slices.Insert(e.held, end, data[second[2]:second[3]]...)
 			data = slices.Delete(data, second[2], second[3])
 		}
-		if err := h.flush(); err != nil {
+		if err := e.release(); err != nil {
 			return err
 		}
 	}
 	if bytes.Contains(data, []byte(`\u`)) && firstHalf.Match(data) {
-		h.name, h.data = name, bytes.Clone(data)
+		e.heldName, e.held = name, bytes.Clone(data)
 		return nil
 	}
-	return h.each(name, data)
+	return e.each(name, data)
 }
 
-// flush passes on the event that was held back.
-func (h *halves) flush() error {
-	if h.data == nil {
+// release passes on the event that was held back.
+func (e *events) release() error {
+	if e.held == nil {
 		return nil
 	}
-	data := h.data
-	h.data = nil
-	return h.each(h.name, data)
+	data := e.held
+	e.held = nil
+	return e.each(e.heldName, data)
+}
+
+// end passes on the last event of the stream if its data is complete.
+func (e *events) end() error {
+	e.endLine()
+	if string(e.data) == "[DONE]" || json.Valid(e.data) {
+		if err := e.dispatch(); err != nil {
+			return err
+		}
+	}
+	return e.release()
 }
