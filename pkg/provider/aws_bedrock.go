@@ -51,8 +51,8 @@ type bedrockConfig struct {
 
 // bedrockUpstream talks to Amazon Bedrock: Converse for prompts, so that one
 // form of request serves every model family, and the control plane for discovery.
-// The SDK makes the calls of prompts. Its package for the control plane, which is
-// four times the size, is not used: the lists are fetched with its signer alone.
+// The SDK encodes prompts. Its package for the control plane is not used, because it is
+// four times the size.
 type bedrockUpstream struct {
 	service // of the control plane
 	runtime *bedrockruntime.Client

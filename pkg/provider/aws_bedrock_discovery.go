@@ -24,7 +24,7 @@ func bedrockControl(region string) (string, error) {
 
 // models lists what can be called by id in the region: the foundation models
 // that answer on demand, and the inference profiles. Each list has an action of
-// its own in IAM; where one is refused the other still counts.
+// its own in IAM; if one is refused, the result has the other one.
 func (b *bedrockUpstream) models(ctx context.Context) (Discovery, error) {
 	var d Discovery
 	var refused *Failure

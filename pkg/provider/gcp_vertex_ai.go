@@ -21,7 +21,7 @@ var gcpVertexAI = register(Type{
 	},
 
 	endpointNames: []string{"gcp_vertex_ai", "google_token"},
-	// Gemini says its id in the body, Claude in a header.
+	// Claude has the id in a header, Gemini in the body.
 	requestIDHeaders: []string{"Request-Id", "X-Goog-Request-Id", "X-Request-Id"},
 	parse:            map[string]func(string) (string, error){"service_account_json": checkServiceAccount},
 	unproven:         "The list of models is the same for all projects and regions. Test a model to check the project and the region.",
