@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"io"
 	"regexp"
 	"slices"
@@ -32,7 +33,7 @@ func readEvents(r io.Reader, each eachEvent) error {
 		c, err := in.ReadByte()
 		idle++
 		switch {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return e.end()
 		case err != nil:
 			return cmp.Or(e.release(), err)
