@@ -66,9 +66,9 @@ type auditTarget struct {
 type auditChange struct {
 	// The path of the field.
 	Field string `json:"field" example:"name"`
-	// The previous value; absent if there was none. Of a credential, a mask; events of earlier versions have none.
+	// The previous value; absent if there was none. Of a credential, a mask.
 	Old any `json:"old,omitempty" example:"OpenAI"`
-	// The new value; absent if there is none. Of a credential, a mask; events of earlier versions have none.
+	// The new value; absent if there is none. Of a credential, a mask.
 	New any `json:"new,omitempty" example:"Production OpenAI"`
 } //	@name	AuditChange
 

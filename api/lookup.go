@@ -31,9 +31,7 @@ type credentialHolder struct {
 type lookupResponse struct {
 	// The credentials with this value, at most 1,000, in the order in which their providers were created.
 	Data []credentialHolder `json:"data"`
-	// Credentials that can't be decrypted, at most 1,000: it is unknown whether they have this value.
-	Unreadable []credentialHolder `json:"unreadable"`
-	// Whether one of the lists is incomplete.
+	// Whether there are more.
 	Truncated bool `json:"truncated" example:"false"`
 } //	@name	LookupResponse
 
@@ -65,9 +63,7 @@ func (a *API) lookupCredential(c echo.Context) error {
 		return err
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	return c.JSON(http.StatusOK, lookupResponse{
-		Data: mapped(found.Holders, toHolder), Unreadable: mapped(found.Unreadable, toHolder), Truncated: found.Truncated,
-	})
+	return c.JSON(http.StatusOK, lookupResponse{Data: mapped(found.Holders, toHolder), Truncated: found.Truncated})
 }
 
 func toHolder(h registry.Holder) credentialHolder { return credentialHolder(h) }

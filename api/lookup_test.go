@@ -20,8 +20,7 @@ type lookup struct {
 		ProviderType string `json:"provider_type"`
 		Field        string
 	}
-	Unreadable []any
-	Truncated  bool
+	Truncated bool
 }
 
 // lookUp returns which fields of which providers have a value.

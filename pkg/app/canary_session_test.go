@@ -249,8 +249,8 @@ func (c *canarySession) ownFailures() {
 	c.wants(500, create("No table"))
 	c.wants(500, c.say("PATCH", provider, object{"credentials": object{"api_key": secret}}))
 	c.database.exec(c.t, c.dir, "ALTER TABLE gone RENAME TO models")
-	c.database.exec(c.t, c.dir, "ALTER TABLE providers RENAME COLUMN credential_hashes TO gone")
+	c.database.exec(c.t, c.dir, "ALTER TABLE providers RENAME COLUMN credentials TO gone")
 	c.wants(500, c.say("POST", "/credentials/lookup", object{"value": secret}))
-	c.database.exec(c.t, c.dir, "ALTER TABLE providers RENAME COLUMN gone TO credential_hashes")
+	c.database.exec(c.t, c.dir, "ALTER TABLE providers RENAME COLUMN gone TO credentials")
 	c.wants(200, c.say("GET", provider, nil))
 }

@@ -26,10 +26,6 @@ const (
 	scheduleEvery = 2 * time.Second // how often it looks for new providers
 	gatherFor     = time.Minute     // refusals of one caller become one audit event
 
-	// hashEvery is how often credentials without a hash are looked for. They were stored
-	// by an earlier version, which may still run for a while after a start.
-	hashEvery = time.Hour
-
 	// The whole file is read, at start and then in this period.
 	checkFileEvery   = time.Hour
 	checkFileTimeout = 10 * time.Minute
@@ -60,7 +56,6 @@ func (a *App) startJobs() (stop func(context.Context) error) {
 	every(cleanUpEvery, "clean_up", "could not delete expired data", a.cleanUp)
 	every(dropChangesEvery, "drop_changes", "could not delete old changes", a.dropChanges)
 	every(trySpaceEvery, "try_space", "could not find out whether the database has space", d.store.TrySpace)
-	every(hashEvery, "hash_credentials", "could not hash all stored credentials; lookups decrypt the others", r.HashCredentials)
 	every(checkFileEvery, "check_file", "could not check the SQLite file for damage", d.checkFile)
 	every(beatEvery, "heartbeat", "the heartbeat failed; this process keeps its share of the limits", d.beat)
 	every(watchEvery, "watch_keyset", "could not look whether the keyset has changed", a.watchKeyset)

@@ -54,7 +54,7 @@ func openKeyset(ctx context.Context, db *store.Store, path string, kek secret.KE
 }
 
 // fitKeyset makes a keyset seal with the sealing key of its database. It refuses what
-// [checkKeyset] refuses. To a new database, or that of an earlier version, it adds the keys.
+// [checkKeyset] refuses. It adds the keys to a new database.
 func fitKeyset(ctx context.Context, db *store.Store, keys *secret.Keyset, claim []byte, path string) error {
 	stored, err := db.SealingKeys(ctx)
 	if err != nil {

@@ -43,7 +43,7 @@ const inserted = "00000000-0000-7000-8000-000000000000"
 
 // copyEvent inserts a copy of an event with a number and the MAC of a link.
 func copyEvent(number, mac string) string {
-	const columns = `at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+	const columns = `at, actor_subject, actor_kind, actor_name, action, target_type, target_id, target_name,
 		provider_id, outcome, changes, reason, request_id, client_ip, count, seal`
 	return `INSERT INTO audit_events (workspace, id, ` + columns + `, number, link_mac)
 		SELECT workspace, '` + inserted + `', ` + columns + `, ` + number + `, ` + mac + ` FROM audit_events WHERE workspace = $ws AND id = $e(3)`
@@ -184,9 +184,9 @@ func (w *world) dropUniqueNumbers(t *testing.T) {
 // forge inserts a copy of a linked event with another id and actor.
 func (w *world) forge(t *testing.T, workspace string, number int64, id string) {
 	t.Helper()
-	w.tamper(t, fmt.Sprintf(`INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+	w.tamper(t, fmt.Sprintf(`INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, actor_name, action, target_type, target_id, target_name,
 			provider_id, outcome, changes, reason, request_id, client_ip, count, seal, number, link_mac)
-		SELECT workspace, '%s', at, 'forged', actor_kind, action, target_type, target_id, target_name,
+		SELECT workspace, '%s', at, 'forged', actor_kind, actor_name, action, target_type, target_id, target_name,
 			provider_id, outcome, changes, reason, request_id, client_ip, count, seal, number, link_mac
 		FROM audit_events WHERE workspace = %s AND number = %d`, id, quoted(workspace), number))
 }

@@ -328,10 +328,10 @@ type AuditChange struct {
 	// Field The path of the field.
 	Field string `json:"field"`
 
-	// New The new value; absent if there is none. Of a credential, a mask; events of earlier versions have none.
+	// New The new value; absent if there is none. Of a credential, a mask.
 	New interface{} `json:"new,omitempty,omitzero"`
 
-	// Old The previous value; absent if there was none. Of a credential, a mask; events of earlier versions have none.
+	// Old The previous value; absent if there was none. Of a credential, a mask.
 	Old interface{} `json:"old,omitempty,omitzero"`
 }
 
@@ -841,11 +841,8 @@ type LookupResponse struct {
 	// Data The credentials with this value, at most 1,000, in the order in which their providers were created.
 	Data []CredentialHolder `json:"data"`
 
-	// Truncated Whether one of the lists is incomplete.
+	// Truncated Whether there are more.
 	Truncated bool `json:"truncated"`
-
-	// Unreadable Credentials that can't be decrypted, at most 1,000: it is unknown whether they have this value.
-	Unreadable []CredentialHolder `json:"unreadable"`
 }
 
 // Me Who is calling.

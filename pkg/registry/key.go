@@ -27,15 +27,12 @@ func (k SealingKey) Needed() bool { return !k.PromotedAt.IsZero() && k.RetiredAt
 // Process is a process that serves.
 type Process struct {
 	ID   string   // UUID
-	Host string   // what operators call it; empty for an earlier version of the program
-	Keys []uint32 // ids of the keys that it has loaded; nil: unknown
+	Host string   // what operators call it
+	Keys []uint32 // ids of the keys that it has loaded
 }
 
 // Name is what errors call the process.
 func (p Process) Name() string {
-	if p.Host == "" {
-		return "an earlier version (process " + p.ID + ")"
-	}
 	return p.Host + " (process " + p.ID + ")"
 }
 

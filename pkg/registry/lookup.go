@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/sha256"
 	"maps"
 	"slices"
 
@@ -13,7 +14,7 @@ import (
 	"modelproviders/pkg/secret"
 )
 
-// maxHolders bounds each list of a lookup.
+// maxHolders bounds the answer of a lookup.
 const maxHolders = 1000
 
 // Holder is a credential of a provider.
@@ -24,19 +25,15 @@ type Holder struct {
 
 // Found is the outcome of a lookup.
 type Found struct {
-	Holders []Holder // the credentials with the value
-	// Unreadable are credentials without a stored hash that can't be decrypted, so that
-	// it is unknown whether they have the value.
-	Unreadable []Holder
-	Truncated  bool // one of the lists would have more than maxHolders
+	Holders   []Holder // the credentials with the value
+	Truncated bool     // there are more than maxHolders
 }
 
 // Lookup finds the credentials in the principal's workspace that have a value, which may
 // be pasted as for a new provider. The audit event is stored before it returns. It
 // returns rate_limited, and validation_failed for a mask that is not found.
 //
-// It compares keyed hashes that are stored with the encrypted values. It decrypts the
-// values of which the hash is not stored yet, so its answer is always complete.
+// It compares keyed hashes that are stored with the encrypted values, and decrypts nothing.
 func (r *Registry) Lookup(ctx context.Context, by auth.Principal, value secret.Text) (found Found, err error) {
 	if err := r.cfg.Limiter.Reveal(by); err != nil {
 		return found, err
@@ -44,8 +41,13 @@ func (r *Registry) Lookup(ctx context.Context, by auth.Principal, value secret.T
 	hash := r.hash(by.Workspace, value)
 	err = r.store.ProvidersByHash(ctx, by.Workspace, hash, func(p Provider) error {
 		for _, field := range slices.Sorted(maps.Keys(p.Credentials)) {
-			stored, err := r.hashOf(ctx, p, field)
-			found.add(Holder{ProviderID: p.ID, ProviderName: p.Name, ProviderType: p.Type, Field: field}, hmac.Equal(hash, stored), err != nil)
+			switch {
+			case !hmac.Equal(hash, p.Credentials[field].Hash):
+			case len(found.Holders) == maxHolders:
+				found.Truncated = true
+			default:
+				found.Holders = append(found.Holders, Holder{ProviderID: p.ID, ProviderName: p.Name, ProviderType: p.Type, Field: field})
+			}
 		}
 		return nil
 	})
@@ -67,14 +69,16 @@ func (r *Registry) Lookup(ctx context.Context, by auth.Principal, value secret.T
 	return found, nil
 }
 
-// add adds a credential that has the value, or that can't be decrypted.
-func (f *Found) add(h Holder, holds, unreadable bool) {
-	switch {
-	case unreadable && len(f.Unreadable) < maxHolders:
-		f.Unreadable = append(f.Unreadable, h)
-	case holds && len(f.Holders) < maxHolders:
-		f.Holders = append(f.Holders, h)
-	case holds, unreadable:
-		f.Truncated = true
-	}
+// hash is the hash of a plaintext credential. Each workspace has a key of its own, so
+// that hashes do not show that two workspaces have the same credential.
+func (r *Registry) hash(workspace string, plain secret.Text) []byte {
+	comparable := provider.Comparable(plain)
+	defer clear(comparable)
+	return macOf(macOf(r.cfg.LookupKey, []byte(workspace)), comparable)
+}
+
+func macOf(key, message []byte) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write(message)
+	return h.Sum(nil)
 }

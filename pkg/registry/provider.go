@@ -69,7 +69,7 @@ func (p Provider) ModelCounts() ModelCounts {
 type Credential struct {
 	Sealed    []byte
 	UpdatedAt time.Time
-	Hash      []byte // see [Registry.Lookup]; nil: unknown, or not read
+	Hash      []byte // see [Registry.Lookup]
 	Key       uint32 // with which it was encrypted, if it is not stored yet; else 0
 }
 

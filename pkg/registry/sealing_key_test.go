@@ -230,10 +230,9 @@ func TestReadsAResealedValueAgain(t *testing.T) {
 	if _, err := slow.Reveal(t.Context(), auth.Operator(workspace), p.ID, "api_key", ""); err != nil {
 		t.Error("reveal:", err)
 	}
-	k.forget(t, p.ID)
 	read.then = replaceKey
 	found, err := slow.Lookup(t.Context(), auth.Operator(workspace), secret.NewText(value))
-	if err != nil || len(found.Holders) != 1 || len(found.Unreadable) != 0 {
+	if err != nil || len(found.Holders) != 1 {
 		t.Errorf("lookup: %+v, %v", found, err)
 	}
 

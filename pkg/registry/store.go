@@ -43,18 +43,8 @@ type Store interface {
 	ModelAndProvider(ctx context.Context, workspace, id string) (Model, Provider, error)
 
 	// ProvidersByHash calls fn with each provider of a workspace of which a credential
-	// has the hash, and with each whose credentials are not all hashed, by creation. The
-	// credentials have their Hash or, if they are not all hashed, none. fn must not call
-	// the store.
+	// has the hash, by creation. fn must not call the store.
 	ProvidersByHash(ctx context.Context, workspace string, hash []byte, fn func(Provider) error) error
-	// UnhashedWorkspaces returns the workspaces with providers whose credentials are not
-	// all hashed, ordered.
-	UnhashedWorkspaces(ctx context.Context) ([]string, error)
-	// Unhashed returns up to limit of these providers after an id, by id.
-	Unhashed(ctx context.Context, workspace, after string, limit int) ([]Provider, error)
-	// StoreHashes writes the hashes of the credentials of providers, except of those
-	// whose credentials were replaced since they were read.
-	StoreHashes(ctx context.Context, providers ...Provider) error
 
 	// SetStageChecks writes the stage checks of a model of a locked provider, and notes
 	// changes.

@@ -27,10 +27,10 @@ func (d database) seedEvents(t testing.TB, s *store.Store, n int) {
 			at = "to_timestamp((" + at + ") / 1000.0)"
 		}
 		d.execute(t, s, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT %d UNION ALL SELECT i + 1 FROM n WHERE i < %d)
-			INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+			INSERT INTO audit_events (workspace, id, at, actor_subject, actor_kind, actor_name, action, target_type, target_id, target_name,
 			provider_id, outcome, changes, reason, request_id, client_ip, count, seal)
 			SELECT 'default', `, done+1, min(done+chunk, n))+d.seededID("i")+fmt.Sprintf(`, %s,
-			CASE WHEN i %% 1000 = 9 THEN 'rare' WHEN i %% 3 = 0 THEN 'ann' ELSE 'bob' END, 'token',
+			CASE WHEN i %% 1000 = 9 THEN 'rare' WHEN i %% 3 = 0 THEN 'ann' ELSE 'bob' END, 'token', '',
 			CASE WHEN i %% 1000 = 7 THEN 'token.revoke' WHEN i %% 3 = 1 THEN 'token.create' ELSE 'model.test' END, 'model', '', '',
 			CASE i %% 3 WHEN 2 THEN 'tested' ELSE 'p' || CAST(i %% 1000 AS text) END,
 			CASE WHEN i %% 1000 = 11 THEN 'denied' WHEN i %% 3 <> 1 AND i %% 2 = 0 THEN 'failure' ELSE 'success' END,

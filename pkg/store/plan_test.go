@@ -68,13 +68,6 @@ func TestCosts(t *testing.T) {
 			cost("a lookup of a credential", 2*providers, 2*providers, func() error {
 				return s.ProvidersByHash(t.Context(), workspace, []byte("hash"), func(registry.Provider) error { return nil })
 			})
-			cost("the providers that are not hashed", 1, 10, func() error {
-				if _, err := s.UnhashedWorkspaces(t.Context()); err != nil {
-					return err
-				}
-				_, err := s.Unhashed(t.Context(), workspace, at("provider", 0).ID, 100)
-				return err
-			})
 			cost("a page of providers to reseal", 250, 250, func() error {
 				_, err := s.SealedProviders(t.Context(), workspace, at("provider", providers/2).ID, 100)
 				return err

@@ -60,15 +60,12 @@ func (s *Store) Leave(ctx context.Context, id string) error {
 // KeyHolders implements [registry.KeyStore].
 func (s *Store) KeyHolders(ctx context.Context) (processes []registry.Process, err error) {
 	var row registry.Process
-	var host, keys *string
-	query := `SELECT CAST(id AS text), host, key_ids FROM processes WHERE seen_at > ` + s.engine.secondsAgo(30)
-	err = s.each(ctx, query, nil, []any{&row.ID, &host, &keys}, func() error {
-		row.Host, row.Keys = "", nil
-		if host != nil && keys != nil {
-			row.Host = *host
-			if err := json.Unmarshal([]byte(*keys), &row.Keys); err != nil {
-				return fmt.Errorf("could not decode the key ids of process %s: %w", row.ID, err)
-			}
+	var keys string
+	query := `SELECT CAST(id AS text), host, coalesce(key_ids, '[]') FROM processes WHERE seen_at > ` + s.engine.secondsAgo(30)
+	err = s.each(ctx, query, nil, []any{&row.ID, &row.Host, &keys}, func() error {
+		row.Keys = nil
+		if err := json.Unmarshal([]byte(keys), &row.Keys); err != nil {
+			return fmt.Errorf("could not decode the key ids of process %s: %w", row.ID, err)
 		}
 		processes = append(processes, row)
 		return nil

@@ -16,9 +16,7 @@ import (
 type providerRow struct {
 	registry.Provider
 	clonedFrom                            *string
-	credentials, config                   string  // JSON
-	hashes                                *string // JSON; nil: not of all credentials
-	hashedConnection                      *int64  // the connection version with the credentials that hashes are of
+	credentials, config                   string // JSON
 	errorKind, errorMessage, errorModelID *string
 	errorSince                            *moment
 	checkedAt                             *moment // nil: never
@@ -34,7 +32,6 @@ func (row *providerRow) columns() columns {
 		{clonedFrom, &row.clonedFrom, fixed},
 		{"name", &p.Name, editable}, {"name_key", &p.NameKey, editable}, {"enabled", &p.Enabled, editable},
 		{"credentials", &row.credentials, editable}, {"config", &row.config, editable},
-		{"credential_hashes", &row.hashes, editable}, {"hashed_connection", &row.hashedConnection, editable},
 		{"version", &p.Version, editable}, {"connection", &p.Connection, editable}, {"updated_at", (*moment)(&p.UpdatedAt), editable},
 		{"error_kind", &row.errorKind, observed}, {"error_message", &row.errorMessage, observed},
 		{"error_model_id", &row.errorModelID, observed}, {"error_since", &row.errorSince, observed},
@@ -70,6 +67,7 @@ func (row *providerRow) shown() columns {
 // always read and written with their provider, so they are part of its row.
 type sealedCredential struct {
 	Sealed    []byte    `json:"sealed"`
+	Hash      []byte    `json:"hash"`
 	UpdatedAt time.Time `json:"updated_at"`
 }
 
@@ -77,7 +75,7 @@ type sealedCredential struct {
 func newProviderRow(p registry.Provider) *providerRow {
 	sealed := make(map[string]sealedCredential, len(p.Credentials))
 	for field, c := range p.Credentials {
-		sealed[field] = sealedCredential{Sealed: c.Sealed, UpdatedAt: millis(c.UpdatedAt)}
+		sealed[field] = sealedCredential{Sealed: c.Sealed, Hash: c.Hash, UpdatedAt: millis(c.UpdatedAt)}
 	}
 	row := &providerRow{Provider: p, credentials: encoded(sealed), config: "{}"}
 	if len(p.Config) > 0 {
@@ -86,7 +84,6 @@ func newProviderRow(p registry.Provider) *providerRow {
 	if p.ClonedFrom != "" {
 		row.clonedFrom = &p.ClonedFrom
 	}
-	row.setHashes()
 	return row
 }
 
@@ -112,7 +109,7 @@ func (row providerRow) provider() (registry.Provider, error) {
 	}
 	p.Credentials = make(map[string]registry.Credential, len(sealed))
 	for field, c := range sealed {
-		p.Credentials[field] = registry.Credential{Sealed: c.Sealed, UpdatedAt: c.UpdatedAt.UTC()}
+		p.Credentials[field] = registry.Credential{Sealed: c.Sealed, Hash: c.Hash, UpdatedAt: c.UpdatedAt.UTC()}
 	}
 	if err := json.Unmarshal([]byte(row.config), &p.Config); err != nil {
 		return p, fmt.Errorf("could not decode the config of provider %s: %w", p.ID, err)
@@ -175,7 +172,7 @@ func (s *Store) LockProvider(ctx context.Context, workspace, id string) (registr
 		return registry.Provider{}, err
 	}
 	t.locked[lockedProvider{workspace, id}] = true
-	p, err := row.hashedProvider()
+	p, err := row.provider()
 	if err != nil {
 		return p, err
 	}

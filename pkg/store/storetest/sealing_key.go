@@ -142,10 +142,10 @@ func testPromote(t *testing.T, s *store.Store) {
 	beat(has, 1)
 	beat(lacks, 1)
 	promote("promote while one lacks the key", 2, lacks)
-	old := registry.Process{ID: newID()}
-	beat(old, 1)
-	promote("promote while one is an earlier version", 2, lacks, old)
-	noError(t, "leave", s.Leave(ctx, old.ID))
+	silent := registry.Process{ID: newID(), Host: "three, pid 3"} // reports no keys
+	beat(silent, 1)
+	promote("promote while one reports no keys", 2, lacks, silent)
+	noError(t, "leave", s.Leave(ctx, silent.ID))
 	lacks.Keys = []uint32{1, 2}
 	beat(lacks, 1)
 	promote("promote", 2)

