@@ -59,12 +59,7 @@ func newEventRow(e audit.Event) *eventRow {
 
 // addedEvent is the statement that adds an event.
 func addedEvent(e audit.Event) statement {
-	return statement{insertEvent, newEventRow(e).columns().fields(fixed)}
-}
-
-func (d dialect) insertEvents() string {
-	return "INSERT INTO audit_events (" + newEvent.names("") + ") SELECT " + newEvent.names("e.") +
-		" FROM (" + d.recordset("audit_events", "$1", newEvent) + ") AS e"
+	return statement{insertEvent, newEventRow(e).columns().only(fixed).fields()}
 }
 
 // AppendEvents implements [audit.Store].
@@ -86,7 +81,8 @@ func (s *Store) addedEvents(events []audit.Event) (added []statement) {
 	for i, e := range events {
 		rows[i] = newEventRow(e).columns().only(fixed)
 	}
-	return []statement{{s.insertEvents, []any{s.engine.records(rows...)}}}
+	insert := "INSERT INTO audit_events (" + newEvent.names("") + ") " + s.engine.recordset("audit_events", "$1", newEvent)
+	return []statement{{insert, []any{s.engine.records(rows...)}}}
 }
 
 // Events implements [audit.Store].
@@ -109,14 +105,9 @@ func (s *Store) Events(ctx context.Context, workspace string, q audit.Query) ([]
 
 // events reads the events that meet conditions, along an index.
 func (s *Store) events(ctx context.Context, index string, c *conditions, clauses string) ([]audit.Event, error) {
-	var events []audit.Event
 	var row eventRow
 	query := "SELECT " + eventNames + " FROM audit_events e" + s.engine.indexedBy(index) + c.text.String() + clauses
-	err := s.each(ctx, query, c.args, row.columns().fields(), func() error {
-		events = append(events, row.event())
-		return nil
-	})
-	return events, err
+	return list(ctx, s, query, c.args, row.columns().fields(), row.event)
 }
 
 // filterEvents adds the conditions of a filter, and returns the index for the most

@@ -20,7 +20,7 @@ func headColumns(workspace *string, h *chain.Head) columns {
 var (
 	headRow  = headColumns(new(string), new(chain.Head))
 	findHead = "SELECT " + headRow.names("") + " FROM audit_heads WHERE workspace = $1"
-	setHead  = headRow.insertInto("audit_heads") + " ON CONFLICT (workspace) DO UPDATE SET " + headRow.only(editable).assign("excluded.")
+	setHead  = headRow.insertInto("audit_heads") + " WHERE true ON CONFLICT (workspace) DO UPDATE SET " + headRow.only(editable).assign("excluded.")
 )
 
 // Head implements [chain.Store].
@@ -58,22 +58,19 @@ func linkColumns(l *chain.Link) columns {
 	return columns{{"id", &l.EntryID, fixed}, {"number", &l.Number, editable}, {"link_mac", &l.MAC, editable}}
 }
 
-func (d dialect) linkEvents() string {
-	row := linkColumns(new(chain.Link))
-	// The + prevents SQLite from reading all events that are not linked.
-	return `WITH l AS MATERIALIZED (` + d.recordset("audit_events", "$2", row) + `)
-		UPDATE audit_events SET ` + row.only(editable).assign("l.") + ` FROM l
-		WHERE audit_events.workspace = $1 AND audit_events.id = l.id AND +audit_events.number IS NULL`
-}
-
 // Link implements [chain.Store].
 func (s *Store) Link(ctx context.Context, workspace string, links []chain.Link, head chain.Head) error {
 	rows := make([]columns, len(links))
 	for i := range links {
 		rows[i] = linkColumns(&links[i])
 	}
+	row := linkColumns(new(chain.Link))
+	// The + prevents SQLite from reading all events that are not linked.
+	link := `WITH l AS MATERIALIZED (` + s.engine.recordset("audit_events", "$2", row) + `)
+		UPDATE audit_events SET ` + row.only(editable).assign("l.") + ` FROM l
+		WHERE audit_events.workspace = $1 AND audit_events.id = l.id AND +audit_events.number IS NULL`
 	return s.InTx(ctx, func(ctx context.Context) error {
-		linked, err := s.exec(ctx, s.linkEvents, workspace, s.engine.records(rows...))
+		linked, err := s.exec(ctx, link, workspace, s.engine.records(rows...))
 		if err == nil && linked != int64(len(links)) {
 			err = fault.New(fault.Internal, "An audit event of workspace %q is linked already.", workspace)
 		}

@@ -45,19 +45,14 @@ func (d dialect) insertChanges(row columns, values, number string) string {
 	return "INSERT INTO changes (" + names + ") SELECT $1, $2, " + values
 }
 
-// noteCreation is the text of a statement that notes the creation of a provider. See
-// [Store.noted].
-func (d dialect) noteCreation() string {
-	row := append(slices.Clone(newChange), webhookDue(nil))
-	args := make(arguments, 2)
-	return d.insertChanges(row, args.add(row.fields()...), "1") + " WHERE " + d.ifFirst
-}
-
-// notedCreation is the statement that notes the creation of a provider, which is its change 0.
+// notedCreation is the statement that notes the creation of a provider, which is its change
+// 0, if the first of several statements has added it. See [Store.noted].
 func (s *Store) notedCreation(p registry.Provider) statement {
-	row := changeRow{Change: registry.Changes(registry.Provider{}, p, p.CreatedAt)[0]}
-	args := []any{p.Workspace, p.ID}
-	return statement{s.noteCreation, append(args, append(row.columns().only(fixed), s.webhookDue(&row.Change)).fields()...)}
+	change := changeRow{Change: registry.Changes(registry.Provider{}, p, p.CreatedAt)[0]}
+	row := append(change.columns().only(fixed), s.webhookDue(&change.Change))
+	args := arguments{p.Workspace, p.ID}
+	values := args.add(row.fields()...)
+	return statement{s.engine.insertChanges(row, values, "1") + " WHERE " + s.engine.ifFirst, args}
 }
 
 // noteChanges is the text of a statement that notes changes of a provider; see
@@ -78,17 +73,17 @@ func (d dialect) noteChanges(provider string) string {
 	return d.insertChanges(row, values, "e.provider_change") + " FROM (" + d.recordset("changes", "$3", row) + ") AS e, " + provider + " ORDER BY e.provider_change"
 }
 
-// noted is the statement that notes changes of one provider, with a text made by
-// [dialect.noteChanges]. The write must add their number to the provider's column changes.
+// noted is the statement that notes changes of one provider, a [storedProvider] or
+// [dialect.lockedProvider] with conditions. The write must add their number to the provider's column changes.
 // A version that is 0 is the stored version of the provider, and then the references are
 // those of its models. After the write, [Store.wakeNumberer] must be called.
-func (s *Store) noted(text string, changes ...registry.Change) statement {
+func (s *Store) noted(provider string, changes ...registry.Change) statement {
 	rows := make([]columns, len(changes))
 	for i, c := range changes {
 		row := changeRow{Change: c, counted: int64(i + 1)}
 		rows[i] = append(row.columns().only(fixed), s.webhookDue(&row.Change))
 	}
-	return statement{text, []any{changes[0].Workspace, changes[0].ProviderID, s.engine.records(rows...)}}
+	return statement{s.engine.noteChanges(provider), []any{changes[0].Workspace, changes[0].ProviderID, s.engine.records(rows...)}}
 }
 
 var findChanges = "SELECT " + new(changeRow).columns().names("") + " FROM changes WHERE workspace = $1 AND number >= $2 ORDER BY number LIMIT $3"
@@ -121,15 +116,12 @@ func (s *Store) ChangeEnds(ctx context.Context, workspaces []string) (map[string
 // is kept as long as all changes after it are.
 func (s *Store) ChangesAfter(ctx context.Context, workspace string, after registry.ChangePosition, limit int) ([]registry.Change, error) {
 	var row changeRow
-	var found []registry.Change
+	row.Workspace = workspace
 	if after.Number > 0 {
 		limit++
 	}
-	err := s.each(ctx, findChanges, []any{workspace, after.Number, limit}, row.columns().fields(), func() error {
-		row.Workspace = workspace
-		found = append(found, row.Change)
-		return nil
-	})
+	found, err := list(ctx, s, findChanges, []any{workspace, after.Number, limit}, row.columns().fields(),
+		func() registry.Change { return row.Change })
 	if err != nil {
 		return nil, err
 	}

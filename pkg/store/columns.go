@@ -53,27 +53,18 @@ func (cs columns) join(text func(column) string) string {
 	return strings.Join(texts, ", ")
 }
 
-// fields returns the fields of the columns with the given uses, or else of all.
-func (cs columns) fields(uses ...use) []any {
-	fields := make([]any, 0, len(cs))
-	for _, c := range cs {
-		if len(uses) == 0 || slices.Contains(uses, c.use) {
-			fields = append(fields, c.field)
-		}
+// fields returns the fields of the columns.
+func (cs columns) fields() []any {
+	fields := make([]any, len(cs))
+	for i, c := range cs {
+		fields[i] = c.field
 	}
 	return fields
 }
 
-// insertInto is the text of the statement that adds a row to a table. Its arguments are
-// the fields of the row.
+// insertInto is the text of the statement that adds a row to a table, to which a condition
+// can be added. Its arguments are the fields of the row.
 func (cs columns) insertInto(table string) string {
-	var args arguments
-	return "INSERT INTO " + table + " (" + cs.names("") + ") VALUES (" + args.add(cs.fields()...) + ")"
-}
-
-// insertSelect is insertInto with a condition to be added. The parameters have the same
-// numbers.
-func (cs columns) insertSelect(table string) string {
 	var args arguments
 	return "INSERT INTO " + table + " (" + cs.names("") + ") SELECT " + args.add(cs.fields()...)
 }

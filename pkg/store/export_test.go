@@ -66,7 +66,7 @@ func Unconnected(ctx context.Context, sqlite bool) (*Store, context.Context) {
 		d = sqliteDialect()
 	}
 	db := &gorm.DB{Statement: &gorm.Statement{ConnPool: unconnected{}}}
-	s := &Store{engine: engine{dialect: d, classify: classifyPostgres}, texts: d.texts()}
+	s := &Store{engine: engine{dialect: d, classify: classifyPostgres}}
 	return s, context.WithValue(ctx, transactionKey{s}, &transaction{db: db, locked: map[lockedProvider]bool{}})
 }
 

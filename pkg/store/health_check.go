@@ -17,18 +17,6 @@ func scheduleRow(workspace, providerID *string, due *time.Time) columns {
 // findUnscheduled reads an index that has only such providers.
 const findUnscheduled = `SELECT t.workspace, CAST(t.id AS text) FROM providers t WHERE NOT t.check_scheduled ORDER BY t.workspace, t.id LIMIT $1`
 
-func (d dialect) insertSchedule() string {
-	row := scheduleRow(new(string), new(string), new(time.Time))
-	return `INSERT INTO health_checks (` + row.names("") + `) SELECT ` + row.names("e.") +
-		` FROM (` + d.recordset("health_checks", "$1", row) + `) AS e WHERE TRUE ON CONFLICT DO NOTHING`
-}
-
-func (d dialect) markScheduled() string {
-	row := scheduleRow(new(string), new(string), new(time.Time))
-	return `UPDATE providers SET check_scheduled = TRUE FROM (` + d.recordset("health_checks", "$1", row) + `) AS e
-		WHERE providers.workspace = e.workspace AND providers.id = e.provider_id`
-}
-
 // ScheduleChecks implements [registry.HealthCheckStore]. If there is nothing to schedule, it
 // opens no transaction.
 func (s *Store) ScheduleChecks(ctx context.Context, limit int, due func(providerID string) time.Time) (scheduled int, err error) {
@@ -37,35 +25,32 @@ func (s *Store) ScheduleChecks(ctx context.Context, limit int, due func(provider
 		return 0, err
 	}
 	err = s.InOwnTx(ctx, func(ctx context.Context) error {
-		var rows []columns
-		err := s.each(ctx, findUnscheduled+s.engine.skipLocked, []any{limit}, []any{&workspace, &id}, func() error {
+		rows, err := list(ctx, s, findUnscheduled+s.engine.skipLocked, []any{limit}, []any{&workspace, &id}, func() columns {
 			ws, providerID, at := workspace, id, due(id)
-			rows = append(rows, scheduleRow(&ws, &providerID, &at))
-			return nil
+			return scheduleRow(&ws, &providerID, &at)
 		})
 		scheduled = len(rows)
 		if err != nil || scheduled == 0 {
 			return err
 		}
-		records := s.engine.records(rows...)
-		for _, text := range []string{s.insertSchedule, s.markScheduled} {
-			if _, err := s.exec(ctx, text, records); err != nil {
-				return err
-			}
+		names, records := rows[0].names(""), s.engine.records(rows...)
+		added := s.engine.recordset("health_checks", "$1", rows[0])
+		insert := `INSERT INTO health_checks (` + names + `) SELECT ` + names + ` FROM (` + added + `) AS e WHERE TRUE ON CONFLICT DO NOTHING`
+		if _, err := s.exec(ctx, insert, records); err != nil {
+			return err
 		}
-		return nil
+		_, err = s.exec(ctx, `UPDATE providers SET check_scheduled = TRUE FROM (`+added+`) AS e
+			WHERE providers.workspace = e.workspace AND providers.id = e.provider_id`, records)
+		return err
 	})
 	return scheduled, err
 }
 
-const firstDue = `SELECT min(due_at) FROM health_checks`
-
-func (d dialect) nextCheck() string { return "SELECT " + d.secondsAgo(0) + ", (" + firstDue + ")" }
-
 // NextCheck implements [registry.HealthCheckStore].
 func (s *Store) NextCheck(ctx context.Context) (now time.Time, due *time.Time, err error) {
 	var first *moment
-	_, err = s.one(ctx, s.nextCheck, nil, (*moment)(&now), &first)
+	query := "SELECT " + s.engine.secondsAgo(0) + ", (SELECT min(due_at) FROM health_checks)"
+	_, err = s.one(ctx, query, nil, (*moment)(&now), &first)
 	return millis(now), (*time.Time)(first), err
 }
 
@@ -91,17 +76,13 @@ func (s *Store) ClaimChecks(ctx context.Context, claim registry.CheckClaim) (cla
 	var failedAt *moment
 	args := []any{moment(claim.Now), claim.Limit, claim.Lease, moment(claim.Until), moment(claim.Now.UTC().Truncate(24 * time.Hour)), claim.TestsPerDay}
 	fields := []any{&row.Workspace, &row.ProviderID, &row.Testing, &row.Connection, &row.NeedsTest, &row.Failures, &failedAt}
-	run := func(ctx context.Context) error {
-		claimed = nil
-		return s.each(ctx, s.claimChecks, args, fields, func() error {
-			one := row
-			one.Lease = claim.Lease
-			if failedAt != nil {
-				one.FailedAt = time.Time(*failedAt)
-			}
-			claimed = append(claimed, one)
-			return nil
+	row.Lease = claim.Lease
+	run := func(ctx context.Context) (err error) {
+		claimed, err = list(ctx, s, s.engine.claimChecks(), args, fields, func() registry.HealthCheck {
+			row.FailedAt = timeOf(failedAt)
+			return row
 		})
+		return err
 	}
 	if s.engine.combines {
 		err = s.repeat(ctx, run)
@@ -146,23 +127,11 @@ func (s *Store) FinishCheck(ctx context.Context, c registry.HealthCheck, due tim
 		failedAt = &at
 	}
 	finish := statement{finishCheck, []any{c.Workspace, c.ProviderID, c.Lease, moment(due), c.Connection, c.NeedsTest, c.Failures, failedAt}}
-	if last == nil {
-		rows, err := s.together(ctx, finish)
-		return rows > 0, err
+	var record []statement
+	if last != nil {
+		call := registry.Call{Workspace: c.Workspace, ProviderID: c.ProviderID, Connection: c.Connection, Check: last}
+		record = append(record, recordedCheck(recordCheck+" AND "+s.engine.ifFirst, call))
 	}
-	record := recordedCheck(s.recordCheckSecond, registry.Call{Workspace: c.Workspace, ProviderID: c.ProviderID, Connection: c.Connection, Check: last})
-	if s.engine.combines {
-		rows, err := s.together(ctx, finish, record)
-		return rows > 0, err
-	}
-	err = s.InTx(ctx, func(ctx context.Context) error {
-		stored = false
-		if finished, err := s.exec(ctx, finish.sql, finish.args...); err != nil || finished == 0 {
-			return err
-		}
-		rows, err := s.exec(ctx, record.sql, record.args...)
-		stored = rows > 0
-		return err
-	})
-	return stored, err
+	rows, err := s.firstThen(ctx, finish, record...)
+	return rows > 0, err
 }

@@ -142,14 +142,11 @@ func (s *Store) modelRecords(p registry.Provider, models []registry.Model) strin
 	return s.engine.records(rows...)
 }
 
-func (d dialect) insertModels() string {
-	return `INSERT INTO models (workspace, ` + written.names("") + `)
-		SELECT $1, ` + written.names("e.") + ` FROM (` + d.recordset("models", "$2", written) + `) AS e`
-}
-
 // addedModels is the statement that adds models to a provider.
 func (s *Store) addedModels(p registry.Provider, models []registry.Model) statement {
-	return statement{s.insertModels, []any{p.Workspace, s.modelRecords(p, models)}}
+	insert := `INSERT INTO models (workspace, ` + written.names("") + `) SELECT $1, ` + written.names("e.") +
+		` FROM (` + s.engine.recordset("models", "$2", written) + `) AS e`
+	return statement{insert, []any{p.Workspace, s.modelRecords(p, models)}}
 }
 
 // updateModels changes models of a provider. It clears the last test of a model whose
@@ -197,15 +194,11 @@ func (s *Store) writeModels(ctx context.Context, before, after registry.Provider
 	// Model ids must be unique after every row that is written.
 	add(`UPDATE models SET model_id = 'leaving ' || id, test_connection = NULL WHERE workspace = $1 AND id `, leaving)
 	if len(changed) > 0 {
-		steps = append(steps, statement{s.updateModels, []any{after.Workspace, after.ID, s.modelRecords(after, changed)}})
+		steps = append(steps, statement{s.engine.updateModels(), []any{after.Workspace, after.ID, s.modelRecords(after, changed)}})
 	}
 	if len(added) > 0 {
 		steps = append(steps, s.addedModels(after, added))
 	}
-	for _, step := range steps {
-		if _, err := s.exec(ctx, step.sql, step.args...); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := s.execAll(ctx, steps...)
+	return err
 }

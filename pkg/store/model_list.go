@@ -25,21 +25,17 @@ func (s *Store) Models(ctx context.Context, workspace string, q registry.ModelQu
 	if err != nil {
 		return nil, err
 	}
-	var models []registry.Model
 	var row modelRow
 	var provider providerRow
-	list := "SELECT " + modelNames + ", " + shownNames + " FROM models m" + s.engine.indexedBy(index) + s.engine.nested + joinProvider +
+	query := "SELECT " + modelNames + ", " + shownNames + " FROM models m" + s.engine.indexedBy(index) + s.engine.nested + joinProvider +
 		c.text.String() + clauses
-	err = s.each(ctx, list, c.args, slices.Concat(row.columns(), provider.shown()).fields(), func() error {
-		models = append(models, row.modelWithProvider(provider))
-		return nil
-	})
-	return models, err
+	return list(ctx, s, query, c.args, slices.Concat(row.columns(), provider.shown()).fields(),
+		func() registry.Model { return row.modelWithProvider(provider) })
 }
 
 // CountModels implements [registry.Store]. SQLite goes from one provider to the next,
 // because looking up the provider of each model would take longest.
-func (s *Store) CountModels(ctx context.Context, workspace string, q registry.ModelQuery) (int, error) {
+func (s *Store) CountModels(ctx context.Context, workspace string, q registry.ModelQuery) (n int, err error) {
 	c, err := s.modelConditions(workspace, q, "")
 	if err != nil {
 		return 0, err
@@ -49,7 +45,8 @@ func (s *Store) CountModels(ctx context.Context, workspace string, q registry.Mo
 		tables = "providers p" + s.engine.indexedBy("providers_created") + s.engine.nested + " JOIN models m" + s.engine.indexedBy("models_provider") +
 			" ON m.workspace = p.workspace AND m.provider_id = p.id"
 	}
-	return s.count(ctx, "SELECT count(*) FROM "+tables+c.text.String(), c.args)
+	_, err = s.one(ctx, "SELECT count(*) FROM "+tables+c.text.String(), c.args, &n)
+	return n, err
 }
 
 // modelConditions are the conditions of a list of models, without its page. rare goes

@@ -30,10 +30,8 @@ func (s *Store) Beat(ctx context.Context, p registry.Process) (alive int, sealin
 	}
 	last := len(steps) - 1
 	err = s.InTx(ctx, func(ctx context.Context) error {
-		for _, step := range steps[:last] {
-			if _, err := s.exec(ctx, step.sql, step.args...); err != nil {
-				return err
-			}
+		if _, err := s.execAll(ctx, steps[:last]...); err != nil {
+			return err
 		}
 		if _, err := s.one(ctx, steps[last].sql, steps[last].args, &alive); err != nil {
 			return err

@@ -151,10 +151,6 @@ func (s *Store) Provider(ctx context.Context, workspace, id string) (p registry.
 	return p, err
 }
 
-func (d dialect) lockProvider() string {
-	return `SELECT ` + providerNames + ` FROM providers p WHERE p.workspace = $1 AND p.id = $2` + d.forUpdate
-}
-
 // LockProvider implements [registry.Store]. It must be called in a transaction. It
 // reads the models after it has the lock. If it read them together with the provider,
 // they could be older than the provider.
@@ -164,7 +160,8 @@ func (s *Store) LockProvider(ctx context.Context, workspace, id string) (registr
 		return registry.Provider{}, errors.New("LockProvider outside a transaction locks nothing")
 	}
 	var row providerRow
-	found, err := s.one(ctx, s.lockProvider, []any{workspace, id}, row.columns().fields()...)
+	lock := `SELECT ` + providerNames + ` FROM providers p WHERE p.workspace = $1 AND p.id = $2` + s.engine.forUpdate
+	found, err := s.one(ctx, lock, []any{workspace, id}, row.columns().fields()...)
 	if err == nil && !found {
 		err = notFound("provider", id)
 	}

@@ -23,8 +23,8 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 	}
 	var providers []registry.Provider
 	var row providerRow
-	list := "SELECT " + providerNames + " FROM providers p" + s.engine.indexedBy(index) + c.text.String() + clauses
-	err = s.each(ctx, list, c.args, row.columns().fields(), func() error {
+	query := "SELECT " + providerNames + " FROM providers p" + s.engine.indexedBy(index) + c.text.String() + clauses
+	err = s.each(ctx, query, c.args, row.columns().fields(), func() error {
 		p, err := row.provider()
 		providers = append(providers, p)
 		return err
@@ -39,9 +39,10 @@ func (s *Store) Providers(ctx context.Context, workspace string, q registry.Prov
 }
 
 // CountProviders implements [registry.Store].
-func (s *Store) CountProviders(ctx context.Context, workspace string, q registry.ProviderQuery) (int, error) {
+func (s *Store) CountProviders(ctx context.Context, workspace string, q registry.ProviderQuery) (n int, err error) {
 	c := s.providerConditions(workspace, q)
-	return s.count(ctx, "SELECT count(*) FROM providers p"+c.text.String(), c.args)
+	_, err = s.one(ctx, "SELECT count(*) FROM providers p"+c.text.String(), c.args, &n)
+	return n, err
 }
 
 // providerConditions are the conditions of a list of providers, without its page.

@@ -13,7 +13,7 @@ import (
 // insertProvider adds a provider if the key in the last parameter seals.
 func (d dialect) insertProvider() string {
 	row := providerColumns.only(fixed, editable)
-	return row.insertSelect("providers") + " WHERE " + d.seals(len(row)+1) + " RETURNING 1"
+	return row.insertInto("providers") + " WHERE " + d.seals(len(row)+1) + " RETURNING 1"
 }
 
 // CreateProvider implements [registry.Store].
@@ -22,16 +22,16 @@ func (s *Store) CreateProvider(ctx context.Context, p registry.Provider, e audit
 	if err != nil {
 		return err
 	}
-	first := statement{s.insertProvider, append(newProviderRow(p).columns().fields(fixed, editable), int64(key))}
-	others := []statement{s.notedCreation(p), addedEvent(e)}
-	others[1].sql = s.insertEventIfFirst
+	first := statement{s.engine.insertProvider(), append(newProviderRow(p).columns().only(fixed, editable).fields(), int64(key))}
+	others := []statement{addedEvent(e)}
 	if len(p.Models) > 0 {
-		models := s.addedModels(p, p.Models)
-		models.sql = s.insertModelsIfFirst
-		others = append(others, models)
+		others = append(others, s.addedModels(p, p.Models))
 	}
-	added, err := s.firstThen(ctx, first, others...)
-	if err == nil && !added {
+	for i := range others {
+		others[i].sql += " WHERE " + s.engine.ifFirst
+	}
+	added, err := s.firstThen(ctx, first, append(others, s.notedCreation(p))...)
+	if err == nil && added == 0 {
 		err = keyChanged()
 	}
 	if err == nil {
@@ -87,14 +87,14 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 		return fmt.Errorf("UpdateProvider of provider %s, which the transaction has not locked", after.ID)
 	}
 	changes := registry.Changes(before, after, after.UpdatedAt)
-	args := append([]any{after.Workspace, after.ID, after.Connection, len(changes)}, newProviderRow(after).columns().fields(editable)...)
+	args := append([]any{after.Workspace, after.ID, after.Connection, len(changes)}, newProviderRow(after).columns().only(editable).fields()...)
 	key, err := newKey(after)
 	if err != nil {
 		return err
 	}
-	steps := []statement{{s.updateProvider, append(args, int64(key))}}
+	steps := []statement{{s.engine.updateProvider(), append(args, int64(key))}}
 	if len(changes) > 0 {
-		steps = []statement{s.noted(s.noteStored, changes...), steps[0]}
+		steps = []statement{s.noted(storedProvider, changes...), steps[0]}
 	}
 	changed, err := s.together(ctx, steps...)
 	switch {
@@ -113,7 +113,7 @@ func (s *Store) UpdateProvider(ctx context.Context, before, after registry.Provi
 // DeleteProvider implements [registry.Store]. A foreign key deletes the models.
 func (s *Store) DeleteProvider(ctx context.Context, p registry.Provider, at time.Time) error {
 	deleted, err := s.together(ctx,
-		s.noted(s.noteStored, registry.Changes(p, registry.Provider{}, at)...),
+		s.noted(storedProvider, registry.Changes(p, registry.Provider{}, at)...),
 		statement{`DELETE FROM providers WHERE workspace = $1 AND id = $2`, []any{p.Workspace, p.ID}})
 	switch {
 	case err == nil && deleted == 0:

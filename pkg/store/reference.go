@@ -27,7 +27,7 @@ var (
 )
 
 // References implements [registry.Store].
-func (s *Store) References(ctx context.Context, workspace string, q registry.ReferenceQuery) (found []registry.Reference, err error) {
+func (s *Store) References(ctx context.Context, workspace string, q registry.ReferenceQuery) ([]registry.Reference, error) {
 	c := where("r", workspace)
 	c.and("r.model_id " + s.engine.inIDs(&c.args, q.ModelIDs))
 	if q.Ref != "" {
@@ -38,11 +38,7 @@ func (s *Store) References(ctx context.Context, workspace string, q registry.Ref
 	}
 	var row registry.Reference
 	query := "SELECT " + referenceNames + " FROM model_references r" + c.text.String() + " ORDER BY r.model_id, r.ref LIMIT " + strconv.Itoa(q.Limit)
-	err = s.each(ctx, query, c.args, referenceColumns(&row).fields(), func() error {
-		found = append(found, row)
-		return nil
-	})
-	return found, err
+	return list(ctx, s, query, c.args, referenceColumns(&row).fields(), func() registry.Reference { return row })
 }
 
 // PutReference implements [registry.Store].

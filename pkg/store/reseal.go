@@ -10,17 +10,15 @@ import (
 )
 
 // SealedProviders implements [registry.KeyStore].
-func (s *Store) SealedProviders(ctx context.Context, workspace, after string, limit int) (found []registry.SealedProvider, err error) {
+func (s *Store) SealedProviders(ctx context.Context, workspace, after string, limit int) ([]registry.SealedProvider, error) {
 	c := where("p", workspace)
 	c.and("p.id > ?", after)
 	var row providerRow
 	query := "SELECT " + providerNames + " FROM providers p" + c.text.String() + " ORDER BY p.id LIMIT " + c.args.add(limit)
-	err = s.each(ctx, query, c.args, row.columns().fields(), func() error {
+	return list(ctx, s, query, c.args, row.columns().fields(), func() registry.SealedProvider {
 		p, unreadable := row.provider()
-		found = append(found, registry.SealedProvider{Provider: p, Stored: row.credentials, Err: unreadable})
-		return nil
+		return registry.SealedProvider{Provider: p, Stored: row.credentials, Err: unreadable}
 	})
-	return found, err
 }
 
 const (

@@ -11,25 +11,15 @@ import (
 )
 
 // SealingKeys implements [registry.KeyStore].
-func (s *Store) SealingKeys(ctx context.Context) (keys []registry.SealingKey, err error) {
+func (s *Store) SealingKeys(ctx context.Context) ([]registry.SealingKey, error) {
 	var row registry.SealingKey
 	var promoted, retired *moment
 	const query = `SELECT id, added_at, promoted_at, retired_at, sealing FROM sealing_keys ORDER BY added_at, id`
 	fields := []any{&row.ID, (*moment)(&row.AddedAt), &promoted, &retired, &row.Sealing}
-	err = s.each(ctx, query, nil, fields, func() error {
+	return list(ctx, s, query, nil, fields, func() registry.SealingKey {
 		row.PromotedAt, row.RetiredAt = timeOf(promoted), timeOf(retired)
-		keys = append(keys, row)
-		return nil
+		return row
 	})
-	return keys, err
-}
-
-// timeOf is zero for nil.
-func timeOf(m *moment) time.Time {
-	if m == nil {
-		return time.Time{}
-	}
-	return time.Time(*m)
 }
 
 // SealingKey implements [registry.KeyStore].

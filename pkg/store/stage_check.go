@@ -48,7 +48,7 @@ func (s *Store) SetStageChecks(ctx context.Context, p registry.Provider, m regis
 	}
 	steps := []statement{{setStageChecks, []any{p.Workspace, p.ID, m.ID, stageChecks(m.StageChecks).text(), p.Connection}}}
 	if len(changes) > 0 {
-		steps = append(steps, s.noted(s.noteStored, changes...), statement{countChanges, []any{p.Workspace, p.ID, len(changes)}})
+		steps = append(steps, s.noted(storedProvider, changes...), statement{countChanges, []any{p.Workspace, p.ID, len(changes)}})
 	}
 	_, err := s.together(ctx, steps...)
 	if err == nil && len(changes) > 0 {

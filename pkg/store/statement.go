@@ -12,38 +12,11 @@ import (
 )
 
 // statement is SQL with its arguments. The statements of frequent calls are not
-// built with GORM, which took half of the time of a read. Their texts are built only
-// once, except those of lists. In most of them $1 is the workspace.
+// built with GORM, which took half of the time of a read. In most of them $1 is the
+// workspace.
 type statement struct {
 	sql  string
 	args []any
-}
-
-// texts are statements that depend on the database.
-type texts struct {
-	lockProvider, insertModels, updateModels, insertEvents, linkEvents string
-	insertProvider, insertModelsIfFirst, insertEventIfFirst            string
-	updateProvider, noteCreation, noteStored, noteFailing, noteActive  string
-	lockConnection, lockFailing, clearHealth, setHealth                string
-	leaseWebhook, delayWebhook                                         string
-	clearHealthChecked, setHealthChecked, recordCheckSecond            string
-	insertSchedule, markScheduled, nextCheck, claimChecks              string
-}
-
-func (d dialect) texts() texts {
-	return texts{
-		lockProvider: d.lockProvider(), insertModels: d.insertModels(), updateModels: d.updateModels(), insertEvents: d.insertEvents(), linkEvents: d.linkEvents(),
-		insertProvider: d.insertProvider(), updateProvider: d.updateProvider(),
-		insertModelsIfFirst: d.insertModels() + " WHERE " + d.ifFirst, insertEventIfFirst: newEvent.insertSelect("audit_events") + " WHERE " + d.ifFirst,
-		noteCreation: d.noteCreation(), noteStored: d.noteChanges(storedProvider),
-		noteFailing: d.noteChanges(d.lockedProvider + becomesFailing), noteActive: d.noteChanges(d.lockedProvider + becomesActive),
-		lockConnection: lockConnection + d.forUpdate, lockFailing: lockConnection + " AND error_kind IS NOT NULL" + d.forUpdate,
-		clearHealth: clearHealth + d.ifFirst, setHealth: setHealth + d.ifFirst,
-		leaseWebhook: d.leaseWebhook(), delayWebhook: d.delayWebhook(),
-		clearHealthChecked: withCheck(clearHealth, 3) + d.ifFirst, setHealthChecked: withCheck(setHealth, 7) + d.ifFirst,
-		recordCheckSecond: recordCheck + " AND " + d.ifFirst,
-		insertSchedule:    d.insertSchedule(), markScheduled: d.markScheduled(), nextCheck: d.nextCheck(), claimChecks: d.claimChecks(),
-	}
 }
 
 var errUnscoped = errors.New("a query on the rows of a workspace has none")
@@ -90,10 +63,23 @@ func (s *Store) exec(ctx context.Context, statement string, args ...any) (change
 	return changed, err
 }
 
-// count runs a query that counts the rows of one workspace.
-func (s *Store) count(ctx context.Context, query string, args []any) (n int, err error) {
-	err = s.each(ctx, query, args, []any{&n}, func() error { return nil })
-	return n, err
+// list reads the rows of a query into fields, and returns what row makes of each.
+func list[T any](ctx context.Context, s *Store, query string, args, fields []any, row func() T) (all []T, err error) {
+	err = s.each(ctx, query, args, fields, func() error {
+		all = append(all, row())
+		return nil
+	})
+	return all, err
+}
+
+// execAll is exec of several statements. It returns how many rows the last one changed.
+func (s *Store) execAll(ctx context.Context, statements ...statement) (changed int64, err error) {
+	for _, one := range statements {
+		if changed, err = s.exec(ctx, one.sql, one.args...); err != nil {
+			return 0, err
+		}
+	}
+	return changed, nil
 }
 
 // together runs statements in one transaction, that of the context if it has one,
@@ -106,12 +92,8 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 		statements = []statement{s.combine(statements)}
 	}
 	run := func(ctx context.Context) error {
-		for _, one := range statements {
-			if changed, err = s.exec(ctx, one.sql, one.args...); err != nil {
-				return err
-			}
-		}
-		return nil
+		changed, err = s.execAll(ctx, statements...)
+		return err
 	}
 	if s.engine.combines && s.transaction(ctx) == nil {
 		err = s.repeat(ctx, run)
@@ -121,20 +103,17 @@ func (s *Store) together(ctx context.Context, statements ...statement) (changed 
 	return changed, err
 }
 
-// firstThen is together, but runs the others only if the first changes a row, and reports
-// whether it did. The texts of the others have the condition [dialect.ifFirst].
-func (s *Store) firstThen(ctx context.Context, first statement, others ...statement) (changed bool, err error) {
+// firstThen is together, but runs the others only if the first changes a row. The texts of
+// the others have the condition [dialect.ifFirst].
+func (s *Store) firstThen(ctx context.Context, first statement, others ...statement) (changed int64, err error) {
 	if s.engine.combines {
-		last, err := s.together(ctx, append([]statement{first}, others...)...)
-		return last > 0, err
+		return s.together(ctx, append([]statement{first}, others...)...)
 	}
 	err = s.InTx(ctx, func(ctx context.Context) error {
-		rows, err := s.exec(ctx, first.sql, first.args...)
-		changed = rows > 0
-		if err != nil || !changed {
-			return err
+		changed, err = s.exec(ctx, first.sql, first.args...)
+		if err == nil && changed > 0 && len(others) > 0 {
+			changed, err = s.together(ctx, others...)
 		}
-		_, err = s.together(ctx, others...)
 		return err
 	})
 	return changed, err
@@ -153,12 +132,12 @@ func (s *Store) combine(statements []statement) statement {
 		args = append(args, one.args...)
 	}
 	key := strings.Join(texts, ";")
-	if text, ok := s.combined.Load(key); ok {
-		return statement{text.(string), args}
+	text, ok := s.combined.Load(key)
+	if !ok {
+		text = combined(statements)
+		s.combined.Store(key, text)
 	}
-	text := combined(statements)
-	s.combined.Store(key, text)
-	return statement{text, args}
+	return statement{text.(string), args}
 }
 
 func combined(statements []statement) string {

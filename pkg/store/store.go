@@ -69,7 +69,6 @@ type Store struct {
 	unnumbered unnumbered
 	webhooks   bool // a receiver of webhooks is told of changes
 
-	texts
 	combined sync.Map // texts of [Store.combine]
 }
 
@@ -119,7 +118,6 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.texts = s.engine.texts()
 	s.unnumbered.wake = make(chan struct{}, 1)
 	return s, nil
 }

@@ -87,28 +87,28 @@ func (s *Store) RecordCall(ctx context.Context, c registry.Call) error {
 // reports whether it did. The statement does nothing else, because most calls are such.
 func (s *Store) recordUsual(ctx context.Context, c registry.Call) (recorded bool, err error) {
 	test, event := s.lastTest(c), addedEvent(c.Event)
-	test.sql, event.sql = setLastTest+" AND "+s.engine.ifFirst, s.insertEventIfFirst
-	return s.firstThen(ctx, statement{isHealthy, []any{c.Workspace, c.ProviderID, c.Connection}}, test, event)
+	test.sql = setLastTest + " AND " + s.engine.ifFirst
+	event.sql += " WHERE " + s.engine.ifFirst
+	added, err := s.firstThen(ctx, statement{isHealthy, []any{c.Workspace, c.ProviderID, c.Connection}}, test, event)
+	return added > 0, err
 }
 
 // health returns the statements that set or clear the error of the provider, and note the
 // change of its status.
 func (s *Store) health(c registry.Call) (lock, write, note statement) {
-	provider := []any{c.Workspace, c.ProviderID}
-	lock = statement{s.lockFailing, []any{c.Workspace, c.ProviderID, c.Connection}}
-	write, note = statement{s.clearHealth, provider}, s.noted(s.noteActive, c.StatusChange())
+	args := []any{c.Workspace, c.ProviderID}
+	health, becomes, onlyFailing := clearHealth, becomesActive, " AND error_kind IS NOT NULL"
 	if f := c.Failure; f != nil {
-		lock.sql, note.sql = s.lockConnection, s.noteFailing
-		write = statement{s.setHealth, append(provider, f.Kind, fault.Storable(f.Message), f.ModelID, moment(f.Since))}
+		health, becomes, onlyFailing = setHealth, becomesFailing, ""
+		args = append(args, f.Kind, fault.Storable(f.Message), f.ModelID, moment(f.Since))
 	}
 	if c.Check != nil { // it is stored even if there is no error to clear
-		lock.sql = s.lockConnection
-		write.sql, write.args = s.clearHealthChecked, append(write.args, lastCheckArgs(c)...)
-		if c.Failure != nil {
-			write.sql = s.setHealthChecked
-		}
+		health, onlyFailing = withCheck(health, len(args)+1), ""
+		args = append(args, lastCheckArgs(c)...)
 	}
-	return lock, write, note
+	lock = statement{lockConnection + onlyFailing + s.engine.forUpdate, []any{c.Workspace, c.ProviderID, c.Connection}}
+	write = statement{health + s.engine.ifFirst, args}
+	return lock, write, s.noted(s.engine.lockedProvider+becomes, c.StatusChange())
 }
 
 func setsHealth(c registry.Call) bool { return c.Success || c.Failure != nil }

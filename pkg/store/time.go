@@ -26,6 +26,14 @@ func (m *moment) Scan(value any) error {
 // Value implements [driver.Valuer].
 func (m moment) Value() (driver.Value, error) { return millis(time.Time(m)), nil }
 
+// timeOf is zero for nil.
+func timeOf(m *moment) time.Time {
+	if m == nil {
+		return time.Time{}
+	}
+	return time.Time(*m)
+}
+
 // millis is the precision that times are stored with: UTC, whole milliseconds.
 func millis(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 

@@ -18,21 +18,18 @@ func (s *Store) webhookDue(c *registry.Change) column {
 	return webhookDue(new([]byte)) // null
 }
 
-// leaseWebhook is the text of the statement that leases the change that has been due for
-// the longest time.
-func (d dialect) leaseWebhook() string {
-	return `UPDATE changes SET webhook_due_at = ` + d.inSeconds("$1") + `, webhook_attempts = webhook_attempts + 1
-		WHERE (workspace, number) = (SELECT t.workspace, t.number FROM changes t
-			WHERE t.webhook_due_at <= ` + d.secondsAgo(0) + ` AND t.number IS NOT NULL ORDER BY t.webhook_due_at LIMIT 1` + d.skipLocked + `)
-		RETURNING workspace, webhook_attempts, ` + new(changeRow).columns().names("")
-}
-
-// LeaseWebhook implements [registry.WebhookStore].
+// LeaseWebhook implements [registry.WebhookStore]. It leases the change that has been due
+// for the longest time.
 func (s *Store) LeaseWebhook(ctx context.Context, lease time.Duration) (w registry.Webhook, found bool, err error) {
 	var row changeRow
+	d := s.engine.dialect
+	text := `UPDATE changes SET webhook_due_at = ` + d.inSeconds("$1") + `, webhook_attempts = webhook_attempts + 1
+		WHERE (workspace, number) = (SELECT t.workspace, t.number FROM changes t
+			WHERE t.webhook_due_at <= ` + d.secondsAgo(0) + ` AND t.number IS NOT NULL ORDER BY t.webhook_due_at LIMIT 1` + d.skipLocked + `)
+		RETURNING workspace, webhook_attempts, ` + row.columns().names("")
 	fields := append([]any{&w.Workspace, &w.Attempts}, row.columns().fields()...)
 	err = s.InTx(ctx, func(ctx context.Context) error {
-		found, err = s.one(ctx, s.leaseWebhook, []any{lease.Seconds()}, fields...)
+		found, err = s.one(ctx, text, []any{lease.Seconds()}, fields...)
 		return err
 	})
 	row.Workspace = w.Workspace
@@ -48,15 +45,11 @@ func (s *Store) WebhookDelivered(ctx context.Context, w registry.Webhook) error 
 	return err
 }
 
-// delayWebhook is the text of the statement that ends a lease.
-func (d dialect) delayWebhook() string {
-	return `UPDATE changes SET webhook_due_at = ` + d.inSeconds("$4") + `
-		WHERE workspace = $1 AND number = $2 AND webhook_attempts = $3 AND webhook_due_at IS NOT NULL`
-}
-
 // DelayWebhook implements [registry.WebhookStore].
 func (s *Store) DelayWebhook(ctx context.Context, w registry.Webhook, pause time.Duration) error {
-	_, err := s.together(ctx, statement{s.delayWebhook, []any{w.Workspace, w.Number, w.Attempts, pause.Seconds()}})
+	text := `UPDATE changes SET webhook_due_at = ` + s.engine.inSeconds("$4") + `
+		WHERE workspace = $1 AND number = $2 AND webhook_attempts = $3 AND webhook_due_at IS NOT NULL`
+	_, err := s.together(ctx, statement{text, []any{w.Workspace, w.Number, w.Attempts, pause.Seconds()}})
 	return err
 }
 

@@ -25,7 +25,7 @@ var unscoped = map[string]string{
 
 // ofAll are the beginnings of the statements of background jobs that are of all workspaces.
 var ofAll = []string{
-	dropKeys, countUnlinked, findUnscheduled, firstDue,
+	dropKeys, countUnlinked, findUnscheduled, "SELECT , (SELECT min(due_at) FROM health_checks)",
 	dropChanges, strings.Split(numberChanges, changesChannel)[0],
 	"UPDATE changes SET webhook_due_at = , webhook_attempts", dropWebhooks, countWaitingWebhooks,
 }
