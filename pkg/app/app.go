@@ -179,7 +179,8 @@ func (a *App) open(ctx context.Context) (err error) {
 		return err
 	}
 	a.metrics.watchReloads(&a.reloaded)
-	return a.metrics.watch(a.data, a.registry, a.tracer)
+	a.metrics.watch(a.data, a.registry, a.tracer)
+	return nil
 }
 
 // openWebhooks makes what sends webhooks. The URL is the operator's, so it is exempt from

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -128,12 +127,8 @@ func (m *metrics) HealthChecked(by registry.CheckMethod, outcome registry.CheckO
 }
 
 // watch adds the metrics that are read from the parts of a service.
-func (m *metrics) watch(d *data, r *registry.Registry, t *tracing.Tracer) error {
-	pools, err := d.store.Pools()
-	if err != nil {
-		return fmt.Errorf("could not read the database pools: %w", err)
-	}
-	for name, pool := range pools {
+func (m *metrics) watch(d *data, r *registry.Registry, t *tracing.Tracer) {
+	for name, pool := range d.store.Pools() {
 		m.MustRegister(collectors.NewDBStatsCollector(pool, name))
 	}
 	m.read("database_damaged", "Whether the last check of the SQLite file found damage.", func() float64 {
@@ -156,7 +151,6 @@ func (m *metrics) watch(d *data, r *registry.Registry, t *tracing.Tracer) error 
 	m.read("keyset_primary_key_id", "Id of the encryption key that seals.", func() float64 {
 		return float64(d.keyset.SealingKey())
 	})
-	return nil
 }
 
 // watchReloads adds what SIGHUP reads again.

@@ -61,7 +61,7 @@ func Backup(ctx context.Context, c Config, to string) (size int64, err error) {
 
 // copySQLite copies a database to an empty file.
 func copySQLite(ctx context.Context, from, to string) (err error) {
-	_, db, err := sqlitePool(from, 1, preparing{}, keepingFiles(from))
+	db, err := sqlitePool(from, 1, preparing{}, keepingFiles(from))
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func copySQLite(ctx context.Context, from, to string) (err error) {
 
 // finishCopy checks a copy and removes from it the processes that serve the original.
 func finishCopy(ctx context.Context, path string) (err error) {
-	_, db, err := sqlitePool(path, 1, preparing{}, "&mode=rw&_journal_mode=MEMORY") // creates no files next to it
+	db, err := sqlitePool(path, 1, preparing{}, "&mode=rw&_journal_mode=MEMORY") // creates no files next to it
 	if err != nil {
 		return err
 	}

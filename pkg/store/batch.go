@@ -37,8 +37,7 @@ var (
 // If a context ended during a statement, SQLite would roll back the whole batch.
 // Statements therefore run without the context, which is checked between them.
 type batches struct {
-	writer *gorm.DB // over db, which has one connection
-	db     *sql.DB
+	db     *sql.DB       // has one connection
 	exists func() error  // see engine
 	lasts  time.Duration // batchTime, except in tests
 
@@ -74,9 +73,9 @@ type signal struct {
 func (m *member) tell(err error) { m.signals <- signal{err: err} }
 
 // do runs fn as a member of a batch and returns after the commit, or when the
-// member failed. With alone, the batch has no other members. The handle that is
-// passed to fn belongs to the transaction. fn may run more than once.
-func (b *batches) do(ctx context.Context, alone bool, fn func(db *gorm.DB) error) error {
+// member failed. With alone, the batch has no other members. fn gets the connection of
+// the transaction. It may run more than once.
+func (b *batches) do(ctx context.Context, alone bool, fn func(conn gorm.ConnPool) error) error {
 	m := &member{ctx: ctx, alone: alone, queued: time.Now(), signals: make(chan signal, 1)}
 	b.mu.Lock()
 	b.waiting = append(b.waiting, m)
@@ -143,7 +142,7 @@ func (b *batches) admits(m *member) bool {
 
 // take runs fn, whose member m has the turn, and passes the turn on even if fn
 // panics.
-func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
+func (b *batches) take(m *member, fn func(conn gorm.ConnPool) error) {
 	defer b.next()
 	if err := m.ctx.Err(); err != nil {
 		m.tell(translation(m.ctx, classifySQLite, err))
@@ -166,9 +165,7 @@ func (b *batches) take(m *member, fn func(db *gorm.DB) error) {
 	}
 	m.err = errPanicked
 	defer func() { b.settle(m, first) }()
-	db := b.writer.Session(&gorm.Session{NewDB: true, Context: m.ctx})
-	db.Statement.ConnPool = b.conn
-	m.err = fn(db)
+	m.err = fn(b.conn)
 	if m.err == nil {
 		m.err = translation(m.ctx, classifySQLite, m.ctx.Err())
 	}

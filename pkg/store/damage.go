@@ -21,7 +21,7 @@ func (s *Store) QuickCheck(ctx context.Context) (err error) {
 	if path == "" {
 		return nil
 	}
-	_, db, err := sqlitePool(path, 1, preparing{}, "&_query_only=on"+keepingFiles(path))
+	db, err := sqlitePool(path, 1, preparing{}, "&_query_only=on"+keepingFiles(path))
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (s *Store) markInUse(ctx context.Context) error {
 	if _, err := s.together(ctx, statement{mark, nil}); err != nil {
 		return err
 	}
-	_, err := s.engine.batches.db.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
+	_, err := s.engine.writer.ExecContext(ctx, "PRAGMA wal_checkpoint(PASSIVE)")
 	return s.translate(ctx, err)
 }
 

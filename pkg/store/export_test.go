@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -13,18 +14,12 @@ import (
 var ErrTimeout = errTimeout
 
 // Reader returns the pool that reads.
-func (s *Store) Reader() *sql.DB { return pool(s.engine.reader) }
+func (s *Store) Reader() *sql.DB {
+	return cmp.Or(s.engine.pools["postgres"], s.engine.pools["sqlite_reader"])
+}
 
 // Writer returns the pool that writes.
-func (s *Store) Writer() *sql.DB { return pool(s.engine.writer) }
-
-func pool(handle *gorm.DB) *sql.DB {
-	db, err := handle.DB()
-	if err != nil {
-		panic(err)
-	}
-	return db
-}
+func (s *Store) Writer() *sql.DB { return s.engine.writer }
 
 // Recorded is a statement that ran.
 type Recorded struct {
@@ -35,8 +30,7 @@ type Recorded struct {
 // Record collects the statements that run outside transactions from now on.
 func (s *Store) Record() *[]Recorded {
 	noted := &[]Recorded{}
-	pool := s.engine.reader.Statement.ConnPool
-	s.engine.reader.Statement.ConnPool = recorder{pool, noted}
+	s.engine.reader = recorder{s.engine.reader, noted}
 	return noted
 }
 
@@ -50,14 +44,6 @@ func (r recorder) QueryContext(ctx context.Context, query string, args ...any) (
 	return r.ConnPool.QueryContext(ctx, query, args...)
 }
 
-// GetDBConn implements [gorm.GetDBConnector].
-func (r recorder) GetDBConn() (*sql.DB, error) {
-	if db, ok := r.ConnPool.(*sql.DB); ok {
-		return db, nil
-	}
-	return r.ConnPool.(gorm.GetDBConnector).GetDBConn()
-}
-
 // Unconnected is a store without a database, in which each write succeeds, and a
 // context of a transaction.
 func Unconnected(ctx context.Context, sqlite bool) (*Store, context.Context) {
@@ -65,9 +51,8 @@ func Unconnected(ctx context.Context, sqlite bool) (*Store, context.Context) {
 	if sqlite {
 		d = sqliteDialect()
 	}
-	db := &gorm.DB{Statement: &gorm.Statement{ConnPool: unconnected{}}}
 	s := &Store{engine: engine{dialect: d, classify: classifyPostgres}}
-	return s, context.WithValue(ctx, transactionKey{s}, &transaction{db: db, locked: map[lockedProvider]bool{}})
+	return s, context.WithValue(ctx, transactionKey{s}, &transaction{conn: unconnected{}, locked: map[lockedProvider]bool{}})
 }
 
 type unconnected struct{ gorm.ConnPool }
@@ -95,15 +80,15 @@ func (s *Store) SetBatchTime(d time.Duration) { s.engine.batches.lasts = d }
 
 // InPlainTx is InTx with a commit for each transaction.
 func (s *Store) InPlainTx(ctx context.Context, fn func(ctx context.Context) error) error {
-	tx := s.engine.writer.WithContext(ctx).Begin()
-	defer tx.Rollback()
-	if tx.Error != nil {
-		return tx.Error
+	tx, err := s.engine.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
 	}
+	defer func() { _ = tx.Rollback() }()
 	if err := s.runIn(ctx, tx, fn); err != nil {
 		return err
 	}
-	return tx.Commit().Error
+	return tx.Commit()
 }
 
 // OnStatement calls ran with each statement on SQLite.

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 
 	"github.com/pressly/goose/v3"
+	"gorm.io/gorm"
 )
 
 // migrations has a folder for each dialect of goose. Released files are never edited.
@@ -61,7 +62,7 @@ func knownVersion(dialect goose.Dialect) (int64, error) {
 const newestVersion = "SELECT coalesce(max(version_id), 0) FROM " + goose.DefaultTablename
 
 // storedVersion is the version of a database's schema; 0 without one.
-func storedVersion(ctx context.Context, dialect goose.Dialect, db *sql.DB) (version int64, err error) {
+func storedVersion(ctx context.Context, dialect goose.Dialect, db gorm.ConnPool) (version int64, err error) {
 	ctx, cancel := bounded(ctx)
 	defer cancel()
 	read := func() error { return db.QueryRowContext(ctx, newestVersion).Scan(&version) }

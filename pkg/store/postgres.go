@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -89,16 +90,13 @@ func openPostgres(ctx context.Context, c Config, log *slog.Logger) (engine, int6
 		err = fmt.Errorf("could not open the database %s at %s: %w", config.Database, config.Host, err)
 		return engine{}, 0, errors.Join(err, pool.Close())
 	}
-	handle, err := newHandle(pool.DB)
-	if err != nil {
-		return engine{}, 0, errors.Join(err, pool.Close())
-	}
 	var listen *pgx.ConnConfig
 	if !c.Pooler {
 		listen = config
 	}
 	return engine{
-		writer: handle, reader: handle, pool: pool, listen: listen, dialect: postgresDialect(),
+		pools:  map[string]*sql.DB{"postgres": pool.DB},
+		writer: pool.DB, reader: pool.DB, pool: pool, listen: listen, dialect: postgresDialect(),
 		classify: classifyPostgres, exists: func() error { return nil },
 	}, schema, nil
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,11 +15,14 @@ func openSQLiteReadOnly(c Config) (e engine, err error) {
 	if _, err := os.Stat(e.path); err != nil {
 		return e, fmt.Errorf("could not find the database: %w", err)
 	}
+	db, err := sqlitePool(e.path, 1, preparing{ran: c.ran}, "&_query_only=on"+keepingFiles(e.path))
+	if err != nil {
+		return e, err
+	}
+	e.pools, e.writer, e.reader = map[string]*sql.DB{"sqlite_reader": db}, db, db
 	e.dialect, e.classify, e.exists = sqliteDialect(), classifySQLite, func() error { return nil }
-	e.batches = &batches{lasts: batchTime, exists: e.exists}
-	e.reader, e.batches.db, err = sqlitePool(e.path, 1, preparing{ran: c.ran}, "&_query_only=on"+keepingFiles(e.path))
-	e.writer, e.batches.writer = e.reader, e.reader
-	return e, err
+	e.batches = &batches{db: db, lasts: batchTime, exists: e.exists}
+	return e, nil
 }
 
 // keepingFiles is how to open a SQLite file that another process may be using, or that

@@ -45,11 +45,7 @@ func ReadSchema(ctx context.Context, c Config) (schema Schema, err error) {
 		return Schema{}, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	db, err := s.engine.reader.DB()
-	if err != nil {
-		return Schema{}, err
-	}
-	version, err := storedVersion(ctx, dialect, db)
+	version, err := storedVersion(ctx, dialect, s.engine.reader)
 	if err != nil {
 		return Schema{}, err
 	}

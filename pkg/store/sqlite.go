@@ -14,8 +14,6 @@ import (
 
 	"github.com/gofrs/flock"
 	"github.com/pressly/goose/v3"
-	"gorm.io/gorm"
-	"gorm.io/gorm/clause"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
 )
@@ -59,14 +57,18 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 		readers = sqliteReaders
 	}
 	batches := &batches{lasts: batchTime, exists: exists}
-	e = engine{batches: batches, dialect: sqliteDialect(), classify: classifySQLite, exists: exists, path: path}
 	prepare := preparing{ran: c.ran, undone: func() { batches.open = false }}
-	if e.writer, batches.db, err = sqlitePool(path, 1, prepare, "&_txlock=immediate&_journal_mode=WAL"); err != nil {
+	if batches.db, err = sqlitePool(path, 1, prepare, "&_txlock=immediate&_journal_mode=WAL"); err != nil {
 		return e, 0, err
 	}
-	batches.writer = e.writer
-	if e.reader, _, err = sqlitePool(path, readers, preparing{ran: c.ran}, "&_query_only=on"); err != nil {
+	reader, err := sqlitePool(path, readers, preparing{ran: c.ran}, "&_query_only=on")
+	if err != nil {
 		return e, 0, errors.Join(err, batches.db.Close())
+	}
+	e = engine{
+		pools:  map[string]*sql.DB{"sqlite_reader": reader, "sqlite_writer": batches.db},
+		writer: batches.db, reader: reader, batches: batches,
+		dialect: sqliteDialect(), classify: classifySQLite, exists: exists, path: path,
 	}
 	schema, err = openSchema(ctx, goose.DialectSQLite3, batches.db, c, func() error {
 		return migrate(ctx, goose.DialectSQLite3, batches.db, log)
@@ -75,7 +77,7 @@ func openSQLite(ctx context.Context, c Config, log *slog.Logger) (e engine, sche
 		err = warnOfCopy(ctx, batches.db, missing == nil, log)
 	}
 	if err != nil {
-		return e, 0, errors.Join(fmt.Errorf("could not open the SQLite file %s: %w", path, err), closeAll(e.writer, e.reader))
+		return e, 0, errors.Join(fmt.Errorf("could not open the SQLite file %s: %w", path, err), e.close())
 	}
 	return e, schema, nil
 }
@@ -106,23 +108,17 @@ func makePrivate(path string) (fs.FileInfo, error) {
 const sqliteSettings = "_busy_timeout=5000" + // milliseconds
 	"&_foreign_keys=on&_synchronous=FULL&_defensive=1&_dqs=0&_error_rc=1&_time_integer_format=unix_milli"
 
-// sqlitePool opens a pool of connections with more settings, and its handle.
-func sqlitePool(path string, conns int, prepare preparing, more string) (handle *gorm.DB, pool *sql.DB, err error) {
+// sqlitePool opens a pool of connections with more settings.
+func sqlitePool(path string, conns int, prepare preparing, more string) (pool *sql.DB, err error) {
 	// An escaped URI allows any character in the path.
 	dsn := "file:" + (&url.URL{Path: path}).EscapedPath() + "?" + sqliteSettings + more
 	if prepare.Connector, err = sqlite.NewConnector(dsn); err != nil {
-		return nil, nil, fmt.Errorf("could not open the SQLite file %s: %w", path, err)
+		return nil, fmt.Errorf("could not open the SQLite file %s: %w", path, err)
 	}
 	pool = sql.OpenDB(prepare)
 	pool.SetMaxOpenConns(conns)
 	pool.SetMaxIdleConns(conns)
-	handle, err = newHandle(pool)
-	if err != nil {
-		return nil, nil, errors.Join(err, pool.Close())
-	}
-	// A transaction that writes locks the whole file.
-	handle.ClauseBuilders["FOR"] = func(clause.Clause, clause.Builder) {}
-	return handle, pool, nil
+	return pool, nil
 }
 
 // classifySQLite sorts errors by SQLite's result codes

@@ -26,8 +26,8 @@ func (s *Store) each(ctx context.Context, query string, args, fields []any, fn f
 	if strings.Contains(query, "workspace = $1") && args[0] == "" {
 		return errUnscoped
 	}
-	return s.run(ctx, query, func(ctx context.Context, db *gorm.DB) error {
-		rows, err := db.Statement.ConnPool.QueryContext(ctx, query, args...)
+	return s.run(ctx, query, func(ctx context.Context, conn gorm.ConnPool) error {
+		rows, err := conn.QueryContext(ctx, query, args...)
 		if err != nil {
 			return err
 		}
@@ -53,8 +53,8 @@ func (s *Store) one(ctx context.Context, query string, args []any, fields ...any
 // exec runs a statement in the transaction of the context, and returns how many
 // rows it changed.
 func (s *Store) exec(ctx context.Context, statement string, args ...any) (changed int64, err error) {
-	err = s.run(ctx, statement, func(ctx context.Context, db *gorm.DB) error {
-		result, err := db.Statement.ConnPool.ExecContext(ctx, statement, args...)
+	err = s.run(ctx, statement, func(ctx context.Context, conn gorm.ConnPool) error {
+		result, err := conn.ExecContext(ctx, statement, args...)
 		if err == nil {
 			changed, err = result.RowsAffected()
 		}

@@ -29,6 +29,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 	"gorm.io/gorm/logger"
 
 	"modelproviders/pkg/audit"
@@ -61,6 +62,7 @@ type Config struct {
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	engine engine
+	gorm   *gorm.DB // builds statements; see [Store.build]
 	log    *slog.Logger
 	schema int64 // the schema version that this program knows
 	space  space
@@ -84,10 +86,12 @@ var (
 
 // engine contains what differs between the databases.
 type engine struct {
-	writer, reader *gorm.DB        // for transactions, and for everything else; one pool on PostgreSQL
-	batches        *batches        // runs the transactions of SQLite; else nil
-	pool           *postgresPool   // of PostgreSQL; else nil
-	listen         *pgx.ConnConfig // of a connection that gets notifications; nil: there are none
+	pools   map[string]*sql.DB // by name, for their statistics
+	writer  *sql.DB            // the pool for transactions
+	reader  gorm.ConnPool      // the pool for everything else; the same on PostgreSQL
+	batches *batches           // runs the transactions of SQLite; else nil
+	pool    *postgresPool      // of PostgreSQL; else nil
+	listen  *pgx.ConnConfig    // of a connection that gets notifications; nil: there are none
 	dialect
 	classify func(error) class // sorts the errors of the driver
 	exists   func() error      // returns an error when the database is no longer the one that was opened
@@ -119,34 +123,27 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 		return nil, err
 	}
 	s.unnumbered.wake = make(chan struct{}, 1)
+	if s.gorm, err = newHandle(s.engine); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
 // Close closes the connections. Calls under way may return unavailable.
 func (s *Store) Close() error {
-	return closeAll(s.engine.writer, s.engine.reader)
+	return s.engine.close()
 }
 
-// Pools returns the pools of connections by name, for their statistics.
-func (s *Store) Pools() (map[string]*sql.DB, error) {
-	if s.engine.pool != nil {
-		return map[string]*sql.DB{"postgres": s.engine.pool.DB}, nil
-	}
-	reader, err := s.engine.reader.DB()
-	return map[string]*sql.DB{"sqlite_reader": reader, "sqlite_writer": s.engine.batches.db}, err
-}
-
-func closeAll(pools ...*gorm.DB) error {
-	errs := make([]error, 0, len(pools))
-	for _, pool := range pools {
-		db, err := pool.DB()
-		if err == nil {
-			err = db.Close()
-		}
-		errs = append(errs, err)
+func (e engine) close() error {
+	var errs []error
+	for _, pool := range e.pools {
+		errs = append(errs, pool.Close())
 	}
 	return errors.Join(errs...)
 }
+
+// Pools returns the pools of connections by name, for their statistics.
+func (s *Store) Pools() map[string]*sql.DB { return s.engine.pools }
 
 // SchemaCurrent returns an error if the schema is older than this program needs. A newer
 // one is usable: while processes are replaced one by one, the first new one migrates the
@@ -163,16 +160,32 @@ func (s *Store) SchemaCurrent(ctx context.Context) error {
 	return nil
 }
 
-// newHandle makes a GORM handle over a pool. SQLite understands what GORM's dialect of
-// PostgreSQL writes, except for row locks. GORM's own dialect of SQLite would
-// compile and link the SQLite library in C wherever there is a C compiler.
+// newHandle makes the handle of GORM. SQLite understands what GORM's dialect of PostgreSQL
+// writes, except for row locks. GORM's own dialect of SQLite would compile and link
+// the SQLite library in C wherever there is a C compiler.
 //
 // The handle never logs: statements contain values.
-func newHandle(pool *sql.DB) (*gorm.DB, error) {
-	return gorm.Open(postgres.New(postgres.Config{Conn: pool, WithoutReturning: true}), &gorm.Config{
+func newHandle(e engine) (*gorm.DB, error) {
+	handle, err := gorm.Open(postgres.New(postgres.Config{Conn: e.writer, WithoutReturning: true}), &gorm.Config{
 		Logger:                 logger.Discard,
 		SkipDefaultTransaction: true, // InTx opens them
 		QueryFields:            true, // a column that a newer program adds changes no query
 		DisableAutomaticPing:   true,
 	})
+	if err == nil && e.batches != nil { // on SQLite a transaction that writes locks the whole file
+		handle.ClauseBuilders["FOR"] = func(clause.Clause, clause.Builder) {}
+	}
+	return handle, err
+}
+
+// build runs a statement that GORM builds, and returns how many rows it changed.
+func (s *Store) build(ctx context.Context, name string, fn func(db *gorm.DB) *gorm.DB) (changed int64, err error) {
+	err = s.run(ctx, name, func(ctx context.Context, conn gorm.ConnPool) error {
+		db := s.gorm.Session(&gorm.Session{NewDB: true, Context: ctx})
+		db.Statement.ConnPool = conn
+		done := fn(db)
+		changed = done.RowsAffected
+		return done.Error
+	})
+	return changed, err
 }

@@ -60,7 +60,8 @@ func (s *Store) CreateToken(ctx context.Context, t auth.Token) error {
 	}
 	row := newTokenRow(t)
 	return s.InTx(ctx, func(ctx context.Context) error {
-		return s.run(ctx, "create token", func(ctx context.Context, db *gorm.DB) error { return db.WithContext(ctx).Create(&row).Error })
+		_, err := s.build(ctx, "create token", func(db *gorm.DB) *gorm.DB { return db.Create(&row) })
+		return err
 	})
 }
 
@@ -122,9 +123,7 @@ func (s *Store) tokensOf(ctx context.Context, workspace string, revoked bool, qu
 // tokens reads the tokens that query selects.
 func (s *Store) tokens(ctx context.Context, query func(db *gorm.DB) *gorm.DB) ([]auth.Token, error) {
 	var rows []tokenRow
-	err := s.run(ctx, "read tokens", func(ctx context.Context, db *gorm.DB) error {
-		return query(db.WithContext(ctx)).Find(&rows).Error
-	})
+	_, err := s.build(ctx, "read tokens", func(db *gorm.DB) *gorm.DB { return query(db).Find(&rows) })
 	all := make([]auth.Token, len(rows))
 	for i, row := range rows {
 		all[i] = row.token()
@@ -138,14 +137,13 @@ func (s *Store) RevokeToken(ctx context.Context, workspace, id string, at time.T
 		return errUnscoped
 	}
 	return s.InTx(ctx, func(ctx context.Context) error {
-		return s.run(ctx, "revoke token", func(ctx context.Context, db *gorm.DB) error {
-			update := db.WithContext(ctx).Model(&tokenRow{}).
-				Where("workspace = ? AND id = ? AND revoked_at IS NULL", workspace, id).Update("revoked_at", moment(at))
-			if update.Error == nil && update.RowsAffected == 0 {
-				return notFound("token", id)
-			}
-			return update.Error
+		changed, err := s.build(ctx, "revoke token", func(db *gorm.DB) *gorm.DB {
+			return db.Model(&tokenRow{}).Where("workspace = ? AND id = ? AND revoked_at IS NULL", workspace, id).Update("revoked_at", moment(at))
 		})
+		if err == nil && changed == 0 {
+			err = notFound("token", id)
+		}
+		return err
 	})
 }
 

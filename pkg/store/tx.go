@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"sync/atomic"
 	"time"
@@ -16,7 +17,7 @@ const maxAttempts = 4
 
 // transaction is the transaction that a context carries.
 type transaction struct {
-	db     *gorm.DB
+	conn   gorm.ConnPool
 	locked map[lockedProvider]bool
 	// failed is the first error of a step. No statement runs after it and nothing is
 	// committed, as in PostgreSQL.
@@ -76,7 +77,7 @@ func (s *Store) inTx(ctx context.Context, alone bool, fn func(ctx context.Contex
 	if s.engine.batches != nil {
 		ctx, cancel := bounded(ctx)
 		defer cancel()
-		return s.space.note(s.engine.batches.do(ctx, alone, func(db *gorm.DB) error { return s.runIn(ctx, db, run) }))
+		return s.space.note(s.engine.batches.do(ctx, alone, func(conn gorm.ConnPool) error { return s.runIn(ctx, conn, run) }))
 	}
 	return s.repeat(ctx, func(ctx context.Context) error { return s.attempt(ctx, run) })
 }
@@ -101,24 +102,24 @@ func (s *Store) repeat(ctx context.Context, fn func(ctx context.Context) error) 
 
 // attempt runs fn in one transaction, once.
 func (s *Store) attempt(ctx context.Context, fn func(ctx context.Context) error) error {
-	var tx *gorm.DB
-	err := s.engine.pool.begin(ctx, func() error {
-		tx = s.engine.writer.WithContext(ctx).Begin()
-		return tx.Error
+	var tx *sql.Tx
+	err := s.engine.pool.begin(ctx, func() (err error) {
+		tx, err = s.engine.writer.BeginTx(ctx, nil)
+		return err
 	})
 	if err != nil {
 		return s.translate(ctx, err)
 	}
-	defer tx.Rollback() // does nothing after a commit
+	defer func() { _ = tx.Rollback() }() // does nothing after a commit
 	if err := s.runIn(ctx, tx, fn); err != nil {
 		return err
 	}
-	return s.translate(ctx, tx.Commit().Error)
+	return s.translate(ctx, tx.Commit())
 }
 
-// runIn runs fn in the transaction tx. The caller must roll it back after an error.
-func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Context) error) error {
-	t := &transaction{db: tx, locked: map[lockedProvider]bool{}}
+// runIn runs fn in the transaction of conn. The caller must roll it back after an error.
+func (s *Store) runIn(ctx context.Context, conn gorm.ConnPool, fn func(ctx context.Context) error) error {
+	t := &transaction{conn: conn, locked: map[lockedProvider]bool{}}
 	defer t.ended.Store(true)
 	err := fn(context.WithValue(ctx, transactionKey{s}, t))
 	if err == nil || s.engine.classify(t.failed) == collision {
@@ -127,10 +128,10 @@ func (s *Store) runIn(ctx context.Context, tx *gorm.DB, fn func(ctx context.Cont
 	return err
 }
 
-// run calls fn, which runs one statement, query, with the handle of the context's
-// transaction. If there is none, it passes the handle of the pool for reads and limits
-// the time to callTimeout.
-func (s *Store) run(ctx context.Context, query string, fn func(ctx context.Context, db *gorm.DB) error) (err error) {
+// run calls fn, which runs one statement, query, on the connection of the context's
+// transaction. If there is none, it passes the pool for reads and limits the time to
+// callTimeout.
+func (s *Store) run(ctx context.Context, query string, fn func(ctx context.Context, conn gorm.ConnPool) error) (err error) {
 	ctx, span := traced(ctx, query)
 	defer func() { span.End(err) }()
 	t := s.transaction(ctx)
@@ -150,11 +151,11 @@ func (s *Store) run(ctx context.Context, query string, fn func(ctx context.Conte
 	case ctx.Err() != nil:
 		err = ctx.Err()
 	case s.engine.batches == nil:
-		err = fn(ctx, t.db)
+		err = fn(ctx, t.conn)
 	case s.engine.batches.undone():
 		err = errUndone
 	default:
-		err = fn(context.WithoutCancel(ctx), t.db) // see batches
+		err = fn(context.WithoutCancel(ctx), t.conn) // see batches
 	}
 	t.failed = s.translate(ctx, err)
 	return t.failed

@@ -16,6 +16,7 @@ import (
 var unscoped = map[string]string{
 	"each":        "runs SQL that is written out",
 	"exec":        "runs SQL that is written out",
+	"build":       "the callers have the condition",
 	"CreateToken": "the row has a workspace",
 	"HasTokens":   "asks for tokens of any workspace",
 	"TokenByHash": "the workspace is not known yet",
@@ -95,7 +96,7 @@ func gormIn(f *ast.FuncDecl) (uses bool, conditions []string) {
 			return true
 		}
 		switch method.Sel.Name {
-		case "run", "tokens":
+		case "run", "build", "tokens":
 			uses = true
 		case "Where":
 			condition, _ := sqlOf(call.Args[0])
