@@ -90,7 +90,9 @@ func (h *HealthChecker) record(ctx context.Context, c leasedCheck, p Provider, f
 			outcome.Failure = newProviderError(f.failure, f.modelID, h.clock())
 		}
 	}
-	due, stored, err := h.schedule.next(c.HealthCheck, c.now()), false, error(nil)
+	due := h.schedule.next(c.HealthCheck, c.now())
+	var stored bool
+	var err error
 	if outcome.Failure == nil && !outcome.changesStatus(p) {
 		stored, err = h.checks.FinishCheck(ctx, c.HealthCheck, due, outcome.Check)
 	} else {

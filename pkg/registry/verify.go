@@ -146,11 +146,11 @@ func (v *verifier) check(ctx context.Context, stage Stage) (StageResult, error) 
 	var answers []provider.Result
 	for _, prompt := range check.prompts {
 		answer, err := v.answer(ctx, prompt, &out)
-		if refused := new(provider.Failure); errors.As(err, &refused) {
-			return StageResult{Stage: stage, Status: StageError, Failure: refused, Refused: true}, nil
-		}
 		if err != nil {
 			return StageResult{}, err
+		}
+		if out.Refused {
+			return StageResult{Stage: stage, Status: StageError, Failure: answer.Failure, Refused: true}, nil
 		}
 		answers = append(answers, answer)
 		if answer.Failure != nil {
@@ -182,14 +182,16 @@ func isCutOff(answer provider.Result) bool {
 	return slices.ContainsFunc(answer.Warnings, func(w provider.Warning) bool { return w.Code == provider.TokenLimit })
 }
 
-// call makes one call to the model. It counts as a test; see [Registry.callUpstream]. The
-// error is a [*provider.Failure] if it may not be made.
+// call makes one call to the model. It counts as a test; see [Registry.callUpstream]. If the
+// call may not be made, the result is a failure, and the check is refused.
 func (v *verifier) call(ctx context.Context, prompt provider.Prompt, out *StageResult) (result provider.Result, err error) {
 	if err := ctx.Err(); err != nil {
 		return result, err
 	}
 	if time.Now().After(v.latest) {
-		return result, &provider.Failure{Kind: provider.Timeout, Message: "The calls before this one took too long.", Hint: "Verify this stage alone."}
+		out.Refused = true
+		result.Failure = &provider.Failure{Kind: provider.Timeout, Message: "The calls before this one took too long.", Hint: "Verify this stage alone."}
+		return result, nil
 	}
 	prompt.ModelID = v.model.ModelID
 	err = v.callUpstream(ctx, v.provider.Workspace, v.client, OperationVerify, func(ctx context.Context) *provider.Failure {
@@ -200,8 +202,9 @@ func (v *verifier) call(ctx context.Context, prompt provider.Prompt, out *StageR
 	defer v.mu.Unlock()
 	switch {
 	case fault.Is(err, fault.RateLimited):
-		v.limit = err
-		return result, &provider.Failure{Kind: provider.RateLimited, Message: fault.As(err).Message, Hint: "This is a limit of this service. Verify this stage again later."}
+		v.limit, out.Refused = err, true
+		result.Failure = &provider.Failure{Kind: provider.RateLimited, Message: fault.As(err).Message, Hint: "This is a limit of this service. Verify this stage again later."}
+		return result, nil
 	case err != nil:
 		return result, err
 	case result.Failure == nil:
