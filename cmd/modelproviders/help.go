@@ -15,7 +15,7 @@ Results are printed as tables on a terminal, and elsewhere as lines with tabs be
     modelproviders serve --help                 # all settings of the service`
 
 // commandHelp is what the help of each command says about it, with examples.
-var commandHelp = map[string]string{
+var commandHelp = map[string]string{ //nolint:gosec // it contains no credentials
 	"serve": `Without any settings, the service listens on http://127.0.0.1:8080 and keeps everything in ./data: a SQLite database, the encryption keyset, and the first admin token in admin.token. SIGTERM stops the service after requests in flight have finished.
 
 To try it without an API key:

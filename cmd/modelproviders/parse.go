@@ -52,7 +52,7 @@ func parse(ctx context.Context, cli *commandLine, args []string, env *environmen
 		return nil, err
 	}
 	args, unknown := p.withoutUnknownFlags(args)
-	p.wrong = append(unknown, env.misspelt(p.kong.Model)...)
+	p.wrong = slices.Concat(unknown, env.misspelt(p.kong.Model))
 	command, err := p.kong.Parse(args)
 	switch {
 	case helped: // errors in the rest of the line don't matter
