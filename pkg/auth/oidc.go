@@ -103,9 +103,6 @@ func (c OIDCConfig) parseRoles() (map[string]Role, error) {
 	if strings.TrimSpace(c.Roles) == "" {
 		return nil, nil
 	}
-	if c.RoleClaim == "" {
-		return nil, errors.New("roles are mapped, but no role claim is configured")
-	}
 	roles := map[string]Role{}
 	for pair := range strings.SplitSeq(c.Roles, ",") {
 		at := max(strings.LastIndex(pair, "="), 0)
@@ -117,6 +114,9 @@ func (c OIDCConfig) parseRoles() (map[string]Role, error) {
 			return nil, fmt.Errorf("roles: the group %q is mapped to two roles", group)
 		}
 		roles[group] = role
+	}
+	if c.RoleClaim == "" {
+		return nil, errors.New("roles are mapped, but no role claim is configured")
 	}
 	return roles, nil
 }
