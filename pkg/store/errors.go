@@ -36,7 +36,7 @@ func bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 // translate turns an error of a driver into a fault: unavailable, conflict for a
 // duplicate, or internal. It does not translate the end of the caller's context.
 func (s *Store) translate(ctx context.Context, err error) error {
-	return s.space.note(translation(ctx, s.engine.classify, err))
+	return s.noteFull(translation(ctx, s.engine.classify, err))
 }
 
 func translation(ctx context.Context, classify func(error) class, err error) error {

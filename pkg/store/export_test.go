@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"log/slog"
 	"time"
 
 	"gorm.io/gorm"
@@ -51,7 +52,7 @@ func Unconnected(ctx context.Context, sqlite bool) (*Store, context.Context) {
 	if sqlite {
 		d = sqliteDialect()
 	}
-	s := &Store{engine: engine{dialect: d, classify: classifyPostgres}}
+	s := &Store{log: slog.New(slog.DiscardHandler), engine: engine{dialect: d, classify: classifyPostgres}}
 	return s, context.WithValue(ctx, transactionKey{s}, &transaction{conn: unconnected{}, locked: map[lockedProvider]bool{}})
 }
 

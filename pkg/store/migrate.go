@@ -49,13 +49,10 @@ func openSchema(ctx context.Context, dialect goose.Dialect, db *sql.DB, c Config
 	return known, nil
 }
 
-// knownVersion returns the version of the last migration. The files are sorted.
+// knownVersion returns the version of the last migration.
 func knownVersion(dialect goose.Dialect) (int64, error) {
-	files, err := migrations.ReadDir("migrations/" + string(dialect))
-	if err != nil {
-		return 0, err
-	}
-	return goose.NumericComponent(files[len(files)-1].Name())
+	schema, err := schemaSince(dialect, 0)
+	return schema.Program, err
 }
 
 // newestVersion reads goose's own table.

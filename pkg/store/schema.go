@@ -52,6 +52,7 @@ func ReadSchema(ctx context.Context, c Config) (schema Schema, err error) {
 	return schemaSince(dialect, version)
 }
 
+// schemaSince returns the schema of a database that has a version.
 func schemaSince(dialect goose.Dialect, version int64) (Schema, error) {
 	schema := Schema{Database: version, Pending: []string{}}
 	files, err := migrations.ReadDir("migrations/" + string(dialect))

@@ -5,22 +5,16 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
-	"sync/atomic"
 )
 
 const noSpace = "The database has no space left. Free space on its disk; the service then continues by itself."
 
 var errFull = errors.New("no space left")
 
-// space remembers that a write failed because the disk is full.
-type space struct {
-	log  *slog.Logger
-	full atomic.Bool
-}
-
-// note looks for such a failure in a translated error, and returns the error.
-func (s *space) note(err error) error {
-	if err != nil && errors.Is(err, errFull) && !s.full.Swap(true) && s.log != nil {
+// noteFull remembers that a write failed because the disk is full, if a translated error
+// says so. It returns the error.
+func (s *Store) noteFull(err error) error {
+	if errors.Is(err, errFull) && !s.full.Swap(true) {
 		s.log.Error("the database has no space left; models are not tested until there is space", slog.Any("error", err))
 	}
 	return err
@@ -29,7 +23,7 @@ func (s *space) note(err error) error {
 // HasSpace returns unavailable from the time when a write failed because there was no
 // space left until [Store.TrySpace] succeeds.
 func (s *Store) HasSpace() error {
-	if s.space.full.Load() {
+	if s.full.Load() {
 		return unavailable(errors.New("a write failed before"), full)
 	}
 	return nil
@@ -45,7 +39,7 @@ const (
 // TrySpace finds out whether there is space again after a write failed for want of it.
 // It writes some data and removes it.
 func (s *Store) TrySpace(ctx context.Context) error {
-	if !s.space.full.Load() {
+	if !s.full.Load() {
 		return nil
 	}
 	data := make([]byte, spaceTried)
@@ -61,7 +55,7 @@ func (s *Store) TrySpace(ctx context.Context) error {
 	case err != nil:
 		return err
 	}
-	s.space.full.Store(false)
+	s.full.Store(false)
 	s.log.InfoContext(ctx, "the database has space again")
 	return nil
 }

@@ -54,7 +54,7 @@ type Config struct {
 	Existing bool         // refuse an empty database instead of creating a schema
 	Webhooks bool         // a receiver of webhooks is told of changes
 	ReadOnly bool         // create and change nothing, even if the schema is not current
-	Logger   *slog.Logger // for migrations and repeated transactions; may be nil
+	Logger   *slog.Logger // may be nil
 
 	ran func(statement string) // called with each statement on SQLite, for tests
 }
@@ -64,8 +64,8 @@ type Store struct {
 	engine engine
 	gorm   *gorm.DB // builds statements; see [Store.build]
 	log    *slog.Logger
-	schema int64 // the schema version that this program knows
-	space  space
+	schema int64       // the schema version that this program knows
+	full   atomic.Bool // a write failed because the disk is full, and none has succeeded since
 	beaten atomic.Bool // Beat was called
 
 	unnumbered unnumbered
@@ -105,7 +105,6 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.space.log = s.log
 	var err error
 	switch {
 	case c.DatabaseURL == "" && c.SQLitePath == "":

@@ -77,7 +77,7 @@ func (s *Store) inTx(ctx context.Context, alone bool, fn func(ctx context.Contex
 	if s.engine.batches != nil {
 		ctx, cancel := bounded(ctx)
 		defer cancel()
-		return s.space.note(s.engine.batches.do(ctx, alone, func(conn gorm.ConnPool) error { return s.runIn(ctx, conn, run) }))
+		return s.noteFull(s.engine.batches.do(ctx, alone, func(conn gorm.ConnPool) error { return s.runIn(ctx, conn, run) }))
 	}
 	return s.repeat(ctx, func(ctx context.Context) error { return s.attempt(ctx, run) })
 }
