@@ -9,7 +9,6 @@ package api
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -85,15 +84,21 @@ type Route struct {
 	Method  string
 	Path    string
 	scope   auth.Scope
-	handler echo.HandlerFunc
+	handler handler
 	Query   []string // the query parameters that it takes
 	Header  string   // If-Match or Idempotency-Key, or "" if it takes neither
 }
 
-// Routes returns all routes that need a token.
-func Routes() []Route { return new(API).routes() }
+// Group is the routes that have a tag in openapi.yaml.
+type Group struct {
+	Tag    string
+	Routes []Route
+}
 
-func (a *API) routes() []Route {
+// Routes returns all routes that need a token.
+func Routes() []Group { return new(API).routes() }
+
+func (a *API) routes() []Group {
 	const (
 		read   = auth.ProvidersRead
 		write  = auth.ProvidersWrite
@@ -112,51 +117,67 @@ func (a *API) routes() []Route {
 	models := append([]string{"provider_id", "provider_type", "provider_status", "available"}, ofProvider...)
 	force := []string{"force"}
 	happened := append([]string{"action", "actor", "provider_id", "outcome", "from", "to"}, listed...)
-	return []Route{
-		{http.MethodGet, "/provider-types", read, a.listProviderTypes, nil, ""},
-		{http.MethodGet, "/provider-types/:type", read, a.getProviderType, nil, ""},
-		{http.MethodPost, "/provider-types/:type/test", test, a.testProviderType, nil, ""},
-		{http.MethodPost, "/provider-types/:type/check", test, a.checkProviderType, nil, ""},
-		{http.MethodPost, "/provider-types/:type/available-models", test, a.listAvailableModelsOfType, []string{"q"}, ""},
-		{http.MethodGet, "/stages", read, a.listStages, nil, ""},
-
-		{http.MethodGet, "/providers", read, a.listProviders, providers, ""},
-		{http.MethodPost, "/providers", write, a.createProvider, nil, key},
-		{http.MethodPost, "/providers/:id/clone", write, a.cloneProvider, nil, key},
-		{http.MethodGet, "/providers/:id", read, a.getProvider, nil, ""},
-		{http.MethodPatch, "/providers/:id", write, a.updateProvider, force, match},
-		{http.MethodDelete, "/providers/:id", write, a.deleteProvider, force, match},
-		{http.MethodPost, "/providers/:id/test", test, a.testProvider, nil, ""},
-		{http.MethodPost, "/providers/:id/test-models", test, a.testModels, nil, ""},
-		{http.MethodPost, "/providers/:id/check", test, a.checkProvider, nil, ""},
-		{http.MethodGet, "/providers/:id/available-models", test, a.listAvailableModels, []string{"q"}, ""},
-		{http.MethodPost, "/providers/:id/available-models", test, a.listAvailableModelsOfEdit, []string{"q"}, ""},
-		{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, a.revealCredential, nil, ""},
-		{http.MethodPost, "/credentials/lookup", reveal, a.lookupCredential, nil, ""},
-
-		{http.MethodGet, "/providers/:id/models", read, a.listProviderModels, ofProvider, ""},
-		{http.MethodPost, "/providers/:id/models", write, a.createModel, nil, key},
-		{http.MethodPost, "/providers/:id/models/bulk", write, a.createModels, nil, key},
-		{http.MethodGet, "/providers/:id/models/:model", read, a.getProviderModel, nil, ""},
-		{http.MethodPatch, "/providers/:id/models/:model", write, a.updateModel, force, match},
-		{http.MethodDelete, "/providers/:id/models/:model", write, a.deleteModel, force, match},
-
-		{http.MethodGet, "/models", read, a.listModels, models, ""},
-		{http.MethodGet, "/models/:id", read, a.getModel, nil, ""},
-		{http.MethodPost, "/models/:id/test", test, a.testModel, nil, ""},
-		{http.MethodPost, "/models/:id/verify", test, a.verifyModel, nil, ""},
-		{http.MethodGet, "/models/:id/references", read, a.listReferences, listed, ""},
-		{http.MethodGet, "/models/:id/references/:ref", read, a.getReference, nil, ""},
-		{http.MethodPut, "/models/:id/references/:ref", refer, a.putReference, nil, ""},
-		{http.MethodDelete, "/models/:id/references/:ref", refer, a.deleteReference, nil, ""},
-		{http.MethodGet, "/changes", read, a.listChanges, []string{"after", "wait", "limit"}, ""},
-
-		{http.MethodGet, "/metrics", operator, a.getMetrics, nil, ""},
-		{http.MethodGet, "/me", anyone, a.getMe, nil, ""},
-		{http.MethodGet, "/tokens", tokens, a.listTokens, append([]string{"revoked"}, listed...), ""},
-		{http.MethodPost, "/tokens", tokens, a.createToken, nil, ""},
-		{http.MethodDelete, "/tokens/:id", tokens, a.revokeToken, nil, ""},
-		{http.MethodGet, "/audit-events", events, a.listAuditEvents, happened, ""},
+	return []Group{
+		{"provider types", []Route{
+			{http.MethodGet, "/provider-types", read, a.listProviderTypes, nil, ""},
+			{http.MethodGet, "/provider-types/:type", read, a.getProviderType, nil, ""},
+			{http.MethodPost, "/provider-types/:type/available-models", test, withBody(a.listAvailableModelsOfType), []string{"q"}, ""},
+			{http.MethodGet, "/stages", read, a.listStages, nil, ""},
+		}},
+		{"providers", []Route{
+			{http.MethodGet, "/providers", read, a.listProviders, providers, ""},
+			{http.MethodPost, "/providers", write, withBody(a.createProvider), nil, key},
+			{http.MethodPost, "/providers/:id/clone", write, withBody(a.cloneProvider), nil, key},
+			{http.MethodGet, "/providers/:id", read, a.getProvider, nil, ""},
+			{http.MethodPatch, "/providers/:id", write, withBody(a.updateProvider), force, match},
+			{http.MethodDelete, "/providers/:id", write, a.deleteProvider, force, match},
+		}},
+		{"credentials", []Route{
+			{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, withOptionalBody(a.revealCredential), nil, ""},
+			{http.MethodPost, "/credentials/lookup", reveal, withBody(a.lookupCredential), nil, ""},
+		}},
+		{"models", []Route{
+			{http.MethodGet, "/providers/:id/available-models", test, a.listAvailableModels, []string{"q"}, ""},
+			{http.MethodPost, "/providers/:id/available-models", test, withOptionalBody(a.listAvailableModelsOfEdit), []string{"q"}, ""},
+			{http.MethodGet, "/providers/:id/models", read, a.listProviderModels, ofProvider, ""},
+			{http.MethodPost, "/providers/:id/models", write, withBody(a.createModel), nil, key},
+			{http.MethodPost, "/providers/:id/models/bulk", write, withBody(a.createModels), nil, key},
+			{http.MethodGet, "/providers/:id/models/:model", read, a.getProviderModel, nil, ""},
+			{http.MethodPatch, "/providers/:id/models/:model", write, withBody(a.updateModel), force, match},
+			{http.MethodDelete, "/providers/:id/models/:model", write, a.deleteModel, force, match},
+			{http.MethodGet, "/models", read, a.listModels, models, ""},
+			{http.MethodGet, "/models/:id", read, a.getModel, nil, ""},
+		}},
+		{"references", []Route{
+			{http.MethodGet, "/models/:id/references", read, a.listReferences, listed, ""},
+			{http.MethodGet, "/models/:id/references/:ref", read, a.getReference, nil, ""},
+			{http.MethodPut, "/models/:id/references/:ref", refer, withBody(a.putReference), nil, ""},
+			{http.MethodDelete, "/models/:id/references/:ref", refer, a.deleteReference, nil, ""},
+		}},
+		{"tests", []Route{
+			{http.MethodPost, "/provider-types/:type/test", test, withBody(a.testProviderType), nil, ""},
+			{http.MethodPost, "/provider-types/:type/check", test, withBody(a.checkProviderType), nil, ""},
+			{http.MethodPost, "/providers/:id/test", test, withBody(a.testProvider), nil, ""},
+			{http.MethodPost, "/providers/:id/test-models", test, withBody(a.testModels), nil, ""},
+			{http.MethodPost, "/providers/:id/check", test, withOptionalBody(a.checkProvider), nil, ""},
+			{http.MethodPost, "/models/:id/test", test, withBody(a.testModel), nil, ""},
+			{http.MethodPost, "/models/:id/verify", test, withOptionalBody(a.verifyModel), nil, ""},
+		}},
+		{"changes", []Route{
+			{http.MethodGet, "/changes", read, a.listChanges, []string{"after", "wait", "limit"}, ""},
+		}},
+		{"access", []Route{
+			{http.MethodGet, "/me", anyone, a.getMe, nil, ""},
+			{http.MethodGet, "/tokens", tokens, a.listTokens, append([]string{"revoked"}, listed...), ""},
+			{http.MethodPost, "/tokens", tokens, withBody(a.createToken), nil, ""},
+			{http.MethodDelete, "/tokens/:id", tokens, a.revokeToken, nil, ""},
+		}},
+		{"audit", []Route{
+			{http.MethodGet, "/audit-events", events, a.listAuditEvents, happened, ""},
+		}},
+		{"service", []Route{
+			{http.MethodGet, "/metrics", operator, a.getMetrics, nil, ""},
+		}},
 	}
 }
 
@@ -171,7 +192,6 @@ func New(cfg Config) (http.Handler, error) {
 	a := &API{Config: cfg}
 	e := echo.New()
 	e.HTTPErrorHandler = a.answerError
-	e.JSONSerializer = serializer{}
 	extractor, err := ipExtractor(cfg.TrustedProxies)
 	if err != nil {
 		return nil, err
@@ -183,22 +203,21 @@ func New(cfg Config) (http.Handler, error) {
 	spec := newSpec(cfg.BasePath)
 	g := e.Group(cfg.BasePath)
 	services := []service{
-		{"/healthz", withoutQuery(a.healthz)}, {"/readyz", withoutQuery(a.readyz)},
-		{"/openapi.yaml", withoutQuery(spec.yaml)}, {"/openapi.json", withoutQuery(spec.json)},
+		{"/healthz", withoutQuery(a.answering(a.getHealth))}, {"/readyz", withoutQuery(a.answering(a.getReadiness))},
+		{"/openapi.yaml", withoutQuery(spec.getOpenAPIYAML)}, {"/openapi.json", withoutQuery(spec.getOpenAPIJSON)},
 		{"/icons/:file", withoutQuery(a.getProviderTypeIcon)},
 	}
 	for _, s := range slices.Concat(services, reference(), a.console()) {
 		g.GET(s.path, s.handler)
 		g.HEAD(s.path, s.handler)
 	}
-	for _, r := range a.routes() {
-		if r.scope == "" {
-			return nil, fmt.Errorf("the route %s %s has no scope", r.Method, r.Path)
-		}
-		handler := a.admit(r)
-		g.Add(r.Method, r.Path, handler)
-		if r.Method == http.MethodGet {
-			g.HEAD(r.Path, handler)
+	for _, group := range a.routes() {
+		for _, r := range group.Routes {
+			handler := a.admit(r)
+			g.Add(r.Method, r.Path, handler)
+			if r.Method == http.MethodGet {
+				g.HEAD(r.Path, handler)
+			}
 		}
 	}
 	// Without these, the last parameter would match slashes, too.

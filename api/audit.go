@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
@@ -82,8 +81,6 @@ type auditEventList struct {
 
 // @Summary		List audit events
 // @Description	The newest events come first.
-// @ID				listAuditEvents
-// @Tags			audit
 // @Param			action		query		string	false	"Only events with this action"					extensions(x-ref=AuditAction)
 // @Param			actor		query		string	false	"Only events caused by this subject"			maxlength(2048)
 // @Param			provider_id	query		string	false	"Only events about this provider or its models"	format(uuid)
@@ -92,7 +89,7 @@ type auditEventList struct {
 // @Param			to			query		string	false	"Only events before this time (RFC 3339)"		format(date-time)
 // @Success		200			{object}	auditEventList
 // @Router			/audit-events [get]
-func (a *API) listAuditEvents(c echo.Context) error {
+func (a *API) listAuditEvents(c echo.Context) (any, error) {
 	q := newQuery(c)
 	filter := audit.Filter{
 		Action:     oneOf(q, "action", audit.Actions()...),
@@ -104,16 +101,13 @@ func (a *API) listAuditEvents(c echo.Context) error {
 	}
 	page, err := q.page()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	workspace := principal(c).Workspace
 	events, next, err := readPage(a.Keyset, listing{"audit events", workspace, filter}, page, func(before *audit.Position, limit int) ([]audit.Event, error) {
 		return a.Audit.Events(c.Request().Context(), workspace, audit.Query{Filter: filter, Before: before, Limit: limit})
 	}, audit.Event.Position)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, auditEventList{Data: mapped(events, toAuditEvent), NextCursor: next})
+	return auditEventList{Data: mapped(events, toAuditEvent), NextCursor: next}, err
 }
 
 func toAuditEvent(e audit.Event) auditEvent {

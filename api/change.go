@@ -63,15 +63,13 @@ type changeReset struct {
 // @Description	With `Accept: text/event-stream`, the response is a stream of `change` events of up to an hour. The `id` of an event is its cursor; reconnect with `Last-Event-ID`. Without a cursor the stream begins at the present end, and its first `id` is that position. A `reset` event means that the changes after the cursor are not stored any more: read the lists again. `wait` and `limit` have no effect on a stream.
 // @Description
 // @Description	At most 100 requests of a workspace can wait at the same time.
-// @ID				listChanges
-// @Tags			changes
 // @Param			after			query		string	false	"Only changes after this cursor. Without it, the response contains no changes but the cursor of the present end."	maxlength(2048)
 // @Param			wait			query		string	false	"How long to wait if there is no change, up to `60s`. Without `after` it has no effect."								maxlength(2048)	example(30s)
 // @Param			Last-Event-ID	header		string	false	"The last `id` that was received of a stream. It has precedence over `after`."
 // @Success		200				{object}	changeList
 // @Failure		410				{object}	problem
 // @Router			/changes [get]
-func (a *API) listChanges(c echo.Context) error {
+func (a *API) listChanges(c echo.Context) (any, error) {
 	q := newQuery(c)
 	field, cursor := "after", c.QueryParam("after")
 	if last := c.Request().Header.Get(headerLastEventID); last != "" && wantsEvents(c.Request()) {
@@ -79,49 +77,41 @@ func (a *API) listChanges(c echo.Context) error {
 	}
 	after, wait, limit := a.readChangeCursor(q, field, cursor), q.duration("wait", maxChangeWait), q.limit()
 	if err := q.faults.Err(fault.MalformedRequest, badQuery); err != nil {
-		return err
+		return nil, err
 	}
 	if wantsEvents(c.Request()) {
-		return a.streamChanges(c, after)
+		return nil, a.streamChanges(c, after)
 	}
 	if c.Request().Method == http.MethodHead || after == nil {
 		wait = 0
 	}
-	changes, err := a.pageOfChanges(c, after, wait, limit)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, changes)
+	return a.pageOfChanges(c, after, wait, limit)
 }
 
 // pageOfChanges returns the changes after a position, and waits for one if there is none.
 // Without a position it returns the present end.
-func (a *API) pageOfChanges(c echo.Context, after *registry.ChangePosition, wait time.Duration, limit int) (changeList, error) {
+func (a *API) pageOfChanges(c echo.Context, after *registry.ChangePosition, wait time.Duration, limit int) (any, error) {
 	workspace := principal(c).Workspace
-	ctx, cancel := context.WithTimeout(c.Request().Context(), wait+a.RequestTimeout)
-	defer cancel()
+	ctx, end := context.WithCancelCause(c.Request().Context())
+	defer end(nil)
 	if after == nil {
-		end, err := a.Registry.ChangeEnd(ctx, workspace)
-		return changeList{Data: []change{}, NextCursor: a.changeCursor(workspace, end)}, err
+		at, err := a.changeEnd(ctx, workspace)
+		return changeList{Data: []change{}, NextCursor: a.changeCursor(workspace, at)}, err
 	}
 	if wait > 0 {
 		leave, err := a.Limiter.Wait(workspace)
 		if err != nil {
-			return changeList{}, err
+			return nil, err
 		}
 		defer leave()
 		_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(wait + a.RequestTimeout))
-	}
-	ctx, end := context.WithCancelCause(ctx)
-	defer end(nil)
-	if wait > 0 {
 		defer a.keepChecking(ctx, c, end, func() {})()
 	}
 	until, stop := a.waiting(ctx, wait)
 	defer stop()
 	changes, err := a.nextChanges(ctx, until, workspace, *after, limit)
 	if err != nil {
-		return changeList{}, endedBy(ctx, err)
+		return nil, endedBy(ctx, err)
 	}
 	page := changeList{Data: mapped(changes, a.toChange), NextCursor: a.changeCursor(workspace, *after)}
 	if len(changes) > 0 {

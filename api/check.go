@@ -1,10 +1,10 @@
 package api
 
 import (
-	"net/http"
-
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 )
 
@@ -30,52 +30,30 @@ type checkResult struct {
 
 // @Summary		Check unsaved settings
 // @Description	Checks the credentials and config in the request without calling a model, by asking the provider's service for its list of models. Nothing is stored. A failed check is answered with 200, too.
-// @ID				checkProviderType
-// @Tags			tests
-// @Param			type	path		string			true	"Name of the type"	extensions(x-ref=ProviderTypeName)
 // @Param			body	body		draftSettings	true	"The settings"
 // @Success		200		{object}	checkResult
 // @Router			/provider-types/{type}/check [post]
-func (a *API) checkProviderType(c echo.Context) error {
-	draft, err := decodeDraftSettings(c)
-	if err != nil {
-		return err
-	}
-	return a.answerCheck(c, draft)
+func (a *API) checkProviderType(c echo.Context, body draftSettings, problems fault.Problems) (any, error) {
+	return a.check(c, registry.Draft{Type: c.Param("type"), Settings: provider.Request(body), Problems: problems})
 }
 
 // @Summary		Check a provider
 // @Description	Checks the stored settings without calling a model, by asking the provider's service for its list of models, and sets or clears the provider's error and its last check. With changes in the request, they are applied for this check, and nothing is stored; if they would send a stored credential to another address, the request is refused. A failed check is answered with 200, too.
-// @ID				checkProvider
-// @Tags			tests
-// @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		settingsUpdate	false	"The changes"
 // @Success		200		{object}	checkResult
 // @Router			/providers/{id}/check [post]
-func (a *API) checkProvider(c echo.Context) error {
-	draft, err := decodeEditSettings(c)
-	if err != nil {
-		return err
-	}
-	return a.answerCheck(c, draft)
+func (a *API) checkProvider(c echo.Context, body settingsUpdate, problems fault.Problems) (any, error) {
+	return a.check(c, registry.Draft{ProviderID: c.Param("id"), Settings: provider.Request(body), Problems: problems})
 }
 
-func (a *API) answerCheck(c echo.Context, draft registry.Draft) error {
-	result, err := a.Registry.Check(c.Request().Context(), principal(c).Workspace, draft)
+func (a *API) check(c echo.Context, draft registry.Draft) (any, error) {
+	r, err := a.Registry.Check(c.Request().Context(), principal(c).Workspace, draft)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	logFailure(c, c.Param("id"), result.Failure)
-	return c.JSON(http.StatusOK, toCheckResult(result))
-}
-
-func toCheckResult(r registry.CheckResult) checkResult {
-	out := checkResult{
-		Status: testStatus(r.Failure == nil), Proven: r.Proven, Detail: r.Detail, LatencyMS: milliseconds(r.Latency),
-		ProviderRequestID: r.RequestID, Endpoint: r.Endpoint, CheckedAt: timestamp(r.CheckedAt),
-	}
-	if r.Failure != nil {
-		out.Error = toUpstreamError(r.Failure)
-	}
-	return out
+	logFailure(c, c.Param("id"), r.Failure)
+	return checkResult{
+		Status: testStatus(r.Failure == nil), Proven: r.Proven, Detail: r.Detail, Error: toUpstreamError(r.Failure),
+		LatencyMS: milliseconds(r.Latency), ProviderRequestID: r.RequestID, Endpoint: r.Endpoint, CheckedAt: timestamp(r.CheckedAt),
+	}, nil
 }

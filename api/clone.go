@@ -2,6 +2,8 @@ package api
 
 import (
 	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/fault"
 )
 
 // providerClone is a request to clone a provider.
@@ -12,22 +14,10 @@ type providerClone struct {
 
 // @Summary		Clone a provider
 // @Description	Creates an inactive copy of the provider with its config, its models and its credentials, which are not shown. Results of tests and errors are not copied.
-// @ID				cloneProvider
-// @Tags			providers
-// @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		providerClone	true	"The name of the clone"
 // @Success		201		{object}	providerResponse
-// @Failure		409		{object}	problem
 // @Router			/providers/{id}/clone [post]
-func (a *API) cloneProvider(c echo.Context) error {
-	var body providerClone
-	problems, err := decode(c, &body)
-	if err != nil {
-		return err
-	}
+func (a *API) cloneProvider(c echo.Context, body providerClone, problems fault.Problems) (any, error) {
 	p, err := a.Registry.CloneProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), body.Name, problems)
-	if err != nil {
-		return err
-	}
-	return a.created(c, "/providers/"+p.ID, p.Version, toProvider(p))
+	return created{"/providers/" + p.ID, toProvider(p)}, err
 }

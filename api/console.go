@@ -55,25 +55,23 @@ func (a *API) console() []service {
 	}
 	return []service{
 		{"/console", func(c echo.Context) error { return c.Redirect(http.StatusPermanentRedirect, "console/") }},
-		{"/console/config.json", withoutQuery(a.getConsoleConfig)},
+		{"/console/config.json", withoutQuery(a.answering(a.getConsoleConfig))},
 		{"/console/*", a.serveConsole},
 	}
 }
 
 // @Summary		Get the configuration of the console
 // @Description	The console is the page at `/console/`. A copy of it on another origin has its own `config.json`.
-// @ID				getConsoleConfig
-// @Tags			service
 // @Success		200	{object}	consoleConfig
 // @Failure		404	{object}	problem
 // @Router			/console/config.json [get]
-func (a *API) getConsoleConfig(c echo.Context) error {
+func (a *API) getConsoleConfig(echo.Context) (any, error) {
 	config := consoleConfig{APIURL: "..", Authentication: !a.LoopbackOnly}
 	if a.Console.ClientID != "" {
 		config.Issuer, config.ClientID = a.Console.Issuer, a.Console.ClientID
 		config.Scopes, config.Audience = a.Console.Scopes, a.Console.Audience
 	}
-	return c.JSON(http.StatusOK, config)
+	return config, nil
 }
 
 // serveConsole serves the files of the console.

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -63,34 +62,25 @@ type revealedCredential struct {
 
 // @Summary		Reveal a credential
 // @Description	Returns a stored credential in plaintext. The response must not be cached. Reveals have their own rate limit for each principal.
-// @ID				revealCredential
-// @Tags			credentials
-// @Param			id		path		string			true	"Id of the provider"		format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
-// @Param			field	path		string			true	"Name of the credential; `headers.` and the name in lower case for a header"	example(api_key)
 // @Param			body	body		revealRequest	false	"The reason"
 // @Success		200		{object}	revealedCredential
 // @Router			/providers/{id}/credentials/{field}/reveal [post]
-func (a *API) revealCredential(c echo.Context) error {
+func (a *API) revealCredential(c echo.Context, body revealRequest, problems fault.Problems) (any, error) {
 	if !a.Reveal {
-		return fault.New(fault.RevealDisabled, "Revealing credentials is disabled on this server. Replace the credential instead.")
-	}
-	var body revealRequest
-	problems, err := decodeOptional(c, &body)
-	if err != nil {
-		return err
+		return nil, fault.New(fault.RevealDisabled, "Revealing credentials is disabled on this server. Replace the credential instead.")
 	}
 	if body.Reason == "" && a.RevealReason {
 		problems.Invalid.Add("reason", fault.Required, "is required; say why the credential is revealed")
 	}
 	if err := problems.Err("Credential not revealed"); err != nil {
-		return err
+		return nil, err
 	}
 	field := c.Param("field")
 	value, err := a.Registry.Reveal(c.Request().Context(), principal(c), c.Param("id"), field, body.Reason)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
 	defer value.Wipe()
-	return c.JSON(http.StatusOK, revealedCredential{Field: field, Value: value.Reveal()})
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return revealedCredential{Field: field, Value: value.Reveal()}, nil
 }

@@ -25,21 +25,23 @@ const referencePolicy = "default-src 'self'; img-src 'self' data:; style-src 'se
 // swagger-ui, which reads /openapi.json. The page has relative URLs only, so that
 // it works under any prefix; /docs/ is redirected because they are relative to /docs.
 func reference() []service {
-	services := []service{
-		{"/docs", referenceFile("index.html")},
-		{"/docs/reference.js", referenceFile("reference.js")},
-		{"/docs/", func(c echo.Context) error { return c.Redirect(http.StatusPermanentRedirect, "../docs") }},
+	services := []service{{"/docs/", func(c echo.Context) error { return c.Redirect(http.StatusPermanentRedirect, "../docs") }}}
+	for path, name := range map[string]string{"/docs": "index.html", "/docs/reference.js": "reference.js"} {
+		read := func() ([]byte, error) { return docs.Reference.ReadFile("reference/" + name) }
+		services = append(services, service{path, referenceFile(name, read)})
 	}
 	for _, name := range []string{"swagger-ui.css", "swagger-ui-bundle.js"} {
-		services = append(services, service{"/docs/" + name, swaggerUIFile(name)})
+		// Unpack a file only once: that takes 10 ms, and anyone can request it.
+		read := sync.OnceValues(func() ([]byte, error) { return unpack(name + ".gz") })
+		services = append(services, service{"/docs/" + name, referenceFile(name, read)})
 	}
 	return services
 }
 
-// referenceFile answers with a file of docs/reference.
-func referenceFile(name string) echo.HandlerFunc {
+// referenceFile answers with a file of the reference.
+func referenceFile(name string, read func() ([]byte, error)) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		content, err := docs.Reference.ReadFile("reference/" + name)
+		content, err := read()
 		if err != nil {
 			return err
 		}
@@ -47,28 +49,17 @@ func referenceFile(name string) echo.HandlerFunc {
 	}
 }
 
-// swaggerUIFile answers with a file of swagger-ui. The program contains it in
-// compressed form and unpacks it only once, because that takes 10 ms and anyone can
-// request a file.
-func swaggerUIFile(name string) echo.HandlerFunc {
-	unpacked := sync.OnceValues(func() ([]byte, error) {
-		content, err := swaggerui.FS.ReadFile(name + ".gz")
-		if err != nil {
-			return nil, err
-		}
-		unpacker, err := gzip.NewReader(bytes.NewReader(content))
-		if err != nil {
-			return nil, err
-		}
-		return io.ReadAll(unpacker)
-	})
-	return func(c echo.Context) error {
-		content, err := unpacked()
-		if err != nil {
-			return err
-		}
-		return serveAsset(c, referencePolicy, name, content)
+// unpack returns a file of swagger-ui, which the program contains in compressed form.
+func unpack(name string) ([]byte, error) {
+	packed, err := swaggerui.FS.Open(name)
+	if err != nil {
+		return nil, err
 	}
+	unpacker, err := gzip.NewReader(packed)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(unpacker)
 }
 
 // serveAsset answers with a file of a page. Browsers revalidate it by its ETag.

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/http"
-
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/fault"
@@ -28,33 +26,25 @@ type health struct {
 
 // @Summary		Check that the process is alive
 // @Description	Checks nothing else, and reports the version of the program. If it fails, restart the process.
-// @ID				getHealth
-// @Tags			service
 // @Success		200	{object}	health
 // @Router			/healthz [get]
-func (a *API) healthz(c echo.Context) error {
+func (a *API) getHealth(echo.Context) (any, error) {
 	build := version.Read()
-	return c.JSON(http.StatusOK, health{serviceStatus: serviceStatus{Status: "ok"}, Version: build.Version, Commit: build.Commit})
+	return health{serviceStatus: serviceStatus{Status: "ok"}, Version: build.Version, Commit: build.Commit}, nil
 }
 
 // @Summary		Check that the service is ready for requests
 // @Description	Checks that the database is reachable and has space, its schema is current and the keys are usable, and that the last check of the SQLite file, at start and then hourly, found no damage. A 503 says which check failed, or that the service is stopping.
-// @ID				getReadiness
-// @Tags			service
 // @Success		200	{object}	serviceStatus
 // @Failure		503	{object}	problem
 // @Router			/readyz [get]
-func (a *API) readyz(c echo.Context) error {
+func (a *API) getReadiness(c echo.Context) (any, error) {
 	if err := a.Ready(c.Request().Context()); err != nil {
-		return fault.Wrap(fault.Unavailable, err, "The service is not ready: %s.", readinessDetail(err)).After(unavailableFor)
+		detail := "a check failed" // the cause of a fault is only for the log
+		if f := fault.As(err); f != nil {
+			detail = f.Message
+		}
+		return nil, fault.Wrap(fault.Unavailable, err, "The service is not ready: %s.", detail).After(unavailableFor)
 	}
-	return c.JSON(http.StatusOK, serviceStatus{Status: "ok", Warnings: a.Warnings()})
-}
-
-// readinessDetail returns the message of a fault. Its cause is only for the log.
-func readinessDetail(err error) string {
-	if f := fault.As(err); f != nil {
-		return f.Message
-	}
-	return "a check failed"
+	return serviceStatus{Status: "ok", Warnings: a.Warnings()}, nil
 }

@@ -16,10 +16,7 @@ const iconPolicy = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 // @Summary		Get the icon of a provider type
 // @Description	Icons may be cached for a day.
-// @ID				getProviderTypeIcon
-// @Tags			service
 // @Produce		image/svg+xml
-// @Param			type	path		string	true	"Name of the type"	extensions(x-ref=ProviderTypeName)
 // @Success		200		{string}	string
 // @Failure		404		{object}	problem
 // @Router			/icons/{type}.svg [get]

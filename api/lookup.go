@@ -1,10 +1,9 @@
 package api
 
 import (
-	"net/http"
-
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 	"modelproviders/pkg/secret"
 )
@@ -37,33 +36,26 @@ type lookupResponse struct {
 
 // @Summary		Look up a credential
 // @Description	Finds the providers of the workspace that store exactly this value, for instance a leaked key. White space, quotes and `Bearer` around the value are ignored. Lookups share the rate limit of reveals, and work if reveals are disabled.
-// @ID				lookupCredential
-// @Tags			credentials
 // @Param			body	body		lookupRequest	true	"The value"
 // @Success		200		{object}	lookupResponse
 // @Router			/credentials/lookup [post]
-func (a *API) lookupCredential(c echo.Context) error {
-	var body lookupRequest
-	problems, err := decodeWithSettings(c, &body)
-	if err != nil {
-		return err
-	}
+func (a *API) lookupCredential(c echo.Context, body lookupRequest, problems fault.Problems) (any, error) {
 	for i, field := range problems.Malformed {
 		if field.Name != "value" { // it could be a credential in the wrong place
 			problems.Malformed[i].Name = secret.Mask
 		}
 	}
 	if err := problems.Err("Credential not looked up"); err != nil {
-		return err
+		return nil, err
 	}
 	value := secret.NewText(body.Value)
 	defer value.Wipe()
 	found, err := a.Registry.Lookup(c.Request().Context(), principal(c), value)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
-	return c.JSON(http.StatusOK, lookupResponse{Data: mapped(found.Holders, toHolder), Truncated: found.Truncated})
+	return lookupResponse{Data: mapped(found.Holders, toHolder), Truncated: found.Truncated}, nil
 }
 
 func toHolder(h registry.Holder) credentialHolder { return credentialHolder(h) }

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -20,17 +19,7 @@ type requestMetrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
-	routes   map[routeKey]func() *routeMetrics // by the route with the base path
-	other    func() *routeMetrics
-}
-
-type routeKey struct{ method, route string }
-
-// routeMetrics are the metrics of one route.
-type routeMetrics struct {
-	name     string                 // of spans
-	requests *prometheus.CounterVec // by status
-	seconds  prometheus.Observer
+	routes   map[[2]string]string // without the base path, by method and route with it
 }
 
 // otherRoute is the method and route of a request that no route is for. Clients
@@ -39,7 +28,7 @@ const otherRoute = "other"
 
 func newRequestMetrics(r prometheus.Registerer) *requestMetrics {
 	factory := promauto.With(r)
-	m := &requestMetrics{
+	return &requestMetrics{
 		requests: factory.NewCounterVec(prometheus.CounterOpts{
 			Name: "modelproviders_http_requests_total", Help: "Requests, by method, route and status of the response. 499 means that the client has gone.",
 		}, []string{"method", "route", "status"}),
@@ -50,33 +39,24 @@ func newRequestMetrics(r prometheus.Registerer) *requestMetrics {
 		inFlight: factory.NewGauge(prometheus.GaugeOpts{
 			Name: "modelproviders_http_requests_in_flight", Help: "Requests that are being answered.",
 		}),
-		routes: map[routeKey]func() *routeMetrics{},
+		routes: map[[2]string]string{},
 	}
-	m.other = m.route(otherRoute, otherRoute)
-	return m
 }
 
 // add adds the routes of a server.
 func (m *requestMetrics) add(routes []*echo.Route, basePath string) {
 	for _, r := range routes {
-		m.routes[routeKey{r.Method, r.Path}] = m.route(r.Method, strings.TrimPrefix(r.Path, basePath))
+		m.routes[[2]string{r.Method, r.Path}] = strings.TrimPrefix(r.Path, basePath)
 	}
 }
 
-// route returns the metrics of a route. They are created when they are first used.
-func (m *requestMetrics) route(method, route string) func() *routeMetrics {
-	labels := prometheus.Labels{"method": method, "route": route}
-	return sync.OnceValue(func() *routeMetrics {
-		return &routeMetrics{name: method + " " + route, requests: m.requests.MustCurryWith(labels), seconds: m.seconds.With(labels)}
-	})
-}
-
-// of returns the metrics of the route of a request.
-func (m *requestMetrics) of(c echo.Context) *routeMetrics {
-	if route, known := m.routes[routeKey{c.Request().Method, c.Path()}]; known {
-		return route()
+// of returns the method and the route of a request.
+func (m *requestMetrics) of(c echo.Context) (method, route string) {
+	method = c.Request().Method
+	if route, known := m.routes[[2]string{method, c.Path()}]; known {
+		return method, route
 	}
-	return m.other()
+	return otherRoute, otherRoute
 }
 
 // observe counts and times each request, and traces it.
@@ -86,15 +66,15 @@ func (a *API) observe(m *requestMetrics) echo.MiddlewareFunc {
 			began := time.Now()
 			m.inFlight.Inc()
 			defer m.inFlight.Dec()
-			route := m.of(c)
-			ctx, span := a.Tracer.Request(c.Request().Context(), c.Request().Header, route.name)
+			method, route := m.of(c)
+			ctx, span := a.Tracer.Request(c.Request().Context(), c.Request().Header, method+" "+route)
 			if span != nil {
 				c.SetRequest(c.Request().WithContext(ctx))
 			}
 			err := next(c)
 			status := c.Response().Status
-			route.requests.WithLabelValues(strconv.Itoa(status)).Inc()
-			route.seconds.Observe(time.Since(began).Seconds())
+			m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+			m.seconds.WithLabelValues(method, route).Observe(time.Since(began).Seconds())
 			if span != nil {
 				endSpan(c, span, status)
 			}
@@ -116,15 +96,13 @@ func endSpan(c echo.Context, span *tracing.Span, status int) {
 
 // @Summary		Get metrics
 // @Description	Answers with metrics in the text format of Prometheus. It needs the token of an admin of the workspace `default`. At the address `MODELPROVIDERS_METRICS_ADDR`, if it is set, the metrics are served without a token.
-// @ID				getMetrics
-// @Tags			service
 // @Produce		plain
 // @Success		200	{string}	string
 // @Router			/metrics [get]
-func (a *API) getMetrics(c echo.Context) error {
+func (a *API) getMetrics(c echo.Context) (any, error) {
 	c.Request().Header.Del("Accept") // which could ask for another format
 	promhttp.HandlerFor(a.Metrics, promhttp.HandlerOpts{
 		ErrorHandling: promhttp.ContinueOnError, DisableCompression: true, // see compressed
 	}).ServeHTTP(c.Response(), c.Request())
-	return nil
+	return nil, nil
 }

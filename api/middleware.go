@@ -25,13 +25,13 @@ import (
 
 // Keys of values in the context of a request.
 const (
-	keyRequestID   = "request_id"
-	keyPrincipal   = "principal"
-	keyError       = "error"
-	keyBody        = "body"
-	keyIfMatch     = "if_match"
-	keyQueryFaults = "query_faults" // the faults in the names of a query
-	keyCall        = "call"         // what the log says about a call to an upstream
+	keyRequestID    = "request_id"
+	keyPrincipal    = "principal"
+	keyError        = "error"
+	keyBody         = "body"
+	keyPrecondition = "precondition"
+	keyQueryFaults  = "query_faults" // the faults in the names of a query
+	keyCall         = "call"         // what the log says about a call to an upstream
 )
 
 // requestIDForm is the form of valid request ids.
@@ -163,18 +163,19 @@ func sameOrigin(origin string, r *http.Request) bool {
 // checks the query and If-Match, and limits the time. Refusals are recorded,
 // including those of the handler.
 func (a *API) admit(r Route) echo.HandlerFunc {
+	answer := a.answering(r.handler)
 	if r.Header == headerIdempotencyKey {
-		r.handler = a.idempotent(r.handler)
+		answer = a.idempotent(r.handler)
 	}
 	return func(c echo.Context) error {
 		defer wipeBody(c)
-		err := a.handle(c, r)
+		err := a.handle(c, r, answer)
 		a.recordRefusal(c, err)
 		return err
 	}
 }
 
-func (a *API) handle(c echo.Context, r Route) error {
+func (a *API) handle(c echo.Context, r Route, answer echo.HandlerFunc) error {
 	p, err := a.authenticate(c)
 	if err != nil {
 		return err
@@ -187,11 +188,11 @@ func (a *API) handle(c echo.Context, r Route) error {
 		return err
 	}
 	if r.Header == headerIfMatch {
-		versions, err := parseIfMatch(c.Request().Header.Values(headerIfMatch))
+		condition, err := readPrecondition(c)
 		if err != nil {
 			return err
 		}
-		c.Set(keyIfMatch, versions)
+		c.Set(keyPrecondition, condition)
 	}
 	limit := a.RequestTimeout
 	if r.scope == auth.ModelsTest {
@@ -203,7 +204,7 @@ func (a *API) handle(c echo.Context, r Route) error {
 	ctx, cancel := context.WithTimeout(audit.WithSource(c.Request().Context(), sourceOf(c, p)), limit)
 	defer cancel()
 	c.SetRequest(c.Request().WithContext(ctx))
-	return r.handler(c)
+	return answer(c)
 }
 
 func checkScope(p auth.Principal, scope auth.Scope) error {

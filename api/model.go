@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -77,204 +76,115 @@ type modelsAdded struct {
 
 // @Summary		List models
 // @Description	Lists the models of all providers.
-// @ID				listModels
-// @Tags			models
 // @Param			q				query		string	false	"Text that the display name or model_id contains, ignoring case"	maxlength(2048)	example(gpt)
-// @Param			stage			query		string	false	"Only models that serve this stage"									extensions(x-ref=StageName)
-// @Param			verified		query		boolean	false	"Only models whose last check of this stage passed, or only the others; needs stage"
-// @Param			enabled			query		boolean	false	"Only enabled models, or only disabled ones"
 // @Param			provider_id		query		string	false	"Only models of this provider"				format(uuid)
 // @Param			provider_type	query		string	false	"Only models of providers of this type"		extensions(x-ref=ProviderTypeName)
 // @Param			provider_status	query		string	false	"Only models of providers with this status"	extensions(x-ref=ProviderStatus)
 // @Param			available		query		boolean	false	"Only models that are enabled and whose provider is enabled, or only the others"
-// @Param			sort			query		string	false	"Sort order; name is the display name"	extensions(x-ref=SortOrder)	default(name)
 // @Success		200				{object}	modelList
 // @Failure		422				{object}	problem
 // @Router			/models [get]
-func (a *API) listModels(c echo.Context) error {
+func (a *API) listModels(c echo.Context) (any, error) {
 	q := newQuery(c)
 	query := q.models()
 	query.ProviderID = q.uuid("provider_id")
 	query.ProviderType = oneOf(q, "provider_type", providerTypeNames()...)
 	query.ProviderStatus = q.status("provider_status")
 	query.Available = q.flag("available")
-	page, err := q.page()
-	if err != nil {
-		return err
-	}
-	return a.answerModels(c, query, page, a.Registry.Models)
+	return a.pageOfModels(q, query, a.Registry.Models)
 }
 
-// answerModels answers a page of the models that list returns.
-func (a *API) answerModels(c echo.Context, query registry.ModelQuery, page page,
+// pageOfModels returns a page of the models that list returns.
+func (a *API) pageOfModels(q *query, query registry.ModelQuery,
 	list func(ctx context.Context, workspace string, query registry.ModelQuery) ([]registry.Model, error),
-) error {
+) (any, error) {
+	page, err := q.page()
+	if err != nil {
+		return nil, err
+	}
 	if query.Verified != nil && query.Stage == "" {
 		faults := fault.Fields{{Name: "stage", Code: fault.Required, Message: "is required with verified"}}
-		return faults.Err(fault.ValidationFailed, badQuery)
+		return nil, faults.Err(fault.ValidationFailed, badQuery)
 	}
-	workspace := principal(c).Workspace
+	ctx, workspace := q.c.Request().Context(), principal(q.c).Workspace
 	models, next, err := readPage(a.Keyset, listing{"models", workspace, query}, page, func(after *registry.Position, limit int) ([]registry.Model, error) {
 		query.After, query.Limit = after, limit
-		return list(c.Request().Context(), workspace, query)
+		return list(ctx, workspace, query)
 	}, func(m registry.Model) registry.Position { return query.Sort.Position(m.NameKey, m.CreatedAt, m.ID) })
 	if err != nil {
-		return err
+		return nil, err
 	}
-	total, err := page.total(func() (int, error) { return a.Registry.CountModels(c.Request().Context(), workspace, query) })
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, modelList{Data: mapped(models, toModel), NextCursor: next, Total: total})
+	total, err := page.total(func() (int, error) { return a.Registry.CountModels(ctx, workspace, query) })
+	return modelList{Data: mapped(models, toModel), NextCursor: next, Total: total}, err
 }
 
 // @Summary	List a provider's models
-// @ID			listProviderModels
-// @Tags		models
-// @Param		id		path		string	true	"Id of the provider"												format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param		q		query		string	false	"Text that the display name or model_id contains, ignoring case"	maxlength(2048)	example(gpt)
-// @Param		stage	query		string	false	"Only models that serve this stage"									extensions(x-ref=StageName)
-// @Param		verified	query		boolean	false	"Only models whose last check of this stage passed, or only the others; needs stage"
-// @Param		enabled	query		boolean	false	"Only enabled models, or only disabled ones"
-// @Param		sort	query		string	false	"Sort order; name is the display name"	extensions(x-ref=SortOrder)	default(name)
 // @Success	200		{object}	modelList
 // @Failure	422		{object}	problem
 // @Router		/providers/{id}/models [get]
-func (a *API) listProviderModels(c echo.Context) error {
+func (a *API) listProviderModels(c echo.Context) (any, error) {
 	q := newQuery(c)
 	query := q.models()
-	page, err := q.page()
-	if err != nil {
-		return err
-	}
 	query.ProviderID = c.Param("id")
-	return a.answerModels(c, query, page, a.Registry.ProviderModels)
+	return a.pageOfModels(q, query, a.Registry.ProviderModels)
 }
 
 // @Summary		Add a model to a provider
 // @Description	A provider can have at most 500 models.
-// @ID				createModel
-// @Tags			models
-// @Param			id		path		string		true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		modelCreate	true	"The model"
 // @Success		201		{object}	modelResponse
-// @Failure		409		{object}	problem
 // @Router			/providers/{id}/models [post]
-func (a *API) createModel(c echo.Context) error {
-	var body modelCreate
-	problems, err := decode(c, &body)
-	if err != nil {
-		return err
-	}
+func (a *API) createModel(c echo.Context, body modelCreate, problems fault.Problems) (any, error) {
 	m, err := a.Registry.AddModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), body.input(), problems)
-	if err != nil {
-		return err
-	}
-	return a.created(c, modelPath(m), m.Version, toModel(m))
+	return created{"/providers/" + m.ProviderID + "/models/" + m.ID, toModel(m)}, err
 }
 
 // @Summary		Add several models to a provider
 // @Description	Adds up to 100 models in one transaction: all of them or none.
-// @ID				createModels
-// @Tags			models
-// @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		modelsCreate	true	"The models"
 // @Success		201		{object}	modelsAdded
-// @Failure		409		{object}	problem
 // @Router			/providers/{id}/models/bulk [post]
-func (a *API) createModels(c echo.Context) error {
-	var body modelsCreate
-	problems, err := decode(c, &body)
-	if err != nil {
-		return err
-	}
-	added, err := a.Registry.AddModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), mapped(body.Models, modelCreate.input), problems)
-	if err != nil {
-		return err
-	}
-	c.Response().Header().Set(echo.HeaderLocation, a.BasePath+"/providers/"+added[0].ProviderID+"/models")
-	return c.JSON(http.StatusCreated, modelsAdded{Data: mapped(added, toModel)})
+func (a *API) createModels(c echo.Context, body modelsCreate, problems fault.Problems) (any, error) {
+	inputs := mapped(body.Models, modelCreate.input)
+	added, err := a.Registry.AddModels(c.Request().Context(), principal(c).Workspace, c.Param("id"), inputs, problems)
+	return created{"/providers/" + c.Param("id") + "/models", modelsAdded{Data: mapped(added, toModel)}}, err
 }
 
 // @Summary	Get a model
-// @ID			getModel
-// @Tags		models
-// @Param		id	path		string	true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Success	200	{object}	modelResponse
 // @Router		/models/{id} [get]
-func (a *API) getModel(c echo.Context) error {
+func (a *API) getModel(c echo.Context) (any, error) {
 	m, err := a.Registry.Model(c.Request().Context(), principal(c).Workspace, c.Param("id"))
-	if err != nil {
-		return err
-	}
-	return versioned(c, http.StatusOK, m.Version, toModel(m))
+	return toModel(m), err
 }
 
 // @Summary	Get a model of a provider
-// @ID			getProviderModel
-// @Tags		models
-// @Param		id		path		string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
-// @Param		model	path		string	true	"Id of the model"		format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Success	200		{object}	modelResponse
 // @Router		/providers/{id}/models/{model} [get]
-func (a *API) getProviderModel(c echo.Context) error {
+func (a *API) getProviderModel(c echo.Context) (any, error) {
 	m, err := a.Registry.ProviderModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"))
-	if err != nil {
-		return err
-	}
-	return versioned(c, http.StatusOK, m.Version, toModel(m))
+	return toModel(m), err
 }
 
 // @Summary		Edit a model
 // @Description	Changes the fields in the body and keeps the others. You can send a model back as you received it. The provider's version increases too.
-// @ID				updateModel
-// @Tags			models
-// @Param			id		path		string		true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
-// @Param			model	path		string		true	"Id of the model"		format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Param			body	body		modelUpdate	true	"The changes"
 // @Success		200		{object}	modelResponse
-// @Failure		409		{object}	problem
 // @Router			/providers/{id}/models/{model} [patch]
-func (a *API) updateModel(c echo.Context) error {
-	condition, err := precondition(c)
-	if err != nil {
-		return err
-	}
-	var body modelUpdate
-	problems, err := decode(c, &body)
-	if err != nil {
-		return err
-	}
-	m, err := a.Registry.UpdateModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"),
-		registry.ModelEdit{ModelInput: body.input(), If: condition, Problems: problems})
-	if err != nil {
-		return err
-	}
-	return versioned(c, http.StatusOK, m.Version, toModel(m))
+func (a *API) updateModel(c echo.Context, body modelUpdate, problems fault.Problems) (any, error) {
+	edit := registry.ModelEdit{ModelInput: body.input(), If: precondition(c), Problems: problems}
+	m, err := a.Registry.UpdateModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), edit)
+	return toModel(m), err
 }
 
 // @Summary		Delete a model
 // @Description	The provider's version increases. The references to the model are removed, too.
-// @ID				deleteModel
-// @Tags			models
-// @Param			id		path	string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
-// @Param			model	path	string	true	"Id of the model"		format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Success		204
-// @Failure		409	{object}	problem
 // @Router			/providers/{id}/models/{model} [delete]
-func (a *API) deleteModel(c echo.Context) error {
-	condition, err := precondition(c)
-	if err != nil {
-		return err
-	}
-	err = a.Registry.DeleteModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), condition)
-	if err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
+func (a *API) deleteModel(c echo.Context) (any, error) {
+	return nil, a.Registry.DeleteModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), precondition(c))
 }
-
-func modelPath(m registry.Model) string { return "/providers/" + m.ProviderID + "/models/" + m.ID }
 
 func (q *query) models() registry.ModelQuery {
 	return registry.ModelQuery{

@@ -117,13 +117,15 @@ func TestOperationsAreAllRoutes(t *testing.T) {
 	for _, o := range operations(p) {
 		patterns = append(patterns, o.String())
 	}
-	for _, route := range api.Routes() {
-		if route.Path == "/metrics" { // of the default workspace only; see metrics_test.go
-			continue
-		}
-		pattern := regexp.MustCompile("^" + regexp.MustCompile(`:\w+`).ReplaceAllString(route.Method+" "+route.Path, "[^/]+") + "$")
-		if !slices.ContainsFunc(patterns, pattern.MatchString) {
-			t.Errorf("operations in operation_test.go lacks %s %s", route.Method, route.Path)
+	for _, group := range api.Routes() {
+		for _, route := range group.Routes {
+			if route.Path == "/metrics" { // of the default workspace only; see metrics_test.go
+				continue
+			}
+			pattern := regexp.MustCompile("^" + regexp.MustCompile(`:\w+`).ReplaceAllString(route.Method+" "+route.Path, "[^/]+") + "$")
+			if !slices.ContainsFunc(patterns, pattern.MatchString) {
+				t.Errorf("operations in operation_test.go lacks %s %s", route.Method, route.Path)
+			}
 		}
 	}
 }

@@ -28,8 +28,7 @@ type page struct {
 // page reads the page of a list. It must be read last, because it returns what is
 // wrong with the whole query.
 func (q *query) page() (page, error) {
-	count := q.flag("count")
-	p := page{limit: q.limit(), cursor: q.c.QueryParam("cursor"), count: count != nil && *count}
+	p := page{limit: q.limit(), cursor: q.c.QueryParam("cursor"), count: orZero(q.flag("count"))}
 	switch {
 	case p.cursor == "":
 		q.presentButEmpty("cursor")

@@ -3,10 +3,10 @@ package api
 import (
 	"encoding/json"
 	"maps"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 )
@@ -52,6 +52,8 @@ type revision struct {
 	// When it was last edited.
 	UpdatedAt timestamp `json:"updated_at" swaggertype:"string" format:"date-time" example:"2026-11-23T09:30:00.000Z"`
 }
+
+func (r revision) etag() string { return etag(r.Version) }
 
 // providerResponse is a connected account of a provider type.
 type providerResponse struct {
@@ -155,17 +157,14 @@ type providerUpdate struct {
 
 // @Summary		List providers
 // @Description	Each provider includes its models, unless `view=summary` leaves them out.
-// @ID				listProviders
-// @Tags			providers
 // @Param			q		query		string	false	"Text that the name contains, ignoring case"	maxlength(2048)	example(openai)
 // @Param			name	query		string	false	"The whole name, ignoring case"				maxlength(2048)	example(Production OpenAI)
 // @Param			type	query		string	false	"Only providers of this type"					extensions(x-ref=ProviderTypeName)
 // @Param			status	query		string	false	"Only providers with this status"				extensions(x-ref=ProviderStatus)
-// @Param			sort	query		string	false	"Sort order"									extensions(x-ref=SortOrder)	default(name)
 // @Param			view	query		string	false	"`summary` leaves out the models"				Enums(full, summary)			default(full)
 // @Success		200		{object}	providerList
 // @Router			/providers [get]
-func (a *API) listProviders(c echo.Context) error {
+func (a *API) listProviders(c echo.Context) (any, error) {
 	q := newQuery(c)
 	query := registry.ProviderQuery{
 		Name:   registry.Fold(q.present("name")),
@@ -177,7 +176,7 @@ func (a *API) listProviders(c echo.Context) error {
 	summary := oneOf(q, "view", "full", "summary") == "summary"
 	page, err := q.page()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	ctx, workspace := c.Request().Context(), principal(c).Workspace
 	list := listing{"providers", workspace, query}
@@ -187,112 +186,63 @@ func (a *API) listProviders(c echo.Context) error {
 		return a.Registry.Providers(ctx, workspace, query)
 	}, func(p registry.Provider) registry.Position { return query.Sort.Position(p.NameKey, p.CreatedAt, p.ID) })
 	if err != nil {
-		return err
+		return nil, err
 	}
 	total, err := page.total(func() (int, error) { return a.Registry.CountProviders(ctx, workspace, query) })
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, providerList{Data: mapped(providers, toProviderListed), NextCursor: next, Total: total})
+	return providerList{Data: mapped(providers, toProviderListed), NextCursor: next, Total: total}, err
 }
 
 // @Summary		Create a provider
 // @Description	Creates an active provider with its first models. The credentials are encrypted before they are stored.
-// @ID				createProvider
-// @Tags			providers
 // @Param			body	body		providerCreate	true	"The provider"
 // @Success		201		{object}	providerResponse
-// @Failure		409		{object}	problem
 // @Router			/providers [post]
-func (a *API) createProvider(c echo.Context) error {
-	var body providerCreate
-	problems, err := decodeWithSettings(c, &body)
-	if err != nil {
-		return err
-	}
+func (a *API) createProvider(c echo.Context, body providerCreate, problems fault.Problems) (any, error) {
 	p, err := a.Registry.CreateProvider(c.Request().Context(), principal(c).Workspace, registry.NewProvider{
 		Name: body.Name, Type: body.Type,
 		Settings: provider.Request(body.draftSettings),
 		Models:   mapped(body.Models, modelCreate.input),
 		Problems: problems,
 	})
-	if err != nil {
-		return err
-	}
-	return a.created(c, "/providers/"+p.ID, p.Version, toProvider(p))
+	return created{"/providers/" + p.ID, toProvider(p)}, err
 }
 
 // @Summary	Get a provider
-// @ID			getProvider
-// @Tags		providers
-// @Param		id	path		string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Success	200	{object}	providerResponse
 // @Router		/providers/{id} [get]
-func (a *API) getProvider(c echo.Context) error {
+func (a *API) getProvider(c echo.Context) (any, error) {
 	p, err := a.Registry.Provider(c.Request().Context(), principal(c).Workspace, c.Param("id"))
-	if err != nil {
-		return err
-	}
-	return versioned(c, http.StatusOK, p.Version, toProvider(p))
+	return toProvider(p), err
 }
 
 // @Summary		Edit a provider
 // @Description	Changes the fields in the body and keeps the others. You can send a provider back as you received it. If base_url changes to another address, the request must replace or remove every stored credential. Fields of another authentication method replace the fields of the present one, which are removed.
-// @ID				updateProvider
-// @Tags			providers
-// @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		providerUpdate	true	"The changes"
 // @Success		200		{object}	providerResponse
-// @Failure		409		{object}	problem
 // @Router			/providers/{id} [patch]
-func (a *API) updateProvider(c echo.Context) error {
-	ctx, workspace, id := c.Request().Context(), principal(c).Workspace, c.Param("id")
-	condition, err := precondition(c)
-	if err != nil {
-		return err
-	}
-	var body providerUpdate
-	problems, err := decodeWithSettings(c, &body)
-	if err != nil {
-		return err
-	}
-	condition.Version = body.Version
+func (a *API) updateProvider(c echo.Context, body providerUpdate, problems fault.Problems) (any, error) {
 	edit := registry.ProviderEdit{
 		Name: body.Name, Type: body.Type, Status: body.Status,
 		Settings: provider.Request(body.settingsUpdate),
-		If:       condition,
+		If:       precondition(c),
 		ReadOnly: registry.ReadOnly{"id": body.ID, "type_label": body.TypeLabel, "enabled": body.Enabled},
 		Problems: problems,
 	}
+	edit.If.Version = body.Version
 	if body.Models != nil {
 		models := mapped(*body.Models, modelUpdateOfProvider.input)
 		edit.Models = &models
 	}
-	p, err := a.Registry.UpdateProvider(ctx, workspace, id, edit)
-	if err != nil {
-		return err
-	}
-	return versioned(c, http.StatusOK, p.Version, toProvider(p))
+	p, err := a.Registry.UpdateProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), edit)
+	return toProvider(p), err
 }
 
 // @Summary		Delete a provider
 // @Description	Deletes the provider with its models, their references, and its credentials.
-// @ID				deleteProvider
-// @Tags			providers
-// @Param			id	path	string	true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Success		204
-// @Failure		409	{object}	problem
 // @Router			/providers/{id} [delete]
-func (a *API) deleteProvider(c echo.Context) error {
-	condition, err := precondition(c)
-	if err != nil {
-		return err
-	}
-	err = a.Registry.DeleteProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), condition)
-	if err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
+func (a *API) deleteProvider(c echo.Context) (any, error) {
+	return nil, a.Registry.DeleteProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), precondition(c))
 }
 
 func toProvider(p registry.Provider) providerResponse {
@@ -318,22 +268,17 @@ func toProviderFields(p registry.Provider) providerFields {
 		ID: p.ID, Name: p.Name, Type: p.Type, TypeLabel: p.Type, Status: string(p.Status()), Enabled: p.Enabled,
 		Credentials: map[string]any{}, Config: map[string]string{},
 		EnabledModelCount: counts.Enabled, ModelCount: counts.All, ReferenceCount: counts.References,
+		ClonedFrom: orNull(p.ClonedFrom),
 	}
 	if typ, ok := provider.Lookup(p.Type); ok {
 		form := typ.Form()
 		out.TypeLabel, out.Credentials = form.Label, toCredentialStates(p.Credentials, form.Credentials)
 	}
-	if p.ClonedFrom != "" {
-		out.ClonedFrom = &p.ClonedFrom
-	}
 	if c := p.LastCheck; c != nil {
 		out.LastCheck = &lastCheck{Status: testStatus(c.Success), Kind: c.Kind, At: timestamp(c.At), By: string(c.By)}
 	}
 	if e := p.Error; e != nil {
-		out.Error = &providerError{Kind: e.Kind, Message: e.Message, Since: timestamp(e.Since)}
-		if e.ModelID != "" {
-			out.Error.ModelID = &e.ModelID
-		}
+		out.Error = &providerError{Kind: e.Kind, Message: e.Message, ModelID: orNull(e.ModelID), Since: timestamp(e.Since)}
 	}
 	maps.Copy(out.Config, p.Config)
 	return out

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/http"
-
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/fault"
@@ -89,35 +87,21 @@ type providerTypeList struct {
 
 // @Summary		List the provider types
 // @Description	Each type describes a form for its settings.
-// @ID				listProviderTypes
-// @Tags			provider types
 // @Success		200	{object}	providerTypeList
 // @Router			/provider-types [get]
-func (a *API) listProviderTypes(c echo.Context) error {
-	return c.JSON(http.StatusOK, providerTypeList{Data: mapped(provider.Types(), a.toProviderType)})
+func (a *API) listProviderTypes(echo.Context) (any, error) {
+	return providerTypeList{Data: mapped(provider.Types(), a.toProviderType)}, nil
 }
 
 // @Summary	Get a provider type
-// @ID			getProviderType
-// @Tags		provider types
-// @Param		type	path		string	true	"Name of the type"	extensions(x-ref=ProviderTypeName)
 // @Success	200		{object}	providerType
 // @Router		/provider-types/{type} [get]
-func (a *API) getProviderType(c echo.Context) error {
-	typ, err := lookupType(c)
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, a.toProviderType(typ))
-}
-
-// lookupType returns the type that the path names, or not_found.
-func lookupType(c echo.Context) (*provider.Type, error) {
+func (a *API) getProviderType(c echo.Context) (any, error) {
 	typ, ok := provider.Lookup(c.Param("type"))
 	if !ok {
 		return nil, fault.New(fault.NotFound, "There is no provider type %q. GET /provider-types lists the types.", c.Param("type"))
 	}
-	return typ, nil
+	return a.toProviderType(typ), nil
 }
 
 func providerTypeNames() []string {

@@ -1,11 +1,11 @@
 package api
 
 import (
-	"net/http"
 	"net/url"
 
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -55,88 +55,48 @@ type referenceInUse struct {
 
 // @Summary		List references to a model
 // @Description	Lists what depends on a model, ordered by ref.
-// @ID				listReferences
-// @Tags			references
-// @Param			id	path		string	true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Success		200	{object}	referenceList
 // @Router			/models/{id}/references [get]
-func (a *API) listReferences(c echo.Context) error {
+func (a *API) listReferences(c echo.Context) (any, error) {
 	page, err := newQuery(c).page()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	workspace, model := principal(c).Workspace, c.Param("id")
 	references, next, err := readPage(a.Keyset, listing{"references", workspace, model}, page, func(after *string, limit int) ([]registry.Reference, error) {
-		if after == nil {
-			after = new(string)
-		}
-		return a.Registry.References(c.Request().Context(), workspace, model, *after, limit)
+		return a.Registry.References(c.Request().Context(), workspace, model, orZero(after), limit)
 	}, func(r registry.Reference) string { return r.Ref })
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, referenceList{Data: mapped(references, toReference), NextCursor: next})
+	return referenceList{Data: mapped(references, toReference), NextCursor: next}, err
 }
 
 // @Summary	Get a reference to a model
-// @ID			getReference
-// @Tags		references
-// @Param		id	path		string	true	"Id of the model"		format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
-// @Param		ref	path		string	true	"The id of the reference"	example(rule-7)
 // @Success	200	{object}	referenceResponse
 // @Router		/models/{id}/references/{ref} [get]
-func (a *API) getReference(c echo.Context) error {
+func (a *API) getReference(c echo.Context) (any, error) {
 	r, err := a.Registry.Reference(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("ref"))
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, toReference(r))
+	return toReference(r), err
 }
 
 // @Summary		Add or change a reference to a model
 // @Description	Says that something depends on a model. While a model has references, it is removed or disabled, itself or with its provider, only with `force=true`. A model can have at most 100 references. References can be added to disabled models, too, and change neither the model's version nor its updated_at.
-// @ID				putReference
-// @Tags			references
-// @Param			id		path		string			true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
-// @Param			ref		path		string			true	"An id that the client chooses: any text without control characters, except `.` and `..`, escaped as one segment of the path (`/` as `%2F`)"	minlength(1)	maxlength(200)	example(rule-7)
 // @Param			body	body		referencePut	true	"The reference"
 // @Success		200		{object}	referenceResponse
 // @Success		201		{object}	referenceResponse
 // @Router			/models/{id}/references/{ref} [put]
-func (a *API) putReference(c echo.Context) error {
-	var body referencePut
-	problems, err := decode(c, &body)
-	if err != nil {
-		return err
-	}
-	put := registry.Reference{ModelID: c.Param("id"), Ref: c.Param("ref"), Label: body.Label}
-	if body.URL != nil {
-		put.URL = *body.URL
-	}
+func (a *API) putReference(c echo.Context, body referencePut, problems fault.Problems) (any, error) {
+	put := registry.Reference{ModelID: c.Param("id"), Ref: c.Param("ref"), Label: body.Label, URL: orZero(body.URL)}
 	stored, isNew, err := a.Registry.PutReference(c.Request().Context(), principal(c).Workspace, put, problems)
-	if err != nil {
-		return err
-	}
 	if !isNew {
-		return c.JSON(http.StatusOK, toReference(stored))
+		return toReference(stored), err
 	}
-	c.Response().Header().Set(echo.HeaderLocation, a.BasePath+"/models/"+stored.ModelID+"/references/"+url.PathEscape(stored.Ref))
-	return c.JSON(http.StatusCreated, toReference(stored))
+	return created{"/models/" + stored.ModelID + "/references/" + url.PathEscape(stored.Ref), toReference(stored)}, err
 }
 
 // @Summary	Remove a reference to a model
-// @ID			deleteReference
-// @Tags		references
-// @Param		id	path	string	true	"Id of the model"		format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
-// @Param		ref	path	string	true	"The id of the reference"	example(rule-7)
 // @Success	204
 // @Router		/models/{id}/references/{ref} [delete]
-func (a *API) deleteReference(c echo.Context) error {
-	err := a.Registry.DeleteReference(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("ref"))
-	if err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
+func (a *API) deleteReference(c echo.Context) (any, error) {
+	return nil, a.Registry.DeleteReference(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("ref"))
 }
 
 func toReference(r registry.Reference) referenceResponse {

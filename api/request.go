@@ -33,38 +33,47 @@ const (
 	mediaMergePatch = "application/merge-patch+json" // RFC 7396
 )
 
-// decode reads the JSON body of a request into dst, a pointer to a struct whose
-// tags have its rules, and returns what is invalid. The registry adds what it
-// finds, so that everything is reported at once. It returns malformed_request.
-func decode(c echo.Context, dst any) (fault.Problems, error) {
-	problems, err := decodeWithSettings(c, dst)
-	if err == nil && len(problems.Malformed) > 0 {
-		err = problems.Err("")
+// withBody returns a handler that decodes the JSON body of a request into a struct, whose
+// tags have its rules. next gets what is wrong in the body and must report it, together
+// with what else it finds.
+func withBody[T any](next func(c echo.Context, body T, problems fault.Problems) (any, error)) handler {
+	return func(c echo.Context) (any, error) {
+		var body T
+		problems, err := decode(c, &body)
+		if err != nil {
+			return nil, err
+		}
+		return next(c, body, problems)
 	}
-	return problems, err
 }
 
-// decodeWithSettings is decode for a body with settings of a provider. Only the
-// registry can tell what is malformed in them, and reports it with the rest.
-func decodeWithSettings(c echo.Context, dst any) (fault.Problems, error) {
+// withOptionalBody is [withBody] for a body that may be left out.
+func withOptionalBody[T any](next func(c echo.Context, body T, problems fault.Problems) (any, error)) handler {
+	return func(c echo.Context) (any, error) {
+		given, err := readBody(c)
+		if err != nil {
+			return nil, err
+		}
+		if len(given) == 0 {
+			var none T
+			return next(c, none, fault.Problems{})
+		}
+		return withBody(next)(c)
+	}
+}
+
+// decode reads a body into dst and returns what is wrong in it. It returns
+// malformed_request for a body that is not a JSON object.
+func decode(c echo.Context, dst any) (fault.Problems, error) {
 	body, err := readBody(c)
 	if err != nil {
 		return fault.Problems{}, err
 	}
 	problems, err := strictjson.Decode(body, dst)
-	if err != nil {
-		return fault.Problems{}, err
+	if err == nil {
+		problems.Invalid = append(problems.Invalid, validate(dst)...)
 	}
-	problems.Invalid = append(problems.Invalid, validate(dst)...)
-	return problems, nil
-}
-
-// decodeOptional is decode for a body that may be left out.
-func decodeOptional(c echo.Context, dst any) (fault.Problems, error) {
-	if body, err := readBody(c); err != nil || len(body) == 0 {
-		return fault.Problems{}, err
-	}
-	return decode(c, dst)
+	return problems, err
 }
 
 // readBody reads a body of an acceptable size and media type, once. An empty one
@@ -284,19 +293,22 @@ func (q *query) sort() registry.Sort {
 	return cmp.Or(given, registry.SortName)
 }
 
-// ifMatch returns the versions that If-Match allows; nil allows any.
-func ifMatch(c echo.Context) []int64 {
-	versions, _ := c.Get(keyIfMatch).([]int64)
-	return versions
+// readPrecondition reads the condition that a request makes for an edit. It returns
+// malformed_request.
+func readPrecondition(c echo.Context) (registry.Precondition, error) {
+	versions, err := parseIfMatch(c.Request().Header.Values(headerIfMatch))
+	if err != nil {
+		return registry.Precondition{}, err
+	}
+	q := newQuery(c)
+	p := registry.Precondition{Match: versions, Force: orZero(q.flag("force"))}
+	return p, q.faults.Err(fault.MalformedRequest, badQuery)
 }
 
-// precondition returns the condition that a request makes for an edit. It returns
-// malformed_request.
-func precondition(c echo.Context) (registry.Precondition, error) {
-	q := newQuery(c)
-	force := q.flag("force")
-	p := registry.Precondition{Match: ifMatch(c), Force: force != nil && *force}
-	return p, q.faults.Err(fault.MalformedRequest, badQuery)
+// precondition returns the condition that a request of a route with If-Match makes.
+func precondition(c echo.Context) registry.Precondition {
+	p, _ := c.Get(keyPrecondition).(registry.Precondition)
+	return p
 }
 
 // parseIfMatch reads If-Match (RFC 9110, section 13.1.1): `*`, or a list of entity

@@ -1,12 +1,15 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"modelproviders/pkg/registry"
 )
 
 // timestamp is a time in an answer: UTC, RFC 3339 with milliseconds.
@@ -19,16 +22,60 @@ func (t timestamp) MarshalText() ([]byte, error) {
 	return time.Time(t).UTC().AppendFormat(nil, timestampLayout), nil
 }
 
-// created answers 201 with a new resource and its Location.
-func (a *API) created(c echo.Context, path string, version int64, body any) error {
-	c.Response().Header().Set(echo.HeaderLocation, a.BasePath+path)
-	return versioned(c, http.StatusCreated, version, body)
+// handler handles a request. It returns the body of the answer, or nil if there is none or
+// if it has answered itself.
+type handler func(echo.Context) (any, error)
+
+// created is the body of an answer to a request that created something.
+type created struct {
+	path string // of what was created
+	body any
 }
 
-// versioned answers a resource with its version as the ETag.
-func versioned(c echo.Context, status int, version int64, body any) error {
-	c.Response().Header().Set("ETag", etag(version))
-	return c.JSON(status, body)
+// answering answers with what a handler returns.
+func (a *API) answering(handle handler) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		body, err := handle(c)
+		if err != nil || c.Response().Committed {
+			return err
+		}
+		answer, err := a.answerOf(body)
+		if err != nil {
+			return err
+		}
+		return send(c, answer)
+	}
+}
+
+// answerOf makes the answer with what a handler returned. A body that has a revision is
+// answered with its version as the ETag.
+func (a *API) answerOf(body any) (registry.Answer, error) {
+	answer := registry.Answer{Status: http.StatusOK, Header: map[string]string{}}
+	if r, isNew := body.(created); isNew {
+		answer.Status, body = http.StatusCreated, r.body
+		answer.Header[echo.HeaderLocation] = a.BasePath + r.path
+	}
+	if r, versioned := body.(interface{ etag() string }); versioned {
+		answer.Header["ETag"] = r.etag()
+	}
+	if body == nil {
+		answer.Status = http.StatusNoContent
+		return answer, nil
+	}
+	answer.Header[echo.HeaderContentType] = mediaJSON
+	var encoded bytes.Buffer
+	err := encodeJSON(&encoded, body)
+	answer.Body = encoded.Bytes()
+	return answer, err
+}
+
+func send(c echo.Context, answer registry.Answer) error {
+	for name, value := range answer.Header {
+		c.Response().Header().Set(name, value)
+	}
+	c.Response().WriteHeader(answer.Status)
+	_, err := c.Response().Write(answer.Body)
+	return err
 }
 
 // mapped returns the elements of a list in the form of answers. It is never nil.
@@ -45,20 +92,22 @@ func names[T ~string](values []T) []string {
 	return mapped(values, func(v T) string { return string(v) })
 }
 
-func timestampOrNull(t *time.Time) *timestamp {
-	if t == nil {
+// orNull returns a pointer to a value, or nil for the zero value.
+func orNull[T comparable](value T) *T {
+	var zero T
+	if value == zero {
 		return nil
 	}
-	at := timestamp(*t)
-	return &at
+	return &value
 }
 
-// serializer replaces Echo's, which escapes <, > and &.
-type serializer struct{ echo.DefaultJSONSerializer }
-
-// Serialize writes a value as one line of JSON.
-func (serializer) Serialize(c echo.Context, value any, _ string) error {
-	return encodeJSON(c.Response(), value)
+// orZero returns what a pointer points to, or the zero value for nil.
+func orZero[T any](p *T) T {
+	if p == nil {
+		var zero T
+		return zero
+	}
+	return *p
 }
 
 // encodeJSON writes a value as one line of JSON, without escapes for HTML.

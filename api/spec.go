@@ -41,12 +41,10 @@ func describe(basePath string) ([]byte, error) {
 }
 
 // @Summary	Get this API description as YAML
-// @ID			getOpenAPIYAML
-// @Tags		service
 // @Produce	application/yaml
 // @Success	200	{string}	string
 // @Router		/openapi.yaml [get]
-func (s *spec) yaml(c echo.Context) error {
+func (s *spec) getOpenAPIYAML(c echo.Context) error {
 	description, err := s.asYAML()
 	if err != nil {
 		return err
@@ -55,11 +53,9 @@ func (s *spec) yaml(c echo.Context) error {
 }
 
 // @Summary	Get this API description as JSON
-// @ID			getOpenAPIJSON
-// @Tags		service
 // @Success	200	{object}	map[string]any
 // @Router		/openapi.json [get]
-func (s *spec) json(c echo.Context) error {
+func (s *spec) getOpenAPIJSON(c echo.Context) error {
 	description, err := s.asJSON()
 	if err != nil {
 		return err

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"net/http"
-
 	"github.com/labstack/echo/v4"
 
 	"modelproviders/pkg/registry"
@@ -24,12 +22,10 @@ type stageList struct {
 
 // @Summary		List the pipeline stages
 // @Description	Stages are listed in pipeline order.
-// @ID				listStages
-// @Tags			provider types
 // @Success		200	{object}	stageList
 // @Router			/stages [get]
-func (a *API) listStages(c echo.Context) error {
-	return c.JSON(http.StatusOK, stageList{Data: mapped(registry.Stages(), func(s registry.Stage) stage {
+func (a *API) listStages(echo.Context) (any, error) {
+	return stageList{Data: mapped(registry.Stages(), func(s registry.Stage) stage {
 		return stage{Stage: string(s), Label: s.Label()}
-	})})
+	})}, nil
 }

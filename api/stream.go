@@ -29,9 +29,20 @@ func wantsEvents(r *http.Request) bool {
 	return false
 }
 
-// stream is [API.streamEvents] for events without ids.
-func (a *API) stream(c echo.Context, run func(ctx context.Context, send sendEvent) error) error {
-	return a.streamEvents(c, func(ctx context.Context, events *eventWriter) error { return run(ctx, events.send) })
+// answerEvents returns what run returns. If the client asks for events, it answers with
+// those that run sends, and then with one of the name last, which has what run returns.
+// Otherwise run gets no function to send with.
+func (a *API) answerEvents(c echo.Context, last string, run func(ctx context.Context, send sendEvent) (any, error)) (any, error) {
+	if !wantsEvents(c.Request()) {
+		return run(c.Request().Context(), nil)
+	}
+	return nil, a.streamEvents(c, func(ctx context.Context, events *eventWriter) error {
+		result, err := run(ctx, events.send)
+		if err == nil {
+			events.send(last, result)
+		}
+		return err
+	})
 }
 
 // streamEvents answers with server-sent events (WHATWG HTML, section 9.2), which run
@@ -54,7 +65,7 @@ func (a *API) streamEvents(c echo.Context, run func(ctx context.Context, events 
 	err = endedBy(ctx, err)
 	switch {
 	case err == nil:
-	case !events.begun():
+	case !c.Response().Committed:
 		return err
 	case errors.Is(err, context.Canceled):
 		c.Set(keyError, err) // the client has gone, or doesn't read
@@ -63,7 +74,9 @@ func (a *API) streamEvents(c echo.Context, run func(ctx context.Context, events 
 		events.send("error", problemOf(failure, c))
 		c.Set(keyError, failure)
 	}
-	events.finish()
+	if c.Request().ProtoMajor == 1 { // limit the time for the end of the body, which follows
+		_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(a.Heartbeat))
+	}
 	return nil
 }
 
@@ -118,7 +131,6 @@ type eventWriter struct {
 	patience time.Duration           // how long a client may take to read a chunk
 	end      context.CancelCauseFunc // cancels the run
 	mu       sync.Mutex
-	started  bool
 	written  time.Time // when the last chunk was written
 	stalled  bool      // the client didn't read a chunk
 }
@@ -154,12 +166,6 @@ func (w *eventWriter) beat() {
 	}
 }
 
-func (w *eventWriter) begun() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.started
-}
-
 // write sends a chunk. If the client has gone or doesn't read it, the run ends.
 func (w *eventWriter) write(chunk []byte) {
 	w.mu.Lock()
@@ -167,8 +173,7 @@ func (w *eventWriter) write(chunk []byte) {
 	if w.stalled {
 		return
 	}
-	if !w.started {
-		w.started = true
+	if !w.c.Response().Committed {
 		h := w.c.Response().Header()
 		h.Set(echo.HeaderContentType, "text/event-stream")
 		h.Set("X-Accel-Buffering", "no") // or nginx would buffer the stream
@@ -189,13 +194,5 @@ func (w *eventWriter) write(chunk []byte) {
 	if err != nil {
 		w.stalled = true
 		w.end(fmt.Errorf("the client does not read the response: %w", err))
-	}
-}
-
-// finish limits the time for what is written after the handler has returned: on
-// HTTP/1, the end of the body.
-func (w *eventWriter) finish() {
-	if w.c.Request().ProtoMajor == 1 {
-		_ = http.NewResponseController(w.c.Response()).SetWriteDeadline(time.Now().Add(w.patience))
 	}
 }

@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"log/slog"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
@@ -109,19 +108,11 @@ type testDelta struct {
 
 // @Summary		Test a model
 // @Description	Sends a prompt to the model and reports the response and its timing, or why the test failed. A failed test is answered with 200, too. Inactive providers and disabled models can be tested. With `Accept: text/event-stream` the response is streamed as `delta` events, followed by one `result` event. Disconnecting cancels the call to the provider.
-// @ID				testModel
-// @Tags			tests
-// @Param			id		path		string		true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Param			body	body		testRequest	true	"The prompt"
 // @Success		200		{object}	testResult
 // @Router			/models/{id}/test [post]
-func (a *API) testModel(c echo.Context) error {
-	var body testRequest
-	problems, err := decode(c, &body)
-	if err != nil {
-		return err
-	}
-	draft := body.draft(provider.Request{}, "", problems)
+func (a *API) testModel(c echo.Context, body testRequest, problems fault.Problems) (any, error) {
+	draft := registry.Draft{Prompt: body.prompt(), Problems: problems}
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestModel(ctx, principal(c).Workspace, c.Param("id"), draft, onDelta)
 	})
@@ -129,83 +120,53 @@ func (a *API) testModel(c echo.Context) error {
 
 // @Summary		Test unsaved settings
 // @Description	Sends a prompt using the credentials and config in the request. Nothing is stored. Streams like testModel.
-// @ID				testProviderType
-// @Tags			tests
-// @Param			type	path		string				true	"Name of the type"	extensions(x-ref=ProviderTypeName)
 // @Param			body	body		draftTestRequest	true	"Settings and prompt"
 // @Success		200		{object}	testResult
 // @Router			/provider-types/{type}/test [post]
-func (a *API) testProviderType(c echo.Context) error {
-	typ, err := lookupType(c)
-	if err != nil {
-		return err
-	}
-	var body draftTestRequest
-	problems, err := decodeWithSettings(c, &body)
-	if err != nil {
-		return err
-	}
-	draft := body.draft(provider.Request(body.draftSettings), body.ModelID, problems)
-	draft.Type = typ.Name()
-	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
-		return a.Registry.TestDraft(ctx, principal(c).Workspace, draft, onDelta)
-	})
+func (a *API) testProviderType(c echo.Context, body draftTestRequest, problems fault.Problems) (any, error) {
+	draft := registry.Draft{Type: c.Param("type"), Settings: provider.Request(body.draftSettings), Prompt: body.prompt(), Problems: problems}
+	draft.Prompt.ModelID = body.ModelID
+	return a.testDraft(c, draft)
 }
 
 // @Summary		Test an edit of a provider
 // @Description	Sends a prompt using the stored settings with the changes in the request. Nothing is stored. If the changes would send a stored credential to another address, the request is refused and no prompt is sent. Streams like testModel.
-// @ID				testProvider
-// @Tags			tests
-// @Param			id		path		string			true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		editTestRequest	true	"Settings and prompt"
 // @Success		200		{object}	testResult
 // @Router			/providers/{id}/test [post]
-func (a *API) testProvider(c echo.Context) error {
-	var body editTestRequest
-	problems, err := decodeWithSettings(c, &body)
-	if err != nil {
-		return err
-	}
-	draft := body.draft(provider.Request(body.settingsUpdate), body.ModelID, problems)
-	draft.ProviderID = c.Param("id")
+func (a *API) testProvider(c echo.Context, body editTestRequest, problems fault.Problems) (any, error) {
+	draft := registry.Draft{ProviderID: c.Param("id"), Settings: provider.Request(body.settingsUpdate), Prompt: body.prompt(), Problems: problems}
+	draft.Prompt.ModelID = body.ModelID
+	return a.testDraft(c, draft)
+}
+
+func (a *API) testDraft(c echo.Context, draft registry.Draft) (any, error) {
 	return a.runTest(c, func(ctx context.Context, onDelta func(string)) (registry.TestResult, error) {
 		return a.Registry.TestDraft(ctx, principal(c).Workspace, draft, onDelta)
 	})
 }
 
-func (r testRequest) draft(settings provider.Request, modelID string, problems fault.Problems) registry.Draft {
-	prompt := provider.Prompt{ModelID: modelID, Text: r.Prompt, Temperature: r.Temperature}
-	if r.System != nil {
-		prompt.System = *r.System
+func (r testRequest) prompt() provider.Prompt {
+	return provider.Prompt{
+		Text: r.Prompt, System: orZero(r.System), Temperature: r.Temperature, MaxOutputTokens: orZero(r.MaxOutputTokens),
 	}
-	if r.MaxOutputTokens != nil {
-		prompt.MaxOutputTokens = *r.MaxOutputTokens
-	}
-	return registry.Draft{Settings: settings, Prompt: prompt, Problems: problems}
 }
 
-// testRun runs a test. onDelta, unless it is nil, gets the answer piece by piece.
-type testRun func(ctx context.Context, onDelta func(string)) (registry.TestResult, error)
-
-// runTest runs a test and answers its result, as a stream if the client asks for
-// one.
-func (a *API) runTest(c echo.Context, run testRun) error {
-	if wantsEvents(c.Request()) {
-		return a.stream(c, func(ctx context.Context, send sendEvent) error {
-			result, err := run(ctx, func(text string) { send("delta", testDelta{Text: text}) })
-			if err == nil {
-				logTest(c, result)
-				send("result", toTestResult(result, true))
-			}
-			return err
-		})
-	}
-	result, err := run(c.Request().Context(), nil)
-	if err != nil {
-		return err
-	}
-	logTest(c, result)
-	return c.JSON(http.StatusOK, toTestResult(result, false))
+// runTest returns the result of a test. It sends the answer of the model piece by piece if
+// the client asks for events.
+func (a *API) runTest(c echo.Context, test func(ctx context.Context, onDelta func(string)) (registry.TestResult, error)) (any, error) {
+	return a.answerEvents(c, "result", func(ctx context.Context, send sendEvent) (any, error) {
+		var onDelta func(string) // without it, the answer is not streamed to this service either
+		if send != nil {
+			onDelta = func(text string) { send("delta", testDelta{Text: text}) }
+		}
+		result, err := test(ctx, onDelta)
+		if err != nil {
+			return nil, err
+		}
+		logTest(c, result)
+		return toTestResult(result), nil
+	})
 }
 
 func logTest(c echo.Context, result registry.TestResult) {
@@ -216,13 +177,12 @@ func logTest(c echo.Context, result registry.TestResult) {
 	logFailure(c, result.ProviderID, result.Failure, attrs...)
 }
 
-func toTestResult(r registry.TestResult, streamed bool) testResult {
+func toTestResult(r registry.TestResult) testResult {
 	out := testResult{
-		Status: testStatus(r.Failure == nil), LatencyMS: milliseconds(r.Latency),
+		Status: testStatus(r.Failure == nil), Error: toUpstreamError(r.Failure), LatencyMS: milliseconds(r.Latency),
 		ProviderRequestID: r.RequestID, Endpoint: r.Endpoint, TestedAt: timestamp(r.TestedAt),
 	}
 	if r.Failure != nil {
-		out.Error = toUpstreamError(r.Failure)
 		return out
 	}
 	out.Response, out.Model, out.FinishReason, out.Sent = &r.Response, r.Model, r.FinishReason, r.Sent
@@ -232,14 +192,18 @@ func toTestResult(r registry.TestResult, streamed bool) testResult {
 	out.Usage = (*tokenUsage)(r.Usage)
 	t := r.Timing
 	out.Timing = &timing{ConnectMS: milliseconds(t.Connect), TLSMS: milliseconds(t.TLS), FirstByteMS: milliseconds(t.FirstByte), TotalMS: milliseconds(t.Total)}
-	if streamed && r.FirstToken > 0 {
+	if r.FirstToken > 0 {
 		ms := milliseconds(r.FirstToken)
 		out.TimeToFirstTokenMS = &ms
 	}
 	return out
 }
 
+// toUpstreamError returns nil for no failure.
 func toUpstreamError(f *provider.Failure) *upstreamError {
+	if f == nil {
+		return nil
+	}
 	return &upstreamError{Kind: string(f.Kind), Message: f.Message, HTTPStatus: f.HTTPStatus, Code: f.Code, Hint: f.Hint}
 }
 

@@ -3,11 +3,10 @@ package api
 import (
 	"context"
 	"log/slog"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
-	"modelproviders/pkg/provider"
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -54,40 +53,28 @@ type modelsTestResults struct {
 
 // @Summary		Test models of a provider
 // @Description	Sends a prompt to several models, four at a time, and reports the outcome for each. `max_output_tokens` is 256 if it is omitted. Each test counts as one for the rate limits, and its result is stored like that of testModel; models whose test is refused by a limit are skipped. No test begins later than the time limit of one test after the request. With `Accept: text/event-stream`, a `result` event follows each test, and one `summary` event ends the stream. Disconnecting cancels the calls to the provider.
-// @ID				testModels
-// @Tags			tests
-// @Param			id		path		string				true	"Id of the provider"	format(uuid)	example(0199d1a4-7c1e-7d3a-9a53-3f2c5a8e9b10)
 // @Param			body	body		modelsTestRequest	true	"The prompt and the models"
 // @Success		200		{object}	modelsTestResults
 // @Router			/providers/{id}/test-models [post]
-func (a *API) testModels(c echo.Context) error {
-	var body modelsTestRequest
-	problems, err := decode(c, &body)
-	if err != nil {
-		return err
-	}
-	draft := body.draft(provider.Request{}, "", problems)
-	run := func(ctx context.Context, onTest func(registry.ModelTest)) (registry.ModelTests, error) {
-		return a.Registry.TestModels(ctx, principal(c).Workspace, c.Param("id"), body.ModelIDs, draft, onTest)
-	}
-	if wantsEvents(c.Request()) {
-		return a.stream(c, func(ctx context.Context, send sendEvent) error {
-			done, err := run(ctx, func(test registry.ModelTest) { send("result", toModelTestResult(test)) })
-			if err == nil {
-				summary := toModelsTestResults(done).Summary
-				logTests(c, summary)
-				send("summary", summary)
+func (a *API) testModels(c echo.Context, body modelsTestRequest, problems fault.Problems) (any, error) {
+	draft := registry.Draft{Prompt: body.prompt(), Problems: problems}
+	return a.answerEvents(c, "summary", func(ctx context.Context, send sendEvent) (any, error) {
+		onTest := func(test registry.ModelTest) {
+			if send != nil {
+				send("result", toModelTestResult(test))
 			}
-			return err
-		})
-	}
-	done, err := run(c.Request().Context(), func(registry.ModelTest) {})
-	if err != nil {
-		return err
-	}
-	results := toModelsTestResults(done)
-	logTests(c, results.Summary)
-	return c.JSON(http.StatusOK, results)
+		}
+		done, err := a.Registry.TestModels(ctx, principal(c).Workspace, c.Param("id"), body.ModelIDs, draft, onTest)
+		if err != nil {
+			return nil, err
+		}
+		results := toModelsTestResults(done)
+		logTests(c, results.Summary)
+		if send != nil {
+			return results.Summary, nil
+		}
+		return results, nil
+	})
 }
 
 // logTests adds the number of models with each outcome to the log line.
@@ -99,23 +86,18 @@ func logTests(c echo.Context, summary modelsTestSummary) {
 func toModelTestResult(test registry.ModelTest) modelTestResult {
 	out := modelTestResult{ID: test.Model.ID, ModelID: test.Model.ModelID, Status: "skipped", Detail: test.Skipped}
 	if test.Skipped == "" {
-		result := toTestResult(test.Result, false)
+		result := toTestResult(test.Result)
 		out.Status, out.Result = result.Status, &result
 	}
 	return out
 }
 
 func toModelsTestResults(done registry.ModelTests) modelsTestResults {
-	out := modelsTestResults{Results: mapped(done.Tests, toModelTestResult), Summary: modelsTestSummary{Truncated: done.Truncated}}
-	for _, result := range out.Results {
-		switch result.Status {
-		case "success":
-			out.Summary.Succeeded++
-		case "failed":
-			out.Summary.Failed++
-		default:
-			out.Summary.Skipped++
-		}
+	results, with := mapped(done.Tests, toModelTestResult), map[string]int{}
+	for _, result := range results {
+		with[result.Status]++
 	}
-	return out
+	return modelsTestResults{Results: results, Summary: modelsTestSummary{
+		Succeeded: with["success"], Failed: with["failed"], Skipped: with["skipped"], Truncated: done.Truncated,
+	}}
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -77,60 +76,45 @@ type tokenCreate struct {
 } //	@name	TokenCreate
 
 // @Summary	Get the caller's identity
-// @ID			getMe
-// @Tags		access
 // @Success	200	{object}	me
 // @Router		/me [get]
-func (a *API) getMe(c echo.Context) error {
+func (a *API) getMe(c echo.Context) (any, error) {
 	p := principal(c)
-	return c.JSON(http.StatusOK, me{Subject: p.Subject, Name: p.Name, Kind: p.Kind, Workspace: p.Workspace, Role: roleOrNull(p.Role), Scopes: names(p.Scopes)})
+	return me{
+		Subject: p.Subject, Name: p.Name, Kind: p.Kind, Workspace: p.Workspace, Role: orNull(string(p.Role)), Scopes: names(p.Scopes),
+	}, nil
 }
 
 // @Summary		List API tokens
 // @Description	Lists the tokens that are not revoked, or with `revoked=true` those that are, newest first, without their values. Expired tokens are listed until they are revoked.
-// @ID				listTokens
-// @Tags			access
 // @Param			revoked	query		bool	false	"Only revoked tokens, instead of those that are not revoked"
 // @Success		200		{object}	tokenList
 // @Router			/tokens [get]
-func (a *API) listTokens(c echo.Context) error {
+func (a *API) listTokens(c echo.Context) (any, error) {
 	q := newQuery(c)
-	given := q.flag("revoked")
+	revoked := orZero(q.flag("revoked"))
 	page, err := q.page()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	workspace, revoked := principal(c).Workspace, given != nil && *given
+	workspace := principal(c).Workspace
 	tokens, next, err := readPage(a.Keyset, listing{"tokens", workspace, revoked}, page, func(before *auth.TokenPosition, limit int) ([]auth.Token, error) {
 		return a.Tokens.List(c.Request().Context(), workspace, auth.TokenQuery{Revoked: revoked, Before: before, Limit: limit})
 	}, func(t auth.Token) auth.TokenPosition { return auth.TokenPosition{CreatedAt: t.CreatedAt, ID: t.ID} })
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, tokenList{Data: mapped(tokens, toToken), NextCursor: next})
+	return tokenList{Data: mapped(tokens, toToken), NextCursor: next}, err
 }
 
 // @Summary		Create an API token
 // @Description	Creates a token for the caller's workspace. Only this response contains its value. Callers can grant only scopes that they have. Idempotency-Key is refused because the response contains a secret and is not stored.
-// @ID				createToken
-// @Tags			access
 // @Param			body	body		tokenCreate	true	"The token"
 // @Success		201		{object}	tokenCreated
 // @Router			/tokens [post]
-func (a *API) createToken(c echo.Context) error {
+func (a *API) createToken(c echo.Context, body tokenCreate, problems fault.Problems) (any, error) {
 	if len(c.Request().Header.Values(headerIdempotencyKey)) > 0 {
 		faults := fault.Fields{{Name: headerIdempotencyKey, Code: fault.Invalid, Message: "is not supported here because the response contains a secret and is not stored"}}
-		return faults.Err(fault.MalformedRequest, "Tokens can't be created with an Idempotency-Key.")
+		return nil, faults.Err(fault.MalformedRequest, "Tokens can't be created with an Idempotency-Key.")
 	}
-	var body tokenCreate
-	problems, err := decode(c, &body)
-	if err != nil {
-		return err
-	}
-	in := auth.NewToken{Name: body.Name, Role: body.Role, Problems: problems}
-	if body.Scopes != nil {
-		in.Scopes = append([]string{}, *body.Scopes...)
-	}
+	in := auth.NewToken{Name: body.Name, Role: body.Role, Scopes: orZero(body.Scopes), Problems: problems}
 	if body.ExpiresAt != nil {
 		expires, err := time.Parse(time.RFC3339, *body.ExpiresAt)
 		if err != nil {
@@ -141,27 +125,19 @@ func (a *API) createToken(c echo.Context) error {
 	}
 	value, token, err := a.Tokens.Create(c.Request().Context(), principal(c), in)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	h := c.Response().Header()
-	h.Set(echo.HeaderCacheControl, "no-store")
-	h.Set(echo.HeaderLocation, a.BasePath+"/tokens/"+token.ID)
-	return c.JSON(http.StatusCreated, tokenCreated{tokenResponse: toToken(token), Token: value})
+	c.Response().Header().Set(echo.HeaderCacheControl, "no-store")
+	return created{"/tokens/" + token.ID, tokenCreated{tokenResponse: toToken(token), Token: value}}, nil
 }
 
 // @Summary		Revoke an API token
 // @Description	Takes effect immediately in the process that answers, and within a second in all others. The workspace's last admin token can't be revoked here.
-// @ID				revokeToken
-// @Tags			access
-// @Param			id	path	string	true	"Id of the token"	format(uuid)	example(0199d1a4-7c20-7c44-a1b5-93d1e5f0c8aa)
 // @Success		204
 // @Failure		409	{object}	problem
 // @Router			/tokens/{id} [delete]
-func (a *API) revokeToken(c echo.Context) error {
-	if err := a.Tokens.Revoke(c.Request().Context(), principal(c), c.Param("id")); err != nil {
-		return err
-	}
-	return c.NoContent(http.StatusNoContent)
+func (a *API) revokeToken(c echo.Context) (any, error) {
+	return nil, a.Tokens.Revoke(c.Request().Context(), principal(c), c.Param("id"))
 }
 
 // MarshalToken returns a token as JSON, in the form in which the API answers it: with
@@ -175,15 +151,7 @@ func MarshalToken(t auth.Token, value string) ([]byte, error) {
 
 func toToken(t auth.Token) tokenResponse {
 	return tokenResponse{
-		ID: t.ID, Name: t.Name, Workspace: t.Workspace, Role: roleOrNull(t.Role), Scopes: names(t.Scopes),
-		CreatedAt: timestamp(t.CreatedAt), ExpiresAt: timestampOrNull(t.ExpiresAt), LastUsedAt: timestampOrNull(t.LastUsedAt), RevokedAt: timestampOrNull(t.RevokedAt),
+		ID: t.ID, Name: t.Name, Workspace: t.Workspace, Role: orNull(string(t.Role)), Scopes: names(t.Scopes),
+		CreatedAt: timestamp(t.CreatedAt), ExpiresAt: (*timestamp)(t.ExpiresAt), LastUsedAt: (*timestamp)(t.LastUsedAt), RevokedAt: (*timestamp)(t.RevokedAt),
 	}
-}
-
-func roleOrNull(r auth.Role) *string {
-	if r == "" {
-		return nil
-	}
-	name := string(r)
-	return &name
 }

@@ -37,23 +37,31 @@ var rules = sync.OnceValue(func() *validator.Validate {
 		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
 		return name
 	})
-	text := func(holds func(string) bool) validator.Func {
-		return func(level validator.FieldLevel) bool { return holds(level.Field().String()) }
+	own := map[string]validator.Func{"distinct": isDistinct, "unique": func(validator.FieldLevel) bool { return true }}
+	for tag, rule := range textRules {
+		own[tag] = func(level validator.FieldLevel) bool { return rule.holds(level.Field().String()) }
 	}
-	for tag, rule := range map[string]validator.Func{
-		"text":     text(fault.IsText),
-		"model_id": text(isModelID),
-		"page_url": text(isPageURL),
-		"stage":    text(func(s string) bool { return registry.Stage(s).Label() != "" }),
-		"distinct": isDistinct,
-		"unique":   func(validator.FieldLevel) bool { return true },
-	} {
+	for tag, rule := range own {
 		if err := v.RegisterValidation(tag, rule); err != nil {
 			panic("api: " + err.Error())
 		}
 	}
 	return v
 })
+
+// textRules are the rules for texts, each with what a text that breaks it must do.
+var textRules = map[string]struct {
+	holds func(string) bool
+	must  string
+}{
+	"text":     {fault.IsText, "must not contain control characters"},
+	"model_id": {isModelID, "must not contain the path segments . and .."},
+	"page_url": {isPageURL, "must be an absolute URL of http or https without user and password"},
+	"stage": {
+		func(s string) bool { return registry.Stage(s).Label() != "" },
+		"must be one of " + strings.Join(names(registry.Stages()), ", "),
+	},
+}
 
 // isDistinct reports whether an element of a list differs from those before it.
 func isDistinct(level validator.FieldLevel) bool {
@@ -117,14 +125,8 @@ func explain(b validator.FieldError) (fault.Code, string) {
 		return fault.Invalid, "must be at least " + param
 	case tag == "max":
 		return fault.Invalid, "must be at most " + param
-	case tag == "stage":
-		return fault.Invalid, "must be one of " + strings.Join(names(registry.Stages()), ", ")
 	case tag == "distinct":
 		return fault.Duplicate, "is the same as an earlier element"
-	case tag == "page_url":
-		return fault.Invalid, "must be an absolute URL of http or https without user and password"
-	case tag == "model_id":
-		return fault.Invalid, "must not contain the path segments . and .."
 	}
-	return fault.Invalid, "must not contain control characters"
+	return fault.Invalid, textRules[b.Tag()].must
 }

@@ -3,10 +3,10 @@ package api
 import (
 	"context"
 	"log/slog"
-	"net/http"
 
 	"github.com/labstack/echo/v4"
 
+	"modelproviders/pkg/fault"
 	"modelproviders/pkg/registry"
 )
 
@@ -54,41 +54,25 @@ type verification struct {
 
 // @Summary		Verify the stages of a model
 // @Description	Checks whether the model does what its stages ask of it, two stages at a time, and stores the results as `stage_checks` of the model. A check calls the model once, that of `guardrail` twice, and once more for each answer that was cut off at the output limit. Each call counts as a test for the rate limits; a stage with a call that they refuse has the error `rate_limited`, and its stored check does not change. If they refuse all calls, the response is 429. No call begins later than the time limit of one test after the request; a stage with such a call has the error `timeout`. With `Accept: text/event-stream`, a `check` event follows each check, and one `result` event ends the stream. Disconnecting cancels the calls to the provider.
-// @ID				verifyModel
-// @Tags			tests
-// @Param			id		path		string			true	"Id of the model"	format(uuid)	example(0199d1a4-7c1f-7b02-8e11-6d0f6c1b2a3d)
 // @Param			body	body		verifyRequest	false	"The stages"
 // @Success		200		{object}	verification
 // @Router			/models/{id}/verify [post]
-func (a *API) verifyModel(c echo.Context) error {
-	var body verifyRequest
-	problems, err := decodeOptional(c, &body)
-	if err != nil {
-		return err
-	}
-	run := func(ctx context.Context, onCheck func(registry.StageResult)) (verification, error) {
-		done, err := a.Registry.VerifyModel(ctx, principal(c).Workspace, c.Param("id"), body.Stages, problems, onCheck)
-		if err == nil {
-			logVerification(c, done)
+func (a *API) verifyModel(c echo.Context, body verifyRequest, problems fault.Problems) (any, error) {
+	return a.answerEvents(c, "result", func(ctx context.Context, send sendEvent) (any, error) {
+		onCheck := func(result registry.StageResult) {
+			if send != nil {
+				send("check", toStageResult(result))
+			}
 		}
+		done, err := a.Registry.VerifyModel(ctx, principal(c).Workspace, c.Param("id"), body.Stages, problems, onCheck)
+		if err != nil {
+			return nil, err
+		}
+		logVerification(c, done)
 		return verification{
 			ModelID: done.Model.ModelID, Results: mapped(done.Results, toStageResult), VerifiedAt: timestamp(done.VerifiedAt),
-		}, err
-	}
-	if wantsEvents(c.Request()) {
-		return a.stream(c, func(ctx context.Context, send sendEvent) error {
-			done, err := run(ctx, func(result registry.StageResult) { send("check", toStageResult(result)) })
-			if err == nil {
-				send("result", done)
-			}
-			return err
-		})
-	}
-	done, err := run(c.Request().Context(), func(registry.StageResult) {})
-	if err != nil {
-		return err
-	}
-	return c.JSON(http.StatusOK, done)
+		}, nil
+	})
 }
 
 // logVerification adds the number of stages with each outcome to the log line.
@@ -104,10 +88,8 @@ func logVerification(c echo.Context, done registry.Verification) {
 
 func toStageResult(r registry.StageResult) stageResult {
 	out := stageResult{
-		Stage: string(r.Stage), Status: string(r.Status), Detail: r.Detail, Response: r.Response, Usage: (*tokenUsage)(r.Usage),
-	}
-	if r.Failure != nil {
-		out.Error = toUpstreamError(r.Failure)
+		Stage: string(r.Stage), Status: string(r.Status), Detail: r.Detail, Response: r.Response,
+		Error: toUpstreamError(r.Failure), Usage: (*tokenUsage)(r.Usage),
 	}
 	if !r.Refused {
 		ms := milliseconds(r.Latency)

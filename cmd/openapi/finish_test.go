@@ -109,29 +109,29 @@ components: {schemas: {
 // What a route takes decides about access, shared parameters, errors and headers.
 func TestOperationsFollowFromTheirRoutes(t *testing.T) {
 	complete := func(doc object) {
-		completeOperations(doc, []api.Route{
+		completeOperations(doc, handlers{"get /alive": "alive", "post /x": "create", "patch /x/{id}": "edit"}, []api.Group{{Tag: "xs", Routes: []api.Route{
 			{Method: "PATCH", Path: "/x/:id", Query: []string{"q", "limit"}, Header: "If-Match"},
 			{Method: "POST", Path: "/x", Header: "Idempotency-Key"},
-		})
+		}}})
 	}
 	becomes(t, complete, `
 paths:
   /alive: {get: {responses: {'200': {}, '503': {}}}}
-  /x: {post: {responses: {'201': {content: {application/json: {schema: {$ref: '#/components/schemas/Secret'}}}}, '409': {}}}}
+  /x: {post: {responses: {'201': {content: {application/json: {schema: {$ref: '#/components/schemas/Secret'}}}}}}}
   /x/{id}: {patch: {
     parameters: [{name: q}],
     requestBody: {content: {application/json: {schema: {$ref: '#/components/schemas/Edited'}}}},
     responses: {'200': {content: {application/json: {schema: {$ref: '#/components/schemas/Edited'}}}}}}}
 components:
-  parameters: {limit: {name: limit}, If-Match: {name: If-Match}, Other: {name: Other}}
+  parameters: {'x/{id}': {name: id}, limit: {name: limit}, If-Match: {name: If-Match}, Other: {name: Other}}
   responses: {Conflict: {description: d, headers: {Retry-After: {}}}}
   schemas: {Edited: {properties: {version: {type: integer}}}, Secret: {properties: {value: {format: password}}}}`, `
 paths:
-  /alive: {get: {security: [], responses: {
+  /alive: {get: {operationId: alive, tags: [service], security: [], responses: {
     '200': {headers: {X-Request-Id: {$ref: '#/components/headers/X-Request-Id'}, Cache-Control: {$ref: '#/components/headers/Cache-Control'}}},
     '400': {$ref: '#/components/responses/BadRequest'}, '403': {$ref: '#/components/responses/Forbidden'},
     '503': {$ref: '#/components/responses/ServiceUnavailable'}}}}
-  /x: {post: {security: [bearer: []], responses: {
+  /x: {post: {operationId: create, tags: [xs], security: [bearer: []], responses: {
     '201': {
       headers: {
         X-Request-Id: {$ref: '#/components/headers/X-Request-Id'}, Cache-Control: {$ref: '#/components/headers/No-Store'},
@@ -142,8 +142,8 @@ paths:
     '429': {$ref: '#/components/responses/TooManyRequests'}, '500': {$ref: '#/components/responses/InternalServerError'},
     '503': {$ref: '#/components/responses/ServiceUnavailable'}}}}
   /x/{id}: {patch: {
-    security: [bearer: []],
-    parameters: [{name: q}, {name: limit}, {name: If-Match}],
+    operationId: edit, tags: [xs], security: [bearer: []],
+    parameters: [{name: id}, {name: q}, {name: limit}, {name: If-Match}],
     requestBody: {content: {
       application/json: {schema: {$ref: '#/components/schemas/Edited'}},
       application/merge-patch+json: {schema: {$ref: '#/components/schemas/Edited'}}}},
@@ -155,6 +155,7 @@ paths:
         content: {application/json: {schema: {$ref: '#/components/schemas/Edited'}}}},
       '400': {$ref: '#/components/responses/BadRequest'}, '401': {$ref: '#/components/responses/Unauthorized'},
       '403': {$ref: '#/components/responses/Forbidden'}, '404': {$ref: '#/components/responses/NotFound'},
+      '409': {$ref: '#/components/responses/Conflict'},
       '412': {$ref: '#/components/responses/PreconditionFailed'}, '413': {$ref: '#/components/responses/RequestEntityTooLarge'},
       '415': {$ref: '#/components/responses/UnsupportedMediaTypeOfPatch'}, '422': {$ref: '#/components/responses/UnprocessableEntity'},
       '429': {$ref: '#/components/responses/TooManyRequests'}, '500': {$ref: '#/components/responses/InternalServerError'},
@@ -171,13 +172,17 @@ func TestSchemasOfStructs(t *testing.T) {
 	source := "package p\n" +
 		"// inner is inside.\ntype inner struct {\n\tA string `json:\"a\"`\n\tB string `json:\"b,omitempty\"`\n}\n" +
 		"// outer is one page\n// of things.\ntype outer struct {\n\tinner\n\tC *string `json:\"c\"`\n\tD string `json:\"-\"`\n} //\t@name\tOuter\n" +
-		"type other struct{ E int `json:\"e\"` }\n"
+		"type other struct{ E int `json:\"e\"` }\n" +
+		"// @Summary Get\n// @Router /x/{id} [get]\nfunc getX() {}\nfunc helper() {}\n"
 	if err := os.WriteFile(filepath.Join(dir, "p.go"), []byte(source), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	structs, err := readStructs(dir)
+	structs, found, err := readSource(dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if diff := cmp.Diff(handlers{"get /x/{id}": "getX"}, found); diff != "" {
+		t.Error(diff)
 	}
 	schemas := object{"Outer": object{"type": "object"}}
 	if err := structs.complete(schemas); err != nil {

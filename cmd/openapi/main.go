@@ -3,8 +3,9 @@
 // program serves.
 //
 // It has four sources. The annotations and structs of package api, read by swag,
-// describe each operation and schema. The route table of package api tells which
-// errors, shared parameters and headers an operation has. Package provider knows
+// describe each operation and schema; the name of a handler is the id of its operation.
+// The route table of package api tells which tag, errors, shared parameters and headers
+// an operation has. Package provider knows
 // the settings of every provider type. base.yaml holds everything else.
 //
 // go generate ./... runs it.
@@ -60,7 +61,7 @@ func generate(ctx context.Context, root string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	structs, err := readStructs(filepath.Join(root, "api"))
+	structs, handlers, err := readSource(filepath.Join(root, "api"))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +81,7 @@ func generate(ctx context.Context, root string) ([]byte, error) {
 	merge(doc, rest)
 	merge(at(doc, "components", "schemas"), settings)
 	splitByType(at(doc, "components", "schemas"), "ProviderCreate", provider.Types(), choices)
-	completeOperations(doc, api.Routes())
+	completeOperations(doc, handlers, api.Routes())
 	closeRequests(doc)
 	addExamples(at(doc, "components", "schemas"))
 

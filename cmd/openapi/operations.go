@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -14,20 +16,30 @@ const (
 	mediaProblem    = "application/problem+json"
 )
 
-// completeOperations adds to every operation what follows from its route: access,
-// shared parameters, errors and the headers of answers.
-func completeOperations(doc object, routes []api.Route) {
-	byOperation := map[string]api.Route{}
-	for _, r := range routes {
-		byOperation[strings.ToLower(r.Method)+" "+r.Path] = r
+// completeOperations adds to every operation what follows from its handler and its route:
+// id, tag, access, shared parameters, errors and the headers of answers. Operations that
+// are not in the route table need no token, and have the tag service.
+func completeOperations(doc object, ids handlers, groups []api.Group) {
+	routes, tags := map[string]api.Route{}, map[string]string{}
+	braces := regexp.MustCompile(`:(\w+)`)
+	for _, g := range groups {
+		for _, r := range g.Routes {
+			operation := strings.ToLower(r.Method) + " " + braces.ReplaceAllString(r.Path, "{$1}")
+			routes[operation], tags[operation] = r, g.Tag
+		}
 	}
-	colons := strings.NewReplacer("{", ":", "}", "")
 	components := at(doc, "components")
 	for path, item := range at(doc, "paths") {
 		for method := range item.(object) {
-			op := at(item.(object), method)
-			route := byOperation[method+" "+colons.Replace(path)]
-			addParameters(op, route, at(components, "parameters"))
+			op, operation := at(item.(object), method), method+" "+path
+			route := routes[operation]
+			op["operationId"] = ids[operation]
+			op["tags"] = []any{cmp.Or(tags[operation], "service")}
+			op["security"] = []any{}
+			if route.Path != "" {
+				op["security"] = []any{object{"bearer": []any{}}}
+			}
+			addParameters(op, path, route, at(components, "parameters"))
 			if content := at(op, "requestBody", "content"); content != nil && method == "patch" {
 				content[mediaMergePatch] = content[mediaJSON]
 			}
@@ -44,15 +56,18 @@ func completeOperations(doc object, routes []api.Route) {
 	}
 }
 
-// addParameters adds the parameters of a route that base.yaml describes for all
-// routes, and says whether a token is needed. Operations that are not in the
-// route table need none.
-func addParameters(op object, r api.Route, shared object) {
-	op["security"] = []any{}
-	if r.Path != "" {
-		op["security"] = []any{object{"bearer": []any{}}}
+// pathParameter is a parameter of a path with the segment before it.
+var pathParameter = regexp.MustCompile(`[a-z-]+/\{\w+\}`)
+
+// addParameters adds the parameters of an operation that base.yaml describes for all
+// routes: those of the path, with the segment before each, in front of the others.
+func addParameters(op object, path string, r api.Route, shared object) {
+	var parameters []any
+	for _, name := range pathParameter.FindAllString(path, -1) {
+		parameters = append(parameters, shared[name])
 	}
-	parameters, _ := op["parameters"].([]any)
+	own, _ := op["parameters"].([]any)
+	parameters = append(parameters, own...)
 	for _, name := range append(r.Query, r.Header) {
 		if shared[name] != nil {
 			parameters = append(parameters, shared[name])
@@ -74,6 +89,7 @@ func addErrors(op object, r api.Route) {
 		{true, []int{400, 403}},
 		{r.Path != "", []int{401, 429, 500, 503}},
 		{strings.Contains(r.Path, ":"), []int{404}},
+		{r.Header != "", []int{409}},
 		{r.Header == "If-Match", []int{412}},
 		{op["requestBody"] != nil, []int{413, 415, 422}},
 	} {

@@ -8,6 +8,7 @@ import (
 	"go/types"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 )
 
@@ -21,25 +22,44 @@ type structType struct {
 	doc    string
 }
 
-func readStructs(dir string) (structs, error) {
+// handlers are the names of the functions that handle operations, by method and path,
+// such as `get /providers`.
+type handlers map[string]string
+
+// readSource reads the structs and the handlers of a package.
+func readSource(dir string) (structs, handlers, error) {
 	files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	found := structs{}
+	types, funcs := structs{}, handlers{}
 	for _, name := range files {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
 		}
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ParseComments)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, decl := range file.Decls {
-			found.add(decl)
+			types.add(decl)
+			funcs.add(decl)
 		}
 	}
-	return found, nil
+	return types, funcs, nil
+}
+
+// router is the annotation of a handler that says which operation it handles.
+var router = regexp.MustCompile(`@Router\s+(\S+) \[(\w+)\]`)
+
+func (h handlers) add(decl ast.Decl) {
+	f, ok := decl.(*ast.FuncDecl)
+	if !ok {
+		return
+	}
+	if operation := router.FindStringSubmatch(f.Doc.Text()); operation != nil {
+		h[operation[2]+" "+operation[1]] = f.Name.Name
+	}
 }
 
 func (s structs) add(decl ast.Decl) {

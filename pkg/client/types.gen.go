@@ -1802,15 +1802,6 @@ type ListModelsParams struct {
 	// Q Text that the display name or model_id contains, ignoring case
 	Q string `form:"q,omitempty" json:"q,omitempty,omitzero"`
 
-	// Stage Only models that serve this stage
-	Stage StageName `form:"stage,omitempty" json:"stage,omitempty,omitzero"`
-
-	// Verified Only models whose last check of this stage passed, or only the others; needs stage
-	Verified *bool `form:"verified,omitempty" json:"verified,omitempty"`
-
-	// Enabled Only enabled models, or only disabled ones
-	Enabled *bool `form:"enabled,omitempty" json:"enabled,omitempty"`
-
 	// ProviderID Only models of this provider
 	ProviderID string `form:"provider_id,omitempty" json:"provider_id,omitempty,omitzero"`
 
@@ -1823,7 +1814,16 @@ type ListModelsParams struct {
 	// Available Only models that are enabled and whose provider is enabled, or only the others
 	Available *bool `form:"available,omitempty" json:"available,omitempty"`
 
-	// Sort Sort order; name is the display name
+	// Stage Only models that serve this stage
+	Stage StageName `form:"stage,omitempty" json:"stage,omitempty,omitzero"`
+
+	// Verified Only models whose last check of this stage passed, or only the others; needs stage
+	Verified *bool `form:"verified,omitempty" json:"verified,omitempty"`
+
+	// Enabled Only enabled models, or only disabled ones
+	Enabled *bool `form:"enabled,omitempty" json:"enabled,omitempty"`
+
+	// Sort Sort order; the name of a model is its display name
 	Sort SortOrder `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 
 	// Count Whether the response contains `total`, the number of entries on all pages.
@@ -1865,11 +1865,11 @@ type ListProvidersParams struct {
 	// Status Only providers with this status
 	Status ProviderStatus `form:"status,omitempty" json:"status,omitempty,omitzero"`
 
-	// Sort Sort order
-	Sort SortOrder `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
-
 	// View `summary` leaves out the models
 	View ListProvidersParamsView `form:"view,omitempty" json:"view,omitempty,omitzero"`
+
+	// Sort Sort order; the name of a model is its display name
+	Sort SortOrder `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 
 	// Count Whether the response contains `total`, the number of entries on all pages.
 	Count bool `form:"count,omitempty" json:"count,omitempty,omitzero"`
@@ -1910,7 +1910,7 @@ type ListProviderModelsParams struct {
 	// Enabled Only enabled models, or only disabled ones
 	Enabled *bool `form:"enabled,omitempty" json:"enabled,omitempty"`
 
-	// Sort Sort order; name is the display name
+	// Sort Sort order; the name of a model is its display name
 	Sort SortOrder `form:"sort,omitempty" json:"sort,omitempty,omitzero"`
 
 	// Count Whether the response contains `total`, the number of entries on all pages.
