@@ -133,7 +133,7 @@ func (a *API) routes() []Group {
 			{http.MethodDelete, "/providers/:id", write, a.deleteProvider, force, match},
 		}},
 		{"credentials", []Route{
-			{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, withOptionalBody(a.revealCredential), nil, ""},
+			{http.MethodPost, "/providers/:id/credentials/:field/reveal", reveal, a.revealCredential, nil, ""},
 			{http.MethodPost, "/credentials/lookup", reveal, withBody(a.lookupCredential), nil, ""},
 		}},
 		{"models", []Route{

@@ -65,10 +65,14 @@ type revealedCredential struct {
 // @Param			body	body		revealRequest	false	"The reason"
 // @Success		200		{object}	revealedCredential
 // @Router			/providers/{id}/credentials/{field}/reveal [post]
-func (a *API) revealCredential(c echo.Context, body revealRequest, problems fault.Problems) (any, error) {
+func (a *API) revealCredential(c echo.Context) (any, error) {
 	if !a.Reveal {
 		return nil, fault.New(fault.RevealDisabled, "Revealing credentials is disabled on this server. Replace the credential instead.")
 	}
+	return withOptionalBody(a.reveal)(c)
+}
+
+func (a *API) reveal(c echo.Context, body revealRequest, problems fault.Problems) (any, error) {
 	if body.Reason == "" && a.RevealReason {
 		problems.Invalid.Add("reason", fault.Required, "is required; say why the credential is revealed")
 	}
