@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"slices"
 
 	"github.com/labstack/echo/v4"
 
@@ -150,13 +151,9 @@ func sourceOf(c echo.Context, p auth.Principal) audit.Source {
 // recordRefusal records that a request was refused; see [audit.Refusals]. If that
 // fails, the request is still refused, and the failure is logged.
 func (a *API) recordRefusal(c echo.Context, err error) {
+	refusals := []fault.Kind{fault.Unauthenticated, fault.Forbidden, fault.RevealDisabled, fault.RateLimited}
 	f := fault.As(err)
-	if f == nil {
-		return
-	}
-	switch f.Kind {
-	case fault.Unauthenticated, fault.Forbidden, fault.RevealDisabled, fault.RateLimited:
-	default:
+	if f == nil || !slices.Contains(refusals, f.Kind) {
 		return
 	}
 	ctx := audit.WithSource(context.WithoutCancel(c.Request().Context()), sourceOf(c, principal(c)))

@@ -111,7 +111,7 @@ func (a *API) answerError(err error, c echo.Context) {
 	committed := c.Response().Committed
 	canceled := errors.Is(err, context.Canceled) && c.Request().Context().Err() != nil
 	if canceled || committed && fault.As(err) == nil { // the client has gone
-		c.Set(keyError, err)
+		stateOf(c).err = err
 		if !committed {
 			c.Response().Status = statusClientGone
 		}
@@ -121,7 +121,7 @@ func (a *API) answerError(err error, c echo.Context) {
 	if f.Kind == fault.MethodNotAllowed {
 		f.Message = fmt.Sprintf("%s is not allowed here; use %s.", c.Request().Method, allowed(c))
 	}
-	c.Set(keyError, f)
+	stateOf(c).err = f
 	if committed {
 		return
 	}

@@ -33,9 +33,8 @@ func (a *API) logRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		if p := principal(c); p.Subject != "" {
 			attrs = append(attrs, slog.String("principal", p.Subject), slog.String("workspace", p.Workspace))
 		}
-		call, _ := c.Get(keyCall).([]slog.Attr)
-		attrs = append(attrs, call...)
-		err, _ := c.Get(keyError).(error)
+		attrs = append(attrs, stateOf(c).call...)
+		err := stateOf(c).err
 		f := fault.As(err)
 		level := a.levelOf(c, f)
 		switch {
@@ -74,7 +73,7 @@ func logCall(c echo.Context, providerID string, success bool, attrs ...slog.Attr
 	} else {
 		attrs = append(attrs, slog.String("provider_type", c.Param("type")))
 	}
-	c.Set(keyCall, attrs)
+	stateOf(c).call = attrs
 }
 
 // logFailure is [logCall] for a call that failed unless failure is nil.

@@ -87,7 +87,7 @@ func (a *API) observe(m *requestMetrics) echo.MiddlewareFunc {
 func endSpan(c echo.Context, span *tracing.Span, status int) {
 	span.Text("modelproviders.request_id", requestID(c))
 	span.Number("http.response.status_code", status)
-	failure, _ := c.Get(keyError).(error)
+	failure := stateOf(c).err
 	if status < http.StatusInternalServerError {
 		failure = nil
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,18 +22,25 @@ import (
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/registry"
 )
 
-// Keys of values in the context of a request.
-const (
-	keyRequestID    = "request_id"
-	keyPrincipal    = "principal"
-	keyError        = "error"
-	keyBody         = "body"
-	keyPrecondition = "precondition"
-	keyQueryFaults  = "query_faults" // the faults in the names of a query
-	keyCall         = "call"         // what the log says about a call to an upstream
-)
+// state is what the middleware and the handler of a request know about it.
+type state struct {
+	requestID   string
+	principal   auth.Principal        // zero until the caller is known
+	condition   registry.Precondition // of a route with If-Match
+	queryFaults fault.Fields          // the faults in the names of a query
+	body        []byte                // nil until it is read
+	call        []slog.Attr           // what the log says about a call to an upstream
+	err         error                 // why the request failed
+}
+
+func stateOf(c echo.Context) *state { return c.Get("state").(*state) }
+
+func requestID(c echo.Context) string { return stateOf(c).requestID }
+
+func principal(c echo.Context) auth.Principal { return stateOf(c).principal }
 
 // requestIDForm is the form of valid request ids.
 var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{1,128}$`)
@@ -45,20 +53,10 @@ func (a *API) identifyRequest(next echo.HandlerFunc) echo.HandlerFunc {
 		if !requestIDForm.MatchString(id) {
 			id = uuid.Must(uuid.NewV7()).String()
 		}
-		c.Set(keyRequestID, id)
+		c.Set("state", &state{requestID: id})
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		return next(c)
 	}
-}
-
-func requestID(c echo.Context) string {
-	id, _ := c.Get(keyRequestID).(string)
-	return id
-}
-
-func principal(c echo.Context) auth.Principal {
-	p, _ := c.Get(keyPrincipal).(auth.Principal)
-	return p
 }
 
 // closeWhenStopping makes each answer of a service that is stopping the last one of
@@ -168,7 +166,7 @@ func (a *API) admit(r Route) echo.HandlerFunc {
 		answer = a.idempotent(r.handler)
 	}
 	return func(c echo.Context) error {
-		defer wipeBody(c)
+		defer func() { clear(stateOf(c).body) }()
 		err := a.handle(c, r, answer)
 		a.recordRefusal(c, err)
 		return err
@@ -180,7 +178,8 @@ func (a *API) handle(c echo.Context, r Route, answer echo.HandlerFunc) error {
 	if err != nil {
 		return err
 	}
-	c.Set(keyPrincipal, p)
+	request := stateOf(c)
+	request.principal = p
 	if err := checkScope(p, r.scope); err != nil {
 		return err
 	}
@@ -188,11 +187,9 @@ func (a *API) handle(c echo.Context, r Route, answer echo.HandlerFunc) error {
 		return err
 	}
 	if r.Header == headerIfMatch {
-		condition, err := readPrecondition(c)
-		if err != nil {
+		if request.condition, err = readPrecondition(c); err != nil {
 			return err
 		}
-		c.Set(keyPrecondition, condition)
 	}
 	limit := a.RequestTimeout
 	if r.scope == auth.ModelsTest {

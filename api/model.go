@@ -173,7 +173,7 @@ func (a *API) getProviderModel(c echo.Context) (any, error) {
 // @Success		200		{object}	modelResponse
 // @Router			/providers/{id}/models/{model} [patch]
 func (a *API) updateModel(c echo.Context, body modelUpdate, problems fault.Problems) (any, error) {
-	edit := registry.ModelEdit{ModelInput: body.input(), If: precondition(c), Problems: problems}
+	edit := registry.ModelEdit{ModelInput: body.input(), If: stateOf(c).condition, Problems: problems}
 	m, err := a.Registry.UpdateModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), edit)
 	return toModel(m), err
 }
@@ -183,7 +183,7 @@ func (a *API) updateModel(c echo.Context, body modelUpdate, problems fault.Probl
 // @Success		204
 // @Router			/providers/{id}/models/{model} [delete]
 func (a *API) deleteModel(c echo.Context) (any, error) {
-	return nil, a.Registry.DeleteModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), precondition(c))
+	return nil, a.Registry.DeleteModel(c.Request().Context(), principal(c).Workspace, c.Param("id"), c.Param("model"), stateOf(c).condition)
 }
 
 func (q *query) models() registry.ModelQuery {

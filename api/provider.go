@@ -224,7 +224,7 @@ func (a *API) updateProvider(c echo.Context, body providerUpdate, problems fault
 	edit := registry.ProviderEdit{
 		Name: body.Name, Type: body.Type, Status: body.Status,
 		Settings: provider.Request(body.settingsUpdate),
-		If:       precondition(c),
+		If:       stateOf(c).condition,
 		ReadOnly: registry.ReadOnly{"id": body.ID, "type_label": body.TypeLabel, "enabled": body.Enabled},
 		Problems: problems,
 	}
@@ -242,7 +242,7 @@ func (a *API) updateProvider(c echo.Context, body providerUpdate, problems fault
 // @Success		204
 // @Router			/providers/{id} [delete]
 func (a *API) deleteProvider(c echo.Context) (any, error) {
-	return nil, a.Registry.DeleteProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), precondition(c))
+	return nil, a.Registry.DeleteProvider(c.Request().Context(), principal(c).Workspace, c.Param("id"), stateOf(c).condition)
 }
 
 func toProvider(p registry.Provider) providerResponse {

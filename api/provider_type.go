@@ -121,13 +121,8 @@ func (a *API) toProviderType(t *provider.Type) providerType {
 }
 
 func toFormField(f provider.FormField) formField {
-	out := formField{
+	return formField{
 		Name: f.Name, Label: f.Label, Kind: f.Kind, Required: f.Required, AuthMethod: f.AuthMethod, Needs: f.Needs,
-		Help: f.Help, Placeholder: f.Placeholder, Suggestions: f.Suggestions, Pattern: f.Pattern,
+		Help: f.Help, Placeholder: f.Placeholder, Suggestions: f.Suggestions, Group: (*fieldGroup)(orNull(f.Group)), Pattern: f.Pattern,
 	}
-	if f.Group.Name != "" {
-		group := fieldGroup(f.Group)
-		out.Group = &group
-	}
-	return out
 }

@@ -79,7 +79,7 @@ func decode(c echo.Context, dst any) (fault.Problems, error) {
 // readBody reads a body of an acceptable size and media type, once. An empty one
 // needs no media type.
 func readBody(c echo.Context) ([]byte, error) {
-	if body, read := c.Get(keyBody).([]byte); read {
+	if body := stateOf(c).body; body != nil {
 		return body, nil
 	}
 	r := c.Request()
@@ -92,7 +92,7 @@ func readBody(c echo.Context) ([]byte, error) {
 	})
 	body, err := readAll(http.MaxBytesReader(c.Response(), r.Body, maxBody))
 	stop()
-	c.Set(keyBody, body)
+	stateOf(c).body = body
 	var limit *http.MaxBytesError
 	switch {
 	case errors.As(err, &limit):
@@ -126,35 +126,28 @@ func readAll(r io.Reader) ([]byte, error) {
 	}
 }
 
-// wipeBody overwrites the body of a request that has been answered.
-func wipeBody(c echo.Context) {
-	body, _ := c.Get(keyBody).([]byte)
-	clear(body)
-}
-
 // checkMediaType refuses a body whose media type is not JSON.
 func checkMediaType(c echo.Context) error {
-	r := c.Request()
-	accepted := []string{mediaJSON}
+	r, accepted := c.Request(), []string{mediaJSON}
 	if r.Method == http.MethodPatch {
 		accepted = append(accepted, mediaMergePatch)
 	}
-	refusal := fault.New(fault.UnsupportedMediaType, "Content-Type must be %s.", strings.Join(accepted, " or "))
+	var refusal string
+	media, parameters, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
+	charset, given := parameters["charset"]
+	coding := cmp.Or(r.Header.Get(echo.HeaderContentEncoding), "identity")
+	switch {
+	case err != nil || !slices.Contains(accepted, media) || given && !strings.EqualFold(charset, "utf-8"):
+		refusal = "Content-Type must be " + strings.Join(accepted, " or ") + "."
+	case !strings.EqualFold(coding, "identity"):
+		refusal = "Request body must not be compressed."
+	default:
+		return nil
+	}
 	if r.Method == http.MethodPatch {
 		c.Response().Header().Set("Accept-Patch", strings.Join(accepted, ", "))
 	}
-	media, parameters, err := mime.ParseMediaType(r.Header.Get(echo.HeaderContentType))
-	if err != nil || !slices.Contains(accepted, media) {
-		return refusal
-	}
-	if charset, ok := parameters["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
-		return refusal
-	}
-	if coding := r.Header.Get(echo.HeaderContentEncoding); coding != "" && !strings.EqualFold(coding, "identity") {
-		return fault.New(fault.UnsupportedMediaType, "Request body must not be compressed.")
-	}
-	c.Response().Header().Del("Accept-Patch")
-	return nil
+	return fault.New(fault.UnsupportedMediaType, "%s", refusal)
 }
 
 // checkQuery finds query parameters that the route doesn't know, that are given
@@ -182,7 +175,7 @@ func checkQuery(c echo.Context, r Route) error {
 	}
 	slices.SortFunc(faults, func(a, b fault.Field) int { return strings.Compare(a.Name, b.Name) })
 	if r.lists() {
-		c.Set(keyQueryFaults, faults)
+		stateOf(c).queryFaults = faults
 		return nil
 	}
 	return faults.Err(fault.MalformedRequest, badQuery)
@@ -214,10 +207,7 @@ type query struct {
 	faults fault.Fields
 }
 
-func newQuery(c echo.Context) *query {
-	found, _ := c.Get(keyQueryFaults).(fault.Fields)
-	return &query{c: c, faults: found}
-}
+func newQuery(c echo.Context) *query { return &query{c: c, faults: stateOf(c).queryFaults} }
 
 func (q *query) text(name string) string { return q.c.QueryParam(name) }
 
@@ -303,12 +293,6 @@ func readPrecondition(c echo.Context) (registry.Precondition, error) {
 	q := newQuery(c)
 	p := registry.Precondition{Match: versions, Force: orZero(q.flag("force"))}
 	return p, q.faults.Err(fault.MalformedRequest, badQuery)
-}
-
-// precondition returns the condition that a request of a route with If-Match makes.
-func precondition(c echo.Context) registry.Precondition {
-	p, _ := c.Get(keyPrecondition).(registry.Precondition)
-	return p
 }
 
 // parseIfMatch reads If-Match (RFC 9110, section 13.1.1): `*`, or a list of entity

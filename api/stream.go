@@ -68,11 +68,11 @@ func (a *API) streamEvents(c echo.Context, run func(ctx context.Context, events 
 	case !c.Response().Committed:
 		return err
 	case errors.Is(err, context.Canceled):
-		c.Set(keyError, err) // the client has gone, or doesn't read
+		stateOf(c).err = err // the client has gone, or doesn't read
 	default:
 		failure := toFault(err)
 		events.send("error", problemOf(failure, c))
-		c.Set(keyError, failure)
+		stateOf(c).err = failure
 	}
 	if c.Request().ProtoMajor == 1 { // limit the time for the end of the body, which follows
 		_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(a.Heartbeat))

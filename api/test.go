@@ -186,10 +186,10 @@ func toTestResult(r registry.TestResult) testResult {
 		return out
 	}
 	out.Response, out.Model, out.FinishReason, out.Sent = &r.Response, r.Model, r.FinishReason, r.Sent
-	for _, w := range r.Warnings {
-		out.Warnings = append(out.Warnings, testWarning{Code: string(w.Code), Message: w.Message})
-	}
 	out.Usage = (*tokenUsage)(r.Usage)
+	out.Warnings = mapped(r.Warnings, func(w provider.Warning) testWarning {
+		return testWarning{Code: string(w.Code), Message: w.Message}
+	})
 	t := r.Timing
 	out.Timing = &timing{ConnectMS: milliseconds(t.Connect), TLSMS: milliseconds(t.TLS), FirstByteMS: milliseconds(t.FirstByte), TotalMS: milliseconds(t.Total)}
 	if r.FirstToken > 0 {
