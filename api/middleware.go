@@ -22,6 +22,7 @@ import (
 	"modelproviders/pkg/audit"
 	"modelproviders/pkg/auth"
 	"modelproviders/pkg/fault"
+	"modelproviders/pkg/provider"
 	"modelproviders/pkg/registry"
 )
 
@@ -226,20 +227,24 @@ func withoutQuery(next echo.HandlerFunc) echo.HandlerFunc {
 
 // normalizeParams unescapes the parameters of a path, which Echo does not do if the path
 // escapes more than it must, and puts ids into the form in which they are stored. It
-// returns not_found for an id that is no UUID.
+// returns not_found for an unknown provider type, and for an id that is no UUID.
 func normalizeParams(c echo.Context) error {
 	names, values := c.ParamNames(), c.ParamValues()
 	for i, name := range names {
 		if plain, err := url.PathUnescape(values[i]); err == nil && c.Request().URL.RawPath != "" {
 			values[i] = plain
 		}
-		if name != "id" && name != "model" {
-			continue
+		switch name {
+		case "type":
+			if _, known := provider.Lookup(values[i]); !known {
+				return fault.New(fault.NotFound, "There is no provider type %q. GET /provider-types lists the types.", values[i])
+			}
+		case "id", "model":
+			if uuid.Validate(values[i]) != nil || len(values[i]) != len(uuid.Nil.String()) {
+				return fault.New(fault.NotFound, "There is no %s with the id %q.", resourceOf(c, name), values[i])
+			}
+			values[i] = strings.ToLower(values[i])
 		}
-		if uuid.Validate(values[i]) != nil || len(values[i]) != len(uuid.Nil.String()) {
-			return fault.New(fault.NotFound, "There is no %s with the id %q.", resourceOf(c, name), values[i])
-		}
-		values[i] = strings.ToLower(values[i])
 	}
 	c.SetParamValues(values...)
 	return nil

@@ -3,7 +3,6 @@ package api
 import (
 	"github.com/labstack/echo/v4"
 
-	"modelproviders/pkg/fault"
 	"modelproviders/pkg/provider"
 )
 
@@ -97,10 +96,7 @@ func (a *API) listProviderTypes(echo.Context) (any, error) {
 // @Success	200		{object}	providerType
 // @Router		/provider-types/{type} [get]
 func (a *API) getProviderType(c echo.Context) (any, error) {
-	typ, ok := provider.Lookup(c.Param("type"))
-	if !ok {
-		return nil, fault.New(fault.NotFound, "There is no provider type %q. GET /provider-types lists the types.", c.Param("type"))
-	}
+	typ, _ := provider.Lookup(c.Param("type")) // which normalizeParams knows
 	return a.toProviderType(typ), nil
 }
 
