@@ -79,6 +79,7 @@ func (a *API) getReference(c echo.Context) (any, error) {
 
 // @Summary		Add or change a reference to a model
 // @Description	Says that something depends on a model. While a model has references, it is removed or disabled, itself or with its provider, only with `force=true`. A model can have at most 100 references. References can be added to disabled models, too, and change neither the model's version nor its updated_at.
+// @Param			ref		path		string			true	"An id that the client chooses: any text without control characters, except `.` and `..`, escaped as one segment of the path (`/` as `%2F`)"	minlength(1)	maxlength(200)	example(rule-7)
 // @Param			body	body		referencePut	true	"The reference"
 // @Success		200		{object}	referenceResponse
 // @Success		201		{object}	referenceResponse

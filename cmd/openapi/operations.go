@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,13 +61,17 @@ func completeOperations(doc object, ids handlers, groups []api.Group) {
 var pathParameter = regexp.MustCompile(`[a-z-]+/\{\w+\}`)
 
 // addParameters adds the parameters of an operation that base.yaml describes for all
-// routes: those of the path, with the segment before each, in front of the others.
+// routes: those of the path, with the segment before each, in front of the others. A
+// parameter of the path that an annotation describes is left as it is.
 func addParameters(op object, path string, r api.Route, shared object) {
+	own, _ := op["parameters"].([]any)
 	var parameters []any
 	for _, name := range pathParameter.FindAllString(path, -1) {
-		parameters = append(parameters, shared[name])
+		same := func(p any) bool { return p.(object)["in"] == "path" && p.(object)["name"] == at(shared, name)["name"] }
+		if !slices.ContainsFunc(own, same) {
+			parameters = append(parameters, shared[name])
+		}
 	}
-	own, _ := op["parameters"].([]any)
 	parameters = append(parameters, own...)
 	for _, name := range append(r.Query, r.Header) {
 		if shared[name] != nil {
