@@ -74,6 +74,9 @@ func send(c echo.Context, answer registry.Answer) error {
 		c.Response().Header().Set(name, value)
 	}
 	c.Response().WriteHeader(answer.Status)
+	if len(answer.Body) == 0 { // HTTP/2 refuses even an empty body after 204
+		return nil
+	}
 	_, err := c.Response().Write(answer.Body)
 	return err
 }
