@@ -96,7 +96,7 @@ func (a *API) listProviderTypes(echo.Context) (any, error) {
 // @Success	200		{object}	providerType
 // @Router		/provider-types/{type} [get]
 func (a *API) getProviderType(c echo.Context) (any, error) {
-	typ, _ := provider.Lookup(c.Param("type")) // which normalizeParams knows
+	typ, _ := provider.Lookup(c.Param("type")) // normalizeParams has refused unknown ones
 	return a.toProviderType(typ), nil
 }
 

@@ -59,5 +59,9 @@ func refTo(schema string) object { return object{"$ref": schemaPrefix + schema} 
 // refOf returns the name of the schema that o refers to, or "".
 func refOf(o object) string {
 	ref, _ := o["$ref"].(string)
-	return strings.TrimPrefix(ref, schemaPrefix)
+	name, isSchema := strings.CutPrefix(ref, schemaPrefix)
+	if !isSchema {
+		return ""
+	}
+	return name
 }
