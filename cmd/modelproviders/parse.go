@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"reflect"
 	"regexp"
 	"slices"
@@ -215,7 +216,8 @@ func (m *watchedMapper) decode(ctx *kong.DecodeContext, target reflect.Value) er
 	case target.CanInt():
 		return fmt.Errorf("%q must be a whole number", given)
 	case target.CanUint():
-		return fmt.Errorf("%q must be a whole number, and not negative", given)
+		largest := uint64(math.MaxUint64) >> (64 - target.Type().Bits())
+		return fmt.Errorf("%q must be a whole number from 0 to %d", given, largest)
 	}
 	return err
 }

@@ -112,8 +112,9 @@ func TestWrongArgumentsOfOtherCommands(t *testing.T) {
 			"--database-url (MODELPROVIDERS_DATABASE_URL): the database URL must begin with postgres:// or postgresql://",
 			"--database-connections (MODELPROVIDERS_DATABASE_CONNECTIONS): 0 must be from 1 to 1000"}},
 		{"keys rotate --rate=-1 --wait=-5s", []string{
-			`--rate (MODELPROVIDERS_RATE): "-1" must be a whole number, and not negative`,
+			`--rate (MODELPROVIDERS_RATE): "-1" must be a whole number from 0 to 4294967295`,
 			`--wait (MODELPROVIDERS_WAIT): "-5s" must not be negative`}},
+		{"keys reseal --rate 4294967296", []string{`--rate (MODELPROVIDERS_RATE): "4294967296" must be a whole number from 0 to 4294967295`}},
 		{"tokens list --addr 127.0.0.1:1", []string{"unknown flag --addr"}},
 		{"tokens revoke", []string{`expected "<id>"; see ` + "`modelproviders --help`"}},
 		{"tokens", []string{`expected one of "create", "list", "revoke"; see ` + "`modelproviders --help`"}},
