@@ -144,18 +144,15 @@ func (v *verifier) run(ctx context.Context, stages []Stage, onCheck func(StageRe
 func (v *verifier) check(ctx context.Context, stage Stage) (StageResult, error) {
 	check, out := stageChecks()[stage], StageResult{Stage: stage}
 	var answers []provider.Result
-	for _, prompt := range check.prompts {
-		answer, err := v.answer(ctx, prompt, &out)
+	for failed := false; !failed && len(answers) < len(check.prompts); {
+		answer, err := v.answer(ctx, check.prompts[len(answers)], &out)
 		if err != nil {
 			return StageResult{}, err
 		}
 		if out.Refused {
 			return StageResult{Stage: stage, Status: StageError, Failure: answer.Failure, Refused: true}, nil
 		}
-		answers = append(answers, answer)
-		if answer.Failure != nil {
-			break
-		}
+		answers, failed = append(answers, answer), answer.Failure != nil
 	}
 	out.judge(check, answers)
 	return out, nil
