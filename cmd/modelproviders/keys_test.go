@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
@@ -275,6 +276,33 @@ func TestRotateContinues(t *testing.T) {
 		b.wantKeys(t, "disabled 0", "sealing 3")
 	})
 	b.wantReadable(t, theFirstKey)
+}
+
+// TestRotateTakesTheLastKey: of several keys that have encrypted nothing, the last one that
+// was added is promoted. Ids are random, so some keys are added until it is not the lowest.
+func TestRotateTakesTheLastKey(t *testing.T) {
+	t.Parallel()
+	b := newKeysBed(t, 1)
+	known := map[uint32]bool{b.list(t)[0].ID: true}
+	lowest, last := uint32(math.MaxUint32), uint32(0)
+	for last <= lowest {
+		b.keys(t, "add")
+		for _, key := range b.list(t) {
+			if !known[key.ID] {
+				known[key.ID], last = true, key.ID
+			}
+		}
+		lowest = min(lowest, last)
+		if len(known) == 2 {
+			last = 0 // one is not several
+		}
+	}
+	b.keys(t, "rotate")
+	for _, key := range b.list(t) {
+		if sealing := key.State == "sealing"; sealing != (key.ID == last) {
+			t.Errorf("of the keys, of which %d was added last, %d is %s", last, key.ID, key.State)
+		}
+	}
 }
 
 // killedAt launches a command, and kills it as soon as it says something.

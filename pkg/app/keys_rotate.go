@@ -6,6 +6,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"modelproviders/pkg/registry"
+	"modelproviders/pkg/secret"
 )
 
 // RotationKey returns the key that a rotation promotes: a key that has never encrypted
@@ -17,15 +20,22 @@ func (o *Operator) RotationKey(ctx context.Context) (id uint32, added bool, err 
 	if err != nil {
 		return 0, false, err
 	}
-	unused := o.data.keyset.IDs()
-	for _, key := range stored {
-		if key.Sealing || !key.PromotedAt.IsZero() || !key.RetiredAt.IsZero() {
-			unused = slices.DeleteFunc(unused, func(id uint32) bool { return id == key.ID })
+	file, err := secret.ReadKeys(ctx, o.cfg.keysetPath(), o.cfg.kek())
+	if err != nil {
+		return 0, false, err
+	}
+	var unused uint32
+	for _, key := range file {
+		used := slices.ContainsFunc(stored, func(s registry.SealingKey) bool {
+			return s.ID == key.ID && (s.Sealing || !s.PromotedAt.IsZero() || !s.RetiredAt.IsZero())
+		})
+		if key.Enabled && !used {
+			unused = key.ID // the last one added
 		}
 	}
 	switch {
-	case len(unused) > 0:
-		return unused[0], false, nil
+	case unused != 0:
+		return unused, false, nil
 	case len(o.OldKeys()) > 0:
 		return o.data.keyset.SealingKey(), false, nil
 	}
