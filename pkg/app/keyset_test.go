@@ -88,3 +88,19 @@ func execute(t *testing.T, file, statement string) {
 		t.Fatalf("%s: %v", statement, err)
 	}
 }
+
+// TestFingerprintIsBounded: of a file that can be no keyset, not everything is read.
+func TestFingerprintIsBounded(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "keyset.json")
+	if err := os.WriteFile(path, make([]byte, 2<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := fingerprint(path)
+	if err := os.Truncate(path, 3<<20); err != nil {
+		t.Fatal(err)
+	}
+	if fingerprint(path) != before {
+		t.Error("more than 2 MiB were read")
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -164,10 +165,14 @@ func (a *App) reloadKeyset(ctx context.Context, asked bool) error {
 // fingerprint identifies the content of a file, or why it can't be read. So a file that
 // is replaced is noticed in whichever way that is done.
 func fingerprint(path string) string {
-	content, err := os.ReadFile(filepath.Clean(path))
+	f, err := os.Open(filepath.Clean(path))
 	if err != nil {
 		return err.Error()
 	}
-	sum := sha256.Sum256(content)
-	return string(sum[:])
+	defer func() { _ = f.Close() }()
+	hash := sha256.New()
+	if _, err := io.Copy(hash, io.LimitReader(f, 2<<20)); err != nil { // more than a keyset may have
+		return err.Error()
+	}
+	return string(hash.Sum(nil))
 }
