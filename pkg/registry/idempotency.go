@@ -124,5 +124,5 @@ const abandonWithin = 5 * time.Second
 
 // mac is the keyed hash of a body (HMAC with SHA-256), bound to its workspace.
 func (i *Idempotency) mac(key IdempotencyKey, body []byte) []byte {
-	return macOf(i.key, append([]byte(key.Workspace+"\x00"), body...))
+	return macOf(i.key, []byte(key.Workspace+"\x00"), body) // no copy of the body, which may contain secrets
 }

@@ -77,8 +77,11 @@ func (r *Registry) hash(workspace string, plain secret.Text) []byte {
 	return macOf(macOf(r.cfg.LookupKey, []byte(workspace)), comparable)
 }
 
-func macOf(key, message []byte) []byte {
+// macOf is the keyed hash of the parts of a message.
+func macOf(key []byte, parts ...[]byte) []byte {
 	h := hmac.New(sha256.New, key)
-	h.Write(message)
+	for _, part := range parts {
+		h.Write(part)
+	}
 	return h.Sum(nil)
 }
