@@ -104,7 +104,9 @@ func signBedrock(req *http.Request, keys aws.Credentials, region string) error {
 	if err != nil {
 		return err
 	}
-	req.Body = io.NopCloser(bytes.NewReader(body))
+	if len(body) > 0 { // else it stays http.NoBody, so that HTTP/2 sends no empty frame
+		req.Body = io.NopCloser(bytes.NewReader(body))
+	}
 	hash := sha256.Sum256(body)
 	return v4.NewSigner().SignHTTP(req.Context(), keys, req, hex.EncodeToString(hash[:]), "bedrock", region, time.Now())
 }

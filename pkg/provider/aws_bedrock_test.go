@@ -74,6 +74,22 @@ func TestBedrockModelStaysInItsSegmentOfThePath(t *testing.T) {
 	}
 }
 
+// TestBedrockListsAreRequestedWithoutABody checks what HTTP/2 would otherwise send as an
+// empty body of unknown length.
+func TestBedrockListsAreRequestedWithoutABody(t *testing.T) {
+	calls := 0
+	up := openTestBedrock(t, "us-east-1", func(req *http.Request) {
+		calls++
+		if req.Body != nil && req.Body != http.NoBody {
+			t.Errorf("%s %s has a body", req.Method, req.URL)
+		}
+	})
+	_, _ = up.models(t.Context())
+	if calls == 0 {
+		t.Error("nothing was called")
+	}
+}
+
 // openTestBedrock opens a client, possibly with a role, whose calls are only looked at.
 func openTestBedrock(t *testing.T, region string, look func(*http.Request), role ...string) upstream {
 	t.Helper()

@@ -1,10 +1,11 @@
 // Package provider knows the model providers: which settings each type needs,
 // how to check them, and how to talk to the service behind it.
 //
-// A [Type] is one file with two structs, one for credentials and one for config. The tags of those structs are the single source for strict
-// decoding, validation, the form description and the JSON Schema. Everything in
-// the credentials struct is secret and is never returned; everything in the
-// config struct is plain text. No code outside this package names a type.
+// A [Type] is one file with two structs, one for credentials and one for config. The
+// tags of those structs are the single source for strict decoding, validation, the form
+// description and the JSON Schema. Everything in the credentials struct is secret and is
+// never returned; everything in the config struct is plain text. No code outside this
+// package names a type.
 //
 // A [Client] is built with [Type.Open] from settings that [Type.Read] accepted.
 // It calls the upstream through the given transport, never retries, reads nothing
