@@ -16,8 +16,8 @@ const (
 	maxNumbered   = 2000 // changes that one statement numbers
 	maxWorkspaces = 100  // of which one statement numbers changes
 	numberAgain   = 5 * time.Millisecond
-	// numberPause is the least time between two statements. Under load, one numbers the
-	// changes of many transactions.
+	// numberPause is the least time between the beginnings of two statements. Under load,
+	// one numbers the changes of many transactions.
 	numberPause = 10 * time.Millisecond
 )
 
@@ -27,8 +27,7 @@ type unnumbered struct {
 
 	mu         sync.Mutex
 	workspaces map[string]bool
-
-	last time.Time // when changes were last numbered
+	taken      time.Time // when they were last taken
 }
 
 func (u *unnumbered) add(workspaces ...string) {
@@ -49,9 +48,17 @@ func (u *unnumbered) add(workspaces ...string) {
 	}
 }
 
+// pause returns how long to wait before taking again.
+func (u *unnumbered) pause() time.Duration {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return time.Until(u.taken.Add(numberPause))
+}
+
 func (u *unnumbered) take() []string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	u.taken = time.Now()
 	taken := slices.Collect(maps.Keys(u.workspaces))
 	clear(u.workspaces)
 	return taken
@@ -84,11 +91,10 @@ func (s *Store) NumberChanges(ctx context.Context, workspaces ...string) (number
 		return append(workspaces, s.unnumbered.take()...), nil
 	}
 	select {
-	case <-time.After(time.Until(s.unnumbered.last.Add(numberPause))):
+	case <-time.After(s.unnumbered.pause()):
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
-	defer func() { s.unnumbered.last = time.Now() }()
 	workspaces = append(workspaces, s.unnumbered.take()...)
 	slices.Sort(workspaces)
 	for some := range slices.Chunk(slices.Compact(workspaces), maxWorkspaces) {
