@@ -207,9 +207,9 @@ func (d *database) create(ctx context.Context, p *providerAnswer, e event) error
 
 // insertEvent writes an event with a seal and a note of the size of real ones.
 func (d *database) insertEvent(e event) statement {
-	return insert("audit_events", `workspace, id, at, actor_subject, actor_kind, action, target_type, target_id, target_name,
+	return insert("audit_events", `workspace, id, at, actor_subject, actor_kind, actor_name, action, target_type, target_id, target_name,
 		provider_id, outcome, changes, reason, request_id, client_ip, count, seal, link_mac`,
-		[]any{workspace, newID(), d.time(e.at), newID(), "token", e.action, e.targetType, e.target, e.name,
+		[]any{workspace, newID(), d.time(e.at), newID(), "token", "", e.action, e.targetType, e.target, e.name,
 			e.provider, "success", e.changes, "", newID(), "127.0.0.1", 1, make([]byte, 32), make([]byte, 32)})
 }
 

@@ -236,6 +236,7 @@ func (f *floor) ask(ctx context.Context, m testable, key, prompt string) (testAn
 		return testAnswer{}, err
 	}
 	out := testAnswer{Status: "success", Endpoint: m.config["base_url"] + chatPath, Sent: map[string]int{"max_tokens": maxTokens}}
+	body = append(body, '\n') // as the encoder of openai-go does
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, out.Endpoint, bytes.NewReader(body))
 	if err != nil {
 		return testAnswer{}, err
