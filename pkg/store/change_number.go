@@ -111,9 +111,9 @@ func (s *Store) NumberChanges(ctx context.Context, workspaces ...string) (number
 // whose locks, $2, another process has. It notifies every process, itself included. Webhooks
 // are due by the clock of the database; that of the process that noted a change may be ahead.
 //
-// It may not see what the previous holder of a lock has numbered. That it does not number
-// again, and if it gives another change the same number, it fails with a violation of
-// changes_number.
+// It may not see what the previous holder of a lock has numbered. It does not number those
+// changes again, and if it gives a number of theirs to another change, it fails with a
+// violation of changes_number.
 const numberChanges = `WITH l AS MATERIALIZED (
 		SELECT workspace, (SELECT coalesce(max(c.number), 0) FROM changes c WHERE c.workspace = w.workspace) AS number
 		FROM unnest($1::text[], $2::bigint[]) AS w(workspace, lock) WHERE pg_try_advisory_xact_lock(lock)
